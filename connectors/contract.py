@@ -1,0 +1,104 @@
+"""What a source and a destination are; the gateway imports this, never the other way.
+
+A source frames bytes and sends back the answer it is given: it parses nothing. A destination carries final bytes out and
+turns whatever comes back into a receipt or one of the four classes of fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, Protocol
+
+from mappings.formats.faults import IntakeFault
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the sender is told, ready for the wire in the source's content format (framing is the source's)."""
+
+    frames: tuple[bytes, ...]
+    """In order; empty when the sender asked for no answer (MSH-15/16 = NE)."""
+    positive: bool
+    message_id: str | None
+    """The ledger's id; None only when the ledger itself failed."""
+
+
+class Intake(Protocol):
+    """What the gateway offers to a source."""
+
+    async def receive(self, raw: bytes, peer: str, fault: IntakeFault | None = None) -> Answer:
+        """Make `raw` durable, then give the answer. Never raises: a failing store gives a negative answer.
+
+        `fault` is what the source itself found wrong with the frame (too large, cut off); `raw` then holds what was read.
+        """
+        ...
+
+    def answered(self, answer: Answer) -> None:
+        """Note that the answer's bytes were handed to the network: its own fact, apart from having taken the message."""
+        ...
+
+
+class Source(Protocol):
+    """Listens until cancelled. Built as `Source(settings)` from its module's frozen `Settings` dataclass."""
+
+    async def run(self, intake: Intake, ready: Callable[[str], None]) -> None:
+        """Call `ready("host:port")` once listening; on cancellation stop taking, finish answers under way, return."""
+        ...
+
+
+@dataclass(frozen=True)
+class Outbound:
+    """One document on its way to one destination. The same on every attempt (promise P3)."""
+
+    key: str
+    """UUID text, stable for the life of the delivery; what the destination uses to recognise a repeat."""
+    kind: str
+    """Name of the paper: `discharge_paper`, `referral`, `reexamination`, `lab_report` …"""
+    body: bytes
+    """Final bytes; sent unchanged (promise P6)."""
+    media_type: str
+    sha256: str
+    created_at: datetime
+    """When the delivery was made; whatever an envelope needs as its time comes from here, so that a repeat is identical."""
+    facility: str
+    """Code of the issuing facility (MA_CSKCB, five characters)."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The destination's own yes, kept as evidence."""
+
+    reference: str
+    """What the destination calls it: maGiaoDich, txn_id, …"""
+    evidence: bytes
+    """The answer's body as it came."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Status codes and times of the answer; no patient data."""
+
+
+class Seal(Protocol):
+    """Signs an envelope with the facility's transport key: RSA PKCS#1 v1.5 with SHA-256 over `data`."""
+
+    def __call__(self, data: bytes) -> bytes: ...
+
+
+class Destination(Protocol):
+    """Built as `Destination(name, settings, seal)`; one HTTP client or socket pool for its whole life."""
+
+    takes: ClassVar[str]
+    """The rendition it carries: `cda` or `gdbhyt`."""
+
+    async def deliver(self, document: Outbound) -> Receipt:
+        """Send once. Raise Unreachable, Refused, Throttled or Uncertain; the destination's own success test decides."""
+        ...
+
+    async def find(self, document: Outbound) -> Receipt | None:
+        """Ask whether an earlier attempt arrived: its receipt, or None when it certainly did not.
+
+        Raises CannotAsk when the destination offers no such question, Unreachable or Throttled when it cannot answer now.
+        """
+        ...
+
+    async def close(self) -> None: ...

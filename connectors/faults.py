@@ -1,0 +1,78 @@
+"""Faults of the edges: 21xx framing and limits of sources, 6xxx of destinations."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from mappings.formats.faults import DeliveryFault, FaultClass, IntakeFault
+
+
+class TooLarge(IntakeFault):
+    """Raised when a frame passes the channel's `max_size`; only its beginning is kept."""
+
+    code = 2101
+
+
+class FrameIncomplete(IntakeFault):
+    """Raised when a peer leaves or falls silent in the middle of a frame."""
+
+    code = 2102
+
+
+class FrameInvalid(IntakeFault):
+    """Raised when bytes arrive outside a frame."""
+
+    code = 2103
+
+
+class Unreachable(DeliveryFault):
+    """Raised when nothing was sent: refused connection, no name, no TLS, or a time-out before the request left."""
+
+    code = 6001
+    fault_class = FaultClass.TRANSIENT
+
+
+class Refused(DeliveryFault):
+    """Raised on a clear no about this document: it will be no tomorrow too."""
+
+    code = 6002
+    fault_class = FaultClass.REFUSED
+
+
+class Throttled(DeliveryFault):
+    """Raised on 429/503 and their like; `retry_after` is what the destination asked for, if it did."""
+
+    code = 6003
+    fault_class = FaultClass.THROTTLED
+
+    def __init__(self, where: str = "", detail: str = "", retry_after: timedelta | None = None) -> None:
+        super().__init__(where, detail)
+        self.retry_after = retry_after
+
+
+class Uncertain(DeliveryFault):
+    """Raised when the request left and no usable answer came back: it may or may not have arrived."""
+
+    code = 6004
+    fault_class = FaultClass.UNCERTAIN
+
+
+class ServerTrouble(DeliveryFault):
+    """Raised when the destination itself says it failed and stored nothing; the same bytes may be sent again later."""
+
+    code = 6005
+    fault_class = FaultClass.TRANSIENT
+
+
+class LoginRefused(DeliveryFault):
+    """Raised when the destination does not accept our account; retried slowly, and a person must look."""
+
+    code = 6006
+    fault_class = FaultClass.TRANSIENT
+
+
+class CannotAsk(DeliveryFault):
+    """Raised by `find` when the destination has no way to ask: a person must look at its page."""
+
+    code = 6007
+    fault_class = FaultClass.REFUSED

@@ -1,0 +1,119 @@
+"""The base of every fault, and the tree they hang from.
+
+    Fault
+    ├─ ConfigFault      1xxx   gateway      start refused; every problem at once
+    ├─ IntakeFault      2xxx   connectors   answered in the source's own protocol
+    ├─ MappingFault     3xxx   mappings     error queue
+    ├─ ValidationFault  4xxx   mappings     with the rule's id
+    ├─ SigningFault     5xxx   signing
+    ├─ DeliveryFault    6xxx   connectors   the class decides the retry
+    ├─ AccessFault      7xxx   gateway
+    └─ StoreFault       8xxx   gateway      intake answers "try again"; never acknowledged
+
+A fault never carries patient data: `where` is a position (`PID-5.1`, an XPath, a tag, a file and line), `detail` holds only
+what a stranger may read (a length, a code of ours, the name of a charset). What a person reads — what happened and what to
+do — is in `gateway/text/vi.toml` and `en.toml` under the code; a test fails until both have it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import ClassVar
+
+
+class FaultClass(Enum):
+    """What happens next (promise P5)."""
+
+    TRANSIENT = "transient"
+    """Try again with backoff: the cause is expected to pass by itself."""
+    REFUSED = "refused"
+    """A person is needed: error queue."""
+    UNCERTAIN = "uncertain"
+    """Sent, the answer was lost: ask the destination, else a person."""
+    THROTTLED = "throttled"
+    """Wait as told, then try again; not counted as a failure."""
+
+
+class Fault(Exception):
+    """Say what went wrong without saying about whom.
+
+    Every concrete fault has its own four-digit `code` and a `fault_class`; only concrete faults are raised.
+    """
+
+    code: ClassVar[int] = 0
+    fault_class: ClassVar[FaultClass] = FaultClass.REFUSED
+
+    def __init__(self, where: str = "", detail: str = "") -> None:
+        super().__init__(where, detail)
+        self.where = where
+        self.detail = detail
+
+    def __str__(self) -> str:
+        parts = [f"LT{self.code:04d} {type(self).__name__}"]
+        if self.where:
+            parts.append(f"at {self.where}")
+        if self.detail:
+            parts.append(f"({self.detail})")
+        return " ".join(parts)
+
+
+class IntakeFault(Fault):
+    """2xxx. What arrived cannot be taken as it is; the source answers in its own protocol."""
+
+
+class MappingFault(Fault):
+    """3xxx. The message is safe in the ledger but cannot become FHIR."""
+
+
+class ValidationFault(Fault):
+    """4xxx. A result of ours breaks a rule; `detail` starts with the rule's id."""
+
+
+class SigningFault(Fault):
+    """5xxx. No signature, or one that does not hold."""
+
+
+class DeliveryFault(Fault):
+    """6xxx. A document did not reach a destination; the class says what is known about that."""
+
+
+# ---- 20xx: syntax of what arrived; raised by the codecs of this package, so they live beside the base ----
+
+
+class EmptyMessage(IntakeFault):
+    """Raised when a frame holds no byte of content."""
+
+    code = 2001
+
+
+class HeaderMissing(IntakeFault):
+    """Raised when the content does not begin with MSH, FHS or BHS."""
+
+    code = 2002
+
+
+class DelimitersInvalid(IntakeFault):
+    """Raised when MSH-1/MSH-2 do not name usable, distinct delimiters."""
+
+    code = 2003
+
+
+class CharsetMismatch(IntakeFault):
+    """Raised when the bytes are not text in the declared or configured charset; `where` is the byte offset."""
+
+    code = 2004
+
+
+class SegmentInvalid(IntakeFault):
+    """Raised when a line is not a segment: its name is not three characters of A–Z and 0–9."""
+
+    code = 2005
+
+
+# ---- 30xx: shared by the codecs ----
+
+
+class XmlRefused(MappingFault):
+    """Raised when XML is not well-formed or tries what we refuse: DTD, entities, network, size, depth."""
+
+    code = 3001

@@ -1,0 +1,52 @@
+"""Values that settings are made of: durations, sizes, secrets, addresses.
+
+Each is written in configuration as people write it (`"5s"`, `"20MB"`, `"secret:name"`) and read by exactly one parser here.
+A `ValueError` from a parser becomes one line of `lienthong check`.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
+_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"^(\d+)(B|KB|MB|GB)$")
+_SIZE_UNITS = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
+
+
+class Size(int):
+    """A number of bytes, written `"20MB"`; units are powers of 1024."""
+
+
+class Secret(str):
+    """A secret resolved from `secret:name`; never shows itself in `repr`, logs or tracebacks with locals."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read `"250ms"`, `"5s"`, `"15m"`, `"24h"`, `"7d"`; raise `ValueError` for anything else."""
+    match = _DURATION.match(text)
+    if match is None:
+        raise ValueError("a duration is written like 250ms, 5s, 15m, 24h or 7d")
+    return timedelta(seconds=float(match[1]) * _DURATION_UNITS[match[2]])
+
+
+def parse_size(text: str) -> Size:
+    """Read `"512KB"`, `"20MB"`; raise `ValueError` for anything else."""
+    match = _SIZE.match(text)
+    if match is None:
+        raise ValueError("a size is written like 64KB, 20MB or 1GB")
+    return Size(int(match[1]) * _SIZE_UNITS[match[2]])
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Read `"0.0.0.0:2575"` or `"[::]:2575"` into host and port; port 0 asks for a free one."""
+    host, sep, port = text.rpartition(":")
+    if not sep or not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("an address is written like 0.0.0.0:2575")
+    return host.strip("[]"), int(port)
