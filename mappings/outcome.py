@@ -29,7 +29,7 @@ class Coverage:
 
 
 @dataclass(frozen=True)
-class Warning_:
+class Notice:
     """Something a person should look at although the message went through; `code` is a key of the fault texts."""
 
     code: int
@@ -43,7 +43,7 @@ class Outcome:
 
     resources: Sequence[Resource]
     coverage: Coverage
-    warnings: Sequence[Warning_] = ()
+    notices: Sequence[Notice] = ()
     patient_id: str | None = None
     """Id of the Patient the message is about; None when it is about nobody."""
     encounter_id: str | None = None
