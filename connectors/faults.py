@@ -25,6 +25,19 @@ class FrameInvalid(IntakeFault):
     code = 2103
 
 
+class ListenFailed(IntakeFault):
+    """Raised by `Source.run` when its address cannot be opened: taken, not ours, or not permitted."""
+
+    code = 2104
+    fault_class = FaultClass.TRANSIENT
+
+
+class TlsFilesUnusable(IntakeFault):
+    """Raised by `Source.run` when certificate, private key or client CA cannot be read or do not belong together."""
+
+    code = 2105
+
+
 class Unreachable(DeliveryFault):
     """Raised when nothing was sent: refused connection, no name, no TLS, or a time-out before the request left."""
 
@@ -76,3 +89,13 @@ class CannotAsk(DeliveryFault):
 
     code = 6007
     fault_class = FaultClass.REFUSED
+
+
+class InterfaceClosed(DeliveryFault):
+    """Raised when the destination no longer has, or never had, the address we call (HTTP 404, 405, 410).
+
+    It is no answer about this document, so the queue is kept and tried slowly; a person must look.
+    """
+
+    code = 6008
+    fault_class = FaultClass.TRANSIENT

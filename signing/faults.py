@@ -46,3 +46,21 @@ class DocumentUnsignable(SigningFault):
     """Raised when the bytes to be signed are not XML of the kind asked for, or are signed already."""
 
     code = 5007
+
+
+class CertificateOutOfDate(SigningFault):
+    """Raised when signing is asked for outside the validity of the signer's certificate: nobody would accept it."""
+
+    code = 5008
+
+
+class KeyMisconfigured(SigningFault):
+    """Raised when a key's kind is unknown or its settings are incomplete or wrong; `where` is the setting."""
+
+    code = 5009
+
+
+class RootsUnreadable(SigningFault):
+    """Raised when a file of trusted roots holds no certificate we can read; `where` counts the files from 1."""
+
+    code = 5010

@@ -1,0 +1,51 @@
+# Two commands: `make demo` runs the main job once; `make test` runs everything that judges it.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+NICE   := $(BIN)/python -m
+
+.PHONY: demo test check servers bench nightly lock clean
+
+demo: $(VENV)/.installed
+	$(BIN)/lienthong demo
+
+test: $(VENV)/.installed-dev servers check
+	$(NICE) pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(NICE) mypy
+
+servers:
+	sh deploy/test-servers.sh
+
+bench: $(VENV)/.installed-dev
+	$(NICE) benchmarks
+
+nightly: $(VENV)/.installed-dev servers
+	$(NICE) pytest -m "nightly or not nightly"
+
+# After a change of dependencies in pyproject.toml. The locks hold hashes and no address of any index.
+lock: $(VENV)/.installed-dev
+	$(NICE) piptools compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host \
+	    --no-emit-find-links --extra build -o requirements.lock pyproject.toml
+	$(NICE) piptools compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host \
+	    --no-emit-find-links --extra build --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .hypothesis demo-out
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed"; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { echo "On Debian: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(NICE) pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(NICE) pip install -q --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	$(NICE) pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@

@@ -1,0 +1,251 @@
+"""Run the whole sandbox: three destinations and the admin interface, each on its own port, in one event loop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import secrets
+import signal
+import ssl
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self, get_args
+
+from cryptography import x509
+
+from conformance.sandbox.accounts import Account, Tokens, gln_is_valid
+from conformance.sandbox.admin import Controls, admin_app
+from conformance.sandbox.ca import DemoCA, Identity, write_private
+from conformance.sandbox.faults import DESTINATIONS, FaultPlan
+from conformance.sandbox.insurance_portal import InsurancePortal
+from conformance.sandbox.listener import Listener
+from conformance.sandbox.moh_axis import DataForm, MohAxis
+from conformance.sandbox.national_coordination import NationalCoordination
+from conformance.sandbox.records import Records
+from conformance.sandbox.wire import Destination, HttpFace
+
+FACILITY = "01999"
+GLN = "8930000000019"
+USER = f"{FACILITY}_BV"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a sandbox is started with. A port of 0 takes a free one."""
+
+    accounts: tuple[Account, ...]
+    host: str = "127.0.0.1"
+    portal_port: int = 0
+    axis_port: int = 0
+    coordination_port: int = 0
+    admin_port: int = 0
+    folder: Path | None = None
+    """Holds `ca/` and `records/`; a later start continues from it. None: everything ends with the sandbox."""
+    tls: bool = False
+    """Serve the destinations with a certificate of the demo CA; the admin interface stays plain."""
+    token_life_s: int = 600
+    axis_data: DataForm = "any"
+    """Which form of `data` the axis takes: the sources differ."""
+    largest_file: int = 10 * 1024 * 1024
+    """Bytes of one insurance file; the portal's own limit is not published."""
+
+
+def default_accounts(password: str) -> tuple[Account, ...]:
+    """Return the account of the demo facility."""
+    return (Account(USER, password, FACILITY, GLN),)
+
+
+class Sandbox:
+    """Run in the current event loop for the length of an `async with`.
+
+    `clock` moves tokens and time windows of the fault plan; call `settle()` after moving it.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._settings = settings
+        self._temporary = tempfile.TemporaryDirectory(prefix="sandbox-") if settings.folder is None else None
+        folder = Path(self._temporary.name) if self._temporary else settings.folder
+        assert folder is not None
+        self.ca = DemoCA(folder / "ca")
+        self.records = Records(settings.folder / "records" if settings.folder else None, clock)
+        self.faults = FaultPlan(clock)
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._settling: asyncio.Task[None] | None = None
+        self._listeners: dict[str, Listener] = {}
+        self._clock = clock
+
+    async def __aenter__(self) -> Self:
+        settings = self._settings
+        self.axis = MohAxis(
+            self._tokens(),
+            self.records,
+            self.ca.pem_file,
+            self._clock,
+            seal=self.ca.issue("MoH axis of the sandbox"),
+            data_form=settings.axis_data,
+        )
+        self.portal = InsurancePortal(
+            self._tokens(), self.records, self.ca.pem_file, self._clock, largest_file=settings.largest_file
+        )
+        self.coordination = NationalCoordination(self._tokens(), self.records, self.ca.pem_file)
+        tls = _tls_context(self.ca, settings.host) if settings.tls else None
+        try:
+            self._listen(self.portal, settings.portal_port, tls)
+            self._listen(self.axis, settings.axis_port, tls)
+            self._listen(self.coordination, settings.coordination_port, tls)
+            controls = Controls(
+                records=self.records,
+                faults=self.faults,
+                ca_pem_file=self.ca.pem_file,
+                addresses=self.addresses,
+                settle=self.settle,
+                register=self.register,
+            )
+            self._listeners["admin"] = Listener(admin_app(controls), settings.host, settings.admin_port)
+            for listener in self._listeners.values():
+                await listener.open()
+        except OSError:
+            await self._stop()
+            raise
+        self.faults.changed = self._settle_soon
+        await self.settle()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stop()
+
+    @property
+    def portal_url(self) -> str:
+        """Base address of the insurance portal."""
+        return self._listeners["insurance_portal"].url
+
+    @property
+    def axis_url(self) -> str:
+        """Base address of the MoH axis."""
+        return self._listeners["moh_axis"].url
+
+    @property
+    def coordination_url(self) -> str:
+        """Base address of the coordination system."""
+        return self._listeners["national_coordination"].url
+
+    @property
+    def admin_url(self) -> str:
+        """Base address of the admin interface."""
+        return self._listeners["admin"].url
+
+    def addresses(self) -> dict[str, str]:
+        """Return all base addresses by name."""
+        return {name: listener.url for name, listener in self._listeners.items()}
+
+    def register(self, gln: str, pem: bytes) -> None:
+        """Know a sender's transport certificate from now on. Raises ValueError when it is none."""
+        self.axis.certificates[gln] = x509.load_pem_x509_certificate(pem)
+
+    async def settle(self) -> None:
+        """Open and close ports as the fault plan says now; return when it is done."""
+        for name in DESTINATIONS:
+            listener = self._listeners[name]
+            if self.faults.port_closed(name):
+                await listener.close()
+            else:
+                await listener.open()
+            self._wake_at_next_change(name)
+
+    def _settle_soon(self) -> None:
+        async def settle() -> None:
+            if before is not None:
+                await asyncio.wait([before])
+            await self.settle()
+
+        before = self._settling
+        self._settling = asyncio.get_running_loop().create_task(settle())
+
+    def _wake_at_next_change(self, name: str) -> None:
+        if (timer := self._timers.pop(name, None)) is not None:
+            timer.cancel()
+        seconds = self.faults.next_change_s(name)
+        if seconds is not None:
+            self._timers[name] = asyncio.get_running_loop().call_later(seconds, self._settle_soon)
+
+    def _tokens(self) -> Tokens:
+        return Tokens(self._settings.accounts, self._settings.token_life_s, self._clock)
+
+    def _listen(self, destination: Destination, port: int, tls: ssl.SSLContext | None) -> None:
+        face = HttpFace(destination, self.faults, lambda scope, reset: self._listeners[name].drop(scope, reset))
+        name = destination.name
+        self._listeners[name] = Listener(face, self._settings.host, port, tls)
+
+    async def _stop(self) -> None:
+        self.faults.changed = lambda: None
+        for timer in self._timers.values():
+            timer.cancel()
+        if self._settling is not None:
+            await asyncio.wait([self._settling])
+        await asyncio.gather(*(listener.stop() for listener in self._listeners.values()))
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+
+def write_demo_keys(sandbox: Sandbox, folder: Path, password: str) -> None:
+    """Write signers and the transport key of the demo facility as PKCS#12, once; register the transport certificate."""
+    names = {
+        "facility": ("Bệnh viện Đa khoa Thử nghiệm", ""),
+        "director": ("Trần Văn Giám", "Giám đốc"),
+        "doctor": ("Nguyễn Thị Bác", "Bác sĩ"),
+        "transport": (f"{GLN} transport", ""),
+    }
+    for file, (common_name, title) in names.items():
+        if not (folder / "ca" / f"{file}.p12").exists():
+            signer: Identity = sandbox.ca.issue(common_name, title=title, organisation="Bệnh viện Đa khoa Thử nghiệm")
+            sandbox.ca.write(file, signer, password)
+    for account in sandbox._settings.accounts:
+        sandbox.register(account.gln, (folder / "ca" / "transport.pem").read_bytes())
+
+
+async def run(settings: Settings, *, announce: dict[str, str] | None = None, key_password: str | None = None) -> None:
+    """Run until SIGTERM or SIGINT; print the addresses as one JSON line first."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Sandbox(settings) as sandbox:
+        if settings.folder is not None and key_password is not None:
+            write_demo_keys(sandbox, settings.folder, key_password)
+        line = sandbox.addresses() | {"ca": str(sandbox.ca.pem_file)} | (announce or {})
+        sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+        await stop.wait()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the sandbox from the command line; return the exit status."""
+    options = _parser().parse_args(argv)
+    password = options.password or secrets.token_urlsafe(12)
+    try:
+        accounts = tuple(_account(text) for text in options.account) or default_accounts(password)
+        settings = Settings(
+            accounts=accounts,
+            host=options.host,
+            portal_port=options.portal_port,
+            axis_port=options.axis_port,
+            coordination_port=options.coordination_port,
+            admin_port=options.admin_port,
+            folder=options.folder,
+            tls=options.tls,
+            token_life_s=options.token_life,
+            axis_data=options.axis_data,
+        )
+        asyncio.run(run(settings, announce={"user": accounts[0].user}, key_password=password))
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"sandbox: {error}\n")
+        return 1
+    return 0

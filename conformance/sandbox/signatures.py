@@ -1,0 +1,162 @@
+"""Read the papers that arrive and judge their XML signatures with signxml, against the demo CA.
+
+XMLDSig and XAdES-BES alike; time stamps and revocation are not judged.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from lxml import etree
+from signxml.exceptions import SignXMLException
+from signxml.verifier import SignatureConfiguration, XMLVerifier
+
+from conformance.sandbox.ca import common_name
+
+DS = "http://www.w3.org/2000/09/xmldsig#"
+CDA = "urn:hl7-org:v3"
+MOST_SIGNATURES = 16
+
+
+class NotXml(Exception):
+    """Raised when bytes are not well-formed XML, or carry a document type."""
+
+
+class NotSigned(Exception):
+    """Raised when a paper holds no signature at all."""
+
+
+class SignatureWrong(Exception):
+    """Raised when a signature does not hold, its chain does not end at the demo CA, or it covers too little."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One signature that holds."""
+
+    signer: str
+    """Common name of the certificate."""
+    covers: frozenset[str]
+    """URIs of what is signed: empty text for the whole paper, `#id` for an element."""
+
+    def over(self, element: etree._Element) -> bool:
+        """Tell whether the signature covers this element, by itself or with the whole paper."""
+        return "" in self.covers or any(f"#{element.get(name)}" in self.covers for name in ("Id", "ID", "id"))
+
+
+def parse(data: bytes) -> etree._Element:
+    """Read a paper without following anything it points at. Raises NotXml."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(data, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise NotXml("not well-formed") from error
+    if root.getroottree().docinfo.doctype:
+        raise NotXml("has a document type")
+    return root
+
+
+def local_name(element: etree._Element) -> str:
+    """Return the name without namespace."""
+    return etree.QName(element).localname
+
+
+def verify(root: etree._Element, ca_pem_file: Path) -> list[Signature]:
+    """Check every signature of a paper; what was added last is checked and taken away first.
+
+    A signature added later changes the paper that an earlier one covers, so each is judged on the paper as it stood when
+    it was made. Raises NotSigned, SignatureWrong. The tree given is not changed.
+    """
+    root = parse(etree.tostring(root))
+    found: list[Signature] = []
+    while signatures := root.findall(f".//{{{DS}}}Signature"):
+        if len(signatures) > MOST_SIGNATURES:
+            raise SignatureWrong("too many signatures")
+        position = len(signatures) - 1
+        while (signature := _holds(root, position, ca_pem_file)) is None:
+            position -= 1
+            if position < 0:
+                raise SignatureWrong("a signature does not hold")
+        found.append(signature)
+        _take_away(signatures[position])
+    if not found:
+        raise NotSigned
+    return found[::-1]
+
+
+class _Verifier(XMLVerifier):  # type: ignore[misc]  # signxml ships without types for this class
+    """signxml looks for the first signature below a path; among siblings we must be able to name the second."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__()
+        self._position = position
+
+    def _get_signature(self, root: etree._Element) -> etree._Element:
+        return root.findall(f".//{{{DS}}}Signature")[self._position]
+
+
+def _holds(root: etree._Element, position: int, ca_pem_file: Path) -> Signature | None:
+    config = SignatureConfiguration(expect_references=True)
+    try:
+        results: Any = _Verifier(position).verify(root, ca_pem_file=str(ca_pem_file), expect_config=config)
+    except (
+        SignXMLException,
+        UnsupportedAlgorithm,
+        etree.LxmlError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ):
+        return None  # signxml answers hostile input with all of these
+    if not results:
+        return None
+    signature = results[0].signature_xml
+    references = signature.iterfind(f"{{{DS}}}SignedInfo/{{{DS}}}Reference")
+    uris = frozenset(reference.get("URI") for reference in references)
+    return Signature(_signer(signature, results[0].signature_key), uris)
+
+
+def _signer(signature: etree._Element, key_pem: bytes) -> str:
+    for element in signature.iterfind(f".//{{{DS}}}X509Certificate"):
+        certificate = x509.load_der_x509_certificate(base64.b64decode(element.text or ""))
+        public = certificate.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        if public == key_pem:
+            return common_name(certificate)
+    return ""
+
+
+def _take_away(signature: etree._Element) -> None:
+    parent = signature.getparent()
+    if parent is None:
+        raise SignatureWrong("the paper is nothing but a signature")
+    before = signature.getprevious()
+    if signature.tail and before is not None:
+        before.tail = (before.tail or "") + signature.tail
+    elif signature.tail:
+        parent.text = (parent.text or "") + signature.tail
+    parent.remove(signature)
+
+
+def cda_identifier(root: etree._Element) -> str:
+    """Return `ClinicalDocument/id` as `root^extension`, or the empty string."""
+    identifier = root.find(f"{{{CDA}}}id")
+    if identifier is None:
+        return ""
+    return "^".join(part for part in (identifier.get("root"), identifier.get("extension")) if part)
+
+
+def check_whole(root: etree._Element, ca_pem_file: Path) -> list[str]:
+    """Check that a paper is signed as a whole and return its signers. Raises NotSigned, SignatureWrong."""
+    signatures = verify(root, ca_pem_file)
+    if not all(signature.over(root) for signature in signatures):
+        raise SignatureWrong("a signature does not cover the whole paper")
+    return [signature.signer for signature in signatures]

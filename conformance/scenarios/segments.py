@@ -1,0 +1,220 @@
+"""Write HL7 v2.5.1 segments in ER7, apart from the gateway's codec, so that a fault of that codec cannot hide.
+
+Standard: HL7 v2.5.1 §2.5, §2.7, chapter 2.A.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from conformance.scenarios.clinic import Diagnosis, Doctor, Panel, Result, diagnosis_name
+from conformance.scenarios.people import FACILITY, Guardian, Name, Person
+
+_ESCAPES = str.maketrans({"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "~": "\\R\\", "&": "\\T\\", "\n": "\\.br\\"})
+
+FIELD_LABELS = {
+    "PP_DIEUTRI": "Phương pháp điều trị",
+    "GHI_CHU": "Ghi chú",
+    "LOI_DAN": "Lời dặn",
+    "KET_QUA_DTRI": "Kết quả điều trị",
+    "MA_NGHE_NGHIEP": "Nghề nghiệp",
+    "NGAYCAP_CCCD": "Ngày cấp căn cước",
+    "QT_BENHLY": "Quá trình bệnh lý",
+    "DAU_HIEU_LS": "Dấu hiệu lâm sàng",
+    "TOMTAT_KQ": "Tóm tắt kết quả cận lâm sàng",
+    "TINH_TRANG_CT": "Tình trạng người bệnh lúc chuyển",
+    "HUONG_DIEU_TRI": "Hướng điều trị",
+    "MA_LYDO_CT": "Lý do chuyển",
+    "PHUONGTIEN_VC": "Phương tiện vận chuyển",
+    "HOTEN_NGUOI_HT": "Họ tên người hộ tống",
+    "CHUCDANH_NGUOI_HT": "Chức danh người hộ tống",
+    "SO_CHUYENTUYEN": "Số chuyển tuyến",
+}
+"""Fields of QĐ 3176 that HL7 v2 has no place for; each travels as an OBX."""
+
+
+def escape(text: str) -> str:
+    """Escape what ER7 reserves; a newline becomes `\\.br\\`."""
+    return text.translate(_ESCAPES)
+
+
+def segment(name: str, fields: Mapping[int, str]) -> str:
+    """Write one segment from field number → ER7 text."""
+    return "|".join([name, *(fields.get(number, "") for number in range(1, max(fields) + 1))])
+
+
+def components(*parts: str) -> str:
+    """Join escaped components, dropping empty ones at the end."""
+    return "^".join(escape(part) for part in parts).rstrip("^")
+
+
+def instant(at: datetime) -> str:
+    """YYYYMMDDHHMMSS, local time without offset, as a HIS writes it."""
+    return f"{at:%Y%m%d%H%M%S}"
+
+
+def instant_with_offset(at: datetime) -> str:
+    """The same with `+0700`, as a LIS writes it."""
+    return f"{at:%Y%m%d%H%M%S}+0700"
+
+
+def day_of(on: date) -> str:
+    return f"{on:%Y%m%d}"
+
+
+def xpn(name: Name, kind: str = "L") -> str:
+    return components(name.family, name.given, name.middle, "", "", "", kind)
+
+
+def xcn(doctor: Doctor) -> str:
+    name = doctor.name
+    return components(
+        doctor.licence, name.family, name.given, name.middle, "", doctor.title, "", "", FACILITY, "L", "", "", "LN"
+    )
+
+
+def identifiers(person: Person) -> str:
+    """PID-3: the hospital's number, then the personal number and the insurance card where there are any."""
+    found = [components(person.number, "", "", FACILITY, "PI")]
+    if person.cccd:
+        found.append(components(person.cccd, "", "", "CA", "NI"))
+    if person.card:
+        found.append(components(person.card, "", "", "BHXH", "HC"))
+    return "~".join(found)
+
+
+def pid(person: Person) -> str:
+    code, commune = person.commune
+    return segment(
+        "PID",
+        {
+            1: "1",
+            3: identifiers(person),
+            5: xpn(person.name),
+            7: person.birth,
+            8: person.sex,
+            11: components(person.street, "", commune, person.province, "", "VNM", "H", "", "", code),
+            13: components("", "PRN", "CP", "", "", "", "", "", "", "", "", person.phone),
+            22: person.ethnic,
+            26: "VNM",
+            28: "VNM",
+        },
+    )
+
+
+def pid_unnamed(number: str, name: Name, sex: str, year: int) -> str:
+    """PID of someone brought in without a name: a temporary number, an estimated year of birth, nothing else."""
+    fields = {1: "1", 3: components(number, "", "", FACILITY, "PI"), 5: xpn(name, "U"), 7: f"{year}", 8: sex}
+    return segment("PID", fields)
+
+
+def nk1(guardian: Guardian) -> str:
+    label = "Mẹ" if guardian.relation == "MTH" else "Bố"
+    return segment(
+        "NK1",
+        {
+            1: "1",
+            2: xpn(guardian.name),
+            3: components(guardian.relation, label, "HL70063"),
+            5: components("", "PRN", "CP", "", "", "", "", "", "", "", "", guardian.phone),
+        },
+    )
+
+
+def in1(person: Person) -> str:
+    """IN1; only for a person with a card."""
+    plan = person.card[:3] if len(person.card) == 15 else "BHYT"
+    return segment(
+        "IN1",
+        {
+            1: "1",
+            2: components(plan, "Bảo hiểm y tế", "99HIS"),
+            3: "BHXH",
+            4: "Bảo hiểm xã hội Việt Nam",
+            12: day_of(person.card_from),
+            13: day_of(person.card_to),
+            16: xpn(person.name),
+            17: components("SEL", "Self", "HL70063"),
+            36: person.card,
+        },
+    )
+
+
+def dg1(diagnosis: Diagnosis, at: datetime, kind: str, secondary: tuple[str, ...] = ()) -> list[str]:
+    """The main diagnosis with DG1-15 = 1, then the accompanying ones; kind is A, W or F."""
+    codes = ((diagnosis.icd, diagnosis.name), *((icd, diagnosis_name(icd)) for icd in secondary))
+    return [
+        segment(
+            "DG1",
+            {
+                1: str(number),
+                3: components(icd, name, "I10"),
+                5: instant(at),
+                6: kind,
+                15: "1" if number == 1 else "2",
+            },
+        )
+        for number, (icd, name) in enumerate(codes, start=1)
+    ]
+
+
+def obx_field(number: int, field: str, text: str, at: datetime) -> str:
+    """Free text of a paper: OBX-3 is the field's name in QĐ 3176."""
+    return segment(
+        "OBX",
+        {
+            1: str(number),
+            2: "TX",
+            3: components(field, FIELD_LABELS[field], "QD3176"),
+            5: escape(text),
+            11: "F",
+            14: instant(at),
+        },
+    )
+
+
+def obx_coded(number: int, field: str, code: str, meaning: str, at: datetime) -> str:
+    """A coded field of QĐ 3176: OBX-5 carries code and meaning."""
+    return segment(
+        "OBX",
+        {
+            1: str(number),
+            2: "CE",
+            3: components(field, FIELD_LABELS[field], "QD3176"),
+            5: components(code, meaning, field),
+            11: "F",
+            14: instant(at),
+        },
+    )
+
+
+def service_code(panel: Panel, code: str, name: str, loinc: str) -> str:
+    """Local code and LOINC in one CE, in the order this panel's analyser gives them."""
+    local, standard = (code, name, "99LIS"), (loinc, name, "LN")
+    if not loinc:
+        return components(*local)
+    return components(*local, *standard) if panel.local_first else components(*standard, *local)
+
+
+def obx_result(number: int, panel: Panel, result: Result, status: str, at: datetime) -> str:
+    value = result.value if result.kind == "SN" else escape(result.value)
+    return segment(
+        "OBX",
+        {
+            1: str(number),
+            2: result.kind,
+            3: service_code(panel, result.code, result.name, result.loinc),
+            5: value,
+            6: components(result.unit, "", "UCUM") if result.unit else "",
+            7: escape(result.reference),
+            8: result.flag,
+            11: status,
+            14: instant_with_offset(at),
+            23: components("Khoa Xét nghiệm"),
+        },
+    )
+
+
+def nte(number: int, text: str) -> str:
+    return segment("NTE", {1: str(number), 2: "L", 3: escape(text)})

@@ -1,0 +1,139 @@
+"""The composition root: the only place that wires leaves to rooms, and the life of one node."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from connectors import load_destination, load_source
+from connectors.contract import Destination, Seal, Source
+from gateway import steps
+from gateway.api.health import HealthServer
+from gateway.clock import SECOND, Clock, SystemClock
+from gateway.delivery.sql_queue import SqlQueue
+from gateway.delivery.worker import Worker
+from gateway.faults import StoreFault
+from gateway.intake import ChannelIntake
+from gateway.pipeline import Pipeline
+from gateway.settings import Plan
+from gateway.store import deliveries, documents, messages
+from gateway.store.engine import Store, open_store
+from gateway.wake import Bell
+from signing.keys import open_key
+
+log = logging.getLogger("lienthong.node")
+
+
+@dataclass
+class Node:
+    """One running gateway. `run` returns when it is cancelled and everything under way has ended."""
+
+    plan: Plan
+    clock: Clock = field(default_factory=SystemClock)
+    addresses: dict[str, str] = field(default_factory=dict)
+    """Channel → the address its source listens on; `health` → where health answers."""
+
+    async def run(self, ready: Callable[[dict[str, str]], None]) -> None:
+        """Serve; call `ready(addresses)` once everything listens."""
+        plan = self.plan
+        store = open_store(plan.store_url)
+        try:
+            store.claim_node(plan.node.name)
+            await store.write(lambda connection: self._recover(connection))
+            await self._serve(store, ready)
+        finally:
+            store.close()
+
+    def _recover(self, connection: Connection) -> None:
+        """Take back what this node held when it died."""
+        name = self.plan.node.name
+        messages.release_leases(connection, name)
+        documents.release_leases(connection, name)
+        deliveries.expire(connection, self.clock.now(), node=name)
+
+    async def _serve(self, store: Store, ready: Callable[[dict[str, str]], None]) -> None:
+        plan = self.plan
+        name = plan.node.name
+        workers = plan.node.workers or os.cpu_count() or 1
+        pool = ProcessPoolExecutor(
+            workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=steps.prepare,
+            initargs=(plan.signing.kind, dict(plan.signing.options)),
+        )
+        bell = Bell(plan.node.redis)
+        keyring = plan.keyring
+        pipeline = Pipeline(plan, store, pool, self.clock, name, ring=bell.ring, parallel=workers * 4)
+        lease = round(plan.node.lease.total_seconds() * SECOND)
+        queue = SqlQueue(store, keyring, self.clock, name, lease, plan.facility.code)
+        seal = _seal(plan)
+        destinations = {route: self._destination(route, seal) for route in plan.routes}
+        listening = _Listening(len(plan.channels) + bool(plan.node.health), self.addresses, ready)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(bell.run())
+                group.create_task(pipeline.run(bell.listener()))
+                for route, destination in destinations.items():
+                    worker = Worker(route, plan.routes[route].common, destination, queue, self.clock)
+                    group.create_task(worker.run(bell.listener()))
+                group.create_task(self._heartbeat(queue, plan.node.lease.total_seconds() / 3))
+                for channel in plan.channels:
+                    _, make = load_source(channel.source.kind)
+                    source: Source = make(channel.source.settings)
+                    intake = ChannelIntake(channel, store, keyring, self.clock, bell.ring)
+                    group.create_task(source.run(intake, listening.called(channel.settings.name)))
+                if plan.node.health:
+                    health = HealthServer(plan.node.health, lambda: store.write(_touch))
+                    group.create_task(health.run(listening.called("health")))
+        finally:
+            for destination in destinations.values():
+                await destination.close()
+            pool.shutdown(cancel_futures=True)
+
+    def _destination(self, name: str, seal: Seal) -> Destination:
+        route = self.plan.routes[name]
+        _, make = load_destination(route.common.kind)
+        destination: Destination = make(name, route.settings, seal)
+        return destination
+
+    async def _heartbeat(self, queue: SqlQueue, every_s: float) -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                await queue.heartbeat()
+            except StoreFault as fault:
+                log.error("heartbeat: %s", fault)
+
+
+def _touch(connection: Connection) -> None:
+    connection.execute(sa.text("SELECT 1"))
+
+
+def _seal(plan: Plan) -> Seal:
+    key = open_key(plan.signing.kind, plan.signing.options)
+    return key.sign
+
+
+@dataclass
+class _Listening:
+    """Collect the addresses of everything that listens; report when all do."""
+
+    expected: int
+    addresses: dict[str, str]
+    ready: Callable[[dict[str, str]], None]
+
+    def called(self, name: str) -> Callable[[str], None]:
+        def note(address: str) -> None:
+            self.addresses[name] = address
+            if len(self.addresses) == self.expected:
+                self.ready(dict(self.addresses))
+
+        return note

@@ -1,0 +1,113 @@
+"""`lienthong deliveries`: one paper, one destination, one row."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from sqlalchemy.engine import Connection, Row
+
+from gateway.cli.access import ledger, remember
+from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, moment, print_json, print_table
+from gateway.store import actions
+from gateway.store import deliveries as rows
+
+app = typer.Typer(help="Giấy tờ trên đường đến từng nơi nhận.", invoke_without_command=True)
+
+
+@app.callback()
+def list_(
+    context: typer.Context,
+    config: Config = HERE,
+    state: Annotated[list[str], typer.Option(help="Chỉ các trạng thái này.")] = [],  # noqa: B006 - typer's form
+    destination: Annotated[str, typer.Option(help="Chỉ nơi nhận này.")] = "",
+    limit: Annotated[int, typer.Option(help="Số dòng nhiều nhất; 0 = tất cả.")] = 0,
+    after: Annotated[str, typer.Option(help="Tiếp theo trang trước: mã cuối cùng.")] = "",
+    json: Json = False,
+) -> None:
+    """Liệt kê các lần gửi, mới nhất trước.
+
+    Ví dụ: lienthong deliveries -c /etc/lienthong --destination insurance_portal --state error
+    """
+    if context.invoked_subcommand:
+        remember(config)
+        return
+    with ledger(config) as (_, store):
+        found = store.read_now(
+            lambda connection: rows.listing(
+                connection, states=tuple(state), destination=destination, after=after, limit=limit
+            )
+        )
+    if json:
+        print_json([_summary(row) for row in found])
+        return
+    print_table(
+        "Lần gửi",
+        ("mã", "giấy tờ", "nơi nhận", "trạng thái", "lần lỗi", "hạn", "nhận lúc", "mã tiếp nhận", "lỗi"),
+        (
+            (
+                row.id,
+                row.paper,
+                row.destination,
+                row.state,
+                row.attempts,
+                moment(row.deadline_at),
+                moment(row.accepted_at),
+                row.reference,
+                f"LT{row.fault_code:04d}" if row.fault_code else "",
+            )
+            for row in found
+        ),
+        right=(4,),
+    )
+
+
+@app.command("show")
+def show(delivery_id: str, config: Config = HERE, json: Json = False) -> None:
+    """Cho xem một lần gửi: mọi lần thử, biên nhận, thao tác của con người."""
+
+    def query(connection: Connection) -> tuple[Row[Any], list[Row[Any]], list[Row[Any]]]:
+        row = rows.get(connection, delivery_id)
+        (summary,) = [r for r in rows.listing(connection, document_id=row.document_id) if r.id == delivery_id]
+        return summary, rows.attempts(connection, delivery_id), actions.of_target(connection, delivery_id)
+
+    with ledger(config) as (_, store):
+        summary, attempts, done = store.read_now(query)
+    full = _summary(summary) | {
+        "tries": [
+            {
+                "number": a.number,
+                "at": iso(a.ended_at),
+                "event": a.event,
+                "fault": fault_dict(a.fault_code, "", a.detail),
+                "facts": msgspec.json.decode(a.facts),
+            }
+            for a in attempts
+        ],
+        "actions": [{"at": iso(a.at), "actor": a.actor, "verb": a.verb, "reason": a.reason} for a in done],
+    }
+    if json:
+        print_json(full)
+    else:
+        console.print_json(msgspec.json.encode(full).decode(), ensure_ascii=False)
+
+
+def _summary(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "document": row.document_id,
+        "message": row.message_id,
+        "paper": row.paper,
+        "version": row.version,
+        "destination": row.destination,
+        "basis": row.basis,
+        "state": row.state,
+        "attempts": row.attempts,
+        "created_at": iso(row.created_at),
+        "due_at": iso(row.due_at),
+        "deadline_at": iso(row.deadline_at),
+        "accepted_at": iso(row.accepted_at),
+        "reference": row.reference,
+        "fault": fault_dict(row.fault_code, row.fault_where, row.fault_detail),
+    }

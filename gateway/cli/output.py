@@ -1,0 +1,86 @@
+"""How commands speak: tables for people, JSON for programs, faults in the person's language."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gateway.clock import to_datetime
+from gateway.faults import ConfigInvalid
+from gateway.text import Language, text
+from mappings.formats.faults import Fault
+
+Config = Annotated[
+    Path,
+    typer.Option("--config", "-c", envvar="LIENTHONG_CONFIG", help="Thư mục chứa node.toml và channels/."),
+]
+HERE = Path(".")
+Json = Annotated[bool, typer.Option("--json", help="In JSON thay cho bảng.")]
+
+console = Console(soft_wrap=False)
+errors = Console(stderr=True, soft_wrap=True, highlight=False)
+
+_HERE = timezone(timedelta(hours=7))
+
+
+def language() -> Language:
+    """Return the language for people: Vietnamese unless `LIENTHONG_LANG=en`."""
+    return "en" if os.environ.get("LIENTHONG_LANG", "vi").startswith("en") else "vi"
+
+
+def complain(fault: Fault) -> None:
+    """Print a fault, or every problem of a configuration, to standard error."""
+    for each in fault.problems if isinstance(fault, ConfigInvalid) else (fault,):
+        place = " ".join(part for part in (each.where, each.detail) if part)
+        errors.print(f"[bold red]LT{each.code:04d}[/] {text(each.code, language())}", end="")
+        errors.print(f"  [dim]\\[{_plain(place)}][/]" if place else "")
+
+
+def _plain(markup: str) -> str:
+    return markup.replace("[", "\\[")
+
+
+def print_json(value: object) -> None:
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[int] = ()
+) -> None:
+    """Print rows; columns named in `right` (by index) hold numbers."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_plain(str(cell)) for cell in row))
+    console.print(table)
+
+
+def moment(instant: int | None) -> str:
+    """Show a stored instant in Vietnamese local time."""
+    return "" if not instant else to_datetime(instant).astimezone(_HERE).strftime("%d/%m/%Y %H:%M:%S")
+
+
+def iso(instant: int | None) -> str | None:
+    return None if not instant else to_datetime(instant).astimezone(_HERE).isoformat(timespec="milliseconds")
+
+
+def fault_dict(code: int, where: str, detail: str) -> Mapping[str, Any] | None:
+    """Describe a stored fault for JSON lists; None when there is none."""
+    if not code:
+        return None
+    said = text(code, language())
+    return {"code": f"LT{code:04d}", "where": where, "detail": detail, "what": said.what, "do": said.do}
+
+
+def now_local() -> datetime:
+    return datetime.now(tz=_HERE)

@@ -1,0 +1,15 @@
+"""`lienthong sandbox`: the three simulated destinations, for integrators and for the demo."""
+
+from __future__ import annotations
+
+import typer
+
+from conformance.sandbox import server
+
+
+def sandbox(context: typer.Context) -> None:
+    """Chạy ba nơi nhận mô phỏng (cổng BHYT, trục Bộ Y tế, hệ thống điều phối) và CA thử nghiệm.
+
+    Mọi tham số được chuyển cho sandbox; xem: lienthong sandbox -- --help
+    """
+    raise typer.Exit(server.main(context.args) or 0)

@@ -1,0 +1,122 @@
+"""`lienthong send`: play a file or a folder of HL7 v2 messages to a node, and show every answer."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from connectors.faults import Unreachable
+from connectors.mllp_client import MllpClient
+from gateway.cli.output import Json, console, print_json, print_table
+from mappings.formats import er7
+from mappings.formats.faults import Fault
+from mappings.formats.values import parse_address
+
+_SUFFIXES = {".hl7", ".txt", ".er7", ".msg", ".dat"}
+
+
+@dataclass
+class Sent:
+    """One message and the answer to it."""
+
+    file: str
+    number: int
+    """Position in the file, 1-based: a batch file holds several messages."""
+    type: str
+    control_id: str
+    answer: str
+    """MSA-1, or what happened instead: `none asked for`, `no answer`, `unreachable`."""
+    text: str
+    milliseconds: float
+
+
+def send(
+    path: Annotated[Path, typer.Argument(help="Tệp hoặc thư mục.", exists=True)],
+    to: Annotated[str, typer.Option("--to", help="Địa chỉ MLLP, ví dụ 127.0.0.1:2575.")] = "127.0.0.1:2575",
+    timeout: Annotated[float, typer.Option(help="Chờ trả lời nhiều nhất bao nhiêu giây.")] = 30.0,
+    json: Json = False,
+) -> None:
+    """Gửi tệp hoặc cả thư mục qua MLLP và cho xem từng câu trả lời. Mã thoát 1 nếu có thông điệp không được nhận.
+
+    Ví dụ: lienthong send thong-diep.hl7 --to 127.0.0.1:2575
+    """
+    host, port = parse_address(to)
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES)
+    results: list[Sent] = []
+    with Progress(console=console, transient=True, disable=json or not sys.stdout.isatty()) as progress:
+        task = progress.add_task("gửi", total=len(files))
+
+        async def play() -> None:
+            async with MllpClient(host, port) as client:
+                for file in files:
+                    for number, raw in _messages(file):
+                        results.append(await _one(client, str(file), number, raw, timeout))
+                    progress.advance(task)
+
+        asyncio.run(play())
+    counts = Counter(result.answer for result in results)
+    if json:
+        print_json({"messages": [asdict(result) for result in results], "answers": dict(counts)})
+    else:
+        print_table(
+            "Trả lời",
+            ("tệp", "thứ", "loại", "mã điều khiển", "trả lời", "nội dung", "ms"),
+            (
+                (Path(r.file).name, r.number, r.type, r.control_id, r.answer, r.text, f"{r.milliseconds:.1f}")
+                for r in results
+            ),
+            right=(1, 6),
+        )
+        console.print(", ".join(f"{answer}: {count}" for answer, count in sorted(counts.items())) or "không có tệp nào")
+    if any(result.answer not in ("AA", "CA", "none asked for") for result in results):
+        raise typer.Exit(1)
+
+
+def _messages(file: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the messages of a file; what cannot be split is sent as it is, so that the node can judge it."""
+    data = file.read_bytes()
+    try:
+        parts = er7.split_batch(data)
+    except Fault:
+        parts = [data]
+    yield from enumerate(parts, 1)
+
+
+async def _one(client: MllpClient, file: str, number: int, raw: bytes, timeout_s: float) -> Sent:
+    header = er7.header(raw)
+    kind = f"{header.type}^{header.trigger}" if header.trigger else header.type
+    sent = Sent(file, number, kind, header.control_id, "", "", 0.0)
+    started = time.perf_counter()
+    try:
+        if _silent(header):
+            await client.send_only(raw)
+            sent.answer = "none asked for"
+        else:
+            answer = er7.Message.parse(await client.send(raw, timeout_s), "auto")
+            sent.answer = answer.value("MSA-1") or "?"
+            sent.text = answer.value("ERR-8") or answer.value("MSA-3") or ""
+    except TimeoutError:
+        sent.answer = "no answer"
+        await client.reconnect()
+    except Unreachable:
+        raise
+    except Fault as fault:
+        sent.answer = "unreadable"
+        sent.text = str(fault)
+    sent.milliseconds = (time.perf_counter() - started) * 1000
+    return sent
+
+
+def _silent(header: er7.Header) -> bool:
+    """Whether the sender of this message asks for no answer at all. Standard: HL7 v2.5.1 §2.9.3, table 0155."""
+    asked = (header.accept_ack, header.application_ack)
+    return any(asked) and all(condition in ("", "NE") for condition in asked)

@@ -1,0 +1,50 @@
+"""`lienthong verify`: is this paper what was signed, and by whom?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.output import Json, complain, console, fault_dict, print_json
+from mappings.formats.faults import Fault
+from signing.certificates import load_roots
+from signing.verify import report
+from signing.verify import verify as verify_signature
+
+
+def verify(
+    files: Annotated[list[Path], typer.Argument(help="Tệp XML đã ký.", exists=True, dir_okay=False)],
+    trust: Annotated[
+        list[Path], typer.Option("--trust", help="Tệp PEM của chứng thư gốc được tin.", exists=True, dir_okay=False)
+    ],
+    json: Json = False,
+) -> None:
+    """Kiểm tra chữ ký số của giấy tờ: toàn vẹn, chuỗi chứng thư, người ký. Mã thoát 1 khi có tệp không đạt.
+
+    Ví dụ: lienthong verify giay-ra-vien.xml --trust ca.pem
+    """
+    roots = load_roots([path.read_bytes() for path in trust])
+    results: list[dict[str, object]] = []
+    for path in files:
+        try:
+            verified = verify_signature(path.read_bytes(), roots, None)
+        except Fault as fault:
+            results.append(
+                {"file": str(path), "valid": False, "fault": fault_dict(fault.code, fault.where, fault.detail)}
+            )
+            if not json:
+                console.print(f"[bold red]KHÔNG HỢP LỆ[/] {path}")
+                complain(fault)
+            continue
+        results.append({"file": str(path), "valid": True, **report(verified)})
+        if not json:
+            console.print(f"[bold green]HỢP LỆ[/] {path}")
+            console.print(f"  người ký: {verified.signer.name}; tổ chức: {verified.signer.organisation or '—'}")
+            for warning in verified.warnings:
+                console.print(f"  [yellow]lưu ý:[/] {warning}")
+    if json:
+        print_json(results)
+    if not all(result["valid"] for result in results):
+        raise typer.Exit(1)

@@ -1,0 +1,31 @@
+"""Time as the gateway sees it: a clock that tests can hold in their hand."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    def now(self) -> int:
+        """Microseconds since 1970-01-01 UTC."""
+        ...
+
+
+class SystemClock:
+    def now(self) -> int:
+        return time.time_ns() // 1000
+
+
+def to_datetime(instant: int) -> datetime:
+    """Turn a stored instant into an aware datetime in UTC."""
+    return datetime.fromtimestamp(instant / 1_000_000, tz=UTC)
+
+
+def to_instant(moment: datetime) -> int:
+    """Turn an aware datetime into a stored instant."""
+    return int(moment.timestamp() * 1_000_000)
+
+
+SECOND = 1_000_000

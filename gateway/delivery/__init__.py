@@ -1,0 +1,1 @@
+"""One delivery per document and destination: order, retry, limits, receipts."""

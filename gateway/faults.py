@@ -1,0 +1,147 @@
+"""Faults of the gateway itself: 1xxx configuration, 22xx intake's own rules, 7xxx access, 8xxx store."""
+
+from __future__ import annotations
+
+from mappings.formats.faults import Fault, FaultClass, IntakeFault
+
+
+class ConfigFault(Fault):
+    """1xxx. Start refused; every problem is reported at once."""
+
+
+class FileUnreadable(ConfigFault):
+    """Raised when a configuration file is missing, unreadable or not TOML; `where` is file and line."""
+
+    code = 1001
+
+
+class SettingUnknown(ConfigFault):
+    """Raised for a key that no setting has: most often a slip of the pen."""
+
+    code = 1002
+
+
+class SettingMissing(ConfigFault):
+    """Raised for a setting without default that is not written."""
+
+    code = 1003
+
+
+class SettingInvalid(ConfigFault):
+    """Raised when a value has the wrong type, form or range."""
+
+    code = 1004
+
+
+class KindUnknown(ConfigFault):
+    """Raised when no module serves a source, destination, paper or key of that name."""
+
+    code = 1005
+
+
+class SecretMissing(ConfigFault):
+    """Raised when `secret:name` is found neither in the environment nor in the secrets folder."""
+
+    code = 1006
+
+
+class AddressTaken(ConfigFault):
+    """Raised when a listening address cannot be bound."""
+
+    code = 1007
+
+
+class NameTaken(ConfigFault):
+    """Raised when two channels share a name, or two different destinations do."""
+
+    code = 1008
+
+
+class FileMissing(ConfigFault):
+    """Raised when a file that a setting names does not exist or cannot be read."""
+
+    code = 1009
+
+
+class ConfigInvalid(ConfigFault):
+    """Raised once, carrying every problem found."""
+
+    code = 1010
+
+    def __init__(self, problems: tuple[ConfigFault, ...]) -> None:
+        super().__init__(detail=f"{len(problems)} problems")
+        self.problems = problems
+
+
+class NodeRunning(ConfigFault):
+    """Raised when another process already runs under this node's name on the same store."""
+
+    code = 1011
+
+
+class ControlIdMissing(IntakeFault):
+    """Raised when MSH-10 is empty: without it a repeat cannot be told from a new message."""
+
+    code = 2201
+
+
+class ControlIdReused(IntakeFault):
+    """Raised when a sender uses a control id again for other content; neither message overwrites the other."""
+
+    code = 2202
+
+
+class TypeNotAccepted(IntakeFault):
+    """Raised when MSH-9 is not in the channel's `accept` list."""
+
+    code = 2203
+
+
+class DocumentWithheld(Fault):
+    """Raised by the egress gate when no recorded basis or a closed list forbids sending (promise P10)."""
+
+    code = 7001
+
+
+class StoreFault(Fault):
+    """8xxx. Nothing was stored; intake answers "try again" and never acknowledges."""
+
+    fault_class = FaultClass.TRANSIENT
+
+
+class StoreUnavailable(StoreFault):
+    """Raised when the database cannot be reached or written (disk full, locked, connection lost)."""
+
+    code = 8001
+
+
+class KeyUnknown(StoreFault):
+    """Raised when sealed bytes name a key id that the keyring does not hold."""
+
+    code = 8002
+    fault_class = FaultClass.REFUSED
+
+
+class SealBroken(StoreFault):
+    """Raised when sealed bytes do not open: changed on disk, or moved to another row."""
+
+    code = 8003
+    fault_class = FaultClass.REFUSED
+
+
+class InternalFault(Fault):
+    """Raised in place of an unexpected exception of ours inside a step; the traceback's place is in the log, without data."""
+
+    code = 8101
+
+
+class NothingThere(Fault):
+    """Raised by commands when the id they were given names nothing."""
+
+    code = 8102
+
+
+class NotPossibleNow(Fault):
+    """Raised when a command asks for a step that the present state does not allow; `detail` names state and step."""
+
+    code = 8103

@@ -1,0 +1,157 @@
+"""Take bytes, make them durable, and only then answer (promises P1, P2, P3).
+
+    frame ── read the header ── decode check ── accepted type? ── seal ── commit ── answer
+                    └────────────── a fault: committed all the same, in the error queue, negative answer
+
+Every frame gets a row, rubbish too. What it means is the pipeline's business; the only thing looked up besides the header is
+the value that orders it. Requirement: S1.1, S2.10.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from mappings.hl7v2.ack import acknowledge
+from sqlalchemy.engine import Connection
+
+from connectors.contract import Answer
+from gateway.clock import Clock, to_datetime
+from gateway.faults import ControlIdMissing, ControlIdReused, InternalFault, StoreFault, TypeNotAccepted
+from gateway.safe_log import describe
+from gateway.settings import Channel
+from gateway.store import messages
+from gateway.store.engine import Store
+from gateway.store.ids import uuid7
+from gateway.store.messages import Earlier, NewMessage
+from gateway.store.sealed import Keyring
+from mappings.formats import er7
+from mappings.formats.faults import Fault, IntakeFault
+
+log = logging.getLogger("lienthong.intake")
+
+_REJECT = frozenset({2001, 2002, 2003, 2101, 2103, 2203})
+"""Faults answered AR/CR: this is not for us, or not a message. The rest is AE/CE: a message with an error in it.
+Standard: HL7 v2.5.1 §2.9.2, table 0008."""
+
+
+class ChannelIntake:
+    """The door of one channel; what its source calls (`connectors.contract.Intake`)."""
+
+    def __init__(
+        self, channel: Channel, store: Store, keyring: Keyring, clock: Clock, wake: Callable[[], None]
+    ) -> None:
+        self._channel = channel
+        self._settings = channel.settings
+        self._store = store
+        self._keyring = keyring
+        self._clock = clock
+        self._wake = wake
+
+    async def receive(self, raw: bytes, peer: str, fault: IntakeFault | None = None) -> Answer:
+        """Make `raw` durable, then answer. Never raises; a failing store gives AR and "try again"."""
+        header = er7.header(raw)
+        try:
+            new = self._read(raw, peer, header, fault)
+            earlier = await self._store.write(lambda connection: _store(connection, new))
+        except StoreFault as failure:
+            log.error("%s", failure)
+            return self._answer(header, "AR", uuid7(), None, failure)
+        except Exception as error:  # noqa: BLE001 - the wire never goes silent because our code failed
+            log.error("intake failed: %s", describe(error))
+            return self._answer(header, "AR", uuid7(), None, InternalFault())
+        if earlier is None:
+            if new.state == "received":
+                self._wake()
+            return self._answer(header, new.answer, new.id, new.id, new.fault)
+        if earlier.sha256 == new.sha256:
+            return self._answer(header, earlier.answer, new.id, new.id, None)
+        return self._answer(header, "AE", new.id, new.id, ControlIdReused("MSH-10"))
+
+    def answered(self, answer: Answer) -> None:
+        """Note the moment the answer left; its loss loses no promise, so nobody waits for it."""
+        if answer.message_id is not None:
+            entry = [(answer.message_id, self._clock.now())]
+            self._store.post(lambda connection: messages.answered(connection, entry))
+
+    def _read(self, raw: bytes, peer: str, header: er7.Header, fault: IntakeFault | None) -> NewMessage:
+        message_id = uuid7()
+        message: er7.Message | None = None
+        found: Fault | None = fault
+        if found is None:
+            try:
+                message = er7.Message.parse(raw, self._settings.charset)
+                found = self._refuse(header)
+            except IntakeFault as syntax:
+                found = syntax
+        sender = f"{header.sending_application}|{header.sending_facility}"
+        order_value = message.value(self._settings.order_by) if message is not None else None
+        key = self._keyring.search_key
+        name = self._settings.name
+        return NewMessage(
+            id=message_id,
+            channel=name,
+            received_at=self._clock.now(),
+            peer=peer,
+            sender=sender[:255],
+            control_id=header.control_id[:255],
+            type=_type(header)[:32],
+            version=header.version[:16],
+            size=len(raw),
+            sha256=hashlib.sha256(raw).hexdigest(),
+            body=self._keyring.seal(raw, message_id),
+            dedupe_key=key("control", f"{name}|{sender}|{header.control_id}") if header.control_id else None,
+            order_key=key("order", order_value or message_id),
+            state="received" if found is None else "error",
+            answer="AA" if found is None else ("AR" if found.code in _REJECT else "AE"),
+            fault=found,
+        )
+
+    def _refuse(self, header: er7.Header) -> IntakeFault | None:
+        if not self._channel.accepts(_type(header)):
+            return TypeNotAccepted("MSH-9", _type(header)[:32])
+        if not header.control_id:
+            return ControlIdMissing("MSH-10")
+        return None
+
+    def _answer(
+        self, header: er7.Header, code: str, control_id: str, message_id: str | None, fault: Fault | None
+    ) -> Answer:
+        at = to_datetime(self._clock.now())
+        own_id = control_id.replace("-", "")[-20:]
+        frames = tuple(acknowledge(header, each, own_id, at, fault) for each in _codes(header, code))
+        return Answer(frames, code == "AA", message_id)
+
+
+def _store(connection: Connection, new: NewMessage) -> Earlier | None:
+    earlier = messages.insert(connection, new)
+    if earlier is not None:
+        if earlier.sha256 == new.sha256:
+            repeat = replace(new, state="duplicate", answer=earlier.answer)
+        else:
+            repeat = replace(new, state="error", answer="AE", fault=ControlIdReused("MSH-10", earlier.id))
+        messages.insert_repeat(connection, repeat, earlier)
+    return earlier
+
+
+def _type(header: er7.Header) -> str:
+    return f"{header.type}^{header.trigger}" if header.trigger else header.type
+
+
+def _codes(header: er7.Header, code: str) -> tuple[str, ...]:
+    """Return the acknowledgement codes the sender asked for.
+
+    Original mode when MSH-15 and MSH-16 are both empty: one application acknowledgement. Otherwise enhanced mode: an accept
+    acknowledgement by MSH-15 and an application acknowledgement by MSH-16, in this order. Standard: HL7 v2.5.1 §2.9.2, §2.9.3.
+    """
+    if not header.accept_ack and not header.application_ack:
+        return (code,)
+    accept = "C" + code[1]
+    wanted = ((header.accept_ack, accept), (header.application_ack, code))
+    return tuple(each for condition, each in wanted if _asked(condition, positive=code == "AA"))
+
+
+def _asked(condition: str, *, positive: bool) -> bool:
+    return condition == "AL" or condition == ("SU" if positive else "ER")

@@ -1,0 +1,280 @@
+"""The way of one message from the ledger to deliveries, in steps; each step is one transaction and safe to repeat.
+
+    received ─ map ──▶ mapped: resources, coverage, papers due, their deliveries (pending)
+    due ─ compose ──▶ composed: FHIR document and renditions
+    composed ─ sign ──▶ signed: final bytes, evidence, deliveries queued
+
+A node may die between or inside steps: what was committed stays, what was not is done again after the lease. Deliveries are
+made together with the papers that are due, so that a later paper of the same patient waits for an earlier one that is still
+being signed (promise P4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+from mappings.documents import Context as PaperContext
+from mappings.documents import Facility
+from sqlalchemy.engine import Connection, Row
+
+from gateway import steps
+from gateway.clock import SECOND, Clock, to_datetime
+from gateway.delivery import disclosure
+from gateway.delivery.retry import Retry, decide
+from gateway.faults import DocumentWithheld
+from gateway.records import persons, resources
+from gateway.settings import Channel, Plan
+from gateway.signing_desk import SigningDesk
+from gateway.store import actions, deliveries, documents, messages
+from gateway.store.documents import NewDocument
+from gateway.store.engine import Store
+from gateway.store.sealed import Keyring
+from gateway.tasks import TaskSet
+from mappings.formats import json
+from mappings.formats.faults import Fault, FaultClass
+from mappings.hl7v2 import Context as MessageContext
+
+log = logging.getLogger("lienthong.pipeline")
+T = TypeVar("T")
+
+_PATIENCE = Retry()
+"""How a step is tried again when its fault says that time may help."""
+
+
+class Pipeline:
+    """Take rows that are due and move them one step on, many at a time, of each key in order."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        pool: Executor,
+        clock: Clock,
+        owner: str,
+        *,
+        ring: Callable[[], None],
+        parallel: int,
+    ) -> None:
+        self._plan = plan
+        self._channels: Mapping[str, Channel] = {channel.settings.name: channel for channel in plan.channels}
+        self._store = store
+        self._keyring: Keyring = plan.keyring
+        self._pool = pool
+        self._clock = clock
+        self._owner = owner
+        self._ring = ring
+        self._desk = SigningDesk(store, self._keyring, self._run, clock)
+        self._tasks = TaskSet(parallel)
+        self._lease = round(plan.node.lease.total_seconds() * SECOND)
+        self._jitter = random.Random(owner)  # noqa: S311 - spreads retries, guards nothing
+
+    async def run(self, wake: asyncio.Event, poll_s: float = 1.0) -> None:
+        """Work until cancelled; `wake` says that there may be something new."""
+        try:
+            while True:
+                wake.clear()
+                if not await self.take():
+                    await wait(wake, poll_s)
+        finally:
+            await self._tasks.drain()
+
+    async def take(self) -> bool:
+        """Start as many steps as there is room for; False when nothing was due."""
+        await self._tasks.room()
+        now = self._clock.now()
+        until = now + self._lease
+        limit = self._tasks.free
+
+        def claim(connection: Connection) -> tuple[list[Row[Any]], list[Row[Any]]]:
+            papers = documents.take_unfinished(connection, owner=self._owner, now=now, until=until, limit=limit)
+            rest = limit - len(papers)
+            if not rest:
+                return papers, []
+            return papers, messages.take_received(connection, owner=self._owner, now=now, until=until, limit=rest)
+
+        papers, received = await self._store.write(claim)
+        for row in papers:
+            self._tasks.start(self._paper_step(row))
+        for row in received:
+            self._tasks.start(self._map_step(row))
+        return bool(papers or received)
+
+    async def _run(self, function: Callable[..., T], *arguments: object) -> T:
+        loop = asyncio.get_running_loop()
+        result: Any = await loop.run_in_executor(self._pool, steps.guarded, function, *arguments)
+        return result  # type: ignore[no-any-return]  # the pool gives back what `function` returns
+
+    # ---- received → mapped ----
+
+    async def _map_step(self, row: Row[Any]) -> None:
+        try:
+            await self._map(row)
+        except Fault as fault:
+            await self._message_failed(row, fault)
+        self._ring()
+
+    async def _map(self, row: Row[Any]) -> None:
+        channel = self._channels.get(row.channel)
+        charset = channel.settings.charset if channel else "auto"
+        produce = channel.settings.produce if channel else ()
+        raw = self._keyring.open(row.body, row.id)
+        context = MessageContext(self._plan.facility.code, self._plan.systems, self._plan.node.zone, row.id)
+        mapped = await self._run(steps.map_message, raw, charset, row.type, context, produce)
+        if mapped is None:
+            positions = await self._run(steps.populated, raw, charset)
+            account = json.dumps({"mapped": (), "ignored": {}, "unknown": positions, "notices": ()})
+            await self._store.write(lambda connection: self._keep(connection, row.id, len(positions), account))
+            return
+        await self._store.write(lambda connection: self._commit_mapped(connection, row, channel, mapped))
+
+    def _keep(self, connection: Connection, message_id: str, unknown: int, account: bytes) -> None:
+        if messages.move(connection, message_id, "keep"):
+            sealed = self._keyring.seal(account, f"coverage/{message_id}")
+            messages.put_coverage(connection, message_id, (0, 0, unknown), sealed)
+
+    def _commit_mapped(
+        self, connection: Connection, row: Row[Any], channel: Channel | None, mapped: steps.Mapped
+    ) -> None:
+        if not messages.move(connection, row.id, "map"):
+            return
+        now = self._clock.now()
+        sealed = self._keyring.seal(mapped.positions, f"coverage/{row.id}")
+        messages.put_coverage(connection, row.id, mapped.counts, sealed)
+        resources.save(
+            connection,
+            self._keyring,
+            json.loads(mapped.resources),
+            family=row.type.partition("^")[0],
+            patient_id=mapped.patient_id,
+            message_id=row.id,
+            now=now,
+        )
+        if mapped.merged is not None:
+            survivor, replaced = mapped.merged
+            persons.merge(connection, survivor, replaced, row.id)
+        if channel is None or mapped.patient_id is None:
+            return
+        for paper, subject in mapped.due:
+            self._make_due(connection, row, channel, paper, subject, mapped.patient_id, now)
+
+    def _make_due(
+        self,
+        connection: Connection,
+        row: Row[Any],
+        channel: Channel,
+        paper: str,
+        subject: str,
+        patient_id: str,
+        now: int,
+    ) -> None:
+        deadline = row.received_at + round(channel.settings.deadline.total_seconds() * SECOND)
+        document_id = documents.insert(
+            connection,
+            NewDocument(
+                paper, subject, channel.settings.name, row.id, patient_id, row.order_key, row.received_at, deadline
+            ),
+        )
+        for name in channel.routes:
+            route = self._plan.routes[name].common
+            if not route.papers or paper in route.papers:
+                deliveries.insert(connection, document_id, name, row.order_key, route.basis, now, "pending")
+
+    async def _message_failed(self, row: Row[Any], fault: Fault) -> None:
+        log.warning("message %s: %s", row.id, fault)
+        due_at = self._again(fault, row)
+        if due_at:
+            await self._store.write(lambda connection: messages.postpone(connection, row.id, fault, due_at))
+        else:
+            await self._store.write(lambda connection: messages.move(connection, row.id, "fail", fault))
+
+    # ---- due → composed → signed ----
+
+    async def _paper_step(self, row: Row[Any]) -> None:
+        try:
+            if row.state == "due":
+                await self._compose(row)
+            else:
+                await self._desk.sign(row)
+        except Fault as fault:
+            await self._paper_failed(row, fault)
+        self._ring()
+
+    async def _compose(self, row: Row[Any]) -> None:
+        record = await self._store.read(lambda connection: resources.record(connection, self._keyring, row.patient_id))
+        withheld = disclosure.closed_list(record)
+        facility = self._plan.facility
+        context = PaperContext(
+            facility=Facility(facility.code, facility.name, facility.governing_body, facility.address, facility.phone),
+            systems=self._plan.systems,
+            issued_at=to_datetime(row.event_at),
+            number=row.id,
+            version=row.version,
+            replaces=row.replaces_id,
+        )
+        paper = await self._run(steps.compose, row.paper, row.subject, json.dumps(record), context)
+        await self._store.write(lambda connection: self._commit_composed(connection, row, paper, withheld))
+
+    def _commit_composed(self, connection: Connection, row: Row[Any], paper: steps.Paper, withheld: str | None) -> None:
+        if not documents.move(connection, row.id, "compose", due_at=self._clock.now(), attempts=0):
+            return
+        for kind, media_type, body in (
+            ("fhir", "application/fhir+json", paper.fhir),
+            *((kind, "application/xml", body) for kind, body in paper.renditions.items()),
+        ):
+            sealed = self._keyring.seal(body, f"{row.id}/{kind}")
+            documents.put_rendition(connection, row.id, kind, media_type, body, sealed, signed=False)
+        if withheld is not None:
+            self._withhold(connection, row.id, withheld)
+
+    def _withhold(self, connection: Connection, document_id: str, reason: str) -> None:
+        """Keep a paper from destinations that may not see it, and say so in the log of actions (promise P10)."""
+        now = self._clock.now()
+        for delivery in deliveries.listing(connection, document_id=document_id, states=("pending",)):
+            if self._plan.routes[delivery.destination].common.closed_lists:
+                continue
+            fault = DocumentWithheld(detail=reason)
+            if deliveries.move(connection, delivery.id, "withhold", None, fault):
+                actions.insert(
+                    connection, at=now, actor="egress gate", verb="withhold", target=delivery.id, reason=reason
+                )
+
+    async def _paper_failed(self, row: Row[Any], fault: Fault) -> None:
+        log.warning("document %s: %s", row.id, fault)
+        due_at = self._again(fault, row)
+        now = self._clock.now()
+
+        def fail(connection: Connection) -> None:
+            if due_at:
+                documents.postpone(connection, row.id, fault, due_at)
+            elif documents.move(connection, row.id, "fail", fault):
+                deliveries.move_all(connection, row.id, "fail", now, fault)
+
+        await self._store.write(fail)
+
+    def _again(self, fault: Fault, row: Row[Any]) -> int:
+        """Return when a failed step is tried again; 0 = it is for a person."""
+        if fault.fault_class not in (FaultClass.TRANSIENT, FaultClass.THROTTLED):
+            return 0
+        created = getattr(row, "event_at", None) or row.received_at
+        return decide(
+            fault.fault_class,
+            _PATIENCE,
+            failures=row.attempts + 1,
+            created_at=created,
+            now=self._clock.now(),
+            jitter=self._jitter.random(),
+        ).due_at
+
+
+async def wait(wake: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, but not longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            await wake.wait()
+    except TimeoutError:
+        pass

@@ -1,0 +1,1 @@
+"""The clinical record: versions of resources, and which numbers are one person."""

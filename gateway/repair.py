@@ -1,0 +1,158 @@
+"""What a person does about an error: look, try again, send the same bytes again, map again, close, or confirm.
+
+Each act is one transaction, leaves a row in the log of actions with the person and the reason, and is refused when the
+present state does not allow it. Requirement: S1.10, S3.21.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.engine import Connection, Row
+
+from gateway.clock import Clock
+from gateway.faults import NothingThere, NotPossibleNow
+from gateway.store import actions, deliveries, documents, messages
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row of the error queue."""
+
+    what: str
+    """`message`, `document` or `delivery`."""
+    id: str
+    about: str
+    """Type of message, name of paper, or paper → destination; nothing of a patient."""
+    fault_code: int
+    where: str
+    detail: str
+    at: int
+
+
+def error_queue(connection: Connection, limit: int = 0) -> list[Item]:
+    """Return everything that waits for a person, newest first; `limit` 0 = all."""
+    items = [
+        Item("message", row.id, row.type, row.fault_code, row.fault_where, row.fault_detail, row.received_at)
+        for row in messages.listing(connection, states=("error",), limit=limit)
+    ]
+    items += [
+        Item("document", row.id, row.paper, row.fault_code, row.fault_where, row.fault_detail, row.event_at)
+        for row in documents.in_state(connection, "error", limit)
+    ]
+    items += [
+        Item(
+            "delivery",
+            row.id,
+            f"{row.paper} → {row.destination}",
+            row.fault_code,
+            row.fault_where,
+            row.fault_detail,
+            row.created_at,
+        )
+        for row in deliveries.listing(connection, states=("error",), limit=limit)
+    ]
+    return sorted(items, key=lambda item: item.id, reverse=True)[: limit or None]
+
+
+def kind_of(connection: Connection, item_id: str) -> tuple[str, Row[Any]]:
+    """Return what an id names; raise NothingThere."""
+    for name, get in (("message", messages.get), ("document", documents.get), ("delivery", deliveries.get)):
+        try:
+            return name, get(connection, item_id)
+        except NothingThere:
+            continue
+    raise NothingThere(where=item_id)
+
+
+def retry(connection: Connection, item_id: str, actor: str, reason: str, clock: Clock) -> None:
+    """Do the failed step again: map the message, compose the document, or send the delivery."""
+    what, _ = kind_of(connection, item_id)
+    act = {"message": reprocess, "document": compose_again, "delivery": resend}[what]
+    act(connection, item_id, actor, reason, clock)
+
+
+def reprocess(connection: Connection, message_id: str, actor: str, reason: str, clock: Clock) -> None:
+    """Map a message again; papers that come of it are new versions linked to the old ones."""
+    now = clock.now()
+    _do(
+        connection,
+        message_id,
+        "reprocess",
+        actor,
+        reason,
+        clock,
+        lambda: messages.move(connection, message_id, "reprocess", due_at=now, attempts=0),
+    )
+
+
+def compose_again(connection: Connection, document_id: str, actor: str, reason: str, clock: Clock) -> None:
+    """Compose a failed document again; its deliveries wait for it again."""
+    now = clock.now()
+
+    def act() -> bool:
+        if not documents.move(connection, document_id, "retry", due_at=now, attempts=0):
+            return False
+        deliveries.move_all(connection, document_id, "renew", now)
+        return True
+
+    _do(connection, document_id, "retry", actor, reason, clock, act)
+
+
+def resend(connection: Connection, delivery_id: str, actor: str, reason: str, clock: Clock) -> None:
+    """Send the same bytes under the same key again."""
+    now = clock.now()
+    row = deliveries.get(connection, delivery_id)
+    if documents.get(connection, row.document_id).state != "signed":
+        raise NotPossibleNow(delivery_id, "its document is not signed")
+    _do(
+        connection,
+        delivery_id,
+        "resend",
+        actor,
+        reason,
+        clock,
+        lambda: deliveries.move(connection, delivery_id, "resend", None, due_at=now, attempts=0),
+    )
+
+
+def confirm(connection: Connection, delivery_id: str, actor: str, reason: str, clock: Clock, reference: str) -> None:
+    """Note that a person saw the document at the destination, under `reference`."""
+    now = clock.now()
+    _do(
+        connection,
+        delivery_id,
+        "accept",
+        actor,
+        reason,
+        clock,
+        lambda: deliveries.move(connection, delivery_id, "accept", None, accepted_at=now, reference=reference),
+    )
+
+
+def close(connection: Connection, item_id: str, actor: str, reason: str, clock: Clock) -> None:
+    """Take an item off the queue: a person decided that nothing more is to be done. It stays in the ledger."""
+    what, _ = kind_of(connection, item_id)
+    moves: dict[str, Callable[[], bool]] = {
+        "message": lambda: messages.move(connection, item_id, "close"),
+        "document": lambda: documents.move(connection, item_id, "close"),
+        "delivery": lambda: deliveries.move(connection, item_id, "close", None),
+    }
+    _do(connection, item_id, "close", actor, reason, clock, moves[what])
+
+
+def _do(
+    connection: Connection,
+    target: str,
+    verb: str,
+    actor: str,
+    reason: str,
+    clock: Clock,
+    act: Callable[[], bool],
+) -> None:
+    _, row = kind_of(connection, target)
+    if not act():
+        raise NotPossibleNow(target, f"{verb} while {row.state}")
+    actions.insert(connection, at=clock.now(), actor=actor, verb=verb, target=target, reason=reason)

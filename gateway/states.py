@@ -1,0 +1,85 @@
+"""The lives of a message, a document and a delivery, as tables: (state, event) → state.
+
+A pair that is not in a table cannot happen; `advance` refuses it. The tests walk every cell, present and absent.
+Each table holds one fact only (promise P8): whether the sender was answered, whether a lease is held and which checks a
+destination made are columns of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.faults import NotPossibleNow
+
+Table = Mapping[tuple[str, str], str]
+
+MESSAGE: Table = {
+    ("received", "map"): "mapped",
+    ("received", "keep"): "kept",  # no mapping for its type: stored and listed, nothing made of it
+    ("received", "fail"): "error",
+    ("received", "hold"): "held",
+    ("held", "release"): "received",
+    ("mapped", "reprocess"): "received",
+    ("kept", "reprocess"): "received",
+    ("error", "reprocess"): "received",
+    ("error", "close"): "closed",  # a person decided that nothing more is to be done
+}
+"""`duplicate` has no row: the repeat of a message, kept as proof that it came, lives no further."""
+
+DOCUMENT: Table = {
+    ("due", "compose"): "composed",
+    ("due", "fail"): "error",
+    ("composed", "sign"): "signed",
+    ("composed", "fail"): "error",
+    ("error", "retry"): "due",
+    ("error", "close"): "closed",
+}
+
+DELIVERY: Table = {
+    ("pending", "ready"): "queued",  # its document is signed
+    ("pending", "fail"): "error",  # its document is in the error queue
+    ("pending", "withhold"): "withheld",
+    ("queued", "claim"): "claimed",
+    ("queued", "hold"): "held",
+    ("queued", "give_up"): "error",
+    ("claimed", "send"): "sending",
+    ("claimed", "expire"): "queued",  # nothing was on the wire yet
+    ("sending", "accept"): "accepted",
+    ("sending", "retry"): "queued",
+    ("sending", "refuse"): "error",
+    ("sending", "lose"): "uncertain",
+    ("sending", "expire"): "uncertain",  # the node died with the request on the wire
+    ("uncertain", "accept"): "accepted",
+    ("uncertain", "retry"): "queued",
+    ("uncertain", "refuse"): "error",
+    ("error", "accept"): "accepted",  # a person saw it at the destination
+    ("error", "resend"): "queued",
+    ("error", "renew"): "pending",  # its document is made again
+    ("error", "close"): "closed",
+    ("held", "release"): "queued",
+    ("withheld", "close"): "closed",
+}
+
+OPEN_DELIVERY = ("pending", "queued", "claimed", "sending", "uncertain", "held")
+"""States in which a delivery still keeps later ones of its key waiting (promise P4)."""
+
+
+def states(table: Table) -> set[str]:
+    return {state for state, _ in table} | set(table.values())
+
+
+def events(table: Table) -> set[str]:
+    return {event for _, event in table}
+
+
+def advance(table: Table, state: str, event: str) -> str:
+    """Return the next state; raise NotPossibleNow for a pair that the table does not hold."""
+    try:
+        return table[state, event]
+    except KeyError:
+        raise NotPossibleNow(detail=f"{event} while {state}") from None
+
+
+def sources(table: Table, event: str) -> tuple[str, ...]:
+    """Return the states in which `event` may happen; SQL guards are built from this, so that table and store agree."""
+    return tuple(sorted(state for state, e in table if e == event))

@@ -1,0 +1,146 @@
+"""The work of the pipeline that costs CPU: pure functions on bytes, run in a process pool.
+
+Everything they need comes in as arguments or was put in place once by `prepare`; they know no database and no clock. What
+goes in and comes out is bytes and small values, so that crossing to another process is cheap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives import hashes
+from mappings.fhir.check import bundle_references, require_valid
+
+from gateway.faults import InternalFault
+from gateway.safe_log import describe
+from mappings import bhyt, cda, documents, hl7v2
+from mappings.formats import er7, json
+from mappings.formats.faults import Fault
+from mappings.outcome import Resource
+from signing import xmldsig
+from signing.contract import KeyProvider
+from signing.keys import open_key
+
+_key: KeyProvider | None = None
+
+
+def prepare(kind: str, options: Mapping[str, object], watch_parent: bool = True) -> None:
+    """Open the signing key once per process, and make a worker die with the node it works for."""
+    global _key
+    _key = open_key(kind, options)
+    parent = multiprocessing.parent_process()
+    if watch_parent and parent is not None:
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """What became of a message."""
+
+    resources: bytes
+    """JSON array of FHIR resources."""
+    counts: tuple[int, int, int]
+    positions: bytes
+    """JSON: mapped, ignored, unknown, notices."""
+    patient_id: str | None
+    merged: tuple[str, str] | None
+    due: tuple[tuple[str, str], ...]
+    """(paper, subject) of every paper that is due now."""
+
+
+def map_message(
+    raw: bytes, charset: str, trigger: str, context: hl7v2.Context, produce: Sequence[str]
+) -> Mapped | None:
+    """Map one message to FHIR and say which papers are due; None when no mapping knows its type."""
+    message = er7.Message.parse(raw, charset)
+    if not hl7v2.known(trigger):
+        return None
+    outcome = hl7v2.map_message(message, context)
+    for resource in outcome.resources:
+        require_valid(resource)
+    due = [(paper, subject) for paper in produce for subject in documents.due(paper, trigger, outcome.resources)]
+    coverage = outcome.coverage
+    notices = [(n.code, n.where, n.detail) for n in outcome.notices] + list(message.notices)
+    positions = {
+        "mapped": coverage.mapped,
+        "ignored": dict(coverage.ignored),
+        "unknown": coverage.unknown,
+        "notices": notices,
+    }
+    return Mapped(
+        json.dumps(list(outcome.resources)),
+        (len(coverage.mapped), len(coverage.ignored), len(coverage.unknown)),
+        json.dumps(positions),
+        outcome.patient_id,
+        outcome.merged,
+        tuple(due),
+    )
+
+
+def populated(raw: bytes, charset: str) -> tuple[str, ...]:
+    """Return the positions of all populated fields of a message that no mapping knows: all of them are unknown."""
+    message = er7.Message.parse(raw, charset)
+    return tuple(f"{segment.position()}-{n}" for segment in message.segments for n in segment.populated())
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A composed paper and its renditions, not signed yet."""
+
+    fhir: bytes
+    renditions: Mapping[str, bytes]
+    """Kind → unsigned bytes: `cda`, `gdbhyt`."""
+
+
+def compose(paper: str, subject: str, record: bytes, context: documents.Context) -> Paper:
+    """Compose a paper from a person's record and render it."""
+    resources: list[Resource] = json.loads(record)
+    bundle = documents.compose(paper, subject, resources, context)
+    require_valid(bundle)
+    dangling = bundle_references(bundle)
+    if dangling:
+        raise InternalFault(dangling[0].path, dangling[0].rule)
+    return Paper(json.canonical(bundle), {"cda": cda.render(bundle), "gdbhyt": bhyt.paper_to_gdbhyt(bundle)})
+
+
+PLACES = {"cda": None, "gdbhyt": "CHUKYDONVI"}
+"""Where each rendition carries its signature; None = last child of the root."""
+
+
+@dataclass(frozen=True)
+class Signed:
+    body: bytes
+    sha256: str
+    signer: str
+    certificate_sha256: str
+
+
+def sign(unsigned: bytes, kind: str) -> Signed:
+    """Sign final bytes with the key of this process."""
+    assert _key is not None, "prepare() comes first"
+    body = xmldsig.sign(unsigned, _key, PLACES[kind])
+    leaf = _key.chain[0]
+    return Signed(
+        body, hashlib.sha256(body).hexdigest(), leaf.subject.rfc4514_string(), leaf.fingerprint(hashes.SHA256()).hex()
+    )
+
+
+def guarded(function: object, *arguments: object) -> object:
+    """Call a step; turn whatever is not a fault of ours into InternalFault, without its text."""
+    assert callable(function)
+    try:
+        return function(*arguments)
+    except Fault:
+        raise
+    except Exception as error:  # noqa: BLE001 - promised: only faults cross
+        raise InternalFault(detail=describe(error)) from None

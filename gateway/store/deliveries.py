@@ -1,0 +1,242 @@
+"""Rows of `delivery` and `attempt`: one document on its way to one destination, and every try."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from gateway.faults import NothingThere
+from gateway.states import DELIVERY, OPEN_DELIVERY, advance, sources
+from gateway.store.ids import uuid7
+from gateway.store.leases import RELEASED, extend, take
+from gateway.store.messages import fault_values
+from gateway.store.schema import attempt, delivery, document
+from mappings.formats.faults import Fault
+
+
+def insert(
+    connection: Connection, document_id: str, destination: str, order_key: bytes, basis: str, now: int, state: str
+) -> str:
+    """Store a delivery that waits for its document's signature; its id is its key at the destination for ever."""
+    delivery_id = uuid7()
+    connection.execute(
+        delivery.insert().values(
+            id=delivery_id,
+            document_id=document_id,
+            destination=destination,
+            order_key=order_key,
+            basis=basis,
+            created_at=now,
+            state=state,
+            due_at=now,
+        )
+    )
+    return delivery_id
+
+
+def move_all(connection: Connection, document_id: str, event: str, now: int, fault: Fault | None = None) -> None:
+    """Apply `event` to those deliveries of a document whose state allows it."""
+    (target,) = {advance(DELIVERY, state, event) for state in sources(DELIVERY, event)}
+    connection.execute(
+        delivery.update()
+        .where(delivery.c.document_id == document_id, delivery.c.state.in_(sources(DELIVERY, event)))
+        .values(state=target, due_at=now, **fault_values(fault))
+    )
+
+
+def _blocked() -> sa.ColumnElement[bool]:
+    earlier = delivery.alias("earlier")
+    quoted = ", ".join(f"'{state}'" for state in OPEN_DELIVERY)
+    return sa.exists().where(
+        earlier.c.destination == delivery.c.destination,
+        earlier.c.order_key == delivery.c.order_key,
+        sa.text(f"earlier.state IN ({quoted})"),
+        earlier.c.id < delivery.c.id,
+    )
+
+
+def take_queued(
+    connection: Connection, destination: str, *, owner: str, now: int, until: int, limit: int
+) -> list[Row[Any]]:
+    """Lease the next deliveries of a destination, of each order key only the oldest open one; they become `claimed`."""
+    ready = sa.and_(
+        delivery.c.destination == destination,
+        sa.text("delivery.state = 'queued'"),
+        sa.text("delivery.state IN ('queued', 'uncertain')"),
+    )
+    return take(
+        connection, delivery, ready, _blocked(), owner=owner, now=now, until=until, limit=limit,
+        values={"state": "claimed"},
+    )  # fmt: skip
+
+
+def take_uncertain(
+    connection: Connection, destination: str, *, owner: str, now: int, until: int, limit: int
+) -> list[Row[Any]]:
+    """Lease deliveries about which the destination is to be asked; they stay `uncertain`."""
+    ready = sa.and_(
+        delivery.c.destination == destination,
+        sa.text("delivery.state = 'uncertain'"),
+        sa.text("delivery.state IN ('queued', 'uncertain')"),
+    )
+    return take(connection, delivery, ready, None, owner=owner, now=now, until=until, limit=limit)
+
+
+def next_due(connection: Connection, destination: str) -> int | None:
+    """Return when the next delivery of a destination may be tried."""
+    due: int | None = connection.scalar(
+        sa.select(sa.func.min(delivery.c.due_at)).where(
+            delivery.c.destination == destination,
+            sa.text("delivery.state IN ('queued', 'uncertain')"),
+        )
+    )
+    return due
+
+
+def move(
+    connection: Connection, delivery_id: str, event: str, owner: str | None, fault: Fault | None = None, **values: Any
+) -> bool:
+    """Apply `event`; False when the state does not allow it or, with `owner`, when the lease is somebody else's by now.
+
+    The lease is kept by `send` and released by everything else.
+    """
+    (target,) = {advance(DELIVERY, state, event) for state in sources(DELIVERY, event)}
+    released = {} if event == "send" else RELEASED
+    condition = [delivery.c.id == delivery_id, delivery.c.state.in_(sources(DELIVERY, event))]
+    if owner is not None:
+        condition.append(delivery.c.lease_owner == owner)
+    statement = delivery.update().where(*condition).values(state=target, **released, **fault_values(fault), **values)
+    return bool(connection.execute(statement).rowcount)
+
+
+def postpone(connection: Connection, delivery_id: str, owner: str, fault: Fault, due_at: int) -> None:
+    """Leave an uncertain delivery uncertain, to be asked about again at `due_at`."""
+    connection.execute(
+        delivery.update()
+        .where(delivery.c.id == delivery_id, delivery.c.lease_owner == owner)
+        .values(due_at=due_at, **RELEASED, **fault_values(fault))
+    )
+
+
+def put_attempt(
+    connection: Connection,
+    delivery_id: str,
+    *,
+    ended_at: int,
+    event: str,
+    fault: Fault | None,
+    facts: str,
+    sealed: bytes | None,
+) -> None:
+    """Keep what one try led to, under the next free number."""
+    number = connection.scalar(
+        sa.select(sa.func.coalesce(sa.func.max(attempt.c.number), 0) + 1).where(attempt.c.delivery_id == delivery_id)
+    )
+    connection.execute(
+        attempt.insert().values(
+            delivery_id=delivery_id,
+            number=number,
+            ended_at=ended_at,
+            event=event,
+            fault_code=0 if fault is None else fault.code,
+            detail="" if fault is None else fault.detail,
+            facts=facts,
+            body=sealed,
+        )
+    )
+
+
+def heartbeat(connection: Connection, ids: list[str], owner: str, until: int) -> None:
+    extend(connection, delivery, ids, owner, until)
+
+
+def expire(connection: Connection, now: int, node: str | None = None) -> int:
+    """Take back what a dead worker held: nothing was sent → queued again; on the wire → uncertain.
+
+    With `node`, whatever that node held, running lease or not: for the start of the node itself.
+    """
+    held = delivery.c.lease_until <= now if node is None else delivery.c.lease_owner == node
+    way = sa.text("delivery.state IN ('claimed', 'sending')")
+    changed = 0
+    for state in sources(DELIVERY, "expire"):
+        result = connection.execute(
+            delivery.update()
+            .where(way, held, delivery.c.state == state)
+            .values(state=advance(DELIVERY, state, "expire"), due_at=now, **RELEASED)
+        )
+        changed += result.rowcount
+    if node is not None:
+        connection.execute(
+            delivery.update().where(delivery.c.state == "uncertain", held).values(due_at=now, **RELEASED)
+        )
+    return changed
+
+
+def get(connection: Connection, delivery_id: str) -> Row[Any]:
+    row = connection.execute(sa.select(delivery).where(delivery.c.id == delivery_id)).one_or_none()
+    if row is None:
+        raise NothingThere(where=delivery_id)
+    return row
+
+
+def attempts(connection: Connection, delivery_id: str) -> list[Row[Any]]:
+    return list(
+        connection.execute(sa.select(attempt).where(attempt.c.delivery_id == delivery_id).order_by(attempt.c.number))
+    )
+
+
+def listing(
+    connection: Connection,
+    *,
+    states: tuple[str, ...] = (),
+    destination: str = "",
+    document_id: str = "",
+    after: str = "",
+    limit: int = 0,
+) -> list[Row[Any]]:
+    """Return deliveries, newest first, with their document's paper and times."""
+    query = (
+        sa.select(
+            *(c for c in delivery.c if c.name != "order_key"),
+            document.c.paper,
+            document.c.version,
+            document.c.message_id,
+            document.c.event_at,
+            document.c.deadline_at,
+        )
+        .join_from(delivery, document)
+        .order_by(delivery.c.id.desc())
+        .limit(limit or None)
+    )
+    if states:
+        query = query.where(delivery.c.state.in_(states))
+    if destination:
+        query = query.where(delivery.c.destination == destination)
+    if document_id:
+        query = query.where(delivery.c.document_id == document_id)
+    if after:
+        query = query.where(delivery.c.id < after)
+    return list(connection.execute(query))
+
+
+def counts(connection: Connection) -> list[Row[Any]]:
+    return list(
+        connection.execute(
+            sa.select(delivery.c.destination, delivery.c.state, sa.func.count().label("deliveries"))
+            .group_by(delivery.c.destination, delivery.c.state)
+            .order_by(delivery.c.destination, delivery.c.state)
+        )
+    )
+
+
+def attempt_counts(connection: Connection) -> list[Row[Any]]:
+    """Count, per destination, tries by the event they led to."""
+    return list(
+        connection.execute(
+            sa.select(delivery.c.destination, attempt.c.event, sa.func.count().label("attempts"))
+            .join_from(attempt, delivery)
+            .group_by(delivery.c.destination, attempt.c.event)
+        )
+    )

@@ -1,0 +1,164 @@
+"""Rows of `document`, `rendition` and `signature`: the papers we made."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from gateway.faults import NothingThere
+from gateway.states import DOCUMENT, advance, sources
+from gateway.store.ids import uuid7
+from gateway.store.leases import RELEASED, take
+from gateway.store.messages import fault_values
+from gateway.store.schema import document, rendition, signature
+from mappings.formats.faults import Fault
+
+
+@dataclass(frozen=True)
+class NewDocument:
+    paper: str
+    subject: str
+    channel: str
+    message_id: str
+    patient_id: str
+    order_key: bytes
+    event_at: int
+    deadline_at: int
+
+
+def insert(connection: Connection, new: NewDocument) -> str:
+    """Store a paper that is due, as the next version of its subject; return its id."""
+    last = connection.execute(
+        sa.select(document.c.id, document.c.version)
+        .where(document.c.paper == new.paper, document.c.subject == new.subject)
+        .order_by(document.c.version.desc())
+        .limit(1)
+    ).one_or_none()
+    document_id = uuid7()
+    connection.execute(
+        document.insert().values(
+            id=document_id,
+            paper=new.paper,
+            subject=new.subject,
+            version=1 if last is None else last.version + 1,
+            replaces_id=None if last is None else last.id,
+            channel=new.channel,
+            message_id=new.message_id,
+            patient_id=new.patient_id,
+            order_key=new.order_key,
+            event_at=new.event_at,
+            deadline_at=new.deadline_at,
+            state="due",
+            due_at=new.event_at,
+        )
+    )
+    return document_id
+
+
+def take_unfinished(connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:
+    """Lease the next documents to compose or to sign."""
+    ready = sa.text("document.state IN ('due', 'composed')")
+    return take(connection, document, ready, None, owner=owner, now=now, until=until, limit=limit)
+
+
+def move(connection: Connection, document_id: str, event: str, fault: Fault | None = None, **values: Any) -> bool:
+    """Apply `event` to a document; False when its state does not allow it."""
+    (target,) = {advance(DOCUMENT, state, event) for state in sources(DOCUMENT, event)}
+    statement = (
+        document.update()
+        .where(document.c.id == document_id, document.c.state.in_(sources(DOCUMENT, event)))
+        .values(state=target, **RELEASED, **fault_values(fault), **values)
+    )
+    return bool(connection.execute(statement).rowcount)
+
+
+def postpone(connection: Connection, document_id: str, fault: Fault, due_at: int) -> None:
+    """Leave a document in its state, to be tried again at `due_at`."""
+    connection.execute(
+        document.update()
+        .where(document.c.id == document_id)
+        .values(due_at=due_at, attempts=document.c.attempts + 1, **RELEASED, **fault_values(fault))
+    )
+
+
+def put_rendition(
+    connection: Connection, document_id: str, kind: str, media_type: str, body: bytes, sealed: bytes, *, signed: bool
+) -> None:
+    """Store a rendition; the unsigned one gives way to the signed one, and nothing ever replaces that (promise P6)."""
+    connection.execute(
+        rendition.delete().where(
+            rendition.c.document_id == document_id, rendition.c.kind == kind, rendition.c.signed.is_(False)
+        )
+    )
+    connection.execute(
+        rendition.insert().values(
+            document_id=document_id,
+            kind=kind,
+            media_type=media_type,
+            sha256=hashlib.sha256(body).hexdigest(),
+            signed=signed,
+            body=sealed,
+        )
+    )
+
+
+def renditions(connection: Connection, document_id: str, kind: str = "") -> list[Row[Any]]:
+    query = sa.select(rendition).where(rendition.c.document_id == document_id)
+    if kind:
+        query = query.where(rendition.c.kind == kind)
+    return list(connection.execute(query.order_by(rendition.c.kind)))
+
+
+def put_signature(
+    connection: Connection, document_id: str, kind: str, *, sha256: str, signer: str, certificate: str, at: int
+) -> None:
+    connection.execute(
+        signature.insert().values(
+            document_id=document_id,
+            kind=kind,
+            sha256=sha256,
+            signer=signer,
+            certificate_sha256=certificate,
+            signed_at=at,
+        )
+    )
+
+
+def get(connection: Connection, document_id: str) -> Row[Any]:
+    row = connection.execute(sa.select(document).where(document.c.id == document_id)).one_or_none()
+    if row is None:
+        raise NothingThere(where=document_id)
+    return row
+
+
+def of_message(connection: Connection, message_id: str) -> list[Row[Any]]:
+    return list(
+        connection.execute(sa.select(document).where(document.c.message_id == message_id).order_by(document.c.id))
+    )
+
+
+def in_state(connection: Connection, state: str, limit: int = 0) -> list[Row[Any]]:
+    return list(
+        connection.execute(
+            sa.select(document).where(document.c.state == state).order_by(document.c.id.desc()).limit(limit or None)
+        )
+    )
+
+
+def counts(connection: Connection) -> list[Row[Any]]:
+    return list(
+        connection.execute(
+            sa.select(document.c.paper, document.c.state, sa.func.count().label("documents"))
+            .group_by(document.c.paper, document.c.state)
+            .order_by(document.c.paper, document.c.state)
+        )
+    )
+
+
+def release_leases(connection: Connection, node: str) -> None:
+    """Give back what an earlier process of this node held."""
+    connection.execute(document.update().where(document.c.lease_owner == node).values(**RELEASED))

@@ -1,0 +1,220 @@
+"""The store's engine: one writer with group commit, many readers, the same on SQLite and PostgreSQL.
+
+A unit of work is a function of a connection. The writer thread takes all units that are waiting, runs them in one
+transaction and resolves them together after the commit has reached the disk: many callers pay for one fsync. A unit that
+raises does not spoil the others: the transaction is rolled back and every unit is run again alone. Units must therefore be
+safe to run twice; they get everything they need as arguments and keep nothing outside the database.
+
+SQLite runs in WAL mode with `synchronous=FULL`: a resolved unit has been fsynced. PostgreSQL must keep its default
+`synchronous_commit=on`; `open_store` refuses a server that has it off.
+
+Does not retry a database that is away: callers get StoreUnavailable and decide.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.faults import NodeRunning, StoreUnavailable
+from gateway.store import migrate
+
+T = TypeVar("T")
+Unit = Callable[[Connection], Any]
+
+MAX_GROUP = 512
+"""Units in one transaction at most; bounds the work that one failing unit makes the others repeat."""
+READERS = 4
+_STOP = object()
+
+_Done = tuple[Any, Any, Any, BaseException | None]
+"""A unit's future and loop (None when nobody waits), and its result or error."""
+
+
+class Store:
+    """Run units of work. Built by `open_store`; `close` waits for what is queued."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._reading = engine.execution_options(reading=True)
+        self.dialect = engine.dialect.name
+        self._units: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
+        self._writer = threading.Thread(target=self._write_loop, name="store-write", daemon=True)
+        self._writer.start()
+        self._locks: list[Any] = []
+
+    async def write(self, unit: Callable[[Connection], T]) -> T:
+        """Run `unit` in the next transaction; return its result once that is durable.
+
+        Raises whatever the unit raised, or StoreUnavailable.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._units.put((unit, future, loop))
+        return await future
+
+    def post(self, unit: Unit) -> None:
+        """Run `unit` in some coming transaction without anybody waiting for it; a failure is dropped.
+
+        For facts that are nice to have (the moment an answer left), never for a promise.
+        """
+        self._units.put((unit, None, None))
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Run `query` on a reading connection; it sees everything that was resolved before."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, query)
+
+    def read_now(self, query: Callable[[Connection], T]) -> T:
+        """Run `query` in the calling thread."""
+        try:
+            with self._reading.connect() as connection:
+                return query(connection)
+        except SQLAlchemyError as error:
+            raise _unavailable(error) from error
+
+    def write_now(self, unit: Callable[[Connection], T]) -> T:
+        """Run `unit` alone in the calling thread; for commands outside the node."""
+        try:
+            with self.engine.begin() as connection:
+                return unit(connection)
+        except SQLAlchemyError as error:
+            raise _unavailable(error) from error
+
+    def claim_node(self, name: str) -> None:
+        """Hold this node's name until `close`; raise NodeRunning when another process holds it."""
+        if self.dialect == "postgresql":
+            connection = self.engine.connect()
+            if not connection.scalar(sa.text("SELECT pg_try_advisory_lock(hashtext(:name))"), {"name": name}):
+                connection.close()
+                raise NodeRunning(detail=name)
+            connection.commit()
+            self._locks.append(connection)
+            return
+        database = self.engine.url.database
+        if database is None:
+            raise StoreUnavailable(detail="a store in memory cannot be claimed")
+        lock = Path(f"{database}.{name}.lock").open("w")  # noqa: SIM115 - held until close
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise NodeRunning(detail=name) from None
+        self._locks.append(lock)
+
+    def close(self) -> None:
+        self._units.put(_STOP)
+        self._writer.join()
+        self._readers.shutdown()
+        for lock in self._locks:
+            lock.close()
+        self.engine.dispose()
+
+    def _write_loop(self) -> None:
+        stopping = False
+        while not stopping:
+            first = self._units.get()
+            if first is _STOP:
+                return
+            group = [first]
+            while len(group) < MAX_GROUP:
+                try:
+                    item = self._units.get_nowait()
+                except queue.Empty:
+                    break
+                if item is _STOP:
+                    stopping = True
+                    break
+                group.append(item)
+            _resolve(self._commit(group))
+
+    def _commit(self, group: list[Any]) -> list[_Done]:
+        try:
+            with self.engine.begin() as connection:
+                done: list[_Done] = [(future, loop, unit(connection), None) for unit, future, loop in group]
+        except Exception as error:  # noqa: BLE001 - handed to the callers
+            if len(group) == 1:
+                fault = _unavailable(error) if isinstance(error, SQLAlchemyError) else error
+                return [(group[0][1], group[0][2], None, fault)]
+            return [outcome for item in group for outcome in self._commit([item])]
+        return done
+
+
+def _resolve(outcomes: list[_Done]) -> None:
+    by_loop: dict[Any, list[tuple[Any, Any, BaseException | None]]] = {}
+    for future, loop, result, error in outcomes:
+        if future is not None:
+            by_loop.setdefault(loop, []).append((future, result, error))
+    for loop, items in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_set, items)
+
+
+def _set(items: list[tuple[Any, Any, BaseException | None]]) -> None:
+    for future, result, error in items:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+
+def _unavailable(error: SQLAlchemyError) -> StoreUnavailable:
+    """Keep the kind of a database error and drop its text, which may quote values."""
+    origin = getattr(error, "orig", None)
+    return StoreUnavailable(detail=type(origin or error).__name__)
+
+
+def open_store(url: str) -> Store:
+    """Open the database at `url`, bring its schema up to date, and start the writer.
+
+    `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://user@host/db`. Raises StoreUnavailable.
+    """
+    engine = make_engine(url)
+    try:
+        migrate.upgrade(engine)
+        if engine.dialect.name == "postgresql":
+            with engine.connect() as connection:
+                if connection.scalar(sa.text("SHOW synchronous_commit")) == "off":
+                    raise StoreUnavailable(detail="synchronous_commit is off")
+    except SQLAlchemyError as error:
+        raise _unavailable(error) from error
+    return Store(engine)
+
+
+def make_engine(url: str) -> Engine:
+    target = make_url(url)
+    if target.get_backend_name() == "sqlite":
+        return _sqlite(target)
+    return sa.create_engine(target.set(drivername="postgresql+psycopg"), pool_size=READERS + 2, pool_pre_ping=True)
+
+
+def _sqlite(target: URL) -> Engine:
+    if target.database:
+        Path(target.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(target, pool_size=READERS + 2, connect_args={"check_same_thread": False, "timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions are begun below, not guessed by the driver
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # a writer takes its lock at once: a read transaction that turns into a write one cannot wait for its turn
+        connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE")
+
+    return engine

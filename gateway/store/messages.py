@@ -1,0 +1,201 @@
+"""Rows of `message` and `coverage`: what arrived, and what became of every field of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, Row
+
+from gateway.faults import NothingThere
+from gateway.states import MESSAGE, advance, sources
+from gateway.store.leases import RELEASED, take
+from gateway.store.schema import coverage, message
+from mappings.formats.faults import Fault
+
+
+@dataclass(frozen=True)
+class NewMessage:
+    """A message about to be made durable. `state` is `received`, or `error` when intake itself found a fault."""
+
+    id: str
+    channel: str
+    received_at: int
+    peer: str
+    sender: str
+    control_id: str
+    type: str
+    version: str
+    size: int
+    sha256: str
+    body: bytes
+    dedupe_key: bytes | None
+    order_key: bytes
+    state: str
+    answer: str
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The message that already holds a dedupe key."""
+
+    id: str
+    sha256: str
+    answer: str
+
+
+def insert(connection: Connection, new: NewMessage) -> Earlier | None:
+    """Store `new`; when its dedupe key is taken, store nothing and return the message that holds it."""
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = make(message).on_conflict_do_nothing(index_elements=["dedupe_key"])
+    if connection.execute(statement.returning(message.c.id), _values(new)).first() is not None:
+        return None
+    row = connection.execute(
+        sa.select(message.c.id, message.c.sha256, message.c.answer).where(message.c.dedupe_key == new.dedupe_key)
+    ).one()
+    return Earlier(row.id, row.sha256, row.answer)
+
+
+def insert_repeat(connection: Connection, new: NewMessage, earlier: Earlier) -> None:
+    """Store `new` beside the message whose control id it repeats; it takes no dedupe key."""
+    connection.execute(message.insert(), _values(new) | {"dedupe_key": None, "repeats_id": earlier.id})
+
+
+def _values(new: NewMessage) -> dict[str, Any]:
+    return {
+        "id": new.id,
+        "channel": new.channel,
+        "received_at": new.received_at,
+        "peer": new.peer,
+        "sender": new.sender,
+        "control_id": new.control_id,
+        "type": new.type,
+        "version": new.version,
+        "size": new.size,
+        "sha256": new.sha256,
+        "body": new.body,
+        "dedupe_key": new.dedupe_key,
+        "repeats_id": None,
+        "order_key": new.order_key,
+        "state": new.state,
+        "answer": new.answer,
+        "due_at": new.received_at,
+        **fault_values(new.fault),
+    }
+
+
+def fault_values(fault: Fault | None) -> dict[str, Any]:
+    if fault is None:
+        return {"fault_code": 0, "fault_where": "", "fault_detail": ""}
+    return {"fault_code": fault.code, "fault_where": fault.where, "fault_detail": fault.detail}
+
+
+def answered(connection: Connection, ids_and_instants: list[tuple[str, int]]) -> None:
+    """Note when answers were handed to the network."""
+    connection.execute(
+        message.update().where(message.c.id == sa.bindparam("row_id")).values(answered_at=sa.bindparam("at")),
+        [{"row_id": row_id, "at": at} for row_id, at in ids_and_instants],
+    )
+
+
+def take_received(connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:
+    """Lease the next messages to map; of each order key only the oldest."""
+    earlier = message.alias("earlier")
+    blocked = sa.exists().where(
+        earlier.c.order_key == message.c.order_key,
+        sa.text("earlier.state = 'received'"),
+        earlier.c.id < message.c.id,
+    )
+    ready = sa.text("message.state = 'received'")
+    return take(connection, message, ready, blocked, owner=owner, now=now, until=until, limit=limit)
+
+
+def move(connection: Connection, message_id: str, event: str, fault: Fault | None = None, **values: Any) -> bool:
+    """Apply `event` to a message; False when it was not in a state that allows it (somebody was faster)."""
+    targets = {advance(MESSAGE, state, event) for state in sources(MESSAGE, event)}
+    (target,) = targets
+    statement = (
+        message.update()
+        .where(message.c.id == message_id, message.c.state.in_(sources(MESSAGE, event)))
+        .values(state=target, **RELEASED, **fault_values(fault), **values)
+    )
+    return bool(connection.execute(statement).rowcount)
+
+
+def postpone(connection: Connection, message_id: str, fault: Fault, due_at: int) -> None:
+    """Leave a received message received, to be tried again at `due_at`."""
+    connection.execute(
+        message.update()
+        .where(message.c.id == message_id, message.c.state == "received")
+        .values(due_at=due_at, attempts=message.c.attempts + 1, **RELEASED, **fault_values(fault))
+    )
+
+
+def get(connection: Connection, message_id: str) -> Row[Any]:
+    row = connection.execute(sa.select(message).where(message.c.id == message_id)).one_or_none()
+    if row is None:
+        raise NothingThere(where=message_id)
+    return row
+
+
+def put_coverage(connection: Connection, message_id: str, counts: tuple[int, int, int], positions: bytes) -> None:
+    """Replace the account of a message's fields; `positions` is sealed JSON."""
+    connection.execute(coverage.delete().where(coverage.c.message_id == message_id))
+    mapped, ignored, unknown = counts
+    connection.execute(
+        coverage.insert().values(
+            message_id=message_id, mapped=mapped, ignored=ignored, unknown=unknown, positions=positions
+        )
+    )
+
+
+def listing(
+    connection: Connection,
+    *,
+    states: tuple[str, ...] = (),
+    order_key: bytes | None = None,
+    after: str = "",
+    limit: int = 0,
+) -> list[Row[Any]]:
+    """Return messages, newest first, without bodies, with the counts of their coverage."""
+    columns = [c for c in message.c if c.name not in ("body", "dedupe_key", "order_key")]
+    query = (
+        sa.select(*columns, coverage.c.mapped, coverage.c.ignored, coverage.c.unknown, coverage.c.positions)
+        .join_from(message, coverage, isouter=True)
+        .order_by(message.c.id.desc())
+        .limit(limit or None)
+    )
+    if states:
+        query = query.where(message.c.state.in_(states))
+    if order_key is not None:
+        query = query.where(message.c.order_key == order_key)
+    if after:
+        query = query.where(message.c.id < after)
+    return list(connection.execute(query))
+
+
+def counts(connection: Connection) -> list[Row[Any]]:
+    """Count messages by type and state, with the sums of their coverage."""
+    return list(
+        connection.execute(
+            sa.select(
+                message.c.type,
+                message.c.state,
+                sa.func.count().label("messages"),
+                sa.func.coalesce(sa.func.sum(coverage.c.mapped), 0).label("mapped"),
+                sa.func.coalesce(sa.func.sum(coverage.c.ignored), 0).label("ignored"),
+                sa.func.coalesce(sa.func.sum(coverage.c.unknown), 0).label("unknown"),
+            )
+            .join_from(message, coverage, isouter=True)
+            .group_by(message.c.type, message.c.state)
+            .order_by(message.c.type, message.c.state)
+        )
+    )
+
+
+def release_leases(connection: Connection, node: str) -> None:
+    """Give back what an earlier process of this node held."""
+    connection.execute(message.update().where(message.c.lease_owner == node).values(**RELEASED))

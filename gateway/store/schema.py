@@ -1,0 +1,219 @@
+"""The tables. Instants are microseconds since 1970 in BIGINT; keys are UUIDv7 text; `body` columns are sealed.
+
+Every index says which query it serves; `tests/plans` asks both engines whether they use it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+
+
+def _work_columns() -> list[Column[int] | Column[str]]:
+    """Columns of a row that a node works on: when it may be taken, by whom it is taken, what went wrong last."""
+    return [
+        Column("attempts", Integer, nullable=False, server_default="0"),
+        Column("due_at", BigInteger, nullable=False),
+        Column("lease_owner", String(64), nullable=False, server_default=""),
+        Column("lease_until", BigInteger, nullable=False, server_default="0"),
+        Column("fault_code", Integer, nullable=False, server_default="0"),
+        Column("fault_where", Text, nullable=False, server_default=""),
+        Column("fault_detail", Text, nullable=False, server_default=""),
+    ]
+
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("channel", String(64), nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("peer", String(64), nullable=False),
+    Column("sender", String(255), nullable=False),
+    Column("control_id", String(255), nullable=False),
+    Column("type", String(32), nullable=False),
+    Column("version", String(16), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("dedupe_key", LargeBinary(16), nullable=True),
+    Column("repeats_id", String(36), nullable=True),
+    Column("order_key", LargeBinary(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("answer", String(4), nullable=False),
+    Column("answered_at", BigInteger, nullable=True),
+    *_work_columns(),
+    UniqueConstraint("dedupe_key", name="message_dedupe"),  # intake: is this a repeat?
+)
+_received = text("state = 'received'")
+# pipeline: the next messages to map
+Index("message_due", message.c.id, sqlite_where=_received, postgresql_where=_received)
+# pipeline: is an earlier message of the same key still waiting?
+Index("message_order", message.c.order_key, message.c.id, sqlite_where=_received, postgresql_where=_received)
+# people: the error queue, and lists by state
+Index("message_state", message.c.state, message.c.id)
+
+coverage = Table(
+    "coverage",
+    metadata,
+    Column("message_id", ForeignKey("message.id"), primary_key=True),
+    Column("mapped", Integer, nullable=False),
+    Column("ignored", Integer, nullable=False),
+    Column("unknown", Integer, nullable=False),
+    Column("positions", LargeBinary, nullable=False),  # JSON: mapped, ignored with reasons, unknown, notices; no values
+)
+
+resource = Table(
+    "resource",
+    metadata,
+    Column("type", String(40), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("patient_id", String(64), nullable=True),
+    Column("message_id", ForeignKey("message.id"), nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("current", Boolean, nullable=False),
+    Column("digest", LargeBinary(16), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+_current = text("current")
+# records: the newest version, and everything current of one patient
+Index(
+    "resource_current",
+    resource.c.type,
+    resource.c.id,
+    unique=True,
+    sqlite_where=_current,
+    postgresql_where=_current,
+)
+Index("resource_patient", resource.c.patient_id, sqlite_where=_current, postgresql_where=_current)
+
+person_link = Table(
+    "person_link",
+    metadata,
+    Column("patient_id", String(64), primary_key=True),
+    Column("survivor_id", String(64), nullable=False),
+    Column("message_id", ForeignKey("message.id"), nullable=False),
+)
+Index("person_link_survivor", person_link.c.survivor_id)  # records: all numbers of one person
+
+document = Table(
+    "document",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("paper", String(64), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("replaces_id", String(36), nullable=True),
+    Column("channel", String(64), nullable=False),
+    Column("message_id", ForeignKey("message.id"), nullable=False),
+    Column("patient_id", String(64), nullable=False),
+    Column("order_key", LargeBinary(16), nullable=False),
+    Column("event_at", BigInteger, nullable=False),
+    Column("deadline_at", BigInteger, nullable=False),
+    Column("signed_at", BigInteger, nullable=True),
+    Column("state", String(16), nullable=False),
+    *_work_columns(),
+)
+_unfinished = text("state IN ('due', 'composed')")
+# pipeline: the next documents to compose or sign
+Index("document_due", document.c.state, document.c.id, sqlite_where=_unfinished, postgresql_where=_unfinished)
+Index("document_subject", document.c.paper, document.c.subject, document.c.version)  # pipeline: which version is next
+Index("document_message", document.c.message_id)  # people: what a message became
+
+rendition = Table(
+    "rendition",
+    metadata,
+    Column("document_id", ForeignKey("document.id"), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("media_type", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("signed", Boolean, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+signature = Table(
+    "signature",
+    metadata,
+    Column("document_id", ForeignKey("document.id"), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("signer", Text, nullable=False),
+    Column("certificate_sha256", String(64), nullable=False),
+    Column("signed_at", BigInteger, nullable=False),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("document_id", ForeignKey("document.id"), nullable=False),
+    Column("destination", String(64), nullable=False),
+    Column("order_key", LargeBinary(16), nullable=False),
+    Column("basis", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("accepted_at", BigInteger, nullable=True),
+    Column("reference", Text, nullable=False, server_default=""),
+    *_work_columns(),
+)
+_queued = text("state IN ('queued', 'uncertain')")
+_open = text("state IN ('pending', 'queued', 'claimed', 'sending', 'uncertain', 'held')")
+# worker: what is due for a destination
+Index("delivery_due", delivery.c.destination, delivery.c.due_at, sqlite_where=_queued, postgresql_where=_queued)
+# worker: is an earlier delivery of the same key still open?
+Index(
+    "delivery_order",
+    delivery.c.destination,
+    delivery.c.order_key,
+    delivery.c.id,
+    sqlite_where=_open,
+    postgresql_where=_open,
+)
+_on_the_way = text("state IN ('claimed', 'sending')")
+# worker: whose lease ran out?
+Index("delivery_lease", delivery.c.lease_until, sqlite_where=_on_the_way, postgresql_where=_on_the_way)
+Index("delivery_document", delivery.c.document_id)  # pipeline: release the deliveries of a signed document
+Index("delivery_state", delivery.c.state, delivery.c.id)  # people: lists by state
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("delivery_id", ForeignKey("delivery.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("ended_at", BigInteger, nullable=False),
+    Column(
+        "event", String(16), nullable=False
+    ),  # accept, retry, refuse, lose …: the row of the transition table it caused
+    Column("fault_code", Integer, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("body", LargeBinary, nullable=True),  # the destination's answer, sealed: the receipt
+)
+
+action = Table(
+    "action",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("verb", String(32), nullable=False),
+    Column("target", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+)
+"""What people, and the egress gate, did to messages, documents and deliveries, and why (S1.10)."""

@@ -1,0 +1,107 @@
+"""Look a code up in a table kept as CSV beside this module.
+
+One file is one table, shaped like a FHIR ConceptMap: `source` says whose codes these are (`HL70001`), `code` is the code there,
+`target_system`/`target`/`display` what it becomes, `equivalence` how well (FHIR R4 ConceptMapEquivalence; `unmatched` has no
+target and is written down so that nobody thinks it was forgotten), `valid_from`/`valid_to` (ISO dates, both included, empty =
+always) when. A code may have several rows when their periods do not overlap.
+
+Rows of `v2-*.csv` state the facts of the HL7 v2-to-FHIR concept maps (HL7 International, Apache-2.0), extended where those
+leave a code of the HL7 table open. Does not hold terminologies: a table says how a code travels, not what all codes are.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib.resources import files
+
+COLUMNS = ("source", "code", "target_system", "target", "display", "equivalence", "valid_from", "valid_to")
+EQUIVALENCES = frozenset({"equivalent", "equal", "wider", "narrower", "inexact", "relatedto", "unmatched"})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table."""
+
+    source: str
+    code: str
+    target_system: str
+    target: str
+    display: str
+    equivalence: str
+    valid_from: date | None
+    valid_to: date | None
+
+    def covers(self, day: date) -> bool:
+        return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or day <= self.valid_to)
+
+    def coding(self) -> dict[str, str]:
+        """Give the target as a FHIR Coding, without empty elements."""
+        found = {"system": self.target_system, "code": self.target, "display": self.display}
+        return {name: value for name, value in found.items() if value}
+
+
+class Table:
+    """The rows of one file, found by code."""
+
+    def __init__(self, name: str, rows: list[Row]) -> None:
+        self.name = name
+        self.rows = tuple(rows)
+        self._mapped: dict[str, list[Row]] = {}
+        self._known: set[str] = set()
+        for row in rows:
+            self._known.add(row.code)
+            if row.target:
+                self._mapped.setdefault(row.code, []).append(row)
+
+    def __contains__(self, code: object) -> bool:
+        """Tell whether the table speaks of this code, be it to say that it has no target."""
+        return code in self._known
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def find(self, code: str, on: date | None = None) -> Row | None:
+        """Give the row with a target for `code`, valid `on` that day; without a day the last one written."""
+        rows = self._mapped.get(code)
+        if rows is None:
+            return None
+        if on is None:
+            return rows[-1]
+        return next((row for row in rows if row.covers(on)), None)
+
+    def target(self, code: str, on: date | None = None) -> str:
+        """Give the target code, or `""` when there is none."""
+        row = self.find(code, on)
+        return row.target if row else ""
+
+
+def names() -> list[str]:
+    """List the tables there are."""
+    return sorted(entry.name[:-4] for entry in files(__name__).iterdir() if entry.name.endswith(".csv"))
+
+
+@cache
+def table(name: str) -> Table:
+    """Read a table once; `KeyError` when there is no such file."""
+    source = files(__name__).joinpath(f"{name}.csv")
+    if not source.is_file():
+        raise KeyError(name)
+    with source.open(encoding="utf-8", newline="") as stream:
+        return Table(name, [_row(line) for line in csv.DictReader(stream, strict=True)])
+
+
+def _row(line: dict[str, str]) -> Row:
+    return Row(
+        source=line["source"],
+        code=line["code"],
+        target_system=line["target_system"],
+        target=line["target"],
+        display=line["display"],
+        equivalence=line["equivalence"],
+        valid_from=date.fromisoformat(line["valid_from"]) if line["valid_from"] else None,
+        valid_to=date.fromisoformat(line["valid_to"]) if line["valid_to"] else None,
+    )

@@ -1,0 +1,46 @@
+"""Turn HL7 v2 messages into FHIR R4 resources with an account of every field.
+
+Four shelves: `messages/` (one module per message type), `segments/` (one per segment), `datatypes.py` and the code tables of
+`mappings/codes`. Pure: no clock, no store, no network; the same message gives the same resources. Times without an offset are
+read in the zone of the context. Does not check the message against the structures of the standard: what is there is mapped,
+in whatever order it came.
+"""
+
+from __future__ import annotations
+
+from mappings.formats import er7
+from mappings.hl7v2.context import Context
+from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.faults import UnsupportedMessage
+from mappings.hl7v2.messages import mappers
+from mappings.outcome import Outcome
+
+__all__ = ["Context", "known", "map_message", "trigger_of"]
+
+
+def known(trigger: str) -> bool:
+    """Tell whether a trigger such as `ADT^A01` can be mapped."""
+    return trigger in mappers()
+
+
+def trigger_of(message: er7.Message) -> str:
+    """Give `type^event` from MSH-9; the event from EVN-1 when MSH-9 has only the type."""
+    kind = message.value("MSH-9.1") or ""
+    event = message.value("MSH-9.2") or message.value("EVN-1") or ""
+    return f"{kind}^{event}".strip("^")
+
+
+def map_message(message: er7.Message, context: Context) -> Outcome:
+    """Map one message.
+
+    Raises `UnsupportedMessage`, `MissingSegment`, `TwoPatients`, `MissingField`; nothing else, whatever the message holds.
+
+    Requirement: S1.1, S2.9, S2.10
+    """
+    trigger = trigger_of(message)
+    mapper = mappers().get(trigger)
+    if mapper is None:
+        raise UnsupportedMessage("MSH-9", trigger if trigger.replace("^", "").isalnum() and len(trigger) < 12 else "")
+    draft = Draft(message, context, trigger)
+    mapper(draft)
+    return draft.outcome()

@@ -1,0 +1,298 @@
+"""People, organisations, places and devices that messages name in passing: XCN, CNN, XON, PL, EI of a device.
+
+Each function keeps the resource in the draft and gives a Reference to it, or `None` when the field names nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mappings import codes
+from mappings.hl7v2.datatypes import (
+    FACILITY_CODE,
+    Components,
+    Element,
+    Subcomponents,
+    code_of,
+    compact,
+    cwe_to_codeable_concept,
+    hd_to_uri,
+    human_name,
+    identifier_type,
+    words,
+    xad_to_address,
+    xtn_to_contact_point,
+)
+from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.ids import resource_id
+
+_PHYSICAL_TYPE = "http://terminology.hl7.org/CodeSystem/location-physical-type"
+_LICENCE_TYPES = frozenset({"LN", "MD", "CCHN", "GPHN"})
+
+
+def reference(target: str, display: str = "") -> Element:
+    """Write a Reference."""
+    return {"reference": target, "display": display} if display else {"reference": target}
+
+
+def xcn_to_practitioner(xcn: Components, draft: Draft) -> Element | None:
+    """Make a Practitioner of XCN.
+
+    The number is a practice licence when its type is LN or MD, its authority CCHN or GPHN, or its form says so
+    (`000123/HNO-CCHN`); else a staff number, which only means something inside the facility: the id is made of both.
+    """
+    return _practitioner(
+        draft,
+        number=words(xcn.c(1)),
+        name=human_name(xcn.c(2), xcn.c(3), xcn.c(4)),
+        suffix=words(xcn.c(5)),
+        prefix=words(xcn.c(6)),
+        degree=words(xcn.c(7)),
+        authority=xcn.c(9).strip(),
+        authority_uri=hd_to_uri(xcn.c(9, 2), xcn.c(9, 3)),
+        kind=code_of(xcn.c(13)),
+        name_use=xcn.c(10).strip(),
+    )
+
+
+def cnn_to_practitioner(cnn: Components, draft: Draft) -> Element | None:
+    """Make a Practitioner of CNN, as NDL.1 holds it in subcomponents."""
+    return _practitioner(
+        draft,
+        number=words(cnn.c(1)),
+        name=human_name(cnn.c(2), cnn.c(3), cnn.c(4)),
+        suffix=words(cnn.c(5)),
+        prefix=words(cnn.c(6)),
+        degree=words(cnn.c(7)),
+        authority=cnn.c(9).strip(),
+        authority_uri=hd_to_uri(cnn.c(10), cnn.c(11)),
+        kind="",
+        name_use="",
+    )
+
+
+def ndl_to_practitioner(ndl: Components, draft: Draft) -> Element | None:
+    """Make a Practitioner of the name in NDL."""
+    return cnn_to_practitioner(Subcomponents(ndl, 1), draft)
+
+
+def _practitioner(
+    draft: Draft,
+    *,
+    number: str,
+    name: Element | None,
+    suffix: str,
+    prefix: str,
+    degree: str,
+    authority: str,
+    authority_uri: str,
+    kind: str,
+    name_use: str,
+) -> Element | None:
+    if not number and name is None:
+        return None
+    context = draft.context
+    licensed = kind.upper() in _LICENCE_TYPES or authority.upper() in _LICENCE_TYPES
+    if licensed or number.upper().endswith(("-CCHN", "-GPHN")):
+        system, scope = context.systems.licence, ""
+    elif authority_uri:
+        system, scope = authority_uri, ""
+    else:
+        system, scope = context.systems.staff, f"{context.facility}|"
+    if name is not None:
+        use = codes.table("v2-0200").target(name_use)
+        name = compact({"use": use, **name, "prefix": [prefix] if prefix else [], "suffix": [suffix] if suffix else []})
+    display = name["text"] if name else ""
+    identifier = compact({"type": identifier_type(kind), "system": system, "value": number}) if number else {}
+    target = draft.add(
+        compact(
+            {
+                "resourceType": "Practitioner",
+                "id": resource_id("Practitioner", system, f"{scope}{number or display}"),
+                "identifier": [identifier] if identifier else [],
+                "name": [name] if name else [],
+                "qualification": [{"code": {"text": degree}}] if degree else [],
+            }
+        )
+    )
+    return reference(target, display)
+
+
+def organization(
+    draft: Draft,
+    name: str,
+    number: str = "",
+    system: str = "",
+    *,
+    address: Components | None = None,
+    telecom: Components | None = None,
+) -> Element | None:
+    """Make an Organization of a name, a number, or both; a five-character facility code is MA_CSKCB."""
+    name, number = words(name), words(number)
+    if not name and not number:
+        return None
+    context = draft.context
+    if FACILITY_CODE.match(number):
+        system = context.systems.facility
+    elif number:
+        system = system or context.systems.local(context.facility, "organization")
+    key_system = system if number else context.systems.local(context.facility, "organization-name")
+    place = xad_to_address(address, context) if address else None
+    phone = xtn_to_contact_point(telecom, context) if telecom else None
+    target = draft.add(
+        compact(
+            {
+                "resourceType": "Organization",
+                "id": resource_id("Organization", key_system, number or name),
+                "identifier": [{"system": system, "value": number}] if number else [],
+                "name": name,
+                "telecom": [phone] if phone else [],
+                "address": [place] if place else [],
+            }
+        )
+    )
+    return reference(target, name)
+
+
+def xon_to_organization(
+    xon: Components, draft: Draft, address: Components | None = None, telecom: Components | None = None
+) -> Element | None:
+    """Make an Organization of XON."""
+    number = xon.c(10) or xon.c(3)
+    return organization(draft, xon.c(1), number, hd_to_uri(xon.c(6, 2), xon.c(6, 3)), address=address, telecom=telecom)
+
+
+def cwe_to_organization(cwe: Components, draft: Draft) -> Element | None:
+    """Make an Organization of CWE: code and name."""
+    return organization(draft, cwe.c(2), cwe.c(1))
+
+
+def this_facility(draft: Draft) -> Element | None:
+    """Refer to the Organization the message is mapped for; nothing when the context names no facility."""
+    context = draft.context
+    if not context.facility:
+        return None
+    target = draft.add(
+        {
+            "resourceType": "Organization",
+            "id": resource_id("Organization", context.systems.facility, context.facility),
+            "identifier": [{"system": context.systems.facility, "value": context.facility}],
+        }
+    )
+    return reference(target)
+
+
+# PL component, physical type code, its words
+_LEVELS = ((4, "si", "Site"), (7, "bu", "Building"), (8, "lvl", "Level"), (1, "wa", "Ward"), (2, "ro", "Room"), (3, "bd", "Bed"))
+
+
+def pl_to_location(pl: Components, draft: Draft) -> Element | None:
+    """Make the chain of Locations PL names (site, building, level, ward, room, bed) and refer to the innermost.
+
+    Each is known by the path to it, so the same bed is the same resource in every message. A ward carries PL.1 as its number in
+    the system `department`.
+    """
+    context = draft.context
+    system = context.systems.local(context.facility, "location")
+    department = context.systems.local(context.facility, "department")
+    path: list[str] = []
+    target = ""
+    description = words(pl.c(9))
+    levels = [(words(pl.c(n)), code, display) for n, code, display in _LEVELS]
+    levels = [level for level in levels if level[0]]
+    for name, code, display in levels:
+        path.append(f"{code}:{name}")
+        value = "/".join(path)
+        innermost = len(path) == len(levels)
+        target = draft.add(
+            compact(
+                {
+                    "resourceType": "Location",
+                    "id": resource_id("Location", system, value),
+                    "identifier": [{"system": department, "value": name} if code == "wa" else {"system": system, "value": value}],
+                    "name": name,
+                    "description": description if innermost else "",
+                    "mode": "instance",
+                    "physicalType": {"coding": [{"system": _PHYSICAL_TYPE, "code": code, "display": display}]},
+                    "partOf": reference(target) if target else {},
+                }
+            )
+        )
+    if not target and description:
+        target = draft.add(
+            {
+                "resourceType": "Location",
+                "id": resource_id("Location", system, description),
+                "name": description,
+                "mode": "instance",
+            }
+        )
+    if not target:
+        return None
+    shown = [name for name, code, _ in levels if code in ("wa", "ro", "bd")] or [levels[-1][0] if levels else description]
+    return reference(target, ", ".join(shown))
+
+
+def cwe_to_location(cwe: Components, draft: Draft) -> Element | None:
+    """Make a Location of CWE: code and name."""
+    number, name = words(cwe.c(1)), words(cwe.c(2))
+    if not number and not name:
+        return None
+    context = draft.context
+    system = context.systems.local(context.facility, "location")
+    target = draft.add(
+        compact(
+            {
+                "resourceType": "Location",
+                "id": resource_id("Location", system, number or name),
+                "identifier": [{"system": system, "value": number}] if number else [],
+                "name": name or number,
+                "mode": "instance",
+            }
+        )
+    )
+    return reference(target, name or number)
+
+
+def ei_to_device(ei: Components, draft: Draft) -> Element | None:
+    """Make a Device of EI."""
+    number, name = words(ei.c(1)), words(ei.c(2))
+    if not number:
+        return None
+    context = draft.context
+    system = hd_to_uri(ei.c(3), ei.c(4)) or context.systems.local(context.facility, "device")
+    key = number if not name or system.startswith("urn:") else f"{name}/{number}"
+    target = draft.add(
+        compact(
+            {
+                "resourceType": "Device",
+                "id": resource_id("Device", system, key),
+                "identifier": [{"system": system, "value": number}],
+                "deviceName": [{"name": name, "type": "other"}] if name else [],
+            }
+        )
+    )
+    return reference(target, name)
+
+
+def role_reference(draft: Draft, person: Element, place: Element, code: Element) -> Element:
+    """Make a PractitionerRole: this person, for that organisation, in this role."""
+    key = f"{person['reference']}|{place['reference']}|{code['coding'][0]['code']}"
+    target = draft.add(
+        {
+            "resourceType": "PractitionerRole",
+            "id": resource_id("PractitionerRole", draft.context.systems.staff, key),
+            "practitioner": person,
+            "organization": place,
+            "code": [code],
+        }
+    )
+    return reference(target, person.get("display", ""))
+
+
+def practitioners(repetitions: Sequence[Components], draft: Draft) -> list[Element]:
+    """Make Practitioners of every repetition of an XCN field."""
+    found = (xcn_to_practitioner(xcn, draft) for xcn in repetitions)
+    return [person for person in found if person]
+
+

@@ -1,0 +1,376 @@
+"""HL7 v2 data types as FHIR data types: `cx_to_identifier`, `xpn_to_human_name`, `cwe_to_codeable_concept` …
+
+Every function takes one repetition and gives an element, or `None` when there is nothing in it. No element is ever empty.
+Addresses, names and numbers keep the sender's words; nothing is guessed that the sender did not split.
+
+Standard: HL7 v2.5.1 §2.A
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any, Protocol
+
+from mappings import codes
+from mappings.hl7v2.context import Context
+from mappings.hl7v2.draft import datetime_of
+from mappings.systems import UCUM, V2_TABLE
+
+Element = dict[str, Any]
+
+
+class Components(Protocol):
+    """Anything with components: a repetition, or a field standing for its first one."""
+
+    def c(self, n: int, s: int = 1) -> str: ...
+
+
+def compact(elements: dict[str, Any]) -> Element:
+    """Leave out what is empty: FHIR has no empty strings, lists or objects. `False` and zero stay."""
+    return {name: value for name, value in elements.items() if value or value is False or value.__class__ in _NUMBERS}
+
+
+_NUMBERS = (int, Decimal)
+
+
+def words(text: str) -> str:
+    """Take white space at the ends away; `""` when nothing else is there."""
+    return text.strip()
+
+
+def code_of(text: str) -> str:
+    """Make a FHIR code: no white space at the ends, single spaces inside."""
+    return " ".join(text.split())
+
+
+def slug(text: str) -> str:
+    """Make a name fit to stand in a URI."""
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.") or "other"
+
+
+# ---- codes ----
+
+_OID = re.compile(r"^[0-2](\.(0|[1-9]\d*)){2,}$")
+_V2_TABLE = re.compile(r"^(?:HL7)?(\d{4})$")
+_UUID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+
+
+def hd_to_uri(universal_id: str, kind: str) -> str:
+    """Make a URI of HD.2 and HD.3 (or EI.3/EI.4, XON.6.2/6.3); `""` when they do not name one."""
+    universal_id = universal_id.strip()
+    if _OID.match(universal_id):
+        return f"urn:oid:{universal_id}"
+    if _UUID.match(universal_id):
+        return f"urn:uuid:{universal_id.lower()}"
+    if kind.upper() in ("URI", "URL") and ":" in universal_id and not re.search(r"\s", universal_id):
+        return universal_id
+    return ""
+
+
+def coding_system(name: str, context: Context) -> str:
+    """Give the URI of a coding system as CWE.3 names it; a name nobody else knows becomes one of this facility."""
+    name = name.strip()
+    if not name:
+        return context.systems.local(context.facility, "code")
+    upper = name.upper()
+    if upper == "QD3176":
+        return context.systems.field
+    known = codes.table("v2-0396").target(upper)
+    if known:
+        return known
+    table = _V2_TABLE.match(upper)
+    if table:
+        return f"{V2_TABLE}{table[1]}"
+    if _OID.match(name):
+        return f"urn:oid:{name}"
+    if upper in ("L", "99"):
+        return context.systems.local(context.facility, "code")
+    return context.systems.local(context.facility, f"code-{slug(name)}")
+
+
+def cwe_to_codeable_concept(cwe: Components, context: Context, table: str = "", system: str = "") -> Element | None:
+    """Make a CodeableConcept of CWE, CE, CNE, CF, IS or ID.
+
+    `table` is a code table of ours whose targets replace codes of that HL7 table; `system` the URI when CWE.3 is empty.
+    """
+    text = words(cwe.c(9)) or words(cwe.c(2))
+    codings = []
+    for first in (1, 4):
+        coding = _coding(cwe.c(first), cwe.c(first + 1), cwe.c(first + 2), cwe.c(7 if first == 1 else 8), context, table, system)
+        if coding:
+            codings.append(coding)
+    if not text:
+        text = words(cwe.c(5)) or words(cwe.c(1))
+    return compact({"coding": codings, "text": text}) or None
+
+
+def cwe_to_coding(cwe: Components, context: Context, table: str = "", system: str = "") -> Element | None:
+    """Make a Coding of the first triplet."""
+    return _coding(cwe.c(1), cwe.c(2), cwe.c(3), cwe.c(7), context, table, system)
+
+
+def _coding(
+    code: str, display: str, name: str, version: str, context: Context, table: str, system: str
+) -> Element | None:
+    code = code_of(code)
+    if not code or len(code) > 120:
+        return None
+    if table:
+        number = table[3:7]
+        if not name or name.upper().removeprefix("HL7") == number:
+            row = codes.table(table).find(code) or codes.table(table).find(code.upper())
+            if row:
+                return dict(row.coding())
+            system = f"{V2_TABLE}{number}"
+    if name or not system:
+        system = coding_system(name, context)
+    return compact({"system": system, "version": code_of(version), "code": code, "display": words(display)})
+
+
+def concept(code: str, system: str, display: str = "") -> Element:
+    """Write a CodeableConcept with one coding."""
+    return {"coding": [compact({"system": system, "code": code, "display": display})]}
+
+
+# ---- numbers and quantities ----
+
+_NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)$")
+_RANGE = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*(?:-|–|to)\s*(-?\d+(?:\.\d+)?)\s*$")
+_LIMIT = re.compile(r"^\s*(<=|>=|<|>|≤|≥)\s*(\d+(?:\.\d+)?)\s*$")
+_COMPARATORS = {"<": "<", ">": ">", "<=": "<=", ">=": ">=", "≤": "<=", "≥": ">="}
+
+
+def nm_to_decimal(text: str) -> Decimal | None:
+    """Read NM keeping its digits (`4.50` stays `4.50`); `None` when it is no number."""
+    text = text.strip()
+    if not _NUMBER.match(text):
+        return None
+    return Decimal(text.lstrip("+").rstrip(".") or "0")
+
+
+def cwe_to_unit(cwe: Components, context: Context) -> Element:
+    """Give `unit`, and `system` and `code` when the unit is UCUM or known to be the same as one of UCUM."""
+    code = code_of(cwe.c(1))
+    shown = words(cwe.c(2)) or code
+    if not shown:
+        return {}
+    row = codes.table("units").find(code) or codes.table("units").find(shown)
+    if cwe.c(3).strip().upper() == "UCUM" and code and " " not in code:
+        return {"unit": shown, "system": UCUM, "code": code}
+    if row:
+        return {"unit": shown, "system": UCUM, "code": row.target}
+    return {"unit": shown}
+
+
+def quantity(value: Decimal, unit: Element, comparator: str = "") -> Element:
+    """Write a Quantity."""
+    if comparator:
+        return {"value": value, "comparator": comparator, **unit}
+    return {"value": value, **unit}
+
+
+def cq_to_quantity(cq: Components, context: Context) -> Element | None:
+    """Make a Quantity of CQ (amount, then units as subcomponents)."""
+    value = nm_to_decimal(cq.c(1))
+    if value is None:
+        return None
+    return quantity(value, cwe_to_unit(Subcomponents(cq, 2), context))
+
+
+class Subcomponents:
+    """See the subcomponents of one component as components."""
+
+    __slots__ = ("_n", "_of")
+
+    def __init__(self, of: Components, n: int) -> None:
+        self._of = of
+        self._n = n
+
+    def c(self, n: int, s: int = 1) -> str:
+        return self._of.c(self._n, n) if s == 1 else ""
+
+
+def comparable(text: str, unit: Element) -> Element | None:
+    """Read `<0.5`, `>= 100` as Quantity with comparator."""
+    match = _LIMIT.match(text)
+    return quantity(Decimal(match[2]), unit, _COMPARATORS[match[1]]) if match else None
+
+
+def sn_to_value(sn: Components, unit: Element) -> tuple[str, Any] | None:
+    """Give the `value[x]` of SN as (suffix, value): Quantity, Range, Ratio or string.
+
+    Standard: HL7 v2.5.1 §2.A.69
+    """
+    comparator, separator = sn.c(1).strip(), sn.c(3).strip()
+    first, second = nm_to_decimal(sn.c(2)), nm_to_decimal(sn.c(4))
+    plain = comparator in ("", "=")
+    if first is not None and separator == "" and second is None and not sn.c(4):
+        if plain or comparator in _COMPARATORS:
+            return "Quantity", quantity(first, unit, _COMPARATORS.get(comparator, ""))
+    elif first is not None and second is not None and plain:
+        if separator == "-":
+            return "Range", {"low": quantity(first, unit), "high": quantity(second, unit)}
+        if separator in (":", "/"):
+            return "Ratio", {"numerator": quantity(first, unit), "denominator": quantity(second, unit)}
+    text = " ".join(part for part in (comparator, sn.c(2).strip(), separator, sn.c(4).strip()) if part)
+    return ("String", text) if text else None
+
+
+def reference_range(text: str, unit: Element) -> Element | None:
+    """Make a referenceRange of OBX-7: the text always, low and high when it is `a-b`, `<b` or `>a`."""
+    text = words(text)
+    if not text:
+        return None
+    limits: Element = {}
+    both = _RANGE.match(text)
+    one = _LIMIT.match(text)
+    if both and Decimal(both[1]) <= Decimal(both[2]):
+        limits = {"low": quantity(Decimal(both[1]), unit), "high": quantity(Decimal(both[2]), unit)}
+    elif one:
+        limits = {"low" if one[1] in (">", ">=", "≥") else "high": quantity(Decimal(one[2]), unit)}
+    return {**limits, "text": text}
+
+
+# ---- people and places ----
+
+
+def full_name(family: str, middle: str, given: str) -> str:
+    """Write a name in Vietnamese order: family, middle, given."""
+    return " ".join(part for part in (family, middle, given) if part)
+
+
+def human_name(family: str, given: str, middle: str) -> Element | None:
+    """Make the core of a HumanName; a full string in one component is not split."""
+    family, given, middle = " ".join(family.split()), " ".join(given.split()), " ".join(middle.split())
+    text = full_name(family, middle, given)
+    if not text:
+        return None
+    if not given and not middle and " " in family:
+        return {"text": text}
+    return compact({"text": text, "family": family, "given": [*middle.split(), *([given] if given else [])]})
+
+
+def xpn_to_human_name(xpn: Components, context: Context) -> Element | None:
+    """Make a HumanName; `text` is the full name as Vietnamese papers print it.
+
+    XPN.1 family (họ), XPN.3 middle (đệm), XPN.2 given (tên).
+    """
+    name = human_name(xpn.c(1), xpn.c(2), xpn.c(3))
+    if name is None:
+        return None
+    use = codes.table("v2-0200").target(xpn.c(7).strip())
+    suffixes = [part for part in (words(xpn.c(4)), words(xpn.c(6)), words(xpn.c(14))) if part]
+    period = _period(xpn.c(12), xpn.c(13), context) or _period(xpn.c(10, 1), xpn.c(10, 2), context)
+    prefix = words(xpn.c(5))
+    return compact({"use": use, **name, "prefix": [prefix] if prefix else [], "suffix": suffixes, "period": period})
+
+
+def xad_to_address(xad: Components, context: Context) -> Element | None:
+    """Make an Address; `text` is the whole of it in Vietnamese order, smallest unit first."""
+    street = ", ".join(part for part in (words(xad.c(1, 3)), words(xad.c(1, 2))) if part)
+    lines = [part for part in (words(xad.c(1, 1)), street, words(xad.c(2))) if part]
+    city, state, country = words(xad.c(3)), words(xad.c(4)), words(xad.c(6))
+    district = words(xad.c(9))
+    kind = xad.c(7).strip()
+    parts = [*lines, words(xad.c(8)), district, city, state]
+    if country.upper() not in ("VN", "VNM", "VIET NAM", "VIỆT NAM"):
+        parts.append(country)
+    text = ", ".join(dict.fromkeys(part for part in parts if part))
+    if not text:
+        return None
+    return compact(
+        {
+            "use": codes.table("v2-0190-use").target(kind),
+            "type": codes.table("v2-0190-type").target(kind),
+            "text": text,
+            "line": lines,
+            "city": city,
+            "district": district,
+            "state": state,
+            "postalCode": words(xad.c(5)),
+            "country": country,
+            "period": _period(xad.c(13), xad.c(14), context) or _period(xad.c(12, 1), xad.c(12, 2), context),
+        }
+    )
+
+
+def xtn_to_contact_point(xtn: Components, context: Context, use: str = "") -> Element | None:
+    """Make a ContactPoint; `use` when XTN.2 says none."""
+    kind = xtn.c(3).strip()
+    system = codes.table("v2-0202").target(kind) or codes.table("v2-0202").target(kind.upper())
+    address = words(xtn.c(4))
+    if system == "email" or (address and "@" in address and not kind):
+        system, value = "email", address or words(xtn.c(1))
+    else:
+        value = words(xtn.c(1)) or words(xtn.c(12)) or _telephone(xtn) or address
+        system = system or ("email" if "@" in value else "phone")
+    if not value:
+        return None
+    said = "mobile" if kind.upper() == "CP" else codes.table("v2-0201").target(xtn.c(2).strip().upper())
+    return compact(
+        {"system": system, "value": value, "use": said or use, "period": _period(xtn.c(13), xtn.c(14), context)}
+    )
+
+
+def _telephone(xtn: Components) -> str:
+    country, area, number, extension = (words(xtn.c(n)) for n in (5, 6, 7, 8))
+    if not number:
+        return ""
+    parts = [f"+{country.lstrip('+')}" if country else "", area, number, f"x{extension}" if extension else ""]
+    return " ".join(part for part in parts if part)
+
+
+def _period(start: str, end: str, context: Context) -> Element:
+    """Make a Period of two DTM texts; what is unreadable, or an end before its start, is left out."""
+    low = datetime_of(start, context) if start else ""
+    high = datetime_of(end, context) if end else ""
+    if low and high and high[:10] < low[:10]:
+        high = ""
+    return compact({"start": low, "end": high})
+
+
+def period(start: str, end: str) -> Element:
+    """Make a Period of two FHIR dateTimes, without an end that lies before its start."""
+    if start and end and end[:10] < start[:10]:
+        end = ""
+    return compact({"start": start, "end": end})
+
+
+# ---- identifiers ----
+
+
+def identifier_type(code: str) -> Element | None:
+    """Make Identifier.type of a code of HL7 table 0203."""
+    code = code_of(code)
+    if not code:
+        return None
+    row = codes.table("v2-0203").find(code)
+    if row:
+        return {"coding": [row.coding()]}
+    return {"text": code}
+
+
+def authority_system(namespace: str, universal_id: str, kind: str, context: Context, of: str) -> str:
+    """Give the system of a number from the authority that issued it.
+
+    A globally unique authority gives its own URI; a five-character facility code that facility's numbers; any other name, and
+    none, the numbers of this facility.
+    """
+    uri = hd_to_uri(universal_id, kind)
+    if uri:
+        return uri
+    namespace = namespace.strip()
+    return context.systems.local(namespace if FACILITY_CODE.match(namespace) else context.facility, of)
+
+
+FACILITY_CODE = re.compile(r"^\d{2}[0-9A-Z]\d{2}$")
+
+
+def ei_to_identifier(ei: Components, context: Context, of: str, kind: str = "") -> Element | None:
+    """Make an Identifier of EI: `of` names the kind of number (`order`, `filler` …), `kind` its code in table 0203."""
+    value = words(ei.c(1))
+    if not value:
+        return None
+    system = authority_system(ei.c(2), ei.c(3), ei.c(4), context, of)
+    return compact({"type": identifier_type(kind), "system": system, "value": value})

@@ -1,0 +1,136 @@
+"""Decide which number of a person is which: CX and the numbers of PID-2, PID-3, PID-4, PID-19.
+
+The type code of CX.5 and the name of the authority in CX.4 decide; the form of the number only tells apart what shares one type
+code (a 12-digit personal number from a 9-digit identity card). Numbers are kept exactly as received: never padded, never cut.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mappings.hl7v2.context import Context
+from mappings.hl7v2.datatypes import (
+    FACILITY_CODE,
+    Components,
+    Element,
+    authority_system,
+    code_of,
+    compact,
+    hd_to_uri,
+    identifier_type,
+    slug,
+    words,
+)
+from mappings.hl7v2.draft import datetime_of
+
+PATIENT_TYPES = frozenset({"PI", "MR", "PT", "U"})
+_NATIONAL_TYPES = frozenset({"NI", "NNVNM", "CZ", "NNVN", "VNM"})
+_PASSPORT_TYPES = frozenset({"PPN", "PP", "PPVNM"})
+_INSURANCE_TYPES = frozenset({"SB", "HC", "NH", "BHYT", "SN", "MB"})
+_AUTHORITIES = {
+    "CCCD": "cccd",
+    "CAN CUOC": "cccd",
+    "VNEID": "cccd",
+    "CMND": "cmnd",
+    "BHYT": "bhyt",
+    "BHXH": "bhxh",
+    "HOCHIEU": "passport",
+    "HO CHIEU": "passport",
+    "PASSPORT": "passport",
+}
+_CARD = re.compile(r"^([A-Za-z]{2}\d{13}|\d{10}|\d{12})$")
+
+
+def national_number(value: str) -> str:
+    """Tell `cccd` (12 digits), `cmnd` (9 digits) or `passport` (one letter and seven digits) by form; `""` for anything else."""
+    if value.isascii() and value.isdigit():
+        return {12: "cccd", 9: "cmnd"}.get(len(value), "")
+    return "passport" if re.match(r"^[A-Za-z]\d{7}$", value) else ""
+
+
+def kind_of(cx: Components) -> str:
+    """Tell what a number is: `patient`, `cccd`, `cmnd`, `passport`, `bhyt`, `bhxh`, `visit`, `account`, or `""`."""
+    kind = cx.c(5).strip().upper()
+    value = words(cx.c(1))
+    named = _AUTHORITIES.get(cx.c(4).strip().upper(), "")
+    if named:
+        return national_number(value) or named if named in ("cccd", "cmnd") else named
+    if kind in PATIENT_TYPES:
+        return "patient"
+    if kind in _NATIONAL_TYPES:
+        return national_number(value)
+    if kind in _PASSPORT_TYPES:
+        return "passport"
+    if kind in _INSURANCE_TYPES:
+        return "bhyt" if _CARD.match(value) else ""
+    if kind == "SS":
+        number = value if value.isascii() and value.isdigit() else ""
+        return {10: "bhxh", 12: "cccd"}.get(len(number), "")
+    return {"VN": "visit", "AN": "account"}.get(kind, "")
+
+
+def home_authority(numbers: list[Components], context: Context, sender: str) -> str:
+    """Find under which name of CX.4 this facility issues patient numbers; `""` when numbers carry none.
+
+    The facility's own code or the sender of MSH-4 where it occurs, else the first authority of a PI or MR number.
+    """
+    names = [cx.c(4).strip() for cx in numbers if kind_of(cx) in ("patient", "")]
+    for name in names:
+        if name in ("", context.facility, sender):
+            return name
+    return names[0] if names else ""
+
+
+def cx_to_identifier(cx: Components, context: Context, home: str | None = None, of: str = "") -> Element | None:
+    """Make an Identifier of CX.
+
+    `home` is the authority whose patient numbers are this facility's (see `home_authority`); `of` the kind of number when CX.5
+    does not tell (`visit`, `account` …).
+    """
+    value = words(cx.c(1))
+    if not value:
+        return None
+    kind = kind_of(cx) or of
+    systems = context.systems
+    national = {
+        "cccd": systems.cccd,
+        "cmnd": systems.cmnd,
+        "passport": systems.passport,
+        "bhyt": systems.bhyt,
+        "bhxh": systems.bhxh,
+    }
+    if kind in national:
+        system = national[kind]
+    elif kind == "patient" and home is not None and cx.c(4).strip() in ("", home):
+        system = systems.local(context.facility, "patient")
+    elif kind == "patient":
+        system = _foreign(cx, context)
+    elif kind:
+        system = authority_system(cx.c(4), cx.c(4, 2), cx.c(4, 3), context, kind)
+    else:
+        system = hd_to_uri(cx.c(4, 2), cx.c(4, 3)) or systems.local(context.facility, slug(cx.c(5) or cx.c(4) or "other"))
+    start, end = datetime_of(cx.c(7), context), datetime_of(cx.c(8), context)
+    if start and end and end[:10] < start[:10]:
+        end = ""
+    return compact(
+        {
+            "type": identifier_type(code_of(cx.c(5)) or _TYPE_CODES.get(kind, "")),
+            "system": system,
+            "value": value,
+            "period": compact({"start": start, "end": end}),
+        }
+    )
+
+
+_TYPE_CODES = {"patient": "PI", "visit": "VN", "account": "AN", "cccd": "NI", "cmnd": "NI", "passport": "PPN", "bhyt": "SB"}
+
+
+def _foreign(cx: Components, context: Context) -> str:
+    """Give the system of a patient number that another authority issued."""
+    namespace = cx.c(4).strip()
+    uri = hd_to_uri(cx.c(4, 2), cx.c(4, 3))
+    if uri:
+        return uri
+    if FACILITY_CODE.match(namespace):
+        return context.systems.local(namespace, "patient")
+    return context.systems.local(context.facility, f"patient-{slug(namespace)}" if namespace else "patient")

@@ -1,0 +1,116 @@
+"""DG1: diagnoses of the visit.
+
+Standard: HL7 v2.5.1 §6.5.2
+"""
+
+from __future__ import annotations
+
+from mappings import codes
+from mappings.hl7v2 import faults
+from mappings.hl7v2.actors import practitioners, reference
+from mappings.hl7v2.datatypes import (
+    Element,
+    code_of,
+    coding_system,
+    compact,
+    concept,
+    cwe_to_codeable_concept,
+    ei_to_identifier,
+    nm_to_decimal,
+    words,
+)
+from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.ids import resource_id
+from mappings.hl7v2.reader import Segment
+from mappings.hl7v2.segments import BILLING, SEQUENCE
+from mappings.outcome import Resource
+from mappings.systems import V2_TABLE
+
+IGNORED = {
+    1: SEQUENCE,
+    17: "diagnosis classification; the type DG1-6 and the code tell",
+    18: "confidential indicator; handled by access rights and closed lists",
+    22: "parent diagnosis; no paper relates diagnoses to each other",
+    26: "present on admission; the type DG1-6 tells",
+} | dict.fromkeys((*range(7, 15), 23, 24, 25), BILLING)
+
+_CATEGORY = concept("encounter-diagnosis", "http://terminology.hl7.org/CodeSystem/condition-category", "Encounter Diagnosis")
+_ASSERTED = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate"
+_CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+_VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+
+
+def dg1_to_condition(dg1: Segment, draft: Draft) -> tuple[Resource, Element] | None:
+    """Make the Condition and its entry in Encounter.diagnosis; nothing when no diagnosis is named.
+
+    DG1-5 is when it was diagnosed, which FHIR keeps apart from the onset: the official map's `onsetDateTime` would print a wrong
+    fact on a paper.
+    """
+    context = draft.context
+    code = _code(dg1, draft)
+    if code is None:
+        return None
+    kind = code_of(dg1[6].c(1))
+    role = codes.table("v2-0052").find(kind) or codes.table("v2-0052").find(kind.upper())
+    if kind and role is None and kind.upper() not in codes.table("v2-0052"):
+        draft.notice(faults.CODE_UNKNOWN, dg1.where(6))
+    rank = nm_to_decimal(dg1[15].text)
+    identifier = ei_to_identifier(dg1[20], context, "diagnosis")
+    clinicians = practitioners(dg1[16].repetitions[:1], draft)
+    wrong = code_of(dg1[21].text).upper() == "D"
+    asserted = draft.moment(dg1, 5)
+    recorded = draft.moment(dg1, 19)
+    condition = compact(
+        {
+            "resourceType": "Condition",
+            "id": _id(draft, code, kind, identifier),
+            "extension": [{"url": _ASSERTED, "valueDateTime": asserted}] if asserted else [],
+            "identifier": [identifier] if identifier else [],
+            "clinicalStatus": {} if wrong else concept("active", _CLINICAL, "Active"),
+            "verificationStatus": concept(*(("entered-in-error", _VERIFICATION) if wrong else _verification(kind))),
+            "category": [_CATEGORY],
+            "code": code,
+            "subject": reference(draft.patient),
+            "encounter": reference(draft.encounter) if draft.encounter else {},
+            "recordedDate": recorded,
+            "asserter": clinicians[0] if clinicians else {},
+        }
+    )
+    use = {"coding": [*([role.coding()] if role else []), {"system": f"{V2_TABLE}0052", "code": kind}]} if kind else {}
+    entry: Element = compact({"condition": reference(f"Condition/{condition['id']}"), "use": use})
+    if rank is not None and rank == int(rank) and rank > 0:
+        entry["rank"] = int(rank)
+    elif rank is not None or dg1.peek(15):
+        dg1.ignore(15, "priority outside the diagnoses that are ranked")
+    return condition, entry
+
+
+def _verification(kind: str) -> tuple[str, str]:
+    return ("provisional" if kind.upper() in ("W", "A", "AD") else "confirmed", _VERIFICATION)
+
+
+def _id(draft: Draft, code: Element, kind: str, identifier: Element | None) -> str:
+    if identifier:
+        return resource_id("Condition", identifier["system"], identifier["value"])
+    first = code["coding"][0] if code.get("coding") else {}
+    said = f"{first.get('system', '')}|{first['code']}" if first else code["text"]
+    key = f"{draft.encounter or draft.patient}|{said}|{kind}"
+    count = draft.nth(f"Condition|{key}")
+    system = draft.context.systems.local(draft.context.facility, "diagnosis")
+    return resource_id("Condition", system, key if count == 1 else f"{key}|{count}")
+
+
+def _code(dg1: Segment, draft: Draft) -> Element | None:
+    """Take DG1-3; DG1-2 names its system where DG1-3.3 does not.
+
+    The clinician's own words (DG1-4) are the text, else the title of the code (DG1-3.2), which is its display anyway.
+    """
+    method = code_of(dg1[2].text)
+    system = coding_system(method, draft.context) if method else ""
+    found = cwe_to_codeable_concept(dg1[3], draft.context, system=system)
+    described = words(dg1[4].text)
+    if found is None:
+        return {"text": described} if described else None
+    if described:
+        found["text"] = described
+    return found

@@ -1,0 +1,7 @@
+"""EVN: event type. Its code stands in for MSH-9.2; times and operator are provenance, which the ledger keeps."""
+
+from __future__ import annotations
+
+from mappings.hl7v2.segments import LEDGER
+
+IGNORED = {n: LEDGER for n in range(2, 8)} | {1: "event code, same as MSH-9.2"}

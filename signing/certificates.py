@@ -1,0 +1,207 @@
+"""Certificates: roots, chains, who the signer is.
+
+Revocation is not consulted here, and nothing is fetched from the network: a chain is built from what the signature
+carries and from the configured roots alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509 import verification
+from cryptography.x509.oid import NameOID
+
+from signing.faults import CertificateOutOfDate, CertificateUntrusted, KeyUnsuitable, RootsUnreadable
+
+MINIMUM_RSA_BITS = 2048
+UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+"""What the library raises, at loading or at first use of a field, for a certificate that a stranger made up."""
+_MAXIMUM_DEPTH = 4
+
+
+@dataclass(frozen=True)
+class Signer:
+    """What a certificate says about its holder; a fact it does not state is empty."""
+
+    name: str
+    title: str
+    organisation: str
+    identifier: str
+    """Subject serialNumber, else UID: Vietnamese CAs write a tax code (MST) or a personal number there."""
+    issuer: str
+    serial: str
+    """Serial number of the certificate, lower-case hexadecimal."""
+    not_before: datetime
+    not_after: datetime
+    sha256: str
+    """Fingerprint of the DER certificate, lower-case hexadecimal."""
+
+
+def load_roots(files: Iterable[bytes]) -> tuple[x509.Certificate, ...]:
+    """Read every certificate of every PEM file; raise RootsUnreadable for a file that holds none."""
+    roots: list[x509.Certificate] = []
+    for number, data in enumerate(files, start=1):
+        try:
+            roots.extend(x509.load_pem_x509_certificates(data))
+        except UNREADABLE as problem:
+            raise RootsUnreadable(f"file {number}", f"{len(data)} bytes") from problem
+    return tuple(roots)
+
+
+def signer_of(certificate: x509.Certificate) -> Signer:
+    """Tell who holds `certificate`."""
+    subject, issuer = _names(certificate.subject), _names(certificate.issuer)
+    return Signer(
+        name=subject.get(NameOID.COMMON_NAME, ""),
+        title=subject.get(NameOID.TITLE, ""),
+        organisation=subject.get(NameOID.ORGANIZATION_NAME, ""),
+        identifier=subject.get(NameOID.SERIAL_NUMBER, "") or subject.get(NameOID.USER_ID, ""),
+        issuer=issuer.get(NameOID.COMMON_NAME, "") or issuer.get(NameOID.ORGANIZATION_NAME, ""),
+        serial=f"{certificate.serial_number:x}",
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        sha256=certificate.fingerprint(hashes.SHA256()).hex(),
+    )
+
+
+def signing_key(certificate: x509.Certificate) -> rsa.RSAPublicKey:
+    """Return the public key, or raise KeyUnsuitable: not RSA, below 2048 bits, certificate sealed with SHA-1 or MD5."""
+    try:
+        key = certificate.public_key()
+        sealed_with = certificate.signature_hash_algorithm
+    except UNREADABLE as problem:
+        raise KeyUnsuitable("certificate", "unknown algorithm") from problem
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise KeyUnsuitable("certificate", "not an RSA key")
+    if key.key_size < MINIMUM_RSA_BITS:
+        raise KeyUnsuitable("certificate", f"RSA {key.key_size} bits")
+    if isinstance(sealed_with, hashes.SHA1 | hashes.MD5):
+        raise KeyUnsuitable("certificate", f"sealed with {sealed_with.name}")
+    return key
+
+
+def rsa_modulus(certificate: x509.Certificate) -> int | None:
+    """Return the modulus, by which a token's key and its certificate find each other; None when there is no RSA key."""
+    try:
+        key = certificate.public_key()
+    except UNREADABLE:
+        return None
+    return key.public_numbers().n if isinstance(key, rsa.RSAPublicKey) else None
+
+
+def require_current(certificate: x509.Certificate, at: datetime) -> None:
+    """Raise CertificateOutOfDate when `at` lies outside the certificate's validity."""
+    if not _current(certificate, at):
+        raise CertificateOutOfDate("certificate", _validity(certificate))
+
+
+def order_chain(leaf: x509.Certificate, others: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+    """Return leaf, its issuer, the issuer's issuer … as far as `others` goes; what does not belong is left out."""
+    pool = [other for other in others if other != leaf]
+    chain = [leaf]
+    while (issuer := next((other for other in pool if _issued(other, chain[-1])), None)) is not None:
+        chain.append(issuer)
+        pool.remove(issuer)
+    return tuple(chain)
+
+
+def find_leaf(certificates: Sequence[x509.Certificate]) -> x509.Certificate:
+    """Return the one certificate that issued none of the others: KeyInfo of other people's software is in any order."""
+    leaves = [
+        candidate
+        for candidate in certificates
+        if not any(_issued(candidate, other) for other in certificates if other != candidate)
+    ]
+    if len(leaves) != 1:
+        raise CertificateUntrusted("KeyInfo", f"{len(leaves)} chains in {len(certificates)} certificates")
+    return leaves[0]
+
+
+def require_trusted(
+    leaf: x509.Certificate, others: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], at: datetime
+) -> tuple[x509.Certificate, ...]:
+    """Return the chain from `leaf` to one of `roots`, all valid at `at`; raise CertificateUntrusted.
+
+    Issuers must be certificate authorities (basicConstraints, keyCertSign), the leaf must not be one and may sign data.
+    Standard: RFC 5280 §6.1
+    """
+    if not leaf.not_valid_before_utc <= at <= leaf.not_valid_after_utc:
+        raise CertificateUntrusted(
+            "signer certificate", f"{_validity(leaf)}, asked about {at.astimezone(UTC):%Y-%m-%d}"
+        )
+    if not roots:
+        raise CertificateUntrusted("roots", "none configured")
+    verifier = (
+        verification.PolicyBuilder()
+        .store(verification.Store(list(roots)))
+        .time(at.astimezone(UTC))
+        .max_chain_depth(_MAXIMUM_DEPTH)
+        .extension_policies(ee_policy=_leaf_policy(), ca_policy=_issuer_policy())
+        .build_client_verifier()
+    )
+    try:
+        return tuple(verifier.verify(leaf, list(others)).chain)
+    except (verification.VerificationError, *UNREADABLE) as problem:
+        raise CertificateUntrusted("signer certificate", "no valid chain to a configured root") from problem
+
+
+def _leaf_policy() -> verification.ExtensionPolicy:
+    return (
+        verification.ExtensionPolicy.permit_all()
+        .may_be_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, _not_an_authority)
+        .may_be_present(x509.KeyUsage, verification.Criticality.AGNOSTIC, _may_sign_data)
+    )
+
+
+def _issuer_policy() -> verification.ExtensionPolicy:
+    return (
+        verification.ExtensionPolicy.permit_all()
+        .require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, _an_authority)
+        .may_be_present(x509.KeyUsage, verification.Criticality.AGNOSTIC, _may_sign_certificates)
+    )
+
+
+def _not_an_authority(_: verification.Policy, __: x509.Certificate, found: x509.BasicConstraints | None) -> None:
+    if found is not None and found.ca:
+        raise ValueError("the signer's certificate belongs to a certificate authority")
+
+
+def _an_authority(_: verification.Policy, __: x509.Certificate, found: x509.BasicConstraints) -> None:
+    if not found.ca:
+        raise ValueError("the issuer is not a certificate authority")
+
+
+def _may_sign_data(_: verification.Policy, __: x509.Certificate, found: x509.KeyUsage | None) -> None:
+    if found is not None and not (found.digital_signature or found.content_commitment):
+        raise ValueError("the signer's certificate is not for signatures")
+
+
+def _may_sign_certificates(_: verification.Policy, __: x509.Certificate, found: x509.KeyUsage | None) -> None:
+    if found is not None and not found.key_cert_sign:
+        raise ValueError("the issuer may not sign certificates")
+
+
+def _issued(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
+    try:
+        subject.verify_directly_issued_by(issuer)
+    except (InvalidSignature, *UNREADABLE):
+        return False
+    return True
+
+
+def _names(name: x509.Name) -> dict[x509.ObjectIdentifier, str]:
+    return {attribute.oid: str(attribute.value) for attribute in name}
+
+
+def _current(certificate: x509.Certificate, at: datetime) -> bool:
+    return certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
+
+
+def _validity(certificate: x509.Certificate) -> str:
+    return f"valid {certificate.not_valid_before_utc:%Y-%m-%d} to {certificate.not_valid_after_utc:%Y-%m-%d}"

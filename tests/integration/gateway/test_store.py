@@ -1,0 +1,217 @@
+"""The store on both engines: group commit, leases, order, migrations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.engine import Connection
+
+from gateway.faults import NodeRunning, StoreUnavailable
+from gateway.store import deliveries, documents, messages, schema
+from gateway.store.documents import NewDocument
+from gateway.store.engine import Store, make_engine, open_store
+from gateway.store.ids import uuid7
+from gateway.store.messages import NewMessage
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    opened = open_store(store_url)
+    yield opened
+    opened.close()
+
+
+def new_message(key: bytes = b"k", dedupe: bytes | None = None, **changes: object) -> NewMessage:
+    message = NewMessage(
+        id=uuid7(),
+        channel="his",
+        received_at=10,
+        peer="127.0.0.1:1",
+        sender="HIS|01999",
+        control_id="1",
+        type="ADT^A01",
+        version="2.5.1",
+        size=3,
+        sha256="0" * 64,
+        body=b"abc",
+        dedupe_key=dedupe,
+        order_key=key,
+        state="received",
+        answer="AA",
+    )
+    return replace(message, **changes)  # type: ignore[arg-type]
+
+
+def take(store: Store, now: int = 100, limit: int = 10, owner: str = "n1") -> list[str]:
+    return [
+        row.id
+        for row in store.write_now(
+            lambda c: messages.take_received(c, owner=owner, now=now, until=now + 50, limit=limit)
+        )
+    ]
+
+
+def test_many_writers_share_commits_and_each_gets_its_own_result(store: Store) -> None:
+    async def main() -> list[str]:
+        def unit(connection: Connection, name: str) -> str:
+            messages.insert(connection, new_message(control_id=name))
+            return name
+
+        return await asyncio.gather(*(store.write(lambda c, n=str(n): unit(c, n)) for n in range(300)))  # type: ignore[misc]
+
+    assert asyncio.run(main()) == [str(n) for n in range(300)]
+    assert store.read_now(lambda c: c.scalar(sa.select(sa.func.count()).select_from(schema.message))) == 300
+
+
+def test_a_failing_unit_does_not_spoil_the_others(store: Store) -> None:
+    async def main() -> list[object]:
+        def good(connection: Connection) -> str:
+            messages.insert(connection, new_message())
+            return "good"
+
+        def bad(connection: Connection) -> str:
+            messages.insert(connection, new_message())
+            raise ValueError("mine")
+
+        return list(await asyncio.gather(*(store.write(u) for u in (good, bad, good)), return_exceptions=True))
+
+    first, second, third = asyncio.run(main())
+    assert (first, third) == ("good", "good")
+    assert isinstance(second, ValueError)
+    assert store.read_now(lambda c: c.scalar(sa.select(sa.func.count()).select_from(schema.message))) == 2
+
+
+def test_a_database_fault_is_told_without_values(store: Store) -> None:
+    message = new_message(control_id="secret-name")
+
+    async def main() -> None:
+        await store.write(lambda c: messages.insert(c, message))
+        await store.write(lambda c: c.execute(schema.message.insert(), messages._values(message)))
+
+    with pytest.raises(StoreUnavailable) as caught:
+        asyncio.run(main())
+    assert "secret-name" not in str(caught.value)
+
+
+def test_schema_of_migrations_is_the_schema_of_the_code(store_url: str) -> None:
+    open_store(store_url).close()
+    engine = make_engine(store_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, schema.metadata) == []
+    engine.dispose()
+
+
+def test_one_process_per_node_name(store_url: str) -> None:
+    first, second = open_store(store_url), open_store(store_url)
+    try:
+        first.claim_node("n1")
+        second.claim_node("n2")
+        with pytest.raises(NodeRunning):
+            second.claim_node("n1")
+    finally:
+        first.close()
+        second.close()
+
+
+def test_of_each_key_only_the_oldest_is_taken_and_only_once(store: Store) -> None:
+    a1, a2, b1 = (new_message(key=key) for key in (b"a", b"a", b"b"))
+    for message in (a1, a2, b1):
+        store.write_now(lambda c, m=message: messages.insert(c, m))  # type: ignore[misc]
+    assert take(store) == [a1.id, b1.id]
+    assert take(store) == []
+    assert store.write_now(lambda c: messages.move(c, a1.id, "map"))
+    assert take(store) == [a2.id]
+    assert take(store, now=151) == [a2.id, b1.id] or take(store, now=151) == []
+
+
+def test_a_lease_that_ran_out_is_taken_by_another(store: Store) -> None:
+    message = new_message()
+    store.write_now(lambda c: messages.insert(c, message))
+    assert take(store, now=100) == [message.id]
+    assert take(store, now=149, owner="n2") == []
+    assert take(store, now=150, owner="n2") == [message.id]
+
+
+def test_a_message_in_error_holds_nobody(store: Store) -> None:
+    first, second = new_message(key=b"a", state="error", answer="AE"), new_message(key=b"a")
+    for message in (first, second):
+        store.write_now(lambda c, m=message: messages.insert(c, m))  # type: ignore[misc]
+    assert take(store) == [second.id]
+
+
+def test_a_dedupe_key_is_taken_once(store: Store) -> None:
+    first, second = new_message(dedupe=b"d"), new_message(dedupe=b"d", answer="AE")
+    assert store.write_now(lambda c: messages.insert(c, first)) is None
+    earlier = store.write_now(lambda c: messages.insert(c, second))
+    assert earlier is not None
+    assert (earlier.id, earlier.answer) == (first.id, "AA")
+    store.write_now(lambda c: messages.insert_repeat(c, replace(second, state="duplicate"), earlier))
+    assert store.read_now(lambda c: messages.get(c, second.id)).repeats_id == first.id
+
+
+def make_delivery(store: Store, key: bytes = b"p", destination: str = "portal", state: str = "queued") -> str:
+    message = new_message()
+
+    def unit(connection: Connection) -> str:
+        messages.insert(connection, message)
+        document = documents.insert(
+            connection, NewDocument("discharge_paper", "Encounter/1", "his", message.id, "p1", key, 1, 2)
+        )
+        return deliveries.insert(connection, document, destination, key, "law", 10, state)
+
+    return store.write_now(unit)
+
+
+def take_deliveries(store: Store, now: int = 100) -> list[str]:
+    rows = store.write_now(lambda c: deliveries.take_queued(c, "portal", owner="n1", now=now, until=now + 50, limit=10))
+    return [row.id for row in rows]
+
+
+@pytest.mark.parametrize("state", ["pending", "uncertain", "held", "claimed", "sending", "queued"])
+def test_an_open_delivery_keeps_later_ones_of_its_key_waiting(store: Store, state: str) -> None:
+    make_delivery(store, b"a", state=state)
+    make_delivery(store, b"a")
+    other = make_delivery(store, b"b")
+    elsewhere = make_delivery(store, b"a", destination="axis")
+    taken = take_deliveries(store)
+    assert other in taken
+    assert elsewhere not in taken
+    assert len(taken) == (2 if state == "queued" else 1)
+
+
+@pytest.mark.parametrize("state", ["accepted", "error", "withheld", "closed"])
+def test_a_settled_delivery_holds_nobody(store: Store, state: str) -> None:
+    make_delivery(store, b"a", state=state)
+    later = make_delivery(store, b"a")
+    assert take_deliveries(store) == [later]
+
+
+def test_a_dead_workers_deliveries_come_back(store: Store) -> None:
+    claimed, sending = make_delivery(store, b"a"), make_delivery(store, b"b")
+    assert take_deliveries(store) == [claimed, sending]
+    assert store.write_now(lambda c: deliveries.move(c, sending, "send", "n1"))
+    assert not store.write_now(lambda c: deliveries.move(c, sending, "accept", "n2"))
+    assert store.write_now(lambda c: deliveries.expire(c, 120)) == 0
+    assert store.write_now(lambda c: deliveries.expire(c, 151)) == 2
+    states = {row.id: row.state for row in store.read_now(lambda c: deliveries.listing(c))}
+    assert states == {claimed: "queued", sending: "uncertain"}
+
+
+def test_versions_of_a_paper_are_linked(store: Store) -> None:
+    message = new_message()
+    new = NewDocument("referral", "ServiceRequest/1", "his", message.id, "p1", b"k", 1, 2)
+
+    def unit(connection: Connection) -> list[str]:
+        messages.insert(connection, message)
+        return [documents.insert(connection, new) for _ in range(3)]
+
+    first, second, third = store.write_now(unit)
+    rows = [store.read_now(lambda c, i=i: documents.get(c, i)) for i in (first, second, third)]  # type: ignore[misc]
+    assert [(row.version, row.replaces_id) for row in rows] == [(1, None), (2, first), (3, second)]

@@ -1,0 +1,68 @@
+"""Every cell of every transition table, present and absent."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from gateway import states
+from gateway.faults import NotPossibleNow
+
+TABLES = {"message": states.MESSAGE, "document": states.DOCUMENT, "delivery": states.DELIVERY}
+
+FIRST = {"message": {"received", "error"}, "document": {"due"}, "delivery": {"pending"}}
+"""States in which a row may be born."""
+
+LAST = {
+    "message": {"closed"},
+    "document": {"signed", "closed"},
+    "delivery": {"accepted", "closed"},
+}
+"""States that nothing leaves: what is answered, signed or accepted stays so."""
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_cell(name: str) -> None:
+    table = TABLES[name]
+    for state, event in itertools.product(states.states(table), states.events(table)):
+        if (state, event) in table:
+            assert states.advance(table, state, event) == table[state, event]
+        else:
+            with pytest.raises(NotPossibleNow):
+                states.advance(table, state, event)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_last_states_are_those_that_are_meant(name: str) -> None:
+    table = TABLES[name]
+    assert {state for state in states.states(table) if not any(s == state for s, _ in table)} == LAST[name]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_state_can_be_reached(name: str) -> None:
+    table = TABLES[name]
+    reached = set(FIRST[name])
+    while more := {target for (state, _), target in table.items() if state in reached} - reached:
+        reached |= more
+    assert reached == states.states(table)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_an_event_leads_to_one_state(name: str) -> None:
+    table = TABLES[name]
+    for event in states.events(table):
+        targets = {target for (_, e), target in table.items() if e == event}
+        if (name, event) == ("delivery", "expire"):
+            assert targets == {"queued", "uncertain"}
+        else:
+            assert len(targets) == 1
+
+
+def test_open_deliveries_are_those_that_can_still_arrive_in_order() -> None:
+    everything = states.states(states.DELIVERY)
+    assert everything - set(states.OPEN_DELIVERY) == {"accepted", "error", "withheld", "closed"}
+
+
+def test_sources_name_every_state_of_an_event() -> None:
+    assert states.sources(states.DELIVERY, "accept") == ("error", "sending", "uncertain")
