@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from mappings.formats.faults import IntakeFault
 
@@ -42,6 +42,8 @@ class Intake(Protocol):
 
 class Source(Protocol):
     """Listens until cancelled. Built as `Source(settings)` from its module's frozen `Settings` dataclass."""
+
+    def __init__(self, settings: Any) -> None: ...
 
     async def run(self, intake: Intake, ready: Callable[[str], None]) -> None:
         """Call `ready("host:port")` once listening; on cancellation stop taking, finish answers under way, return."""
@@ -89,6 +91,8 @@ class Destination(Protocol):
 
     takes: ClassVar[str]
     """The rendition it carries: `cda` or `gdbhyt`."""
+
+    def __init__(self, name: str, settings: Any, seal: Seal) -> None: ...
 
     async def deliver(self, document: Outbound) -> Receipt:
         """Send once. Raise Unreachable, Refused, Throttled or Uncertain; the destination's own success test decides."""

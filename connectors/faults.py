@@ -99,3 +99,22 @@ class InterfaceClosed(DeliveryFault):
 
     code = 6008
     fault_class = FaultClass.TRANSIENT
+
+
+class TrustFileUnusable(DeliveryFault):
+    """Raised when a destination is built whose `ca` file cannot be read or holds no certificate."""
+
+    code = 6009
+
+
+class WrongFacility(DeliveryFault):
+    """Raised before anything is sent, when the document is of another facility than the destination's account."""
+
+    code = 6010
+
+
+class FolderUnusable(DeliveryFault):
+    """Raised when the folder cannot be written: absent, full, or not permitted. Nothing was left there."""
+
+    code = 6011
+    fault_class = FaultClass.TRANSIENT

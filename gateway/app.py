@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from connectors import load_destination, load_source
-from connectors.contract import Destination, Seal, Source
+from connectors.contract import Destination, Seal
+from connectors.kinds import load_destination, load_source
 from gateway import steps
 from gateway.api.health import HealthServer
 from gateway.clock import SECOND, Clock, SystemClock
@@ -87,7 +87,7 @@ class Node:
                 group.create_task(self._heartbeat(queue, plan.node.lease.total_seconds() / 3))
                 for channel in plan.channels:
                     _, make = load_source(channel.source.kind)
-                    source: Source = make(channel.source.settings)
+                    source = make(channel.source.settings)
                     intake = ChannelIntake(channel, store, keyring, self.clock, bell.ring)
                     group.create_task(source.run(intake, listening.called(channel.settings.name)))
                 if plan.node.health:
@@ -101,8 +101,7 @@ class Node:
     def _destination(self, name: str, seal: Seal) -> Destination:
         route = self.plan.routes[name]
         _, make = load_destination(route.common.kind)
-        destination: Destination = make(name, route.settings, seal)
-        return destination
+        return make(name, route.settings, seal)
 
     async def _heartbeat(self, queue: SqlQueue, every_s: float) -> None:
         while True:
@@ -118,7 +117,7 @@ def _touch(connection: Connection) -> None:
 
 
 def _seal(plan: Plan) -> Seal:
-    key = open_key(plan.signing.kind, plan.signing.options)
+    key = open_key(plan.transport.kind, plan.transport.options)
     return key.sign
 
 

@@ -14,7 +14,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from mappings.hl7v2.ack import acknowledge
 from sqlalchemy.engine import Connection
 
 from connectors.contract import Answer
@@ -27,8 +26,11 @@ from gateway.store.engine import Store
 from gateway.store.ids import uuid7
 from gateway.store.messages import Earlier, NewMessage
 from gateway.store.sealed import Keyring
+from gateway.text import text
 from mappings.formats import er7
 from mappings.formats.faults import Fault, IntakeFault
+from mappings.hl7v2 import trigger_of
+from mappings.hl7v2.ack import Code, acknowledge
 
 log = logging.getLogger("lienthong.intake")
 
@@ -65,9 +67,9 @@ class ChannelIntake:
         if earlier is None:
             if new.state == "received":
                 self._wake()
-            return self._answer(header, new.answer, new.id, new.id, new.fault)
+            return self._answer(header, _code(new.answer), new.id, new.id, new.fault)
         if earlier.sha256 == new.sha256:
-            return self._answer(header, earlier.answer, new.id, new.id, None)
+            return self._answer(header, _code(earlier.answer), new.id, new.id, None)
         return self._answer(header, "AE", new.id, new.id, ControlIdReused("MSH-10"))
 
     def answered(self, answer: Answer) -> None:
@@ -80,10 +82,12 @@ class ChannelIntake:
         message_id = uuid7()
         message: er7.Message | None = None
         found: Fault | None = fault
+        kind = f"{header.type}^{header.trigger}".strip("^")
         if found is None:
             try:
-                message = er7.Message.parse(raw, self._settings.charset)
-                found = self._refuse(header)
+                message = er7.Message.parse(raw, self._channel.charset)
+                kind = trigger_of(message)
+                found = self._refuse(header, kind)
             except IntakeFault as syntax:
                 found = syntax
         sender = f"{header.sending_application}|{header.sending_facility}"
@@ -97,7 +101,7 @@ class ChannelIntake:
             peer=peer,
             sender=sender[:255],
             control_id=header.control_id[:255],
-            type=_type(header)[:32],
+            type=kind[:32],
             version=header.version[:16],
             size=len(raw),
             sha256=hashlib.sha256(raw).hexdigest(),
@@ -109,19 +113,20 @@ class ChannelIntake:
             fault=found,
         )
 
-    def _refuse(self, header: er7.Header) -> IntakeFault | None:
-        if not self._channel.accepts(_type(header)):
-            return TypeNotAccepted("MSH-9", _type(header)[:32])
+    def _refuse(self, header: er7.Header, kind: str) -> IntakeFault | None:
+        if not self._channel.accepts(kind):
+            return TypeNotAccepted("MSH-9")
         if not header.control_id:
             return ControlIdMissing("MSH-10")
         return None
 
     def _answer(
-        self, header: er7.Header, code: str, control_id: str, message_id: str | None, fault: Fault | None
+        self, header: er7.Header, code: Code, control_id: str, message_id: str | None, fault: Fault | None
     ) -> Answer:
         at = to_datetime(self._clock.now())
         own_id = control_id.replace("-", "")[-20:]
-        frames = tuple(acknowledge(header, each, own_id, at, fault) for each in _codes(header, code))
+        said = str(text(fault.code)) if fault is not None else ""
+        frames = tuple(acknowledge(header, each, own_id, at, fault, said) for each in _codes(header, code))
         return Answer(frames, code == "AA", message_id)
 
 
@@ -136,11 +141,10 @@ def _store(connection: Connection, new: NewMessage) -> Earlier | None:
     return earlier
 
 
-def _type(header: er7.Header) -> str:
-    return f"{header.type}^{header.trigger}" if header.trigger else header.type
+_ACCEPT: dict[str, Code] = {"AA": "CA", "AE": "CE", "AR": "CR"}
 
 
-def _codes(header: er7.Header, code: str) -> tuple[str, ...]:
+def _codes(header: er7.Header, code: Code) -> tuple[Code, ...]:
     """Return the acknowledgement codes the sender asked for.
 
     Original mode when MSH-15 and MSH-16 are both empty: one application acknowledgement. Otherwise enhanced mode: an accept
@@ -148,9 +152,12 @@ def _codes(header: er7.Header, code: str) -> tuple[str, ...]:
     """
     if not header.accept_ack and not header.application_ack:
         return (code,)
-    accept = "C" + code[1]
-    wanted = ((header.accept_ack, accept), (header.application_ack, code))
+    wanted = ((header.accept_ack, _ACCEPT[code]), (header.application_ack, code))
     return tuple(each for condition, each in wanted if _asked(condition, positive=code == "AA"))
+
+
+def _code(stored: str) -> Code:
+    return "AA" if stored == "AA" else "AR" if stored == "AR" else "AE"
 
 
 def _asked(condition: str, *, positive: bool) -> bool:

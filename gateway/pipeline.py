@@ -120,7 +120,7 @@ class Pipeline:
 
     async def _map(self, row: Row[Any]) -> None:
         channel = self._channels.get(row.channel)
-        charset = channel.settings.charset if channel else "auto"
+        charset = channel.charset if channel else "auto"
         produce = channel.settings.produce if channel else ()
         raw = self._keyring.open(row.body, row.id)
         context = MessageContext(self._plan.facility.code, self._plan.systems, self._plan.node.zone, row.id)

@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeVar
 
 from mappings.documents import PAPERS
 
-from connectors import load_destination, load_source
+from connectors.kinds import load_destination, load_source
 from gateway.delivery.limits import Breaker, Limit
 from gateway.delivery.retry import Retry
 from gateway.faults import (
@@ -116,8 +116,6 @@ class ChannelSettings:
     """Papers made from what arrives here."""
     deadline: timedelta = timedelta(hours=24)
     """From the event to the last destination's acceptance."""
-    charset: str = "auto"
-    """`auto` believes MSH-18; a name overrides it: utf-8, cp1258, tcvn3, vni, viqr …"""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,47}", self.name):
@@ -180,6 +178,11 @@ class Channel:
     routes: tuple[str, ...]
     tests: tuple[Test, ...]
 
+    @property
+    def charset(self) -> str:
+        """`auto` believes MSH-18; a name overrides it. A setting of the source, because one sender speaks one charset."""
+        return str(getattr(self.source.settings, "charset", "auto"))
+
     def accepts(self, message_type: str) -> bool:
         family = message_type.split("^", 1)[0]
         return any(entry in ("*", message_type, family) for entry in self.settings.accept)
@@ -203,6 +206,8 @@ class Plan:
     store: StoreSettings
     systems: Systems
     signing: SigningPlan
+    transport: SigningPlan
+    """The key that seals envelopes; the signing key when `[transport]` is not written."""
     channels: tuple[Channel, ...]
     routes: Mapping[str, Route]
 
@@ -280,7 +285,7 @@ class _Reader:
         if node_file is None:
             return None
         top = node_file.table
-        known = {"facility", "node", "store", "systems", "signing"}
+        known = {"facility", "node", "store", "systems", "signing", "transport"}
         self._unknown(node_file, "", top, known)
         facility = self._dataclass(FacilitySettings, node_file, "facility", top.get("facility", {}))
         node = self._dataclass(NodeSettings, node_file, "node", top.get("node", {}))
@@ -291,13 +296,14 @@ class _Reader:
             except ValueError as error:
                 self._problem(SettingInvalid, node_file, "store.keys", str(error))
         systems = self._dataclass(Systems, node_file, "systems", top.get("systems", {}))
-        signing = self._signing(node_file, top.get("signing"))
+        signing = self._key(node_file, "signing", top.get("signing"))
+        transport = self._key(node_file, "transport", top["transport"]) if "transport" in top else signing
         channels, routes = self._channels([file for file in channel_files if file is not None])
         if not channel_files:
             self.problems.append(FileUnreadable(str(self.folder / "channels"), "no channel file"))
-        if self.problems or not (facility and node and store and systems and signing):
+        if self.problems or not (facility and node and store and systems and signing and transport):
             return None
-        return Plan(self.folder, facility, node, store, systems, signing, tuple(channels), routes)
+        return Plan(self.folder, facility, node, store, systems, signing, transport, tuple(channels), routes)
 
     def _open(self, path: Path) -> _File | None:
         name = str(path.relative_to(self.folder))
@@ -324,9 +330,9 @@ class _Reader:
                 hint = f"did you mean {close}?" if close else f"known here: {', '.join(sorted(known))}"
                 self._problem(SettingUnknown, file, f"{path}.{key}".lstrip("."), hint)
 
-    def _signing(self, file: _File, table: Any) -> SigningPlan | None:
+    def _key(self, file: _File, name: str, table: Any) -> SigningPlan | None:
         if not isinstance(table, dict):
-            self._problem(SettingMissing, file, "signing", "the table that says which key signs")
+            self._problem(SettingMissing, file, name, "the table that says which key signs")
             return None
         options = dict(table)
         kind = options.pop("kind", "pkcs12")
@@ -334,19 +340,22 @@ class _Reader:
         try:
             cls = key_settings(str(kind))
         except LookupError:
-            self._problem(KindUnknown, file, "signing.kind", str(kind))
+            self._problem(KindUnknown, file, f"{name}.kind", str(kind))
             return None
-        settings = self._dataclass(cls, file, "signing", options)
+        settings = self._dataclass(cls, file, name, options)
         trust: list[bytes] = []
         for entry in trust_files if isinstance(trust_files, list) else [trust_files]:
             path = self.folder / str(entry)
             if path.is_file():
                 trust.append(path.read_bytes())
             else:
-                self._problem(FileMissing, file, "signing.trust", str(entry))
+                self._problem(FileMissing, file, f"{name}.trust", str(entry))
         if settings is None:
             return None
-        return SigningPlan(str(kind), {f.name: getattr(settings, f.name) for f in fields(settings)}, tuple(trust))
+        given = {f.name: getattr(settings, f.name) for f in fields(settings)}
+        if "file" in given:
+            given["file"] = str(self.folder / str(given["file"]))
+        return SigningPlan(str(kind), given, tuple(trust))
 
     def _channels(self, files: list[_File]) -> tuple[list[Channel], dict[str, Route]]:
         channels: list[Channel] = []
@@ -390,8 +399,8 @@ class _Reader:
         kind = str(options.pop("kind"))
         try:
             cls, _ = load_source(kind)
-        except LookupError:
-            self._problem(KindUnknown, file, "source.kind", kind)
+        except ValueError as error:
+            self._problem(KindUnknown, file, "source.kind", str(error))
             return None
         settings = self._dataclass(cls, file, "source", options)
         return None if settings is None else SourcePlan(kind, settings)
@@ -403,8 +412,8 @@ class _Reader:
         kind = str(table["kind"])
         try:
             cls, _ = load_destination(kind)
-        except LookupError:
-            self._problem(KindUnknown, file, f"{path}.kind", kind)
+        except ValueError as error:
+            self._problem(KindUnknown, file, f"{path}.kind", str(error))
             return None
         common_names = {f.name for f in fields(RouteSettings)}
         own_names = {f.name for f in fields(cls)}

@@ -12,9 +12,9 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Response
 
 from conformance.sandbox.faults import DESTINATIONS, FaultPlan, Rule
-from conformance.sandbox.insurance_file import FileWrong, judge_file
+from conformance.sandbox.insurance_file import FileError, judge_file
 from conformance.sandbox.records import Record, Records, Verdict
-from conformance.sandbox.signatures import NotSigned, NotXml, SignatureWrong, check_whole, parse
+from conformance.sandbox.signatures import NotSignedError, NotXmlError, SignatureError, check_whole, parse
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,6 @@ def _verifies(controls: Controls, record: Record) -> bool:
             judge_file(body, None, controls.ca_pem_file)
         else:
             check_whole(parse(body), controls.ca_pem_file)
-    except (FileWrong, NotXml, NotSigned, SignatureWrong):
+    except (FileError, NotXmlError, NotSignedError, SignatureError):
         return False
     return True

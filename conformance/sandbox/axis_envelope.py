@@ -1,8 +1,8 @@
 """Read the envelope `{header, data, signature}` of the MoH axis and compute what its signature is over.
 
-The text signed is `A.B`: A = upper-case hex SHA-256 of the header as compact JSON, B = the same of `data` (of the string itself
-when `data` is a string). Both are taken from the bytes as sent: white space between tokens is dropped, everything else – order of
-keys, escapes, numbers, white space inside values – stays as the sender wrote it.
+The text signed is `A.B`: A = upper-case hex SHA-256 of the header as compact JSON, B = the same of `data` (of the
+string itself when `data` is a string). Both are taken from the bytes as sent: white space between tokens is dropped,
+everything else – order of keys, escapes, numbers, white space inside values – stays as the sender wrote it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _STRING_OR_SPACE: Final = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\r\n]+')
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 
 
-class EnvelopeWrong(Exception):
+class EnvelopeError(Exception):
     """Raised when a body is not such an envelope; the text says where, never a value."""
 
 
@@ -39,23 +39,23 @@ class Envelope:
 
 
 def read_envelope(body: bytes) -> Envelope:
-    """Take an envelope apart. Raises EnvelopeWrong."""
+    """Take an envelope apart. Raises EnvelopeError."""
     try:
         text = body.decode("utf-8")
         members = _members(text)
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise EnvelopeWrong("không phải JSON UTF-8") from error
+        raise EnvelopeError("không phải JSON UTF-8") from error
     if not {"header", "data"} <= members.keys():
-        raise EnvelopeWrong("thiếu header hoặc data")
+        raise EnvelopeError("thiếu header hoặc data")
     header, header_text = members["header"]
     data, data_text = members["data"]
     signature, _ = members.get("signature", ("", ""))
     if not isinstance(header, dict):
-        raise EnvelopeWrong("header phải là một đối tượng")
+        raise EnvelopeError("header phải là một đối tượng")
     if not isinstance(data, str | dict):
-        raise EnvelopeWrong("data phải là chuỗi hoặc đối tượng")
+        raise EnvelopeError("data phải là chuỗi hoặc đối tượng")
     if not isinstance(signature, str | None):
-        raise EnvelopeWrong("signature phải là chuỗi")
+        raise EnvelopeError("signature phải là chuỗi")
     signed = text_to_sign(_compact(header_text), data if isinstance(data, str) else _compact(data_text))
     return Envelope(header, data, signature or "", signed)
 

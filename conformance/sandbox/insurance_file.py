@@ -17,7 +17,7 @@ from typing import Final
 
 from lxml import etree
 
-from conformance.sandbox.signatures import DS, NotSigned, NotXml, SignatureWrong, parse, verify
+from conformance.sandbox.signatures import DS, NotSignedError, NotXmlError, SignatureError, parse, verify
 
 TABLES: Final = {
     "XML1": "TONG_HOP",
@@ -39,7 +39,7 @@ class FileProblem(Enum):
     FACILITY = auto()
 
 
-class FileWrong(Exception):
+class FileError(Exception):
     """Raised when a file is to be refused; `detail` names element and rule, never a value."""
 
     def __init__(self, problem: FileProblem, detail: str) -> None:
@@ -49,16 +49,16 @@ class FileWrong(Exception):
 
 
 def judge_file(file: bytes, facility: str | None, ca_pem_file: Path) -> list[str]:
-    """Return the signers of a good file; `facility` None accepts the file of any. Raises FileWrong."""
+    """Return the signers of a good file; `facility` None accepts the file of any. Raises FileError."""
     try:
         root = parse(file)
-    except NotXml as error:
+    except NotXmlError as error:
         raise _content("tệp không phải XML đúng cú pháp") from error
     if root.tag != "GIAMDINHHS":
         raise _content("phần tử gốc phải là GIAMDINHHS")
     signers = _signers(root, ca_pem_file)
     if facility is not None and _text(root, "THONGTINDONVI/MACSKCB") != facility:
-        raise FileWrong(FileProblem.FACILITY, "THONGTINDONVI/MACSKCB khác maCSKCB")
+        raise FileError(FileProblem.FACILITY, "THONGTINDONVI/MACSKCB khác maCSKCB")
     if not re.fullmatch(r"\d{8}", _text(root, "THONGTINHOSO/NGAYLAP")):
         raise _content("NGAYLAP phải có dạng yyyyMMdd")
     visits = root.findall("THONGTINHOSO/DANHSACHHOSO/HOSO")
@@ -82,18 +82,20 @@ def file_identifier(root: etree._Element) -> str:
 
 def _signers(root: etree._Element, ca_pem_file: Path) -> list[str]:
     if root.find(f"CHUKYDONVI/{{{DS}}}Signature") is None:
-        raise FileWrong(FileProblem.NOT_SIGNED, "CHUKYDONVI không có chữ ký")
+        raise FileError(FileProblem.NOT_SIGNED, "CHUKYDONVI không có chữ ký")
     try:
         signatures = verify(root, ca_pem_file)
-    except NotSigned as error:
-        raise FileWrong(FileProblem.NOT_SIGNED, "tệp không có chữ ký") from error
-    except SignatureWrong as error:
-        raise FileWrong(FileProblem.SIGNATURE, "chữ ký không hợp lệ hoặc chứng thư không thuộc CA thử nghiệm") from error
+    except NotSignedError as error:
+        raise FileError(FileProblem.NOT_SIGNED, "tệp không có chữ ký") from error
+    except SignatureError as error:
+        raise FileError(
+            FileProblem.SIGNATURE, "chữ ký không hợp lệ hoặc chứng thư không thuộc CA thử nghiệm"
+        ) from error
     parts = [root.find("THONGTINDONVI"), root.find("THONGTINHOSO")]
     for part in parts:
         covered = any(each.over(root) or (part is not None and each.over(part)) for each in signatures)
         if not covered:
-            raise FileWrong(FileProblem.SIGNATURE, "chữ ký không bao phủ THONGTINDONVI và THONGTINHOSO")
+            raise FileError(FileProblem.SIGNATURE, "chữ ký không bao phủ THONGTINDONVI và THONGTINHOSO")
     return [signature.signer for signature in signatures]
 
 
@@ -121,7 +123,7 @@ def _table(each: etree._Element, name: str) -> etree._Element:
         raise _content(f"NOIDUNGFILE của {name} không phải base64") from error
     try:
         table = parse(inner)
-    except NotXml as error:
+    except NotXmlError as error:
         raise _content(f"nội dung {name} không phải XML đúng cú pháp") from error
     if table.tag != TABLES.get(name, table.tag):
         raise _content(f"phần tử gốc của {name} phải là {TABLES[name]}")
@@ -145,7 +147,7 @@ def _sizes() -> dict[tuple[str, str], int]:
 def _link(each: etree._Element) -> str:
     try:
         table = parse(base64.b64decode(_text(each, "NOIDUNGFILE")))
-    except (NotXml, binascii.Error, ValueError):
+    except (NotXmlError, binascii.Error, ValueError):
         return ""
     return next((_text_of(link) for link in table.iter("MA_LK")), "")
 
@@ -159,5 +161,5 @@ def _text_of(element: etree._Element) -> str:
     return (element.text or "").strip()
 
 
-def _content(detail: str) -> FileWrong:
-    return FileWrong(FileProblem.CONTENT, detail)
+def _content(detail: str) -> FileError:
+    return FileError(FileProblem.CONTENT, detail)

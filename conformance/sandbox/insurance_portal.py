@@ -1,11 +1,12 @@
 """Simulate the insurance portal (Cổng tiếp nhận): log-in and submission of a QĐ 3176 file.
 
-As published: the answer's `maKetQua` decides, also under HTTP 200; passwords travel as upper-case MD5; a token is bound to the
-address that took it; there is no question about the state of a file. Not simulated: check-in, card look-up, assessment.
+As published: the answer's `maKetQua` decides, also under HTTP 200; passwords travel as upper-case MD5; a token is bound
+to the address that took it; there is no question about the state of a file. Not simulated: check-in, card look-up,
+assessment.
 
-Where the published lists leave the split open, this one holds: 205 is a wrong parameter of the call, 124 a wrong content of the
-file, 1001 a file above the sandbox's limit (the real limit is not published). The same file bytes sent again get the same
-maGiaoDich.
+Where the published lists leave the split open, this one holds: 205 is a wrong parameter of the call, 124 a wrong content
+of the file, 1001 a file above the sandbox's limit (the real limit is not published). The same file bytes sent again get
+the same maGiaoDich. A call without a good token is answered 401 and not recorded: nobody is known to have sent it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import binascii
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import ClassVar, Final
@@ -25,9 +25,9 @@ from lxml import etree
 from conformance.sandbox.accounts import Account, Tokens
 from conformance.sandbox.codes import PORTAL
 from conformance.sandbox.faults import Call, PaperNames
-from conformance.sandbox.insurance_file import FileProblem, FileWrong, file_identifier, judge_file
+from conformance.sandbox.insurance_file import FileError, FileProblem, file_identifier, judge_file
 from conformance.sandbox.records import Arrival, Records, Verdict
-from conformance.sandbox.signatures import NotXml, parse
+from conformance.sandbox.signatures import NotXmlError, parse
 from conformance.sandbox.wire import Received, Reply, json_reply
 
 VIETNAM: Final = timezone(timedelta(hours=7))
@@ -36,10 +36,11 @@ SUBMIT: Final = ("POST", "/api/qd130/guiHoSoXmlQD3176")
 PARAMETERS: Final = ("username", "loaiHoSo", "maTinh", "maCSKCB", "fileHSBase64")
 
 
-@dataclass(frozen=True)
-class _Refusal(Exception):
-    code: str
-    detail: str
+class _RefusalError(Exception):
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
 
 
 class InsurancePortal:
@@ -79,7 +80,7 @@ class InsurancePortal:
     def refuse(self, request: Received, code: str | None) -> Reply:
         """Refuse with `code`, or with 124."""
         file, _ = _file_of(request)
-        return self._keep_refusal(request, file, _Refusal(code or "124", "fault plan"))
+        return self._keep_refusal(request, file, _RefusalError(code or "124", "fault plan"))
 
     def _login(self, request: Received) -> Reply:
         form = request.form()
@@ -105,13 +106,13 @@ class InsurancePortal:
         try:
             self._check_parameters(request, account, readable)
             if len(file) > self._largest_file:
-                raise _Refusal("1001", f"tệp dài hơn {self._largest_file} byte")
+                raise _RefusalError("1001", f"tệp dài hơn {self._largest_file} byte")
             earlier = self._records.accepted(self.name, sha256)
             signers = judge_file(file, account.facility, self._ca_pem_file)
-        except _Refusal as refusal:
+        except _RefusalError as refusal:
             return self._keep_refusal(request, file, refusal)
-        except FileWrong as wrong:
-            return self._keep_refusal(request, file, _Refusal(_CODES[wrong.problem], wrong.detail))
+        except FileError as wrong:
+            return self._keep_refusal(request, file, _RefusalError(_CODES[wrong.problem], wrong.detail))
         now = self._clock().astimezone(VIETNAM)
         reference = earlier.reference if earlier else f"{account.facility}{now:%Y%m%d}{len(self._records) + 1:08d}"
         verdict = Verdict.REPEAT if earlier else Verdict.ACCEPTED
@@ -134,17 +135,17 @@ class InsurancePortal:
         form = request.form()
         missing = [name for name in PARAMETERS if not form.get(name)]
         if missing:
-            raise _Refusal("205", "thiếu tham số " + ", ".join(missing))
+            raise _RefusalError("205", "thiếu tham số " + ", ".join(missing))
         if form["loaiHoSo"] != "130":
-            raise _Refusal("205", "loaiHoSo phải là 130")
+            raise _RefusalError("205", "loaiHoSo phải là 130")
         if form["maCSKCB"] != account.facility:
-            raise _Refusal("402", "maCSKCB không phải của tài khoản")
+            raise _RefusalError("402", "maCSKCB không phải của tài khoản")
         if form["maTinh"] != form["maCSKCB"][:2]:
-            raise _Refusal("205", "maTinh phải là hai ký tự đầu của maCSKCB")
+            raise _RefusalError("205", "maTinh phải là hai ký tự đầu của maCSKCB")
         if not readable:
-            raise _Refusal("205", "fileHSBase64 không phải base64 (ký tự + / = phải được mã hóa URL)")
+            raise _RefusalError("205", "fileHSBase64 không phải base64 (ký tự + / = phải được mã hóa URL)")
 
-    def _keep_refusal(self, request: Received, file: bytes, refusal: _Refusal) -> Reply:
+    def _keep_refusal(self, request: Received, file: bytes, refusal: _RefusalError) -> Reply:
         self._keep(request, file, Verdict.REFUSED, refusal.code, detail=refusal.detail)
         return self._reply(refusal.code, "")
 
@@ -201,6 +202,6 @@ def _file_of(request: Received) -> tuple[bytes, bool]:
 def _identifier(file: bytes) -> str:
     try:
         root: etree._Element = parse(file)
-    except NotXml:
+    except NotXmlError:
         return ""
     return file_identifier(root)

@@ -24,8 +24,8 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Listener:
     """uvicorn's HTTP protocol behind a socket of our own.
 
-    The port stays reserved while it is closed: a second socket is bound to it and never listens, so that nobody else gets it and
-    the peer is refused.
+    The port stays reserved while it is closed: a second socket is bound to it and never listens, so that nobody
+    else gets it and the peer is refused.
     """
 
     def __init__(self, app: Any, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
@@ -49,7 +49,8 @@ class Listener:
         async with self._lock:
             if self._server is not None:
                 return
-            self._config.loaded or self._config.load()
+            if not self._config.loaded:
+                self._config.load()
             self._state.default_headers = [(b"date", formatdate(usegmt=True).encode()), (b"server", b"sandbox")]
             loop = asyncio.get_running_loop()
             sock = _bound(self._host, self.port)
@@ -122,4 +123,4 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 def _socket(host: str) -> socket.socket:
-    return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)

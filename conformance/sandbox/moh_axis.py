@@ -1,12 +1,12 @@
 """Simulate the MoH axis (emrhub): log-in, push of a signed envelope, and the provincial form of the question after it.
 
-As published: `res_code` in the body decides, HTTP 200 is not success; the same record under a new msg_id is a new version; after a
-lost answer ask, or send the same bytes again. The question `doi-soat-byt/trang-thai` is that of a provincial axis (Vĩnh Long); the
-form of its answer is ours: `{sender_id, msg_id, state, txn_id, res_code}` with state ACCEPTED, ACCEPTED_DUPLICATE, INVALID or
-NOT_FOUND, always under HTTP 200.
+As published: `res_code` in the body decides, HTTP 200 is not success; the same record under a new msg_id is a new
+version; after a lost answer ask, or send the same bytes again. The question `doi-soat-byt/trang-thai` and its answer
+(`data.item`, or HTTP 404 with the code NOT_FOUND) are those of a provincial axis, Vĩnh Long V1.5 §5.8.1; the ministry's
+own has published none.
 
 Not published and held so here: one msg_id with other bytes is CM_INVALID_REQUEST; a sender without a registered transport
-certificate is PS_DS_RSA_SIGNATURE_INVALID.
+certificate is PS_DS_RSA_SIGNATURE_INVALID; the life of a token in seconds stands under both names that were seen.
 """
 
 from __future__ import annotations
@@ -27,12 +27,19 @@ from cryptography import x509
 from lxml import etree
 
 from conformance.sandbox.accounts import Account, Tokens, gln_is_valid
-from conformance.sandbox.axis_envelope import Envelope, EnvelopeWrong, read_envelope, signature_holds, write_envelope
+from conformance.sandbox.axis_envelope import Envelope, EnvelopeError, read_envelope, signature_holds, write_envelope
 from conformance.sandbox.ca import Identity
 from conformance.sandbox.codes import AXIS
 from conformance.sandbox.faults import Call, PaperNames
 from conformance.sandbox.records import Arrival, Record, Records, Verdict
-from conformance.sandbox.signatures import NotSigned, NotXml, SignatureWrong, cda_identifier, check_whole, parse
+from conformance.sandbox.signatures import (
+    NotSignedError,
+    NotXmlError,
+    SignatureError,
+    cda_identifier,
+    check_whole,
+    parse,
+)
 from conformance.sandbox.wire import Received, Reply, json_reply
 
 DataForm = Literal["any", "string", "file_content"]
@@ -54,7 +61,7 @@ REQUIRED: Final = (
 )
 
 
-class _Refusal(Exception):
+class _RefusalError(Exception):
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(code)
         self.code = code
@@ -90,7 +97,7 @@ class MohAxis:
         self._records = records
         self._ca_pem_file = ca_pem_file
         self._clock = clock
-        self._seal = seal
+        self.seal = seal
         self._data_form = data_form
         self.certificates: dict[str, x509.Certificate] = {}
         """Transport certificates by sender's GLN."""
@@ -112,7 +119,9 @@ class MohAxis:
 
     def refuse(self, request: Received, code: str | None) -> Reply:
         """Refuse with `code`, or with PS_DS_VERIFY_FAIL."""
-        return self._refused(request, _open(request.body), _Refusal(code or "PS_DS_VERIFY_FAIL", "fault plan"), 200)
+        return self._refused(
+            request, _open(request.body), _RefusalError(code or "PS_DS_VERIFY_FAIL", "fault plan"), 200
+        )
 
     def _login(self, request: Received) -> Reply:
         try:
@@ -123,7 +132,8 @@ class MohAxis:
         if account is None:
             return _failure(401, "CM_AUTH_ACCOUNT_FAIL")
         token = self._tokens.issue(account, request.peer)
-        data = {"token": token.access, "refresh_token": token.second, "expires_in": self._tokens.life_s}
+        life = self._tokens.life_s
+        data = {"token": token.access, "refresh_token": token.second, "expires_in": life, "duration": life}
         return json_reply(200, {"data": data})
 
     def _push(self, request: Received) -> Reply:
@@ -137,7 +147,7 @@ class MohAxis:
                 self._keep(request, opened, Verdict.REPEAT, "CM_SUCCESS", reference=earlier.reference)
                 return self._reply(envelope.header, "CM_SUCCESS", earlier.reference, "ACCEPTED_DUPLICATE")
             signers = self._check_paper(opened.body)
-        except _Refusal as refusal:
+        except _RefusalError as refusal:
             return self._refused(request, opened, refusal, 400 if opened.envelope is None else 200)
         reference = str(uuid.uuid5(uuid.NAMESPACE_URL, opened.msg_id))
         self._keep(request, opened, Verdict.ACCEPTED, "CM_SUCCESS", reference=reference, signers=signers)
@@ -149,21 +159,24 @@ class MohAxis:
             return _failure(401, "CM_AUTH_ACCOUNT_FAIL")
         sender, msg_id = request.query.get("sender_id", ""), request.query.get("msg_id", "")
         if sender != account.gln:
-            return json_reply(403, {"code": "MACSKCB_MISMATCH"})
+            return json_reply(
+                403, {"success": False, "code": "MACSKCB_MISMATCH", "message": "sender_id khác tài khoản"}
+            )
         record = self._records.accepted(self.name, msg_id) or self._records.latest(self.name, msg_id)
-        state = "NOT_FOUND"
-        if record is not None and record.verdict is Verdict.REFUSED:
-            state = "INVALID"
-        elif record is not None:
-            state = "ACCEPTED_DUPLICATE" if self._records.repeats(self.name, msg_id) else "ACCEPTED"
-        content = {
-            "sender_id": sender,
+        if record is None:
+            return json_reply(404, {"success": False, "code": "NOT_FOUND", "message": "Chưa có bản tin"})
+        good = record.verdict is not Verdict.REFUSED
+        repeated = self._records.repeats(self.name, msg_id) > 0
+        item = {
             "msg_id": msg_id,
-            "state": state,
-            "txn_id": record.reference if record else "",
-            "res_code": record.code if record else "",
+            "tracking_id": record.reference,
+            "hoc_status": "ACCEPTED_DUPLICATE" if repeated else "ACCEPTED",
+            "hoc_validation_status": "VALID" if good else "INVALID",
+            "byt_status": "BYT_ACCEPTED" if good else "BYT_REJECTED",
+            "byt_res_code": record.code,
+            "byt_res_msg": AXIS.get(record.code, ""),
         }
-        return json_reply(200, content)
+        return json_reply(200, {"success": True, "data": {"item": item}})
 
     def _account(self, request: Received) -> Account | None:
         token = self._tokens.find(request.bearer())
@@ -172,40 +185,40 @@ class MohAxis:
     def _check_envelope(self, request: Received, opened: _Opened, account: Account) -> Envelope:
         envelope = opened.envelope
         if envelope is None:
-            raise _Refusal("CM_INVALID_REQUEST", _why_unreadable(request.body))
+            raise _RefusalError("CM_INVALID_REQUEST", _why_unreadable(request.body))
         if request.headers.get("service-type") != "100":
-            raise _Refusal("CM_INVALID_REQUEST", "thiếu header service-type: 100")
+            raise _RefusalError("CM_INVALID_REQUEST", "thiếu header service-type: 100")
         _check_header(envelope.header, account)
         wanted = {"string": str, "file_content": dict}.get(self._data_form)
         if wanted is not None and not isinstance(envelope.data, wanted):
-            raise _Refusal("CM_INVALID_REQUEST", f"data phải có dạng {self._data_form}")
+            raise _RefusalError("CM_INVALID_REQUEST", f"data phải có dạng {self._data_form}")
         if not envelope.signature:
-            raise _Refusal("PS_DS_RSA_SIGNATURE_MISSING", "signature trống")
+            raise _RefusalError("PS_DS_RSA_SIGNATURE_MISSING", "signature trống")
         certificate = self.certificates.get(account.gln)
         if certificate is None:
-            raise _Refusal("PS_DS_RSA_SIGNATURE_INVALID", "chưa đăng ký chứng thư của sender_id")
+            raise _RefusalError("PS_DS_RSA_SIGNATURE_INVALID", "chưa đăng ký chứng thư của sender_id")
         if not signature_holds(envelope, certificate):
-            raise _Refusal("PS_DS_RSA_SIGNATURE_INVALID", "chữ ký không khớp với A.B của gói tin đã gửi")
+            raise _RefusalError("PS_DS_RSA_SIGNATURE_INVALID", "chữ ký không khớp với A.B của gói tin đã gửi")
         return envelope
 
     def _repeat_of(self, request: Received, opened: _Opened) -> Record | None:
         earlier = self._records.accepted(self.name, opened.msg_id)
         if earlier is not None and earlier.wire_sha256 != hashlib.sha256(request.body).hexdigest():
-            raise _Refusal("CM_INVALID_REQUEST", "msg_id đã dùng cho một gói tin khác")
+            raise _RefusalError("CM_INVALID_REQUEST", "msg_id đã dùng cho một gói tin khác")
         return earlier
 
     def _check_paper(self, body: bytes) -> tuple[str, ...]:
         try:
             return tuple(check_whole(parse(body), self._ca_pem_file))
-        except NotXml as error:
-            raise _Refusal("CM_INVALID_REQUEST", "data không chứa XML đúng cú pháp ở dạng base64") from error
-        except NotSigned as error:
-            raise _Refusal("PS_DS_CA_SIGNATURE_MISSING", "văn bản không có chữ ký số") from error
-        except SignatureWrong as error:
+        except NotXmlError as error:
+            raise _RefusalError("CM_INVALID_REQUEST", "data không chứa XML đúng cú pháp ở dạng base64") from error
+        except NotSignedError as error:
+            raise _RefusalError("PS_DS_CA_SIGNATURE_MISSING", "văn bản không có chữ ký số") from error
+        except SignatureError as error:
             detail = "chữ ký của văn bản sai, không bao phủ toàn bộ, hoặc chứng thư không thuộc CA thử nghiệm"
-            raise _Refusal("PS_DS_CA_SIGNATURE_INVALID", detail) from error
+            raise _RefusalError("PS_DS_CA_SIGNATURE_INVALID", detail) from error
 
-    def _refused(self, request: Received, opened: _Opened, refusal: _Refusal, status: int) -> Reply:
+    def _refused(self, request: Received, opened: _Opened, refusal: _RefusalError, status: int) -> Reply:
         self._keep(request, opened, Verdict.REFUSED, refusal.code, detail=refusal.detail)
         header = opened.envelope.header if opened.envelope else {}
         return self._reply(header, refusal.code, "", "INVALID", status=status)
@@ -252,25 +265,25 @@ class MohAxis:
         }
         by_paper = code if code.startswith("PS_DS_CA") else ""
         data = {"data_state": state, "message_check_ca": AXIS.get(by_paper, ""), "message_notify": ""}
-        return Reply(status, write_envelope(header, data, self._seal.key))
+        return Reply(status, write_envelope(header, data, self.seal.key))
 
 
 def _check_header(header: dict[str, Any], account: Account) -> None:
     missing = [name for name in REQUIRED if header.get(name) in (None, "")]
     if missing:
-        raise _Refusal("CM_INVALID_REQUEST", "header thiếu " + ", ".join(missing))
+        raise _RefusalError("CM_INVALID_REQUEST", "header thiếu " + ", ".join(missing))
     sender = str(header["sender_id"])
     if not gln_is_valid(sender) or sender != account.gln:
-        raise _Refusal("CM_INVALID_REQUEST", "sender_id phải là GLN của tài khoản")
+        raise _RefusalError("CM_INVALID_REQUEST", "sender_id phải là GLN của tài khoản")
     if header["version"] != VERSION:
-        raise _Refusal("CM_INVALID_REQUEST", f"version phải là {VERSION}")
+        raise _RefusalError("CM_INVALID_REQUEST", f"version phải là {VERSION}")
     if str(header["msg_type"]) != "101" or header["data_type"] != "xml/base64":
-        raise _Refusal("CM_INVALID_REQUEST", "msg_type phải là 101, data_type phải là xml/base64")
+        raise _RefusalError("CM_INVALID_REQUEST", "msg_type phải là 101, data_type phải là xml/base64")
     if not re.fullmatch(r"\d{13}", str(header["send_datetime"])):
-        raise _Refusal("CM_INVALID_REQUEST", "send_datetime phải là mili giây Unix")
+        raise _RefusalError("CM_INVALID_REQUEST", "send_datetime phải là mili giây Unix")
     match = re.fullmatch(re.escape(sender) + r"(\d{6})[0-9a-fA-F]{32}", str(header["msg_id"]))
     if match is None or not _is_day(match.group(1)):
-        raise _Refusal("CM_INVALID_REQUEST", "msg_id phải là sender_id + YYMMDD + 32 ký tự hex")
+        raise _RefusalError("CM_INVALID_REQUEST", "msg_id phải là sender_id + YYMMDD + 32 ký tự hex")
 
 
 def _is_day(text: str) -> bool:
@@ -284,7 +297,7 @@ def _is_day(text: str) -> bool:
 def _open(body: bytes) -> _Opened:
     try:
         envelope = read_envelope(body)
-    except EnvelopeWrong:
+    except EnvelopeError:
         return _Opened(None, "", body, "")
     text = envelope.data if isinstance(envelope.data, str) else envelope.data.get("file_content", "")
     try:
@@ -293,15 +306,17 @@ def _open(body: bytes) -> _Opened:
         paper = b""
     try:
         root: etree._Element | None = parse(paper)
-    except NotXml:
+    except NotXmlError:
         root = None
-    return _Opened(envelope, str(envelope.header.get("msg_id", "")), paper, cda_identifier(root) if root is not None else "")
+    return _Opened(
+        envelope, str(envelope.header.get("msg_id", "")), paper, cda_identifier(root) if root is not None else ""
+    )
 
 
 def _why_unreadable(body: bytes) -> str:
     try:
         read_envelope(body)
-    except EnvelopeWrong as error:
+    except EnvelopeError as error:
         return str(error)
     return ""
 

@@ -1,15 +1,15 @@
 """Simulate the national coordination system of health data. **No interface is published: this one is ours.**
 
-It asks for what every published one lacks or has in part, so that an adapter tested against it is ready for whatever comes:
+It has in full what the published ones have in part, so that an adapter tested against it is ready for whatever comes:
 
-- `POST /v1/token`: form `grant_type=client_credentials`, `client_id`, `client_secret` → 200 `{"access_token", "token_type",
-  "expires_in"}` (seconds), or 401.
-- `POST /v1/documents`: the body is the signed CDA, byte for byte, `Content-Type: application/xml`. Headers: `Authorization: Bearer`,
-  `Idempotency-Key` (a UUID, the same on every attempt), `X-Document-Type` (name of the paper), `X-Sender` (facility code),
-  `Digest: sha-256=<base64 of the SHA-256 of the body>` (RFC 3230; the 64 hex digits are taken as well).
-  → 201 `{"id", "received_at", "sha256"}`; the same key and body again → 200 with the same id; the same key with another body → 409;
-  a paper that cannot be taken → 422 `{"code", "message"}`; a bad call → 400, 401, 403 or 415 in the same form; 429 and 503 come with
-  `Retry-After` in seconds.
+- `POST /v1/token`: form `grant_type=client_credentials`, `client_id`, `client_secret`
+  → 200 `{"access_token", "token_type", "expires_in"}` (seconds), or 401.
+- `POST /v1/documents`: the body is the signed CDA, byte for byte, `Content-Type: application/xml`. Headers:
+  `Authorization: Bearer`, `Idempotency-Key` (a UUID, the same on every attempt), `X-Document-Type` (name of the paper),
+  `X-Sender` (facility code), `Digest: sha-256=<base64 of the SHA-256 of the body>` (RFC 3230; hex is taken as well).
+  → 201 `{"id", "received_at", "sha256"}`; the same key and body again → 200 with the same id; the same key with another
+  body → 409; a paper that cannot be taken → 422 `{"code", "message"}`; a bad call → 400, 401, 403 or 415 in the same
+  form; 429 and 503 come with `Retry-After` in seconds.
 - `GET /v1/documents/{key}` → 200 with the receipt, or 404.
 """
 
@@ -30,9 +30,9 @@ from conformance.sandbox.faults import Call, PaperNames
 from conformance.sandbox.records import Arrival, Record, Records, Verdict
 from conformance.sandbox.signatures import (
     CDA,
-    NotSigned,
-    NotXml,
-    SignatureWrong,
+    NotSignedError,
+    NotXmlError,
+    SignatureError,
     cda_identifier,
     check_whole,
     parse,
@@ -42,7 +42,7 @@ from conformance.sandbox.wire import Received, Reply, json_reply
 DOCUMENTS: Final = "/v1/documents"
 
 
-class _Refusal(Exception):
+class _RefusalError(Exception):
     def __init__(self, status: int, code: str, detail: str = "") -> None:
         super().__init__(code)
         self.status = status
@@ -81,7 +81,7 @@ class NationalCoordination:
 
     def refuse(self, request: Received, code: str | None) -> Reply:
         """Refuse with `code`, or with DOCUMENT_REFUSED."""
-        return self._refused(request, _Refusal(422, code or "DOCUMENT_REFUSED", "fault plan"))
+        return self._refused(request, _RefusalError(422, code or "DOCUMENT_REFUSED", "fault plan"))
 
     def _token(self, request: Received) -> Reply:
         form = request.form()
@@ -98,11 +98,11 @@ class NationalCoordination:
             earlier = self._records.accepted(self.name, _key(request))
             if earlier is not None:
                 if earlier.sha256 != hashlib.sha256(request.body).hexdigest():
-                    raise _Refusal(409, "KEY_REUSED")
+                    raise _RefusalError(409, "KEY_REUSED")
                 self._keep(request, Verdict.REPEAT, "200", reference=earlier.reference)
                 return json_reply(200, _receipt(earlier))
             signers = self._check_document(request.body)
-        except _Refusal as refusal:
+        except _RefusalError as refusal:
             return self._refused(request, refusal)
         record = self._keep(request, Verdict.ACCEPTED, "201", reference=str(uuid.uuid4()), signers=signers)
         return json_reply(201, _receipt(record))
@@ -118,35 +118,35 @@ class NationalCoordination:
 
     def _check_call(self, request: Received, account: Account) -> None:
         if request.media_type != "application/xml":
-            raise _Refusal(415, "UNSUPPORTED_MEDIA_TYPE")
+            raise _RefusalError(415, "UNSUPPORTED_MEDIA_TYPE")
         try:
             uuid.UUID(_key(request))
         except ValueError as error:
-            raise _Refusal(400, "BAD_REQUEST", "Idempotency-Key phải là UUID") from error
+            raise _RefusalError(400, "BAD_REQUEST", "Idempotency-Key phải là UUID") from error
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", request.headers.get("x-document-type", "")):
-            raise _Refusal(400, "BAD_REQUEST", "thiếu X-Document-Type")
+            raise _RefusalError(400, "BAD_REQUEST", "thiếu X-Document-Type")
         if request.headers.get("x-sender") != account.facility:
-            raise _Refusal(403, "SENDER_MISMATCH")
+            raise _RefusalError(403, "SENDER_MISMATCH")
         digest = hashlib.sha256(request.body)
         algorithm, _, value = request.headers.get("digest", "").partition("=")
         good = (base64.b64encode(digest.digest()).decode(), digest.hexdigest())
         if algorithm.lower() != "sha-256" or value not in good:
-            raise _Refusal(400, "DIGEST_MISMATCH")
+            raise _RefusalError(400, "DIGEST_MISMATCH")
 
     def _check_document(self, body: bytes) -> tuple[str, ...]:
         try:
             root = parse(body)
             if root.tag != f"{{{CDA}}}ClinicalDocument":
-                raise _Refusal(422, "NOT_A_DOCUMENT", "phần tử gốc phải là ClinicalDocument")
+                raise _RefusalError(422, "NOT_A_DOCUMENT", "phần tử gốc phải là ClinicalDocument")
             return tuple(check_whole(root, self._ca_pem_file))
-        except NotXml as error:
-            raise _Refusal(422, "NOT_A_DOCUMENT", "không phải XML đúng cú pháp") from error
-        except NotSigned as error:
-            raise _Refusal(422, "SIGNATURE_MISSING") from error
-        except SignatureWrong as error:
-            raise _Refusal(422, "SIGNATURE_INVALID") from error
+        except NotXmlError as error:
+            raise _RefusalError(422, "NOT_A_DOCUMENT", "không phải XML đúng cú pháp") from error
+        except NotSignedError as error:
+            raise _RefusalError(422, "SIGNATURE_MISSING") from error
+        except SignatureError as error:
+            raise _RefusalError(422, "SIGNATURE_INVALID") from error
 
-    def _refused(self, request: Received, refusal: _Refusal) -> Reply:
+    def _refused(self, request: Received, refusal: _RefusalError) -> Reply:
         self._keep(request, Verdict.REFUSED, refusal.code, detail=refusal.detail)
         return _failure(refusal.status, refusal.code)
 
@@ -185,7 +185,7 @@ def _receipt(record: Record) -> dict[str, str]:
 def _identifier(body: bytes) -> str:
     try:
         root: etree._Element = parse(body)
-    except NotXml:
+    except NotXmlError:
         return ""
     return cda_identifier(root)
 

@@ -115,9 +115,7 @@ class Records:
     def all(self, destination: str | None = None, verdict: Verdict | None = None) -> list[Record]:
         """Return records in order of arrival."""
         return [
-            each
-            for each in self._all
-            if destination in (None, each.destination) and verdict in (None, each.verdict)
+            each for each in self._all if destination in (None, each.destination) and verdict in (None, each.verdict)
         ]
 
     def body(self, record: Record) -> bytes:

@@ -21,7 +21,7 @@ from cryptography import x509
 
 from conformance.sandbox.accounts import Account, Tokens, gln_is_valid
 from conformance.sandbox.admin import Controls, admin_app
-from conformance.sandbox.ca import DemoCA, Identity, write_private
+from conformance.sandbox.ca import DemoCA, write_private
 from conformance.sandbox.faults import DESTINATIONS, FaultPlan
 from conformance.sandbox.insurance_portal import InsurancePortal
 from conformance.sandbox.listener import Listener
@@ -150,6 +150,26 @@ class Sandbox:
         """Know a sender's transport certificate from now on. Raises ValueError when it is none."""
         self.axis.certificates[gln] = x509.load_pem_x509_certificate(pem)
 
+    def write_keys(self, password: str) -> Path:
+        """Write the demo facility's keys as PKCS#12 unless they are there; register its transport certificate.
+
+        Returns the folder: `facility.p12` (the seal of the hospital), `director.p12`, `doctor.p12`, `transport.p12`, each with
+        the certificate beside it as `.pem`.
+        """
+        hospital = "Bệnh viện Đa khoa Thử nghiệm"
+        signers = {
+            "facility": (hospital, ""),
+            "director": ("Trần Văn Giám", "Giám đốc"),
+            "doctor": ("Nguyễn Thị Bác", "Bác sĩ"),
+            "transport": (f"{hospital} (khóa truyền)", ""),
+        }
+        for name, (common_name, title) in signers.items():
+            if not (self.ca.folder / f"{name}.p12").exists():
+                self.ca.write(name, self.ca.issue(common_name, title=title, organisation=hospital), password)
+        for account in self._settings.accounts:
+            self.register(account.gln, (self.ca.folder / "transport.pem").read_bytes())
+        return self.ca.folder
+
     async def settle(self) -> None:
         """Open and close ports as the fault plan says now; return when it is done."""
         for name in DESTINATIONS:
@@ -195,32 +215,15 @@ class Sandbox:
             self._temporary.cleanup()
 
 
-def write_demo_keys(sandbox: Sandbox, folder: Path, password: str) -> None:
-    """Write signers and the transport key of the demo facility as PKCS#12, once; register the transport certificate."""
-    names = {
-        "facility": ("Bệnh viện Đa khoa Thử nghiệm", ""),
-        "director": ("Trần Văn Giám", "Giám đốc"),
-        "doctor": ("Nguyễn Thị Bác", "Bác sĩ"),
-        "transport": (f"{GLN} transport", ""),
-    }
-    for file, (common_name, title) in names.items():
-        if not (folder / "ca" / f"{file}.p12").exists():
-            signer: Identity = sandbox.ca.issue(common_name, title=title, organisation="Bệnh viện Đa khoa Thử nghiệm")
-            sandbox.ca.write(file, signer, password)
-    for account in sandbox._settings.accounts:
-        sandbox.register(account.gln, (folder / "ca" / "transport.pem").read_bytes())
-
-
-async def run(settings: Settings, *, announce: dict[str, str] | None = None, key_password: str | None = None) -> None:
-    """Run until SIGTERM or SIGINT; print the addresses as one JSON line first."""
+async def run(settings: Settings, *, key_password: str, announce: dict[str, str] | None = None) -> None:
+    """Run until SIGTERM or SIGINT; print one JSON line when everything listens: addresses, CA file and `announce`."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with Sandbox(settings) as sandbox:
-        if settings.folder is not None and key_password is not None:
-            write_demo_keys(sandbox, settings.folder, key_password)
-        line = sandbox.addresses() | {"ca": str(sandbox.ca.pem_file)} | (announce or {})
+        keys = sandbox.write_keys(key_password)
+        line = sandbox.addresses() | {"ca": str(sandbox.ca.pem_file), "keys": str(keys)} | (announce or {})
         sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
         sys.stdout.flush()
         await stop.wait()
@@ -231,7 +234,7 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     password = options.password or secrets.token_urlsafe(12)
     try:
-        accounts = tuple(_account(text) for text in options.account) or default_accounts(password)
+        accounts = _read_accounts(options.accounts) if options.accounts else default_accounts(password)
         settings = Settings(
             accounts=accounts,
             host=options.host,
@@ -244,8 +247,51 @@ def main(argv: Sequence[str]) -> int:
             token_life_s=options.token_life,
             axis_data=options.axis_data,
         )
-        asyncio.run(run(settings, announce={"user": accounts[0].user}, key_password=password))
+        announce = {} if options.password else {"user": accounts[0].user, "password": password}
+        asyncio.run(run(settings, key_password=options.key_password or password, announce=announce))
     except (OSError, ValueError) as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return 1
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sandbox", description="Simulated destinations, with a demo CA and fault plans."
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    for name in ("portal", "axis", "coordination", "admin"):
+        parser.add_argument(f"--{name}-port", type=int, default=0, help="0 takes a free port")
+    parser.add_argument("--folder", type=Path, help="keeps CA, keys and records; a later start continues from it")
+    parser.add_argument("--password", help=f"of the account {USER}; a random one is printed when not given")
+    parser.add_argument("--key-password", help="of the PKCS#12 files; as --password when not given")
+    parser.add_argument(
+        "--accounts", type=Path, help="JSON list of {user, password, facility, gln} instead of the one account"
+    )
+    parser.add_argument(
+        "--tls", action="store_true", help="serve the destinations over TLS, certificate of the demo CA"
+    )
+    parser.add_argument("--token-life", type=int, default=600, metavar="SECONDS")
+    parser.add_argument("--axis-data", choices=get_args(DataForm), default="any", help="form of `data` the axis takes")
+    return parser
+
+
+def _read_accounts(path: Path) -> tuple[Account, ...]:
+    try:
+        accounts = tuple(Account(**each) for each in json.loads(path.read_text("utf-8")))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a JSON list of user, password, facility, gln") from error
+    wrong = [account.user for account in accounts if not gln_is_valid(account.gln)]
+    if wrong or not accounts:
+        raise ValueError(f"{path}: no account, or a wrong GLN for {wrong}")
+    return accounts
+
+
+def _tls_context(ca: DemoCA, host: str) -> ssl.SSLContext:
+    identity = ca.issue_server(tuple(dict.fromkeys((host, "127.0.0.1", "localhost"))))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "server.pem"
+        write_private(path, identity.key_pem + identity.pem)
+        context.load_cert_chain(path)
+    return context

@@ -24,15 +24,15 @@ CDA = "urn:hl7-org:v3"
 MOST_SIGNATURES = 16
 
 
-class NotXml(Exception):
+class NotXmlError(Exception):
     """Raised when bytes are not well-formed XML, or carry a document type."""
 
 
-class NotSigned(Exception):
+class NotSignedError(Exception):
     """Raised when a paper holds no signature at all."""
 
 
-class SignatureWrong(Exception):
+class SignatureError(Exception):
     """Raised when a signature does not hold, its chain does not end at the demo CA, or it covers too little."""
 
 
@@ -51,14 +51,14 @@ class Signature:
 
 
 def parse(data: bytes) -> etree._Element:
-    """Read a paper without following anything it points at. Raises NotXml."""
+    """Read a paper without following anything it points at. Raises NotXmlError."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise NotXml("not well-formed") from error
-    if root.getroottree().docinfo.doctype:
-        raise NotXml("has a document type")
+        raise NotXmlError("not well-formed") from error
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise NotXmlError("has a document type")
     return root
 
 
@@ -71,26 +71,26 @@ def verify(root: etree._Element, ca_pem_file: Path) -> list[Signature]:
     """Check every signature of a paper; what was added last is checked and taken away first.
 
     A signature added later changes the paper that an earlier one covers, so each is judged on the paper as it stood when
-    it was made. Raises NotSigned, SignatureWrong. The tree given is not changed.
+    it was made. Raises NotSignedError, SignatureError. The tree given is not changed.
     """
     root = parse(etree.tostring(root))
     found: list[Signature] = []
     while signatures := root.findall(f".//{{{DS}}}Signature"):
         if len(signatures) > MOST_SIGNATURES:
-            raise SignatureWrong("too many signatures")
+            raise SignatureError("too many signatures")
         position = len(signatures) - 1
         while (signature := _holds(root, position, ca_pem_file)) is None:
             position -= 1
             if position < 0:
-                raise SignatureWrong("a signature does not hold")
+                raise SignatureError("a signature does not hold")
         found.append(signature)
         _take_away(signatures[position])
     if not found:
-        raise NotSigned
+        raise NotSignedError
     return found[::-1]
 
 
-class _Verifier(XMLVerifier):  # type: ignore[misc]  # signxml ships without types for this class
+class _Verifier(XMLVerifier):
     """signxml looks for the first signature below a path; among siblings we must be able to name the second."""
 
     def __init__(self, position: int) -> None:
@@ -137,7 +137,7 @@ def _signer(signature: etree._Element, key_pem: bytes) -> str:
 def _take_away(signature: etree._Element) -> None:
     parent = signature.getparent()
     if parent is None:
-        raise SignatureWrong("the paper is nothing but a signature")
+        raise SignatureError("the paper is nothing but a signature")
     before = signature.getprevious()
     if signature.tail and before is not None:
         before.tail = (before.tail or "") + signature.tail
@@ -155,8 +155,8 @@ def cda_identifier(root: etree._Element) -> str:
 
 
 def check_whole(root: etree._Element, ca_pem_file: Path) -> list[str]:
-    """Check that a paper is signed as a whole and return its signers. Raises NotSigned, SignatureWrong."""
+    """Check that a paper is signed as a whole and return its signers. Raises NotSignedError, SignatureError."""
     signatures = verify(root, ca_pem_file)
     if not all(signature.over(root) for signature in signatures):
-        raise SignatureWrong("a signature does not cover the whole paper")
+        raise SignatureError("a signature does not cover the whole paper")
     return [signature.signer for signature in signatures]

@@ -8,13 +8,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import Progress
 
-from connectors.faults import Unreachable
+from connectors.faults import Uncertain, Unreachable
 from connectors.mllp_client import MllpClient
 from gateway.cli.output import Json, console, print_json, print_table
 from mappings.formats import er7
@@ -56,10 +57,10 @@ def send(
         task = progress.add_task("gửi", total=len(files))
 
         async def play() -> None:
-            async with MllpClient(host, port) as client:
+            async with MllpClient(host, port, answer_timeout=timedelta(seconds=timeout)) as client:
                 for file in files:
                     for number, raw in _messages(file):
-                        results.append(await _one(client, str(file), number, raw, timeout))
+                        results.append(await _one(client, str(file), number, raw))
                     progress.advance(task)
 
         asyncio.run(play())
@@ -91,7 +92,7 @@ def _messages(file: Path) -> Iterator[tuple[int, bytes]]:
     yield from enumerate(parts, 1)
 
 
-async def _one(client: MllpClient, file: str, number: int, raw: bytes, timeout_s: float) -> Sent:
+async def _one(client: MllpClient, file: str, number: int, raw: bytes) -> Sent:
     header = er7.header(raw)
     kind = f"{header.type}^{header.trigger}" if header.trigger else header.type
     sent = Sent(file, number, kind, header.control_id, "", "", 0.0)
@@ -101,12 +102,13 @@ async def _one(client: MllpClient, file: str, number: int, raw: bytes, timeout_s
             await client.send_only(raw)
             sent.answer = "none asked for"
         else:
-            answer = er7.Message.parse(await client.send(raw, timeout_s), "auto")
+            answer = er7.Message.parse(await client.send(raw), "auto")
             sent.answer = answer.value("MSA-1") or "?"
             sent.text = answer.value("ERR-8") or answer.value("MSA-3") or ""
-    except TimeoutError:
+    except Uncertain:
         sent.answer = "no answer"
-        await client.reconnect()
+        await client.close()
+        await client.connect()
     except Unreachable:
         raise
     except Fault as fault:

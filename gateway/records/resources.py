@@ -8,8 +8,9 @@ Requirement: S2.10, S3.10.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Row
 
 from gateway.records import persons
 from gateway.store import resources as rows
@@ -99,7 +100,7 @@ def record(connection: Connection, keyring: Keyring, patient_id: str) -> list[Re
     return list(found.values())
 
 
-def _add(found: dict[tuple[str, str], Resource], keyring: Keyring, more: Iterable[rows.Row[object]]) -> None:
+def _add(found: dict[tuple[str, str], Resource], keyring: Keyring, more: Iterable[Row[Any]]) -> None:
     for row in more:
         body = keyring.open(row.body, _row_name(row.type, row.id, row.version))
         found[row.type, row.id] = json.loads(body)

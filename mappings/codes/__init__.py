@@ -90,8 +90,8 @@ def table(name: str) -> Table:
     source = files(__name__).joinpath(f"{name}.csv")
     if not source.is_file():
         raise KeyError(name)
-    with source.open(encoding="utf-8", newline="") as stream:
-        return Table(name, [_row(line) for line in csv.DictReader(stream, strict=True)])
+    lines = source.read_text(encoding="utf-8").splitlines()
+    return Table(name, [_row(line) for line in csv.DictReader(lines, strict=True)])
 
 
 def _row(line: dict[str, str]) -> Row:

@@ -117,3 +117,42 @@ class XmlRefused(MappingFault):
     """Raised when XML is not well-formed or tries what we refuse: DTD, entities, network, size, depth."""
 
     code = 3001
+
+
+class JsonInvalid(MappingFault):
+    """Raised when bytes are not JSON, or a value cannot be written as JSON; `where` is the byte when it is known."""
+
+    code = 3002
+
+
+class DateInvalid(MappingFault):
+    """Raised when a text that must be a date or a time is none: a month 13, a 31 April, letters."""
+
+    code = 3003
+
+
+# ---- notices: the message goes through, a person should look; each has texts like a fault ----
+
+CHARSET_DECLARED_WRONGLY = 2006
+"""MSH-18 declares one charset, the bytes are plainly UTF-8 and were read as that."""
+CHARSET_UNKNOWN = 2007
+"""MSH-18 names a charset nobody knows; the bytes are valid UTF-8 and were read as that."""
+LINE_BREAK_IN_FIELD = 2008
+"""A bare line feed stands inside a field; it was kept as part of the text."""
+CHARSET_DOUBTFUL = 2009
+"""The bytes were read as the single-byte charset that was declared, but would be valid UTF-8 too."""
+TCVN3_SUSPECTED = 2011
+VNI_SUSPECTED = 2012
+VIQR_SUSPECTED = 2013
+CP1258_SUSPECTED = 2014
+NOTICES = (
+    CHARSET_DECLARED_WRONGLY,
+    CHARSET_UNKNOWN,
+    LINE_BREAK_IN_FIELD,
+    CHARSET_DOUBTFUL,
+    TCVN3_SUSPECTED,
+    VNI_SUSPECTED,
+    VIQR_SUSPECTED,
+    CP1258_SUSPECTED,
+)
+"""Every notice code of the codecs."""

@@ -15,7 +15,6 @@ from mappings.hl7v2.datatypes import (
     Subcomponents,
     code_of,
     compact,
-    cwe_to_codeable_concept,
     hd_to_uri,
     human_name,
     identifier_type,
@@ -183,7 +182,14 @@ def this_facility(draft: Draft) -> Element | None:
 
 
 # PL component, physical type code, its words
-_LEVELS = ((4, "si", "Site"), (7, "bu", "Building"), (8, "lvl", "Level"), (1, "wa", "Ward"), (2, "ro", "Room"), (3, "bd", "Bed"))
+_LEVELS = (
+    (4, "si", "Site"),
+    (7, "bu", "Building"),
+    (8, "lvl", "Level"),
+    (1, "wa", "Ward"),
+    (2, "ro", "Room"),
+    (3, "bd", "Bed"),
+)
 
 
 def pl_to_location(pl: Components, draft: Draft) -> Element | None:
@@ -209,7 +215,9 @@ def pl_to_location(pl: Components, draft: Draft) -> Element | None:
                 {
                     "resourceType": "Location",
                     "id": resource_id("Location", system, value),
-                    "identifier": [{"system": department, "value": name} if code == "wa" else {"system": system, "value": value}],
+                    "identifier": [
+                        {"system": department, "value": name} if code == "wa" else {"system": system, "value": value}
+                    ],
                     "name": name,
                     "description": description if innermost else "",
                     "mode": "instance",
@@ -229,7 +237,9 @@ def pl_to_location(pl: Components, draft: Draft) -> Element | None:
         )
     if not target:
         return None
-    shown = [name for name, code, _ in levels if code in ("wa", "ro", "bd")] or [levels[-1][0] if levels else description]
+    shown = [name for name, code, _ in levels if code in ("wa", "ro", "bd")] or [
+        levels[-1][0] if levels else description
+    ]
     return reference(target, ", ".join(shown))
 
 
@@ -294,5 +304,3 @@ def practitioners(repetitions: Sequence[Components], draft: Draft) -> list[Eleme
     """Make Practitioners of every repetition of an XCN field."""
     found = (xcn_to_practitioner(xcn, draft) for xcn in repetitions)
     return [person for person in found if person]
-
-

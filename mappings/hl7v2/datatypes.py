@@ -97,11 +97,13 @@ def cwe_to_codeable_concept(cwe: Components, context: Context, table: str = "", 
     text = words(cwe.c(9)) or words(cwe.c(2))
     codings = []
     for first in (1, 4):
-        coding = _coding(cwe.c(first), cwe.c(first + 1), cwe.c(first + 2), cwe.c(7 if first == 1 else 8), context, table, system)
+        coding = _coding(
+            cwe.c(first), cwe.c(first + 1), cwe.c(first + 2), cwe.c(7 if first == 1 else 8), context, table, system
+        )
         if coding:
             codings.append(coding)
     if not text:
-        text = words(cwe.c(5)) or words(cwe.c(1))
+        text = words(cwe.c(5)) or ("" if codings else words(cwe.c(1)))
     return compact({"coding": codings, "text": text}) or None
 
 

@@ -42,7 +42,7 @@ _CARD = re.compile(r"^([A-Za-z]{2}\d{13}|\d{10}|\d{12})$")
 
 
 def national_number(value: str) -> str:
-    """Tell `cccd` (12 digits), `cmnd` (9 digits) or `passport` (one letter and seven digits) by form; `""` for anything else."""
+    """Tell `cccd` (12 digits), `cmnd` (9 digits) or `passport` (a letter and 7 digits) by form; `""` for anything else."""
     if value.isascii() and value.isdigit():
         return {12: "cccd", 9: "cmnd"}.get(len(value), "")
     return "passport" if re.match(r"^[A-Za-z]\d{7}$", value) else ""
@@ -108,7 +108,9 @@ def cx_to_identifier(cx: Components, context: Context, home: str | None = None, 
     elif kind:
         system = authority_system(cx.c(4), cx.c(4, 2), cx.c(4, 3), context, kind)
     else:
-        system = hd_to_uri(cx.c(4, 2), cx.c(4, 3)) or systems.local(context.facility, slug(cx.c(5) or cx.c(4) or "other"))
+        system = hd_to_uri(cx.c(4, 2), cx.c(4, 3)) or systems.local(
+            context.facility, slug(cx.c(5) or cx.c(4) or "other")
+        )
     start, end = datetime_of(cx.c(7), context), datetime_of(cx.c(8), context)
     if start and end and end[:10] < start[:10]:
         end = ""
@@ -122,7 +124,15 @@ def cx_to_identifier(cx: Components, context: Context, home: str | None = None, 
     )
 
 
-_TYPE_CODES = {"patient": "PI", "visit": "VN", "account": "AN", "cccd": "NI", "cmnd": "NI", "passport": "PPN", "bhyt": "SB"}
+_TYPE_CODES = {
+    "patient": "PI",
+    "visit": "VN",
+    "account": "AN",
+    "cccd": "NI",
+    "cmnd": "NI",
+    "passport": "PPN",
+    "bhyt": "SB",
+}
 
 
 def _foreign(cx: Components, context: Context) -> str:

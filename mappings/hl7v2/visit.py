@@ -13,11 +13,15 @@ from mappings.hl7v2.datatypes import code_of, compact, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.ids import resource_id
 from mappings.hl7v2.reader import Segment
+from mappings.hl7v2.segments.al1 import al1_to_allergy_intolerance
+from mappings.hl7v2.segments.dg1 import dg1_to_condition
+from mappings.hl7v2.segments.in1 import in1_to_coverage
 from mappings.hl7v2.segments.nk1 import nk1_to_related_person
 from mappings.hl7v2.segments.nte import nte_to_annotation
 from mappings.hl7v2.segments.obx import is_document, is_paper_field, joined, obx_to_attachment, obx_to_observation
 from mappings.hl7v2.segments.pd1 import pd1_to_patient
 from mappings.hl7v2.segments.pid import other_patient, pid_to_patient
+from mappings.hl7v2.segments.pr1 import pr1_to_procedure
 from mappings.hl7v2.segments.pv1 import pv1_to_encounter
 from mappings.hl7v2.segments.pv2 import pv2_to_encounter
 from mappings.outcome import Resource
@@ -77,6 +81,32 @@ def relatives(draft: Draft) -> None:
         person = nk1_to_related_person(nk1, draft)
         if person:
             draft.add(person)
+
+
+def details(draft: Draft, encounter: Resource | None) -> None:
+    """Take diagnoses, allergies, procedures and insurance."""
+    for segment in draft.reader.segments:
+        resource: Resource | None = None
+        if segment.name == "DG1":
+            _diagnosis(segment, draft, encounter)
+        elif segment.name == "AL1":
+            resource = al1_to_allergy_intolerance(segment, draft)
+        elif segment.name == "PR1":
+            resource = pr1_to_procedure(segment, draft)
+        elif segment.name == "IN1":
+            resource = in1_to_coverage(segment, draft)
+        if resource:
+            draft.add(resource)
+
+
+def _diagnosis(dg1: Segment, draft: Draft, encounter: Resource | None) -> None:
+    found = dg1_to_condition(dg1, draft)
+    if found is None:
+        return
+    condition, entry = found
+    draft.add(condition)
+    if encounter is not None and condition["verificationStatus"]["coding"][0]["code"] != "entered-in-error":
+        encounter.setdefault("diagnosis", []).append(entry)
 
 
 class Texts:

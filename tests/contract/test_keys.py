@@ -16,11 +16,13 @@ import pkcs11
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
 from mappings.formats.values import Secret
 from signing import keys, verify, xmldsig
 from signing.contract import KeyProvider
 from signing.faults import KeyMisconfigured, KeyUnavailable, KeyUnsuitable, NotAuthorised
+from signing.keys import pkcs11 as token_key
 from signing.testing import Authority, MemoryKey, new_rsa_key
 
 SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
@@ -224,13 +226,27 @@ def test_cut_off_file_is_unavailable(pkcs12_kind: Kind, tmp_path: Path) -> None:
         keys.open_key("pkcs12", {**pkcs12_kind.good, "file": str(file)})
 
 
-def test_key_and_certificate_of_different_owners_are_refused(signer: MemoryKey, tmp_path: Path) -> None:
-    small = new_rsa_key(1024)
-    weak = Authority(signer.private_key, signer.chain[0]).issue("Yếu", private_key=small)
+def test_file_too_large_is_unavailable(tmp_path: Path) -> None:
+    size = 2 * 1024 * 1024
     file = tmp_path / "key.p12"
-    file.write_bytes(weak.pkcs12(Secret("x")))
+    file.write_bytes(b"\x30\x83" + size.to_bytes(3) + bytes(size))
+    with pytest.raises(KeyUnavailable):
+        keys.open_key("pkcs12", {"file": str(file), "password": "x"})
+
+
+def test_weak_key_is_refused(root: Authority, tmp_path: Path) -> None:
+    file = tmp_path / "key.p12"
+    file.write_bytes(root.issue("Yếu", private_key=new_rsa_key(1024)).pkcs12(Secret("x")))
     with pytest.raises(KeyUnsuitable, match="1024"):
         keys.open_key("pkcs12", {"file": str(file), "password": "x"})
+
+
+def test_file_without_a_key_is_refused(signer: MemoryKey, tmp_path: Path) -> None:
+    certificate = serialize_key_and_certificates(b"x", None, signer.chain[0], None, serialization.NoEncryption())
+    file = tmp_path / "key.p12"
+    file.write_bytes(certificate)
+    with pytest.raises(KeyUnsuitable):
+        keys.open_key("pkcs12", {"file": str(file), "password": ""})
 
 
 # ---- pkcs11 alone ----
@@ -257,6 +273,27 @@ def test_token_taken_away_and_put_back(pkcs11_kind: Kind, signer: MemoryKey, tok
         shutil.move(away, token_directory)
     module.reinitialize()
     assert key.sign(b"back") == signer.sign(b"back")
+
+
+def test_threads_take_turns_at_the_token(pkcs11_kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, start, reopened = pkcs11_kind.open(), Barrier(2), list[bool]()
+    assert isinstance(key, token_key.Key)
+    reopen = key._open
+
+    def reopen_and_tell() -> None:
+        reopened.append(True)
+        reopen()
+
+    monkeypatch.setattr(key, "_open", reopen_and_tell)
+
+    def sign_many(_: int) -> None:
+        start.wait(timeout=10)
+        for number in range(150):
+            key.sign(b"%d" % number)
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(sign_many, range(2)))
+    assert not reopened, "two signatures met in one session"
 
 
 def test_changed_pin_is_tried_once_only(pkcs11_kind: Kind, token_directory: Path) -> None:

@@ -11,14 +11,8 @@ from __future__ import annotations
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import reference
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.reader import Segment
-from mappings.hl7v2.segments.al1 import al1_to_allergy_intolerance
-from mappings.hl7v2.segments.dg1 import dg1_to_condition
-from mappings.hl7v2.segments.in1 import in1_to_coverage
 from mappings.hl7v2.segments.mrg import mrg_to_patient
-from mappings.hl7v2.segments.pr1 import pr1_to_procedure
-from mappings.hl7v2.visit import observations, open_message, open_visit, relatives
-from mappings.outcome import Resource
+from mappings.hl7v2.visit import details, observations, open_message, open_visit, relatives
 
 TRIGGERS = tuple(f"ADT^{event}" for event in ("A01", "A03", "A04", "A08", "A11", "A13", "A28", "A31", "A40"))
 
@@ -35,32 +29,6 @@ def map_message(draft: Draft) -> None:
     relatives(draft)
     details(draft, encounter)
     observations(draft)
-
-
-def details(draft: Draft, encounter: Resource | None) -> None:
-    """Take diagnoses, allergies, procedures and insurance."""
-    for segment in draft.reader.segments:
-        resource: Resource | None = None
-        if segment.name == "DG1":
-            _diagnosis(segment, draft, encounter)
-        elif segment.name == "AL1":
-            resource = al1_to_allergy_intolerance(segment, draft)
-        elif segment.name == "PR1":
-            resource = pr1_to_procedure(segment, draft)
-        elif segment.name == "IN1":
-            resource = in1_to_coverage(segment, draft)
-        if resource:
-            draft.add(resource)
-
-
-def _diagnosis(dg1: Segment, draft: Draft, encounter: Resource | None) -> None:
-    found = dg1_to_condition(dg1, draft)
-    if found is None:
-        return
-    condition, entry = found
-    draft.add(condition)
-    if encounter is not None and condition["verificationStatus"]["coding"][0]["code"] != "entered-in-error":
-        encounter.setdefault("diagnosis", []).append(entry)
 
 
 def _merge(draft: Draft) -> None:

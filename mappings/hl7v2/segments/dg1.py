@@ -34,7 +34,9 @@ IGNORED = {
     26: "present on admission; the type DG1-6 tells",
 } | dict.fromkeys((*range(7, 15), 23, 24, 25), BILLING)
 
-_CATEGORY = concept("encounter-diagnosis", "http://terminology.hl7.org/CodeSystem/condition-category", "Encounter Diagnosis")
+_CATEGORY = concept(
+    "encounter-diagnosis", "http://terminology.hl7.org/CodeSystem/condition-category", "Encounter Diagnosis"
+)
 _ASSERTED = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate"
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 _VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
@@ -43,8 +45,8 @@ _VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 def dg1_to_condition(dg1: Segment, draft: Draft) -> tuple[Resource, Element] | None:
     """Make the Condition and its entry in Encounter.diagnosis; nothing when no diagnosis is named.
 
-    DG1-5 is when it was diagnosed, which FHIR keeps apart from the onset: the official map's `onsetDateTime` would print a wrong
-    fact on a paper.
+    DG1-5 is when it was diagnosed, which FHIR keeps apart from the onset: the `onsetDateTime` of the official map would print
+    a wrong fact on a paper.
     """
     context = draft.context
     code = _code(dg1, draft)

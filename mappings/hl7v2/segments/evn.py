@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from mappings.hl7v2.segments import LEDGER
 
-IGNORED = {n: LEDGER for n in range(2, 8)} | {1: "event code, same as MSH-9.2"}
+IGNORED = dict.fromkeys(range(2, 8), LEDGER) | {1: "event code, same as MSH-9.2"}

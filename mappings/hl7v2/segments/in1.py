@@ -31,9 +31,7 @@ IGNORED = {
     18: "birth date of the insured; the person is PID or NK1",
     19: "address of the insured; the person is PID or NK1",
     43: "sex of the insured; the person is PID or NK1",
-} | dict.fromkeys(
-    (8, 9, 14, *range(20, 36), *range(37, 43), *range(44, 49), *range(50, 56)), BILLING
-)
+} | dict.fromkeys((8, 9, 14, *range(20, 36), *range(37, 43), *range(44, 49), *range(50, 56)), BILLING)
 
 
 def in1_to_coverage(in1: Segment, draft: Draft) -> Resource | None:
@@ -62,7 +60,11 @@ def in1_to_coverage(in1: Segment, draft: Draft) -> Resource | None:
     if group:
         identifiers.append(group)
     classes = _classes(plan)
-    key = f"{draft.patient}|{card}" if card else f"{draft.patient}|{code_of(in1.peek(2).c(1))}|{words(in1.peek(3).c(1))}|{words(in1.peek(4).c(1))}"
+    key = (
+        f"{draft.patient}|{card}"
+        if card
+        else f"{draft.patient}|{code_of(in1.peek(2).c(1))}|{words(in1.peek(3).c(1))}|{words(in1.peek(4).c(1))}"
+    )
     subscriber = _subscriber(relationship, names, draft)
     return compact(
         {

@@ -58,7 +58,10 @@ def nk1_to_related_person(nk1: Segment, draft: Draft) -> Resource | None:
         names = [{"text": organisation}]
     roles = [role for role in (_relationship(nk1, draft), cwe_to_codeable_concept(nk1[7], context, "v2-0131")) if role]
     identifiers = [
-        identifier for n in (33, 12) for cx in nk1[n].repetitions if (identifier := cx_to_identifier(cx, context, of="relative"))
+        identifier
+        for n in (33, 12)
+        for cx in nk1[n].repetitions
+        if (identifier := cx_to_identifier(cx, context, of="relative"))
     ]
     social = words(nk1[37].text)
     if social:

@@ -6,7 +6,7 @@ Standard: HL7 v2.5.1 §2.15.10
 from __future__ import annotations
 
 from mappings.hl7v2.actors import practitioners
-from mappings.hl7v2.datatypes import Element, compact, words
+from mappings.hl7v2.datatypes import Element, compact
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
@@ -25,5 +25,3 @@ def nte_to_annotation(nte: Segment, draft: Draft) -> Element | None:
         return None
     author = practitioners(nte[5].repetitions[:1], draft)
     return compact({"authorReference": author[0] if author else {}, "time": draft.moment(nte, 6), "text": text})
-
-

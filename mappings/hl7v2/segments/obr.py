@@ -92,8 +92,12 @@ def obr_to_diagnostic_report(obr: Segment, draft: Draft, numbers: tuple[Element 
     if status and status not in codes.table("v2-0123"):
         draft.notice(faults.CODE_UNKNOWN, obr.where(25))
     started, ended = draft.moment(obr, 7), draft.moment(obr, 8)
-    when: Element = {"effectivePeriod": period(started, ended)} if started and ended else {"effectiveDateTime": started or ended}
-    interpreters = [person for n in (32, 33) for ndl in obr[n].repetitions if (person := ndl_to_practitioner(ndl, draft))]
+    when: Element = (
+        {"effectivePeriod": period(started, ended)} if started and ended else {"effectiveDateTime": started or ended}
+    )
+    interpreters = [
+        person for n in (32, 33) for ndl in obr[n].repetitions if (person := ndl_to_practitioner(ndl, draft))
+    ]
     performers = []
     for n, role, display in ((34, "SPRF", "secondary performer"), (35, "TRANS", "Transcriber")):
         for ndl in obr[n].repetitions:
@@ -157,7 +161,9 @@ def obr_to_service_request(
     people = practitioners(obr[16].repetitions, draft)
     callback = xtn_to_contact_point(obr[17], context)
     reasons = [found for cwe in obr[31].repetitions if (found := cwe_to_codeable_concept(cwe, context))]
-    details = [found for n in (46, 47) for cwe in obr[n].repetitions if (found := cwe_to_codeable_concept(cwe, context))]
+    details = [
+        found for n in (46, 47) for cwe in obr[n].repetitions if (found := cwe_to_codeable_concept(cwe, context))
+    ]
     history = [words(cwe.c(2)) or words(cwe.c(1)) for cwe in obr[13].repetitions]
     notes = [{"text": text} for text in history if text] + list(timing.get("note", []))
     requested = draft.moment(obr, 6)
@@ -180,7 +186,8 @@ def obr_to_service_request(
             **ordered,
             "extension": extensions,
             "identifier": [found for found in (*numbers, *alternates) if found],
-            "status": ordered.get("status") or ("completed" if code_of(obr.peek(25).text).upper() in ("F", "C") else "active"),
+            "status": ordered.get("status")
+            or ("completed" if code_of(obr.peek(25).text).upper() in ("F", "C") else "active"),
             "intent": "reflex-order" if reflex else "order",
             "priority": timing.get("priority") or urgency,
             "code": cwe_to_codeable_concept(obr[4], context),
@@ -220,7 +227,9 @@ def obr_to_specimen(obr: Segment, draft: Draft, order: str) -> Resource | None:
     return compact(
         {
             "resourceType": "Specimen",
-            "id": resource_id("Specimen", context.systems.local(context.facility, "specimen"), f"{draft.patient}|{order}"),
+            "id": resource_id(
+                "Specimen", context.systems.local(context.facility, "specimen"), f"{draft.patient}|{order}"
+            ),
             "type": kind,
             "subject": reference(draft.patient),
             "receivedTime": received,

@@ -25,8 +25,8 @@ from mappings.hl7v2.actors import (
 from mappings.hl7v2.datatypes import (
     Element,
     code_of,
-    comparable,
     compact,
+    comparable,
     concept,
     cwe_to_codeable_concept,
     cwe_to_unit,
@@ -182,9 +182,7 @@ def _performers(obx: Segment, draft: Draft) -> list[Element]:
 
 
 def _interpretation(obx: Segment, draft: Draft) -> list[Element]:
-    return [
-        found for cwe in obx[8].repetitions if (found := cwe_to_codeable_concept(cwe, draft.context, "v2-0078"))
-    ]
+    return [found for cwe in obx[8].repetitions if (found := cwe_to_codeable_concept(cwe, draft.context, "v2-0078"))]
 
 
 def _unit_of(value: Element) -> Element:
@@ -259,7 +257,12 @@ def _one(obx: Segment, kind: str, one: er7.Repetition, unit: Element, draft: Dra
         return ("valuePeriod", span) if span else _as_text(one)
     if kind == "NR":
         low, high = nm_to_decimal(one.c(1)), nm_to_decimal(one.c(2))
-        limits = compact({"low": quantity(low, unit) if low is not None else {}, "high": quantity(high, unit) if high is not None else {}})
+        limits = compact(
+            {
+                "low": quantity(low, unit) if low is not None else {},
+                "high": quantity(high, unit) if high is not None else {},
+            }
+        )
         return ("valueRange", limits) if limits else _as_text(one)
     return _as_text(one)
 

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from mappings import codes
 from mappings.hl7v2.actors import practitioners, xon_to_organization
-from mappings.hl7v2.datatypes import Element, code_of, compact, cwe_to_coding, cwe_to_codeable_concept, ei_to_identifier, xtn_to_contact_point
+from mappings.hl7v2.datatypes import (
+    Element,
+    code_of,
+    compact,
+    cwe_to_codeable_concept,
+    cwe_to_coding,
+    ei_to_identifier,
+    xtn_to_contact_point,
+)
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import LEDGER
@@ -65,7 +73,9 @@ def orc_to_service_request(orc: Segment, draft: Draft) -> Element:
     if callback:
         extensions.append({"url": _CALLBACK, "valueContactPoint": callback})
     if reason:
-        extensions.append({"url": "http://hl7.org/fhir/StructureDefinition/request-statusReason", "valueCodeableConcept": reason})
+        extensions.append(
+            {"url": "http://hl7.org/fhir/StructureDefinition/request-statusReason", "valueCodeableConcept": reason}
+        )
     return compact(
         {
             "meta": {"security": [label]} if label else {},

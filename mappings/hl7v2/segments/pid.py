@@ -61,7 +61,11 @@ def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
     extensions = [
         _ethnicity(pid, draft),
         _nationality(pid, draft),
-        _extension("patient-religion", "valueCodeableConcept", cwe_to_codeable_concept(pid[17], context, system=f"{V2_TABLE}0006")),
+        _extension(
+            "patient-religion",
+            "valueCodeableConcept",
+            cwe_to_codeable_concept(pid[17], context, system=f"{V2_TABLE}0006"),
+        ),
         _extension("patient-birthPlace", "valueAddress", compact({"text": words(pid[23].text)})),
         _mother(pid),
     ]
@@ -174,7 +178,10 @@ def _extension(name: str, value: str, content: Element | None) -> Element | None
 
 
 def _mother(pid: Segment) -> Element | None:
-    names = [" ".join(part for part in (words(xpn.c(1)), words(xpn.c(3)), words(xpn.c(2))) if part) for xpn in pid[6].repetitions]
+    names = [
+        " ".join(part for part in (words(xpn.c(1)), words(xpn.c(3)), words(xpn.c(2))) if part)
+        for xpn in pid[6].repetitions
+    ]
     names = [name for name in names if name]
     return {"url": f"{_CORE}/patient-mothersMaidenName", "valueString": names[0]} if names else None
 
@@ -192,7 +199,9 @@ def _ethnicity(pid: Segment, draft: Draft) -> Element | None:
                 "display": words(cwe.c(2)) or row.display,
             }
         else:
-            coding = cwe_to_coding(cwe, draft.context, system=f"{V2_TABLE}0189") or compact({"display": words(cwe.c(2))})
+            coding = cwe_to_coding(cwe, draft.context, system=f"{V2_TABLE}0189") or compact(
+                {"display": words(cwe.c(2))}
+            )
         if coding:
             return {"url": f"{national}/StructureDefinition/vn-ext-ethnicity", "valueCoding": coding}
     return None
@@ -237,8 +246,10 @@ def other_patient(first: Segment, second: Segment) -> bool:
     """Tell whether two PID segments name different people: they share no number of PID-3."""
 
     def numbers(pid: Segment) -> set[tuple[str, str]]:
-        return {(words(cx.c(1)), "" if cx.c(5) in PATIENT_TYPES else cx.c(5)) for cx in pid.peek(3).repetitions if words(cx.c(1))}
+        return {
+            (words(cx.c(1)), "" if cx.c(5) in PATIENT_TYPES else cx.c(5))
+            for cx in pid.peek(3).repetitions
+            if words(cx.c(1))
+        }
 
     return not (numbers(first) & numbers(second))
-
-

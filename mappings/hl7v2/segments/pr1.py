@@ -8,7 +8,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from mappings.hl7v2.actors import practitioners, reference
-from mappings.hl7v2.datatypes import Element, concept, compact, cwe_to_codeable_concept, ei_to_identifier, nm_to_decimal, words
+from mappings.hl7v2.datatypes import (
+    Element,
+    compact,
+    concept,
+    cwe_to_codeable_concept,
+    ei_to_identifier,
+    nm_to_decimal,
+    words,
+)
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.ids import resource_id
 from mappings.hl7v2.reader import Segment

@@ -158,7 +158,9 @@ def _hospitalization(pv1: Segment, draft: Draft) -> Element:
     context = draft.context
     before = cx_to_identifier(pv1[5], context, of="preadmission")
     arrangements = [
-        found for cwe in pv1[15].repetitions if (found := cwe_to_codeable_concept(cwe, context, system=f"{V2_TABLE}0009"))
+        found
+        for cwe in pv1[15].repetitions
+        if (found := cwe_to_codeable_concept(cwe, context, system=f"{V2_TABLE}0009"))
     ]
     courtesy = cwe_to_codeable_concept(pv1[16], context, system=f"{V2_TABLE}0099")
     diet = cwe_to_codeable_concept(pv1[38], context, system=f"{V2_TABLE}0114")
@@ -199,7 +201,7 @@ def _destination(pv1: Segment, draft: Draft) -> Element | None:
 
 
 def _disposition(pv1: Segment, draft: Draft) -> Element | None:
-    """Take PV1-36: one digit is MA_LOAI_RV (1–5), anything else HL7 table 0112; the sender's code is kept beside the FHIR one."""
+    """Take PV1-36: one digit is MA_LOAI_RV (1–5), anything else HL7 table 0112; the sender's code stays beside the FHIR one."""
     field = pv1[36]
     code = code_of(field.c(1))
     if not code:
@@ -217,5 +219,3 @@ def _disposition(pv1: Segment, draft: Draft) -> Element | None:
 
 def _list(element: Element | None) -> list[Element]:
     return [element] if element else []
-
-

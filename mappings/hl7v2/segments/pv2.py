@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mappings.hl7v2.actors import pl_to_location, practitioners
 from mappings.hl7v2.datatypes import (
+    Element,
     concept,
     cwe_to_codeable_concept,
     cwe_to_coding,
@@ -78,14 +79,16 @@ def pv2_to_encounter(pv2: Segment, encounter: Resource, draft: Draft) -> None:
     priority = cwe_to_codeable_concept(pv2[25], context, "v2-0217")
     if priority:
         encounter["priority"] = priority
-    extensions = []
+    extensions: list[Element] = []
     for n, name in ((8, "plannedStartDate"), (9, "plannedEndDate")):
         moment = draft.moment(pv2, n)
         if moment:
             extensions.append({"url": f"{_PLANNED}.{name}", "valueDateTime": moment})
     arrival = cwe_to_coding(pv2[38], context, system=f"{V2_TABLE}0430")
     if arrival:
-        extensions.append({"url": "http://hl7.org/fhir/StructureDefinition/encounter-modeOfArrival", "valueCoding": arrival})
+        extensions.append(
+            {"url": "http://hl7.org/fhir/StructureDefinition/encounter-modeOfArrival", "valueCoding": arrival}
+        )
     if extensions:
         encounter["extension"] = extensions
     days = nm_to_decimal(pv2[11].text)

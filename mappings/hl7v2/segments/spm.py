@@ -70,9 +70,13 @@ def spm_to_specimen(spm: Segment, draft: Draft, order: str, count: int) -> Resou
     if end:
         span = period(start, end)
         collected = {"collectedPeriod": span} if span else {}
-    collection = compact({**collected, "quantity": cq_to_quantity(spm[12], context), "method": method, "bodySite": site})
+    collection = compact(
+        {**collected, "quantity": cq_to_quantity(spm[12], context), "method": method, "bodySite": site}
+    )
     additives = [
-        found for cwe in spm[6].repetitions if (found := cwe_to_codeable_concept(cwe, context, system=f"{V2_TABLE}0371"))
+        found
+        for cwe in spm[6].repetitions
+        if (found := cwe_to_codeable_concept(cwe, context, system=f"{V2_TABLE}0371"))
     ]
     container = compact({"type": cwe_to_codeable_concept(spm[27], context)})
     containers: list[Element] = [container] if container else []
@@ -82,9 +86,15 @@ def spm_to_specimen(spm: Segment, draft: Draft, order: str, count: int) -> Resou
         else:
             containers.append({"additiveCodeableConcept": additive})
     conditions = [
-        found for cwe in spm[24].repetitions if (found := cwe_to_codeable_concept(cwe, context, system=f"{V2_TABLE}0493"))
+        found
+        for cwe in spm[24].repetitions
+        if (found := cwe_to_codeable_concept(cwe, context, system=f"{V2_TABLE}0493"))
     ]
-    rejected = [found for cwe in spm[21].repetitions if (found := cwe_to_codeable_concept(cwe, context, system=f"{V2_TABLE}0490"))]
+    rejected = [
+        found
+        for cwe in spm[21].repetitions
+        if (found := cwe_to_codeable_concept(cwe, context, system=f"{V2_TABLE}0490"))
+    ]
     available = codes.table("v2-0136").target(code_of(spm[20].text).upper())
     status = {"true": "available", "false": "unavailable"}.get(available, "")
     notes = [{"text": text} for line in spm[14].repetitions if (text := words(line.c(1)))]

@@ -1,0 +1,94 @@
+"""A folder of this machine or a mounted share: writes each CDA document as one file, whole or not at all.
+
+The name of the file is the delivery's key: nothing about a patient can be read from it. Who fetches the files is not our
+business, so a file that is gone counts as not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+from uuid import UUID
+
+from connectors.contract import Outbound, Receipt, Seal
+from connectors.faults import FolderUnusable, Refused
+
+
+@dataclass(frozen=True)
+class Settings:
+    folder: str
+    """Where the files go; it must exist and be writable."""
+
+    def __post_init__(self) -> None:
+        if not self.folder:
+            raise ValueError("folder: empty — write the path of a folder that exists")
+
+
+class Destination:
+    """Write CDA documents as `<key>.xml`."""
+
+    takes: ClassVar[str] = "cda"
+
+    def __init__(self, name: str, settings: Settings, seal: Seal) -> None:
+        self._name = name
+        self._folder = Path(settings.folder)
+
+    async def deliver(self, document: Outbound) -> Receipt:
+        """Write the file durably; the same document again is the same receipt, another body under its key is `Refused`."""
+        return await asyncio.to_thread(self._write, document)
+
+    async def find(self, document: Outbound) -> Receipt | None:
+        """Look for the file; raises `Refused` when one of that name holds something else."""
+        return await asyncio.to_thread(self._look, document)
+
+    async def close(self) -> None:
+        return None
+
+    def _write(self, document: Outbound) -> Receipt:
+        there = self._look(document)
+        if there is not None:
+            return there
+        path = self._path(document)
+        part = path.with_suffix(".part")
+        try:
+            with part.open("wb") as file:
+                file.write(document.body)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as exc:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise FolderUnusable(self._name, exc.strerror or type(exc).__name__) from exc
+        return _receipt(document.body)
+
+    def _look(self, document: Outbound) -> Receipt | None:
+        try:
+            body = self._path(document).read_bytes()
+        except FileNotFoundError:
+            if not self._folder.is_dir():
+                raise FolderUnusable(self._name, "no such folder") from None
+            return None
+        except OSError as exc:
+            raise FolderUnusable(self._name, exc.strerror or type(exc).__name__) from exc
+        if body != document.body:
+            raise Refused(self._name, "the file under this key holds something else")
+        return _receipt(body)
+
+    def _path(self, document: Outbound) -> Path:
+        return self._folder / f"{UUID(document.key)}.xml"
+
+
+def _receipt(body: bytes) -> Receipt:
+    digest = hashlib.sha256(body).hexdigest()
+    return Receipt(digest, b"", {"sha256": digest})

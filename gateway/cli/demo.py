@@ -1,0 +1,196 @@
+"""`lienthong demo`: a hospital's day, from MLLP to three destinations, on this machine and for real.
+
+Three processes: the sandbox, a node, and this one, which plays the HIS and the LIS. Nothing leaves the loopback interface.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from sqlalchemy.engine import Connection
+
+from conformance.scenarios.event import Day, Event
+from conformance.scenarios.hospital_day import hospital_day
+from conformance.scenarios.player import Played, play
+from gateway.cli import demo_report, demo_site
+from gateway.cli.children import Child
+from gateway.cli.output import Json, console, now_local, print_json
+from gateway.settings import load
+from gateway.store import deliveries
+from gateway.store.engine import Store, make_engine
+from mappings.formats.values import parse_address
+
+_SETTLE_S = 180.0
+"""How long deliveries may take after the last message; then the demo does not close."""
+
+_OPEN = ("pending", "queued", "claimed", "sending", "uncertain")
+
+Rules = list[dict[str, Any]]
+
+_TROUBLE: tuple[tuple[float, str, Rules], ...] = (
+    (
+        0.10,
+        "Hệ thống điều phối ngừng hoạt động",
+        [{"destination": "national_coordination", "action": "down", "until_s": 5.0}],
+    ),
+    (
+        0.25,
+        "Cổng BHYT trả lời 503, hẹn 2 giây sau",
+        [{"destination": "insurance_portal", "action": "unavailable", "last": 3, "retry_after_s": 2}],
+    ),
+    (
+        0.40,
+        "Trục Bộ Y tế nhận giấy rồi mất câu trả lời",
+        [{"destination": "moh_axis", "action": "lose_answer", "first": 2, "last": 3}],
+    ),
+    (
+        0.55,
+        "Cổng BHYT từ chối hẳn một hồ sơ",
+        [{"destination": "insurance_portal", "action": "refuse", "first": 5, "last": 5, "code": "205"}],
+    ),
+)
+"""What goes wrong, at which part of the day: (share of messages played, what people are told, rules for the sandbox)."""
+
+
+def demo(
+    encounters: Annotated[int, typer.Option(min=60, max=5000, help="Số lượt khám, điều trị trong ngày.")] = 60,
+    seed: Annotated[int, typer.Option(help="Cùng số thì cùng một ngày.")] = 20261121,
+    folder: Annotated[Path, typer.Option(help="Nơi để kết quả; mỗi lần chạy một thư mục con.")] = Path("demo-out"),
+    serve: Annotated[bool, typer.Option("--serve", help="Giữ nút và sandbox chạy tiếp đến khi nhấn Ctrl-C.")] = False,
+    json: Json = False,
+) -> None:
+    """Diễn một ngày ở bệnh viện: thông điệp HL7 v2 vào, giấy tờ đã ký đến ba nơi nhận, có đối soát.
+
+    Mã thoát 1 khi có con số nào không khớp.
+
+    Ví dụ: lienthong demo --encounters 100
+    """
+    place = (folder / now_local().strftime("%Y%m%d-%H%M%S")).resolve()
+    place.mkdir(parents=True)
+    closed = asyncio.run(_demo(place, hospital_day(seed, encounters), serve=serve, json=json))
+    if not closed:
+        raise typer.Exit(1)
+
+
+async def _demo(place: Path, day: Day, *, serve: bool, json: bool) -> bool:
+    site = demo_site.prepare(place)
+    sandbox = await Child.start(
+        "sandbox",
+        ["-m", "conformance.sandbox", "--folder", str(place / "sandbox"), "--password", site.password],
+        place / "sandbox.log",
+    )
+    node: Child | None = None
+    try:
+        demo_site.configure(site, sandbox.announced)
+        command = ["-m", "gateway.cli", "serve", "--config", str(site.config)]
+        node = await Child.start("node", command, place / "node.log")
+        async with httpx.AsyncClient(base_url=sandbox.announced["admin"], timeout=60) as admin:
+            played = await _play(day, node.announced["listening"], admin, quiet=json)
+            plan = load(site.config)
+            store = Store(make_engine(plan.store_url))
+            try:
+                await _settle(store, quiet=json)
+                figures = await _figures(store, admin, day, played)
+                await demo_report.export(store, plan, place)
+            finally:
+                store.close()
+        if json:
+            print_json({"folder": str(place), **figures.as_dict()})
+        else:
+            demo_report.show(figures, place)
+        if serve:
+            await _serve(node, sandbox, site.config, quiet=json)
+        return figures.closes
+    finally:
+        if node is not None:
+            await node.stop()
+        await sandbox.stop()
+
+
+async def _play(day: Day, listening: dict[str, str], admin: httpx.AsyncClient, *, quiet: bool) -> list[Played]:
+    """Play the day over real connections; trouble begins when its share of the messages was sent."""
+    addresses = {name: parse_address(listening[name]) for name in ("his", "lis")}
+    trouble = [(round(share * len(day.events)), told, rules) for share, told, rules in _TROUBLE]
+    pending: set[asyncio.Task[None]] = set()
+    done = 0
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=quiet) as progress:
+        task = progress.add_task("Một ngày ở bệnh viện", total=len(day.events))
+
+        def note(played: Played) -> None:
+            nonlocal done
+            done += 1
+            progress.update(task, advance=1, description=f"Một ngày ở bệnh viện, {_time(played.event)}")
+            while trouble and trouble[0][0] <= done:
+                _, told, rules = trouble.pop(0)
+                progress.console.print(f"[yellow]{_time(played.event)} {told}[/]")
+                pending.add(asyncio.create_task(_plan(admin, rules)))
+
+        played = await play(day.events, addresses, connections=4, pace=_pace(day), progress=note)
+        if pending:
+            await asyncio.wait(pending)
+            for finished in pending:
+                finished.result()
+    return played
+
+
+_LASTS_S = 12.0
+
+
+def _pace(day: Day) -> float:
+    """Return how many seconds of the day pass in one, so that the day takes about as long as the troubles need."""
+    return (day.events[-1].at - day.events[0].at).total_seconds() / _LASTS_S
+
+
+async def _plan(admin: httpx.AsyncClient, rules: Rules) -> None:
+    (await admin.post("/_sandbox/faults", json=rules)).raise_for_status()
+
+
+def _time(event: Event) -> str:
+    return event.at.strftime("%H:%M")
+
+
+async def _settle(store: Store, *, quiet: bool) -> None:
+    """Wait until no message, paper or delivery is under way, or `_SETTLE_S` passed."""
+
+    def query(connection: Connection) -> tuple[int, int]:
+        rows = deliveries.counts(connection)
+        total = sum(row.deliveries for row in rows)
+        waiting = sum(row.deliveries for row in rows if row.state in _OPEN)
+        return total, waiting + demo_report.unfinished(connection)
+
+    end = time.monotonic() + _SETTLE_S
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=quiet) as progress:
+        task = progress.add_task("Giấy tờ đến nơi nhận", total=None)
+        while time.monotonic() < end:
+            total, open_ = await store.read(query)
+            progress.update(task, total=total + open_, completed=total)
+            if not open_:
+                return
+            await asyncio.sleep(0.1)
+
+
+async def _figures(store: Store, admin: httpx.AsyncClient, day: Day, played: list[Played]) -> demo_report.Figures:
+    recorded, records, faults = [
+        (await admin.get(f"/_sandbox/{name}")).raise_for_status().json() for name in ("summary", "records", "faults")
+    ]
+    return await store.read(lambda connection: demo_report.figures(connection, day, played, recorded, records, faults))
+
+
+async def _serve(node: Child, sandbox: Child, config: Path, *, quiet: bool) -> None:
+    if not quiet:
+        console.print(f"Nút: {node.announced['listening']}")
+        console.print(f"Sandbox: {sandbox.announced}")
+        console.print(f"Xem: lienthong messages --config {config}    Dừng: Ctrl-C")
+    ended = [asyncio.create_task(child.process.wait()) for child in (node, sandbox)]
+    try:
+        await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        pass

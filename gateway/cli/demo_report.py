@@ -1,0 +1,289 @@
+"""What the demo found: figures, the reconciliation that must close to zero, and the folder of evidence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from conformance.scenarios.event import Day
+from conformance.scenarios.player import Played
+from gateway.cli.output import console, print_table
+from gateway.clock import SECOND
+from gateway.settings import Plan
+from gateway.store import deliveries, documents, messages, schema
+from gateway.store.engine import Store
+
+
+@dataclass(frozen=True)
+class Balance:
+    """One destination's account: what we made, what we know of it, and what the destination recorded by itself."""
+
+    destination: str
+    produced: int
+    accepted: int
+    in_error_queue: int
+    withheld: int
+    under_way: int
+    recorded: int
+    """Accepted by the sandbox's own records."""
+    verified: int
+    """Of these, papers that the sandbox verified again."""
+    not_ours: int
+    """Recorded there under a key that we do not call accepted, or the other way round."""
+
+    @property
+    def closes(self) -> bool:
+        balanced = self.produced == self.accepted + self.in_error_queue + self.withheld
+        return balanced and not self.under_way and self.accepted == self.recorded == self.verified and not self.not_ours
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Everything the tables show."""
+
+    answers: Mapping[str, Mapping[str, int]]
+    """Message type → answer code → messages."""
+    unexpected: Sequence[str]
+    """Messages whose answer was not the one that the scenario expects."""
+    messages: Sequence[tuple[str, str, int]]
+    """(type, state, messages) in the ledger."""
+    papers: Mapping[str, Mapping[str, int]]
+    """Paper → state → documents."""
+    expected_papers: Mapping[str, int]
+    attempts: Mapping[str, Mapping[str, int]]
+    """Destination → event of the transition table → attempts."""
+    latency_ms: Mapping[str, tuple[float, float]]
+    """Destination → p50 and p99 from the event's arrival to the destination's acceptance."""
+    coverage: tuple[int, int, int]
+    troubles: Sequence[tuple[str, str, int]]
+    """(destination, action, requests it hit) of the sandbox's fault plan."""
+    balances: Sequence[Balance] = field(default_factory=tuple)
+
+    @property
+    def papers_match(self) -> bool:
+        return all(sum(self.papers.get(name, {}).values()) == n for name, n in self.expected_papers.items())
+
+    @property
+    def closes(self) -> bool:
+        return (
+            bool(self.balances)
+            and all(balance.closes for balance in self.balances)
+            and not self.unexpected
+            and self.papers_match
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {
+            "balances": [asdict(balance) | {"closes": balance.closes} for balance in self.balances],
+            "closes": self.closes,
+        }
+
+
+def unfinished(connection: Connection) -> int:
+    """Count messages and papers that are still under way."""
+    waiting = connection.scalar(
+        sa.select(sa.func.count()).select_from(schema.message).where(schema.message.c.state == "received")
+    )
+    papers = connection.scalar(
+        sa.select(sa.func.count()).select_from(schema.document).where(schema.document.c.state.in_(("due", "composed")))
+    )
+    return int(waiting or 0) + int(papers or 0)
+
+
+def figures(
+    connection: Connection,
+    day: Day,
+    played: Sequence[Played],
+    summary: Mapping[str, Any],
+    records: Sequence[Mapping[str, Any]],
+    faults: Sequence[Mapping[str, Any]],
+) -> Figures:
+    """Read the ledger and compare it with what was played and with what the sandbox recorded."""
+    answers: dict[str, Counter[str]] = {}
+    for each in played:
+        answers.setdefault(each.event.label, Counter())[each.code or "—"] += 1
+    counted = messages.counts(connection)
+    papers: dict[str, dict[str, int]] = {}
+    for row in documents.counts(connection):
+        papers.setdefault(row.paper, {})[row.state] = row.documents
+    attempts: dict[str, dict[str, int]] = {}
+    for row in deliveries.attempt_counts(connection):
+        attempts.setdefault(row.destination, {})[row.event] = row.attempts
+    sent = deliveries.listing(connection)
+    names = sorted({row.destination for row in sent})
+    return Figures(
+        answers={name: dict(count) for name, count in sorted(answers.items())},
+        unexpected=[
+            f"{each.event.label} {each.event.control_id}: {each.code or '—'}, expected {each.event.ack} {each.text}"
+            for each in played
+            if not each.as_expected
+        ],
+        messages=[(row.type, row.state, row.messages) for row in counted],
+        papers=papers,
+        expected_papers=day.expected_versions(),
+        attempts=attempts,
+        latency_ms={name: _latency([row for row in sent if row.destination == name]) for name in names},
+        coverage=(
+            sum(row.mapped for row in counted),
+            sum(row.ignored for row in counted),
+            sum(row.unknown for row in counted),
+        ),
+        troubles=[(rule["destination"], rule["action"], rule["fired"]) for rule in faults],
+        balances=[
+            _balance(
+                name,
+                [row for row in sent if row.destination == name],
+                summary[name],
+                [record for record in records if record["destination"] == name],
+            )
+            for name in names
+        ],
+    )
+
+
+def _balance(
+    name: str, sent: Sequence[Any], summary: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
+) -> Balance:
+    states = Counter(row.state for row in sent)
+    ours = {row.reference for row in sent if row.state == "accepted"}
+    theirs = {record["reference"] for record in records if record["verdict"] == "accepted"}
+    settled = states["accepted"] + states["error"] + states["withheld"]
+    return Balance(
+        destination=name,
+        produced=len(sent),
+        accepted=states["accepted"],
+        in_error_queue=states["error"],
+        withheld=states["withheld"],
+        under_way=len(sent) - settled,
+        recorded=summary["accepted"],
+        verified=summary["verified"],
+        not_ours=len(ours ^ theirs),
+    )
+
+
+def _latency(sent: Sequence[Any]) -> tuple[float, float]:
+    waits = sorted((row.accepted_at - row.event_at) * 1000 / SECOND for row in sent if row.accepted_at)
+    if not waits:
+        return (0.0, 0.0)
+    return (waits[len(waits) // 2], waits[min(len(waits) - 1, len(waits) * 99 // 100)])
+
+
+_STATES = {
+    "mapped": "đã ánh xạ",
+    "kept": "giữ nguyên",
+    "error": "hàng lỗi",
+    "duplicate": "lặp lại",
+    "received": "đang xử lý",
+}
+
+
+def show(found: Figures, place: Path) -> None:
+    """Print the tables."""
+    codes = sorted({code for count in found.answers.values() for code in count})
+    print_table(
+        "Thông điệp theo loại và câu trả lời",
+        ("loại", *codes),
+        ((name, *(count.get(code, "") for code in codes)) for name, count in found.answers.items()),
+        right=range(1, len(codes) + 1),
+    )
+    print_table(
+        "Thông điệp trong sổ cái",
+        ("loại", "kết quả", "số"),
+        ((type_, _STATES.get(state, state), count) for type_, state, count in found.messages),
+        right=(2,),
+    )
+    print_table(
+        "Giấy tờ",
+        ("giấy tờ", "phải lập", "đã ký", "lỗi"),
+        (
+            (name, expected, found.papers.get(name, {}).get("signed", 0), found.papers.get(name, {}).get("error", 0))
+            for name, expected in sorted(found.expected_papers.items())
+        ),
+        right=(1, 2, 3),
+    )
+    print_table(
+        "Nơi nhận",
+        ("nơi nhận", "nhận", "từ chối", "gửi lại", "mất câu trả lời", "p50 ms", "p99 ms"),
+        (
+            (
+                balance.destination,
+                balance.accepted,
+                found.attempts.get(balance.destination, {}).get("refuse", 0),
+                found.attempts.get(balance.destination, {}).get("retry", 0),
+                found.attempts.get(balance.destination, {}).get("lose", 0),
+                *(f"{value:.0f}" for value in found.latency_ms[balance.destination]),
+            )
+            for balance in found.balances
+        ),
+        right=range(1, 7),
+    )
+    mapped, ignored, unknown = found.coverage
+    print_table(
+        "Trường dữ liệu",
+        ("đã ánh xạ", "bỏ qua có lý do", "chưa biết", "tổng"),
+        [(mapped, ignored, unknown, mapped + ignored + unknown)],
+        right=range(4),
+    )
+    print_table(
+        "Đối soát: lập = nhận + hàng lỗi + giữ lại; và bằng sổ của nơi nhận",
+        ("nơi nhận", "lập", "nhận", "hàng lỗi", "giữ lại", "còn", "nơi nhận ghi", "kiểm lại chữ ký", "lệch", "khớp"),
+        (
+            (
+                b.destination,
+                b.produced,
+                b.accepted,
+                b.in_error_queue,
+                b.withheld,
+                b.under_way,
+                b.recorded,
+                b.verified,
+                b.not_ours,
+                "có" if b.closes else "KHÔNG",
+            )
+            for b in found.balances
+        ),
+        right=range(1, 9),
+    )
+    for line in found.unexpected:
+        console.print(f"[red]Trả lời khác dự kiến:[/] {line}")
+    console.print(f"Giấy tờ đã ký, thông điệp gốc và biên nhận: {place}")
+    console.print("[bold green]Đối soát khớp.[/]" if found.closes else "[bold red]Đối soát KHÔNG khớp.[/]")
+
+
+async def export(store: Store, plan: Plan, place: Path) -> None:
+    """Write raw messages, signed papers and receipts as files; names are ids, never anything of a patient."""
+    keyring = plan.keyring
+
+    def read(connection: Connection) -> list[tuple[str, bytes]]:
+        files = [
+            (f"messages/{row.id}.hl7", keyring.open(row.body, row.id))
+            for row in connection.execute(sa.select(schema.message.c.id, schema.message.c.body))
+        ]
+        for row in connection.execute(sa.select(schema.rendition).where(schema.rendition.c.signed)):
+            body = keyring.open(row.body, f"{row.document_id}/{row.kind}")
+            files.append((f"papers/{row.document_id}.{row.kind}.xml", body))
+        for row in connection.execute(sa.select(schema.attempt).where(schema.attempt.c.body.is_not(None))):
+            body = keyring.open(row.body, f"receipt/{row.delivery_id}")
+            files.append((f"receipts/{row.delivery_id}.{row.number}.json", body))
+            files.append((f"receipts/{row.delivery_id}.{row.number}.facts.json", row.facts.encode()))
+        return files
+
+    def write(files: list[tuple[str, bytes]]) -> None:
+        for name, body in files:
+            path = place / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(body)
+
+    await asyncio.to_thread(write, await store.read(read))
+    (place / "README.txt").write_text(
+        "messages/  thông điệp gốc, nguyên từng byte\npapers/    giấy tờ đã ký (cda, gdbhyt)\n"
+        "receipts/  câu trả lời của nơi nhận\nsandbox/   sổ của nơi nhận\nconfig/    cấu hình của nút\n",
+        encoding="utf-8",
+    )

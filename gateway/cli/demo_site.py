@@ -1,0 +1,149 @@
+"""Write the configuration of the demo's hospital: what an installer would write by hand, against the sandbox."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.store.sealed import new_key_line
+
+FACILITY = "01999"
+GLN = "8930000000019"
+USER = f"{FACILITY}_BV"
+
+_NODE = """\
+[facility]
+code = "{facility}"
+name = "Bệnh viện Đa khoa Liên Thông"
+governing_body = "SỞ Y TẾ HÀ NỘI"
+address = "Số 1 phố Liên Thông, Phường Ba Đình, Thành phố Hà Nội"
+phone = "024 3000 0000"
+
+[node]
+name = "demo"
+health = "127.0.0.1:0"
+lease = "10s"
+
+[store]
+url = "sqlite:///ledger/ledger.db"
+keys = "secret:store-keys"
+
+[signing]                       # the facility's seal, from the sandbox's CA
+kind = "pkcs12"
+file = "keys/facility.p12"
+password = "secret:keys"
+trust = ["keys/ca.pem"]
+
+[transport]                     # the key of the MoH axis' envelopes
+kind = "pkcs12"
+file = "keys/transport.p12"
+password = "secret:keys"
+"""
+
+_CHANNEL = """\
+name     = "{name}"
+source   = {{ kind = "mllp", listen = "127.0.0.1:0", tls = "none" }}    # loopback only
+accept   = {accept}
+order_by = "PID-3"
+produce  = {produce}
+deadline = "24h"
+"""
+
+_DESTINATIONS = """
+[[destination]]
+kind     = "insurance_portal"
+url      = "{insurance_portal}"
+username = "{user}"
+password = "secret:destinations"
+facility = "{facility}"
+basis    = "Luật Bảo hiểm y tế; TT 48/2017/TT-BYT"
+retry    = {retry}
+limit    = {{ in_flight = 4 }}
+breaker  = {breaker}
+
+[[destination]]
+kind      = "moh_axis"
+url       = "{moh_axis}"
+username  = "{user}"
+password  = "secret:destinations"
+sender_id = "{gln}"
+txn_type  = "sync_document"
+basis     = "NĐ 102/2025/NĐ-CP; QĐ 31/QĐ-BYT"
+retry     = {retry}
+limit     = {{ in_flight = 4 }}
+breaker   = {breaker}
+
+[[destination]]
+kind          = "national_coordination"
+url           = "{national_coordination}"
+client_id     = "{user}"
+client_secret = "secret:destinations"
+sender        = "{facility}"
+basis         = "NĐ 278/2025/NĐ-CP"
+retry         = {retry}
+limit         = {{ in_flight = 4 }}
+breaker       = {breaker}
+"""
+
+_CHANNELS = {
+    "his": (["ADT", "REF^I12", "SIU^S12"], ["discharge_paper", "referral", "reexamination"]),
+    "lis": (["ORU^R01"], ["lab_report"]),
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """The folders and secrets of one demo."""
+
+    folder: Path
+    password: str
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config"
+
+
+def prepare(folder: Path) -> Site:
+    """Make the folder with fresh secrets, readable by this account only."""
+    site = Site(folder, secrets.token_urlsafe(18))
+    vault = site.config / "secrets"
+    vault.mkdir(parents=True, mode=0o700)
+    for name, value in (
+        ("store-keys", new_key_line("demo")),
+        ("keys", site.password),
+        ("destinations", site.password),
+    ):
+        path = vault / name
+        path.write_text(value + "\n", encoding="utf-8")
+        path.chmod(0o600)
+    return site
+
+
+def configure(site: Site, sandbox: Mapping[str, str]) -> None:
+    """Write node.toml and the channels once the sandbox has said where it is."""
+    keys = site.config / "keys"
+    keys.mkdir(mode=0o700)
+    for name in ("facility.p12", "transport.p12", "ca.pem"):
+        shutil.copyfile(Path(sandbox["keys"]) / name, keys / name)
+        (keys / name).chmod(0o600)
+    (site.config / "node.toml").write_text(_NODE.format(facility=FACILITY), encoding="utf-8")
+    channels = site.config / "channels"
+    channels.mkdir()
+    destinations = _DESTINATIONS.format(
+        **{name: sandbox[name] for name in ("insurance_portal", "moh_axis", "national_coordination")},
+        user=USER,
+        facility=FACILITY,
+        gln=GLN,
+        retry='{ first = "500ms", factor = 2.0, cap = "2s", give_up_after = "1d" }',
+        breaker='{ failures = 5, open_for = "1s" }',
+    )
+    for name, (accept, produce) in _CHANNELS.items():
+        text = _CHANNEL.format(name=name, accept=_list(accept), produce=_list(produce)) + destinations
+        (channels / f"{name}.toml").write_text(text, encoding="utf-8")
+
+
+def _list(values: list[str]) -> str:
+    return "[" + ", ".join(f'"{value}"' for value in values) + "]"

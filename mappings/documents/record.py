@@ -1,0 +1,230 @@
+"""Find in a patient's record what belongs to one paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from mappings.documents import wording
+from mappings.documents.faults import SubjectMissing
+from mappings.outcome import Resource
+from mappings.systems import Systems
+
+_WRONG = frozenset({"entered-in-error", "cancelled"})
+
+
+class Record:
+    """The newest version of every resource of one person."""
+
+    def __init__(self, resources: Sequence[Resource], systems: Systems) -> None:
+        self.systems = systems
+        self._by_reference = {f"{resource['resourceType']}/{resource['id']}": resource for resource in resources}
+        self._by_type: dict[str, list[Resource]] = {}
+        for resource in self._by_reference.values():
+            self._by_type.setdefault(resource["resourceType"], []).append(resource)
+
+    def get(self, reference: str) -> Resource | None:
+        """Give the resource `Type/id`."""
+        return self._by_reference.get(reference)
+
+    def all(self, resource_type: str) -> Sequence[Resource]:
+        return self._by_type.get(resource_type, ())
+
+    def follow(self, element: Resource | None) -> Resource | None:
+        """Give the resource a Reference points to."""
+        return self.get(element.get("reference", "")) if element else None
+
+    def of_type(self, references: Iterable[Resource | None], resource_type: str) -> Iterator[Resource]:
+        """Give the resources of one type among references; a PractitionerRole stands for its practitioner."""
+        for element in references:
+            found = self.follow(element)
+            if found and found["resourceType"] == "PractitionerRole" and resource_type == "Practitioner":
+                found = self.follow(found.get("practitioner"))
+            if found and found["resourceType"] == resource_type:
+                yield found
+
+    def subject(self, paper: str, reference: str) -> Resource:
+        """Give what a paper is about; raises `SubjectMissing`."""
+        found = self.get(reference)
+        if found is None:
+            raise SubjectMissing(paper, reference.partition("/")[0])
+        return found
+
+    def patient(self, paper: str, *about: Resource | None) -> Resource:
+        """Give the person, after merges: who replaced a replaced one; raises `SubjectMissing`."""
+        for resource in about:
+            if resource is None:
+                continue
+            actors = [part.get("actor") for part in resource.get("participant", [])]
+            for patient in self.of_type([resource.get("subject"), *actors], "Patient"):
+                return self._survivor(patient)
+        living = [patient for patient in self.all("Patient") if patient.get("active", True)]
+        if len(living) == 1:
+            return living[0]
+        raise SubjectMissing(paper, "Patient")
+
+    def _survivor(self, patient: Resource) -> Resource:
+        seen = {patient["id"]}
+        while True:
+            links = [link["other"] for link in patient.get("link", []) if link.get("type") == "replaced-by"]
+            other = next(self.of_type(links, "Patient"), None)
+            if other is None or other["id"] in seen:
+                return patient
+            seen.add(other["id"])
+            patient = other
+
+    def encounter(self, resource: Resource) -> Resource | None:
+        """Give the visit of a report, request or appointment; of an appointment that names none the last one before it."""
+        named = [resource.get("encounter"), *resource.get("supportingInformation", [])]
+        found = next(self.of_type(named, "Encounter"), None)
+        if found or resource["resourceType"] != "Appointment":
+            return found
+        before = resource.get("created") or resource.get("start") or "9999"
+        latest = wording.day(before)
+        visits = [
+            (start, visit)
+            for visit in self.all("Encounter")
+            if (start := wording.day(visit.get("period", {}).get("start", ""))) and latest and start <= latest
+        ]
+        return max(visits, key=lambda pair: (pair[0], pair[1]["period"]["start"]))[1] if visits else None
+
+    # ---- what a visit says ----
+
+    def field(self, code: str, encounter: Resource | None) -> str:
+        """Give the text of a field of QĐ 3176 told about a visit (or about none); the latest when told more than once."""
+        found = self.field_observation(code, encounter)
+        return value_text(found) if found else ""
+
+    def field_observation(self, code: str, encounter: Resource | None) -> Resource | None:
+        """Give the Observation that carries a field."""
+        visit = f"Encounter/{encounter['id']}" if encounter else ""
+        best: tuple[tuple[bool, str], Resource] | None = None
+        for observation in self.all("Observation"):
+            codings = observation["code"].get("coding", [])
+            if not any(c.get("code") == code and c.get("system") == self.systems.field for c in codings):
+                continue
+            about = observation.get("encounter", {}).get("reference", "")
+            if about not in ("", visit) or observation.get("status") in _WRONG:
+                continue
+            rank = (about == visit, observation.get("effectiveDateTime", ""))
+            if best is None or rank >= best[0]:
+                best = (rank, observation)
+        return best[1] if best else None
+
+    def fields(self, codes: Iterable[str], encounter: Resource | None) -> list[Resource]:
+        """Give the Observations of several fields, each once."""
+        found = (self.field_observation(code, encounter) for code in codes)
+        return [observation for observation in found if observation]
+
+    def diagnoses(self, encounter: Resource | None) -> list[Resource]:
+        """Give the conditions of a visit, the main one first.
+
+        Discharge diagnoses where there are any; else all that are not only admission diagnoses; else all.
+        """
+        if encounter is None:
+            return []
+        listed: list[tuple[int, str, Resource]] = []
+        for entry in encounter.get("diagnosis", []):
+            condition = self.follow(entry.get("condition"))
+            if condition and not _is_wrong(condition):
+                codes = {coding.get("code", "") for coding in entry.get("use", {}).get("coding", [])}
+                use = next((code for code in ("DD", "CM", "CC", "AD") if code in codes), "")
+                listed.append((int(entry.get("rank", 99)), use, condition))
+        if not listed:
+            visit = f"Encounter/{encounter['id']}"
+            listed = [
+                (99, "", condition)
+                for condition in self.all("Condition")
+                if condition.get("encounter", {}).get("reference") == visit and not _is_wrong(condition)
+            ]
+        final = [one for one in listed if one[1] in ("DD", "CM")]
+        if not any(one[1] == "DD" for one in final):
+            final = [one for one in listed if one[1] != "AD"] or listed
+        final.sort(key=lambda one: (one[1] == "CM", one[0]))
+        seen: set[str] = set()
+        return [one[2] for one in final if not (one[2]["id"] in seen or seen.add(one[2]["id"]))]  # type: ignore[func-returns-value]  # set.add gives None on purpose
+
+    def cards(self, patient: Resource, start: str, end: str) -> list[Resource]:
+        """Give the insurance coverages in force during a visit, newest first; all when none says when it is in force."""
+        mine = [
+            coverage
+            for coverage in self.all("Coverage")
+            if coverage.get("subscriberId") and coverage.get("status", "active") in ("active", "draft")
+        ]
+        first, last = wording.day(start), wording.day(end or start)
+
+        def covers(coverage: Resource) -> bool:
+            period = coverage.get("period", {})
+            begins, ends = wording.day(period.get("start", "")), wording.day(period.get("end", ""))
+            return not ((begins and last and begins > last) or (ends and first and ends < first))
+
+        found = [coverage for coverage in mine if covers(coverage)]
+        return sorted(found, key=lambda coverage: coverage.get("period", {}).get("start", ""), reverse=True)
+
+    def relatives(self, patient: Resource) -> list[Resource]:
+        """Give father, mother and guardians, in this order, then other relatives."""
+        order = {"FTH": 0, "MTH": 1, "GUARD": 2, "GRD": 2}
+        ranked = [(min((order.get(code, 9) for code in relation_codes(one)), default=9), one) for one in self.all("RelatedPerson")]
+        return [one for _, one in sorted(ranked, key=lambda pair: pair[0])]
+
+    def doctor(self, encounter: Resource | None) -> Resource | None:
+        """Give the practitioner who answers for a visit: the attender, else anybody taking part."""
+        parts = encounter.get("participant", []) if encounter else []
+        ranked = sorted(parts, key=lambda part: "ATND" not in {c.get("code") for t in part.get("type", []) for c in t.get("coding", [])})
+        return next(self.of_type([part.get("individual") for part in ranked], "Practitioner"), None)
+
+    def place(self, encounter: Resource | None) -> dict[str, str]:
+        """Give department, room and bed of a visit under their physical type codes `wa`, `ro`, `bd`."""
+        stays = encounter.get("location", []) if encounter else []
+        stays = sorted(stays, key=lambda stay: stay.get("status") != "active")
+        found: dict[str, str] = {}
+        location = self.follow(stays[0].get("location")) if stays else None
+        described = location.get("description", "") if location else ""
+        while location and len(found) < 6:
+            kinds = [coding.get("code", "") for coding in location.get("physicalType", {}).get("coding", [])]
+            for kind in kinds:
+                found.setdefault(kind, location.get("name", ""))
+            location = self.follow(location.get("partOf"))
+        if described:
+            found["wa"] = described
+        return found
+
+
+def relation_codes(related: Resource) -> set[str]:
+    """Give the codes of a relationship."""
+    return {coding.get("code", "") for one in related.get("relationship", []) for coding in one.get("coding", [])}
+
+
+def _is_wrong(condition: Resource) -> bool:
+    codings = condition.get("verificationStatus", {}).get("coding", [])
+    return any(coding.get("code") in ("entered-in-error", "refuted") for coding in codings)
+
+
+def icd10(condition: Resource) -> str:
+    """Give the ICD-10 code of a condition."""
+    codings: list[dict[str, Any]] = condition.get("code", {}).get("coding", [])
+    return next((c["code"] for c in codings if "icd-10" in c.get("system", "").lower() and "code" in c), "")
+
+
+def value_text(observation: Resource) -> str:
+    """Write the value of an Observation, without its unit."""
+    for key, write in (
+        ("valueString", str),
+        ("valueQuantity", wording.amount),
+        ("valueCodeableConcept", wording.concept),
+        ("valueDateTime", wording.short_time),
+        ("valueInteger", str),
+        ("valueTime", str),
+    ):
+        if key in observation:
+            return write(observation[key])  # type: ignore[operator,no-any-return]  # each writer fits its key
+    if "valueBoolean" in observation:
+        return "Có" if observation["valueBoolean"] else "Không"
+    if "valueRange" in observation:
+        return " - ".join(wording.amount(observation["valueRange"].get(side, {})) for side in ("low", "high"))
+    if "valueRatio" in observation:
+        ratio = observation["valueRatio"]
+        return ":".join(wording.amount(ratio.get(part, {})) for part in ("numerator", "denominator"))
+    if "valuePeriod" in observation:
+        return " - ".join(wording.short_time(observation["valuePeriod"].get(side, "")) for side in ("start", "end"))
+    return ""
