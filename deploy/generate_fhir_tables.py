@@ -47,7 +47,7 @@ def compile_tables(profiles: list[Table], terminologies: list[Table]) -> Table:
             continue
         name = structure["name"]
         shapes = _shapes(name, structure["snapshot"]["element"], bound)
-        types[name] = json.dumps(shapes, separators=(",", ":"))
+        types[name] = json.dumps(shapes, separators=(",", ":")).replace(f'{{"{structure["type"]}":', f'{{"{name}":', 1)
         if structure["kind"] == "resource" and not structure["abstract"]:
             resources.append(name)
     values = [entry["resource"] for bundle in terminologies for entry in bundle["entry"]]
@@ -95,11 +95,11 @@ def _types(path: str, element: Table) -> tuple[list[str], list[str]]:
         elif code in ("BackboneElement", "Element") and path.count("."):
             code = f"#{path}"
         elif any(profile.endswith("/SimpleQuantity") for profile in entry.get("profile", [])):
-            code = "SimpleQuantity" if not path.endswith("[x]") else code
+            code = "SimpleQuantity"
         if code == "Reference":
             targets = sorted(profile.rpartition("/")[2] for profile in entry.get("targetProfile", []))
         types.append(code)
-    if path in ("Resource.id", "DomainResource.id") or path.endswith(".id") and element["base"]["path"] == "Resource.id":
+    if path.endswith(".id") and element["base"]["path"] == "Resource.id":
         types = ["id"]
     return types, [] if "Resource" in targets else targets
 

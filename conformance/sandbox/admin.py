@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException, Response
 
+from conformance.sandbox.accounts import gln_is_valid
 from conformance.sandbox.faults import DESTINATIONS, FaultPlan, Rule
 from conformance.sandbox.insurance_file import FileError, judge_file
 from conformance.sandbox.records import Record, Records, Verdict
@@ -86,6 +87,8 @@ def admin_app(controls: Controls) -> FastAPI:
 
     @app.post("/_sandbox/certificates", status_code=204)
     async def register(certificate: TransportCertificate) -> None:
+        if not gln_is_valid(certificate.gln):
+            raise HTTPException(422, "not a GLN")
         try:
             controls.register(certificate.gln, certificate.pem.encode())
         except ValueError as error:

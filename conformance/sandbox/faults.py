@@ -28,7 +28,7 @@ class Action(StrEnum):
     LOSE_ANSWER = "lose_answer"
     """The paper is judged and stored, then the connection closes without an answer."""
     REFUSE = "refuse"
-    """The paper is refused with the published code `code`."""
+    """The paper is refused with the published code `code`; calls that carry none are answered as ever."""
     SLOW = "slow"
     """Wait `delay_ms` before anything else; other rules still apply."""
 

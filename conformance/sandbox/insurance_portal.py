@@ -28,7 +28,7 @@ from conformance.sandbox.faults import Call, PaperNames
 from conformance.sandbox.insurance_file import FileError, FileProblem, file_identifier, judge_file
 from conformance.sandbox.records import Arrival, Records, Verdict
 from conformance.sandbox.signatures import NotXmlError, parse
-from conformance.sandbox.wire import Received, Reply, json_reply
+from conformance.sandbox.wire import BY_PLAN, Received, Reply, json_reply
 
 VIETNAM: Final = timezone(timedelta(hours=7))
 LOGIN: Final = ("POST", "/api/token/take")
@@ -80,7 +80,7 @@ class InsurancePortal:
     def refuse(self, request: Received, code: str | None) -> Reply:
         """Refuse with `code`, or with 124."""
         file, _ = _file_of(request)
-        return self._keep_refusal(request, file, _RefusalError(code or "124", "fault plan"))
+        return self._keep_refusal(request, file, _RefusalError(code or "124", BY_PLAN))
 
     def _login(self, request: Received) -> Reply:
         form = request.form()

@@ -7,7 +7,7 @@ import contextlib
 import socket
 import ssl
 import struct
-from email.utils import formatdate
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn import Config
@@ -17,6 +17,7 @@ from uvicorn.server import ServerState
 from conformance.sandbox.wire import Scope
 
 BACKLOG = 512
+LONGEST_ABORT_S = 2.0
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with zero seconds: closing sends RST."""
 
@@ -35,6 +36,7 @@ class Listener:
         self._host = host
         self._server: asyncio.Server | None = None
         self._lock = asyncio.Lock()
+        self._idle = asyncio.Event()
         self._holder = _reserve(host, port)
         self.port: int = self._holder.getsockname()[1]
 
@@ -51,7 +53,6 @@ class Listener:
                 return
             if not self._config.loaded:
                 self._config.load()
-            self._state.default_headers = [(b"date", formatdate(usegmt=True).encode()), (b"server", b"sandbox")]
             loop = asyncio.get_running_loop()
             sock = _bound(self._host, self.port)
             self._server = await loop.create_server(self._protocol, sock=sock, ssl=self._tls, backlog=BACKLOG)
@@ -63,7 +64,9 @@ class Listener:
                 return
             self._server.close()
             for connection in list(self._state.connections):
-                _abort(connection, reset=True)
+                if isinstance(connection, _Connection):
+                    connection.abort(reset=True)
+            await self._until_idle()
             await self._server.wait_closed()
             self._server = None
 
@@ -81,23 +84,47 @@ class Listener:
         await self.close()
         self._holder.close()
 
+    async def _until_idle(self) -> None:
+        if self._state.connections:
+            self._idle.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), LONGEST_ABORT_S)
+        await asyncio.sleep(0)  # a socket closes one turn after its protocol was told
+
+    def _lost(self) -> None:
+        if not self._state.connections:
+            self._idle.set()
+
     def drop(self, scope: Scope, reset: bool) -> None:
         """End the connection a request came on without an answer."""
         for connection in list(self._state.connections):
-            if isinstance(connection, HttpToolsProtocol) and connection.scope is scope:
-                _abort(connection, reset=reset)
+            if isinstance(connection, _Connection) and connection.scope is scope:
+                connection.abort(reset=reset)
 
     def _protocol(self) -> asyncio.Protocol:
-        return HttpToolsProtocol(config=self._config, server_state=self._state, app_state={})
+        return _Connection(self._config, self._state, self._lost)
 
 
-def _abort(connection: Any, *, reset: bool) -> None:
-    transport: asyncio.Transport = connection.transport
-    if reset:
-        sock = transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-    transport.abort()
+class _Connection(HttpToolsProtocol):
+    """Remember the socket: a TLS transport forgets it when it starts to close."""
+
+    def __init__(self, config: Config, state: ServerState, lost: Callable[[], None]) -> None:
+        super().__init__(config=config, server_state=state, app_state={})
+        self._lost = lost
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        self._socket = transport.get_extra_info("socket")
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._lost()
+
+    def abort(self, *, reset: bool) -> None:
+        if reset:
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        self.transport.abort()
 
 
 def _reserve(host: str, port: int) -> socket.socket:

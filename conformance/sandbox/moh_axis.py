@@ -40,7 +40,7 @@ from conformance.sandbox.signatures import (
     check_whole,
     parse,
 )
-from conformance.sandbox.wire import Received, Reply, json_reply
+from conformance.sandbox.wire import BY_PLAN, Received, Reply, json_reply
 
 DataForm = Literal["any", "string", "file_content"]
 CALLS: Final = {
@@ -73,6 +73,8 @@ class _Opened:
     """A push as far as it could be read."""
 
     envelope: Envelope | None
+    problem: str
+    """Why there is no envelope."""
     msg_id: str
     body: bytes
     document_id: str
@@ -119,9 +121,7 @@ class MohAxis:
 
     def refuse(self, request: Received, code: str | None) -> Reply:
         """Refuse with `code`, or with PS_DS_VERIFY_FAIL."""
-        return self._refused(
-            request, _open(request.body), _RefusalError(code or "PS_DS_VERIFY_FAIL", "fault plan"), 200
-        )
+        return self._refused(request, _open(request.body), _RefusalError(code or "PS_DS_VERIFY_FAIL", BY_PLAN), 200)
 
     def _login(self, request: Received) -> Reply:
         try:
@@ -185,7 +185,7 @@ class MohAxis:
     def _check_envelope(self, request: Received, opened: _Opened, account: Account) -> Envelope:
         envelope = opened.envelope
         if envelope is None:
-            raise _RefusalError("CM_INVALID_REQUEST", _why_unreadable(request.body))
+            raise _RefusalError("CM_INVALID_REQUEST", opened.problem)
         if request.headers.get("service-type") != "100":
             raise _RefusalError("CM_INVALID_REQUEST", "thiếu header service-type: 100")
         _check_header(envelope.header, account)
@@ -297,8 +297,8 @@ def _is_day(text: str) -> bool:
 def _open(body: bytes) -> _Opened:
     try:
         envelope = read_envelope(body)
-    except EnvelopeError:
-        return _Opened(None, "", body, "")
+    except EnvelopeError as error:
+        return _Opened(None, str(error), "", body, "")
     text = envelope.data if isinstance(envelope.data, str) else envelope.data.get("file_content", "")
     try:
         paper = base64.b64decode(str(text), validate=True)
@@ -308,17 +308,8 @@ def _open(body: bytes) -> _Opened:
         root: etree._Element | None = parse(paper)
     except NotXmlError:
         root = None
-    return _Opened(
-        envelope, str(envelope.header.get("msg_id", "")), paper, cda_identifier(root) if root is not None else ""
-    )
-
-
-def _why_unreadable(body: bytes) -> str:
-    try:
-        read_envelope(body)
-    except EnvelopeError as error:
-        return str(error)
-    return ""
+    document_id = cda_identifier(root) if root is not None else ""
+    return _Opened(envelope, "", str(envelope.header.get("msg_id", "")), paper, document_id)
 
 
 def _failure(status: int, code: str) -> Reply:

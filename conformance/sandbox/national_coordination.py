@@ -37,7 +37,7 @@ from conformance.sandbox.signatures import (
     check_whole,
     parse,
 )
-from conformance.sandbox.wire import Received, Reply, json_reply
+from conformance.sandbox.wire import BY_PLAN, Received, Reply, json_reply
 
 DOCUMENTS: Final = "/v1/documents"
 
@@ -81,7 +81,7 @@ class NationalCoordination:
 
     def refuse(self, request: Received, code: str | None) -> Reply:
         """Refuse with `code`, or with DOCUMENT_REFUSED."""
-        return self._refused(request, _RefusalError(422, code or "DOCUMENT_REFUSED", "fault plan"))
+        return self._refused(request, _RefusalError(422, code or "DOCUMENT_REFUSED", BY_PLAN))
 
     def _token(self, request: Received) -> Reply:
         form = request.form()

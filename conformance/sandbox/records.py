@@ -163,7 +163,10 @@ class Records:
     def _load(self, index: Path) -> None:
         if not index.exists():
             return
-        for line in index.read_text("utf-8").splitlines():
+        *lines, torn = index.read_text("utf-8").split("\n")
+        if torn:  # the process ended while it wrote
+            index.write_text("".join(line + "\n" for line in lines), "utf-8")
+        for line in lines:
             facts = json.loads(line)
             facts["signers"] = tuple(facts["signers"])
             facts["verdict"] = Verdict(facts["verdict"])

@@ -45,6 +45,8 @@ class Settings:
     axis_port: int = 0
     coordination_port: int = 0
     admin_port: int = 0
+    admin_host: str = "127.0.0.1"
+    """The admin interface has no log-in and shows what arrived: keep it on this machine."""
     folder: Path | None = None
     """Holds `ca/` and `records/`; a later start continues from it. None: everything ends with the sandbox."""
     tls: bool = False
@@ -107,7 +109,7 @@ class Sandbox:
                 settle=self.settle,
                 register=self.register,
             )
-            self._listeners["admin"] = Listener(admin_app(controls), settings.host, settings.admin_port)
+            self._listeners["admin"] = Listener(admin_app(controls), settings.admin_host, settings.admin_port)
             for listener in self._listeners.values():
                 await listener.open()
         except OSError:
@@ -242,6 +244,7 @@ def main(argv: Sequence[str]) -> int:
             axis_port=options.axis_port,
             coordination_port=options.coordination_port,
             admin_port=options.admin_port,
+            admin_host=options.admin_host,
             folder=options.folder,
             tls=options.tls,
             token_life_s=options.token_life,
@@ -257,22 +260,21 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="sandbox", description="Simulated destinations, with a demo CA and fault plans."
+        prog="sandbox", description="Ba nơi nhận mô phỏng, kèm CA thử nghiệm, kế hoạch lỗi và sổ ghi mọi thứ đã nhận."
     )
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--host", default="127.0.0.1", help="địa chỉ lắng nghe của ba nơi nhận")
     for name in ("portal", "axis", "coordination", "admin"):
-        parser.add_argument(f"--{name}-port", type=int, default=0, help="0 takes a free port")
-    parser.add_argument("--folder", type=Path, help="keeps CA, keys and records; a later start continues from it")
-    parser.add_argument("--password", help=f"of the account {USER}; a random one is printed when not given")
-    parser.add_argument("--key-password", help="of the PKCS#12 files; as --password when not given")
+        parser.add_argument(f"--{name}-port", type=int, default=0, help="0: lấy một cổng còn trống")
+    parser.add_argument("--admin-host", default="127.0.0.1", help="giao diện quản trị không có đăng nhập")
+    parser.add_argument("--folder", type=Path, help="giữ CA, khóa và sổ ghi; lần chạy sau tiếp tục từ đó")
+    parser.add_argument("--password", help=f"mật khẩu của tài khoản {USER}; không cho thì tạo ngẫu nhiên và in ra")
+    parser.add_argument("--key-password", help="mật khẩu của các tệp PKCS#12; không cho thì như --password")
+    parser.add_argument("--accounts", type=Path, help="tệp JSON: danh sách {user, password, facility, gln}")
+    parser.add_argument("--tls", action="store_true", help="ba nơi nhận dùng TLS với chứng thư của CA thử nghiệm")
+    parser.add_argument("--token-life", type=int, default=600, metavar="GIÂY", help="thời hạn của token")
     parser.add_argument(
-        "--accounts", type=Path, help="JSON list of {user, password, facility, gln} instead of the one account"
+        "--axis-data", choices=get_args(DataForm), default="any", help="dạng của data mà trục chấp nhận"
     )
-    parser.add_argument(
-        "--tls", action="store_true", help="serve the destinations over TLS, certificate of the demo CA"
-    )
-    parser.add_argument("--token-life", type=int, default=600, metavar="SECONDS")
-    parser.add_argument("--axis-data", choices=get_args(DataForm), default="any", help="form of `data` the axis takes")
     return parser
 
 
@@ -280,10 +282,10 @@ def _read_accounts(path: Path) -> tuple[Account, ...]:
     try:
         accounts = tuple(Account(**each) for each in json.loads(path.read_text("utf-8")))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: not a JSON list of user, password, facility, gln") from error
+        raise ValueError(f"{path}: phải là danh sách JSON gồm user, password, facility, gln") from error
     wrong = [account.user for account in accounts if not gln_is_valid(account.gln)]
     if wrong or not accounts:
-        raise ValueError(f"{path}: no account, or a wrong GLN for {wrong}")
+        raise ValueError(f"{path}: không có tài khoản nào, hoặc GLN sai: {wrong}")
     return accounts
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from lxml import etree
 from signxml.exceptions import SignXMLException
@@ -22,6 +22,21 @@ from conformance.sandbox.ca import common_name
 DS = "http://www.w3.org/2000/09/xmldsig#"
 CDA = "urn:hl7-org:v3"
 MOST_SIGNATURES = 16
+HOSTILE_INPUT: Final = (
+    SignXMLException,
+    InvalidSignature,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    etree.LxmlError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+)
+"""What signxml and the certificate reader below it answer bytes with that nobody honest would send."""
 
 
 class NotXmlError(Exception):
@@ -105,16 +120,8 @@ def _holds(root: etree._Element, position: int, ca_pem_file: Path) -> Signature 
     config = SignatureConfiguration(expect_references=True)
     try:
         results: Any = _Verifier(position).verify(root, ca_pem_file=str(ca_pem_file), expect_config=config)
-    except (
-        SignXMLException,
-        UnsupportedAlgorithm,
-        etree.LxmlError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-    ):
-        return None  # signxml answers hostile input with all of these
+    except HOSTILE_INPUT:
+        return None
     if not results:
         return None
     signature = results[0].signature_xml

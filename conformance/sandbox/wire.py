@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl
 from conformance.sandbox.faults import Action, Call, FaultPlan, PaperNames, Rule
 
 LARGEST_BODY = 64 * 1024 * 1024
+BY_PLAN = "từ chối theo kế hoạch lỗi"
+"""Detail of a record that a rule refused."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -108,7 +110,10 @@ class HttpFace:
             await _write(send, json_reply(404, {"message": "Not Found"}))
             return
         reply = await self._act(scope, call, request)
-        if reply is not None:
+        if reply is None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        else:
             await _write(send, reply)
 
     async def _act(self, scope: Scope, call: Call, request: Received) -> Reply | None:
@@ -118,7 +123,7 @@ class HttpFace:
             if rule.action is Action.SLOW:
                 await asyncio.sleep(rule.delay_ms / 1000)
         decided = next((rule for rule in rules if rule.action is not Action.SLOW), None)
-        if decided is None:
+        if decided is None or (decided.action is Action.REFUSE and call is not Call.SUBMIT):
             return destination.answer(call, request)
         if decided.action is Action.DOWN:
             self._drop(scope, True)
@@ -127,7 +132,7 @@ class HttpFace:
             destination.answer(call, request)
             self._drop(scope, False)
             return None
-        if decided.action is Action.REFUSE and call is Call.SUBMIT:
+        if decided.action is Action.REFUSE:
             return destination.refuse(request, decided.code)
         return _faulty(decided)
 

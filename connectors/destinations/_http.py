@@ -36,7 +36,6 @@ MAX_ANSWER = 1024 * 1024
 
 _NOTHING_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _KEEPALIVE_S = 3.0
-"""Shorter than the servers' usual five seconds: a request on a connection that is just being closed ends as `Uncertain`."""
 _PLAIN_CODE = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _LONGEST_RETRY_AFTER = timedelta(days=7)
 
@@ -69,7 +68,13 @@ class HttpPeer:
         ca: str,
         connect_timeout: timedelta,
         answer_timeout: timedelta,
+        keep_connections: bool = True,
     ) -> None:
+        """`keep_connections` uses an idle connection for the next request within three seconds.
+
+        Such a request can meet a server that is just closing, which looks like a lost answer: a destination that cannot be
+        asked whether a document arrived does without.
+        """
         self.where = where
         """Name of the destination: what faults carry as their position."""
         self._answer_timeout = answer_timeout.total_seconds()
@@ -77,10 +82,18 @@ class HttpPeer:
         self._deadline = 2 * connect + 2 * self._answer_timeout
         self._base = url.rstrip("/")
         self._client = httpx.AsyncClient(
-            verify=_trust(where, ca) if url.startswith("https:") else False,
+            verify=_trust(where, ca),
             timeout=httpx.Timeout(self._answer_timeout, connect=connect, pool=connect),
-            headers={"Accept-Encoding": "gzip", "User-Agent": "lienthong"},
-            limits=httpx.Limits(max_connections=None, keepalive_expiry=_KEEPALIVE_S),
+            headers={
+                "Accept-Encoding": "gzip",
+                "Connection": "keep-alive" if keep_connections else "close",
+                "User-Agent": "lienthong",
+            },
+            limits=httpx.Limits(
+                max_connections=None,
+                max_keepalive_connections=None if keep_connections else 0,
+                keepalive_expiry=_KEEPALIVE_S,
+            ),
             follow_redirects=False,
             trust_env=False,
         )

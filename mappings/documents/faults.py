@@ -6,7 +6,7 @@ from mappings.formats.faults import MappingFault
 
 
 class PaperIncomplete(MappingFault):
-    """Raised when the record lacks what the law wants on the paper; `where` is the field of the form, `detail` all missing ones."""
+    """Raised when the record lacks what the law wants on the paper; `where` is the field, `detail` lists all."""
 
     code = 3201
 
@@ -18,7 +18,7 @@ class FormNotInForce(MappingFault):
 
 
 class SubjectMissing(MappingFault):
-    """Raised when the record lacks what the paper is about, or its patient; `where` is the paper, `detail` the resource type."""
+    """Raised when the record lacks what the paper is about, or its patient; `detail` is the resource type."""
 
     code = 3203
 

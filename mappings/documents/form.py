@@ -114,7 +114,9 @@ class Form:
 
 def names() -> tuple[str, ...]:
     """List the papers there are forms for."""
-    return tuple(sorted(entry.name[:-5] for entry in files(f"{__package__}.forms").iterdir() if entry.name.endswith(".toml")))
+    return tuple(
+        sorted(entry.name[:-5] for entry in files(f"{__package__}.forms").iterdir() if entry.name.endswith(".toml"))
+    )
 
 
 @cache
@@ -170,7 +172,8 @@ def _section(data: dict[str, Any], mark: str) -> Section:
                 need=_need(row),
                 value=row.get("value", "{" + row["key"] + "}"),
                 choices=tuple(
-                    Choice(choice["text"], tuple(choice["codes"]), choice.get("level", 0)) for choice in row.get("choices", ())
+                    Choice(choice["text"], tuple(choice["codes"]), choice.get("level", 0))
+                    for choice in row.get("choices", ())
                 ),
                 mark=row.get("mark", mark),
             )

@@ -141,11 +141,10 @@ class Record:
         if not any(one[1] == "DD" for one in final):
             final = [one for one in listed if one[1] != "AD"] or listed
         final.sort(key=lambda one: (one[1] == "CM", one[0]))
-        seen: set[str] = set()
-        return [one[2] for one in final if not (one[2]["id"] in seen or seen.add(one[2]["id"]))]  # type: ignore[func-returns-value]  # set.add gives None on purpose
+        return list({one[2]["id"]: one[2] for one in final}.values())
 
     def cards(self, patient: Resource, start: str, end: str) -> list[Resource]:
-        """Give the insurance coverages in force during a visit, newest first; all when none says when it is in force."""
+        """Give the insurance coverages in force during a visit, newest first; one without a period is always in force."""
         mine = [
             coverage
             for coverage in self.all("Coverage")
@@ -164,13 +163,19 @@ class Record:
     def relatives(self, patient: Resource) -> list[Resource]:
         """Give father, mother and guardians, in this order, then other relatives."""
         order = {"FTH": 0, "MTH": 1, "GUARD": 2, "GRD": 2}
-        ranked = [(min((order.get(code, 9) for code in relation_codes(one)), default=9), one) for one in self.all("RelatedPerson")]
+        ranked = [
+            (min((order.get(code, 9) for code in relation_codes(one)), default=9), one)
+            for one in self.all("RelatedPerson")
+        ]
         return [one for _, one in sorted(ranked, key=lambda pair: pair[0])]
 
     def doctor(self, encounter: Resource | None) -> Resource | None:
         """Give the practitioner who answers for a visit: the attender, else anybody taking part."""
         parts = encounter.get("participant", []) if encounter else []
-        ranked = sorted(parts, key=lambda part: "ATND" not in {c.get("code") for t in part.get("type", []) for c in t.get("coding", [])})
+        ranked = sorted(
+            parts,
+            key=lambda part: "ATND" not in {c.get("code") for t in part.get("type", []) for c in t.get("coding", [])},
+        )
         return next(self.of_type([part.get("individual") for part in ranked], "Practitioner"), None)
 
     def place(self, encounter: Resource | None) -> dict[str, str]:
@@ -217,7 +222,7 @@ def value_text(observation: Resource) -> str:
         ("valueTime", str),
     ):
         if key in observation:
-            return write(observation[key])  # type: ignore[operator,no-any-return]  # each writer fits its key
+            return write(observation[key])
     if "valueBoolean" in observation:
         return "Có" if observation["valueBoolean"] else "Không"
     if "valueRange" in observation:

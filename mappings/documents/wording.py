@@ -186,3 +186,12 @@ def flag(concepts: list[dict[str, Any]]) -> str:
     """Write what an interpretation says about a result; nothing for a normal one or one that repeats the value."""
     codes = [coding.get("code", "") for one in concepts for coding in one.get("coding", [])]
     return next((_FLAGS[code] for code in codes if code in _FLAGS), "")
+
+
+def limits(reference_range: dict[str, Any]) -> str:
+    """Write a reference range: its own text, else `low - high`, `≥ low`, `≤ high`."""
+    said: str = reference_range.get("text", "")
+    low, high = amount(reference_range.get("low", {})), amount(reference_range.get("high", {}))
+    if said or (low and high):
+        return said or f"{low} - {high}"
+    return f"≥ {low}" if low else f"≤ {high}" if high else ""

@@ -62,8 +62,6 @@ TABLE_0211 = {
 }
 """What MSH-18 may say → the codec's name. Standard: HL7 v2.5.1 table 0211."""
 
-_TRANSPARENT = re.compile(r"^(utf-8|ascii|tcvn3|vni|viqr|iso8859-\d+|cp125\d|koi8-[ru])$")
-
 
 def codec_name(name: str) -> str | None:
     """Give the one name of a codec, or None when neither we nor Python know it."""
@@ -75,11 +73,6 @@ def codec_name(name: str) -> str | None:
     except (LookupError, ValueError):
         return None
     return info.name if info._is_text_encoding else None
-
-
-def is_transparent(codec: str) -> bool:
-    """Tell whether every ASCII byte of the encoding is that ASCII character, so that bytes may be split on delimiters."""
-    return _TRANSPARENT.match(codec) is not None
 
 
 def decode(raw: bytes, name: str) -> str:
@@ -167,7 +160,8 @@ def _viqr_letter(match: re.Match[str]) -> str:
 
 # ---- suspicion ----
 
-_EXAMINED = 65_536
+EXAMINED = 65_536
+"""How much of a message `suspect` looks at; in bytes or characters."""
 _HIGH_WORD = re.compile(r"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
 _VIQR_WORD = re.compile(r"(?<![A-Za-z])(?=[A-Za-z]*(?:[AaEeOoUu][\^(+*]|[AaEeIiOoUuYy]['`?~]))[A-Za-z^(+*'`?~]{2,12}")
 _NUCLEI = (
@@ -191,9 +185,11 @@ def suspect(content: str | bytes) -> list[tuple[int, str, str]]:
     view = _single_byte_view(content)
     if view is None:
         return []
+    if view.isascii() and not any(mark in view for mark in "^(+*'`?~"):
+        return []
     words = _HIGH_WORD.findall(view)
     if not words:
-        found = [word for word in _VIQR_WORD.findall(view) if _is_syllable(viqr_to_text(word))]
+        found = {word for word in _VIQR_WORD.findall(view) if len(word) > 2 and _is_syllable(viqr_to_text(word))}
         return [(VIQR_SUSPECTED, "", "viqr")] if len(found) >= 2 else []
     best, code, name = sum(map(_is_syllable, words)), 0, ""
     for candidate, its_code in (("tcvn3", TCVN3_SUSPECTED), ("vni", VNI_SUSPECTED), ("cp1258", CP1258_SUSPECTED)):
@@ -206,13 +202,13 @@ def suspect(content: str | bytes) -> list[tuple[int, str, str]]:
 def _single_byte_view(content: str | bytes) -> str | None:
     """Give the content with one character per byte of the supposed legacy encoding; None when it cannot be one."""
     if isinstance(content, bytes):
-        content = content[:_EXAMINED]
+        content = content[:EXAMINED]
         try:
             text = codecs.getincrementaldecoder("utf-8")().decode(content)
         except UnicodeDecodeError:
             return content.decode("latin-1")
     else:
-        text = content[:_EXAMINED]
+        text = content[:EXAMINED]
     for encoding in ("latin-1", "cp1252"):
         try:
             return text.encode(encoding).decode("latin-1")

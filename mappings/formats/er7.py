@@ -1,7 +1,8 @@
-"""Read HL7 v2 messages in ER7 encoding, lazily, on bytes, keeping the position of everything.
+"""Read HL7 v2 messages in ER7 encoding, lazily, keeping the position of everything.
 
-Splitting happens when a field is asked for; a value is decoded when it is read. Does not validate against message structures,
-does not map, does not write whole messages (acknowledgements are written by `mappings/hl7v2/ack.py` with `escape`).
+The bytes are decoded and cut into lines at once, because the charset has to be checked anyhow; everything below a line is split
+and unescaped when it is asked for. Does not validate against message structures, does not map, does not write whole messages
+(acknowledgements are written by `mappings/hl7v2/ack.py` with `escape`).
 
 What is read gladly although the standard frowns: any of CR, LF, CRLF as segment end; white space or a byte order mark before
 MSH; MSH-2 with fewer than four characters; declared ASCII that is UTF-8 (with a notice). What is refused is a fault with its
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -34,16 +35,14 @@ from mappings.formats.faults import (
 NULL: Final = '""'
 """The value that says "delete what you have", which an empty field does not. Standard: HL7 v2.5.1 §2.5.3"""
 
-_NULL_BYTES = b'""'
-_SPACE = b" \t\r\n\x0b\x0c"
-_UTF8_BOM = b"\xef\xbb\xbf"
-_SEGMENT = re.compile(rb"^[A-Z][A-Z0-9]{2}$")
+_SPACE = " \t\r\n\v\f"
+_SPACE_BYTES = _SPACE.encode("ascii")
+_SEGMENT = re.compile(r"^[A-Z][A-Z0-9]{2}$")
 _HEADERS = ("MSH", "FHS", "BHS")
-_NAMES: dict[bytes, str] = {}
-"""Segment names seen and found good, so that a name is checked once and shared."""
+_NAMES: set[str] = set()
+"""Segment names found good, so that a name is checked once."""
 _CONTROLS = dict.fromkeys([*(n for n in range(32) if chr(n) not in "\t\n\r"), 0xFFFE, 0xFFFF])
 """Characters no XML and no database takes; they are left out of values (the raw bytes keep them)."""
-_viqr = charsets.decoder("viqr")
 
 
 class Delimiters(NamedTuple):
@@ -58,7 +57,6 @@ class Delimiters(NamedTuple):
 
 
 DEFAULT: Final = Delimiters()
-_NONE: Final = Delimiters(component=b"", repetition=b"", escape=b"", subcomponent=b"")
 
 
 # ---- values ----
@@ -69,34 +67,33 @@ class _Reading:
 
     __slots__ = (
         "blank",
+        "charset",
         "component",
-        "decode",
         "delimiters",
         "escape",
         "field",
-        "hexadecimal",
+        "is_viqr",
         "repetition",
         "subcomponent",
     )
 
-    def __init__(
-        self, delimiters: Delimiters, decode: Callable[[bytes], str], hexadecimal: Callable[[bytes], str] | None = None
-    ) -> None:
+    def __init__(self, delimiters: Delimiters, charset: str) -> None:
         self.delimiters = delimiters
-        self.decode = decode
-        self.hexadecimal = hexadecimal
-        """Decodes what `\\X..\\` holds when that is another charset than the bytes around it; None when it is the same."""
+        self.charset = charset
+        self.is_viqr = charset == "viqr"
         # A delimiter that is not in use becomes CR, which stands in no value.
-        self.field, self.component, self.repetition, self.escape, self.subcomponent = (
-            mark or b"\r" for mark in delimiters[:5]
-        )
+        marks = [(mark or b"\r").decode("ascii") for mark in delimiters[:5]]
+        self.field, self.component, self.repetition, self.escape, self.subcomponent = marks
         self.blank = self.component + self.repetition + self.subcomponent
 
-    def value(self, data: bytes) -> str:
-        """Give the text of one value: unescaped, composed (NFC), without control characters."""
-        if self.escape in data:
-            data = _unescaped(data, self)
-        text = data.decode("ascii") if data.isascii() and self.decode is not _viqr else self.decode(data)
+    def value(self, text: str) -> str:
+        """Give one value: unescaped, composed (NFC), without control characters."""
+        if self.escape in text:
+            text = _unescaped(text, self)
+        elif text.isascii() and text.isprintable() and not self.is_viqr:
+            return text
+        if self.is_viqr:
+            text = charsets.viqr_to_text(text)
         if not text.isascii():
             text = unicodedata.normalize("NFC", text)
         return text if text.isprintable() else text.translate(_CONTROLS)
@@ -105,20 +102,25 @@ class _Reading:
 class _Components:
     """Something with components: a repetition, or a field standing for its first one."""
 
-    __slots__ = ("_reading", "_split", "raw")
+    __slots__ = ("_reading", "_split", "_written")
 
-    def __init__(self, raw: bytes, reading: _Reading) -> None:
-        self.raw = raw
+    def __init__(self, written: str, reading: _Reading) -> None:
+        self._written = written
         self._reading = reading
-        self._split: list[bytes] | None = None
+        self._split: list[str] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.raw) and self.raw != _NULL_BYTES and bool(self.raw.strip(self._reading.blank))
+        return self._written != NULL and bool(self._written.strip(self._reading.blank))
+
+    @property
+    def raw(self) -> bytes:
+        """The whole as it was written, escapes and all, in UTF-8 whatever the charset of the message."""
+        return self._written.encode()
 
     @property
     def is_null(self) -> bool:
         """Tell whether the whole is `""`: the sender wants the value deleted."""
-        return self.raw == _NULL_BYTES
+        return self._written == NULL
 
     @property
     def text(self) -> str:
@@ -130,35 +132,38 @@ class _Components:
         parts = self._split or self._cut()
         if not 0 < n <= len(parts):
             return ""
-        data = parts[n - 1]
+        text = parts[n - 1]
         reading = self._reading
-        if reading.subcomponent in data:
-            below = data.split(reading.subcomponent)
-            data = below[s - 1] if 0 < s <= len(below) else b""
+        if reading.subcomponent in text:
+            below = text.split(reading.subcomponent)
+            text = below[s - 1] if 0 < s <= len(below) else ""
         elif s != 1:
             return ""
-        return reading.value(data) if data and data != _NULL_BYTES else ""
+        return reading.value(text) if text and text != NULL else ""
 
     @property
     def components(self) -> int:
         """How many components there are, empty ones included; 0 when absent."""
-        return len(self._split or self._cut()) if self.raw else 0
+        return len(self._split or self._cut()) if self._written else 0
 
     def is_null_component(self, n: int) -> bool:
         """Tell whether component `n` is `""`."""
         parts = self._split or self._cut()
-        return 0 < n <= len(parts) and parts[n - 1] == _NULL_BYTES
+        return 0 < n <= len(parts) and parts[n - 1] == NULL
 
     @property
     def whole(self) -> str:
         """The first repetition as one text, component marks left standing: for prose whose sender did not escape `&` or `^`."""
-        data = self.raw.partition(self._reading.repetition)[0]
-        return "" if data == _NULL_BYTES else self._reading.value(data)
+        text = self._written.partition(self._reading.repetition)[0]
+        return "" if text == NULL else self._reading.value(text)
 
-    def _cut(self) -> list[bytes]:
+    def _cut(self) -> list[str]:
         reading = self._reading
-        self._split = self.raw.partition(reading.repetition)[0].split(reading.component)
-        return self._split
+        written = self._written
+        if reading.repetition in written:
+            written = written.partition(reading.repetition)[0]
+        self._split = parts = written.split(reading.component)
+        return parts
 
 
 class Repetition(_Components):
@@ -172,8 +177,8 @@ class Field(_Components):
 
     __slots__ = ("_repetitions",)
 
-    def __init__(self, raw: bytes, reading: _Reading) -> None:
-        self.raw = raw
+    def __init__(self, written: str, reading: _Reading) -> None:
+        self._written = written
         self._reading = reading
         self._split = None
         self._repetitions: list[Repetition] | None = None
@@ -182,8 +187,8 @@ class Field(_Components):
     def repetitions(self) -> list[Repetition]:
         """All repetitions in order, empty ones included; none when the field is absent or null."""
         if self._repetitions is None:
-            raw, reading = self.raw, self._reading
-            parts = raw.split(reading.repetition) if raw and raw != _NULL_BYTES else []
+            written, reading = self._written, self._reading
+            parts = written.split(reading.repetition) if written and written != NULL else []
             self._repetitions = [Repetition(part, reading) for part in parts]
         return self._repetitions
 
@@ -193,26 +198,26 @@ class Segment:
 
     __slots__ = ("_fields", "_line", "_made", "_reading", "name", "number", "occurrence")
 
-    def __init__(self, line: bytes, name: str, number: int, occurrence: int, reading: _Reading) -> None:
+    _made: dict[int, Field]
+
+    def __init__(self, line: str, name: str, number: int, occurrence: int, reading: _Reading) -> None:
         self._line = line
         self._reading = reading
-        self._fields: list[bytes] | None = None
-        self._made: dict[int, Field] = {}
+        self._fields: list[str] | None = None
         self.name = name
         self.number = number
         self.occurrence = occurrence
 
     def __getitem__(self, n: int) -> Field:
         """Give field `n`, counted as in the standard: MSH-1 is the field separator itself."""
-        made = self._made.get(n)
-        if made is not None:
-            return made
         fields = self._fields or self._cut()
-        reading = self._reading
-        if n <= 2 and self.name in _HEADERS:
-            reading = _Reading(_NONE, reading.decode)
-        field = self._made[n] = Field(fields[n] if 0 < n < len(fields) else b"", reading)
-        return field
+        made = self._made.get(n)
+        if made is None:
+            reading = self._reading
+            if n <= 2 and self.name in _HEADERS:
+                reading = _LITERAL
+            made = self._made[n] = Field(fields[n] if 0 < n < len(fields) else "", reading)
+        return made
 
     def __len__(self) -> int:
         """Give the number of the last populated field."""
@@ -233,16 +238,21 @@ class Segment:
 
     @property
     def raw(self) -> bytes:
-        """The line as it came, without its end."""
-        return self._line
+        """The line as it was written, without its end, in UTF-8 whatever the charset of the message."""
+        return self._line.encode()
 
-    def _cut(self) -> list[bytes]:
+    def _cut(self) -> list[str]:
         separator = self._reading.field
         fields = self._line.split(separator)
         if self.name in _HEADERS:
             fields.insert(1, separator)
         self._fields = fields
+        self._made = {}
         return fields
+
+
+_LITERAL: Final = _Reading(Delimiters(component=b"", repetition=b"", escape=b"", subcomponent=b""), "utf-8")
+"""How MSH-1 and MSH-2 are read: as they stand."""
 
 
 # ---- messages ----
@@ -263,15 +273,13 @@ def _place(position: str) -> tuple[str, int, int, int, int, int]:
 
 
 class Message:
-    """One message. Made by `parse`; `raw` are the bytes as they came, `charset` is the codec they are read with."""
+    """One message. Made by `parse`; `raw` are the bytes as they came, `charset` is the codec they were read with."""
 
     __slots__ = ("_lines", "_notices", "_reading", "_segments", "_suspected", "charset", "delimiters", "raw")
 
-    def __init__(
-        self, raw: bytes, charset: str, reading: _Reading, lines: list[bytes], notices: list[tuple[int, str, str]]
-    ) -> None:
+    def __init__(self, raw: bytes, reading: _Reading, lines: list[str], notices: list[tuple[int, str, str]]) -> None:
         self.raw = raw
-        self.charset = charset
+        self.charset = reading.charset
         self.delimiters = reading.delimiters
         self._reading = reading
         self._lines = lines
@@ -281,28 +289,31 @@ class Message:
 
     @classmethod
     def parse(cls, raw: bytes, charset: str = "auto") -> Message:
-        """Find delimiters, charset and segments; every byte is checked against the charset now, read later.
+        """Find charset, delimiters and segments.
 
         `charset` is `auto` (MSH-18, and UTF-8 when that is silent), a Python codec, or `tcvn3`, `vni`, `viqr`.
         Raises EmptyMessage, HeaderMissing, DelimitersInvalid, CharsetMismatch and SegmentInvalid.
         """
         notices: list[tuple[int, str, str]] = []
-        data, start, wide = _unwrapped(raw)
-        if not data:
+        start = len(raw) - len(raw.lstrip(_SPACE_BYTES))
+        if start == len(raw):
             raise EmptyMessage()
-        if not data.startswith(b"MSH"):
-            raise HeaderMissing(f"byte {start}")
-        delimiters = _delimiters(data)
-        codec = wide or _codec(data, delimiters, charset, start, notices)
-        decode: Callable[[bytes], str] = charsets.decoder(codec)
-        hexadecimal = None
-        if wide or not charsets.is_transparent(codec):
-            if not wide:
-                data = _decoded(data, codec, start).encode()
-            hexadecimal, decode = decode, charsets.decoder("utf-8")
-            delimiters = _delimiters(data)
-        reading = _Reading(delimiters, decode, hexadecimal)
-        return cls(raw, codec, reading, _lines(data, delimiters.field, notices), notices)
+        codec = _wide(raw)
+        if not codec:
+            if raw.startswith(b"\xef\xbb\xbf", start):
+                start = len(raw) - len(raw[start + 3 :].lstrip(_SPACE_BYTES))
+                if start == len(raw):
+                    raise EmptyMessage()
+            if not raw.startswith(b"MSH", start):
+                raise HeaderMissing(f"byte {start}")
+            codec = _chosen(charset) if charset != "auto" else _declared(raw, start, notices)
+        text = _decoded(raw, codec, start)
+        if not text.startswith("MSH"):
+            text = text.strip(_SPACE + "\ufeff")
+            if not text.startswith("MSH"):
+                raise HeaderMissing(f"byte {start}") if text else EmptyMessage()
+        reading = _Reading(_delimiters(text), codec)
+        return cls(raw, reading, _lines(text, reading.field, notices), notices)
 
     @property
     def segments(self) -> list[Segment]:
@@ -312,7 +323,7 @@ class Message:
             seen: dict[str, int] = {}
             for number, line in enumerate(self._lines, 1):
                 if line:
-                    name = _NAMES.get(line[:3]) or line[:3].decode("ascii")
+                    name = line[:3]
                     seen[name] = occurrence = seen.get(name, 0) + 1
                     made.append(Segment(line, name, number, occurrence, self._reading))
             self._segments = made
@@ -345,10 +356,9 @@ class Message:
         if r > len(repetitions):
             return None
         repetition = repetitions[r - 1]
-        found = repetition.c(c, s)
-        if not found and s == 1 and repetition.is_null_component(c):
+        if s == 1 and repetition.is_null_component(c):
             return NULL
-        return found or None
+        return repetition.c(c, s) or None
 
     @property
     def notices(self) -> list[tuple[int, str, str]]:
@@ -359,133 +369,113 @@ class Message:
                 self._notices += charsets.suspect(self._prose())
         return self._notices
 
-    def _prose(self) -> bytes:
+    def _prose(self) -> str:
         """Give the beginning of the message with delimiters as spaces and escapes undone, for the eye of `suspect`."""
-        data, reading = b"\r".join(self._lines[1:])[:65_536], self._reading
-        data = data.translate(bytes.maketrans(reading.field + reading.blank, b" " * len(reading.field + reading.blank)))
-        for letter, plain in ((b"S", reading.component), (b"R", reading.repetition), (b"T", reading.subcomponent)):
-            data = data.replace(reading.escape + letter + reading.escape, plain)
-        return data
+        reading, mark = self._reading, self._reading.escape
+        text = "\r".join(self._lines[1:])[: charsets.EXAMINED]
+        text = text.translate(dict.fromkeys(map(ord, reading.field + reading.blank), " "))
+        for letter, plain in (("S", reading.component), ("R", reading.repetition), ("T", reading.subcomponent)):
+            text = text.replace(mark + letter + mark, plain)
+        return text
 
 
-def _unwrapped(raw: bytes) -> tuple[bytes, int, str]:
-    """Take white space and byte order mark away: what is left, where it begins, and the codec when it was UTF-16 or -32."""
-    for mark, codec in (
-        (b"\xff\xfe\0\0", "utf-32"),
-        (b"\0\0\xfe\xff", "utf-32"),
-        (b"\xff\xfe", "utf-16"),
-        (b"\xfe\xff", "utf-16"),
-    ):
-        if raw.startswith(mark):
-            return _decoded(raw, codec, 0).encode().strip(_SPACE), 0, codec
-    if b"\0" in raw[:8]:
-        for sample, codec in ((b"M\0S\0", "utf-16-le"), (b"\0M\0S", "utf-16-be")):
-            if raw.startswith(sample):
-                return _decoded(raw, codec, 0).encode().strip(_SPACE), 0, codec
-    data = raw.lstrip(_SPACE)
-    if data.startswith(_UTF8_BOM):
-        data = data[3:].lstrip(_SPACE)
-    return data, len(raw) - len(data), ""
+def _wide(raw: bytes) -> str:
+    """Name the codec when the bytes are UTF-16 or UTF-32, which show in the first of them; else `""`."""
+    if raw.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return "utf-32"
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    return {b"M\0S\0": "utf-16-le", b"\0M\0S": "utf-16-be"}.get(raw[:4], "")
 
 
-def _delimiters(data: bytes) -> Delimiters:
-    if data[3:9] == b"|^~\\&|":
+def _delimiters(text: str) -> Delimiters:
+    if text[3:9] == "|^~\\&|":
         return DEFAULT
-    field = data[3:4]
+    field = text[3:4]
     if not _usable(field):
         raise DelimitersInvalid("MSH-1")
-    marks = re.split(rb"[\r\n" + re.escape(field) + rb"]", data[4:12], maxsplit=1)[0]
-    if not 1 <= len(marks) <= 5 or not all(_usable(marks[i : i + 1]) for i in range(len(marks))):
+    marks = re.split("[\r\n" + re.escape(field) + "]", text[4:12], maxsplit=1)[0]
+    if not 1 <= len(marks) <= 5 or not all(map(_usable, marks)):
         raise DelimitersInvalid("MSH-2", f"{len(marks)} characters")
-    if len(set(marks + field)) != len(marks) + 1:
+    if len({*marks, field}) != len(marks) + 1:
         raise DelimitersInvalid("MSH-2", "a character stands twice")
-    return Delimiters(field, *(marks[i : i + 1] for i in range(5)))
+    return Delimiters(field.encode("ascii"), *(marks[i : i + 1].encode("ascii") for i in range(5)))
 
 
-def _usable(mark: bytes) -> bool:
-    return len(mark) == 1 and 0x21 <= mark[0] <= 0x7E and not mark.isalnum() and mark != b'"'
+def _usable(mark: str) -> bool:
+    return len(mark) == 1 and "!" <= mark <= "~" and not mark.isalnum() and mark != '"'
 
 
-def _codec(data: bytes, delimiters: Delimiters, charset: str, start: int, notices: list[tuple[int, str, str]]) -> str:
-    """Choose the codec and make sure that the bytes obey it."""
-    if charset != "auto":
-        codec = charsets.codec_name(charset)
-        if codec is None:
-            raise CharsetMismatch("MSH-18", "the channel names an unknown charset")
-        if charsets.is_transparent(codec):
-            _check(data, codec, start)
-        return codec
-    line = _first_line(data, 0).split(delimiters.field, 18)
-    declared = line[17].split(delimiters.repetition or b"~", 1)[0].strip() if len(line) > 17 else b""
-    if data.isascii() and b"\x1b" not in data:
-        known = charsets.TABLE_0211.get(declared.decode("ascii").upper(), "") if declared else "utf-8"
-        if not known:
-            notices.append((CHARSET_UNKNOWN, "MSH-18", ""))
-        return known if known and charsets.is_transparent(known) else "utf-8"
-    codec = charsets.TABLE_0211.get(declared.decode("ascii", "replace").upper()) if declared else "utf-8"
+def _chosen(charset: str) -> str:
+    codec = charsets.codec_name(charset)
     if codec is None:
-        _check(data, "utf-8", start)
-        notices.append((CHARSET_UNKNOWN, "MSH-18", ""))
-        return "utf-8"
-    if codec == "ascii" or codec.startswith(("utf-16", "utf-32")):
-        _check(data, "utf-8", start)
-        notices.append((CHARSET_DECLARED_WRONGLY, "MSH-18", codec))
-        return "utf-8"
-    if charsets.is_transparent(codec):
-        _check(data, codec, start)
-        if codec.startswith("iso8859") and _is_utf8(data):
-            notices.append((CHARSET_DOUBTFUL, "MSH-18", codec))
+        raise CharsetMismatch("MSH-18", "the channel names an unknown charset")
     return codec
 
 
-def _check(data: bytes, codec: str, start: int) -> None:
-    if not data.isascii():
-        _decoded(data, codec, start)
+def _declared(raw: bytes, start: int, notices: list[tuple[int, str, str]]) -> str:
+    """Choose the codec MSH-18 declares; where it plainly lies, the one that is plainly true, with a notice."""
+    line = _first_line(raw, start)
+    fields = line.split(line[3:4] or b"|", 18)
+    declared = re.split(rb"[^0-9A-Za-z _./-]", fields[17], maxsplit=1)[0].strip() if len(fields) > 17 else b""
+    if not declared:
+        return "utf-8"
+    codec = charsets.TABLE_0211.get(declared.decode("ascii").upper())
+    if codec is None:
+        notices.append((CHARSET_UNKNOWN, "MSH-18", ""))
+        return "utf-8"
+    if codec.startswith(("utf-16", "utf-32")) or (codec == "ascii" and not raw.isascii()):
+        notices.append((CHARSET_DECLARED_WRONGLY, "MSH-18", codec))
+        return "utf-8"
+    if codec.startswith("iso8859") and not raw.isascii() and _is_utf8(raw):
+        notices.append((CHARSET_DOUBTFUL, "MSH-18", codec))
+    return codec
 
 
-def _decoded(data: bytes, codec: str, start: int) -> str:
+def _decoded(raw: bytes, codec: str, start: int) -> str:
     """Decode all of it or say where it cannot be."""
     try:
-        return charsets.decoder(codec)(data)
+        if codec == "viqr":
+            return raw[start:].decode("ascii")  # its marks are delimiters too: each value is decoded by itself
+        return charsets.decoder(codec)(raw[start:] if start else raw)
     except UnicodeDecodeError as error:
-        looks = charsets.suspect(data)
-        hint = f"{codec}, looks like {looks[0][2]}" if looks else codec
-        raise CharsetMismatch(f"byte {start + error.start}", hint) from None
-    except LookupError:
-        raise CharsetMismatch("MSH-18", "charset not supported") from None
+        looks = charsets.suspect(raw)
+        raise CharsetMismatch(
+            f"byte {start + error.start}", f"{codec}, looks like {looks[0][2]}" if looks else codec
+        ) from None
 
 
-def _is_utf8(data: bytes) -> bool:
+def _is_utf8(raw: bytes) -> bool:
     try:
-        data.decode("utf-8")
+        raw.decode("utf-8")
     except UnicodeDecodeError:
         return False
     return True
 
 
-def _lines(data: bytes, field: bytes, notices: list[tuple[int, str, str]]) -> list[bytes]:
+def _lines(text: str, field: str, notices: list[tuple[int, str, str]]) -> list[str]:
     """Cut into segments; raise SegmentInvalid for a line that is none."""
     broken = False
-    if b"\n" in data:
-        data = data.rstrip(_SPACE).replace(b"\r\n", b"\r")
-        if b"\r" not in data:
-            data = data.replace(b"\n", b"\r")
-        elif b"\n" in data:
-            data = re.sub(rb"\n(?=[A-Z][A-Z0-9]{2}" + re.escape(field) + rb"|\r|\n)", b"\r", data)
-            broken = b"\n" in data
-    lines = data.split(b"\r")
+    if "\n" in text:
+        text = text.rstrip(_SPACE).replace("\r\n", "\r")
+        if "\r" not in text:
+            text = text.replace("\n", "\r")
+        elif "\n" in text:
+            text = re.sub("\n(?=[A-Z][A-Z0-9]{2}" + re.escape(field) + "|[\r\n])", "\r", text)
+            broken = "\n" in text
+    lines = text.split("\r")
     for number, line in enumerate(lines, 1):
         if line[3:4] == field and line[:3] in _NAMES:
             continue
         if not line.strip(_SPACE):
-            lines[number - 1] = b""
+            lines[number - 1] = ""
             continue
-        if not _SEGMENT.match(line[:3]) or line[3:4] not in (field, b""):
+        if not _SEGMENT.match(line[:3]) or line[3:4] not in (field, ""):
             raise SegmentInvalid(f"line {number}")
         if len(_NAMES) < 4096:
-            _NAMES[line[:3]] = line[:3].decode("ascii")
+            _NAMES.add(line[:3])
     if broken:
-        notices += [(LINE_BREAK_IN_FIELD, f"line {n}", "") for n, line in enumerate(lines, 1) if b"\n" in line]
+        notices += [(LINE_BREAK_IN_FIELD, f"line {n}", "") for n, line in enumerate(lines, 1) if "\n" in line]
     return lines
 
 
@@ -502,68 +492,64 @@ def unescape(data: bytes, delimiters: Delimiters = DEFAULT, charset: str = "utf-
 
     Standard: HL7 v2.5.1 §2.7
     """
-    codec = charsets.codec_name(charset)
-    if codec is None:
-        raise CharsetMismatch("", "charset not supported")
-    try:
-        return _Reading(delimiters, charsets.decoder(codec)).value(data)
-    except UnicodeDecodeError as error:
-        raise CharsetMismatch(f"byte {error.start}", codec) from None
+    codec = _chosen(charset)
+    return _Reading(delimiters, codec).value(_decoded(data, codec, 0))
 
 
 @lru_cache(maxsize=64)
-def _sequences(mark: bytes) -> re.Pattern[bytes]:
+def _sequences(mark: str) -> re.Pattern[str]:
     pattern = (
-        rb"\\(?:(?P<plain>[FSTREPHN])"
-        rb"|X(?P<hex>(?:[0-9A-Fa-f]{2})+(?:\\\\X(?:[0-9A-Fa-f]{2})+)*)"
-        rb"|\.(?P<layout>[A-Za-z]{2}) *(?P<count>[+-]?\d{0,4})"
-        rb"|(?P<kept>C[0-9A-Fa-f]{4}|M[0-9A-Fa-f]{4,6}|Z[0-9A-Za-z]*))\\"
+        r"@(?:(?P<plain>[FSTREPHN])"
+        r"|X(?P<hex>(?:[0-9A-Fa-f]{2})+(?:@@X(?:[0-9A-Fa-f]{2})+)*)"
+        r"|\.(?P<layout>[A-Za-z]{2}) *(?P<count>[+-]?[0-9]{0,4})"
+        r"|(?:C[0-9A-Fa-f]{4}|M[0-9A-Fa-f]{4,6}|Z[0-9A-Za-z]*))@"
     )
-    return re.compile(pattern.replace(rb"\\", re.escape(mark)))
+    return re.compile(pattern.replace("@", re.escape(mark)))
 
 
-def _unescaped(data: bytes, reading: _Reading) -> bytes:
+def _unescaped(text: str, reading: _Reading) -> str:
     marks = reading.delimiters
-    plain = {b"F": reading.field, b"S": marks.component or b"^", b"T": marks.subcomponent or b"&", b"E": reading.escape}
-    plain |= {b"R": marks.repetition or b"~", b"P": marks.truncation or b"#", b"H": b"", b"N": b""}
+    plain = {"F": reading.field, "E": reading.escape, "H": "", "N": ""}
+    for letter, mark, usual in (
+        ("S", marks.component, "^"),
+        ("T", marks.subcomponent, "&"),
+        ("R", marks.repetition, "~"),
+        ("P", marks.truncation, "#"),
+    ):
+        plain[letter] = mark.decode("ascii") or usual
 
-    def replaced(match: re.Match[bytes]) -> bytes:
-        letter = match["plain"]
+    def replaced(match: re.Match[str]) -> str:
+        letter, digits, layout, count = match.groups()
         if letter is not None:
             return plain[letter]
-        if match["hex"] is not None:
+        if digits is not None:
             return _from_hex(match, reading)
-        if match["layout"] is not None:
-            return _layout(match)
-        return match[0]
+        return match[0] if layout is None else _layout(match[0], layout.lower(), count)
 
-    return _sequences(reading.escape).sub(replaced, data)
+    return _sequences(reading.escape).sub(replaced, text)
 
 
-def _from_hex(match: re.Match[bytes], reading: _Reading) -> bytes:
-    """Give the bytes that are spelled out, in the charset of the bytes around them; as they stand when they are no text."""
-    raw = bytes.fromhex(match["hex"].replace(reading.escape + reading.escape + b"X", b"").decode("ascii"))
+def _from_hex(match: re.Match[str], reading: _Reading) -> str:
+    """Give the text that is spelled out in the message's charset; as it stands when it is no text there."""
     try:
-        text = (reading.hexadecimal or reading.decode)(raw)
-    except UnicodeDecodeError:
+        return _decoded(bytes.fromhex(match["hex"].replace(reading.escape * 2 + "X", "")), reading.charset, 0)
+    except CharsetMismatch:
         return match[0]
-    return text.encode() if reading.hexadecimal else raw
 
 
-def _layout(match: re.Match[bytes]) -> bytes:
-    command, count = match["layout"].lower(), match["count"]
-    times = min(max(int(count), 1), _MOST_SPACES) if count.strip(b"+-") else 1
+def _layout(sequence: str, command: str, count: str) -> str:
+    times = min(max(int(count), 1), _MOST_SPACES) if count.strip("+-") else 1
     match command:
-        case b"br" | b"ce":
-            return b"\n"
-        case b"sp":
-            return b"\n" * times
-        case b"sk":
-            return b" " * times
-        case b"in" | b"ti" | b"fi" | b"nf":
-            return b""
+        case "br" | "ce":
+            return "\n"
+        case "sp":
+            return "\n" * times
+        case "sk":
+            return " " * times
+        case "in" | "ti" | "fi" | "nf":
+            return ""
         case _:
-            return match[0]
+            return sequence
 
 
 def escape(text: str, delimiters: Delimiters = DEFAULT) -> str:
@@ -594,19 +580,20 @@ def split_batch(raw: bytes) -> list[bytes]:
 
     Standard: HL7 v2.5.1 §2.10.3
     """
-    data, start, wide = _unwrapped(raw)
-    if not data:
-        return [raw]
+    wide = _wide(raw)
+    data = (_decoded(raw, wide, 0).lstrip("\ufeff").encode() if wide else raw.removeprefix(b"\xef\xbb\xbf")).strip(
+        _SPACE_BYTES
+    )
     separator = re.escape(data[3:4])
     heads = [match.start() for match in re.finditer(rb"(?:^|(?<=[\r\n]))MSH(?=" + separator + rb")", data)]
     if data[:3] not in (b"FHS", b"BHS") and (len(heads) <= 1 or heads[0] != 0):
         return [raw]
     for line in re.split(rb"[\r\n]+", data[: heads[0] if heads else len(data)]):
         if line and line[:3] not in (b"FHS", b"BHS", b"BTS", b"FTS"):
-            raise HeaderMissing(f"byte {start}")
-    trailer = re.compile(rb"(?:^|(?<=[\r\n]))(?:BTS|FTS|FHS|BHS)(?:" + separator + rb"[^\r\n]*)?(?:[\r\n]+|$)")
-    messages = [trailer.sub(b"", data[a:b]) for a, b in zip(heads, [*heads[1:], len(data)], strict=True)]
-    return [message.decode("utf-8").encode(wide) for message in messages] if wide else messages
+            raise HeaderMissing(f"byte {raw.find(data[:3])}")
+    around = re.compile(rb"(?:^|(?<=[\r\n]))(?:BTS|FTS|FHS|BHS)(?:" + separator + rb"[^\r\n]*)?(?:[\r\n]+|$)")
+    messages = [around.sub(b"", data[a:b]) for a, b in zip(heads, [*heads[1:], len(data)], strict=True)]
+    return [message.decode().encode(wide) for message in messages] if wide else messages
 
 
 # ---- headers ----
@@ -644,14 +631,14 @@ def header(raw: bytes) -> Header:
         at = raw.find(b"MSH")
         if at < 0:
             return Header()
-    line = _first_line(raw, at)
+    line = _first_line(raw, at).decode("utf-8", "replace")
     try:
         delimiters = _delimiters(line)
     except DelimitersInvalid:
         mark = line[3:4]
-        delimiters = DEFAULT._replace(field=mark) if _usable(mark) and mark not in DEFAULT[1:] else DEFAULT
+        delimiters = DEFAULT._replace(field=mark.encode("ascii")) if _usable(mark) and mark not in "^~\\&" else DEFAULT
     component = delimiters.component.decode("ascii")
-    fields = line.decode("utf-8", "replace").split(delimiters.field.decode("ascii"), 18)
+    fields = line.split(delimiters.field.decode("ascii"), 18)
     if len(fields) < 18:
         fields += [""] * (18 - len(fields))
 
@@ -659,7 +646,7 @@ def header(raw: bytes) -> Header:
         if text == NULL:
             return ""
         if not text.isascii() or not text.isprintable() or delimiters.escape.decode("ascii") in text:
-            text = _Reading(delimiters, bytes.decode).value(text.encode())
+            text = _Reading(delimiters, "utf-8").value(text)
         return text.strip()
 
     def first(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mappings import codes
+from mappings.formats import er7
 from mappings.hl7v2.datatypes import (
     FACILITY_CODE,
     Components,
@@ -300,7 +301,13 @@ def role_reference(draft: Draft, person: Element, place: Element, code: Element)
     return reference(target, person.get("display", ""))
 
 
-def practitioners(repetitions: Sequence[Components], draft: Draft) -> list[Element]:
-    """Make Practitioners of every repetition of an XCN field."""
-    found = (xcn_to_practitioner(xcn, draft) for xcn in repetitions)
-    return [person for person in found if person]
+def practitioners(repetitions: Sequence[er7.Repetition], draft: Draft) -> list[Element]:
+    """Make Practitioners of every repetition of an XCN field, the same words once per message."""
+    found: list[Element] = []
+    for xcn in repetitions:
+        if xcn.raw not in draft.people:
+            draft.people[xcn.raw] = xcn_to_practitioner(xcn, draft)
+        person = draft.people[xcn.raw]
+        if person:
+            found.append(person)
+    return found

@@ -25,6 +25,8 @@ class Components(Protocol):
 
     def c(self, n: int, s: int = 1) -> str: ...
 
+    def __bool__(self) -> bool: ...
+
 
 def compact(elements: dict[str, Any]) -> Element:
     """Leave out what is empty: FHIR has no empty strings, lists or objects. `False` and zero stay."""
@@ -94,14 +96,17 @@ def cwe_to_codeable_concept(cwe: Components, context: Context, table: str = "", 
 
     `table` is a code table of ours whose targets replace codes of that HL7 table; `system` the URI when CWE.3 is empty.
     """
+    if not cwe:
+        return None
     text = words(cwe.c(9)) or words(cwe.c(2))
     codings = []
-    for first in (1, 4):
-        coding = _coding(
-            cwe.c(first), cwe.c(first + 1), cwe.c(first + 2), cwe.c(7 if first == 1 else 8), context, table, system
-        )
-        if coding:
-            codings.append(coding)
+    first = _coding(cwe.c(1), cwe.c(2), cwe.c(3), cwe.c(7), context, table, system)
+    if first:
+        codings.append(first)
+    if cwe.c(4):
+        second = _coding(cwe.c(4), cwe.c(5), cwe.c(6), cwe.c(8), context, table, system)
+        if second:
+            codings.append(second)
     if not text:
         text = words(cwe.c(5)) or ("" if codings else words(cwe.c(1)))
     return compact({"coding": codings, "text": text}) or None
@@ -153,6 +158,8 @@ def nm_to_decimal(text: str) -> Decimal | None:
 
 def cwe_to_unit(cwe: Components, context: Context) -> Element:
     """Give `unit`, and `system` and `code` when the unit is UCUM or known to be the same as one of UCUM."""
+    if not cwe:
+        return {}
     code = code_of(cwe.c(1))
     shown = words(cwe.c(2)) or code
     if not shown:
@@ -188,6 +195,9 @@ class Subcomponents:
     def __init__(self, of: Components, n: int) -> None:
         self._of = of
         self._n = n
+
+    def __bool__(self) -> bool:
+        return bool(self._of)
 
     def c(self, n: int, s: int = 1) -> str:
         return self._of.c(self._n, n) if s == 1 else ""

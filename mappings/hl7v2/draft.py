@@ -24,6 +24,8 @@ class Draft:
         self.encounter = ""
         self.merged: tuple[str, str] | None = None
         self.notices: list[Notice] = [Notice(code, where, detail) for code, where, detail in message.notices]
+        self.people: dict[bytes, Resource | None] = {}
+        """References to Practitioners by the bytes that named them."""
         self._resources: dict[str, Resource] = {}
         self._occurrences: dict[str, int] = {}
 

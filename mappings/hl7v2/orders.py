@@ -108,7 +108,7 @@ class Results:
             self._document(obx, order)
             return
         if is_paper_field(obx):
-            observation = self._texts.take(obx)
+            observation = self._texts.take(obx, order.key if order else "")
             if observation and order and words(obx.peek(3).c(1)) == "KET_LUAN" and observation.get("valueString"):
                 order.report["conclusion"] = observation["valueString"]
         else:

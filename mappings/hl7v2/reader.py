@@ -17,11 +17,13 @@ from mappings.outcome import Coverage
 class Segment:
     """One segment, and which of its fields were used."""
 
-    __slots__ = ("_raw", "_refused", "_taken", "name")
+    __slots__ = ("_raw", "_refused", "_taken", "fields", "name")
 
     def __init__(self, raw: er7.Segment) -> None:
         self._raw = raw
         self.name = raw.name
+        self.fields = frozenset(raw.populated())
+        """Numbers of the populated fields."""
         self._taken: set[int] = set()
         self._refused: dict[int, str] = {}
 
@@ -54,7 +56,7 @@ class Segment:
         """Tell of each populated field: `None` it is mapped, a reason it is ignored, `""` it is unknown."""
         refused = self._refused
         taken = self._taken
-        for n in self._raw.populated():
+        for n in sorted(self.fields):
             if n in refused:
                 yield n, refused[n]
             elif n in taken:

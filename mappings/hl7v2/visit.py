@@ -114,11 +114,14 @@ class Texts:
 
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
-        self._kept: dict[tuple[str, str], dict[str, Any]] = {}
+        self._kept: dict[tuple[str, str, str], dict[str, Any]] = {}
 
-    def take(self, obx: Segment) -> Resource | None:
-        """Keep a paper field; further segments with the same field and sub-id are further lines of it."""
-        key = (code_of(obx.peek(3).c(1)), words(obx.peek(4).text))
+    def take(self, obx: Segment, order: str = "") -> Resource | None:
+        """Keep a paper field; further segments with the same field and sub-id are further lines of it.
+
+        A field inside an order belongs to that report, any other to the visit.
+        """
+        key = (code_of(obx.peek(3).c(1)), words(obx.peek(4).text), order)
         present = self._kept.get(key)
         if present is not None and present.get("valueString"):
             more = joined(obx[5].repetitions)
@@ -126,7 +129,7 @@ class Texts:
                 _ = obx[n]
             present["valueString"] = f"{present['valueString']}\n{more}" if more else present["valueString"]
             return None
-        observation = obx_to_observation(obx, self._draft)
+        observation = obx_to_observation(obx, self._draft, order)
         if observation is None:
             return None
         if key[0] in OCCUPATION_FIELDS:

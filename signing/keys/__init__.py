@@ -20,6 +20,14 @@ def kinds() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 
 
+def key_settings(kind: str) -> type[typing.Any]:
+    """Give the `Settings` dataclass of `kind`; raise LookupError when there is no such kind."""
+    if kind not in kinds():
+        raise LookupError(kind)
+    settings: type[typing.Any] = importlib.import_module(f"{__name__}.{kind}").Settings
+    return settings
+
+
 def open_key(kind: str, options: Mapping[str, object]) -> KeyProvider:
     """Open the key of `kind` with its settings; secrets are already resolved.
 

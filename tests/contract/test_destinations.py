@@ -202,9 +202,7 @@ def seal(data: bytes) -> bytes:
 def build(kind: str, url: str, **more: Any) -> Destination:
     settings, destination = load_destination(kind)
     quick = {"connect_timeout": timedelta(seconds=2), "answer_timeout": timedelta(milliseconds=400)}
-    made: Destination = destination(  # type: ignore[call-arg]  # the Protocol has no __init__
-        kind, settings(url=url, **{**FACES[kind].settings, **quick, **more}), seal
-    )
+    made: Destination = destination(kind, settings(url=url, **{**FACES[kind].settings, **quick, **more}), seal)
     return made
 
 

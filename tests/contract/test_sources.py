@@ -151,7 +151,7 @@ async def running(kind: str, **settings: Any) -> AsyncIterator[Running]:
     _, source_class = load_source(kind)
     intake = RecordingIntake()
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    source: Source = source_class(WIRES[kind].settings(**settings))  # type: ignore[call-arg]  # the Protocol has no __init__
+    source: Source = source_class(WIRES[kind].settings(**settings))
     task = asyncio.create_task(source.run(intake, listening.set_result))
     task.add_done_callback(lambda _: listening.done() or listening.cancel())
     await asyncio.wait({listening})

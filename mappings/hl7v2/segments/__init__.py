@@ -22,7 +22,7 @@ _NOTHING: Mapping[int, str] = {}
 def ignored(name: str) -> Mapping[int, str]:
     """Give the fields of segment `name` that are left out on purpose, with the reason."""
     module = f"{__name__}.{name.lower()}"
-    if not name.isidentifier() or find_spec(module) is None:
+    if find_spec(module) is None:
         return _NOTHING
     table: Mapping[int, str] = import_module(module).IGNORED
     return table

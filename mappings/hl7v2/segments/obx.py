@@ -92,13 +92,16 @@ def obx_to_observation(obx: Segment, draft: Draft, order: str = "", effective: s
     kind = code_of(obx[2].text).upper()
     status = code_of(obx[11].text).upper()
     observed_at = draft.moment(obx, 14)
-    value = _value(obx, kind, draft, paper)
+    unit = {} if paper else cwe_to_unit(obx[6], context)
+    value = _value(obx, kind, unit, draft, paper)
     if status and status not in codes.table("v2-0085"):
         draft.notice(faults.CODE_UNKNOWN, obx.where(11))
-    limits = None if paper else reference_range(obx[7].text, _unit_of(value))
+    limits = None if paper else reference_range(obx[7].text, unit)
+    if unit and "valueString" in value and (limits is None or len(limits) == 1):
+        obx.ignore(6, "unit beside a text value")
     observation: dict[str, Any] = {
         "resourceType": "Observation",
-        "id": _id(draft, code, sub_id, "" if paper else order, "" if paper or order else observed_at),
+        "id": _id(draft, code, sub_id, order, "" if paper or order else observed_at),
         "extension": [],
         "identifier": [],
         "status": codes.table("v2-0085").target(status) or ("final" if paper else "unknown"),
@@ -128,8 +131,13 @@ def _id(draft: Draft, code: Element, sub_id: str, order: str, observed_at: str) 
     return resource_id("Observation", system, f"{key}|{draft.nth(f'Observation|{key}')}")
 
 
+_RARE = frozenset({10, *range(15, 33)})
+
+
 def _rare(obx: Segment, observation: dict[str, Any], draft: Draft) -> None:
     """Take what most results lack."""
+    if obx.fields.isdisjoint(_RARE):
+        return
     context = draft.context
     nature = cwe_to_codeable_concept(obx[10], context, system=f"{V2_TABLE}0080")
     if nature:
@@ -185,11 +193,6 @@ def _interpretation(obx: Segment, draft: Draft) -> list[Element]:
     return [found for cwe in obx[8].repetitions if (found := cwe_to_codeable_concept(cwe, draft.context, "v2-0078"))]
 
 
-def _unit_of(value: Element) -> Element:
-    amount = value.get("valueQuantity")
-    return {name: amount[name] for name in ("unit", "system", "code") if name in amount} if amount else {}
-
-
 # ---- value[x] ----
 
 
@@ -198,8 +201,11 @@ def joined(repetitions: Sequence[er7.Repetition]) -> str:
     return "\n".join(text for text in (line.c(1).strip("\r\n").rstrip() for line in repetitions)).strip()
 
 
-def _value(obx: Segment, kind: str, draft: Draft, paper: bool) -> Element:
-    """Give `value[x]`, or `component` when a value that is not text repeats."""
+def _value(obx: Segment, kind: str, unit: Element, draft: Draft, paper: bool) -> Element:
+    """Give `value[x]`, or `component` when a value that is not text repeats.
+
+    A number sent as text is a Quantity when a unit stands beside it: many LIS send every result as ST.
+    """
     repetitions = obx[5].repetitions
     if not repetitions:
         return {}
@@ -208,9 +214,12 @@ def _value(obx: Segment, kind: str, draft: Draft, paper: bool) -> Element:
             text = " - ".join(part for part in (words(repetitions[0].c(1)), words(repetitions[0].c(2))) if part)
         else:
             text = joined(repetitions)
-        _unit_as_text(obx)
+        if unit and not paper:
+            number = nm_to_decimal(text)
+            amount = quantity(number, unit) if number is not None else comparable(text, unit)
+            if amount:
+                return {"valueQuantity": amount}
         return {"valueString": text} if text else {}
-    unit = cwe_to_unit(obx[6], draft.context)
     values = [found for one in repetitions if (found := _one(obx, kind, one, unit, draft))]
     if not values:
         if obx.peek(5):
@@ -220,11 +229,6 @@ def _value(obx: Segment, kind: str, draft: Draft, paper: bool) -> Element:
         return dict(values)
     code = cwe_to_codeable_concept(obx[3], draft.context)
     return {"component": [{"code": code, name: value} for name, value in values]}
-
-
-def _unit_as_text(obx: Segment) -> None:
-    if obx.peek(6):
-        obx.ignore(6, "unit beside a text value")
 
 
 def _one(obx: Segment, kind: str, one: er7.Repetition, unit: Element, draft: Draft) -> tuple[str, Any] | None:

@@ -69,6 +69,10 @@ def orc_to_service_request(orc: Segment, draft: Draft) -> Element:
     setting = cwe_to_codeable_concept(orc[29], context, system=f"{V2_TABLE}0482")
     if orc.peek(24):
         orc.ignore(24, "address of the ordering provider; the facility's is kept")
+    authored_at = draft.moment(orc, 9)
+    if authored_at and control not in ("", "NW", "SN", "XO"):
+        authored_at = ""
+        orc.ignore(9, "time of the order event; only a new order's is the time of ordering")
     extensions = []
     if callback:
         extensions.append({"url": _CALLBACK, "valueContactPoint": callback})
@@ -82,7 +86,7 @@ def orc_to_service_request(orc: Segment, draft: Draft) -> Element:
             "extension": extensions,
             "requisition": group,
             "status": status,
-            "authoredOn": draft.moment(orc, 9),
+            "authoredOn": authored_at,
             "requester": people[0] if people else place,
             "locationCode": [setting] if setting else [],
         }

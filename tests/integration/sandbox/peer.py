@@ -13,8 +13,8 @@ import httpx
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from lxml import etree
-from signxml import SignatureMethod, XMLSigner
-from signxml.algorithms import DigestAlgorithm
+from signxml.algorithms import DigestAlgorithm, SignatureMethod
+from signxml.signer import XMLSigner
 
 from conformance.sandbox.ca import Identity
 from conformance.sandbox.server import FACILITY, GLN, USER, Sandbox, Settings, default_accounts
@@ -38,23 +38,20 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
 
-def sign(xml: str, signer: Identity, place: str | None = None) -> bytes:
-    """Sign the whole document, enveloped; `place` is the path of the element that takes the signature."""
+def sign(xml: str, signer: Identity, place: str = ".", references: list[str] | None = None) -> bytes:
+    """Sign the whole document, enveloped, or the elements referred to; `place` takes the signature."""
     root = etree.fromstring(xml)
-    if place is None:
-        etree.SubElement(root, "{http://www.w3.org/2000/09/xmldsig#}Signature", Id="placeholder")
-    else:
-        parent = root.find(place)
-        assert parent is not None
-        etree.SubElement(parent, "{http://www.w3.org/2000/09/xmldsig#}Signature", Id="placeholder")
-    signed = XMLSigner(
-        signature_algorithm=SignatureMethod.RSA_SHA256, digest_algorithm=DigestAlgorithm.SHA256
-    ).sign(root, key=signer.key_pem, cert=[signer.certificate])
+    parent = root.find(place)
+    assert parent is not None
+    etree.SubElement(parent, "{http://www.w3.org/2000/09/xmldsig#}Signature", Id="placeholder")
+    made = XMLSigner(signature_algorithm=SignatureMethod.RSA_SHA256, digest_algorithm=DigestAlgorithm.SHA256)
+    signed = made.sign(root, key=signer.key_pem, cert=[signer.certificate], reference_uri=references)
     return etree.tostring(signed)
 
 
 def cda(extension: str = "1", text: str = "Giấy ra viện") -> str:
-    return f'<ClinicalDocument xmlns="urn:hl7-org:v3"><id root="2.25.1" extension="{extension}"/><title>{text}</title></ClinicalDocument>'
+    identifier = f'<id root="2.25.1" extension="{extension}"/>'
+    return f'<ClinicalDocument xmlns="urn:hl7-org:v3">{identifier}<title>{text}</title></ClinicalDocument>'
 
 
 def table(xml: str) -> str:
@@ -72,7 +69,9 @@ def insurance_file(
     day: str = "20261121",
     root: str = "GIAMDINHHS",
 ) -> str:
-    inner = table(f"<TONG_HOP><MA_LK>{link}</MA_LK><GIOI_TINH>{sex}</GIOI_TINH></TONG_HOP>") if content is None else content
+    inner = (
+        table(f"<TONG_HOP><MA_LK>{link}</MA_LK><GIOI_TINH>{sex}</GIOI_TINH></TONG_HOP>") if content is None else content
+    )
     return (
         f"<{root}><THONGTINDONVI><MACSKCB>{facility}</MACSKCB></THONGTINDONVI><THONGTINHOSO><NGAYLAP>{day}</NGAYLAP>"
         f"<SOLUONGHOSO>{count}</SOLUONGHOSO><DANHSACHHOSO><HOSO><FILEHOSO><LOAIHOSO>{kind}</LOAIHOSO>"
@@ -125,9 +124,7 @@ class AxisClient:
         self.token = ""
 
     async def login(self, password: str = PASSWORD) -> httpx.Response:
-        response = await self._http.post(
-            self._url + "/api/auth/login", json={"username": USER, "password": password}
-        )
+        response = await self._http.post(self._url + "/api/auth/login", json={"username": USER, "password": password})
         if response.status_code == 200:
             self.token = response.json()["data"]["token"]
         return response
@@ -157,9 +154,7 @@ class AxisClient:
 
     async def push(self, body: bytes, **headers: str) -> httpx.Response:
         given = {"Authorization": f"Bearer {self.token}", "service-type": "100", "Content-Type": "application/json"}
-        return await self._http.post(
-            self._url + "/api/platform/data-sync/push", content=body, headers=given | headers
-        )
+        return await self._http.post(self._url + "/api/platform/data-sync/push", content=body, headers=given | headers)
 
     async def state(self, msg_id: str, sender: str = GLN) -> httpx.Response:
         return await self._http.get(

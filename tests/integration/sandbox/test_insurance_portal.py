@@ -120,10 +120,13 @@ def test_only_certificates_of_the_demo_ca_that_are_valid_now_are_believed(tmp_pa
 def test_a_signature_over_something_else_does_not_count() -> None:
     async def scene(sandbox: Sandbox, client: PortalClient) -> None:
         signer = sandbox.ca.issue("Bệnh viện A")
-        note = sign('<note Id="n">x</note>', signer)
-        signature = note[note.index(b"<ds:Signature") : note.index(b"</note>")]
-        file = insurance_file().encode().replace(b"<CHUKYDONVI/>", b"<CHUKYDONVI>" + signature + b"</CHUKYDONVI>")
-        assert (await client.send(file))["maKetQua"] == "125"
+        noted = insurance_file().replace("<CHUKYDONVI/>", '<CHUKYDONVI><X Id="n"/></CHUKYDONVI>')
+        marked = noted.replace("<THONGTINDONVI>", '<THONGTINDONVI Id="a">').replace(
+            "<THONGTINHOSO>", '<THONGTINHOSO Id="b">'
+        )
+        for references, code in ((["#n"], "125"), (["#b"], "125"), (["#a", "#b"], "200")):
+            answer = await client.send(sign(marked, signer, "CHUKYDONVI", references))
+            assert answer["maKetQua"] == code, references
 
     play(scene)
 

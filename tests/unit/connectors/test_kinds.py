@@ -23,7 +23,8 @@ def test_a_third_party_adds_a_kind_but_replaces_none_of_ours(monkeypatch: pytest
 
     points = {"lienthong.sources": [Point("serial", "theirs", "lienthong.sources"), Point("mllp", "theirs", "")]}
     monkeypatch.setattr(kinds, "entry_points", lambda group: points.get(group, []))
-    assert kinds.load_source("serial") == (int, str)
+    settings, source = kinds.load_source("serial")
+    assert (settings.__name__, source.__name__) == ("int", "str")
     assert "serial" in kinds.source_kinds()
     assert kinds.load_source("mllp")[0].__module__ == "connectors.sources.mllp"
 

@@ -1,0 +1,54 @@
+"""A figure, and the limit or peer beside it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured figure. `ratio` is figure / beside, both from this run."""
+
+    what: str
+    figure: float
+    unit: str
+    beside: str = ""
+    ratio: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def show(rows: list[Row]) -> None:
+    for row in rows:
+        ratio = "" if row.ratio is None else f"{row.ratio:10.2f} × {row.beside}"
+        print(f"  {row.what:<58} {row.figure:>12,.1f} {row.unit:<12}{ratio}", flush=True)
+
+
+def per_call_us(function: Callable[[], object], seconds: float = 0.6) -> float:
+    """Return the median over batches of the CPU time of one call, in microseconds."""
+    function()
+    size = 1
+    while True:
+        started = time.process_time()
+        for _ in range(size):
+            function()
+        spent = time.process_time() - started
+        if spent > seconds / 10:
+            break
+        size *= 2
+    samples = [spent / size]
+    for _ in range(8):
+        started = time.process_time()
+        for _ in range(size):
+            function()
+        samples.append((time.process_time() - started) / size)
+    return sorted(samples)[len(samples) // 2] * 1e6
+
+
+def percentile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0

@@ -1,0 +1,64 @@
+"""Document and signature: one paper, against one bare RSA-2048 signature."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.figures import Row, per_call_us
+from conformance.sandbox.ca import DemoCA
+from conformance.scenarios.hospital_day import hospital_day
+from gateway import steps
+from mappings import cda, documents, hl7v2
+from mappings.documents import Facility
+from mappings.formats import er7, json
+from mappings.outcome import Resource
+from signing import xmldsig
+from signing.keys import open_key
+
+
+def samples() -> dict[str, tuple[str, list[Resource]]]:
+    """Take one subject and record per paper from a hospital's day."""
+    context = hl7v2.Context("01999")
+    records: dict[str, dict[tuple[str, str], Resource]] = {}
+    found: dict[str, tuple[str, list[Resource]]] = {}
+    for event in hospital_day(encounters=60).events:
+        if event.expect != "accepted":
+            continue
+        message = er7.Message.parse(event.raw)
+        outcome = hl7v2.map_message(message, context)
+        record = records.setdefault(outcome.patient_id or "", {})
+        record.update({(r["resourceType"], r["id"]): r for r in outcome.resources})
+        for paper in documents.PAPERS:
+            for subject in documents.due(paper, event.label, outcome.resources):
+                found.setdefault(paper, (subject, list(record.values())))
+    return found
+
+
+def measure() -> list[Row]:
+    facility = Facility("01999", "Bệnh viện Đa khoa Liên Thông", "SỞ Y TẾ HÀ NỘI", "1 phố Liên Thông", "")
+    context = documents.Context(
+        facility=facility,
+        systems=hl7v2.Context("01999").systems,
+        issued_at=datetime(2026, 11, 21, tzinfo=UTC),
+        number="0197f000-0000-7000-8000-000000000000",
+    )
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        identity = DemoCA(Path(folder)).issue("Bệnh viện", organisation="Bệnh viện")
+        file = Path(folder) / "key.p12"
+        file.write_bytes(identity.pkcs12("x"))
+        key = open_key("pkcs12", {"file": str(file), "password": "x"})
+    bare = per_call_us(lambda: key.sign(b"x" * 400))
+    rows.append(Row("bare RSA-2048 signature", bare, "us"))
+    for paper, (subject, record) in sorted(samples().items()):
+        packed = json.dumps(record)
+        compose = per_call_us(lambda s=subject, p=paper, r=packed: steps.compose(p, s, r, context))  # type: ignore[misc]
+        unsigned = cda.render(documents.compose(paper, subject, record, context))
+        sign = per_call_us(lambda u=unsigned: xmldsig.sign(u, key))  # type: ignore[misc]
+        rows += [
+            Row(f"{paper}: compose, check, render CDA and XML", compose, "us", "bare signature", compose / bare),
+            Row(f"{paper}: sign {len(unsigned) / 1024:.0f} KB of CDA", sign, "us", "bare signature", sign / bare),
+        ]
+    return rows

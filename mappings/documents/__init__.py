@@ -1,0 +1,154 @@
+"""Compose official papers as FHIR documents, narrative in Vietnamese.
+
+One paper is one module here and one file of `forms/`: the module collects the facts, the file has labels, order, signature
+blocks and days in force. Pure: no clock, no store; the same record and context give the same document. Does not sign, and does
+not decide who may see a paper.
+
+Requirement: S3.3, S3.15
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+from mappings.documents import bundle, form, narrative, wording
+from mappings.documents.clean import Cleaner
+from mappings.documents.content import Content
+from mappings.documents.context import Context, Facility
+from mappings.documents.faults import FormNotInForce, PaperIncomplete
+from mappings.documents.form import Edition, Form, Signer
+from mappings.documents.record import Record
+from mappings.outcome import Resource
+from mappings.systems import LOINC
+
+__all__ = ["PAPERS", "Context", "Facility", "compose", "due", "title"]
+
+PAPERS = form.names()
+"""Every paper there is a form and a module for."""
+
+
+class _Paper(Protocol):
+    TRIGGERS: frozenset[str]
+
+    def subjects(self, resources: Sequence[Resource]) -> list[str]: ...
+
+    def gather(self, record: Record, subject: Resource, context: Context) -> Content: ...
+
+
+def _module(paper: str) -> _Paper:
+    form.form(paper)
+    return cast(_Paper, import_module(f"{__name__}.{paper}"))
+
+
+def title(paper: str) -> str:
+    """Give the Vietnamese title as printed."""
+    return form.form(paper).title
+
+
+def due(paper: str, trigger: str, resources: Sequence[Resource]) -> list[str]:
+    """Say about whom or what a paper is due after a message: references such as `Encounter/…`; none when it is not.
+
+    `trigger` is the message type and event (`ADT^A03`), `resources` what the message was mapped to.
+    """
+    module = _module(paper)
+    return module.subjects(resources) if trigger in module.TRIGGERS else []
+
+
+def compose(paper: str, subject: str, record: Sequence[Resource], context: Context) -> Resource:
+    """Compose a paper as a document Bundle.
+
+    `record` is the newest version of every resource of the patient; what belongs to the subject is picked from it. Raises
+    `PaperIncomplete`, `SubjectMissing`, `FormNotInForce`, `PaperUnknown`.
+    """
+    module, sheet, known = _module(paper), form.form(paper), Record(record, context.systems)
+    content = module.gather(known, known.subject(paper, subject), context)
+    on = wording.day(content.event_at)
+    if on is None:
+        raise FormNotInForce(paper, "no day")
+    edition = sheet.on(on)
+    content.values["MS"] = edition.numbers.get(content.category, edition.number)
+    content.values["NGAY_CT"] = wording.long_date(wording.stamp(context.issued_at)).capitalize()
+    _require(edition, content)
+    cleaner = Cleaner()
+    content.values = {key: cleaner.text(value) for key, value in content.values.items()}
+    organizations = bundle.facility_organization(known, context)
+    picked = [resource for section in edition.sections for resource in content.entries.get(section.key, ())]
+    roots = [content.patient, content.encounter, content.professional, organizations[0], *picked]
+    resources = bundle.closure(known, roots, organizations)
+    sections = _sections(sheet, edition, content, cleaner)
+    head = bundle.composition(
+        sheet,
+        subject,
+        context,
+        patient=content.patient,
+        encounter=content.encounter,
+        author=content.professional,
+        facility=organizations[0],
+        sections=sections,
+    )
+    document = bundle.document(head, resources, context, cleaner)
+    if cleaner.replaced:
+        _note_replaced(document, cleaner.replaced)
+    return document
+
+
+def _require(edition: Edition, content: Content) -> None:
+    """Raise `PaperIncomplete` when a required row or the signing practitioner is missing."""
+    missing = [
+        (row.label, row.key)
+        for section in edition.sections
+        for row in section.rows
+        if row.need == "R" and not content.values[row.key].strip()
+    ]
+    names = _signing(edition, content)
+    missing += [(signer.label, signer.role) for signer in edition.signers if signer.need == "R" and not names[signer]]
+    if missing:
+        label, key = missing[0]
+        raise PaperIncomplete(f"{label.rstrip(':')} ({key})", ", ".join(key for _, key in missing))
+
+
+def _signing(edition: Edition, content: Content) -> Mapping[Signer, str]:
+    names = {}
+    for signer in edition.signers:
+        if signer.role == "professional":
+            names[signer] = wording.title_and_name(content.professional) if content.professional else ""
+        else:
+            names[signer] = content.values[signer.key] if signer.key else ""
+    return names
+
+
+def _sections(sheet: Form, edition: Edition, content: Content, cleaner: Cleaner) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for section in edition.sections:
+        markup = [narrative.paragraph(line) for line in section.lines]
+        markup.append(
+            narrative.rows([(row.label, row.key, narrative.row_text(row, content.values)) for row in section.rows])
+        )
+        if section.columns:
+            body = [
+                {key: cleaner.text(text) for key, text in line.items()} for line in content.lines.get(section.key, ())
+            ]
+            markup.append(narrative.table(section, body))
+        markup += [narrative.paragraph(note) for note in section.notes]
+        one: dict[str, Any] = {"title": section.title}
+        if section.loinc:
+            one["code"] = {"coding": [{"system": LOINC, "code": section.loinc, "display": section.loinc_display}]}
+        one["text"] = {"status": "generated", "div": narrative.div(*markup)}
+        entries = content.entries.get(section.key, ())
+        if entries:
+            one["entry"] = [bundle.reference(resource) for resource in entries]
+        found.append(one)
+    date_line = edition.date_line.format_map(content.values)
+    names = {signer: cleaner.text(name) for signer, name in _signing(edition, content).items()}
+    text = narrative.div(narrative.signatures(edition, date_line, names))
+    found.append({"title": "Chữ ký", "text": {"status": "generated", "div": text}})
+    return found
+
+
+def _note_replaced(document: Resource, count: int) -> None:
+    """Say on the paper that characters of the source could not be shown."""
+    last = document["entry"][0]["resource"]["section"][-1]["text"]
+    note = narrative.paragraph(f"Dữ liệu nguồn có {count} ký tự không hợp lệ, đã thay bằng dấu �.", "KY_TU_THAY")
+    last["div"] = last["div"].removesuffix("</div>") + note + "</div>"

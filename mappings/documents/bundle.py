@@ -1,0 +1,181 @@
+"""Assemble a FHIR document: Composition first, then everything it speaks of, all references resolved inside.
+
+Entries are known by absolute URLs under our own base, so that relative references between them resolve as FHIR says. What a
+resource refers to and the record does not hold becomes a logical reference; nothing is invented.
+
+Standard: FHIR R4 §3.3 (documents)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from mappings.documents import wording
+from mappings.documents.clean import Cleaner
+from mappings.documents.context import Context
+from mappings.documents.form import Form
+from mappings.documents.record import Record
+from mappings.outcome import Resource
+from mappings.systems import LOINC
+
+_VERSION = "http://hl7.org/fhir/StructureDefinition/composition-clinicaldocument-versionNumber"
+_LITERAL = ("#", "http://", "https://", "urn:")
+
+
+def facility_organization(record: Record, context: Context) -> list[Resource]:
+    """Make the issuing Organization and the body above it; the record's own resource of the facility gives the id."""
+    facility, system = context.facility, context.systems.facility
+    known = [
+        organization
+        for organization in record.all("Organization")
+        if any(
+            i.get("system") == system and i.get("value") == facility.code for i in organization.get("identifier", [])
+        )
+    ]
+    made: Resource = {
+        "resourceType": "Organization",
+        "id": known[0]["id"] if known else _id("Organization", system, facility.code),
+        "identifier": [{"system": system, "value": facility.code}],
+        "name": facility.name,
+    }
+    if facility.phone:
+        made["telecom"] = [{"system": "phone", "value": facility.phone}]
+    if facility.address:
+        made["address"] = [{"text": facility.address}]
+    if not facility.governing_body:
+        return [made]
+    above = {
+        "resourceType": "Organization",
+        "id": _id("Organization", f"{context.systems.own}/governing-body", facility.governing_body),
+        "name": facility.governing_body,
+    }
+    made["partOf"] = {"reference": f"Organization/{above['id']}", "display": facility.governing_body}
+    return [made, above]
+
+
+def _id(resource_type: str, system: str, value: str) -> str:
+    return hashlib.sha256(f"{resource_type}|{system}|{value}".encode()).hexdigest()[:32]
+
+
+def reference(resource: Resource, display: str = "") -> dict[str, Any]:
+    """Refer to a resource of the bundle."""
+    found = {"reference": f"{resource['resourceType']}/{resource['id']}"}
+    return {**found, "display": display} if display else found
+
+
+def composition(
+    form: Form,
+    subject: str,
+    context: Context,
+    *,
+    patient: Resource,
+    encounter: Resource | None,
+    author: Resource | None,
+    facility: Resource,
+    sections: Sequence[dict[str, Any]],
+) -> Resource:
+    """Make the Composition; its identifier stays the same over all versions of a paper about one subject."""
+    systems = context.systems
+    about = f"{systems.document}/{form.paper}/{context.facility.code}/{subject}"
+    found: Resource = {
+        "resourceType": "Composition",
+        "id": context.number,
+        "language": "vi",
+        "extension": [{"url": _VERSION, "valueString": str(context.version)}],
+        "identifier": {"system": systems.document, "value": str(uuid5(NAMESPACE_URL, about))},
+        "status": "final",
+        "type": {
+            "coding": [
+                {"system": LOINC, "code": form.loinc, "display": form.loinc_display},
+                {"system": systems.paper, "code": form.paper, "display": form.title},
+            ],
+            "text": form.title,
+        },
+        "subject": reference(patient, wording.name(patient)),
+        "date": wording.stamp(context.issued_at),
+        "author": [
+            reference(author, wording.title_and_name(author)) if author else reference(facility, facility["name"])
+        ],
+        "title": form.title,
+        "confidentiality": "N",
+        "attester": [{"mode": "legal", "party": reference(facility, facility["name"])}],
+        "custodian": reference(facility, facility["name"]),
+        "section": list(sections),
+    }
+    if author:
+        party = reference(author, wording.title_and_name(author))
+        found["attester"].insert(0, {"mode": "professional", "party": party})
+    if encounter:
+        found["encounter"] = reference(encounter)
+        if encounter.get("period"):
+            found["event"] = [{"period": encounter["period"]}]
+    if context.replaces:
+        replaced = {"system": systems.document, "value": context.replaces}
+        found["relatesTo"] = [{"code": "replaces", "targetIdentifier": replaced}]
+    return found
+
+
+def closure(record: Record, roots: Iterable[Resource | None], own: Iterable[Resource]) -> list[Resource]:
+    """Give the roots and whatever they refer to, each once; `own` stands in for the record's version of the same resource."""
+    made = {f"{resource['resourceType']}/{resource['id']}": resource for resource in own}
+    found: dict[str, Resource] = {}
+    waiting = [*(root for root in roots if root), *made.values()]
+    for resource in waiting:
+        key = f"{resource['resourceType']}/{resource['id']}"
+        if key in found:
+            continue
+        found[key] = resource = made.get(key, resource)
+        waiting += [next_one for target in _targets(resource) if (next_one := made.get(target) or record.get(target))]
+    return list(found.values())
+
+
+def _targets(value: Any) -> Iterable[str]:
+    if isinstance(value, dict):
+        target = value.get("reference")
+        if isinstance(target, str):
+            yield target
+        for part in value.values():
+            yield from _targets(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _targets(part)
+
+
+def document(head: Resource, resources: Sequence[Resource], context: Context, cleaner: Cleaner) -> Resource:
+    """Make the document Bundle."""
+    own = context.systems.own
+    present = {f"{resource['resourceType']}/{resource['id']}" for resource in resources}
+    entries = [
+        {
+            "fullUrl": f"{own}/{resource['resourceType']}/{resource['id']}",
+            "resource": cleaner.value(_resolved(resource, present, own)),
+        }
+        for resource in (head, *resources)
+    ]
+    return {
+        "resourceType": "Bundle",
+        "id": context.number,
+        "language": "vi",
+        "identifier": {"system": context.systems.document, "value": context.number},
+        "type": "document",
+        "timestamp": wording.stamp(context.issued_at),
+        "entry": entries,
+    }
+
+
+def _resolved(value: Any, present: set[str], own: str) -> Any:
+    """Copy a value; references to what is not in the bundle become logical ones."""
+    if isinstance(value, list):
+        return [_resolved(part, present, own) for part in value]
+    if not isinstance(value, dict):
+        return value
+    copy = {name: _resolved(part, present, own) for name, part in value.items()}
+    target = copy.get("reference")
+    if isinstance(target, str) and target not in present and not target.startswith(_LITERAL):
+        del copy["reference"]
+        copy.setdefault("type", target.partition("/")[0])
+        copy.setdefault("identifier", {"system": f"{own}/sid/resource", "value": target})
+    return copy

@@ -1,0 +1,163 @@
+"""What a paper module hands over, and what many papers have in common: the person, the card, the visit, the diagnoses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mappings.documents import wording
+from mappings.documents.context import Context
+from mappings.documents.record import Record, icd10, relation_codes
+from mappings.outcome import Resource
+
+_CHILD = 16
+_RELATIONS = {"FTH": "cha", "MTH": "mẹ", "GUARD": "người giám hộ", "GRD": "người giám hộ"}
+
+
+@dataclass
+class Content:
+    """Everything one paper says, in the words of the form's keys."""
+
+    event_at: str
+    """FHIR date or dateTime that decides which edition of the form is in force."""
+    patient: Resource
+    encounter: Resource | None
+    professional: Resource | None
+    """The practitioner who answers for the paper and signs first."""
+    values: dict[str, str]
+    entries: Mapping[str, Sequence[Resource]] = field(default_factory=dict)
+    """Key of a section → the resources it is made of."""
+    lines: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
+    """Key of a section → the lines of its table."""
+    category: str = ""
+    """Chooses the form number where one paper has several forms."""
+
+
+def person(record: Record, patient: Resource, encounter: Resource | None, at: str) -> dict[str, str]:
+    """Give the rows about the person, on the day of the event."""
+    systems = record.systems
+    numbers = {i.get("system", ""): i for i in reversed(patient.get("identifier", [])) if i.get("value")}
+    papers = [numbers[system] for system in (systems.cccd, systems.cmnd, systems.passport) if system in numbers]
+    issued = record.field("NGAYCAP_CCCD", encounter) or (papers[0].get("period", {}).get("start", "") if papers else "")
+    birth: str = patient.get("birthDate", "")
+    return {
+        "HO_TEN": wording.name(patient).upper(),
+        "NGAY_SINH": wording.short_date(birth),
+        "NAM_SINH": birth[:4],
+        "TUOI": wording.age(birth, at),
+        "GIOI_TINH": wording.sex(patient),
+        "DAN_TOC": wording.concept(extension(patient, "ethnicity")),
+        "QUOC_TICH": wording.country(_nationality(patient)),
+        "NGHE_NGHIEP": _occupation(record, patient, encounter),
+        "NOI_LAM_VIEC": record.field("NOI_LAM_VIEC", encounter) or record.field("DON_VI", encounter),
+        "SO_CCCD": papers[0]["value"] if papers else "",
+        "NGAYCAP_CCCD": wording.short_date(issued) if papers else "",
+        "DIA_CHI": wording.address(patient),
+        "MA_BN": identifier(patient, "patient"),
+        "NGUOI_GIAM_HO": "; ".join(named for one in guardians(record, patient, at) if (named := _guardian(one))),
+    }
+
+
+def extension(resource: Resource, suffix: str) -> Resource | None:
+    """Give the coded value of the extension whose URL ends in `suffix`."""
+    for one in resource.get("extension", []):
+        if one.get("url", "").endswith(suffix):
+            found: Resource | None = one.get("valueCodeableConcept") or one.get("valueCoding")
+            return found or ({"text": one["valueString"]} if one.get("valueString") else None)
+    return None
+
+
+def _nationality(patient: Resource) -> Resource | None:
+    for one in patient.get("extension", []):
+        if one.get("url", "").endswith("patient-nationality"):
+            inner = extension(one, "code")
+            return inner or one.get("valueCodeableConcept") or one.get("valueCoding")
+    return None
+
+
+def _occupation(record: Record, patient: Resource, encounter: Resource | None) -> str:
+    for code in ("NGHE_NGHIEP", "MA_NGHE_NGHIEP"):
+        said = record.field(code, encounter)
+        if said and not said.isdigit():
+            return said
+    return wording.concept(extension(patient, "occupation")) or record.field("MA_NGHE_NGHIEP", encounter)
+
+
+def guardians(record: Record, patient: Resource, at: str) -> list[Resource]:
+    """Give father, mother, guardian of a child; of anybody else only a guardian."""
+    years = wording.years_old(patient.get("birthDate", ""), at)
+    child = years is not None and years < _CHILD
+    return [one for one in record.relatives(patient) if child or relation_codes(one) & {"GUARD", "GRD"}]
+
+
+def _guardian(related: Resource) -> str:
+    role = next((_RELATIONS[code] for code in _RELATIONS if code in relation_codes(related)), "")
+    shown = wording.name(related)
+    return f"{shown} ({role})" if role and shown else shown
+
+
+def card(record: Record, patient: Resource, start: str, end: str) -> dict[str, str]:
+    """Give the rows about the insurance card in force during the visit; without one what the person's numbers say."""
+    cards = record.cards(patient, start, end)
+    numbers = [coverage["subscriberId"] for coverage in cards]
+    if not record.all("Coverage"):
+        systems = (record.systems.bhyt, record.systems.bhxh)
+        numbers = [
+            i["value"]
+            for s in systems
+            for i in patient.get("identifier", [])
+            if i.get("system") == s and i.get("value")
+        ]
+    periods = [coverage.get("period", {}) for coverage in cards]
+    return {
+        "MA_THE_BHYT": "; ".join(dict.fromkeys(numbers)),
+        "GT_THE_TU": "; ".join(wording.short_date(period.get("start", "")) for period in periods),
+        "GT_THE_DEN": "; ".join(wording.short_date(period.get("end", "")) for period in periods),
+    }
+
+
+def diagnoses(conditions: Sequence[Resource]) -> dict[str, str]:
+    """Give the main diagnosis and the accompanying ones: words, then the ICD-10 code in brackets."""
+    shown = [_diagnosis(condition) for condition in conditions]
+    main, others = (shown[0], shown[1:]) if shown else ("", [])
+    return {
+        "CHAN_DOAN": "\n".join([main, f"Kèm theo: {'; '.join(others)}"]) if others else main,
+        "CHAN_DOAN_CHINH": main,
+        "BENH_KEM_THEO": "; ".join(others),
+    }
+
+
+def _diagnosis(condition: Resource) -> str:
+    code = icd10(condition)
+    said = wording.concept(condition.get("code"))
+    if not code or said == code:
+        return said
+    return f"{said} ({code})"
+
+
+def place(record: Record, encounter: Resource | None) -> dict[str, str]:
+    """Give department, room and bed."""
+    found = record.place(encounter)
+    return {"KHOA": found.get("wa", ""), "BUONG": found.get("ro", ""), "GIUONG": found.get("bd", "")}
+
+
+def furniture(record: Record, encounter: Resource | None, context: Context, number: str = "") -> dict[str, str]:
+    """Give what stands at the head of every paper; `number` is the paper's own, else the document's."""
+    visits = encounter.get("identifier", []) if encounter else []
+    return {
+        "CO_QUAN_CHU_QUAN": context.facility.governing_body,
+        "TEN_CSKCB": context.facility.name,
+        "SO": number or context.number,
+        "SO_HO_SO": record.field("SO_LUU_TRU", encounter) or (visits[0].get("value", "") if visits else ""),
+    }
+
+
+def identifier(resource: Resource, *kinds: str) -> str:
+    """Give the value of the first identifier whose system ends in one of the kinds, else of the first at all."""
+    found = [i for i in resource.get("identifier", []) if i.get("value")]
+    for kind in kinds:
+        for one in found:
+            if one.get("system", "").endswith(f"/{kind}"):
+                value: str = one["value"]
+                return value
+    return found[0]["value"] if found else ""

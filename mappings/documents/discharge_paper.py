@@ -1,0 +1,62 @@
+"""Giấy ra viện: what the patient takes home at the end of an inpatient stay; its XML is table 7 of QĐ 3176.
+
+Requirement: S2.1, S3.15
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mappings.documents import content, wording
+from mappings.documents.content import Content
+from mappings.documents.context import Context
+from mappings.documents.record import Record
+from mappings.outcome import Resource
+
+TRIGGERS = frozenset({"ADT^A03"})
+_PERSON = ("NGHE_NGHIEP", "MA_NGHE_NGHIEP", "NGAYCAP_CCCD")
+_NOTES = ("GHI_CHU", "LOI_DAN", "SO_LUU_TRU", "KET_QUA_DTRI")
+
+
+def subjects(resources: Sequence[Resource]) -> list[str]:
+    """Give the visit that ended; however it ended, the paper is due."""
+    return [f"Encounter/{r['id']}" for r in resources if r["resourceType"] == "Encounter"]
+
+
+def gather(record: Record, subject: Resource, context: Context) -> Content:
+    """Collect what the paper says about a visit."""
+    encounter = subject
+    period = encounter.get("period", {})
+    start, end = period.get("start", ""), period.get("end", "")
+    patient = record.patient("discharge_paper", encounter)
+    conditions = record.diagnoses(encounter)
+    notes = [record.field(code, encounter) for code in ("GHI_CHU", "LOI_DAN")]
+    return Content(
+        event_at=end or wording.stamp(context.issued_at),
+        patient=patient,
+        encounter=encounter,
+        professional=record.doctor(encounter),
+        values={
+            **content.furniture(record, encounter, context),
+            **content.place(record, encounter),
+            **content.person(record, patient, encounter, end or start),
+            **content.card(record, patient, start, end),
+            **content.diagnoses(conditions),
+            "NGAY_VAO": wording.long_time(start),
+            "NGAY_RA": wording.long_time(end),
+            "PP_DIEUTRI": record.field("PP_DIEUTRI", encounter),
+            "GHI_CHU": "\n".join(note for note in notes if note),
+        },
+        entries={
+            "person": [
+                patient,
+                *content.guardians(record, patient, end or start),
+                *record.cards(patient, start, end),
+                *record.fields(_PERSON, encounter),
+            ],
+            "stay": [encounter],
+            "diagnosis": conditions,
+            "treatment": record.fields(["PP_DIEUTRI"], encounter),
+            "notes": record.fields(_NOTES, encounter),
+        },
+    )

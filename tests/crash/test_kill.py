@@ -1,0 +1,252 @@
+"""Promises P1, P3 and P4 under SIGKILL: nothing acknowledged is lost, nothing arrives twice, order per patient holds."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from conformance.sandbox.ca import DemoCA
+from conformance.scenarios.event import Event
+from conformance.scenarios.hospital_day import hospital_day
+from gateway.settings import load
+from gateway.store import schema
+from gateway.store.engine import make_engine
+from gateway.store.ids import uuid7
+from tests.crash.killing_node import PLACES
+from tests.site import PASSWORD, NodeProcess, destinations, start_node, write_site
+
+OPEN = ("pending", "queued", "claimed", "sending", "uncertain")
+
+
+@contextmanager
+def sandbox(folder: Path) -> Iterator[dict[str, str]]:
+    """Run the three destinations in a process of their own."""
+    with (folder / "sandbox.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "conformance.sandbox", "--folder", str(folder / "sandbox"), "--password", PASSWORD],
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+    assert process.stdout is not None
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.wait(20)
+        process.stdout.close()
+
+
+@dataclass
+class Hospital:
+    """A HIS that does what a good one does: it sends again until it has an answer."""
+
+    config: Path
+    kills: list[str]
+    """Places still to be killed at; `random` is a moment under load."""
+    chance: random.Random
+    fired: list[str] = field(default_factory=list)
+    answered: dict[str, str] = field(default_factory=dict)
+    """Control id → answer code, of everything that got an answer."""
+    node: NodeProcess | None = None
+    plan: str = ""
+
+    def start(self) -> None:
+        """Start a node, with the next kill planted."""
+        environment: dict[str, str] = {}
+        self.plan = self.kills[0] if self.kills else ""
+        if self.plan and self.plan != "random":
+            environment["LIENTHONG_TEST_KILL"] = f"{self.plan}:{self.chance.randint(1, 6)}"
+        self.node = start_node(self.config, "tests.crash.killing_node", **environment)
+        if self.plan == "random":
+            process = self.node.process
+            threading.Timer(self.chance.uniform(0.02, 1.5), process.kill).start()
+
+    def revive(self) -> None:
+        """Start the node again when it was killed."""
+        if self.node is None or self.node.process.poll() is not None:
+            if self.node is not None:
+                assert self.node.process.returncode == -9, (self.config / "node.log").read_text()
+                self.fired.append(self.kills.pop(0))
+                if self.node.process.stdout is not None:
+                    self.node.process.stdout.close()
+            self.start()
+
+    def send(self, event: Event) -> None:
+        while True:
+            self.revive()
+            assert self.node is not None
+            code = exchange(self.node.address(), event.raw)
+            if code is not None:
+                self.answered[event.control_id] = code
+                return
+            self.node.process.wait(10)
+
+    def settle(self, engine: sa.Engine, timeout_s: float = 120.0) -> None:
+        """Let the node finish, killed as planned, until nothing is under way."""
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            self.revive()
+            with engine.connect() as connection:
+                if not under_way(connection):
+                    return
+            time.sleep(0.05)
+        raise AssertionError("the node did not finish")
+
+
+def exchange(address: tuple[str, int], raw: bytes) -> str | None:
+    """Return MSA-1, or None when no answer came."""
+    try:
+        with socket.create_connection(address, 5) as connection:
+            connection.settimeout(20)
+            connection.sendall(b"\x0b" + raw + b"\x1c\r")
+            data = b""
+            while not data.endswith(b"\x1c\r"):
+                more = connection.recv(65536)
+                if not more:
+                    return None
+                data += more
+    except OSError:
+        return None
+    return next(line.split(b"|")[1].decode() for line in data.split(b"\r") if line.startswith(b"MSA"))
+
+
+def under_way(connection: sa.Connection) -> int:
+    counts = (
+        sa.select(sa.func.count()).select_from(schema.message).where(schema.message.c.state == "received"),
+        sa.select(sa.func.count()).select_from(schema.document).where(schema.document.c.state.in_(("due", "composed"))),
+        sa.select(sa.func.count()).select_from(schema.delivery).where(schema.delivery.c.state.in_(OPEN)),
+    )
+    return sum(connection.scalar(count) or 0 for count in counts)
+
+
+def play(folder: Path, store: str, kills: list[str], seed: int) -> None:
+    chance = random.Random(seed)
+    chance.shuffle(kills)
+    planned = len(kills)
+    authority = DemoCA(folder / "sandbox" / "ca")
+    with sandbox(folder) as addresses:
+        config = write_site(folder / "site", store=store, destinations=destinations(addresses), ca=authority)
+        register(addresses["admin"], (config / "keys" / "facility.pem").read_text())
+        hospital = Hospital(config, kills, chance)
+        post(
+            addresses["admin"] + "/_sandbox/faults",
+            [{"destination": "moh_axis", "action": "lose_answer", "every": 5}],
+        )
+        engine = make_engine(load(config).store_url)
+        try:
+            for round_ in range(1000):
+                for event in hospital_day(seed + round_, 25).events:
+                    hospital.send(event)
+                    if not hospital.kills and round_:
+                        break
+                hospital.settle(engine)
+                if not hospital.kills:
+                    break
+            assert len(hospital.fired) == planned
+            records = get(addresses["admin"] + "/_sandbox/records")
+            with engine.connect() as connection:
+                judge(connection, hospital, records)
+        finally:
+            engine.dispose()
+            if hospital.node is not None:
+                hospital.node.stop()
+                assert hospital.node.process.stdout is not None
+                hospital.node.process.stdout.close()
+
+
+def judge(connection: sa.Connection, hospital: Hospital, records: list[dict[str, Any]]) -> None:
+    stored = set(connection.scalars(sa.select(schema.message.c.control_id)))
+    assert set(hospital.answered) - stored == set(), "acknowledged and lost"
+
+    rows = connection.execute(
+        sa.select(
+            schema.delivery.c.id,
+            schema.delivery.c.destination,
+            schema.delivery.c.order_key,
+            schema.delivery.c.state,
+            schema.delivery.c.reference,
+            schema.rendition.c.sha256,
+        )
+        .join(
+            schema.rendition,
+            sa.and_(
+                schema.rendition.c.document_id == schema.delivery.c.document_id,
+                schema.rendition.c.kind
+                == sa.case((schema.delivery.c.destination == "insurance_portal", "gdbhyt"), else_="cda"),
+            ),
+        )
+        .order_by(schema.delivery.c.id)
+    ).all()
+    assert rows
+    by_paper = {(row.destination, row.sha256): row for row in rows}
+    assert len(by_paper) == len(rows)
+
+    assert [record for record in records if record["verdict"] == "repeat"] == [], "delivered twice"
+    accepted = [record for record in records if record["verdict"] == "accepted"]
+    keys = [(record["destination"], record["key"]) for record in accepted]
+    assert len(keys) == len(set(keys)), "delivered twice under one key"
+    papers = [(record["destination"], record["sha256"]) for record in accepted]
+    assert len(papers) == len(set(papers)), "delivered twice under two keys"
+
+    theirs = {record["reference"] for record in accepted}
+    assert {row.reference for row in rows if row.state == "accepted"} <= theirs, "accepted here, unknown there"
+    for row in rows:
+        if row.destination != "insurance_portal":
+            assert row.state in ("accepted", "error")
+            assert (row.state == "accepted") == ((row.destination, row.sha256) in set(papers))
+
+    last: dict[tuple[str, bytes], str] = {}
+    for record in sorted(accepted, key=lambda record: record["n"]):
+        row = by_paper[record["destination"], record["sha256"]]
+        key = (row.destination, row.order_key)
+        assert last.get(key, "") < row.id, "order of a patient's papers was not kept"
+        last[key] = row.id
+
+
+def register(admin: str, pem: str) -> None:
+    post(admin + "/_sandbox/certificates", {"gln": "8930000000019", "pem": pem})
+
+
+def post(url: str, body: object) -> None:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    urllib.request.urlopen(request, timeout=30).close()
+
+
+def get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return json.load(answer)
+
+
+def test_a_node_killed_at_every_step_and_at_random(tmp_path: Path) -> None:
+    kills = [*PLACES, *["random"] * (22 - len(PLACES))]
+    play(tmp_path, "sqlite:///ledger/ledger.db", kills, seed=1)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(10, 20))
+def test_two_hundred_kills(tmp_path: Path, seed: int) -> None:
+    play(tmp_path, "sqlite:///ledger/ledger.db", [*PLACES, *["random"] * (22 - len(PLACES))], seed)
+
+
+@pytest.mark.nightly
+def test_kills_on_postgresql(tmp_path: Path, postgres_server: str) -> None:
+    name = "k" + uuid7().replace("-", "")
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    store = postgres_server.rpartition("/")[0] + "/" + name
+    play(tmp_path, store, [*PLACES, *["random"] * 5], seed=99)

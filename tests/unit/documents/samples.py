@@ -1,0 +1,225 @@
+"""Made-up records that papers can be composed of, one per paper, and the parts to build others from."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from mappings.documents import Context, Facility
+from mappings.outcome import Resource
+from mappings.systems import DEFAULT, ICD10, LOINC, UCUM
+
+FACILITY = Facility(
+    code="01999",
+    name="Bệnh viện Đa khoa Sông Hồng",
+    governing_body="SỞ Y TẾ HÀ NỘI",
+    address="Số 1 đường Thử Nghiệm, phường Bồ Đề, Hà Nội",
+    phone="024 0000 0000",
+)
+CONTEXT = Context(
+    facility=FACILITY,
+    systems=DEFAULT,
+    issued_at=datetime(2026, 11, 5, 3, 15, 30, tzinfo=UTC),
+    number="0192f6a0-1111-7abc-8def-0123456789ab",
+)
+_ROLE = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
+_USE = "http://terminology.hl7.org/CodeSystem/diagnosis-role"
+_PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+_PLACE = "http://terminology.hl7.org/CodeSystem/location-physical-type"
+_FLAG = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+
+
+def coded(system: str, code: str, display: str = "") -> dict[str, Any]:
+    return {"coding": [{"system": system, "code": code, **({"display": display} if display else {})}]}
+
+
+def ref(resource_type: str, resource_id: str) -> dict[str, Any]:
+    return {"reference": f"{resource_type}/{resource_id}"}
+
+
+def patient() -> Resource:
+    return {
+        "resourceType": "Patient",
+        "id": "bn1",
+        "extension": [
+            {
+                "url": f"{DEFAULT.national}/StructureDefinition/vn-ext-ethnicity",
+                "valueCoding": {
+                    "system": f"{DEFAULT.national}/CodeSystem/vn-ethnicity-cs",
+                    "code": "01",
+                    "display": "Kinh",
+                },
+            },
+            {
+                "url": "http://hl7.org/fhir/StructureDefinition/patient-nationality",
+                "extension": [{"url": "code", "valueCodeableConcept": coded("urn:iso:std:iso:3166", "VNM")}],
+            },
+        ],
+        "identifier": [
+            {"system": DEFAULT.local("01999", "patient"), "value": "BN0001"},
+            {"system": DEFAULT.cccd, "value": "001186000001"},
+        ],
+        "name": [{"use": "official", "text": "Đặng Thị Thuỳ Ưởng", "family": "Đặng", "given": ["Thị", "Thuỳ", "Ưởng"]}],
+        "gender": "female",
+        "birthDate": "1986-03-12",
+        "address": [{"use": "home", "text": "Thôn Đoài, xã Yên Sở, Hà Nội"}],
+    }
+
+
+def child() -> Resource:
+    """A child of 20 months without any number but the hospital's."""
+    found = patient()
+    found["identifier"] = found["identifier"][:1]
+    found["birthDate"] = "2025-03-01"
+    found["gender"] = "male"
+    found["name"] = [{"text": "Nguyễn Gia Bảo"}]
+    return found
+
+
+def mother() -> Resource:
+    return {
+        "resourceType": "RelatedPerson",
+        "id": "me1",
+        "patient": ref("Patient", "bn1"),
+        "relationship": [coded(_ROLE, "MTH", "mother")],
+        "name": [{"text": "Trần Thị Hoà"}],
+    }
+
+
+def coverage() -> Resource:
+    return {
+        "resourceType": "Coverage",
+        "id": "bhyt1",
+        "identifier": [{"system": DEFAULT.bhyt, "value": "GD4010112345678"}],
+        "status": "active",
+        "subscriberId": "GD4010112345678",
+        "beneficiary": ref("Patient", "bn1"),
+        "period": {"start": "2026-01-01", "end": "2026-12-31"},
+        "payor": [{"display": "Bảo hiểm xã hội Việt Nam"}],
+    }
+
+
+def doctor(resource_id: str = "bs1", name: str = "Lê Quốc Vượng", licence: str = "000123/HNO-CCHN") -> Resource:
+    return {
+        "resourceType": "Practitioner",
+        "id": resource_id,
+        "identifier": [{"system": DEFAULT.licence, "value": licence}],
+        "name": [{"text": name}],
+    }
+
+
+def organization() -> Resource:
+    return {
+        "resourceType": "Organization",
+        "id": "cskcb",
+        "identifier": [{"system": DEFAULT.facility, "value": "01999"}],
+    }
+
+
+def places() -> list[Resource]:
+    return [
+        {
+            "resourceType": "Location",
+            "id": "khoa",
+            "name": "K03",
+            "physicalType": coded(_PLACE, "wa", "Ward"),
+        },
+        {
+            "resourceType": "Location",
+            "id": "giuong",
+            "name": "G05",
+            "description": "Khoa Nội tổng hợp",
+            "physicalType": coded(_PLACE, "bd", "Bed"),
+            "partOf": ref("Location", "khoa"),
+        },
+    ]
+
+
+def condition(resource_id: str, code: str, text: str) -> Resource:
+    return {
+        "resourceType": "Condition",
+        "id": resource_id,
+        "code": {**coded(ICD10, code), "text": text},
+        "subject": ref("Patient", "bn1"),
+        "encounter": ref("Encounter", "dt1"),
+    }
+
+
+def encounter(end: str = "2026-11-05T10:05:00+07:00") -> Resource:
+    return {
+        "resourceType": "Encounter",
+        "id": "dt1",
+        "identifier": [{"system": DEFAULT.local("01999", "visit"), "value": "DT26000042"}],
+        "status": "finished",
+        "class": {
+            "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode",
+            "code": "IMP",
+            "display": "inpatient encounter",
+        },
+        "subject": ref("Patient", "bn1"),
+        "participant": [
+            {"type": [coded(_PARTICIPATION, "ATND", "attender")], "individual": ref("Practitioner", "bs1")}
+        ],
+        "period": {"start": "2026-11-01T08:30:00+07:00", **({"end": end} if end else {})},
+        "diagnosis": [
+            {"condition": ref("Condition", "cd0"), "use": coded(_USE, "AD")},
+            {"condition": ref("Condition", "cd2"), "use": coded(_USE, "DD"), "rank": 2},
+            {"condition": ref("Condition", "cd1"), "use": coded(_USE, "DD"), "rank": 1},
+        ],
+        "location": [{"location": ref("Location", "giuong"), "status": "completed"}],
+        "serviceProvider": ref("Organization", "cskcb"),
+    }
+
+
+def field(code: str, text: str, visit: str = "dt1") -> Resource:
+    return {
+        "resourceType": "Observation",
+        "id": f"f-{code.lower().replace('_', '-')}-{visit}",
+        "status": "final",
+        "code": coded(DEFAULT.field, code),
+        "subject": ref("Patient", "bn1"),
+        "encounter": ref("Encounter", visit),
+        "effectiveDateTime": "2026-11-05T10:00:00+07:00",
+        "valueString": text,
+    }
+
+
+def base() -> list[Resource]:
+    """Person, card, visit, diagnoses, people and places of one inpatient stay."""
+    return [
+        patient(),
+        coverage(),
+        doctor(),
+        organization(),
+        *places(),
+        encounter(),
+        condition("cd0", "R50.9", "Sốt chưa rõ nguyên nhân"),
+        condition("cd1", "J18.9", "Viêm phổi, tác nhân không xác định"),
+        condition("cd2", "E11.9", "Đái tháo đường típ 2"),
+    ]
+
+
+def discharge() -> tuple[str, list[Resource]]:
+    texts = [
+        field("PP_DIEUTRI", "Kháng sinh: Ceftriaxon 2 g/ngày\nHạ sốt, bù dịch"),
+        field("GHI_CHU", "Nghỉ ngoại trú 05 ngày."),
+        field("NGHE_NGHIEP", "Giáo viên"),
+        field("NGAYCAP_CCCD", "20210512"),
+    ]
+    return "Encounter/dt1", [*base(), *texts]
+
+
+SAMPLES: dict[str, tuple[str, list[Resource]]] = {"discharge_paper": discharge()}
+"""Paper → (subject, record)."""
+
+
+def sample(paper: str) -> tuple[str, list[Resource]]:
+    """Give a copy to change."""
+    return deepcopy(SAMPLES[paper])
+
+
+def without(record: list[Resource], *kept_out: str) -> list[Resource]:
+    """Leave resources out by `Type/id`."""
+    return [resource for resource in record if f"{resource['resourceType']}/{resource['id']}" not in kept_out]

@@ -1,0 +1,131 @@
+"""Configuration: read whole, or every problem at once with file, line and remedy."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.faults import ConfigInvalid
+from gateway.settings import load
+from gateway.text import text
+from tests.site import destinations, write_site
+
+ADDRESSES = {
+    "insurance_portal": "http://127.0.0.1:1",
+    "moh_axis": "http://127.0.0.1:2",
+    "national_coordination": "http://127.0.0.1:3",
+}
+
+
+def problems(folder: Path) -> list[tuple[int, str]]:
+    with pytest.raises(ConfigInvalid) as caught:
+        load(folder)
+    return [(problem.code, problem.where) for problem in caught.value.problems]
+
+
+def change(path: Path, old: str, new: str) -> None:
+    content = path.read_text(encoding="utf-8")
+    assert old in content
+    path.write_text(content.replace(old, new, 1), encoding="utf-8")
+
+
+def line_of(path: Path, part: str) -> int:
+    return next(n for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if part in line)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_site(tmp_path_factory.mktemp("site"), destinations=destinations(ADDRESSES))
+
+
+@pytest.fixture
+def site(made: Path, tmp_path: Path) -> Path:
+    import shutil
+
+    return Path(shutil.copytree(made, tmp_path / "site"))
+
+
+def test_a_good_configuration_becomes_a_plan(site: Path) -> None:
+    plan = load(site)
+    assert plan.facility.code == "01999"
+    assert set(plan.routes) == set(ADDRESSES)
+    assert plan.routes["moh_axis"].common.retry.first == timedelta(milliseconds=50)
+    assert plan.store_url == f"sqlite:///{site / 'ledger' / 'ledger.db'}"
+    assert plan.transport == plan.signing
+    (channel,) = plan.channels
+    assert channel.accepts("ADT^A01")
+    assert "password" not in repr(plan.routes["moh_axis"].settings.password)
+
+
+def test_ten_mistakes_are_told_at_once_with_file_and_line(site: Path) -> None:
+    node, channel = site / "node.toml", site / "channels" / "his.toml"
+    change(node, 'code = "01999"', 'code = "1999"')  # 1 value
+    change(node, 'lease = "2s"', 'lease = "2 seconds"')  # 2 form
+    change(node, "workers = 1", 'workers = "one"')  # 3 type
+    change(node, "governing_body", "goverming_body")  # 4 slip of the pen
+    change(node, "secret:store-keys", "secret:nowhere")  # 5 secret
+    change(node, 'trust = ["keys/ca.pem"]', 'trust = ["keys/none.pem"]')  # 6 file
+    change(channel, 'tls = "none"', 'tls = "off"')  # 7 choice
+    change(channel, '"lab_report"', '"lab_raport"')  # 8 paper
+    change(channel, 'kind = "moh_axis"', 'kind = "moh_axes"')  # 9 kind
+    change(channel, 'basis = "test"', "")  # 10 basis of the first destination
+    found = problems(site)
+    expected = {
+        (1004, f"node.toml:{line_of(node, 'code =')}"),
+        (1004, f"node.toml:{line_of(node, 'lease')}"),
+        (1004, f"node.toml:{line_of(node, 'workers')}"),
+        (1002, f"node.toml:{line_of(node, 'goverming')}"),
+        (1006, f"node.toml:{line_of(node, 'nowhere')}"),
+        (1009, f"node.toml:{line_of(node, 'trust')}"),
+        (1004, f"channels/his.toml:{line_of(channel, 'tls =')}"),
+        (1005, f"channels/his.toml:{line_of(channel, 'produce')}"),
+        (1005, f"channels/his.toml:{line_of(channel, 'moh_axes')}"),
+        (1003, f"channels/his.toml:{line_of(channel, '[[destination]]')}"),
+    }
+    assert expected <= set(found)
+    for code, _ in found:
+        assert "LT" not in text(code, "vi").what
+        assert text(code, "en").do
+
+
+def test_broken_toml_names_the_line(site: Path) -> None:
+    (site / "channels" / "his.toml").write_text('name = "his"\nsource = {\n', encoding="utf-8")
+    (problem,) = problems(site)
+    assert problem[0] == 1001
+    assert problem[1].startswith("channels/his.toml:")
+
+
+def test_an_empty_folder_says_what_is_missing(tmp_path: Path) -> None:
+    assert (1001, "node.toml") in problems(tmp_path)
+
+
+def test_latin_1_is_not_utf_8(site: Path) -> None:
+    (site / "node.toml").write_bytes("name = 'Bệnh'".encode("utf-16"))
+    assert (1001, "node.toml") in problems(site)
+
+
+def test_a_secret_may_come_from_the_environment(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (site / "secrets" / "destinations").unlink()
+    assert {code for code, _ in problems(site)} == {1006}
+    monkeypatch.setenv("LIENTHONG_SECRET_DESTINATIONS", "from the environment")
+    assert load(site).routes["moh_axis"].settings.password == "from the environment"
+
+
+def test_a_secret_written_out_is_refused_and_not_repeated(site: Path) -> None:
+    change(site / "channels" / "his.toml", '"secret:destinations"', '"hunter2"')
+    with pytest.raises(ConfigInvalid) as caught:
+        load(site)
+    (problem,) = caught.value.problems
+    assert problem.code == 1004
+    assert "hunter2" not in str(problem)
+
+
+def test_one_name_for_two_destinations_is_refused(site: Path) -> None:
+    channel = site / "channels" / "his.toml"
+    other = channel.read_text(encoding="utf-8").replace('name = "his"', 'name = "lis"', 1)
+    (site / "channels" / "lis.toml").write_text(other, encoding="utf-8")
+    assert set(load(site).routes) == set(ADDRESSES)
+    change(site / "channels" / "lis.toml", "http://127.0.0.1:1", "http://127.0.0.1:9")
+    assert {code for code, _ in problems(site)} == {1008}
