@@ -36,10 +36,10 @@ ACK = b"\x0bMSH|^~\\&|||||||ACK|1|P|2.5\rMSA|AA|1\r\x1c\r"
 class NoStore:
     """A store that forgets: the same server without persistence."""
 
-    async def write(self, unit: object) -> None:
+    async def write_each(self, function: object, item: object) -> None:
         return None
 
-    def post(self, unit: object) -> None:
+    def post(self, function: object, item: object) -> None:
         return None
 
 

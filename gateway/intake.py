@@ -12,9 +12,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
-from dataclasses import replace
-
-from sqlalchemy.engine import Connection
 
 from connectors.contract import Answer
 from gateway.clock import Clock, to_datetime
@@ -24,7 +21,7 @@ from gateway.settings import Channel
 from gateway.store import messages
 from gateway.store.engine import Store
 from gateway.store.ids import uuid7
-from gateway.store.messages import Earlier, NewMessage
+from gateway.store.messages import NewMessage
 from gateway.store.sealed import Keyring
 from gateway.text import text
 from mappings.formats import er7
@@ -57,7 +54,7 @@ class ChannelIntake:
         header = er7.header(raw)
         try:
             new = self._read(raw, peer, header, fault)
-            earlier = await self._store.write(lambda connection: _store(connection, new))
+            earlier = await self._store.write_each(messages.insert_all, new)
         except StoreFault as failure:
             log.error("%s", failure)
             return self._answer(header, "AR", uuid7(), None, failure)
@@ -75,8 +72,7 @@ class ChannelIntake:
     def answered(self, answer: Answer) -> None:
         """Note the moment the answer left; its loss loses no promise, so nobody waits for it."""
         if answer.message_id is not None:
-            entry = [(answer.message_id, self._clock.now())]
-            self._store.post(lambda connection: messages.answered(connection, entry))
+            self._store.post(messages.answered_all, (answer.message_id, self._clock.now()))
 
     def _read(self, raw: bytes, peer: str, header: er7.Header, fault: IntakeFault | None) -> NewMessage:
         message_id = uuid7()
@@ -128,17 +124,6 @@ class ChannelIntake:
         said = str(text(fault.code)) if fault is not None else ""
         frames = tuple(acknowledge(header, each, own_id, at, fault, said) for each in _codes(header, code))
         return Answer(frames, code == "AA", message_id)
-
-
-def _store(connection: Connection, new: NewMessage) -> Earlier | None:
-    earlier = messages.insert(connection, new)
-    if earlier is not None:
-        if earlier.sha256 == new.sha256:
-            repeat = replace(new, state="duplicate", answer=earlier.answer)
-        else:
-            repeat = replace(new, state="error", answer="AE", fault=ControlIdReused("MSH-10", earlier.id))
-        messages.insert_repeat(connection, repeat, earlier)
-    return earlier
 
 
 _ACCEPT: dict[str, Code] = {"AA": "CA", "AE": "CE", "AR": "CR"}

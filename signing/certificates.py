@@ -162,7 +162,7 @@ def _leaf_policy() -> verification.ExtensionPolicy:
 def _issuer_policy() -> verification.ExtensionPolicy:
     return (
         verification.ExtensionPolicy.permit_all()
-        .require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, _an_authority)
+        .require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, None)
         .may_be_present(x509.KeyUsage, verification.Criticality.AGNOSTIC, _may_sign_certificates)
     )
 
@@ -170,11 +170,6 @@ def _issuer_policy() -> verification.ExtensionPolicy:
 def _not_an_authority(_: verification.Policy, __: x509.Certificate, found: x509.BasicConstraints | None) -> None:
     if found is not None and found.ca:
         raise ValueError("the signer's certificate belongs to a certificate authority")
-
-
-def _an_authority(_: verification.Policy, __: x509.Certificate, found: x509.BasicConstraints) -> None:
-    if not found.ca:
-        raise ValueError("the issuer is not a certificate authority")
 
 
 def _may_sign_data(_: verification.Policy, __: x509.Certificate, found: x509.KeyUsage | None) -> None:

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self, get_args
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from conformance.sandbox.accounts import Account, Tokens, gln_is_valid
 from conformance.sandbox.admin import Controls, admin_app
@@ -156,7 +157,7 @@ class Sandbox:
         """Write the demo facility's keys as PKCS#12 unless they are there; register its transport certificate.
 
         Returns the folder: `facility.p12` (the seal of the hospital), `director.p12`, `doctor.p12`, `transport.p12`, each with
-        the certificate beside it as `.pem`.
+        the certificate beside it as `.pem`. Raises ValueError when `password` does not open those that are there.
         """
         hospital = "Bệnh viện Đa khoa Thử nghiệm"
         signers = {
@@ -166,7 +167,10 @@ class Sandbox:
             "transport": (f"{hospital} (khóa truyền)", ""),
         }
         for name, (common_name, title) in signers.items():
-            if not (self.ca.folder / f"{name}.p12").exists():
+            path = self.ca.folder / f"{name}.p12"
+            if path.exists():
+                _check_opens(path, password)
+            else:
                 self.ca.write(name, self.ca.issue(common_name, title=title, organisation=hospital), password)
         for account in self._settings.accounts:
             self.register(account.gln, (self.ca.folder / "transport.pem").read_bytes())
@@ -276,6 +280,13 @@ def _parser() -> argparse.ArgumentParser:
         "--axis-data", choices=get_args(DataForm), default="any", help="dạng của data mà trục chấp nhận"
     )
     return parser
+
+
+def _check_opens(path: Path, password: str) -> None:
+    try:
+        pkcs12.load_pkcs12(path.read_bytes(), password.encode())
+    except ValueError as error:
+        raise ValueError(f"{path}: mật khẩu không mở được; dùng mật khẩu của lần chạy đầu hoặc xóa tệp") from error
 
 
 def _read_accounts(path: Path) -> tuple[Account, ...]:

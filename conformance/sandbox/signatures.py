@@ -88,13 +88,14 @@ def verify(root: etree._Element, ca_pem_file: Path) -> list[Signature]:
     A signature added later changes the paper that an earlier one covers, so each is judged on the paper as it stood when
     it was made. Raises NotSignedError, SignatureError. The tree given is not changed.
     """
+    around = _instructions(root)
     root = parse(etree.tostring(root))
     found: list[Signature] = []
     while signatures := root.findall(f".//{{{DS}}}Signature"):
         if len(signatures) > MOST_SIGNATURES:
             raise SignatureError("too many signatures")
         position = len(signatures) - 1
-        while (signature := _holds(root, position, ca_pem_file)) is None:
+        while (signature := _holds(root, position, ca_pem_file, around)) is None:
             position -= 1
             if position < 0:
                 raise SignatureError("a signature does not hold")
@@ -106,20 +107,53 @@ def verify(root: etree._Element, ca_pem_file: Path) -> list[Signature]:
 
 
 class _Verifier(XMLVerifier):
-    """signxml looks for the first signature below a path; among siblings we must be able to name the second."""
+    """signxml with three gaps closed.
 
-    def __init__(self, position: int) -> None:
+    It finds the first signature below a path; among siblings we must be able to name the second. For `URI=""` it reads the
+    root element alone, where the standard means the document: processing instructions before and after the root, such as
+    `xml-stylesheet`, are signed as well. And lxml writes a wrong `xmlns=""` when it canonicalises an element inside a tree
+    whose default namespace is declared above it, as in every `<Signature xmlns=…><SignedInfo>` of .NET: so the element is
+    given a tree of its own first.
+
+    Standard: XML Signature Syntax and Processing 1.1 §4.4.3.3; Canonical XML 1.0 §2.3
+    """
+
+    def __init__(self, position: int, around: tuple[bytes, bytes]) -> None:
         super().__init__()
         self._position = position
+        self._around = around
+        self._document = False
+
+    def _resolve_reference(self, doc_root: Any, reference: Any, uri_resolver: Any = None) -> Any:
+        self._document = reference.get("URI") == ""
+        # signxml leaves this method without types
+        return super()._resolve_reference(doc_root, reference, uri_resolver)  # type: ignore[no-untyped-call]
+
+    def _c14n(self, nodes: Any, algorithm: Any, inclusive_ns_prefixes: Any = None) -> bytes:
+        alone = parse(etree.tostring(nodes, with_tail=False))
+        canonical: bytes = super()._c14n(alone, algorithm, inclusive_ns_prefixes)
+        before, after = self._around if self._document else (b"", b"")
+        return before + canonical + after
 
     def _get_signature(self, root: etree._Element) -> etree._Element:
         return root.findall(f".//{{{DS}}}Signature")[self._position]
 
 
-def _holds(root: etree._Element, position: int, ca_pem_file: Path) -> Signature | None:
+def _instructions(root: etree._Element) -> tuple[bytes, bytes]:
+    """Return the canonical form of the processing instructions before and after the root."""
+    before = [_bytes(each) + b"\n" for each in root.itersiblings(etree.PI, preceding=True)]
+    after = [b"\n" + _bytes(each) for each in root.itersiblings(etree.PI)]
+    return b"".join(reversed(before)), b"".join(after)
+
+
+def _bytes(instruction: etree._Element) -> bytes:
+    return etree.tostring(instruction, encoding="unicode", with_tail=False).encode()
+
+
+def _holds(root: etree._Element, position: int, ca_pem_file: Path, around: tuple[bytes, bytes]) -> Signature | None:
     config = SignatureConfiguration(expect_references=True)
     try:
-        results: Any = _Verifier(position).verify(root, ca_pem_file=str(ca_pem_file), expect_config=config)
+        results: Any = _Verifier(position, around).verify(root, ca_pem_file=str(ca_pem_file), expect_config=config)
     except HOSTILE_INPUT:
         return None
     if not results:

@@ -48,7 +48,7 @@ class Settings:
     client_ca: str = ""
     """PEM file with the authorities whose senders are let in; needed with `tls = "mtls"`."""
     charset: str = "auto"
-    """How text is read when MSH-18 does not say; framing does not depend on it."""
+    """`auto` believes MSH-18, a name overrides it; framing does not depend on it."""
     max_size: Size = _MAX_SIZE
     """Largest message; a larger one is refused, its first 64 KB are kept, and the connection goes on."""
     max_connections: int = 256

@@ -1,7 +1,8 @@
 """The store's engine: one writer with group commit, many readers, the same on SQLite and PostgreSQL.
 
 A unit of work is a function of a connection. The writer thread takes all units that are waiting, runs them in one
-transaction and resolves them together after the commit has reached the disk: many callers pay for one fsync. A unit that
+transaction and resolves them together after the commit has reached the disk: many callers pay for one fsync. Units of one
+kind may also share their statements: `write_each` hands all items that wait for the same function to it at once. A unit that
 raises does not spoil the others: the transaction is rolled back and every unit is run again alone. Units must therefore be
 safe to run twice; they get everything they need as arguments and keep nothing outside the database.
 
@@ -19,6 +20,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,16 +32,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.faults import NodeRunning, StoreUnavailable
 from gateway.store import migrate
 
+S = TypeVar("S")
 T = TypeVar("T")
-Unit = Callable[[Connection], Any]
 
 MAX_GROUP = 512
 """Units in one transaction at most; bounds the work that one failing unit makes the others repeat."""
 READERS = 4
 _STOP = object()
-
-_Done = tuple[Any, Any, Any, BaseException | None]
-"""A unit's future and loop (None when nobody waits), and its result or error."""
 
 
 class Store:
@@ -60,17 +59,24 @@ class Store:
 
         Raises whatever the unit raised, or StoreUnavailable.
         """
+        return await self.write_each(_call, unit)
+
+    async def write_each(self, function: Callable[[Connection, list[S]], list[T]], item: S) -> T:
+        """Run `function` in the next transaction on all items that wait for it; return the result for `item`.
+
+        `function` gives one result per item, in their order. Raises what it raised for this item alone, or StoreUnavailable.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._units.put((unit, future, loop))
+        self._units.put(_Unit(function, item, future, loop))
         return await future
 
-    def post(self, unit: Unit) -> None:
-        """Run `unit` in some coming transaction without anybody waiting for it; a failure is dropped.
+    def post(self, function: Callable[[Connection, list[S]], Any], item: S) -> None:
+        """Run `function` on all items that wait for it, in some coming transaction; nobody waits, a failure is dropped.
 
         For facts that are nice to have (the moment an answer left), never for a promise.
         """
-        self._units.put((unit, None, None))
+        self._units.put(_Unit(function, item, None, None))
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run `query` on a reading connection; it sees everything that was resolved before."""
@@ -139,36 +145,61 @@ class Store:
                 group.append(item)
             _resolve(self._commit(group))
 
-    def _commit(self, group: list[Any]) -> list[_Done]:
+    def _commit(self, group: list[_Unit]) -> list[_Unit]:
+        """Run a group in one transaction, its members one by one when that fails; return them with their outcomes."""
+        kinds: dict[Any, list[_Unit]] = {}
+        for unit in group:
+            kinds.setdefault(unit.function, []).append(unit)
         try:
             with self.engine.begin() as connection:
-                done: list[_Done] = [(future, loop, unit(connection), None) for unit, future, loop in group]
+                for function, units in kinds.items():
+                    results = function(connection, [unit.item for unit in units])
+                    for unit, result in zip(units, results or [None] * len(units), strict=True):
+                        unit.result = result
         except Exception as error:  # noqa: BLE001 - handed to the callers
             if len(group) == 1:
-                fault = _unavailable(error) if isinstance(error, SQLAlchemyError) else error
-                return [(group[0][1], group[0][2], None, fault)]
-            return [outcome for item in group for outcome in self._commit([item])]
-        return done
+                group[0].error = _unavailable(error) if isinstance(error, SQLAlchemyError) else error
+            else:
+                for unit in group:
+                    self._commit([unit])
+        return group
 
 
-def _resolve(outcomes: list[_Done]) -> None:
-    by_loop: dict[Any, list[tuple[Any, Any, BaseException | None]]] = {}
-    for future, loop, result, error in outcomes:
-        if future is not None:
-            by_loop.setdefault(loop, []).append((future, result, error))
-    for loop, items in by_loop.items():
+@dataclass(slots=True)
+class _Unit:
+    """An item on its way through the writer; `future` and `loop` are None when nobody waits."""
+
+    function: Any
+    item: Any
+    future: asyncio.Future[Any] | None
+    loop: asyncio.AbstractEventLoop | None
+    result: Any = None
+    error: BaseException | None = None
+
+
+def _call(connection: Connection, units: list[Callable[[Connection], T]]) -> list[T]:
+    return [unit(connection) for unit in units]
+
+
+def _resolve(units: list[_Unit]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Unit]] = {}
+    for unit in units:
+        if unit.loop is not None:
+            by_loop.setdefault(unit.loop, []).append(unit)
+    for loop, waiting in by_loop.items():
         if not loop.is_closed():
-            loop.call_soon_threadsafe(_set, items)
+            loop.call_soon_threadsafe(_set, waiting)
 
 
-def _set(items: list[tuple[Any, Any, BaseException | None]]) -> None:
-    for future, result, error in items:
-        if future.done():
+def _set(units: list[_Unit]) -> None:
+    for unit in units:
+        assert unit.future is not None
+        if unit.future.done():
             continue
-        if error is None:
-            future.set_result(result)
+        if unit.error is None:
+            unit.future.set_result(unit.result)
         else:
-            future.set_exception(error)
+            unit.future.set_exception(unit.error)
 
 
 def _unavailable(error: SQLAlchemyError) -> StoreUnavailable:

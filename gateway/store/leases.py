@@ -25,7 +25,8 @@ def take(
     """Lease up to `limit` rows that are `ready`, due, unleased and not `blocked` by an earlier one; oldest first.
 
     The guard stands again on the outer statement: on PostgreSQL a row that another node took in between is then seen as
-    taken and left alone.
+    taken and left alone. The candidates are a common table expression because PostgreSQL may run a plain subquery with
+    LIMIT and FOR UPDATE more than once and then take more than `limit`.
     """
     free = sa.and_(ready, table.c.due_at <= now, table.c.lease_until <= now)
     candidates = sa.select(table.c.id).where(free)
@@ -36,7 +37,7 @@ def take(
         candidates = candidates.with_for_update(skip_locked=True)
     statement = (
         table.update()
-        .where(table.c.id.in_(candidates.scalar_subquery()), free)
+        .where(table.c.id.in_(sa.select(candidates.cte("candidates").c.id)), free)
         .values(lease_owner=owner, lease_until=until, **(values or {}))
         .returning(*table.c)
     )

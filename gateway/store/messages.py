@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Row
 
-from gateway.faults import NothingThere
+from gateway.faults import ControlIdReused, NothingThere
 from gateway.states import MESSAGE, advance, sources
 from gateway.store.leases import RELEASED, take
 from gateway.store.schema import coverage, message
@@ -47,21 +46,35 @@ class Earlier:
     answer: str
 
 
-def insert(connection: Connection, new: NewMessage) -> Earlier | None:
-    """Store `new`; when its dedupe key is taken, store nothing and return the message that holds it."""
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = make(message).on_conflict_do_nothing(index_elements=["dedupe_key"])
-    if connection.execute(statement.returning(message.c.id), _values(new)).first() is not None:
-        return None
-    row = connection.execute(
-        sa.select(message.c.id, message.c.sha256, message.c.answer).where(message.c.dedupe_key == new.dedupe_key)
-    ).one()
-    return Earlier(row.id, row.sha256, row.answer)
+def insert_all(connection: Connection, batch: list[NewMessage]) -> list[Earlier | None]:
+    """Store messages; one whose dedupe key is taken gives the message that holds it, and is stored beside it.
+
+    The same bytes again become a `duplicate`; other bytes under a used control id go to the error queue (promise P3).
+    """
+    keys = [new.dedupe_key for new in batch if new.dedupe_key is not None]
+    taken: dict[bytes, Earlier] = {}
+    if keys:
+        known = sa.select(message.c.dedupe_key, message.c.id, message.c.sha256, message.c.answer)
+        for row in connection.execute(known.where(message.c.dedupe_key.in_(keys))):
+            taken[bytes(row.dedupe_key)] = Earlier(row.id, row.sha256, row.answer)
+    values: list[dict[str, Any]] = []
+    outcomes: list[Earlier | None] = []
+    for new in batch:
+        earlier = taken.get(new.dedupe_key) if new.dedupe_key is not None else None
+        if earlier is None and new.dedupe_key is not None:
+            taken[new.dedupe_key] = Earlier(new.id, new.sha256, new.answer)
+        values.append(_values(new) if earlier is None else _repeat_values(new, earlier))
+        outcomes.append(earlier)
+    connection.execute(message.insert(), values)
+    return outcomes
 
 
-def insert_repeat(connection: Connection, new: NewMessage, earlier: Earlier) -> None:
-    """Store `new` beside the message whose control id it repeats; it takes no dedupe key."""
-    connection.execute(message.insert(), _values(new) | {"dedupe_key": None, "repeats_id": earlier.id})
+def _repeat_values(new: NewMessage, earlier: Earlier) -> dict[str, Any]:
+    beside = {"dedupe_key": None, "repeats_id": earlier.id}
+    if earlier.sha256 == new.sha256:
+        return _values(new) | beside | {"state": "duplicate", "answer": earlier.answer}
+    reused = fault_values(ControlIdReused("MSH-10", earlier.id))
+    return _values(new) | beside | {"state": "error", "answer": "AE"} | reused
 
 
 def _values(new: NewMessage) -> dict[str, Any]:
@@ -93,7 +106,7 @@ def fault_values(fault: Fault | None) -> dict[str, Any]:
     return {"fault_code": fault.code, "fault_where": fault.where, "fault_detail": fault.detail}
 
 
-def answered(connection: Connection, ids_and_instants: list[tuple[str, int]]) -> None:
+def answered_all(connection: Connection, ids_and_instants: list[tuple[str, int]]) -> None:
     """Note when answers were handed to the network."""
     connection.execute(
         message.update().where(message.c.id == sa.bindparam("row_id")).values(answered_at=sa.bindparam("at")),

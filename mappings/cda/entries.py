@@ -7,7 +7,7 @@ Standard: CDA R2 §4.3.6
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Set
 from typing import Any
 
 from mappings.cda.datatypes import Node, coded, el, instances, interval, quantity, time, timestamp
@@ -21,7 +21,7 @@ _DIAGNOSIS = {"coding": [{"system": LOINC, "code": "29308-4", "display": "Diagno
 _STATUS = {"final": "completed", "corrected": "completed", "amended": "completed", "cancelled": "aborted"}
 
 
-def entry(resource: Resource, cells: Mapping[str, str], source: Source) -> Node | None:
+def entry(resource: Resource, cells: Set[str], source: Source) -> Node | None:
     """Make the entry of a resource; None for a resource that CDA has in its header."""
     kind = resource["resourceType"]
     if kind == "Condition":
@@ -37,11 +37,11 @@ def entry(resource: Resource, cells: Mapping[str, str], source: Source) -> Node 
     return el("entry", made) if made is not None else None
 
 
-def _pointer(key: str, cells: Mapping[str, str]) -> Node | None:
+def _pointer(key: str, cells: Set[str]) -> Node | None:
     return el("text", el("reference", value=f"#{key}")) if key in cells else None
 
 
-def _condition(condition: Resource, cells: Mapping[str, str]) -> Node:
+def _condition(condition: Resource, cells: Set[str]) -> Node:
     shown = next((key for key in ("CHAN_DOAN", "CHAN_DOAN_CHINH") if key in cells), "")
     return el(
         "observation",
@@ -55,7 +55,7 @@ def _condition(condition: Resource, cells: Mapping[str, str]) -> Node:
     )
 
 
-def _observation(observation: Resource, cells: Mapping[str, str], row: int = 0) -> Node:
+def _observation(observation: Resource, cells: Set[str], row: int = 0) -> Node:
     codes = [coding.get("code", "") for coding in observation["code"].get("coding", [])]
     key = f"KET_QUA-{row}" if row else next((code for code in codes if code in cells), "")
     effective = observation.get("effectiveDateTime")
@@ -91,7 +91,7 @@ def _range(limits: dict[str, Any]) -> Node:
     return el("referenceRange", el("observationRange", el("text", wording.limits(limits))))
 
 
-def _report(report: Resource, cells: Mapping[str, str], source: Source) -> Node:
+def _report(report: Resource, cells: Set[str], source: Source) -> Node:
     """Make the organizer of a laboratory report, one component per result in the order of the table."""
     when = report.get("effectivePeriod") or {"start": report.get("effectiveDateTime")}
     specimens = [found for one in report.get("specimen", []) if (found := source.get(one))]

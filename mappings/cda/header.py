@@ -65,9 +65,7 @@ def header(source: Source) -> Iterable[Node | None]:
             el("signatureCode", code="X"),
             _assigned("assignedEntity", practitioner, source.custodian),
         )
-    for order in source.of_type("ServiceRequest"):
-        if order.get("identifier"):
-            yield el("inFulfillmentOf", el("order", *instances(order)))
+    yield from _orders(source)
     for related in composition.get("relatesTo", []):
         if related.get("code") == "replaces" and "targetIdentifier" in related:
             parent = el("parentDocument", document_id(related["targetIdentifier"]))
@@ -150,6 +148,15 @@ def _organization(organization: dict[str, Any], tag: str, single: bool = False) 
         *(phones[:1] if single else phones),
         address(organization),
     )
+
+
+def _orders(source: Source) -> Iterable[Node]:
+    """Name the orders a report answers."""
+    for report in source.of_type("DiagnosticReport"):
+        for reference in report.get("basedOn", []):
+            order = source.get(reference)
+            if order and order.get("identifier"):
+                yield el("inFulfillmentOf", el("order", *instances(order)))
 
 
 def _recipients(source: Source) -> Iterable[Node]:

@@ -46,7 +46,6 @@ def _copy(source: Node, target: Node) -> None:
         made.tail = child.tail
 
 
-def cell_ids(block: Node) -> dict[str, str]:
-    """Give the keys of a block's cells → their text, for entries that point to what was shown."""
-    cells = block.iter(f"{{{NS}}}td")
-    return {key: "\n".join(str(part) for part in cell.itertext()) for cell in cells if (key := cell.get("ID"))}
+def cell_ids(block: Node) -> frozenset[str]:
+    """Give the keys of a block's cells, for entries that point to what was shown."""
+    return frozenset(key for cell in block.iter(f"{{{NS}}}td") if (key := cell.get("ID")))

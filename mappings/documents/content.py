@@ -76,18 +76,17 @@ def _nationality(patient: Resource) -> Resource | None:
 
 
 def _occupation(record: Record, patient: Resource, encounter: Resource | None) -> str:
-    for code in ("NGHE_NGHIEP", "MA_NGHE_NGHIEP"):
-        said = record.field(code, encounter)
-        if said and not said.isdigit():
-            return said
-    return wording.concept(extension(patient, "occupation")) or record.field("MA_NGHE_NGHIEP", encounter)
+    """Give the words of the occupation; its code only when nobody told the words."""
+    told = record.field("NGHE_NGHIEP", encounter)
+    code, meaning = record.coded_field("MA_NGHE_NGHIEP", encounter)
+    return told or meaning or wording.concept(extension(patient, "occupation")) or code
 
 
 def guardians(record: Record, patient: Resource, at: str) -> list[Resource]:
     """Give father, mother, guardian of a child; of anybody else only a guardian."""
     years = wording.years_old(patient.get("birthDate", ""), at)
     child = years is not None and years < _CHILD
-    return [one for one in record.relatives(patient) if child or relation_codes(one) & {"GUARD", "GRD"}]
+    return [one for one in record.relatives() if child or relation_codes(one) & {"GUARD", "GRD"}]
 
 
 def _guardian(related: Resource) -> str:
@@ -96,9 +95,8 @@ def _guardian(related: Resource) -> str:
     return f"{shown} ({role})" if role and shown else shown
 
 
-def card(record: Record, patient: Resource, start: str, end: str) -> dict[str, str]:
-    """Give the rows about the insurance card in force during the visit; without one what the person's numbers say."""
-    cards = record.cards(patient, start, end)
+def card(record: Record, patient: Resource, cards: Sequence[Resource]) -> dict[str, str]:
+    """Give the rows about insurance cards; when no card is known at all, what the person's numbers say."""
     numbers = [coverage["subscriberId"] for coverage in cards]
     if not record.all("Coverage"):
         systems = (record.systems.bhyt, record.systems.bhxh)

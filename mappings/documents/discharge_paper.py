@@ -30,6 +30,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
     start, end = period.get("start", ""), period.get("end", "")
     patient = record.patient("discharge_paper", encounter)
     conditions = record.diagnoses(encounter)
+    cards = record.cards(start, end)
     notes = [record.field(code, encounter) for code in ("GHI_CHU", "LOI_DAN")]
     return Content(
         event_at=end or wording.stamp(context.issued_at),
@@ -40,7 +41,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
             **content.furniture(record, encounter, context),
             **content.place(record, encounter),
             **content.person(record, patient, encounter, end or start),
-            **content.card(record, patient, start, end),
+            **content.card(record, patient, cards),
             **content.diagnoses(conditions),
             "NGAY_VAO": wording.long_time(start),
             "NGAY_RA": wording.long_time(end),
@@ -51,7 +52,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
             "person": [
                 patient,
                 *content.guardians(record, patient, end or start),
-                *record.cards(patient, start, end),
+                *cards,
                 *record.fields(_PERSON, encounter),
             ],
             "stay": [encounter],

@@ -36,6 +36,8 @@ class Row:
     value: str
     """Template over the keys of the paper, such as `{NGAY_SINH} (Tuổi: {TUOI})`."""
     choices: tuple[Choice, ...]
+    box: str
+    """Key whose value crosses a box; the row's own key unless the row has a value as well."""
     mark: str
 
 
@@ -170,11 +172,12 @@ def _section(data: dict[str, Any], mark: str) -> Section:
                 label=row["label"],
                 key=row["key"],
                 need=_need(row),
-                value=row.get("value", "{" + row["key"] + "}"),
+                value=row.get("value", "" if "choices" in row else "{" + row["key"] + "}"),
                 choices=tuple(
                     Choice(choice["text"], tuple(choice["codes"]), choice.get("level", 0))
                     for choice in row.get("choices", ())
                 ),
+                box=row.get("box", row["key"]),
                 mark=row.get("mark", mark),
             )
             for row in data.get("row", ())

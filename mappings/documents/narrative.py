@@ -11,6 +11,7 @@ from html import escape
 
 from mappings.documents.form import Edition, Row, Section, Signer
 
+_INDENT = "\u2003"
 XHTML = "http://www.w3.org/1999/xhtml"
 
 
@@ -38,10 +39,12 @@ def rows(pairs: Sequence[tuple[str, str, str]]) -> str:
 
 def row_text(row: Row, values: Mapping[str, str]) -> str:
     """Give what stands behind a label: the filled template, and the boxes of the row."""
-    if not row.choices:
-        return row.value.format_map(values).strip()
-    value = values[row.key]
-    return "\n".join(f"{'☒' if value in choice.codes else '☐'} {choice.text}" for choice in row.choices)
+    said = row.value.format_map(values).strip()
+    crossed = values[row.box] if row.choices else ""
+    boxes = [
+        f"{_INDENT * choice.level}{'☒' if crossed in choice.codes else '☐'} {choice.text}" for choice in row.choices
+    ]
+    return "\n".join([*([said] if said or not boxes else []), *boxes])
 
 
 def table(section: Section, body: Sequence[Mapping[str, str]]) -> str:

@@ -73,20 +73,21 @@ class Record:
             seen.add(other["id"])
             patient = other
 
-    def encounter(self, resource: Resource) -> Resource | None:
-        """Give the visit of a report, request or appointment; of an appointment that names none the last one before it."""
+    def encounter(self, resource: Resource, before: str = "") -> Resource | None:
+        """Give the visit a resource belongs to; of one that names none the last that began `before`, when that is asked for."""
         named = [resource.get("encounter"), *resource.get("supportingInformation", [])]
         found = next(self.of_type(named, "Encounter"), None)
-        if found or resource["resourceType"] != "Appointment":
+        latest = wording.instant(before)
+        if found or latest is None:
             return found
-        before = resource.get("created") or resource.get("start") or "9999"
-        latest = wording.day(before)
         visits = [
             (start, visit)
             for visit in self.all("Encounter")
-            if (start := wording.day(visit.get("period", {}).get("start", ""))) and latest and start <= latest
+            if visit.get("status") not in _WRONG
+            and (start := wording.instant(visit.get("period", {}).get("start", "")))
+            and start <= latest
         ]
-        return max(visits, key=lambda pair: (pair[0], pair[1]["period"]["start"]))[1] if visits else None
+        return max(visits, key=lambda pair: pair[0])[1] if visits else None
 
     # ---- what a visit says ----
 
@@ -94,6 +95,15 @@ class Record:
         """Give the text of a field of QĐ 3176 told about a visit (or about none); the latest when told more than once."""
         found = self.field_observation(code, encounter)
         return value_text(found) if found else ""
+
+    def coded_field(self, code: str, encounter: Resource | None) -> tuple[str, str]:
+        """Give code and meaning of a coded field, also when it came as the text `code^meaning^system`."""
+        found = self.field_observation(code, encounter) or {}
+        codings = found.get("valueCodeableConcept", {}).get("coding", [])
+        if codings:
+            return codings[0].get("code", ""), wording.concept(found["valueCodeableConcept"])
+        first, _, rest = (value_text(found) if found else "").partition("^")
+        return first.strip(), rest.partition("^")[0].strip()
 
     def field_observation(self, code: str, encounter: Resource | None) -> Resource | None:
         """Give the Observation that carries a field."""
@@ -143,13 +153,8 @@ class Record:
         final.sort(key=lambda one: (one[1] == "CM", one[0]))
         return list({one[2]["id"]: one[2] for one in final}.values())
 
-    def cards(self, patient: Resource, start: str, end: str) -> list[Resource]:
+    def cards(self, start: str, end: str) -> list[Resource]:
         """Give the insurance coverages in force during a visit, newest first; one without a period is always in force."""
-        mine = [
-            coverage
-            for coverage in self.all("Coverage")
-            if coverage.get("subscriberId") and coverage.get("status", "active") in ("active", "draft")
-        ]
         first, last = wording.day(start), wording.day(end or start)
 
         def covers(coverage: Resource) -> bool:
@@ -157,10 +162,21 @@ class Record:
             begins, ends = wording.day(period.get("start", "")), wording.day(period.get("end", ""))
             return not ((begins and last and begins > last) or (ends and first and ends < first))
 
-        found = [coverage for coverage in mine if covers(coverage)]
+        found = [coverage for coverage in self._insured() if covers(coverage)]
         return sorted(found, key=lambda coverage: coverage.get("period", {}).get("start", ""), reverse=True)
 
-    def relatives(self, patient: Resource) -> list[Resource]:
+    def last_card(self) -> list[Resource]:
+        """Give the coverage that ended last."""
+        return sorted(self._insured(), key=lambda coverage: coverage.get("period", {}).get("end", ""))[-1:]
+
+    def _insured(self) -> list[Resource]:
+        return [
+            coverage
+            for coverage in self.all("Coverage")
+            if coverage.get("subscriberId") and coverage.get("status", "active") in ("active", "draft")
+        ]
+
+    def relatives(self) -> list[Resource]:
         """Give father, mother and guardians, in this order, then other relatives."""
         order = {"FTH": 0, "MTH": 1, "GUARD": 2, "GRD": 2}
         ranked = [

@@ -1,16 +1,19 @@
 """Write FHIR values as Vietnamese papers print them: dates, ages, names, sexes, amounts.
 
-Times are shown in Vietnamese time (UTC+7, no summer time). Precision is kept: a year stays a year.
+Times are shown in Vietnamese time. Precision is kept: a year stays a year.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-VIETNAM = timezone(timedelta(hours=7))
+from mappings.formats import dates
+from mappings.formats.faults import DateInvalid
+
+VIETNAM = dates.zone_of(dates.VIETNAM)
 
 _COMPACT_DAY = re.compile(r"^(\d{4})(\d{2})(\d{2})(\d{4}(\d{2})?)?$")
 _SEXES = {"male": "Nam", "female": "Nữ"}
@@ -33,7 +36,7 @@ _FLAGS = {
 
 
 def instant(text: str) -> datetime | None:
-    """Read a FHIR dateTime that has a time of day, in Vietnamese time; None for anything else."""
+    """Read a FHIR dateTime with a time of day, in Vietnamese time; None for anything else."""
     if "T" not in text:
         return None
     try:
@@ -58,14 +61,10 @@ def day(text: str) -> date | None:
 def short_date(text: str) -> str:
     """Write `05/11/2026`, `11/2026` or `2026`; also from `20261105`; other texts stay as they are."""
     compact = _COMPACT_DAY.match(text)
-    if compact:
-        return f"{compact[3]}/{compact[2]}/{compact[1]}"
-    moment = instant(text)
-    if moment:
-        return f"{moment:%d/%m/%Y}"
-    if re.match(r"^\d{4}(-\d{2}){0,2}$", text):
-        return "/".join(reversed(text.split("-")))
-    return text
+    try:
+        return dates.fhir_to_ddmmyyyy("-".join(compact.groups()[:3]) if compact else text)
+    except DateInvalid:
+        return text
 
 
 def short_time(text: str) -> str:
@@ -76,21 +75,20 @@ def short_time(text: str) -> str:
 
 def long_date(text: str) -> str:
     """Write `ngày 05 tháng 11 năm 2026`."""
-    moment = instant(text)
-    parts = (f"{moment:%Y-%m-%d}" if moment else text).split("-")
-    words = [f"{name} {part}" for name, part in zip(("năm", "tháng", "ngày"), parts, strict=False) if part]
-    return " ".join(reversed(words))
+    return long_time(text).rpartition(", ")[2]
 
 
 def long_time(text: str) -> str:
-    """Write `08 giờ 05 phút, ngày 05 tháng 11 năm 2026`."""
-    moment = instant(text)
-    return f"{moment:%H} giờ {moment:%M} phút, {long_date(text)}" if moment else long_date(text)
+    """Write `08 giờ 05 phút, ngày 05 tháng 11 năm 2026`; other texts stay as they are."""
+    try:
+        return dates.fhir_to_vietnamese(text)
+    except DateInvalid:
+        return text
 
 
 def stamp(moment: datetime) -> str:
     """Write an aware time as FHIR instant in Vietnamese time."""
-    return moment.astimezone(UTC).astimezone(VIETNAM).isoformat(timespec="seconds")
+    return moment.astimezone(VIETNAM).isoformat(timespec="seconds")
 
 
 def years_old(birth: str, at: str) -> int | None:

@@ -84,43 +84,44 @@ class Shape:
         self.checks = checks
         return checks
 
+    def walk(self, value: Any) -> list[Found] | None:
+        """Check an object and everything below it."""
+        if value.__class__ is not dict:
+            return misfit(value)
+        checks = self.checks or self.compile()
+        if len(value) < 2 and (not value or "id" in value):
+            return EMPTY
+        found: list[Found] | None = None
+        for name, item in value.items():
+            check = checks.get(name)
+            if check is None:
+                shown = f".{name}" if _ELEMENT_NAME(str(name)) else ""
+                found = [*(found or ()), (shown, "unknown-element")]
+                continue
+            below = check(item)
+            if below is not None:
+                found = [*(found or ()), *_below(name, below, value)]
+        for name in self.required:
+            if name not in value and f"_{name}" not in value:
+                found = [*(found or ()), (f".{name}", "required")]
+        for name, needed, members in self.choices:
+            present = members.intersection(value)
+            if present:
+                if len(present) > 1 and len({member.lstrip("_") for member in present}) > 1:
+                    found = [*(found or ()), (f".{name}", "choice")]
+            elif needed:
+                found = [*(found or ()), (f".{name}", "required")]
+        if self.invariant is not None:
+            broken = self.invariant(value)
+            if broken is not None:
+                found = [*(found or ()), *broken]
+        return found or None
+
 
 @cache
 def shape_of(path: str) -> Shape:
     """Return the one Shape of `Patient`, `HumanName` or `Bundle.entry`."""
     return Shape(path)
-
-
-def walk(value: Any, shape: Shape) -> list[Found] | None:
-    """Check an object and everything below it."""
-    if value.__class__ is not dict:
-        return misfit(value)
-    checks = shape.checks or shape.compile()
-    if not value or (len(value) == 1 and "id" in value):
-        return EMPTY
-    found: list[Found] = []
-    for name, item in value.items():
-        check = checks.get(name)
-        if check is None:
-            shown = f".{name}" if _ELEMENT_NAME(str(name)) else ""
-            found.append((shown, "unknown-element"))
-            continue
-        below = check(item)
-        if below is not None:
-            found += _below(name, below, value)
-    for name in shape.required:
-        if name not in value and f"_{name}" not in value:
-            found.append((f".{name}", "required"))
-    for name, needed, members in shape.choices:
-        present = members.intersection(value)
-        if present:
-            if len(present) > 1 and len({member.lstrip("_") for member in present}) > 1:
-                found.append((f".{name}", "choice"))
-        elif needed:
-            found.append((f".{name}", "required"))
-    if shape.invariant is not None:
-        found += shape.invariant(value) or ()
-    return found or None
 
 
 def check_resource(value: Any) -> list[Found] | None:
@@ -130,7 +131,7 @@ def check_resource(value: Any) -> list[Found] | None:
     kind = value.get("resourceType")
     if kind.__class__ is not str or kind not in load().resources:
         return UNKNOWN_RESOURCE
-    below = walk(value, shape_of(kind))
+    below = shape_of(kind).walk(value)
     return None if below is None else [(f".ofType({kind}){path}", rule) for path, rule in below]
 
 
@@ -165,7 +166,7 @@ def _add(checks: dict[str, Check], name: str, row: ElementRow, kind: str) -> Non
     single = _single(kind, row)
     checks[name] = _each(single) if row.maximum == 0 else single
     if kind in PRIMITIVES and kind != "xhtml":
-        companion = _object(shape_of("Element"))
+        companion = shape_of("Element").walk
         checks[f"_{name}"] = _each(companion) if row.maximum == 0 else companion
 
 
@@ -181,14 +182,7 @@ def _single(kind: str, row: ElementRow) -> Check:
     shape = shape_of(kind.removeprefix("#"))
     if kind == "CodeableConcept" and row.binding:
         return _concept(shape, row.binding)
-    return _object(shape)
-
-
-def _object(shape: Shape) -> Check:
-    def check(value: Any) -> list[Found] | None:
-        return walk(value, shape)
-
-    return check
+    return shape.walk
 
 
 def _each(single: Check) -> Check:
@@ -231,7 +225,7 @@ def _concept(shape: Shape, value_set: str) -> Check:
     members = load().members(value_set)
 
     def check(value: Any) -> list[Found] | None:
-        found = walk(value, shape)
+        found = shape.walk(value)
         if found is None and not any(f"{c.get('system')}|{c.get('code')}" in members for c in value.get("coding", ())):
             return CODE
         return found
@@ -243,7 +237,7 @@ def _reference(targets: frozenset[str]) -> Check:
     shape = shape_of("Reference")
 
     def check(value: Any) -> list[Found] | None:
-        found = walk(value, shape)
+        found = shape.walk(value)
         if found is not None:
             return found
         kind = target_type(value)

@@ -31,7 +31,7 @@ _ATTRIBUTE = re.compile(r"([A-Za-z:_-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _REFERENCE = re.compile(r"&(?:#([0-9]{1,7})|#x([0-9A-Fa-f]{1,6})|([A-Za-z][A-Za-z0-9]*));|(&)")
 _NAMED = frozenset(name2codepoint) | {"apos"}
 _SAFE_ADDRESS = re.compile(
-    r"(?:https?:|mailto:|tel:|ftp:|cid:|urn:|data:image/(?:png|jpeg|gif|webp);|[^:]*$|[^:]*[/?#])", re.I
+    r"(?:https?:|mailto:|tel:|ftp:|cid:|urn:|data:\s*image/(?:png|jpeg|gif|webp);|[^:]*$|[^:]*[/?#])", re.I
 )
 _ACTIVE_STYLE = re.compile(r"expression|javascript|@import|behaviou?r|binding|\\", re.IGNORECASE)
 _STYLE_ADDRESS = re.compile(r"url\s*\(\s*['\"]?\s*([^)'\"]*)", re.IGNORECASE)

@@ -50,32 +50,46 @@ def bundle_references(bundle: dict[str, Any]) -> list[Problem]:
         resource = entry.get("resource", {})
         base = _RESTFUL(entry.get("fullUrl", ""))
         contained = {item.get("id") for item in resource.get("contained", [])}
-        kind = resource.get("resourceType")
-        for path, literal in _references(resource, f"Bundle.entry[{index}].resource.ofType({kind})"):
+
+        def resolved(literal: str, base: re.Match[str] | None = base, contained: set[str] = contained) -> bool:
             if literal.startswith("#"):
-                resolved = literal == "#" or literal[1:] in contained
-            elif literal.startswith("urn:"):
-                resolved = literal in full_urls
-            elif "://" in literal:
-                resolved = True
-            else:
-                plain = _HISTORY.sub("", literal)
-                resolved = base[1] + plain in full_urls if base else by_id.get(plain) == 1
-            if not resolved:
-                found.append(Problem(path, "reference"))
+                return literal == "#" or literal[1:] in contained
+            if literal.startswith("urn:"):
+                return literal in full_urls
+            if "://" in literal:
+                return True
+            plain = _HISTORY.sub("", literal)
+            return base[1] + plain in full_urls if base else by_id.get(plain) == 1
+
+        open_ends = {literal for literal in _literals(resource) if not resolved(literal)}
+        if open_ends:
+            top = f"Bundle.entry[{index}].resource.ofType({resource.get('resourceType')})"
+            found += [Problem(path, "reference") for path, literal in _placed(resource, top) if literal in open_ends]
     return found
 
 
-def _references(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Yield path and text of every literal reference below."""
-    stack: list[tuple[Any, str]] = [(value, path)]
+def _literals(resource: dict[str, Any]) -> set[str]:
+    """Return every literal reference below; without paths, which are only needed for the few that lead nowhere."""
+    found: set[str] = set()
+    stack: list[Any] = [resource]
     while stack:
-        item, at = stack.pop()
+        item = stack.pop()
         if item.__class__ is dict:
-            for name, below in item.items():
-                if below.__class__ is dict or below.__class__ is list:
-                    stack.append((below, f"{at}.{name}"))
-                elif name == "reference" and below.__class__ is str:
-                    yield f"{at}.reference", below
-        else:
-            stack.extend((below, f"{at}[{i}]") for i, below in enumerate(item) if below.__class__ in (dict, list))
+            literal = item.get("reference")
+            if literal.__class__ is str:
+                found.add(literal)
+            item = item.values()
+        stack += [below for below in item if below.__class__ is dict or below.__class__ is list]
+    return found
+
+
+def _placed(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Yield path and text of every literal reference below, in document order."""
+    if value.__class__ is dict:
+        for name, below in value.items():
+            if name == "reference" and below.__class__ is str:
+                yield f"{path}.reference", below
+            yield from _placed(below, f"{path}.{name}")
+    elif value.__class__ is list:
+        for index, below in enumerate(value):
+            yield from _placed(below, f"{path}[{index}]")

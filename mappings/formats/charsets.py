@@ -162,7 +162,7 @@ def _viqr_letter(match: re.Match[str]) -> str:
 
 EXAMINED = 65_536
 """How much of a message `suspect` looks at; in bytes or characters."""
-_HIGH_WORD = re.compile(r"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
+_WORD = re.compile(r"[A-Za-z\x80-\xff]+")
 _VIQR_WORD = re.compile(r"(?<![A-Za-z])(?=[A-Za-z]*(?:[AaEeOoUu][\^(+*]|[AaEeIiOoUuYy]['`?~]))[A-Za-z^(+*'`?~]{2,12}")
 _NUCLEI = (
     "a|ă|â|e|ê|i|o|ô|ơ|u|ư|y|ai|ao|au|ay|âu|ây|eo|êu|ia|iê|iêu|iu|oa|oai|oao|oay|oă|oe|oeo|oi|oo|ôi|ơi|ua|uâ|uây|uê|ui|uô|uôi|"
@@ -187,7 +187,7 @@ def suspect(content: str | bytes) -> list[tuple[int, str, str]]:
         return []
     if view.isascii() and not any(mark in view for mark in "^(+*'`?~"):
         return []
-    words = _HIGH_WORD.findall(view)
+    words = [word for word in _WORD.findall(view) if not word.isascii()]
     if not words:
         found = {word for word in _VIQR_WORD.findall(view) if len(word) > 2 and _is_syllable(viqr_to_text(word))}
         return [(VIQR_SUSPECTED, "", "viqr")] if len(found) >= 2 else []

@@ -17,6 +17,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from mappings.formats import charsets
@@ -576,14 +577,13 @@ def split_batch(raw: bytes) -> list[bytes]:
     """Give the messages of a file or batch, each as its own bytes; FHS, BHS, BTS and FTS lines are left out.
 
     A single message gives `[raw]` unchanged, and so does anything without a batch header and with at most one MSH. Raises
-    HeaderMissing when a batch holds something before its first MSH that is no batch segment.
+    HeaderMissing when a batch holds something before its first MSH that is no batch segment, CharsetMismatch for broken UTF-16.
 
     Standard: HL7 v2.5.1 §2.10.3
     """
     wide = _wide(raw)
-    data = (_decoded(raw, wide, 0).lstrip("\ufeff").encode() if wide else raw.removeprefix(b"\xef\xbb\xbf")).strip(
-        _SPACE_BYTES
-    )
+    data = (_decoded(raw, wide, 0).encode() if wide else raw).lstrip(_SPACE_BYTES)
+    data = data.removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE_BYTES)
     separator = re.escape(data[3:4])
     heads = [match.start() for match in re.finditer(rb"(?:^|(?<=[\r\n]))MSH(?=" + separator + rb")", data)]
     if data[:3] not in (b"FHS", b"BHS") and (len(heads) <= 1 or heads[0] != 0):
@@ -592,7 +592,7 @@ def split_batch(raw: bytes) -> list[bytes]:
         if line and line[:3] not in (b"FHS", b"BHS", b"BTS", b"FTS"):
             raise HeaderMissing(f"byte {raw.find(data[:3])}")
     around = re.compile(rb"(?:^|(?<=[\r\n]))(?:BTS|FTS|FHS|BHS)(?:" + separator + rb"[^\r\n]*)?(?:[\r\n]+|$)")
-    messages = [around.sub(b"", data[a:b]) for a, b in zip(heads, [*heads[1:], len(data)], strict=True)]
+    messages = [around.sub(b"", data[a:b]) for a, b in pairwise([*heads, len(data)])]
     return [message.decode().encode(wide) for message in messages] if wide else messages
 
 

@@ -125,7 +125,7 @@ class JsonInvalid(MappingFault):
     code = 3002
 
 
-class DateInvalid(MappingFault):
+class DateInvalid(MappingFault, ValueError):
     """Raised when a text that must be a date or a time is none: a month 13, a 31 April, letters."""
 
     code = 3003
@@ -145,6 +145,10 @@ TCVN3_SUSPECTED = 2011
 VNI_SUSPECTED = 2012
 VIQR_SUSPECTED = 2013
 CP1258_SUSPECTED = 2014
+PERSON_NUMBER_DOUBTFUL = 3010
+"""A 12-digit personal number does not agree with the sex or the birth year sent beside it; `detail` says with which."""
+GLN_DOUBTFUL = 3011
+"""A facility's GLN has not 13 digits or a wrong check digit."""
 NOTICES = (
     CHARSET_DECLARED_WRONGLY,
     CHARSET_UNKNOWN,
@@ -154,5 +158,7 @@ NOTICES = (
     VNI_SUSPECTED,
     VIQR_SUSPECTED,
     CP1258_SUSPECTED,
+    PERSON_NUMBER_DOUBTFUL,
+    GLN_DOUBTFUL,
 )
 """Every notice code of the codecs."""

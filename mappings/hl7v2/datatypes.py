@@ -9,10 +9,13 @@ Standard: HL7 v2.5.1 §2.A
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
 from mappings import codes
+from mappings.formats import er7
 from mappings.hl7v2.context import Context
 from mappings.hl7v2.draft import datetime_of
 from mappings.systems import UCUM, V2_TABLE
@@ -49,6 +52,11 @@ def code_of(text: str) -> str:
 def slug(text: str) -> str:
     """Make a name fit to stand in a URI."""
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.") or "other"
+
+
+def joined(repetitions: Sequence[er7.Repetition]) -> str:
+    """Join the repetitions of a text as lines; an unescaped `^` or `&` in prose is prose."""
+    return "\n".join(line.whole.strip("\r\n").rstrip() for line in repetitions).strip()
 
 
 # ---- codes ----
@@ -154,6 +162,24 @@ def nm_to_decimal(text: str) -> Decimal | None:
     if not _NUMBER.match(text):
         return None
     return Decimal(text.lstrip("+").rstrip(".") or "0")
+
+
+def nm_to_count(text: str) -> int:
+    """Read NM as a FHIR positiveInt; 0 when it is none."""
+    number = nm_to_decimal(text)
+    if number is None or number != number.to_integral_value() or not 0 < number < 2**31:
+        return 0
+    return int(number)
+
+
+def later(moment: str, minutes: int) -> str:
+    """Add minutes to a FHIR dateTime; `""` when it has no time of day or the calendar ends."""
+    if "T" not in moment:
+        return ""
+    try:
+        return (datetime.fromisoformat(moment) + timedelta(minutes=minutes)).isoformat()
+    except OverflowError:
+        return ""
 
 
 def cwe_to_unit(cwe: Components, context: Context) -> Element:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mappings.formats import dates, er7
+from mappings.formats.faults import DateInvalid
 from mappings.hl7v2 import faults
 from mappings.hl7v2.context import Context
 from mappings.hl7v2.reader import Reader, Segment
@@ -35,7 +36,8 @@ class Draft:
         present = self._resources.setdefault(reference, resource)
         if present is not resource:
             for name, value in resource.items():
-                present.setdefault(name, value)
+                if name not in present and not _chosen(name, present):
+                    present[name] = value
         return reference
 
     def get(self, reference: str) -> Resource:
@@ -90,11 +92,20 @@ class Draft:
         )
 
 
+_CHOICES = ("deceased", "multipleBirth", "effective", "value", "onset", "occurrence", "performed")
+
+
+def _chosen(name: str, resource: Resource) -> bool:
+    """Tell whether another type of the same choice element (`deceased[x]`) is there already."""
+    choice = next((choice for choice in _CHOICES if name.startswith(choice)), None)
+    return choice is not None and any(present.startswith(choice) for present in resource)
+
+
 def datetime_of(text: str, context: Context) -> str:
     """Read a DTM, TS or DT as FHIR dateTime; `""` when it is none."""
     try:
         return dates.dtm_to_fhir_datetime(text, context.zone)
-    except ValueError:
+    except DateInvalid:
         return ""
 
 
@@ -102,5 +113,5 @@ def date_of(text: str) -> str:
     """Read a DTM, TS or DT as FHIR date; `""` when it is none."""
     try:
         return dates.dtm_to_fhir_date(text)
-    except ValueError:
+    except DateInvalid:
         return ""

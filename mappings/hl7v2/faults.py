@@ -42,5 +42,3 @@ NO_BUSINESS_KEY = 3123
 """Something carries no number of its own; its id comes from the message, so a later message cannot update it."""
 DATA_UNREADABLE = 3124
 """An enclosed document is not in the encoding it claims; it is counted as unknown."""
-NOTICES = (DATE_UNREADABLE, NUMBER_UNREADABLE, CODE_UNKNOWN, NO_BUSINESS_KEY, DATA_UNREADABLE)
-"""Every notice code; each has texts like a fault."""

@@ -6,8 +6,7 @@ code (a 12-digit personal number from a 9-digit identity card). Numbers are kept
 
 from __future__ import annotations
 
-import re
-
+from mappings.formats.identifiers import Kind, classify
 from mappings.hl7v2.context import Context
 from mappings.hl7v2.datatypes import (
     FACILITY_CODE,
@@ -38,14 +37,12 @@ _AUTHORITIES = {
     "HO CHIEU": "passport",
     "PASSPORT": "passport",
 }
-_CARD = re.compile(r"^([A-Za-z]{2}\d{13}|\d{10}|\d{12})$")
 
 
 def national_number(value: str) -> str:
     """Tell `cccd` (12 digits), `cmnd` (9 digits) or `passport` (a letter and 7 digits) by form; `""` for anything else."""
-    if value.isascii() and value.isdigit():
-        return {12: "cccd", 9: "cmnd"}.get(len(value), "")
-    return "passport" if re.match(r"^[A-Za-z]\d{7}$", value) else ""
+    kind = classify(value)
+    return kind.value if kind in (Kind.CCCD, Kind.CMND, Kind.PASSPORT) else ""
 
 
 def kind_of(cx: Components) -> str:
@@ -62,10 +59,10 @@ def kind_of(cx: Components) -> str:
     if kind in _PASSPORT_TYPES:
         return "passport"
     if kind in _INSURANCE_TYPES:
-        return "bhyt" if _CARD.match(value) else ""
+        return "bhyt" if classify(value) in (Kind.BHYT, Kind.BHXH, Kind.CCCD) else ""
     if kind == "SS":
-        number = value if value.isascii() and value.isdigit() else ""
-        return {10: "bhxh", 12: "cccd"}.get(len(number), "")
+        form = classify(value)
+        return form.value if form in (Kind.BHXH, Kind.CCCD) else ""
     return {"VN": "visit", "AN": "account"}.get(kind, "")
 
 
@@ -82,13 +79,13 @@ def home_authority(numbers: list[Components], context: Context, sender: str) -> 
 
 
 def cx_to_identifier(cx: Components, context: Context, home: str | None = None, of: str = "") -> Element | None:
-    """Make an Identifier of CX.
+    """Make an Identifier of CX; nothing of a number of zeros, which Vietnamese systems write where there is none.
 
     `home` is the authority whose patient numbers are this facility's (see `home_authority`); `of` the kind of number when CX.5
     does not tell (`visit`, `account` …).
     """
     value = words(cx.c(1))
-    if not value:
+    if not value or classify(value) is Kind.PLACEHOLDER:
         return None
     kind = kind_of(cx) or of
     systems = context.systems

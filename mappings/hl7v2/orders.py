@@ -17,6 +17,7 @@ from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.nte import nte_to_annotation
 from mappings.hl7v2.segments.obr import (
+    obr_completes_specimen,
     obr_to_diagnostic_report,
     obr_to_service_request,
     obr_to_specimen,
@@ -63,6 +64,8 @@ class Results:
         self._order: Order | None = None
         self._orc: Segment | None = None
         self._commented: dict[str, Any] | None = None
+        self._early: list[Segment] = []
+        """Comments between ORC and OBR: they are about the order that opens."""
 
     def take(self) -> None:
         for segment in self._draft.reader.segments:
@@ -100,6 +103,9 @@ class Results:
         )
         self._orc = None
         self._commented = None
+        for nte in self._early:
+            self._remark(nte, self._order)
+        self._early = []
 
     def _obx(self, obx: Segment) -> None:
         order = self._order
@@ -143,9 +149,14 @@ class Results:
         elif self._commented is not None:
             note(self._commented, nte, self._draft)
         elif self._order:
-            annotation = nte_to_annotation(nte, self._draft)
-            if annotation:
-                self._order.report.setdefault("extension", []).append({"url": _NOTE, "valueAnnotation": annotation})
+            self._remark(nte, self._order)
+        elif self._orc:
+            self._early.append(nte)
+
+    def _remark(self, nte: Segment, order: Order) -> None:
+        annotation = nte_to_annotation(nte, self._draft)
+        if annotation:
+            order.report.setdefault("extension", []).append({"url": _NOTE, "valueAnnotation": annotation})
 
     def _spm(self, spm: Segment, order: Order) -> None:
         specimen = spm_to_specimen(spm, self._draft, order.key, len(order.specimens) + 1)
@@ -164,6 +175,8 @@ class Results:
         request = obr_to_service_request(order.obr, draft, order.numbers, ordered, order.timing)
         if request:
             order.report["basedOn"] = [reference(draft.add(request))]
+        for known in order.specimens:
+            obr_completes_specimen(order.obr, draft, draft.get(known["reference"]))
         if not order.specimens:
             specimen = obr_to_specimen(order.obr, draft, order.key)
             if specimen:

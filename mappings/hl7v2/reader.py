@@ -13,6 +13,9 @@ from mappings.formats import er7
 from mappings.hl7v2 import segments
 from mappings.outcome import Coverage
 
+_ABSENT = 0
+"""Number of a field that no segment has: one empty field per segment stands for all that are absent."""
+
 
 class Segment:
     """One segment, and which of its fields were used."""
@@ -29,12 +32,14 @@ class Segment:
 
     def __getitem__(self, n: int) -> er7.Field:
         """Take field `n` for use."""
+        if n not in self.fields:
+            return self._raw[_ABSENT]
         self._taken.add(n)
         return self._raw[n]
 
     def peek(self, n: int) -> er7.Field:
         """Look at field `n` without claiming to map it."""
-        return self._raw[n]
+        return self._raw[n if n in self.fields else _ABSENT]
 
     def ignore(self, n: int, reason: str) -> None:
         """Leave field `n` out on purpose."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import reference
-from mappings.hl7v2.datatypes import code_of, compact, words
+from mappings.hl7v2.datatypes import code_of, compact, joined, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.ids import resource_id
 from mappings.hl7v2.reader import Segment
@@ -18,9 +18,9 @@ from mappings.hl7v2.segments.dg1 import dg1_to_condition
 from mappings.hl7v2.segments.in1 import in1_to_coverage
 from mappings.hl7v2.segments.nk1 import nk1_to_related_person
 from mappings.hl7v2.segments.nte import nte_to_annotation
-from mappings.hl7v2.segments.obx import is_document, is_paper_field, joined, obx_to_attachment, obx_to_observation
+from mappings.hl7v2.segments.obx import is_document, is_paper_field, obx_to_attachment, obx_to_observation
 from mappings.hl7v2.segments.pd1 import pd1_to_patient
-from mappings.hl7v2.segments.pid import other_patient, pid_to_patient
+from mappings.hl7v2.segments.pid import other_patient, pid_to_mother, pid_to_patient
 from mappings.hl7v2.segments.pr1 import pr1_to_procedure
 from mappings.hl7v2.segments.pv1 import pv1_to_encounter
 from mappings.hl7v2.segments.pv2 import pv2_to_encounter
@@ -76,7 +76,11 @@ def open_visit(draft: Draft, pid: Segment) -> Resource | None:
 
 
 def relatives(draft: Draft) -> None:
-    """Take every NK1 as a RelatedPerson."""
+    """Take every NK1 as a RelatedPerson, and the mother PID-21 names by number."""
+    pid = draft.reader.first("PID")
+    mother = pid_to_mother(pid, draft) if pid is not None and pid.peek(21) else None
+    if mother:
+        draft.add(mother)
     for nk1 in draft.reader.all("NK1"):
         person = nk1_to_related_person(nk1, draft)
         if person:

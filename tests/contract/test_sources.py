@@ -168,7 +168,7 @@ async def running(kind: str, **settings: Any) -> AsyncIterator[Running]:
             await house.stop()
 
 
-def on_loop(scene: Callable[[], Awaitable[None]], factory: Any = None) -> None:
+def on_loop(scene: Callable[[], Awaitable[None]], factory: Any = uvloop.new_event_loop) -> None:
     async def limited() -> None:
         async with asyncio.timeout(DEADLINE_S):
             await scene()
@@ -420,8 +420,10 @@ def test_an_idle_connection_is_closed_but_not_while_intake_works(kind: str) -> N
             await asyncio.sleep(0.2)  # the second connection's idle time, spent in intake
             house.intake.gate.set()
             assert await house.wire.answer(waiting) == answer_to(b"MSH|one")
+            await waiting.send(house.wire.frame(b"MSH|two"))
+            assert await house.wire.answer(waiting) == answer_to(b"MSH|two")
             assert await waiting.at_end()
-            assert len(house.intake.taken) == 1
+            assert len(house.intake.taken) == 2
 
     on_loop(scene)
 

@@ -15,11 +15,11 @@ from typing import Any
 
 from gateway import cli, intake, pipeline, signing_desk
 from gateway.delivery import sql_queue, worker
-from gateway.store import deliveries, engine
+from gateway.store import deliveries, engine, messages
 
 PLACES: dict[str, tuple[object, str, str]] = {
     # name: (where, function, before or after it)
-    "message not committed": (intake, "_store", "after"),
+    "message not committed": (messages, "insert_all", "after"),
     "message committed, not answered": (intake.ChannelIntake, "_answer", "before"),
     "answered": (intake.ChannelIntake, "answered", "before"),
     "message mapped, not committed": (pipeline.Pipeline, "_commit_mapped", "after"),

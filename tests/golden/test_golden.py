@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from mappings.fhir import problems
 from mappings.formats import er7
 from mappings.hl7v2 import Context, map_message
 from mappings.outcome import Coverage, Outcome
@@ -65,10 +66,9 @@ def test_pair(case: Path, accept: bool) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
 def test_resources_are_valid(case: Path) -> None:
-    check = pytest.importorskip("mappings.fhir.check")
     outcome = map_message(er7.Message.parse((case / "input.hl7").read_bytes()), CONTEXT)
     for resource in outcome.resources:
-        assert not list(check.problems(resource)), f"{resource['resourceType']}/{resource['id']}"
+        assert problems(resource) == [], f"{resource['resourceType']}/{resource['id']}"
 
 
 def test_the_comparison_sees_a_lost_digit() -> None:

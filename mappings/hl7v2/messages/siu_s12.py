@@ -10,10 +10,10 @@ from typing import Any
 
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import reference
-from mappings.hl7v2.datatypes import compact
+from mappings.hl7v2.datatypes import compact, later
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.segments.aig import aig_to_participant
-from mappings.hl7v2.segments.ail import ail_to_participants, later
+from mappings.hl7v2.segments.ail import ail_to_participants
 from mappings.hl7v2.segments.aip import aip_to_participants
 from mappings.hl7v2.segments.ais import ais_to_service
 from mappings.hl7v2.segments.nte import nte_to_annotation

@@ -5,10 +5,8 @@ Standard: HL7 v2.5.1 §10.6.6
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 from mappings.hl7v2.actors import pl_to_location
-from mappings.hl7v2.datatypes import Element, compact, cwe_to_codeable_concept, period
+from mappings.hl7v2.datatypes import Element, compact, cwe_to_codeable_concept, later, period
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
@@ -36,13 +34,6 @@ def span(segment: Segment, start: int, duration: int, draft: Draft) -> Element:
     begun = draft.moment(segment, start)
     length = minutes(segment[duration].text, segment[duration + 1].c(1))
     return period(begun, later(begun, length) if length else "")
-
-
-def later(moment: str, length: int) -> str:
-    """Add minutes to a FHIR dateTime; `""` when it has no time of day."""
-    if "T" not in moment:
-        return ""
-    return (datetime.fromisoformat(moment) + timedelta(minutes=length)).isoformat()
 
 
 def ail_to_participants(ail: Segment, draft: Draft) -> list[Element]:

@@ -33,7 +33,7 @@ def al1_to_allergy_intolerance(al1: Segment, draft: Draft) -> Resource | None:
         al1.give_back(2)
     severity_code = code_of(al1[4].c(1)).upper()
     severity = codes.table("v2-0128-severity").target(severity_code)
-    manifestations = [{"text": text} for st in al1[5].repetitions if (text := words(st.c(1)))]
+    manifestations = [{"text": text} for st in al1[5].repetitions if (text := words(st.whole))]
     reaction = compact({"manifestation": manifestations, "severity": severity}) if manifestations else {}
     criticality = codes.table("v2-0128-criticality").target(severity_code) if not manifestations else ""
     if severity_code and not severity and not criticality:

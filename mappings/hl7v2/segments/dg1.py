@@ -16,7 +16,7 @@ from mappings.hl7v2.datatypes import (
     concept,
     cwe_to_codeable_concept,
     ei_to_identifier,
-    nm_to_decimal,
+    nm_to_count,
     words,
 )
 from mappings.hl7v2.draft import Draft
@@ -56,7 +56,7 @@ def dg1_to_condition(dg1: Segment, draft: Draft) -> tuple[Resource, Element] | N
     role = codes.table("v2-0052").find(kind) or codes.table("v2-0052").find(kind.upper())
     if kind and role is None and kind.upper() not in codes.table("v2-0052"):
         draft.notice(faults.CODE_UNKNOWN, dg1.where(6))
-    rank = nm_to_decimal(dg1[15].text)
+    rank = nm_to_count(dg1[15].text)
     identifier = ei_to_identifier(dg1[20], context, "diagnosis")
     clinicians = practitioners(dg1[16].repetitions[:1], draft)
     wrong = code_of(dg1[21].text).upper() == "D"
@@ -80,9 +80,9 @@ def dg1_to_condition(dg1: Segment, draft: Draft) -> tuple[Resource, Element] | N
     )
     use = {"coding": [*([role.coding()] if role else []), {"system": f"{V2_TABLE}0052", "code": kind}]} if kind else {}
     entry: Element = compact({"condition": reference(f"Condition/{condition['id']}"), "use": use})
-    if rank is not None and rank == int(rank) and rank > 0:
-        entry["rank"] = int(rank)
-    elif rank is not None or dg1.peek(15):
+    if rank:
+        entry["rank"] = rank
+    elif dg1.peek(15):
         dg1.ignore(15, "priority outside the diagnoses that are ranked")
     return condition, entry
 
@@ -110,7 +110,7 @@ def _code(dg1: Segment, draft: Draft) -> Element | None:
     method = code_of(dg1[2].text)
     system = coding_system(method, draft.context) if method else ""
     found = cwe_to_codeable_concept(dg1[3], draft.context, system=system)
-    described = words(dg1[4].text)
+    described = words(dg1[4].whole)
     if found is None:
         return {"text": described} if described else None
     if described:

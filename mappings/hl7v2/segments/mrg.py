@@ -6,6 +6,7 @@ Requirement: S2.8
 
 from __future__ import annotations
 
+from mappings.formats.identifiers import Kind, classify
 from mappings.hl7v2 import faults
 from mappings.hl7v2.datatypes import Components, Element, compact, words, xpn_to_human_name
 from mappings.hl7v2.draft import Draft
@@ -27,7 +28,7 @@ def mrg_to_patient(mrg: Segment, survivor: str, draft: Draft) -> Resource:
     Raises `MissingField` when MRG-1 (with MRG-2 and MRG-4) holds no number.
     """
     listed: list[Components] = [*mrg[1].repetitions, *mrg[4].repetitions, *mrg[2].repetitions]
-    numbers = [cx for cx in listed if words(cx.c(1))]
+    numbers = [cx for cx in listed if words(cx.c(1)) and classify(cx.c(1)) is not Kind.PLACEHOLDER]
     if not numbers:
         raise faults.MissingField(mrg.where(1))
     home = home_authority(numbers, draft.context, draft.sending_facility)

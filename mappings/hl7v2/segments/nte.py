@@ -6,7 +6,7 @@ Standard: HL7 v2.5.1 §2.15.10
 from __future__ import annotations
 
 from mappings.hl7v2.actors import practitioners
-from mappings.hl7v2.datatypes import Element, compact
+from mappings.hl7v2.datatypes import Element, compact, joined
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
@@ -20,7 +20,7 @@ IGNORED = {
 
 def nte_to_annotation(nte: Segment, draft: Draft) -> Element | None:
     """Make an Annotation; repetitions are lines."""
-    text = "\n".join(line.c(1).rstrip() for line in nte[3].repetitions).strip()
+    text = joined(nte[3].repetitions)
     if not text:
         return None
     author = practitioners(nte[5].repetitions[:1], draft)

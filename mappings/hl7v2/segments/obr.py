@@ -189,12 +189,12 @@ def obr_to_service_request(
             "status": ordered.get("status")
             or ("completed" if code_of(obr.peek(25).text).upper() in ("F", "C") else "active"),
             "intent": "reflex-order" if reflex else "order",
-            "priority": timing.get("priority") or urgency,
+            "priority": timing.get("priority") or urgency or ordered.get("priority"),
             "code": cwe_to_codeable_concept(obr[4], context),
             "orderDetail": details,
             "subject": reference(draft.patient),
             "encounter": reference(draft.encounter) if draft.encounter else {},
-            "occurrenceDateTime": "" if occurrence else (requested or start),
+            "occurrenceDateTime": "" if occurrence else (requested or start or ordered.get("occurrenceDateTime")),
             "occurrencePeriod": occurrence,
             "requester": (people[0] if people else None) or ordered.get("requester"),
             "reasonCode": reasons,
@@ -237,3 +237,16 @@ def obr_to_specimen(obr: Segment, draft: Draft, order: str) -> Resource | None:
             "note": [{"text": described}] if described else [],
         }
     )
+
+
+def obr_completes_specimen(obr: Segment, draft: Draft, specimen: dict[str, Any]) -> None:
+    """Add the collector and the time of receipt to a Specimen that SPM made; the rest SPM tells better."""
+    collectors = practitioners(obr[10].repetitions[:1], draft)
+    if collectors:
+        specimen.setdefault("collection", {}).setdefault("collector", collectors[0])
+    received = draft.moment(obr, 14)
+    if received:
+        specimen.setdefault("receivedTime", received)
+    for n in (9, 15):
+        if obr.peek(n):
+            obr.ignore(n, "SPM tells about the specimen")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64encode
-from collections.abc import Sequence
 from typing import Any
 
 from mappings import codes
@@ -31,6 +30,7 @@ from mappings.hl7v2.datatypes import (
     cwe_to_codeable_concept,
     cwe_to_unit,
     ei_to_identifier,
+    joined,
     nm_to_decimal,
     period,
     quantity,
@@ -194,11 +194,6 @@ def _interpretation(obx: Segment, draft: Draft) -> list[Element]:
 
 
 # ---- value[x] ----
-
-
-def joined(repetitions: Sequence[er7.Repetition]) -> str:
-    """Join the repetitions of a text as lines."""
-    return "\n".join(text for text in (line.c(1).strip("\r\n").rstrip() for line in repetitions)).strip()
 
 
 def _value(obx: Segment, kind: str, unit: Element, draft: Draft, paper: bool) -> Element:

@@ -16,7 +16,7 @@ from mappings.hl7v2.datatypes import (
     ei_to_identifier,
     xtn_to_contact_point,
 )
-from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.draft import Draft, datetime_of
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import LEDGER
 from mappings.systems import V2_TABLE
@@ -86,6 +86,8 @@ def orc_to_service_request(orc: Segment, draft: Draft) -> Element:
             "extension": extensions,
             "requisition": group,
             "status": status,
+            "priority": codes.table("v2-0485").target(code_of(orc[7].c(6)).upper()),
+            "occurrenceDateTime": datetime_of(orc[7].c(4), context) if orc[7].c(4) else "",
             "authoredOn": authored_at,
             "requester": people[0] if people else place,
             "locationCode": [setting] if setting else [],

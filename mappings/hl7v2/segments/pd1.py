@@ -15,6 +15,7 @@ IGNORED = {
     1: "living dependency; not part of the clinical record",
     2: "living arrangement; not part of the clinical record",
     5: "student; not part of the clinical record",
+    7: "living will; no Vietnamese paper carries it",
     8: "organ donor; decided by the donor register, not by a HIS",
     9: "separate bill; billing",
     11: "publicity of the patient; handled by access rights",

@@ -10,6 +10,7 @@ from typing import Any
 
 from mappings import codes
 from mappings.formats import er7
+from mappings.formats.identifiers import Kind, classify, doubts
 from mappings.hl7v2 import faults
 from mappings.hl7v2.datatypes import (
     Components,
@@ -18,7 +19,7 @@ from mappings.hl7v2.datatypes import (
     compact,
     cwe_to_codeable_concept,
     cwe_to_coding,
-    nm_to_decimal,
+    nm_to_count,
     words,
     xad_to_address,
     xpn_to_human_name,
@@ -46,6 +47,7 @@ IGNORED = {
     36: "for animals",
     37: "for animals",
     38: "for animals",
+    39: "tribal citizenship; not recorded in Vietnam",
 }
 
 _CORE = "http://hl7.org/fhir/StructureDefinition"
@@ -66,7 +68,7 @@ def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
             "valueCodeableConcept",
             cwe_to_codeable_concept(pid[17], context, system=f"{V2_TABLE}0006"),
         ),
-        _extension("patient-birthPlace", "valueAddress", compact({"text": words(pid[23].text)})),
+        _extension("patient-birthPlace", "valueAddress", compact({"text": words(pid[23].whole)})),
         _mother(pid),
     ]
     died_at = draft.moment(pid, 29)
@@ -86,6 +88,10 @@ def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
         "communication": _language(pid, draft),
     }
     _birth_time(pid, birth, patient, draft)
+    for identifier in identifiers:
+        if identifier["system"] == context.systems.cccd:
+            for code, _, detail in doubts(identifier["value"], patient["gender"], birth):
+                draft.notice(code, pid.where(3), detail)
     district = words(pid[12].text)
     if district and patient["address"]:
         patient["address"][0].setdefault("district", district)
@@ -98,13 +104,32 @@ def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
     return compact(patient)
 
 
+def pid_to_mother(pid: Segment, draft: Draft) -> Resource | None:
+    """Make the RelatedPerson whose numbers PID-21 gives: the mother of a newborn."""
+    context = draft.context
+    numbers = [found for cx in pid[21].repetitions if (found := cx_to_identifier(cx, context, of="patient"))]
+    if not numbers:
+        return None
+    row = codes.table("v2-0063").find("MTH")
+    key = f"{draft.patient}|{numbers[0]['system']}|{numbers[0]['value']}"
+    return compact(
+        {
+            "resourceType": "RelatedPerson",
+            "id": resource_id("RelatedPerson", context.systems.local(context.facility, "relative"), key),
+            "identifier": numbers,
+            "patient": {"reference": draft.patient},
+            "relationship": [{"coding": [row.coding()]}] if row else [],
+        }
+    )
+
+
 def patient_identifiers(pid: Segment, draft: Draft) -> tuple[list[Element], str]:
     """Give every number of the person, each once, and the id of the Patient.
 
     The id is made of the first number of type PI or MR that this facility issued, else of the first number at all.
     """
     listed: list[Components] = [*pid[3].repetitions, *pid[2].repetitions, *pid[4].repetitions]
-    numbers = [cx for cx in listed if words(cx.c(1))]
+    numbers = [cx for cx in listed if words(cx.c(1)) and classify(cx.c(1)) is not Kind.PLACEHOLDER]
     if not numbers:
         raise faults.MissingField(pid.where(3))
     home = home_authority(numbers, draft.context, draft.sending_facility)
@@ -124,7 +149,7 @@ def patient_identifiers(pid: Segment, draft: Draft) -> tuple[list[Element], str]
         if not own and identifier["system"] == local:
             own = identifier["value"]
     social = words(pid[19].text)
-    if social and all(f["value"] != social for f in found):
+    if social and classify(social) is not Kind.PLACEHOLDER and all(f["value"] != social for f in found):
         found.append(_social(social, draft))
     if own:
         return found, resource_id("Patient", local, own)
@@ -133,8 +158,7 @@ def patient_identifiers(pid: Segment, draft: Draft) -> tuple[list[Element], str]
 
 def _social(number: str, draft: Draft) -> Element:
     systems = draft.context.systems
-    digits = number if number.isascii() and number.isdigit() else ""
-    system = {10: systems.bhxh, 12: systems.cccd, 9: systems.cmnd}.get(len(digits))
+    system = {Kind.BHXH: systems.bhxh, Kind.CCCD: systems.cccd, Kind.CMND: systems.cmnd}.get(classify(number))
     kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "SS"}]}
     return {"type": kind, "system": system or systems.local(draft.context.facility, "social"), "value": number}
 
@@ -234,10 +258,10 @@ def _birth_time(pid: Segment, birth: str, patient: dict[str, Any], draft: Draft)
 
 
 def _multiple_birth(pid: Segment, patient: dict[str, Any]) -> None:
-    order = nm_to_decimal(pid[25].text)
+    order = nm_to_count(pid[25].text)
     several = codes.table("v2-0136").target(code_of(pid[24].text))
-    if order is not None and order == int(order) and order > 0:
-        patient["multipleBirthInteger"] = int(order)
+    if order:
+        patient["multipleBirthInteger"] = order
     elif several:
         patient["multipleBirthBoolean"] = several == "true"
 

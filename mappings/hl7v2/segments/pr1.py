@@ -5,8 +5,6 @@ Standard: HL7 v2.5.1 §6.5.4
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 from mappings.hl7v2.actors import practitioners, reference
 from mappings.hl7v2.datatypes import (
     Element,
@@ -14,7 +12,8 @@ from mappings.hl7v2.datatypes import (
     concept,
     cwe_to_codeable_concept,
     ei_to_identifier,
-    nm_to_decimal,
+    later,
+    nm_to_count,
     words,
 )
 from mappings.hl7v2.draft import Draft
@@ -44,7 +43,7 @@ def pr1_to_procedure(pr1: Segment, draft: Draft) -> Resource | None:
     """Make the Procedure; nothing when none is named."""
     context = draft.context
     code = cwe_to_codeable_concept(pr1[3], context)
-    described = words(pr1[4].text)
+    described = words(pr1[4].whole)
     if described:
         code = {**(code or {}), "text": described}
     if code is None:
@@ -85,10 +84,10 @@ def pr1_to_procedure(pr1: Segment, draft: Draft) -> Resource | None:
 
 def _when(pr1: Segment, started: str) -> Element:
     """Make a Period when the minutes of PR1-7 can be added to a time, else a dateTime."""
-    minutes = nm_to_decimal(pr1[7].text)
-    if minutes is not None and started and len(started) > 16:
-        ended = datetime.fromisoformat(started) + timedelta(minutes=float(minutes))
-        return {"performedPeriod": {"start": started, "end": ended.isoformat()}}
+    length = nm_to_count(pr1[7].text)
+    ended = later(started, length) if length else ""
+    if ended:
+        return {"performedPeriod": {"start": started, "end": ended}}
     if pr1.peek(7):
         pr1.give_back(7)
     return {"performedDateTime": started} if started else {}

@@ -51,7 +51,7 @@ def prd_to_provider(prd: Segment, draft: Draft) -> Provider:
 
     The organisation is PRD-10; before v2.5, which had none, the facility of PRD-4 with the name in PRD-4.9.
     """
-    roles = frozenset(code_of(cwe.c(1)).upper() for cwe in prd[1].repetitions)
+    roles = frozenset(role for cwe in prd[1].repetitions if (role := code_of(cwe.c(1)).upper()))
     provider = Provider(roles=roles, person=_person(prd, draft), place=_place(prd, draft))
     provider.both = [found for found in (provider.place, provider.person) if found]
     if provider.person and provider.place:

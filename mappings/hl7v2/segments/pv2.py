@@ -69,13 +69,12 @@ def pv2_to_encounter(pv2: Segment, encounter: Resource, draft: Draft) -> None:
     """Add reason, planned times, length, priority and referrers to the Encounter."""
     context = draft.context
     reason = cwe_to_codeable_concept(pv2[3], context)
-    described = words(pv2[12].text)
-    if described and reason is None:
-        reason = {"text": described}
-    elif described and reason and described != reason.get("text"):
-        pv2.give_back(12)
-    if reason:
-        encounter["reasonCode"] = [reason]
+    described = words(pv2[12].whole)
+    reasons = [reason] if reason else []
+    if described and all(described != one.get("text") for one in reasons):
+        reasons.append({"text": described})
+    if reasons:
+        encounter["reasonCode"] = reasons
     priority = cwe_to_codeable_concept(pv2[25], context, "v2-0217")
     if priority:
         encounter["priority"] = priority

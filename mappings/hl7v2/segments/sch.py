@@ -10,7 +10,7 @@ from typing import Any
 from mappings import codes
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import practitioners
-from mappings.hl7v2.datatypes import Element, compact, cwe_to_codeable_concept, ei_to_identifier, nm_to_decimal
+from mappings.hl7v2.datatypes import Element, compact, cwe_to_codeable_concept, ei_to_identifier, nm_to_count
 from mappings.hl7v2.draft import Draft, datetime_of
 from mappings.hl7v2.ids import resource_id
 from mappings.hl7v2.reader import Segment
@@ -52,13 +52,12 @@ _MINUTES = {
 
 def minutes(amount: str, unit: str) -> int:
     """Read a duration with its unit as whole minutes; 0 when it is none."""
-    number = nm_to_decimal(amount)
+    number = nm_to_count(amount)
     unit = unit.strip().upper()
-    if number is None:
-        return 0
     if unit in ("S", "SEC", "SECONDS"):
-        return int(number) // 60
-    return int(number) * _MINUTES.get(unit, 0)
+        return number // 60
+    found = number * _MINUTES.get(unit, 0)
+    return found if found < 2**31 else 0
 
 
 def filler_status(code: str) -> str:

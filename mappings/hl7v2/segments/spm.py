@@ -97,7 +97,7 @@ def spm_to_specimen(spm: Segment, draft: Draft, order: str, count: int) -> Resou
     ]
     available = codes.table("v2-0136").target(code_of(spm[20].text).upper())
     status = {"true": "available", "false": "unavailable"}.get(available, "")
-    notes = [{"text": text} for line in spm[14].repetitions if (text := words(line.c(1)))]
+    notes = [{"text": text} for line in spm[14].repetitions if (text := words(line.whole))]
     notes += [{"text": text} for reason in rejected if (text := reason.get("text") or reason["coding"][0]["code"])]
     if identifiers:
         system, key = identifiers[0]["system"], identifiers[0]["value"]

@@ -30,7 +30,7 @@ def tq1_to_timing(tq1: Segment, draft: Draft) -> Element:
     urgency = codes.table("v2-0485").target(code_of(tq1[9].c(1)).upper())
     if tq1.peek(9) and not urgency:
         tq1.give_back(9)
-    text = words(tq1[11].text)
+    text = words(tq1[11].whole)
     return compact(
         {
             "priority": urgency,

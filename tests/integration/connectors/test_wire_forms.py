@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import hashlib
 import json
 from collections.abc import Callable
@@ -159,6 +160,36 @@ def test_coordination() -> None:
     assert wanted.items() <= submission.headers.items()
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        http(200, b'{"maKetQua":"200"}' + b" " * 1024 * 1024),
+        http(200, gzip.compress(b'{"maKetQua":"200"}' + b" " * 50 * 1024 * 1024), Content_Encoding="gzip"),
+    ],
+)
+def test_of_an_endless_answer_no_more_than_a_megabyte_is_held(reply: Reply) -> None:
+    async def scene() -> None:
+        async with scripted_peer(lambda _: reply) as server:
+            second = timedelta(seconds=1)
+            peer = HttpPeer("x", server.url, ca="", connect_timeout=second, answer_timeout=second)
+            with pytest.raises(Uncertain, match="longer than 1048576 bytes"):
+                await peer.exchange("POST", "/")
+            await peer.close()
+
+    asyncio.run(scene())
+
+
+def test_a_compressed_answer_is_read() -> None:
+    async def scene() -> None:
+        async with scripted_peer(lambda _: http(200, gzip.compress(b"{}"), Content_Encoding="gzip")) as server:
+            second = timedelta(seconds=1)
+            peer = HttpPeer("x", server.url, ca="", connect_timeout=second, answer_timeout=second)
+            assert (await peer.exchange("POST", "/")).body == b"{}"
+            await peer.close()
+
+    asyncio.run(scene())
+
+
 def test_an_answer_that_trickles_for_ever_is_given_up() -> None:
     async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
@@ -175,7 +206,7 @@ def test_an_answer_that_trickles_for_ever_is_given_up() -> None:
     async def scene() -> None:
         server = await asyncio.start_server(trickle, "127.0.0.1", 0)
         short = timedelta(milliseconds=100)
-        url = "http://127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         peer = HttpPeer("x", url, ca="", connect_timeout=short, answer_timeout=short)
         async with asyncio.timeout(10), server:
             with pytest.raises(Uncertain):

@@ -60,7 +60,7 @@ def take(store: Store, now: int = 100, limit: int = 10, owner: str = "n1") -> li
 def test_many_writers_share_commits_and_each_gets_its_own_result(store: Store) -> None:
     async def main() -> list[str]:
         def unit(connection: Connection, name: str) -> str:
-            messages.insert(connection, new_message(control_id=name))
+            messages.insert_all(connection, [new_message(control_id=name)])
             return name
 
         return await asyncio.gather(*(store.write(lambda c, n=str(n): unit(c, n)) for n in range(300)))  # type: ignore[misc]
@@ -72,11 +72,11 @@ def test_many_writers_share_commits_and_each_gets_its_own_result(store: Store) -
 def test_a_failing_unit_does_not_spoil_the_others(store: Store) -> None:
     async def main() -> list[object]:
         def good(connection: Connection) -> str:
-            messages.insert(connection, new_message())
+            messages.insert_all(connection, [new_message()])
             return "good"
 
         def bad(connection: Connection) -> str:
-            messages.insert(connection, new_message())
+            messages.insert_all(connection, [new_message()])
             raise ValueError("mine")
 
         return list(await asyncio.gather(*(store.write(u) for u in (good, bad, good)), return_exceptions=True))
@@ -91,7 +91,7 @@ def test_a_database_fault_is_told_without_values(store: Store) -> None:
     message = new_message(control_id="secret-name")
 
     async def main() -> None:
-        await store.write(lambda c: messages.insert(c, message))
+        await store.write(lambda c: messages.insert_all(c, [message]))
         await store.write(lambda c: c.execute(schema.message.insert(), messages._values(message)))
 
     with pytest.raises(StoreUnavailable) as caught:
@@ -123,7 +123,7 @@ def test_one_process_per_node_name(store_url: str) -> None:
 def test_of_each_key_only_the_oldest_is_taken_and_only_once(store: Store) -> None:
     a1, a2, b1 = (new_message(key=key) for key in (b"a", b"a", b"b"))
     for message in (a1, a2, b1):
-        store.write_now(lambda c, m=message: messages.insert(c, m))  # type: ignore[misc]
+        store.write_now(lambda c, m=message: messages.insert_all(c, [m]))  # type: ignore[misc]
     assert take(store) == [a1.id, b1.id]
     assert take(store) == []
     assert store.write_now(lambda c: messages.move(c, a1.id, "map"))
@@ -133,7 +133,7 @@ def test_of_each_key_only_the_oldest_is_taken_and_only_once(store: Store) -> Non
 
 def test_a_lease_that_ran_out_is_taken_by_another(store: Store) -> None:
     message = new_message()
-    store.write_now(lambda c: messages.insert(c, message))
+    store.write_now(lambda c: messages.insert_all(c, [message]))
     assert take(store, now=100) == [message.id]
     assert take(store, now=149, owner="n2") == []
     assert take(store, now=150, owner="n2") == [message.id]
@@ -142,25 +142,27 @@ def test_a_lease_that_ran_out_is_taken_by_another(store: Store) -> None:
 def test_a_message_in_error_holds_nobody(store: Store) -> None:
     first, second = new_message(key=b"a", state="error", answer="AE"), new_message(key=b"a")
     for message in (first, second):
-        store.write_now(lambda c, m=message: messages.insert(c, m))  # type: ignore[misc]
+        store.write_now(lambda c, m=message: messages.insert_all(c, [m]))  # type: ignore[misc]
     assert take(store) == [second.id]
 
 
 def test_a_dedupe_key_is_taken_once(store: Store) -> None:
-    first, second = new_message(dedupe=b"d"), new_message(dedupe=b"d", answer="AE")
-    assert store.write_now(lambda c: messages.insert(c, first)) is None
-    earlier = store.write_now(lambda c: messages.insert(c, second))
-    assert earlier is not None
-    assert (earlier.id, earlier.answer) == (first.id, "AA")
-    store.write_now(lambda c: messages.insert_repeat(c, replace(second, state="duplicate"), earlier))
-    assert store.read_now(lambda c: messages.get(c, second.id)).repeats_id == first.id
+    first, again = new_message(dedupe=b"d"), new_message(dedupe=b"d")
+    other, third = new_message(dedupe=b"d", sha256="1" * 64), new_message(dedupe=b"e")
+    outcomes = store.write_now(lambda c: messages.insert_all(c, [first, again]))
+    outcomes += store.write_now(lambda c: messages.insert_all(c, [other, third]))
+    assert [earlier and earlier.id for earlier in outcomes] == [None, first.id, first.id, None]
+    rows = [store.read_now(lambda c, i=m.id: messages.get(c, i)) for m in (first, again, other, third)]  # type: ignore[misc]
+    assert [row.state for row in rows] == ["received", "duplicate", "error", "received"]
+    assert [row.answer for row in rows] == ["AA", "AA", "AE", "AA"]
+    assert [row.repeats_id for row in rows] == [None, first.id, first.id, None]
 
 
 def make_delivery(store: Store, key: bytes = b"p", destination: str = "portal", state: str = "queued") -> str:
     message = new_message()
 
     def unit(connection: Connection) -> str:
-        messages.insert(connection, message)
+        messages.insert_all(connection, [message])
         document = documents.insert(
             connection, NewDocument("discharge_paper", "Encounter/1", "his", message.id, "p1", key, 1, 2)
         )
@@ -209,7 +211,7 @@ def test_versions_of_a_paper_are_linked(store: Store) -> None:
     new = NewDocument("referral", "ServiceRequest/1", "his", message.id, "p1", b"k", 1, 2)
 
     def unit(connection: Connection) -> list[str]:
-        messages.insert(connection, message)
+        messages.insert_all(connection, [message])
         return [documents.insert(connection, new) for _ in range(3)]
 
     first, second, third = store.write_now(unit)

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from conformance.sandbox.faults import Action, Rule
+from conformance.sandbox.records import Arrival, Records, Verdict
 from conformance.sandbox.server import GLN, Sandbox, main
 from tests.integration.sandbox.peer import (
     PASSWORD,
@@ -96,8 +98,9 @@ def test_admin_sets_and_clears_a_fault_plan() -> None:
             ):
                 assert (await http.post(faults, json=[wrong])).status_code == 422
             assert (await http.get(faults)).json() == []
-            bad = {"gln": GLN, "pem": "x"}
-            assert (await http.post(sandbox.admin_url + "/_sandbox/certificates", json=bad)).status_code == 422
+            pem = sandbox.ca.issue("x").pem.decode()
+            for bad in ({"gln": GLN, "pem": "x"}, {"gln": GLN[:-1] + "0", "pem": pem}):
+                assert (await http.post(sandbox.admin_url + "/_sandbox/certificates", json=bad)).status_code == 422
 
     asyncio.run(run())
 
@@ -136,6 +139,8 @@ def test_a_later_start_from_the_folder_knows_ca_keys_and_papers(tmp_path: Path) 
                     assert stored.cert is not None
                     references.append(str(stored.cert.certificate.serial_number))
                     counts = sandbox.records.counts("insurance_portal")
+                    with pytest.raises(ValueError, match="mật khẩu"):
+                        sandbox.write_keys("khác")
         assert references[:2] == references[2:]
         assert counts == {"accepted": 1, "repeats": 1, "refused": 0}
 
@@ -143,6 +148,20 @@ def test_a_later_start_from_the_folder_knows_ca_keys_and_papers(tmp_path: Path) 
     private = list((tmp_path / "ca").iterdir())
     assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
     assert {"ca.pem", "facility.p12", "director.p12", "doctor.p12", "transport.p12"} <= {path.name for path in private}
+
+
+def test_a_line_cut_off_in_the_index_is_dropped_and_the_rest_kept(tmp_path: Path) -> None:
+    def arrival(key: str) -> Arrival:
+        return Arrival(key, b"<x/>", Verdict.ACCEPTED, "200")
+
+    records = Records(tmp_path, lambda: datetime.now(UTC))
+    records.add("moh_axis", arrival("1"))
+    with (tmp_path / "index.jsonl").open("a", encoding="utf-8") as index:
+        index.write('{"n": 2, "desti')
+    again = Records(tmp_path, lambda: datetime.now(UTC))
+    again.add("moh_axis", arrival("2"))
+    last = Records(tmp_path, lambda: datetime.now(UTC))
+    assert [(record.n, record.key) for record in last.all()] == [(1, "1"), (2, "2")]
 
 
 def test_tls_is_served_with_a_certificate_of_the_demo_ca() -> None:

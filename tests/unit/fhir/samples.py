@@ -37,7 +37,10 @@ def observation(number: int = 1) -> dict[str, Any]:
     return {
         "resourceType": "Observation",
         "id": f"o{number}",
-        "meta": {"profile": ["http://hl7.org/fhir/StructureDefinition/Observation"], "lastUpdated": "2026-11-01T08:00:00+07:00"},
+        "meta": {
+            "profile": ["http://hl7.org/fhir/StructureDefinition/Observation"],
+            "lastUpdated": "2026-11-01T08:00:00+07:00",
+        },
         "identifier": [{"system": "https://facility.example/result", "value": f"R{number}"}],
         "status": "final",
         "category": [coded("http://terminology.hl7.org/CodeSystem/observation-category", "laboratory", "Laboratory")],

@@ -60,7 +60,9 @@ def test_before_2_5_there_is_err_1_and_a_text_in_msa_3() -> None:
     assert found.value("ERR-3") is None
 
 
-@pytest.mark.parametrize("rubbish", [b"", b"\x00\xff", b"GET / HTTP/1.1\r\n", b"MSH", b"MSH||||", b"PID|1||x", b"MSH|^~\\&\r"])
+@pytest.mark.parametrize(
+    "rubbish", [b"", b"\x00\xff", b"GET / HTTP/1.1\r\n", b"MSH", b"MSH||||", b"PID|1||x", b"MSH|^~\\&\r"]
+)
 def test_rubbish_gets_a_well_formed_answer(rubbish: bytes) -> None:
     found = answer(rubbish, "AR", HeaderMissing())
     assert found.value("MSA-1") == "AR"

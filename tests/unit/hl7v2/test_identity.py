@@ -96,13 +96,16 @@ def test_name(xpn: str, name: dict[str, Any] | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "birth"), [("19850214", "1985-02-14"), ("1950", "1950"), ("195003", "1950-03"), ("198502142330", "1985-02-14")]
+    ("text", "birth"),
+    [("19850214", "1985-02-14"), ("1950", "1950"), ("195003", "1950-03"), ("198502142330", "1985-02-14")],
 )
 def test_birth_date_keeps_its_precision_and_never_shifts(text: str, birth: str) -> None:
     assert patient("BN1", f7=text)["birthDate"] == birth
 
 
-@pytest.mark.parametrize(("code", "gender"), [("M", "male"), ("f", "female"), ("1", "male"), ("2", "female"), ("?", "unknown")])
+@pytest.mark.parametrize(
+    ("code", "gender"), [("M", "male"), ("f", "female"), ("1", "male"), ("2", "female"), ("?", "unknown")]
+)
 def test_gender(code: str, gender: str) -> None:
     assert patient("BN1", f8=code)["gender"] == gender
 
@@ -130,7 +133,11 @@ def test_address_text_leaves_the_home_country_out() -> None:
 def test_practitioners_are_told_apart_by_licence_and_staff_number() -> None:
     pv1 = line("PV1", f2="I", f7="000123/HNO-CCHN^Lê^Minh", f9="NV7^Phạm^Lan", f17="55^Đỗ^An^^^^^^^^^^LN", f19="V1")
     outcome = mapped("ADT^A01", "PID|||BN1", pv1)
-    systems = {r["identifier"][0]["value"]: r["identifier"][0]["system"] for r in outcome.resources if r["resourceType"] == "Practitioner"}
+    systems = {
+        r["identifier"][0]["value"]: r["identifier"][0]["system"]
+        for r in outcome.resources
+        if r["resourceType"] == "Practitioner"
+    }
     assert systems["000123/HNO-CCHN"] == f"{NATIONAL}/cchn"
     assert systems["55"] == f"{NATIONAL}/cchn"
     assert systems["NV7"] == "https://lienthong.vn/fhir/sid/staff"
@@ -138,7 +145,9 @@ def test_practitioners_are_told_apart_by_licence_and_staff_number() -> None:
 
 def test_staff_number_7_of_two_hospitals_is_two_people() -> None:
     pv1 = line("PV1", f2="I", f7="7^Phạm^Lan", f19="V1")
-    ids = {only(mapped("ADT^A01", "PID|||BN1", pv1, context=Context(f)), "Practitioner")["id"] for f in ("01032", "79012")}
+    ids = {
+        only(mapped("ADT^A01", "PID|||BN1", pv1, context=Context(f)), "Practitioner")["id"] for f in ("01032", "79012")
+    }
     assert len(ids) == 2
 
 

@@ -23,7 +23,8 @@ def value(kind: str, text: str, unit: str = "") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("text", "written"), [("4.50", "4.50"), ("36.80", "36.80"), ("0", "0"), ("-1.0", "-1.0"), ("+7.10", "7.10"), ("1000", "1000")]
+    ("text", "written"),
+    [("4.50", "4.50"), ("36.80", "36.80"), ("0", "0"), ("-1.0", "-1.0"), ("+7.10", "7.10"), ("1000", "1000")],
 )
 def test_a_number_keeps_its_digits(text: str, written: str) -> None:
     found = value("NM", text)["valueQuantity"]["value"]
@@ -38,9 +39,26 @@ def test_a_number_keeps_its_digits(text: str, written: str) -> None:
         ("NM", "<0.5", "Cel", {"valueQuantity": {"value": Decimal("0.5"), "comparator": "<", **CEL}}),
         ("NM", "vón", "Cel", {"valueString": "vón"}),
         ("NM", "5", "lọ", {"valueQuantity": {"value": Decimal("5"), "unit": "lọ"}}),
-        ("NM", "5", "mm^milimét^UCUM", {"valueQuantity": {"value": Decimal("5"), "unit": "milimét", "system": "http://unitsofmeasure.org", "code": "mm"}}),
+        (
+            "NM",
+            "5",
+            "mm^milimét^UCUM",
+            {
+                "valueQuantity": {
+                    "value": Decimal("5"),
+                    "unit": "milimét",
+                    "system": "http://unitsofmeasure.org",
+                    "code": "mm",
+                }
+            },
+        ),
         ("SN", ">^200", "", {"valueQuantity": {"value": Decimal("200"), "comparator": ">"}}),
-        ("SN", "^1^:^160", "", {"valueRatio": {"numerator": {"value": Decimal("1")}, "denominator": {"value": Decimal("160")}}}),
+        (
+            "SN",
+            "^1^:^160",
+            "",
+            {"valueRatio": {"numerator": {"value": Decimal("1")}, "denominator": {"value": Decimal("160")}}},
+        ),
         ("SN", "^10^-^20", "", {"valueRange": {"low": {"value": Decimal("10")}, "high": {"value": Decimal("20")}}}),
         ("SN", "^2^+", "", {"valueString": "2 +"}),
         ("SN", "<>^3", "", {"valueString": "<> 3"}),
@@ -48,7 +66,19 @@ def test_a_number_keeps_its_digits(text: str, written: str) -> None:
         ("ST", "5.60", "Cel", {"valueQuantity": {"value": Decimal("5.60"), **CEL}}),
         ("ST", "5.60", "", {"valueString": "5.60"}),
         ("TX", "dòng 1~dòng 2", "", {"valueString": "dòng 1\ndòng 2"}),
-        ("CWE", "POS^Dương tính^L", "", {"valueCodeableConcept": {"coding": [{"system": "https://lienthong.vn/fhir/sid/01032/code", "code": "POS", "display": "Dương tính"}], "text": "Dương tính"}}),
+        (
+            "CWE",
+            "POS^Dương tính^L",
+            "",
+            {
+                "valueCodeableConcept": {
+                    "coding": [
+                        {"system": "https://lienthong.vn/fhir/sid/01032/code", "code": "POS", "display": "Dương tính"}
+                    ],
+                    "text": "Dương tính",
+                }
+            },
+        ),
         ("DT", "20261103", "", {"valueDateTime": "2026-11-03"}),
         ("TS", "202611031015", "", {"valueDateTime": "2026-11-03T10:15:00+07:00"}),
         ("TM", "1015", "", {"valueTime": "10:15:00"}),
@@ -86,7 +116,15 @@ def test_reference_range(text: str, limits: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "status"), [("F", "final"), ("C", "corrected"), ("P", "preliminary"), ("X", "cancelled"), ("W", "entered-in-error"), ("", "unknown")]
+    ("code", "status"),
+    [
+        ("F", "final"),
+        ("C", "corrected"),
+        ("P", "preliminary"),
+        ("X", "cancelled"),
+        ("W", "entered-in-error"),
+        ("", "unknown"),
+    ],
 )
 def test_status(code: str, status: str) -> None:
     assert observed(f"OBX|1|NM|T||5||||||{code}")["status"] == status
@@ -106,9 +144,17 @@ def test_a_comment_about_the_patient_is_not_put_on_a_result() -> None:
 
 def test_results_hang_on_their_own_order() -> None:
     outcome = mapped(
-        "ORU^R01", PID, "OBR|1|P1|F1|A", "OBX|1|NM|X||1||||||F", "OBR|2|P2|F2|B", "OBX|1|NM|X||2||||||F", "OBX|2|NM|Y||3||||||F"
+        "ORU^R01",
+        PID,
+        "OBR|1|P1|F1|A",
+        "OBX|1|NM|X||1||||||F",
+        "OBR|2|P2|F2|B",
+        "OBX|1|NM|X||2||||||F",
+        "OBX|2|NM|Y||3||||||F",
     )
-    counts = {report["code"]["coding"][0]["code"]: len(report["result"]) for report in every(outcome, "DiagnosticReport")}
+    counts = {
+        report["code"]["coding"][0]["code"]: len(report["result"]) for report in every(outcome, "DiagnosticReport")
+    }
     assert counts == {"A": 1, "B": 2}
     assert len(every(outcome, "Observation")) == 3
 
@@ -161,7 +207,12 @@ def test_a_broken_document_is_unknown_and_noticed() -> None:
 
 def test_request_specimen_and_report_refer_to_each_other() -> None:
     outcome = mapped(
-        "ORU^R01", PID, "ORC|RE|P1|F1", "OBR|1|P1|F1|T|||20261103||||||||||||||||||F", "OBX|1|NM|X||1||||||F", "SPM|1|S1||BLD"
+        "ORU^R01",
+        PID,
+        "ORC|RE|P1|F1",
+        "OBR|1|P1|F1|T|||20261103||||||||||||||||||F",
+        "OBX|1|NM|X||1||||||F",
+        "SPM|1|S1||BLD",
     )
     report, request, specimen = (only(outcome, name) for name in ("DiagnosticReport", "ServiceRequest", "Specimen"))
     assert report["basedOn"] == [{"reference": f"ServiceRequest/{request['id']}"}]
@@ -171,13 +222,14 @@ def test_request_specimen_and_report_refer_to_each_other() -> None:
 
 
 def test_specimen_of_obr_15_when_there_is_no_spm() -> None:
-    found = only(mapped("ORU^R01", PID, "OBR|1|P1|F1|T|||||||||||20261103090000|BLD"), "Specimen")
+    found = only(mapped("ORU^R01", PID, "OBR|1|P1|F1|T||||||||||20261103090000|BLD"), "Specimen")
     assert found["type"]["coding"][0]["code"] == "BLD"
     assert found["receivedTime"] == "2026-11-03T09:00:00+07:00"
 
 
 @pytest.mark.parametrize(
-    ("text", "clock"), [("08", "08:00:00"), ("0815", "08:15:00"), ("081530.12+0700", "08:15:30"), ("2460", ""), ("x", ""), ("8", "")]
+    ("text", "clock"),
+    [("08", "08:00:00"), ("0815", "08:15:00"), ("081530.12+0700", "08:15:30"), ("2460", ""), ("x", ""), ("8", "")],
 )
 def test_time_of_day(text: str, clock: str) -> None:
     assert time_of_day(text) == clock

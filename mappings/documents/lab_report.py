@@ -1,0 +1,151 @@
+"""Phiếu kết quả xét nghiệm: one laboratory report with its table of results.
+
+Requirement: S3.15
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mappings.documents import content, wording
+from mappings.documents.content import Content
+from mappings.documents.context import Context
+from mappings.documents.record import Record, value_text
+from mappings.outcome import Resource
+
+TRIGGERS = frozenset({"ORU^R01"})
+_STATES = {"final": "Kết quả chính thức", "corrected": "Kết quả đã sửa", "amended": "Kết quả có bổ sung"}
+_IMAGING = frozenset(
+    {"RAD", "RX", "CT", "NMR", "NMS", "RUS", "VUS", "OUS", "CUS", "XRC", "CTH", "EC", "EN", "AU", "PF"}
+)
+_NOTE = "extension-DiagnosticReport.note"
+
+
+def subjects(resources: Sequence[Resource]) -> list[str]:
+    """Give every finished laboratory report; imaging and function tests have papers of their own."""
+    return [
+        f"DiagnosticReport/{r['id']}"
+        for r in resources
+        if r["resourceType"] == "DiagnosticReport" and r.get("status") in _STATES and not _categories(r) & _IMAGING
+    ]
+
+
+def _categories(report: Resource) -> set[str]:
+    return {coding.get("code", "") for one in report.get("category", []) for coding in one.get("coding", [])}
+
+
+def gather(record: Record, subject: Resource, context: Context) -> Content:
+    """Collect what the paper says about a report."""
+    encounter = record.encounter(subject)
+    patient = record.patient("lab_report", subject, encounter)
+    issued: str = subject.get("issued") or wording.stamp(context.issued_at)
+    request = next(record.of_type(subject.get("basedOn", []), "ServiceRequest"), None) or {}
+    specimens = list(record.of_type(subject.get("specimen", []), "Specimen"))
+    results = list(record.of_type(subject.get("result", []), "Observation"))
+    orderer = next(record.of_type([request.get("requester")], "Practitioner"), None)
+    readers = list(record.of_type(subject.get("resultsInterpreter", []), "Practitioner"))
+    performers = list(record.of_type(subject.get("performer", []), "Practitioner"))
+    cards = record.cards(issued, issued)
+    conditions = record.diagnoses(encounter)
+    said = "; ".join(text for reason in request.get("reasonCode", []) if (text := wording.concept(reason)))
+    diagnosis = content.diagnoses(conditions)
+    return Content(
+        event_at=issued,
+        patient=patient,
+        encounter=encounter,
+        professional=next(iter([*readers, *performers]), None),
+        values={
+            **content.furniture(record, encounter, context, content.identifier(subject, "filler", "order")),
+            **content.place(record, encounter),
+            **content.person(record, patient, encounter, issued),
+            **content.card(record, patient, cards),
+            **diagnosis,
+            "CHAN_DOAN": diagnosis["CHAN_DOAN"] or said,
+            "TEN_DICH_VU": wording.concept(subject.get("code")),
+            "MA_CHI_DINH": content.identifier(request, "order"),
+            "BS_CHI_DINH": wording.title_and_name(orderer) if orderer else "",
+            "NGAY_YL": wording.short_time(request.get("authoredOn") or request.get("occurrenceDateTime", "")),
+            "UU_TIEN": request.get("priority", ""),
+            **_specimen(record, specimens),
+            "NHAN_XET": _comment(subject),
+            "TRANG_THAI": _STATES.get(subject["status"], ""),
+            "NGUOI_THUC_HIEN": "; ".join(wording.title_and_name(person) for person in performers),
+            "NGAY_TRA_KQ": wording.short_time(subject.get("issued", "")),
+            "NGAY_KQ": wording.long_time(issued).capitalize(),
+        },
+        entries={
+            "person": [patient, *content.guardians(record, patient, issued), *cards],
+            "request": [request] if request else [],
+            "specimen": specimens,
+            "results": [subject, *results],
+        },
+        lines={"results": [_line(record, n, result) for n, result in enumerate(results, 1)]},
+        category=next(iter(sorted(_categories(subject))), ""),
+    )
+
+
+def _specimen(record: Record, specimens: Sequence[Resource]) -> dict[str, str]:
+    def each(values: list[str]) -> str:
+        return "; ".join(dict.fromkeys(value for value in values if value))
+
+    taken = [specimen.get("collection", {}) for specimen in specimens]
+    collectors = [person for one in taken for person in record.of_type([one.get("collector")], "Practitioner")]
+    states = [concept for specimen in specimens for concept in specimen.get("condition", [])]
+    return {
+        "MA_BENH_PHAM": each([content.identifier(specimen) for specimen in specimens]),
+        "LOAI_BENH_PHAM": each([wording.concept(specimen.get("type")) for specimen in specimens]),
+        "TINH_TRANG_BENH_PHAM": each([wording.concept(state) for state in states]),
+        "NGUOI_LAY_MAU": each([wording.title_and_name(person) for person in collectors]),
+        "NGAY_LAY_MAU": each([wording.short_time(_collected(one)) for one in taken]),
+        "NGAY_NHAN_MAU": each([wording.short_time(specimen.get("receivedTime", "")) for specimen in specimens]),
+    }
+
+
+def _collected(collection: Resource) -> str:
+    at: str = collection.get("collectedDateTime") or collection.get("collectedPeriod", {}).get("start", "")
+    return at
+
+
+def _comment(report: Resource) -> str:
+    notes = [
+        one.get("valueAnnotation", {}).get("text", "")
+        for one in report.get("extension", [])
+        if one.get("url", "").endswith(_NOTE)
+    ]
+    return "\n".join(text for text in [report.get("conclusion", ""), *notes] if text)
+
+
+def _line(record: Record, n: int, result: Resource) -> dict[str, str]:
+    """Write one result; parts of a panel follow in the same cell."""
+    ranges = [wording.limits(limits) for limits in result.get("referenceRange", [])]
+    device = record.follow(result.get("device")) or {}
+    names = device.get("deviceName", [])
+    quantity = result.get("valueQuantity", {})
+    return {
+        "STT": str(n),
+        "TEN_CHI_SO": wording.concept(result.get("code")),
+        "KET_QUA": _value(result),
+        "DON_VI": wording.unit(quantity),
+        "TRI_SO": "; ".join(text for text in ranges if text),
+        "PHUONG_PHAP": wording.concept(result.get("method")),
+        "THIET_BI": names[0]["name"] if names else content.identifier(device),
+        "GHI_CHU": "\n".join(note.get("text", "") for note in result.get("note", [])),
+    }
+
+
+def _value(result: Resource) -> str:
+    shown = value_text(result)
+    parts = [
+        f"{wording.concept(part.get('code'))}: {value_text(part)} {wording.unit(part.get('valueQuantity', {}))}".strip()
+        for part in result.get("component", [])
+    ]
+    if parts:
+        shown = "\n".join([*([shown] if shown else []), *parts])
+    if not shown:
+        shown = wording.concept(result.get("dataAbsentReason"))
+    if result.get("status") in ("cancelled", "entered-in-error"):
+        return f"{shown} (đã hủy)".strip()
+    remarks = [wording.flag(result.get("interpretation", []))]
+    remarks += ["đã sửa"] if result.get("status") in ("corrected", "amended") else []
+    said = ", ".join(remark for remark in remarks if remark)
+    return f"{shown} ({said})" if said and shown else shown

@@ -1,0 +1,316 @@
+"""The delivery worker on a real ledger: every way an attempt can end, order, limits, lost answers, dead workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import pytest
+from sqlalchemy.engine import Connection
+
+from connectors.contract import Outbound, Receipt
+from connectors.faults import CannotAsk, Refused, Throttled, Uncertain, Unreachable
+from gateway.clock import SECOND
+from gateway.delivery.limits import Breaker, Limit
+from gateway.delivery.retry import Retry
+from gateway.delivery.sql_queue import SqlQueue
+from gateway.delivery.worker import Worker
+from gateway.settings import RouteSettings
+from gateway.store import deliveries, documents, messages
+from gateway.store.documents import NewDocument
+from gateway.store.engine import Store, open_store
+from gateway.store.ids import uuid7
+from gateway.store.sealed import Keyring, new_key_line
+from tests.conftest import HandClock
+from tests.integration.gateway.test_store import new_message
+
+KEYRING = Keyring.parse(new_key_line("k"))
+Script = Callable[[Outbound], Awaitable[Receipt]]
+YES = Receipt("R1", b'{"maKetQua":"200"}', {"status": "200"})
+
+
+async def yes(document: Outbound) -> Receipt:
+    return Receipt(f"R-{document.key}", b"{}", {})
+
+
+def no(fault: Exception) -> Script:
+    async def answer(document: Outbound) -> Receipt:
+        raise fault
+
+    return answer
+
+
+@dataclass
+class Peer:
+    """A destination that follows a script, one line per attempt; then it accepts."""
+
+    takes: ClassVar[str] = "cda"
+    script: list[Script] = field(default_factory=list)
+    answers: list[Receipt | Exception | None] = field(default_factory=list)
+    """What `find` says, one after the other."""
+    seen: list[Outbound] = field(default_factory=list)
+    together: int = 0
+    most_together: int = 0
+
+    def __init__(self, *script: Script, answers: tuple[Receipt | Exception | None, ...] = ()) -> None:
+        self.script = list(script)
+        self.answers = list(answers)
+        self.seen = []
+
+    async def deliver(self, document: Outbound) -> Receipt:
+        self.seen.append(document)
+        self.together += 1
+        self.most_together = max(self.most_together, self.together)
+        try:
+            await asyncio.sleep(0.01)  # long enough for others to be under way too
+            return await (self.script.pop(0) if self.script else yes)(document)
+        finally:
+            self.together -= 1
+
+    async def find(self, document: Outbound) -> Receipt | None:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def close(self) -> None:
+        return None
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    opened = open_store(store_url)
+    yield opened
+    opened.close()
+
+
+def queue_paper(store: Store, clock: HandClock, key: bytes = b"p", body: bytes = b"<signed/>") -> str:
+    """Store a signed document with one queued delivery; return the delivery's id."""
+    message = new_message()
+
+    def unit(connection: Connection) -> str:
+        messages.insert_all(connection, [message])
+        document = documents.insert(
+            connection, NewDocument("discharge_paper", uuid7(), "his", message.id, "p1", key, clock.now(), 2)
+        )
+        sealed = KEYRING.seal(body, f"{document}/cda")
+        documents.put_rendition(connection, document, "cda", "application/xml", body, sealed, signed=True)
+        return deliveries.insert(connection, document, "portal", key, "law", clock.now(), "queued")
+
+    return store.write_now(unit)
+
+
+ROUTE = RouteSettings(
+    "portal",
+    basis="law",
+    retry=Retry(first=timedelta(seconds=10), factor=2, cap=timedelta(minutes=1), give_up_after=timedelta(hours=1)),
+    limit=Limit(in_flight=3),
+    breaker=Breaker(failures=4, open_for=timedelta(seconds=30)),
+)
+
+
+async def work(store: Store, clock: HandClock, peer: Peer, route: RouteSettings = ROUTE, owner: str = "n1") -> Worker:
+    """Run a worker until it has nothing more to do at this instant."""
+    queue = SqlQueue(store, KEYRING, clock, owner, 30 * SECOND, "01999")
+    worker = Worker("portal", route, peer, queue, clock)
+    await go_on(worker)
+    return worker
+
+
+async def go_on(worker: Worker) -> None:
+    while await worker._step():
+        await worker._tasks.drain()
+
+
+def rows(store: Store) -> dict[str, Any]:
+    return {row.id: row for row in store.read_now(deliveries.listing)}
+
+
+def events(store: Store, delivery: str) -> list[str]:
+    return [row.event for row in store.read_now(lambda c: deliveries.attempts(c, delivery))]
+
+
+def test_accepted_with_receipt(store: Store, clock: HandClock) -> None:
+    delivery = queue_paper(store, clock)
+    peer = Peer()
+    asyncio.run(work(store, clock, peer))
+    row = rows(store)[delivery]
+    assert (row.state, row.reference, row.accepted_at) == ("accepted", f"R-{delivery}", clock.now())
+    assert events(store, delivery) == ["accept"]
+    assert (peer.seen[0].key, peer.seen[0].body) == (delivery, b"<signed/>")
+
+
+def test_transient_failures_are_retried_with_the_same_key_and_bytes(store: Store, clock: HandClock) -> None:
+    delivery = queue_paper(store, clock)
+    peer = Peer(no(Unreachable()), no(Unreachable()))
+
+    async def main() -> None:
+        worker = await work(store, clock, peer)
+        for _ in range(3):
+            clock.forward(61)
+            await go_on(worker)
+
+    asyncio.run(main())
+    assert rows(store)[delivery].state == "accepted"
+    assert events(store, delivery) == ["retry", "retry", "accept"]
+    assert peer.seen[0] == peer.seen[1] == peer.seen[2]
+
+
+def test_nothing_is_retried_before_its_time(store: Store, clock: HandClock) -> None:
+    delivery = queue_paper(store, clock)
+    peer = Peer(no(Unreachable()))
+
+    async def main() -> None:
+        worker = await work(store, clock, peer)
+        clock.forward(4)
+        await go_on(worker)
+
+    asyncio.run(main())
+    assert rows(store)[delivery].state == "queued"
+    assert len(peer.seen) == 1
+
+
+def test_a_clear_no_goes_to_the_error_queue_and_the_next_goes_on(store: Store, clock: HandClock) -> None:
+    first, second = queue_paper(store, clock), queue_paper(store, clock)
+    asyncio.run(work(store, clock, Peer(no(Refused(detail="205")))))
+    found = rows(store)
+    assert (found[first].state, found[first].fault_code, found[first].fault_detail) == ("error", 6002, "205")
+    assert found[second].state == "accepted"
+
+
+def test_giving_up_means_the_error_queue(store: Store, clock: HandClock) -> None:
+    delivery = queue_paper(store, clock)
+    clock.forward(3601)
+    asyncio.run(work(store, clock, Peer(no(Unreachable()))))
+    assert rows(store)[delivery].state == "error"
+
+
+def test_throttling_holds_the_destination_as_long_as_it_asks(store: Store, clock: HandClock) -> None:
+    queue_paper(store, clock, b"a")
+    route = RouteSettings("portal", retry=ROUTE.retry, limit=Limit(in_flight=1), breaker=ROUTE.breaker)
+    peer = Peer(no(Throttled(retry_after=timedelta(seconds=20))))
+
+    async def main() -> None:
+        worker = await work(store, clock, peer, route)
+        queue_paper(store, clock, b"b")
+        clock.forward(19)
+        await go_on(worker)
+        assert len(peer.seen) == 1
+        clock.forward(1)
+        await go_on(worker)
+
+    asyncio.run(main())
+    found = rows(store).values()
+    assert [row.state for row in found] == ["accepted", "accepted"]
+    assert [row.attempts for row in found] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "trail"),
+    [
+        (YES, "accepted", ["lose", "accept"]),
+        (None, "accepted", ["lose", "retry", "accept"]),
+        (CannotAsk(), "error", ["lose", "refuse"]),
+    ],
+)
+def test_a_lost_answer_is_asked_about(
+    store: Store, clock: HandClock, answer: Receipt | Exception | None, state: str, trail: list[str]
+) -> None:
+    delivery = queue_paper(store, clock)
+    asyncio.run(work(store, clock, Peer(no(Uncertain()), answers=(answer,))))
+    assert rows(store)[delivery].state == state
+    assert events(store, delivery) == trail
+
+
+def test_while_nobody_can_answer_the_key_waits(store: Store, clock: HandClock) -> None:
+    first, second = queue_paper(store, clock), queue_paper(store, clock)
+    peer = Peer(no(Uncertain()), answers=(Unreachable(), YES))
+
+    async def main() -> None:
+        worker = await work(store, clock, peer)
+        assert {key: row.state for key, row in rows(store).items()} == {first: "uncertain", second: "queued"}
+        clock.forward(61)
+        await go_on(worker)
+
+    asyncio.run(main())
+    assert [row.state for row in rows(store).values()] == ["accepted", "accepted"]
+
+
+def test_a_bug_of_ours_while_sending_is_a_lost_answer(store: Store, clock: HandClock) -> None:
+    delivery = queue_paper(store, clock)
+    asyncio.run(work(store, clock, Peer(no(ZeroDivisionError("Nguyễn Văn A")), answers=(YES,))))
+    assert rows(store)[delivery].state == "accepted"
+    assert events(store, delivery) == ["lose", "accept"]
+
+
+def test_order_within_a_key_and_parallel_across_keys(store: Store, clock: HandClock) -> None:
+    made = [queue_paper(store, clock, key) for key in (b"a", b"a", b"b", b"c", b"d", b"a")]
+    peer = Peer()
+    asyncio.run(work(store, clock, peer))
+    order = [document.key for document in peer.seen]
+    assert [key for key in order if key in (made[0], made[1], made[5])] == [made[0], made[1], made[5]]
+    assert peer.most_together == ROUTE.limit.in_flight
+
+
+def test_the_breaker_leaves_a_dead_destination_alone(store: Store, clock: HandClock) -> None:
+    for n in range(8):
+        queue_paper(store, clock, b"%d" % n)
+    peer = Peer(*[no(Unreachable())] * 20)
+
+    async def main() -> None:
+        worker = await work(store, clock, peer)
+        tried = len(peer.seen)
+        assert 4 <= tried <= 6
+        clock.forward(29)
+        await go_on(worker)
+        assert len(peer.seen) == tried
+        clock.forward(1)
+        await go_on(worker)
+        assert len(peer.seen) == tried + 1
+
+    asyncio.run(main())
+
+
+def test_a_worker_that_lost_its_lease_changes_nothing_but_keeps_the_receipt(store: Store, clock: HandClock) -> None:
+    delivery = queue_paper(store, clock)
+
+    async def late(document: Outbound) -> Receipt:
+        clock.forward(31)
+        await store.write(lambda c: deliveries.expire(c, clock.now()))
+        return YES
+
+    asyncio.run(work(store, clock, Peer(late, answers=(Unreachable(),))))
+    assert rows(store)[delivery].state == "uncertain"
+    assert events(store, delivery) == ["late_accept"]
+
+
+def test_two_workers_never_hold_the_same_delivery(store: Store, clock: HandClock) -> None:
+    made = {queue_paper(store, clock, b"%d" % n) for n in range(30)}
+    first, second = Peer(), Peer()
+
+    async def main() -> None:
+        await asyncio.gather(work(store, clock, first, owner="n1"), work(store, clock, second, owner="n2"))
+
+    asyncio.run(main())
+    keys = [document.key for document in first.seen + second.seen]
+    assert sorted(keys) == sorted(made)
+
+
+def test_heartbeats_keep_a_slow_delivery(store: Store, clock: HandClock) -> None:
+    delivery = queue_paper(store, clock)
+    queue = SqlQueue(store, KEYRING, clock, "n1", 30 * SECOND, "01999")
+
+    async def main() -> None:
+        (row,) = await queue.take("portal", 1)
+        await queue.send(row)
+        for _ in range(5):
+            clock.forward(20)
+            await queue.heartbeat()
+        assert rows(store)[delivery].state == "sending"
+        await queue.accept(row, YES)
+
+    asyncio.run(main())
+    assert rows(store)[delivery].state == "accepted"

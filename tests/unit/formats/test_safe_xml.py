@@ -1,0 +1,75 @@
+"""The XML door: hostile documents stay outside, honest ones come through unchanged."""
+
+from __future__ import annotations
+
+import pytest
+
+from mappings.formats import safe_xml
+from mappings.formats.faults import XmlRefused
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x00",
+        b"text",
+        b"<a>",
+        b"<a></b>",
+        b"<a>&undeclared;</a>",
+        b'<?xml version="1.0" encoding="nope"?><a/>',
+        b"<a>\xff</a>",
+        b"<!DOCTYPE a><a/>",
+        b'<!DOCTYPE a SYSTEM "file:///etc/hostname"><a/>',
+        b"<!-- <a/> --><?pi ?>\n<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
+        b"<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/hostname'>]><a>&x;</a>",
+        b"<!DOCTYPE a [<!ENTITY b 'bb'><!ENTITY c '&b;&b;&b;&b;&b;&b;'>]><a y='&c;'/>",
+        b"\xef\xbb\xbf <!DOCTYPE a><a/>",
+        '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a><a/>'.encode("utf-16"),
+        b'<?xml version="1.0" encoding="UTF-7"?>+ADwAIQ-DOCTYPE a+AD4-<a/>',
+        b"<a>" * 100_000,
+        b"<!--" * 100_000,
+        b"<?a?>" * 100_000,
+    ],
+)
+def test_refused(data: bytes) -> None:
+    with pytest.raises(XmlRefused):
+        safe_xml.parse(data)
+
+
+def test_the_line_is_named_and_the_content_is_not() -> None:
+    with pytest.raises(XmlRefused) as caught:
+        safe_xml.parse(b"<a>\n<b>Nguyen Van A</c>\n</a>")
+    assert caught.value.where == "line 2"
+    assert "Nguyen" not in str(caught.value)
+
+
+def test_limits() -> None:
+    data = b"<a>" * 30 + b"</a>" * 30
+    assert safe_xml.parse(data, max_depth=30).tag == "a"
+    with pytest.raises(XmlRefused, match="deeper"):
+        safe_xml.parse(data, max_depth=29)
+    with pytest.raises(XmlRefused, match="bytes"):
+        safe_xml.parse(data, max_size=len(data) - 1)
+    assert safe_xml.parse(b"<a>" * 256 + b"</a>" * 256).tag == "a"
+    with pytest.raises(XmlRefused):
+        safe_xml.parse(b"<a>" * 257 + b"</a>" * 257)
+
+
+def test_one_long_text_is_read() -> None:
+    assert len(safe_xml.parse(b"<a>" + b"A" * 12_000_000 + b"</a>").text or "") == 12_000_000
+
+
+@pytest.mark.parametrize(
+    "inner",
+    ["<b>Đặng</b>", "<![CDATA[<!DOCTYPE a>]]>", "<!--c--><?pi d?>", " \n <b/> \n ", '<b xmlns="urn:x" y="&lt;&amp;"/>'],
+)
+def test_written_as_it_was_read(inner: str) -> None:
+    data = f"<?xml version='1.0' encoding='UTF-8'?>\n<a>{inner}</a>".encode()
+    assert safe_xml.serialize(safe_xml.parse(data)) == data
+    wide = data.decode().replace("UTF-8", "UTF-16").encode("utf-16")
+    assert safe_xml.serialize(safe_xml.parse(wide)) == data
+
+
+def test_a_part_is_written_without_its_tail() -> None:
+    assert safe_xml.serialize(safe_xml.parse(b"<a><b/>tail</a>")[0]).endswith(b"\n<b/>")
