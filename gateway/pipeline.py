@@ -18,8 +18,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from typing import Any, TypeVar
 
-from mappings.documents import Context as PaperContext
-from mappings.documents import Facility
 from sqlalchemy.engine import Connection, Row
 
 from gateway import steps
@@ -35,6 +33,8 @@ from gateway.store.documents import NewDocument
 from gateway.store.engine import Store
 from gateway.store.sealed import Keyring
 from gateway.tasks import TaskSet
+from mappings.documents import Context as PaperContext
+from mappings.documents import Facility
 from mappings.formats import json
 from mappings.formats.faults import Fault, FaultClass
 from mappings.hl7v2 import Context as MessageContext

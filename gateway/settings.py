@@ -20,8 +20,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from mappings.documents import PAPERS
-
 from connectors.kinds import load_destination, load_source
 from gateway.delivery.limits import Breaker, Limit
 from gateway.delivery.retry import Retry
@@ -38,6 +36,7 @@ from gateway.faults import (
     SettingUnknown,
 )
 from gateway.store.sealed import Keyring
+from mappings.documents import PAPERS
 from mappings.formats.values import Secret, Size, parse_address, parse_duration, parse_size
 from mappings.systems import Systems
 from signing.keys import key_settings
@@ -380,7 +379,7 @@ class _Reader:
                         f"{route.name} is described differently elsewhere",
                     )
                 here.append(route.name)
-            if settings is None or source is None:
+            if settings is None:
                 continue
             for paper in settings.produce:
                 if paper not in PAPERS:
@@ -388,6 +387,8 @@ class _Reader:
             if settings.name in names:
                 self._problem(NameTaken, file, "name", settings.name)
             names.add(settings.name)
+            if source is None:
+                continue
             channels.append(Channel(settings, source, tuple(here), tuple(t for t in tests if t is not None)))
         return channels, routes
 
@@ -451,17 +452,20 @@ class _Reader:
         for name, declaration in declared.items():
             key = f"{path}.{name}".lstrip(".")
             if name in table:
-                values[name] = self._value(hints[name], file, key, table[name])
+                value = self._value(hints[name], file, key, table[name])
+                if value is not None:
+                    values[name] = value
             elif declaration.default is MISSING and declaration.default_factory is MISSING:
                 self._problem(SettingMissing, file, key, "")
-        if len(self.problems) > before:
-            return None
+        made: T | None = None
         try:
-            return cls(**values)
+            made = cls(**values)
+        except TypeError:
+            pass  # something required is missing or wrong, and was told above
         except ValueError as error:
             key, _, detail = str(error).partition(": ")
             self._problem(SettingInvalid, file, f"{path}.{key}".lstrip("."), detail or key)
-            return None
+        return made if len(self.problems) == before else None
 
     def _value(self, hint: Any, file: _File, key: str, value: Any) -> Any:
         try:

@@ -83,7 +83,7 @@ class Systems:
         return f"{self.own}/sid/document"
 
     def local(self, facility: str, kind: str) -> str:
-        """A number that only means something inside one facility: kind is `patient`, `visit`, `order`, `filler`, `specimen` …"""
+        """A number that means something inside one facility only: `patient`, `visit`, `order`, `filler`, `specimen` …"""
         return f"{self.own}/sid/{facility or 'unknown'}/{kind}"
 
 

@@ -75,7 +75,7 @@ def verify(xml: bytes, roots: Sequence[x509.Certificate], at: datetime | None = 
 
     Raises NotSigned, SignatureInvalid (changed content or a form we do not accept), CertificateUntrusted.
     """
-    moment = datetime.now(UTC) if at is None else at
+    moment = (at or datetime.now(UTC)).astimezone(UTC)
     root = _parse(xml)
     signature = _find_signature(root)
     info, value, key_info = _children(signature, "SignedInfo", "SignatureValue", "KeyInfo")

@@ -15,7 +15,7 @@ from lxml import etree
 
 from mappings.cda import narrative
 from mappings.cda.datatypes import NS, XSI, Node, coded, el
-from mappings.cda.entries import entry
+from mappings.cda.entries import entry, top_level
 from mappings.cda.header import header
 from mappings.cda.source import Source
 from mappings.outcome import Resource
@@ -46,7 +46,7 @@ def _section(section: dict[str, object], source: Source) -> Node:
     cells = narrative.cell_ids(block)
     code, entries = section.get("code"), section.get("entry", [])
     assert isinstance(entries, list)
-    found = [resource for one in entries if (resource := source.get(one))]
+    found = top_level([resource for one in entries if (resource := source.get(one))])
     return el(
         "component",
         el(

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from lxml import etree
@@ -147,12 +148,14 @@ def address(resource: dict[str, Any] | None) -> Node | None:
 
 
 def telecoms(resource: dict[str, Any] | None) -> Iterator[Node]:
-    """Make TEL of phones and addresses that can be written as a URL."""
+    """Make TEL of telephone numbers and mail addresses; other ways to reach somebody have no URL here."""
     for point in (resource or {}).get("telecom", []):
-        value = re.sub(r"[\s.()]", "", point.get("value", ""))
-        scheme = {"phone": "tel", "sms": "tel", "fax": "fax", "email": "mailto"}.get(point.get("system", "phone"))
-        if value and scheme:
-            yield el("telecom", value=f"{scheme}:{value}")
+        kind, said = point.get("system", "phone"), point.get("value", "")
+        if kind == "email" and said:
+            yield el("telecom", value=f"mailto:{quote(said, safe='@+')}")
+        number = re.sub(r"[^0-9+]", "", said)
+        if kind in ("phone", "sms", "fax") and number.strip("+"):
+            yield el("telecom", value=f"{'fax' if kind == 'fax' else 'tel'}:{number}")
 
 
 def quantity(tag: str, amount: dict[str, Any]) -> Node:

@@ -7,7 +7,7 @@ Standard: CDA R2 §4.3.6
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from typing import Any
 
 from mappings.cda.datatypes import Node, coded, el, instances, interval, quantity, time, timestamp
@@ -35,6 +35,12 @@ def entry(resource: Resource, cells: Set[str], source: Source) -> Node | None:
     else:
         made = None
     return el("entry", made) if made is not None else None
+
+
+def top_level(resources: Sequence[Resource]) -> list[Resource]:
+    """Leave out what is said inside another entry: results of a report that is there itself."""
+    inside = {result.get("reference") for report in resources for result in report.get("result", [])}
+    return [one for one in resources if f"{one['resourceType']}/{one['id']}" not in inside]
 
 
 def _pointer(key: str, cells: Set[str]) -> Node | None:

@@ -90,7 +90,7 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
     )
     document = bundle.document(head, resources, context, cleaner)
     if cleaner.replaced:
-        _note_replaced(document, cleaner.replaced)
+        _note_replaced(document)
     return document
 
 
@@ -147,8 +147,8 @@ def _sections(sheet: Form, edition: Edition, content: Content, cleaner: Cleaner)
     return found
 
 
-def _note_replaced(document: Resource, count: int) -> None:
+def _note_replaced(document: Resource) -> None:
     """Say on the paper that characters of the source could not be shown."""
     last = document["entry"][0]["resource"]["section"][-1]["text"]
-    note = narrative.paragraph(f"Dữ liệu nguồn có {count} ký tự không hợp lệ, đã thay bằng dấu �.", "KY_TU_THAY")
+    note = narrative.paragraph("Dữ liệu nguồn có ký tự không hợp lệ, đã thay bằng dấu �.", "KY_TU_THAY")
     last["div"] = last["div"].removesuffix("</div>") + note + "</div>"

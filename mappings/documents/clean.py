@@ -14,16 +14,16 @@ REPLACEMENT = "\ufffd"
 
 
 class Cleaner:
-    """Clean texts and count what had to be replaced."""
+    """Clean texts and remember whether anything had to be replaced."""
 
     def __init__(self) -> None:
-        self.replaced = 0
+        self.replaced = False
 
     def text(self, text: str) -> str:
         """Give the text in NFC; characters that XML 1.0 forbids become U+FFFD, which a reader can see."""
         text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
         clean, count = _FORBIDDEN.subn(REPLACEMENT, text)
-        self.replaced += count
+        self.replaced = self.replaced or count > 0
         return clean
 
     def value(self, value: Any) -> Any:

@@ -347,7 +347,7 @@ class Message:
         Numbers left out are 1. Raises ValueError when the position itself is written wrongly.
         """
         name, occurrence, n, r, c, s = _place(position)
-        segment = next((one for one in self.segments if one.name == name and one.occurrence == occurrence), None)
+        segment = self._nth(name, occurrence)
         if segment is None:
             return None
         field = segment[n]
@@ -360,6 +360,18 @@ class Message:
         if s == 1 and repetition.is_null_component(c):
             return NULL
         return repetition.c(c, s) or None
+
+    def _nth(self, name: str, occurrence: int) -> Segment | None:
+        """Find one segment, without making the others when nobody asked for them yet."""
+        if self._segments is not None:
+            return next((one for one in self._segments if one.name == name and one.occurrence == occurrence), None)
+        seen = 0
+        for number, line in enumerate(self._lines, 1):
+            if line[:3] == name:
+                seen += 1
+                if seen == occurrence:
+                    return Segment(line, name, number, occurrence, self._reading)
+        return None
 
     @property
     def notices(self) -> list[tuple[int, str, str]]:

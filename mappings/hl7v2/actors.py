@@ -244,27 +244,6 @@ def pl_to_location(pl: Components, draft: Draft) -> Element | None:
     return reference(target, ", ".join(shown))
 
 
-def cwe_to_location(cwe: Components, draft: Draft) -> Element | None:
-    """Make a Location of CWE: code and name."""
-    number, name = words(cwe.c(1)), words(cwe.c(2))
-    if not number and not name:
-        return None
-    context = draft.context
-    system = context.systems.local(context.facility, "location")
-    target = draft.add(
-        compact(
-            {
-                "resourceType": "Location",
-                "id": resource_id("Location", system, number or name),
-                "identifier": [{"system": system, "value": number}] if number else [],
-                "name": name or number,
-                "mode": "instance",
-            }
-        )
-    )
-    return reference(target, name or number)
-
-
 def ei_to_device(ei: Components, draft: Draft) -> Element | None:
     """Make a Device of EI."""
     number, name = words(ei.c(1)), words(ei.c(2))

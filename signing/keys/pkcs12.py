@@ -63,7 +63,7 @@ def _read(file: str) -> bytes:
             data = stream.read(_MAXIMUM_FILE_SIZE + 1)
     except (OSError, ValueError) as problem:
         raise KeyUnavailable("file", "cannot be read") from problem
-    if len(data) > _MAXIMUM_FILE_SIZE or not _is_one_der_sequence(data):
+    if not _is_one_der_sequence(data):
         raise KeyUnavailable("file", "not a whole PKCS#12 file")
     return data
 

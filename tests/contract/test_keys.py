@@ -22,7 +22,6 @@ from mappings.formats.values import Secret
 from signing import keys, verify, xmldsig
 from signing.contract import KeyProvider
 from signing.faults import KeyMisconfigured, KeyUnavailable, KeyUnsuitable, NotAuthorised
-from signing.keys import pkcs11 as token_key
 from signing.testing import Authority, MemoryKey, new_rsa_key
 
 SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
@@ -275,25 +274,18 @@ def test_token_taken_away_and_put_back(pkcs11_kind: Kind, signer: MemoryKey, tok
     assert key.sign(b"back") == signer.sign(b"back")
 
 
-def test_threads_take_turns_at_the_token(pkcs11_kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    key, start, reopened = pkcs11_kind.open(), Barrier(2), list[bool]()
-    assert isinstance(key, token_key.Key)
-    reopen = key._open
+def test_threads_that_lose_the_session_together_find_it_again(pkcs11_kind: Kind, signer: MemoryKey) -> None:
+    key, module, expected = pkcs11_kind.open(), pkcs11.lib(str(SOFTHSM)), signer.sign(b"data")
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(20):
+            module.reinitialize()
+            start = Barrier(4)
 
-    def reopen_and_tell() -> None:
-        reopened.append(True)
-        reopen()
+            def sign(_: int, start: Barrier = start) -> bytes:
+                start.wait(timeout=10)
+                return key.sign(b"data")
 
-    monkeypatch.setattr(key, "_open", reopen_and_tell)
-
-    def sign_many(_: int) -> None:
-        start.wait(timeout=10)
-        for number in range(150):
-            key.sign(b"%d" % number)
-
-    with ThreadPoolExecutor(2) as threads:
-        list(threads.map(sign_many, range(2)))
-    assert not reopened, "two signatures met in one session"
+            assert list(threads.map(sign, range(4))) == [expected] * 4
 
 
 def test_changed_pin_is_tried_once_only(pkcs11_kind: Kind, token_directory: Path) -> None:

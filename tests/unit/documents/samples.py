@@ -211,7 +211,144 @@ def discharge() -> tuple[str, list[Resource]]:
     return "Encounter/dt1", [*base(), *texts]
 
 
-SAMPLES: dict[str, tuple[str, list[Resource]]] = {"discharge_paper": discharge()}
+def referral() -> tuple[str, list[Resource]]:
+    request = {
+        "resourceType": "ServiceRequest",
+        "id": "ct1",
+        "identifier": [{"system": DEFAULT.local("01999", "referral"), "value": "CT26000007"}],
+        "status": "active",
+        "intent": "order",
+        "category": [coded("http://snomed.info/sct", "3457005", "Patient referral")],
+        "subject": ref("Patient", "bn1"),
+        "encounter": ref("Encounter", "dt1"),
+        "occurrencePeriod": {"start": "2026-11-05T10:05:00+07:00", "end": "2026-11-19"},
+        "requester": ref("Practitioner", "bs1"),
+        "performer": [ref("Organization", "den")],
+        "reasonCode": [coded(DEFAULT.local("01999", "code-ma-lydo-ct"), "2")],
+    }
+    receiver = {
+        "resourceType": "Organization",
+        "id": "den",
+        "identifier": [{"system": DEFAULT.facility, "value": "01998"}],
+        "name": "Bệnh viện Trung ương Thử Nghiệm",
+    }
+    texts = [
+        field("DAU_HIEU_LS", "Khó thở, SpO2 90%"),
+        field("TOMTAT_KQ", "Bạch cầu 18.40 G/L"),
+        field("PP_DIEUTRI", "Thở oxy, kháng sinh"),
+        field("TEN_THUOC", "Ceftriaxon"),
+        field("TINH_TRANG_CT", "Tỉnh, huyết áp 110/70 mmHg"),
+        field("HUONG_DIEU_TRI", "Hồi sức tích cực"),
+        field("MA_LYDO_CT", "2"),
+        field("PHUONGTIEN_VC", "Xe cứu thương"),
+        field("HOTEN_NGUOI_HT", "Vũ Thị Ngọc Ánh"),
+        field("CHUCDANH_NGUOI_HT", "Điều dưỡng"),
+        field("SO_CHUYENTUYEN", "412/2026"),
+        field("NGHE_NGHIEP", "Giáo viên"),
+    ]
+    return "ServiceRequest/ct1", [*base(), request, receiver, *texts]
+
+
+def reexamination() -> tuple[str, list[Resource]]:
+    appointment = {
+        "resourceType": "Appointment",
+        "id": "hen1",
+        "identifier": [{"system": DEFAULT.local("01999", "appointment"), "value": "HK26000003"}],
+        "status": "booked",
+        "appointmentType": coded("http://terminology.hl7.org/CodeSystem/v2-0276", "FOLLOWUP"),
+        "start": "2026-11-19T08:00:00+07:00",
+        "end": "2026-11-19T08:15:00+07:00",
+        "participant": [
+            {"actor": ref("Patient", "bn1"), "status": "accepted"},
+            {"actor": ref("Practitioner", "bs1"), "status": "accepted"},
+        ],
+    }
+    return "Appointment/hen1", [*base(), appointment, field("LOI_DAN", "Uống thuốc theo đơn")]
+
+
+def result(resource_id: str, name: str, **value: Any) -> Resource:
+    return {
+        "resourceType": "Observation",
+        "id": resource_id,
+        "status": "final",
+        "code": {**coded(LOINC, "2345-7"), "text": name},
+        "subject": ref("Patient", "bn1"),
+        "encounter": ref("Encounter", "dt1"),
+        "effectiveDateTime": "2026-11-02T06:30:00+07:00",
+        **value,
+    }
+
+
+def lab_report() -> tuple[str, list[Resource]]:
+    glucose = result(
+        "kq1",
+        "Glucose máu",
+        valueQuantity={"value": Decimal("4.50"), "unit": "mmol/L", "system": UCUM, "code": "mmol/L"},
+        referenceRange=[{"low": {"value": Decimal("3.90")}, "high": {"value": Decimal("6.40")}}],
+    )
+    potassium = result(
+        "kq2",
+        "Kali máu",
+        valueQuantity={"value": Decimal("2.80"), "unit": "mmol/L", "system": UCUM, "code": "mmol/L"},
+        interpretation=[coded(_FLAG, "LL", "Critical low")],
+        referenceRange=[{"text": "3.5 - 5.1"}],
+        note=[{"text": "Đã báo bác sĩ lúc 07:00"}],
+    )
+    crp = result("kq3", "CRP", valueQuantity={"value": Decimal("0.30"), "comparator": "<", "unit": "mg/dL lạ"})
+    group = result("kq4", "Nhóm máu", valueString="O Rh(D) dương")
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "pk1",
+        "identifier": [
+            {"system": DEFAULT.local("01999", "order"), "value": "CD26000009"},
+            {"system": DEFAULT.local("01999", "filler"), "value": "XN26000009"},
+        ],
+        "basedOn": [ref("ServiceRequest", "cd9")],
+        "status": "final",
+        "category": [coded("http://terminology.hl7.org/CodeSystem/v2-0074", "CH", "Chemistry")],
+        "code": {**coded(DEFAULT.local("01999", "code"), "HSM"), "text": "Hóa sinh máu"},
+        "subject": ref("Patient", "bn1"),
+        "encounter": ref("Encounter", "dt1"),
+        "effectiveDateTime": "2026-11-02T06:30:00+07:00",
+        "issued": "2026-11-02T07:05:00+07:00",
+        "performer": [ref("Practitioner", "ktv")],
+        "resultsInterpreter": [ref("Practitioner", "bsxn")],
+        "specimen": [ref("Specimen", "bp1")],
+        "result": [ref("Observation", one["id"]) for one in (glucose, potassium, crp, group)],
+        "conclusion": "Kali máu giảm nặng",
+    }
+    request = {
+        "resourceType": "ServiceRequest",
+        "id": "cd9",
+        "identifier": [{"system": DEFAULT.local("01999", "order"), "value": "CD26000009"}],
+        "status": "completed",
+        "intent": "order",
+        "priority": "stat",
+        "subject": ref("Patient", "bn1"),
+        "encounter": ref("Encounter", "dt1"),
+        "authoredOn": "2026-11-02T06:10:00+07:00",
+        "requester": ref("Practitioner", "bs1"),
+    }
+    specimen = {
+        "resourceType": "Specimen",
+        "id": "bp1",
+        "identifier": [{"system": DEFAULT.local("01999", "specimen"), "value": "SID0009"}],
+        "type": {"text": "Máu toàn phần"},
+        "subject": ref("Patient", "bn1"),
+        "receivedTime": "2026-11-02T06:40:00+07:00",
+        "collection": {"collectedDateTime": "2026-11-02T06:30:00+07:00"},
+        "condition": [{"text": "Đạt yêu cầu"}],
+    }
+    people = [doctor("bsxn", "Phạm Thị Quỳnh", "000456/HNO-CCHN"), doctor("ktv", "Hồ Văn Ý", "000789/HNO-CCHN")]
+    return "DiagnosticReport/pk1", [*base(), *people, glucose, potassium, crp, group, report, request, specimen]
+
+
+SAMPLES: dict[str, tuple[str, list[Resource]]] = {
+    "discharge_paper": discharge(),
+    "lab_report": lab_report(),
+    "reexamination": reexamination(),
+    "referral": referral(),
+}
 """Paper → (subject, record)."""
 
 

@@ -9,15 +9,15 @@ from hl7apy.parser import parse_message
 
 from mappings.formats import er7
 from mappings.formats.faults import Fault, HeaderMissing
-from mappings.hl7v2.ack import acknowledge
+from mappings.hl7v2.ack import Code, acknowledge
 from mappings.hl7v2.faults import MissingField, UnsupportedMessage
 from tests.unit.hl7v2.samples import PID, raw
 
 AT = datetime(2026, 11, 3, 8, 15, 1, tzinfo=timezone(timedelta(hours=7)))
 
 
-def answer(data: bytes, code: str = "AA", fault: Fault | None = None, text: str = "") -> er7.Message:
-    return er7.Message.parse(acknowledge(er7.header(data), code, "L0001", AT, fault, text))  # type: ignore[arg-type]  # codes as data
+def answer(data: bytes, code: Code = "AA", fault: Fault | None = None, text: str = "") -> er7.Message:
+    return er7.Message.parse(acknowledge(er7.header(data), code, "L0001", AT, fault, text))
 
 
 def test_a_positive_answer() -> None:

@@ -1,0 +1,35 @@
+"""Why a paper or file of the insurance portal cannot be made or read. 3301–3349."""
+
+from __future__ import annotations
+
+from mappings.formats.faults import MappingFault
+
+
+class FieldTooLong(MappingFault):
+    """Raised when a value is longer than the decision allows; `where` is table and field, nothing is cut."""
+
+    code = 3301
+
+
+class FieldMissing(MappingFault):
+    """Raised when required fields are empty; `where` is the first, `detail` lists all."""
+
+    code = 3302
+
+
+class FieldInvalid(MappingFault):
+    """Raised when a value is not in the form of its field: no date, no number, more than one code."""
+
+    code = 3303
+
+
+class PaperNotInsured(MappingFault):
+    """Raised when the insurance portal knows no table for a document, or the document is none of ours."""
+
+    code = 3304
+
+
+class EnvelopeInvalid(MappingFault):
+    """Raised when a file is not a GIAMDINHHS envelope, or cannot become one; `where` is the element."""
+
+    code = 3305
