@@ -122,7 +122,8 @@ class Pipeline:
         channel = self._channels.get(row.channel)
         charset = channel.charset if channel else "auto"
         produce = channel.settings.produce if channel else ()
-        raw = self._keyring.open(row.body, row.id)
+        sealed = await self._store.read(lambda connection: messages.body(connection, row.id))
+        raw = self._keyring.open(sealed, row.id)
         context = MessageContext(self._plan.facility.code, self._plan.systems, self._plan.node.zone, row.id)
         mapped = await self._run(steps.map_message, raw, charset, row.type, context, produce)
         if mapped is None:

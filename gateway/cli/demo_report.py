@@ -263,8 +263,8 @@ async def export(store: Store, plan: Plan, place: Path) -> None:
 
     def read(connection: Connection) -> list[tuple[str, bytes]]:
         files = [
-            (f"messages/{row.id}.hl7", keyring.open(row.body, row.id))
-            for row in connection.execute(sa.select(schema.message.c.id, schema.message.c.body))
+            (f"messages/{row.message_id}.hl7", keyring.open(row.body, row.message_id))
+            for row in connection.execute(sa.select(schema.message_body))
         ]
         for row in connection.execute(sa.select(schema.rendition).where(schema.rendition.c.signed)):
             body = keyring.open(row.body, f"{row.document_id}/{row.kind}")

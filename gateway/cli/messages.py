@@ -100,8 +100,8 @@ def raw(message_id: str, config: Config = HERE) -> None:
     Ví dụ: lienthong messages raw -c /etc/lienthong 0197… > thong-diep.hl7
     """
     with ledger(config) as (plan, store):
-        row = store.read_now(lambda connection: rows.get(connection, message_id))
-        sys.stdout.buffer.write(plan.keyring.open(row.body, row.id))
+        sealed = store.read_now(lambda connection: rows.body(connection, message_id))
+        sys.stdout.buffer.write(plan.keyring.open(sealed, message_id))
 
 
 def _summary(row: Row[Any], keyring: Keyring) -> dict[str, Any]:

@@ -38,6 +38,8 @@ T = TypeVar("T")
 MAX_GROUP = 512
 """Units in one transaction at most; bounds the work that one failing unit makes the others repeat."""
 READERS = 4
+_WAL_PAGES = 8000
+"""Pages of log (32 MB) between checkpoints: each one makes some commit wait for a second fsync."""
 _STOP = object()
 
 
@@ -240,7 +242,7 @@ def _sqlite(target: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # transactions are begun below, not guessed by the driver
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"wal_autocheckpoint={_WAL_PAGES}"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, Row
 from gateway.faults import ControlIdReused, NothingThere
 from gateway.states import MESSAGE, advance, sources
 from gateway.store.leases import RELEASED, take
-from gateway.store.schema import coverage, message
+from gateway.store.schema import coverage, message, message_body
 from mappings.formats.faults import Fault
 
 
@@ -66,6 +66,7 @@ def insert_all(connection: Connection, batch: list[NewMessage]) -> list[Earlier 
         values.append(_values(new) if earlier is None else _repeat_values(new, earlier))
         outcomes.append(earlier)
     connection.execute(message.insert(), values)
+    connection.execute(message_body.insert(), [{"message_id": new.id, "body": new.body} for new in batch])
     return outcomes
 
 
@@ -89,7 +90,6 @@ def _values(new: NewMessage) -> dict[str, Any]:
         "version": new.version,
         "size": new.size,
         "sha256": new.sha256,
-        "body": new.body,
         "dedupe_key": new.dedupe_key,
         "repeats_id": None,
         "order_key": new.order_key,
@@ -154,6 +154,16 @@ def get(connection: Connection, message_id: str) -> Row[Any]:
     return row
 
 
+def body(connection: Connection, message_id: str) -> bytes:
+    """Return the sealed bytes of a message."""
+    found: bytes | None = connection.scalar(
+        sa.select(message_body.c.body).where(message_body.c.message_id == message_id)
+    )
+    if found is None:
+        raise NothingThere(where=message_id)
+    return bytes(found)
+
+
 def put_coverage(connection: Connection, message_id: str, counts: tuple[int, int, int], positions: bytes) -> None:
     """Replace the account of a message's fields; `positions` is sealed JSON."""
     connection.execute(coverage.delete().where(coverage.c.message_id == message_id))
@@ -174,13 +184,15 @@ def listing(
     limit: int = 0,
 ) -> list[Row[Any]]:
     """Return messages, newest first, without bodies, with the counts of their coverage."""
-    columns = [c for c in message.c if c.name not in ("body", "dedupe_key", "order_key")]
+    columns = [c for c in message.c if c.name not in ("dedupe_key", "order_key")]
     query = (
         sa.select(*columns, coverage.c.mapped, coverage.c.ignored, coverage.c.unknown, coverage.c.positions)
         .join_from(message, coverage, isouter=True)
         .order_by(message.c.id.desc())
         .limit(limit or None)
     )
+    if states == ("error",):
+        query = query.where(sa.text("message.state IN ('error', 'held')"))  # lets the index of the error queue serve
     if states:
         query = query.where(message.c.state.in_(states))
     if order_key is not None:

@@ -50,7 +50,6 @@ message = Table(
     Column("version", String(16), nullable=False),
     Column("size", Integer, nullable=False),
     Column("sha256", String(64), nullable=False),
-    Column("body", LargeBinary, nullable=False),
     Column("dedupe_key", LargeBinary(16), nullable=True),
     Column("repeats_id", String(36), nullable=True),
     Column("order_key", LargeBinary(16), nullable=False),
@@ -65,8 +64,17 @@ _received = text("state = 'received'")
 Index("message_due", message.c.id, sqlite_where=_received, postgresql_where=_received)
 # pipeline: is an earlier message of the same key still waiting?
 Index("message_order", message.c.order_key, message.c.id, sqlite_where=_received, postgresql_where=_received)
-# people: the error queue, and lists by state
-Index("message_state", message.c.state, message.c.id)
+# people: the error queue
+_wrong = text("state IN ('error', 'held')")
+Index("message_wrong", message.c.id, sqlite_where=_wrong, postgresql_where=_wrong)
+
+message_body = Table(
+    "message_body",
+    metadata,
+    Column("message_id", ForeignKey("message.id"), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+"""Apart from `message`, whose rows change state several times: SQLite writes a whole row again for every change of it."""
 
 coverage = Table(
     "coverage",

@@ -23,9 +23,11 @@ _BIRTH_TIME = "http://hl7.org/fhir/StructureDefinition/patient-birthTime"
 
 def visit_number(sheet: Sheet) -> str:
     """Give MA_LK: the number issued as such, else the hospital's number of the visit."""
-    numbers = sheet.visit.get("identifier", [])
-    return _number(numbers, lambda system: system == sheet.systems.episode) or _number(
-        numbers, lambda system: system.endswith("/visit")
+    own = sheet.systems.local(facility(sheet), "visit")
+    return (
+        number_of(sheet.visit, lambda system: system == sheet.systems.episode)
+        or number_of(sheet.visit, lambda system: system == own)
+        or number_of(sheet.visit, lambda system: system.endswith("/visit"))
     )
 
 
@@ -92,7 +94,10 @@ def discharge_kind(sheet: Sheet) -> str:
 
 def patient_number(sheet: Sheet) -> str:
     """Give MA_BN, the hospital's number of the person."""
-    return number_of(sheet.patient, lambda system: system.endswith("/patient"))
+    own = sheet.systems.local(facility(sheet), "patient")
+    return number_of(sheet.patient, lambda system: system == own) or number_of(
+        sheet.patient, lambda system: system.endswith("/patient")
+    )
 
 
 def full_name(sheet: Sheet) -> str:
@@ -225,7 +230,7 @@ def receiver(sheet: Sheet) -> str:
 
 def _facility(sheet: Sheet, organization: Resource) -> str:
     numbers = organization.get("identifier", [])
-    coded = _number(numbers, lambda system: system == sheet.systems.facility)
+    coded = number_of(organization, lambda system: system == sheet.systems.facility)
     return coded or next((n["value"] for n in numbers if re.fullmatch(r"\d{5}", n.get("value", ""))), "")
 
 

@@ -36,6 +36,7 @@ _OIDS = {
     f"{_TERMINOLOGY}v3-RoleCode": ("2.16.840.1.113883.5.111", "RoleCode"),
     f"{_TERMINOLOGY}v3-ObservationInterpretation": ("2.16.840.1.113883.5.83", "ObservationInterpretation"),
 }
+_DATE = re.compile(r"^[0-9]{4}(-[0-9]{2}){0,2}$")
 _OID = re.compile(r"^urn:oid:([0-2](?:\.(?:0|[1-9]\d*))+)$")
 
 
@@ -122,14 +123,20 @@ def _coding(tag: str, coding: dict[str, Any], xsi_type: str | None = None) -> No
 
 
 def timestamp(text: str) -> str:
-    """Write a FHIR date or dateTime as TS, with its precision; times in Vietnamese time: `20261105101530+0700`."""
+    """Write a FHIR date or dateTime as TS, with its precision; times in Vietnamese time: `20261105101530+0700`.
+
+    `""` when it is neither.
+    """
     moment = wording.instant(text)
-    return f"{moment:%Y%m%d%H%M%S%z}" if moment else text.replace("-", "")
+    if moment:
+        return f"{moment:%Y%m%d%H%M%S%z}"
+    return text.replace("-", "") if _DATE.match(text) else ""
 
 
 def time(tag: str, text: str | None) -> Node:
     """Make TS."""
-    return el(tag, value=timestamp(text)) if text else el(tag, nullFlavor="UNK")
+    said = timestamp(text) if text else ""
+    return el(tag, value=said) if said else el(tag, nullFlavor="UNK")
 
 
 def interval(tag: str, period: dict[str, Any] | None) -> Node:

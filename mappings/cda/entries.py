@@ -62,13 +62,13 @@ def _condition(condition: Resource, cells: Set[str]) -> Node:
 
 
 def _observation(observation: Resource, cells: Set[str], row: int = 0) -> Node:
-    codes = [coding.get("code", "") for coding in observation["code"].get("coding", [])]
+    codes = [coding.get("code", "") for coding in observation.get("code", {}).get("coding", [])]
     key = f"KET_QUA-{row}" if row else next((code for code in codes if code in cells), "")
     effective = observation.get("effectiveDateTime")
     return el(
         "observation",
         *(instances(observation) if observation.get("identifier") else []),
-        coded("code", observation["code"]),
+        coded("code", observation.get("code")),
         _pointer(key, cells),
         el("statusCode", code=_STATUS.get(observation.get("status", ""), "active")),
         time("effectiveTime", effective) if effective else None,

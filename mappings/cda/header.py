@@ -83,7 +83,7 @@ def _record_target(source: Source) -> Node:
     patient = source.patient
     gender = _GENDERS.get(patient.get("gender", ""))
     ethnicity = next(
-        (e["valueCoding"] for e in patient.get("extension", []) if e.get("url", "").endswith(_ETHNICITY)), None
+        (e.get("valueCoding") for e in patient.get("extension", []) if e.get("url", "").endswith(_ETHNICITY)), None
     )
     person = el(
         "patient",

@@ -22,7 +22,7 @@ from mappings.outcome import Resource
 from mappings.systems import LOINC
 
 _VERSION = "http://hl7.org/fhir/StructureDefinition/composition-clinicaldocument-versionNumber"
-_LITERAL = ("#", "http://", "https://", "urn:")
+_ELSEWHERE = ("http://", "https://")
 
 
 def facility_organization(record: Record, context: Context) -> list[Resource]:
@@ -151,7 +151,7 @@ def document(head: Resource, resources: Sequence[Resource], context: Context, cl
     entries = [
         {
             "fullUrl": f"{own}/{resource['resourceType']}/{resource['id']}",
-            "resource": cleaner.value(_resolved(resource, present, own)),
+            "resource": cleaner.value(_resolved(resource, present | _contained(resource), own)),
         }
         for resource in (head, *resources)
     ]
@@ -166,6 +166,10 @@ def document(head: Resource, resources: Sequence[Resource], context: Context, cl
     }
 
 
+def _contained(resource: Resource) -> set[str]:
+    return {f"#{inner.get('id')}" for inner in resource.get("contained", [])} | {"#"}
+
+
 def _resolved(value: Any, present: set[str], own: str) -> Any:
     """Copy a value; references to what is not in the bundle become logical ones."""
     if isinstance(value, list):
@@ -174,8 +178,10 @@ def _resolved(value: Any, present: set[str], own: str) -> Any:
         return value
     copy = {name: _resolved(part, present, own) for name, part in value.items()}
     target = copy.get("reference")
-    if isinstance(target, str) and target not in present and not target.startswith(_LITERAL):
+    if isinstance(target, str) and target not in present and not target.startswith(_ELSEWHERE):
         del copy["reference"]
-        copy.setdefault("type", target.partition("/")[0])
+        kind = target.partition("/")[0]
+        if kind.isalpha():
+            copy.setdefault("type", kind)
         copy.setdefault("identifier", {"system": f"{own}/sid/resource", "value": target})
     return copy

@@ -15,7 +15,7 @@ from mappings.outcome import Resource
 
 TRIGGERS = frozenset({"ADT^A03"})
 _PERSON = ("NGHE_NGHIEP", "MA_NGHE_NGHIEP", "NGAYCAP_CCCD")
-_NOTES = ("GHI_CHU", "LOI_DAN", "SO_LUU_TRU", "KET_QUA_DTRI")
+_STAY = ("SO_LUU_TRU", "KET_QUA_DTRI")
 
 
 def subjects(resources: Sequence[Resource]) -> list[str]:
@@ -31,7 +31,6 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
     patient = record.patient("discharge_paper", encounter)
     conditions = record.diagnoses(encounter)
     cards = record.cards(start, end)
-    notes = [record.field(code, encounter) for code in ("GHI_CHU", "LOI_DAN")]
     return Content(
         event_at=end or wording.stamp(context.issued_at),
         patient=patient,
@@ -46,7 +45,8 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
             "NGAY_VAO": wording.long_time(start),
             "NGAY_RA": wording.long_time(end),
             "PP_DIEUTRI": record.field("PP_DIEUTRI", encounter),
-            "GHI_CHU": "\n".join(note for note in notes if note),
+            "GHI_CHU": record.field("GHI_CHU", encounter),
+            "LOI_DAN": record.field("LOI_DAN", encounter),
         },
         entries={
             "person": [
@@ -55,9 +55,10 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
                 *cards,
                 *record.fields(_PERSON, encounter),
             ],
-            "stay": [encounter],
+            "stay": [encounter, *record.fields(_STAY, encounter)],
             "diagnosis": conditions,
             "treatment": record.fields(["PP_DIEUTRI"], encounter),
-            "notes": record.fields(_NOTES, encounter),
+            "notes": record.fields(["GHI_CHU"], encounter),
+            "extras": record.fields(["LOI_DAN"], encounter),
         },
     )

@@ -110,7 +110,7 @@ class Record:
         visit = f"Encounter/{encounter['id']}" if encounter else ""
         best: tuple[tuple[bool, str], Resource] | None = None
         for observation in self.all("Observation"):
-            codings = observation["code"].get("coding", [])
+            codings = observation.get("code", {}).get("coding", [])
             if not any(c.get("code") == code and c.get("system") == self.systems.field for c in codings):
                 continue
             about = observation.get("encounter", {}).get("reference", "")

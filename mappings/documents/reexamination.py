@@ -16,7 +16,6 @@ from mappings.outcome import Resource
 TRIGGERS = frozenset({"SIU^S12"})
 _CODES = frozenset({"FOLLOWUP", "KHAMLAI", "RECHECK"})
 _INPATIENT = frozenset({"IMP", "ACUTE", "NONAC"})
-_FIELDS = ("LOI_DAN", "GHI_CHU")
 
 
 def subjects(resources: Sequence[Resource]) -> list[str]:
@@ -60,6 +59,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
             "NGAY_KHAM": wording.short_date(start),
             "NGAY_VAO": wording.short_date(start) if inpatient else "",
             "NGAY_RA": wording.short_date(end) if inpatient else "",
+            "LOI_DAN": record.field("LOI_DAN", encounter),
             "NGAY_HEN_KL": wording.long_date(subject.get("start") or asked.get("start", "")),
         },
         entries={
@@ -69,6 +69,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
                 *cards,
             ],
             "visit": [*([encounter] if encounter else []), *conditions],
-            "appointment": [subject, *record.fields(_FIELDS, encounter)],
+            "appointment": [subject],
+            "extras": record.fields(["LOI_DAN"], encounter),
         },
     )

@@ -51,9 +51,9 @@ def day(text: str) -> date | None:
     moment = instant(text)
     if moment:
         return moment.date()
-    parts = [int(part) for part in text.split("-") if part.isdigit()]
     try:
-        return date(*[*parts, 1, 1][:3]) if parts else None
+        parts = [int(part) for part in text[:10].split("-")]
+        return date(*[*parts, 1, 1][:3])
     except ValueError:
         return None
 

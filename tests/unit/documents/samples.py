@@ -205,6 +205,7 @@ def discharge() -> tuple[str, list[Resource]]:
     texts = [
         field("PP_DIEUTRI", "Kháng sinh: Ceftriaxon 2 g/ngày\nHạ sốt, bù dịch"),
         field("GHI_CHU", "Nghỉ ngoại trú 05 ngày."),
+        field("LOI_DAN", "Uống nhiều nước, khám lại khi sốt"),
         field("NGHE_NGHIEP", "Giáo viên"),
         field("NGAYCAP_CCCD", "20210512"),
     ]

@@ -35,6 +35,7 @@ def test_discharge_paper_rows() -> None:
     assert rows["NGAY_RA"] == "10 giờ 05 phút, ngày 05 tháng 11 năm 2026"
     assert rows["CHAN_DOAN"] == ("Viêm phổi, tác nhân không xác định (J18.9)\nKèm theo: Đái tháo đường típ 2 (E11.9)")
     assert rows["PP_DIEUTRI"] == "Kháng sinh: Ceftriaxon 2 g/ngày\nHạ sốt, bù dịch"
+    assert (rows["GHI_CHU"], rows["LOI_DAN"]) == ("Nghỉ ngoại trú 05 ngày.", "Uống nhiều nước, khám lại khi sốt")
     assert rows["NGAY_CT"] == "Ngày 05 tháng 11 năm 2026"
     assert (rows["KY-1"], rows["KY-2"]) == ("", "Lê Quốc Vượng")
 

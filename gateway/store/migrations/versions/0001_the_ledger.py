@@ -31,7 +31,6 @@ def upgrade() -> None:
         sa.Column("version", sa.String(length=16), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("dedupe_key", sa.LargeBinary(length=16), nullable=True),
         sa.Column("repeats_id", sa.String(length=36), nullable=True),
         sa.Column("order_key", sa.LargeBinary(length=16), nullable=False),
@@ -64,7 +63,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'received'"),
         postgresql_where=sa.text("state = 'received'"),
     )
-    op.create_index("message_state", "message", ["state", "id"], unique=False)
+    op.create_index(
+        "message_wrong",
+        "message",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('error', 'held')"),
+        postgresql_where=sa.text("state IN ('error', 'held')"),
+    )
     op.create_table(
         "coverage",
         sa.Column("message_id", sa.String(length=36), nullable=False),
@@ -116,6 +122,16 @@ def upgrade() -> None:
     )
     op.create_index("document_message", "document", ["message_id"], unique=False)
     op.create_index("document_subject", "document", ["paper", "subject", "version"], unique=False)
+    op.create_table(
+        "message_body",
+        sa.Column("message_id", sa.String(length=36), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["message_id"],
+            ["message.id"],
+        ),
+        sa.PrimaryKeyConstraint("message_id"),
+    )
     op.create_table(
         "person_link",
         sa.Column("patient_id", sa.String(length=64), nullable=False),

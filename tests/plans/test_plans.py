@@ -1,0 +1,332 @@
+"""What the database does for every hot query: it uses the index that `gateway/store/schema.py` means for it.
+
+The statements are caught on their way to the driver while the product's own functions run, and explained as they are, on
+tables of a few thousand rows with statistics. A plan that reads a whole table is a fault that no small test feels.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+
+from gateway.store import deliveries, documents, messages, resources, schema
+from gateway.store.engine import make_engine
+from gateway.store.ids import uuid7
+from gateway.store.migrate import upgrade
+from gateway.store.schema import metadata
+from tests import servers
+
+MESSAGES = 6000
+DESTINATIONS = ("portal", "axis", "coordination")
+DESTINATION = "portal"
+PEOPLE = 500
+ROWS = {"message": [f"m{n:08}" for n in range(MESSAGES)]}
+NOW = 10_000_000
+LEASE = {"owner": "n1", "now": NOW, "until": NOW + 50, "limit": 8}
+
+PARTIAL = {
+    index.name
+    for table in metadata.tables.values()
+    for index in table.indexes
+    if index.dialect_options["sqlite"]["where"] is not None
+}
+"""Indexes that hold a few rows of a table; reading one from end to end is what it is for."""
+
+
+def key(n: int) -> bytes:
+    return n.to_bytes(16, "big")
+
+
+def state_of(n: int, usual: str, *others: str) -> str:
+    """Give one row in forty a state that work is found in, and the rest the state in which rows end."""
+    return others[n // 40 % len(others)] if n % 40 == 0 else usual
+
+
+def _work(n: int) -> dict[str, Any]:
+    return {"due_at": n * 1000, "lease_owner": "n1" if n % 400 == 0 else "", "lease_until": n if n % 400 == 0 else 0}
+
+
+def fill(connection: Connection) -> None:
+    """Fill the tables as they are after some months: nearly everything is done, a little waits."""
+    connection.execute(
+        schema.message.insert(),
+        [
+            {
+                "id": f"m{n:08}", "channel": "his", "received_at": n * 1000, "peer": "127.0.0.1:1", "sender": "HIS",
+                "control_id": str(n), "type": "ADT^A01", "version": "2.5.1", "size": 400, "sha256": f"{n:064}",
+                "body": bytes(400), "dedupe_key": key(n), "order_key": key(n % PEOPLE),
+                "state": state_of(n, "mapped", "received", "error"), "answer": "AA", **_work(n),
+            }
+            for n in range(MESSAGES)
+        ],
+    )  # fmt: skip
+    connection.execute(
+        schema.resource.insert(),
+        [
+            {
+                "type": type_, "id": f"r{n:08}", "version": version, "patient_id": f"p{n % PEOPLE}",
+                "message_id": f"m{n:08}", "recorded_at": n, "current": version == 2, "digest": key(n),
+                "body": bytes(400),
+            }
+            for type_ in ("Encounter", "Observation")
+            for n in range(MESSAGES // 2)
+            for version in (1, 2)
+        ],
+    )  # fmt: skip
+    connection.execute(
+        schema.person_link.insert(),
+        [
+            {"patient_id": f"p{n}", "survivor_id": f"p{n + 1}", "message_id": "m00000000"}
+            for n in range(PEOPLE, PEOPLE + 3000)
+        ],
+    )
+    connection.execute(
+        schema.document.insert(),
+        [
+            {
+                "id": f"d{n:08}", "paper": "discharge_paper", "subject": f"Encounter/{n // 2}", "version": n % 2,
+                "channel": "his", "message_id": f"m{n:08}", "patient_id": f"p{n % PEOPLE}",
+                "order_key": key(n % PEOPLE), "event_at": n, "deadline_at": n,
+                "state": state_of(n, "signed", "due", "composed", "error"), **_work(n),
+            }
+            for n in range(MESSAGES)
+        ],
+    )  # fmt: skip
+    connection.execute(
+        schema.rendition.insert(),
+        [
+            {
+                "document_id": f"d{n:08}", "kind": kind, "media_type": "application/xml", "sha256": f"{n:064}",
+                "signed": kind == "cda", "body": bytes(400),
+            }
+            for n in range(MESSAGES)
+            for kind in ("fhir", "cda")
+        ],
+    )  # fmt: skip
+    connection.execute(
+        schema.delivery.insert(),
+        [
+            {
+                "id": f"v{n:08}{place}", "document_id": f"d{n:08}", "destination": name,
+                "order_key": key(n % PEOPLE), "basis": "law", "created_at": n,
+                "state": state_of(
+                    n, "accepted", "queued", "uncertain", "pending", "claimed", "sending", "held", "error"
+                ),
+                **_work(n),
+            }
+            for n in range(MESSAGES)
+            for place, name in enumerate(DESTINATIONS)
+        ],
+    )  # fmt: skip
+    connection.execute(
+        schema.attempt.insert(),
+        [
+            {
+                "delivery_id": f"v{n:08}0", "number": number, "ended_at": n, "event": "accept", "fault_code": 0,
+                "detail": "", "facts": "{}", "body": None,
+            }
+            for n in range(MESSAGES)
+            for number in (1, 2)
+        ],
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A filled database with statistics, one per engine."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('plans') / 'ledger.db'}"
+    else:
+        server: str = request.getfixturevalue("postgres_server")
+        name = "t" + uuid7().replace("-", "")
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        url = server.rpartition("/")[0] + "/" + name
+    made = make_engine(url)
+    upgrade(made)
+    with made.begin() as filling:
+        fill(filling)
+    with made.begin() as measuring:
+        measuring.exec_driver_sql("ANALYZE")
+    yield made
+    made.dispose()
+
+
+Statement = tuple[str, Any]
+
+
+def statements(engine: Engine, act: Callable[[Connection], object]) -> list[Statement]:
+    """Run `act`, take it back, and return what it sent to the database, insertions aside."""
+    caught: list[Statement] = []
+
+    def note(_c: object, _cursor: object, statement: str, parameters: Any, _context: object, many: bool) -> None:
+        if not statement.startswith("INSERT"):
+            caught.append((statement, parameters[0] if many else parameters))
+
+    with engine.connect() as connection, connection.begin() as transaction:
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            act(connection)
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
+            transaction.rollback()
+    return caught
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a database will do: the indexes it names, the tables it reads as a whole, and its own words."""
+
+    indexes: frozenset[str]
+    whole: frozenset[str]
+    text: str
+
+
+def explain(engine: Engine, statement: Statement) -> Plan:
+    sql, parameters = statement
+    with engine.connect() as connection, connection.begin() as transaction:
+        try:
+            if engine.dialect.name == "sqlite":
+                lines = [row.detail for row in connection.exec_driver_sql("EXPLAIN QUERY PLAN " + sql, parameters)]
+                return sqlite_plan(lines)
+            return postgres_plan(connection.exec_driver_sql("EXPLAIN (FORMAT JSON) " + sql, parameters).scalar())
+        finally:
+            transaction.rollback()
+
+
+def sqlite_plan(lines: list[str]) -> Plan:
+    indexes, whole = set(), set()
+    for line in lines:
+        found = re.match(r"(SCAN|SEARCH) (\S+)(?:.*?USING (?:COVERING )?INDEX (\S+))?", line)
+        if found is None:
+            continue
+        how, table, index = found.groups()
+        if index:
+            indexes.add(index)
+        if how == "SCAN" and index not in PARTIAL and (table in metadata.tables or table == "earlier"):
+            whole.add(table)
+    return Plan(frozenset(indexes), frozenset(whole), "\n".join(lines))
+
+
+def postgres_plan(explained: Any) -> Plan:
+    indexes, whole, lines = set(), set(), []
+    nodes = [(0, explained[0]["Plan"])]
+    while nodes:
+        depth, node = nodes.pop()
+        kind, table, index = node["Node Type"], node.get("Relation Name", ""), node.get("Index Name", "")
+        condition = node.get("Index Cond", "")
+        lines.append("  " * depth + f"{kind} {table} {index} {condition}")
+        if index:
+            indexes.add(index)
+        if kind == "Seq Scan" or (index and not condition and index not in PARTIAL):
+            whole.add(table or index)
+        nodes += [(depth + 1, child) for child in reversed(node.get("Plans", ()))]
+    return Plan(frozenset(indexes), frozenset(whole), "\n".join(lines))
+
+
+def new_messages() -> list[messages.NewMessage]:
+    return [
+        messages.NewMessage(
+            id=uuid7(), channel="his", received_at=NOW, peer="", sender="HIS", control_id="1", type="ADT^A01",
+            version="2.5.1", size=3, sha256="0" * 64, body=b"abc", dedupe_key=key(n), order_key=key(n),
+            state="received", answer="AA",
+        )
+        for n in (1, 2, MESSAGES + 1)
+    ]  # fmt: skip
+
+
+NEW_DOCUMENT = documents.NewDocument("discharge_paper", "Encounter/7", "his", "m00000007", "p7", key(7), NOW, NOW)
+
+
+@dataclass(frozen=True)
+class Query:
+    """A function of the store, and per statement that it sends the indexes of which at least one must serve it."""
+
+    run: Callable[[Connection], object]
+    meant: tuple[tuple[str, ...], ...]
+
+
+DELIVERY_BY_ID = ("delivery_pkey", "sqlite_autoindex_delivery_1")
+DOCUMENT_BY_ID = ("document_pkey", "sqlite_autoindex_document_1")
+MESSAGE_BY_ID = ("message_pkey", "sqlite_autoindex_message_1")
+RENDITION_BY_ID = ("rendition_pkey", "sqlite_autoindex_rendition_1")
+ATTEMPT_BY_ID = ("attempt_pkey", "sqlite_autoindex_attempt_1")
+LINK_BY_ID = ("person_link_pkey", "sqlite_autoindex_person_link_1")
+
+HOT = {
+    "messages.insert_all": Query(lambda c: messages.insert_all(c, new_messages()), (("message_dedupe",),)),
+    "messages.answered_all": Query(lambda c: messages.answered_all(c, [("m00000001", NOW)]), (MESSAGE_BY_ID,)),
+    "messages.take_received": Query(lambda c: messages.take_received(c, **LEASE), (("message_due",),)),
+    "messages.move": Query(lambda c: messages.move(c, "m00000040", "map"), (MESSAGE_BY_ID,)),
+    "messages.listing: error queue": Query(
+        lambda c: messages.listing(c, states=("error",), limit=20), (("message_state",),)
+    ),
+    "messages.release_leases": Query(lambda c: messages.release_leases(c, "n1"), (("message_due",),)),
+    "resources.current": Query(
+        lambda c: resources.current(c, [("Encounter", f"r{n:08}") for n in range(5)]), (("resource_current",),)
+    ),
+    "resources.of_patients": Query(lambda c: resources.of_patients(c, ["p1", "p2"]), (("resource_patient",),)),
+    "resources.put": Query(
+        lambda c: resources.put(
+            c, type_="Encounter", resource_id="r00000001", version=3, patient_id="p1", message_id="m00000001",
+            now=NOW, digest=key(1), sealed=b"",
+        ),
+        (("resource_current",),),
+    ),
+    "resources.survivor_of": Query(lambda c: resources.survivor_of(c, "p501"), (LINK_BY_ID,)),
+    "resources.merged_into": Query(lambda c: resources.merged_into(c, ["p501", "p502"]), (("person_link_survivor",),)),
+    "documents.insert": Query(lambda c: documents.insert(c, NEW_DOCUMENT), (("document_subject",),)),
+    "documents.take_unfinished": Query(lambda c: documents.take_unfinished(c, **LEASE), (("document_due",),)),
+    "documents.move": Query(lambda c: documents.move(c, "d00000000", "compose"), (DOCUMENT_BY_ID,)),
+    "documents.renditions": Query(lambda c: documents.renditions(c, "d00000001", "cda"), (RENDITION_BY_ID,)),
+    "documents.in_state: error queue": Query(lambda c: documents.in_state(c, "error", 20), (("document_state",),)),
+    "documents.of_message": Query(lambda c: documents.of_message(c, "m00000001"), (("document_message",),)),
+    "documents.release_leases": Query(lambda c: documents.release_leases(c, "n1"), (("document_due",),)),
+    "deliveries.take_queued": Query(lambda c: deliveries.take_queued(c, DESTINATION, **LEASE), (("delivery_due",),)),
+    "deliveries.take_uncertain": Query(
+        lambda c: deliveries.take_uncertain(c, DESTINATION, **LEASE), (("delivery_due",),)
+    ),
+    "deliveries.next_due": Query(lambda c: deliveries.next_due(c, DESTINATION), (("delivery_due",),)),
+    "deliveries.move": Query(lambda c: deliveries.move(c, "v000000000", "claim", None), (DELIVERY_BY_ID,)),
+    "deliveries.move_all": Query(
+        lambda c: deliveries.move_all(c, "d00000000", "ready", NOW), (("delivery_document",),)
+    ),
+    "deliveries.put_attempt": Query(
+        lambda c: deliveries.put_attempt(
+            c, "v000000010", ended_at=NOW, event="accept", fault=None, facts="{}", sealed=None
+        ),
+        (ATTEMPT_BY_ID,),
+    ),
+    "deliveries.heartbeat": Query(
+        lambda c: deliveries.heartbeat(c, ["v000000000", "v000000001"], "n1", NOW), (DELIVERY_BY_ID,)
+    ),
+    "deliveries.expire": Query(lambda c: deliveries.expire(c, NOW), (("delivery_lease",), ("delivery_lease",))),
+    "deliveries.expire: start of a node": Query(
+        lambda c: deliveries.expire(c, NOW, "n1"), (("delivery_lease",), ("delivery_lease",), ("delivery_due",))
+    ),
+    "deliveries.listing: error queue": Query(
+        lambda c: deliveries.listing(c, states=("error",), limit=20), (("delivery_state",),)
+    ),
+    "deliveries.listing: of a document": Query(
+        lambda c: deliveries.listing(c, document_id="d00000001"), (("delivery_document",),)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOT)
+def test_plan(name: str, engine: Engine) -> None:
+    query = HOT[name]
+    sent = statements(engine, query.run)
+    assert len(sent) == len(query.meant), sent
+    for statement, meant in zip(sent, query.meant, strict=True):
+        plan = explain(engine, statement)
+        assert not plan.whole, f"reads the whole of {sorted(plan.whole)}\n{statement[0]}\n{plan.text}"
+        assert plan.indexes & set(meant), f"not served by {meant}\n{statement[0]}\n{plan.text}"
