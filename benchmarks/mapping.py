@@ -7,7 +7,7 @@ from collections.abc import Callable
 from benchmarks.figures import Row, per_call_us
 from conformance.scenarios.load import oru, small_adt
 from mappings import hl7v2
-from mappings.fhir.check import require_valid
+from mappings.fhir import require_valid
 from mappings.formats import er7, json
 
 CONTEXT = hl7v2.Context("01999", message_id="0197f000-0000-7000-8000-000000000000")

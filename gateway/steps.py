@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from gateway.faults import InternalFault
 from gateway.safe_log import describe
 from mappings import bhyt, cda, documents, hl7v2
-from mappings.fhir.check import bundle_references, require_valid
+from mappings.fhir import bundle_references, require_valid
 from mappings.formats import er7, json
 from mappings.formats.faults import Fault
 from mappings.outcome import Resource

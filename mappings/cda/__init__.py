@@ -15,7 +15,7 @@ from lxml import etree
 
 from mappings.cda import narrative
 from mappings.cda.datatypes import NS, XSI, Node, coded, el
-from mappings.cda.entries import entry, top_level
+from mappings.cda.entries import entries
 from mappings.cda.header import header
 from mappings.cda.source import Source
 from mappings.outcome import Resource
@@ -44,9 +44,9 @@ def _section(section: dict[str, object], source: Source) -> Node:
     assert isinstance(text, dict)
     block = narrative.text(text["div"])
     cells = narrative.cell_ids(block)
-    code, entries = section.get("code"), section.get("entry", [])
-    assert isinstance(entries, list)
-    found = top_level([resource for one in entries if (resource := source.get(one))])
+    code, listed = section.get("code"), section.get("entry", [])
+    assert isinstance(listed, list)
+    found = [resource for one in listed if (resource := source.get(one))]
     return el(
         "component",
         el(
@@ -54,6 +54,6 @@ def _section(section: dict[str, object], source: Source) -> Node:
             coded("code", code) if isinstance(code, dict) else None,
             el("title", str(section["title"])),
             block,
-            *(entry(resource, cells, source) for resource in found),
+            *entries(found, cells, source),
         ),
     )

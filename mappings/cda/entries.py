@@ -21,26 +21,24 @@ _DIAGNOSIS = {"coding": [{"system": LOINC, "code": "29308-4", "display": "Diagno
 _STATUS = {"final": "completed", "corrected": "completed", "amended": "completed", "cancelled": "aborted"}
 
 
-def entry(resource: Resource, cells: Set[str], source: Source) -> Node | None:
-    """Make the entry of a resource; None for a resource that CDA has in its header."""
-    kind = resource["resourceType"]
-    if kind == "Condition":
-        made: Node | None = _condition(resource, cells)
-    elif kind == "Observation":
-        made = _observation(resource, cells)
-    elif kind == "DiagnosticReport":
-        made = _report(resource, cells, source)
-    elif kind == "Appointment":
-        made = _appointment(resource)
-    else:
-        made = None
-    return el("entry", made) if made is not None else None
+def entries(resources: Sequence[Resource], cells: Set[str], source: Source) -> list[Node]:
+    """Make the entries of one section; beside a laboratory report all its results stand inside the report.
 
-
-def top_level(resources: Sequence[Resource]) -> list[Resource]:
-    """Leave out what is said inside another entry: results of a report that is there itself."""
-    inside = {result.get("reference") for report in resources for result in report.get("result", [])}
-    return [one for one in resources if f"{one['resourceType']}/{one['id']}" not in inside]
+    Resources that CDA has in its header make none.
+    """
+    report = next((one for one in resources if one["resourceType"] == "DiagnosticReport"), None)
+    made: list[Node] = []
+    for one in resources:
+        kind = one["resourceType"]
+        if kind == "Condition":
+            made.append(_condition(one, cells))
+        elif kind == "Observation" and report is None:
+            made.append(_observation(one, cells))
+        elif kind == "DiagnosticReport":
+            made.append(_report(one, resources, cells, source))
+        elif kind == "Appointment":
+            made.append(_appointment(one))
+    return [el("entry", node) for node in made]
 
 
 def _pointer(key: str, cells: Set[str]) -> Node | None:
@@ -97,11 +95,11 @@ def _range(limits: dict[str, Any]) -> Node:
     return el("referenceRange", el("observationRange", el("text", wording.limits(limits))))
 
 
-def _report(report: Resource, cells: Set[str], source: Source) -> Node:
+def _report(report: Resource, siblings: Sequence[Resource], cells: Set[str], source: Source) -> Node:
     """Make the organizer of a laboratory report, one component per result in the order of the table."""
     when = report.get("effectivePeriod") or {"start": report.get("effectiveDateTime")}
     specimens = [found for one in report.get("specimen", []) if (found := source.get(one))]
-    results = [found for one in report.get("result", []) if (found := source.get(one))]
+    results = [one for one in siblings if one["resourceType"] == "Observation"]
     return el(
         "organizer",
         *instances(report),

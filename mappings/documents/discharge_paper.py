@@ -15,7 +15,23 @@ from mappings.outcome import Resource
 
 TRIGGERS = frozenset({"ADT^A03"})
 _PERSON = ("NGHE_NGHIEP", "MA_NGHE_NGHIEP", "NGAYCAP_CCCD")
-_STAY = ("SO_LUU_TRU", "KET_QUA_DTRI")
+_STAY = (
+    "SO_LUU_TRU",
+    "MA_KHOA",
+    "MA_KHOA_RV",
+    "MA_LOAI_RV",
+    "KET_QUA_DTRI",
+    "MA_DINH_CHI_THAI",
+    "NGUYENNHAN_DINHCHI",
+    "THOIGIAN_DINHCHI",
+    "TUOI_THAI",
+    "SO_NGAY_NGHI",
+    "NGOAITRU_TUNGAY",
+    "NGOAITRU_DENNGAY",
+    "MA_THE_TAM",
+    "MA_TTDV",
+)
+"""Told fields that only the insurance rendition uses; they travel as entries."""
 
 
 def subjects(resources: Sequence[Resource]) -> list[str]:

@@ -41,7 +41,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
     issued: str = subject.get("issued") or wording.stamp(context.issued_at)
     request = next(record.of_type(subject.get("basedOn", []), "ServiceRequest"), None) or {}
     specimens = list(record.of_type(subject.get("specimen", []), "Specimen"))
-    results = list(record.of_type(subject.get("result", []), "Observation"))
+    results = _results(record, subject)
     orderer = next(record.of_type([request.get("requester")], "Practitioner"), None)
     readers = list(record.of_type(subject.get("resultsInterpreter", []), "Practitioner"))
     performers = list(record.of_type(subject.get("performer", []), "Practitioner"))
@@ -82,6 +82,18 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
         lines={"results": [_line(record, n, result) for n, result in enumerate(results, 1)]},
         category=next(iter(sorted(_categories(subject))), ""),
     )
+
+
+def _results(record: Record, report: Resource) -> list[Resource]:
+    """Give the results in order, members of a panel after it, each once; texts of a paper are no results."""
+    waiting = list(record.of_type(report.get("result", []), "Observation"))
+    found: dict[str, Resource] = {}
+    while waiting:
+        result = waiting.pop(0)
+        if result["id"] not in found and not record.is_field(result):
+            found[result["id"]] = result
+            waiting = [*record.of_type(result.get("hasMember", []), "Observation"), *waiting]
+    return list(found.values())
 
 
 def _specimen(record: Record, specimens: Sequence[Resource]) -> dict[str, str]:

@@ -105,13 +105,17 @@ class Record:
         first, _, rest = (value_text(found) if found else "").partition("^")
         return first.strip(), rest.partition("^")[0].strip()
 
+    def is_field(self, observation: Resource, code: str = "") -> bool:
+        """Tell whether an Observation carries a field of QĐ 3176: this one, or any."""
+        codings = observation.get("code", {}).get("coding", [])
+        return any(c.get("system") == self.systems.field and code in ("", c.get("code")) for c in codings)
+
     def field_observation(self, code: str, encounter: Resource | None) -> Resource | None:
         """Give the Observation that carries a field."""
         visit = f"Encounter/{encounter['id']}" if encounter else ""
         best: tuple[tuple[bool, str], Resource] | None = None
         for observation in self.all("Observation"):
-            codings = observation.get("code", {}).get("coding", [])
-            if not any(c.get("code") == code and c.get("system") == self.systems.field for c in codings):
+            if not self.is_field(observation, code):
                 continue
             about = observation.get("encounter", {}).get("reference", "")
             if about not in ("", visit) or observation.get("status") in _WRONG:

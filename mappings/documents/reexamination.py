@@ -15,6 +15,8 @@ from mappings.outcome import Resource
 
 TRIGGERS = frozenset({"SIU^S12"})
 _CODES = frozenset({"FOLLOWUP", "KHAMLAI", "RECHECK"})
+_INSURANCE = ("SO_GIAYHEN_KL", "NGAY_VAO_NOI_TRU", "MA_BENH_YHCT", "MA_DOITUONG_KCB", "MA_TTDV")
+"""Told fields that only the insurance rendition uses; they travel as entries."""
 _INPATIENT = frozenset({"IMP", "ACUTE", "NONAC"})
 
 
@@ -68,7 +70,11 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
                 *content.guardians(record, patient, issued),
                 *cards,
             ],
-            "visit": [*([encounter] if encounter else []), *conditions],
+            "visit": [
+                *([encounter] if encounter else []),
+                *conditions,
+                *record.fields(_INSURANCE, encounter),
+            ],
             "appointment": [subject],
             "extras": record.fields(["LOI_DAN"], encounter),
         },

@@ -16,6 +16,17 @@ from mappings.outcome import Resource
 TRIGGERS = frozenset({"REF^I12"})
 _REFERRAL = "3457005"
 _SUMMARY = ("DAU_HIEU_LS", "QT_BENHLY", "TOMTAT_KQ", "PP_DIEUTRI", "TEN_THUOC", "TINH_TRANG_CT")
+_INSURANCE = (
+    "SO_HOSO",
+    "GIAY_CHUYEN_TUYEN",
+    "MA_CSKCB_DI",
+    "NGAY_VAO_NOI_TRU",
+    "MA_BENH_YHCT",
+    "MA_LOAI_RV",
+    "MA_QUOCTICH",
+    "MA_TTDV",
+)
+"""Told fields that only the insurance rendition uses; they travel as entries."""
 _TRANSFER = ("MA_LYDO_CT", "HUONG_DIEU_TRI", "PHUONGTIEN_VC", "HOTEN_NGUOI_HT", "CHUCDANH_NGUOI_HT", "GIA_TRI_01_NAM")
 _PERSON = ("NGHE_NGHIEP", "MA_NGHE_NGHIEP", "NOI_LAM_VIEC", "DON_VI", "SO_CHUYENTUYEN")
 
@@ -78,7 +89,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
                 *record.fields(_PERSON, encounter),
             ],
             "summary": [*conditions, *record.fields(_SUMMARY, encounter)],
-            "transfer": record.fields(_TRANSFER, encounter),
+            "transfer": record.fields((*_TRANSFER, *_INSURANCE), encounter),
         },
     )
 

@@ -111,11 +111,9 @@ class Shape:
                     found = [*(found or ()), (f".{name}", "choice")]
             elif needed:
                 found = [*(found or ()), (f".{name}", "required")]
-        if self.invariant is not None:
-            broken = self.invariant(value)
-            if broken is not None:
-                found = [*(found or ()), *broken]
-        return found or None
+        if found is None and self.invariant is not None:
+            return self.invariant(value)
+        return found
 
 
 @cache

@@ -119,7 +119,8 @@ def _whole(lowest: int, highest: int) -> Check:
     return check
 
 
-_uri = _matching(r"\S+")
+_INK = r"[^\s\x00-\x1f\x7f\ud800-\udfff]"
+_uri = _matching(f"{_INK}+")
 _date = rf"{_YEAR}(?:-{_MONTH}(?:-{_DAY})?)?"
 _instant = rf"{_YEAR}-{_MONTH}-{_DAY}T{_TIME}{_ZONE}"
 
@@ -127,7 +128,7 @@ PRIMITIVES: dict[str, Check] = {
     "base64Binary": check_base64,
     "boolean": check_boolean,
     "canonical": _uri,
-    "code": _matching(r"\S+(?:\s\S+)*"),
+    "code": _matching(rf"{_INK}+(?:\s{_INK}+)*"),
     "date": _dated(_date),
     "dateTime": _dated(rf"{_date}|{_instant}"),
     "decimal": check_decimal,

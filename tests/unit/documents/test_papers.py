@@ -204,6 +204,19 @@ def test_lab_report_rows_and_table() -> None:
     assert str(observation["valueQuantity"]["value"]) == "4.50"
 
 
+def test_members_of_a_panel_are_lines_and_texts_of_a_paper_are_not() -> None:
+    subject, record = sample("lab_report")
+    panel = find(record, "Observation/kq4")
+    panel["hasMember"] = [ref("Observation", "kq5"), ref("Observation", "kq1")]
+    member = {**find(record, "Observation/kq3"), "id": "kq5"}
+    find(record, "DiagnosticReport/pk1")["result"] = [
+        ref("Observation", one) for one in ("kq4", "f-ket-luan-dt1", "kq2")
+    ]
+    record += [member, field("KET_LUAN", "Thiếu máu")]
+    lines = table(documents.compose("lab_report", subject, record, CONTEXT))
+    assert [line[1] for line in lines[1:]] == ["Nhóm máu", "CRP", "Glucose máu", "Kali máu"]
+
+
 def test_lab_report_without_visit_or_order() -> None:
     subject, record = sample("lab_report")
     report = find(record, "DiagnosticReport/pk1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -88,6 +88,7 @@ MUTATIONS: list[tuple[str, Callable[[], dict[str, Any]], Path, Any, str, str]] =
      "Observation.effectiveDateTime", "pattern"),
     ("instant as date", OBSERVATION, ("issued",), "2026-11-01", "Observation.issued", "pattern"),
     ("space in uri", PATIENT, ("identifier", 0, "system"), "a b", "Patient.identifier[0].system", "pattern"),
+    ("control character in uri", PATIENT, ("identifier", 0, "system"), "a\x00b", "Patient.identifier[0].system", "pattern"),
     ("control character", PATIENT, ("name", 0, "text"), "a\x00b", "Patient.name[0].text", "pattern"),
     ("blank text", PATIENT, ("name", 0, "text"), "  ", "Patient.name[0].text", "empty"),
     ("empty array", PATIENT, ("name",), [], "Patient.name", "empty"),
@@ -205,6 +206,29 @@ def test_many_problems_are_counted() -> None:
         require_valid(mutated(samples.patient(), ("name",), names))
     assert caught.value.detail.endswith("; 3 more")
     assert len(caught.value.problems) == 8
+
+
+def places(value: Any, path: Path = ()) -> Iterator[Path]:
+    """Yield the path of everything inside a resource."""
+    for key, below in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield (*path, key)
+        yield from places(below, (*path, key))
+
+
+JUNK: list[Any] = [
+    None, True, -1, 1.5, "", "\x00", "\ud800", [], {}, [None], [[]], [{}], [["a"]], {"a": 1}, {"": ""}, {1: 2},
+    {"reference": 5}, {"coding": "x"}, {"extension": [{1: 2}]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sample", samples.SOUND[:-1])
+def test_junk_anywhere_is_a_problem_and_no_crash(sample: Callable[[], dict[str, Any]]) -> None:
+    resource = sample()
+    for path in places(resource):
+        for junk in JUNK:
+            if (junk is True and path[-1] == "active") or (junk == -1 and path[-1] == "value"):
+                continue
+            assert problems(mutated(resource, path, junk)), (path, junk)
 
 
 @pytest.mark.parametrize("value", [None, [], {}, {"resourceType": 1}, {"resourceType": "Resource"}, "Patient"])
