@@ -54,7 +54,7 @@ def measure() -> list[Row]:
     rows.append(Row("bare RSA-2048 signature", bare, "us"))
     for paper, (subject, record) in sorted(samples().items()):
         packed = json.dumps(record)
-        compose = per_call_us(lambda s=subject, p=paper, r=packed: steps.compose(p, s, r, context))  # type: ignore[misc]
+        compose = per_call_us(lambda s=subject, p=paper, r=packed: steps.compose(p, s, r, context, "000001/HNO-CCHN"))  # type: ignore[misc]
         unsigned = cda.render(documents.compose(paper, subject, record, context))
         sign = per_call_us(lambda u=unsigned: xmldsig.sign(u, key))  # type: ignore[misc]
         rows += [

@@ -217,7 +217,8 @@ class Pipeline:
             version=row.version,
             replaces=row.replaces_id,
         )
-        paper = await self._run(steps.compose, row.paper, row.subject, json.dumps(record), context)
+        packed = json.dumps(record)
+        paper = await self._run(steps.compose, row.paper, row.subject, packed, context, facility.head_licence)
         await self._store.write(lambda connection: self._commit_composed(connection, row, paper, withheld))
 
     def _commit_composed(self, connection: Connection, row: Row[Any], paper: steps.Paper, withheld: str | None) -> None:

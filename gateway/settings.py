@@ -54,6 +54,8 @@ class FacilitySettings:
     code: str
     """MA_CSKCB, five characters."""
     name: str
+    head_licence: str
+    """Practice licence of the head, who answers for every paper (MA_TTDV), such as 000001/HNO-CCHN."""
     governing_body: str = ""
     """`SỞ Y TẾ …` or `BỘ Y TẾ`, printed above the name."""
     address: str = ""

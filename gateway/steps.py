@@ -19,7 +19,7 @@ from gateway.faults import InternalFault
 from gateway.safe_log import describe
 from mappings import bhyt, cda, documents, hl7v2
 from mappings.fhir import bundle_references, require_valid
-from mappings.formats import er7, json
+from mappings.formats import dates, er7, json
 from mappings.formats.faults import Fault
 from mappings.outcome import Resource
 from signing import xmldsig
@@ -102,15 +102,22 @@ class Paper:
     """Kind → unsigned bytes: `cda`, `gdbhyt`."""
 
 
-def compose(paper: str, subject: str, record: bytes, context: documents.Context) -> Paper:
-    """Compose a paper from a person's record and render it."""
+def compose(paper: str, subject: str, record: bytes, context: documents.Context, head_licence: str) -> Paper:
+    """Compose a paper from a person's record and render it; `head_licence` is the licence of the facility's head."""
     resources: list[Resource] = json.loads(record)
     bundle = documents.compose(paper, subject, resources, context)
     require_valid(bundle)
     dangling = bundle_references(bundle)
     if dangling:
         raise InternalFault(dangling[0].path, dangling[0].rule)
-    return Paper(json.canonical(bundle), {"cda": cda.render(bundle), "gdbhyt": bhyt.paper_to_gdbhyt(bundle)})
+    insurance = bhyt.paper_to_envelope(
+        bundle,
+        facility=context.facility.code,
+        made_on=context.issued_at.astimezone(dates.zone_of(dates.VIETNAM)).date(),
+        head=head_licence,
+        systems=context.systems,
+    )
+    return Paper(json.canonical(bundle), {"cda": cda.render(bundle), "gdbhyt": insurance})
 
 
 PLACES = {"cda": None, "gdbhyt": "CHUKYDONVI"}

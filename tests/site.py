@@ -23,6 +23,7 @@ NODE = """\
 [facility]
 code = "01999"
 name = "Bệnh viện Đa khoa Thử Nghiệm"
+head_licence = "000001/HNO-CCHN"
 governing_body = "SỞ Y TẾ HÀ NỘI"
 address = "1 phố Thử Nghiệm"
 

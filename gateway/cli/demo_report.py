@@ -68,7 +68,8 @@ class Figures:
 
     @property
     def papers_match(self) -> bool:
-        return all(sum(self.papers.get(name, {}).values()) == n for name, n in self.expected_papers.items())
+        """Whether every paper that the day deserves was made and signed."""
+        return {name: {"signed": n} for name, n in self.expected_papers.items()} == self.papers
 
     @property
     def closes(self) -> bool:
@@ -175,6 +176,15 @@ def _latency(sent: Sequence[Any]) -> tuple[float, float]:
     return (waits[len(waits) // 2], waits[min(len(waits) - 1, len(waits) * 99 // 100)])
 
 
+_NAMES = {
+    "insurance_portal": "Cổng BHYT",
+    "moh_axis": "Trục Bộ Y tế",
+    "national_coordination": "Điều phối",
+    "discharge_paper": "giấy ra viện",
+    "lab_report": "kết quả xét nghiệm",
+    "reexamination": "phiếu hẹn khám lại",
+    "referral": "phiếu chuyển cơ sở",
+}
 _STATES = {
     "mapped": "đã ánh xạ",
     "kept": "giữ nguyên",
@@ -203,17 +213,22 @@ def show(found: Figures, place: Path) -> None:
         "Giấy tờ",
         ("giấy tờ", "phải lập", "đã ký", "lỗi"),
         (
-            (name, expected, found.papers.get(name, {}).get("signed", 0), found.papers.get(name, {}).get("error", 0))
+            (
+                _NAMES.get(name, name),
+                expected,
+                found.papers.get(name, {}).get("signed", 0),
+                found.papers.get(name, {}).get("error", 0),
+            )
             for name, expected in sorted(found.expected_papers.items())
         ),
         right=(1, 2, 3),
     )
     print_table(
         "Nơi nhận",
-        ("nơi nhận", "nhận", "từ chối", "gửi lại", "mất câu trả lời", "p50 ms", "p99 ms"),
+        ("nơi nhận", "nhận", "từ chối", "gửi lại", "hỏi lại", "p50 ms", "p99 ms"),
         (
             (
-                balance.destination,
+                _NAMES.get(balance.destination, balance.destination),
                 balance.accepted,
                 found.attempts.get(balance.destination, {}).get("refuse", 0),
                 found.attempts.get(balance.destination, {}).get("retry", 0),
@@ -232,11 +247,11 @@ def show(found: Figures, place: Path) -> None:
         right=range(4),
     )
     print_table(
-        "Đối soát: lập = nhận + hàng lỗi + giữ lại; và bằng sổ của nơi nhận",
-        ("nơi nhận", "lập", "nhận", "hàng lỗi", "giữ lại", "còn", "nơi nhận ghi", "kiểm lại chữ ký", "lệch", "khớp"),
+        "Đối soát: lập = nhận + lỗi + giữ; nhận = sổ của nơi nhận = chữ ký họ kiểm lại",
+        ("nơi nhận", "lập", "nhận", "lỗi", "giữ", "còn", "sổ họ", "chữ ký", "lệch", "khớp"),
         (
             (
-                b.destination,
+                _NAMES.get(b.destination, b.destination),
                 b.produced,
                 b.accepted,
                 b.in_error_queue,

@@ -18,6 +18,7 @@ _NODE = """\
 [facility]
 code = "{facility}"
 name = "Bệnh viện Đa khoa Liên Thông"
+head_licence = "000001/HNO-CCHN"
 governing_body = "SỞ Y TẾ HÀ NỘI"
 address = "Số 1 phố Liên Thông, Phường Ba Đình, Thành phố Hà Nội"
 phone = "024 3000 0000"

@@ -168,8 +168,9 @@ def expire(connection: Connection, now: int, node: str | None = None) -> int:
         )
         changed += result.rowcount
     if node is not None:
+        queued = sa.text("delivery.state IN ('queued', 'uncertain')")
         connection.execute(
-            delivery.update().where(delivery.c.state == "uncertain", held).values(due_at=now, **RELEASED)
+            delivery.update().where(queued, held, delivery.c.state == "uncertain").values(due_at=now, **RELEASED)
         )
     return changed
 
@@ -210,6 +211,8 @@ def listing(
         .order_by(delivery.c.id.desc())
         .limit(limit or None)
     )
+    if states == ("error",):
+        query = query.where(sa.text("delivery.state IN ('error', 'held')"))  # lets the index of the error queue serve
     if states:
         query = query.where(delivery.c.state.in_(states))
     if destination:

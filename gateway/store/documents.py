@@ -17,6 +17,9 @@ from gateway.store.messages import fault_values
 from gateway.store.schema import document, rendition, signature
 from mappings.formats.faults import Fault
 
+_UNFINISHED = sa.text("document.state IN ('due', 'composed')")
+"""Written out, not bound: only then does the index of what waits serve."""
+
 
 @dataclass(frozen=True)
 class NewDocument:
@@ -61,8 +64,7 @@ def insert(connection: Connection, new: NewDocument) -> str:
 
 def take_unfinished(connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:
     """Lease the next documents to compose or to sign."""
-    ready = sa.text("document.state IN ('due', 'composed')")
-    return take(connection, document, ready, None, owner=owner, now=now, until=until, limit=limit)
+    return take(connection, document, _UNFINISHED, None, owner=owner, now=now, until=until, limit=limit)
 
 
 def move(connection: Connection, document_id: str, event: str, fault: Fault | None = None, **values: Any) -> bool:
@@ -142,11 +144,10 @@ def of_message(connection: Connection, message_id: str) -> list[Row[Any]]:
 
 
 def in_state(connection: Connection, state: str, limit: int = 0) -> list[Row[Any]]:
-    return list(
-        connection.execute(
-            sa.select(document).where(document.c.state == state).order_by(document.c.id.desc()).limit(limit or None)
-        )
-    )
+    query = sa.select(document).where(document.c.state == state).order_by(document.c.id.desc()).limit(limit or None)
+    if state == "error":
+        query = query.where(sa.text("document.state IN ('error', 'held')"))  # lets the index of the error queue serve
+    return list(connection.execute(query))
 
 
 def counts(connection: Connection) -> list[Row[Any]]:
@@ -161,4 +162,4 @@ def counts(connection: Connection) -> list[Row[Any]]:
 
 def release_leases(connection: Connection, node: str) -> None:
     """Give back what an earlier process of this node held."""
-    connection.execute(document.update().where(document.c.lease_owner == node).values(**RELEASED))
+    connection.execute(document.update().where(_UNFINISHED, document.c.lease_owner == node).values(**RELEASED))

@@ -14,6 +14,9 @@ from gateway.store.leases import RELEASED, take
 from gateway.store.schema import coverage, message, message_body
 from mappings.formats.faults import Fault
 
+_RECEIVED = sa.text("message.state = 'received'")
+"""Written out, not bound: only then does the index of what waits serve."""
+
 
 @dataclass(frozen=True)
 class NewMessage:
@@ -122,8 +125,7 @@ def take_received(connection: Connection, *, owner: str, now: int, until: int, l
         sa.text("earlier.state = 'received'"),
         earlier.c.id < message.c.id,
     )
-    ready = sa.text("message.state = 'received'")
-    return take(connection, message, ready, blocked, owner=owner, now=now, until=until, limit=limit)
+    return take(connection, message, _RECEIVED, blocked, owner=owner, now=now, until=until, limit=limit)
 
 
 def move(connection: Connection, message_id: str, event: str, fault: Fault | None = None, **values: Any) -> bool:
@@ -223,4 +225,4 @@ def counts(connection: Connection) -> list[Row[Any]]:
 
 def release_leases(connection: Connection, node: str) -> None:
     """Give back what an earlier process of this node held."""
-    connection.execute(message.update().where(message.c.lease_owner == node).values(**RELEASED))
+    connection.execute(message.update().where(_RECEIVED, message.c.lease_owner == node).values(**RELEASED))

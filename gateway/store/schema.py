@@ -140,7 +140,9 @@ document = Table(
 )
 _unfinished = text("state IN ('due', 'composed')")
 # pipeline: the next documents to compose or sign
-Index("document_due", document.c.state, document.c.id, sqlite_where=_unfinished, postgresql_where=_unfinished)
+Index("document_due", document.c.id, sqlite_where=_unfinished, postgresql_where=_unfinished)
+# people: the error queue
+Index("document_wrong", document.c.id, sqlite_where=_wrong, postgresql_where=_wrong)
 Index("document_subject", document.c.paper, document.c.subject, document.c.version)  # pipeline: which version is next
 Index("document_message", document.c.message_id)  # people: what a message became
 
@@ -197,7 +199,8 @@ _on_the_way = text("state IN ('claimed', 'sending')")
 # worker: whose lease ran out?
 Index("delivery_lease", delivery.c.lease_until, sqlite_where=_on_the_way, postgresql_where=_on_the_way)
 Index("delivery_document", delivery.c.document_id)  # pipeline: release the deliveries of a signed document
-Index("delivery_state", delivery.c.state, delivery.c.id)  # people: lists by state
+# people: the error queue
+Index("delivery_wrong", delivery.c.id, sqlite_where=_wrong, postgresql_where=_wrong)
 
 attempt = Table(
     "attempt",

@@ -1,8 +1,8 @@
 """Write a table of QĐ 3176 from a paper of ours.
 
 Every field of the table is written, in its order, an empty one as `<X/>`. Fields come from the paper alone, so that the table
-and what was signed say the same; only the head of the facility, whom no message names, comes from outside. XML1, with the
-money, is not written here.
+and what was signed say the same; only the head of the facility, whom no message names, comes from outside. XML1 is written without
+its money: enough for the portal to take the file, not to settle a visit.
 
 Standard: QĐ 3176/QĐ-BYT
 Requirement: S3.15
@@ -13,9 +13,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import date
 from xml.sax.saxutils import escape
 
 from mappings.bhyt import facts, results
+from mappings.bhyt.envelope import envelope
 from mappings.bhyt.faults import FieldInvalid, FieldMissing, FieldTooLong, PaperNotInsured
 from mappings.bhyt.sheet import FieldSource, Sheet, nothing, told, told_all, told_code, told_day, told_time
 from mappings.bhyt.tables import Table, table
@@ -150,7 +152,30 @@ XML14: Mapping[str, FieldSource] = {
     "NGAY_CT": facts.issued_on,
     "DU_PHONG": nothing,
 }
-SOURCES = {"XML4": XML4, "XML7": XML7, "XML13": XML13, "XML14": XML14}
+XML1: Mapping[str, FieldSource] = {
+    "MA_LK": facts.visit_number,
+    "STT": results.row_number,
+    "MA_BN": facts.patient_number,
+    "HO_TEN": facts.full_name,
+    "NGAY_SINH": facts.born_at,
+    "GIOI_TINH": facts.sex,
+    "MA_QUOCTICH": facts.nationality,
+    "MA_DANTOC": facts.ethnicity,
+    "DIA_CHI": facts.residence,
+    "MA_THE_BHYT": facts.card_numbers,
+    "GT_THE_DEN": facts.card_ends,
+    "CHAN_DOAN_RV": facts.diagnosis_text,
+    "MA_BENH_CHINH": facts.main_disease,
+    "MA_BENH_KT": facts.other_diseases,
+    "NGAY_VAO": facts.came_at,
+    "NGAY_RA": facts.left_at,
+    "PP_DIEU_TRI": told("PP_DIEUTRI"),
+    "MA_CSKCB": facts.facility,
+    "MA_TTDV": facts.head_licence,
+}
+"""The summary that every visit begins with, as far as a paper knows it. The fields without a row here, the money among them,
+stay empty: the settlement of a visit is not a paper's to tell."""
+SOURCES = {"XML1": XML1, "XML4": XML4, "XML7": XML7, "XML13": XML13, "XML14": XML14}
 
 
 def paper_to_gdbhyt(bundle: Resource, *, head: str = "", systems: Systems = DEFAULT) -> bytes:
@@ -160,9 +185,25 @@ def paper_to_gdbhyt(bundle: Resource, *, head: str = "", systems: Systems = DEFA
     `PaperNotInsured`, `FieldMissing`, `FieldTooLong`, `FieldInvalid`; nothing is cut or made up.
     """
     paper = paper_name(bundle, systems)
-    known = table(TABLE_OF_PAPER[paper])
-    first = _open(bundle, paper, head, systems)
-    sheets = list(_rows(first)) if paper == "lab_report" else [first]
+    return _document(TABLE_OF_PAPER[paper], _open(bundle, paper, head, systems))
+
+
+def paper_to_envelope(
+    bundle: Resource, *, facility: str, made_on: date, head: str = "", systems: Systems = DEFAULT
+) -> bytes:
+    """Write the whole unsigned file for the portal: XML1 without money, and the paper's own table.
+
+    `facility` is MA_CSKCB. Raises as `paper_to_gdbhyt`, and EnvelopeInvalid.
+    """
+    paper = paper_name(bundle, systems)
+    sheet = _open(bundle, paper, head, systems)
+    names = ("XML1", TABLE_OF_PAPER[paper])
+    return envelope(facility, made_on, [(name, _document(name, sheet)) for name in names])
+
+
+def _document(name: str, first: Sheet) -> bytes:
+    known = table(name)
+    sheets = list(_rows(first)) if name == "XML4" else [first]
     if not sheets:
         raise FieldMissing(f"{known.name}/{known.elements[-1]}", "no result")
     rows = [_fields(known, one, f"[{one.number}]" if len(known.elements) > 1 else "") for one in sheets]
@@ -226,7 +267,7 @@ def _fields(known: Table, sheet: Sheet, at: str) -> str:
     for name, kind, size, required in known.fields:
         where = f"{known.name}{at}/{name}"
         try:
-            value = sources[name](sheet).strip()
+            value = sources.get(name, nothing)(sheet).strip()
         except DateInvalid:
             raise FieldInvalid(where, kind) from None
         if not value:

@@ -18,7 +18,7 @@ from mappings.documents.clean import Cleaner
 from mappings.documents.content import Content
 from mappings.documents.context import Context, Facility
 from mappings.documents.faults import FormNotInForce, PaperIncomplete
-from mappings.documents.form import Edition, Form, Signer
+from mappings.documents.form import Edition, Signer
 from mappings.documents.record import Record
 from mappings.outcome import Resource
 from mappings.systems import LOINC
@@ -77,7 +77,7 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
     picked = [resource for section in edition.sections for resource in content.entries.get(section.key, ())]
     roots = [content.patient, content.encounter, content.professional, organizations[0], *picked]
     resources = bundle.closure(known, roots, organizations)
-    sections = _sections(sheet, edition, content, cleaner)
+    sections = _sections(edition, content, cleaner)
     head = bundle.composition(
         sheet,
         subject,
@@ -119,7 +119,7 @@ def _signing(edition: Edition, content: Content) -> Mapping[Signer, str]:
     return names
 
 
-def _sections(sheet: Form, edition: Edition, content: Content, cleaner: Cleaner) -> list[dict[str, Any]]:
+def _sections(edition: Edition, content: Content, cleaner: Cleaner) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for section in edition.sections:
         markup = [narrative.paragraph(line) for line in section.lines]

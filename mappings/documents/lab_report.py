@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from mappings.documents import content, wording
 from mappings.documents.content import Content
 from mappings.documents.context import Context
+from mappings.documents.faults import PaperIncomplete
 from mappings.documents.record import Record, value_text
 from mappings.outcome import Resource
 
@@ -22,11 +23,14 @@ _NOTE = "extension-DiagnosticReport.note"
 
 
 def subjects(resources: Sequence[Resource]) -> list[str]:
-    """Give every finished laboratory report; imaging and function tests have papers of their own."""
+    """Give every finished laboratory report that says something; imaging and function tests have papers of their own."""
     return [
         f"DiagnosticReport/{r['id']}"
         for r in resources
-        if r["resourceType"] == "DiagnosticReport" and r.get("status") in _STATES and not _categories(r) & _IMAGING
+        if r["resourceType"] == "DiagnosticReport"
+        and r.get("status") in _STATES
+        and not _categories(r) & _IMAGING
+        and (r.get("result") or r.get("conclusion"))
     ]
 
 
@@ -35,13 +39,15 @@ def _categories(report: Resource) -> set[str]:
 
 
 def gather(record: Record, subject: Resource, context: Context) -> Content:
-    """Collect what the paper says about a report."""
+    """Collect what the paper says about a report; raises `PaperIncomplete` when it says nothing."""
     encounter = record.encounter(subject)
     patient = record.patient("lab_report", subject, encounter)
     issued: str = subject.get("issued") or wording.stamp(context.issued_at)
     request = next(record.of_type(subject.get("basedOn", []), "ServiceRequest"), None) or {}
     specimens = list(record.of_type(subject.get("specimen", []), "Specimen"))
     results = _results(record, subject)
+    if not results and not _comment(subject):
+        raise PaperIncomplete("Kết quả (KET_QUA)", "KET_QUA")
     orderer = next(record.of_type([request.get("requester")], "Practitioner"), None)
     readers = list(record.of_type(subject.get("resultsInterpreter", []), "Practitioner"))
     performers = list(record.of_type(subject.get("performer", []), "Practitioner"))

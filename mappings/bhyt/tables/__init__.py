@@ -1,5 +1,7 @@
 """The field tables of QĐ 3176/QĐ-BYT as data: order, size, what is required. One CSV file per table.
 
+Of XML1 only what names the visit is required here, because it is written without the money (`mappings.bhyt.write`).
+
 Standard: QĐ 3176/QĐ-BYT, appendix (second-hand: the field order is that of QĐ 4750 with the published changes of 3176)
 """
 
@@ -31,6 +33,7 @@ class Table(NamedTuple):
 
 
 _ELEMENTS = {
+    "XML1": ("TONG_HOP",),
     "XML4": ("CHITIEU_CHITIET_DICHVUCANLAMSANG", "DSACH_CHI_TIET_CLS", "CHI_TIET_CLS"),
     "XML7": ("CHI_TIEU_DU_LIEU_GIAY_RA_VIEN",),
     "XML13": ("CHI_TIEU_GIAYCHUYENTUYEN",),

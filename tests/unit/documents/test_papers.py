@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mappings import documents
+from mappings.documents.faults import PaperIncomplete
 from mappings.outcome import Resource
 from tests.unit.documents.reading import cells, composition, table
 from tests.unit.documents.samples import CONTEXT, coded, field, ref, sample, without
@@ -280,6 +281,18 @@ def test_one_lab_report_for_each_finished_report(status: str, is_due: bool) -> N
     second = {**first, "id": "pk2", "status": "final"}
     wanted = (["DiagnosticReport/pk1"] if is_due else []) + ["DiagnosticReport/pk2"]
     assert documents.due("lab_report", "ORU^R01", [*record, second]) == wanted
+
+
+def test_a_report_without_any_result_makes_no_paper() -> None:
+    subject, record = sample("lab_report")
+    report = find(record, "DiagnosticReport/pk1")
+    del report["result"]
+    assert documents.due("lab_report", "ORU^R01", record) == [subject]
+    del report["conclusion"]
+    assert documents.due("lab_report", "ORU^R01", record) == []
+    with pytest.raises(PaperIncomplete) as incomplete:
+        documents.compose("lab_report", subject, record, CONTEXT)
+    assert incomplete.value.detail == "KET_QUA"
 
 
 def test_imaging_has_a_paper_of_its_own() -> None:

@@ -115,12 +115,20 @@ def upgrade() -> None:
     op.create_index(
         "document_due",
         "document",
-        ["state", "id"],
+        ["id"],
         unique=False,
         sqlite_where=sa.text("state IN ('due', 'composed')"),
         postgresql_where=sa.text("state IN ('due', 'composed')"),
     )
     op.create_index("document_message", "document", ["message_id"], unique=False)
+    op.create_index(
+        "document_wrong",
+        "document",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('error', 'held')"),
+        postgresql_where=sa.text("state IN ('error', 'held')"),
+    )
     op.create_index("document_subject", "document", ["paper", "subject", "version"], unique=False)
     op.create_table(
         "message_body",
@@ -226,7 +234,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("state IN ('pending', 'queued', 'claimed', 'sending', 'uncertain', 'held')"),
         postgresql_where=sa.text("state IN ('pending', 'queued', 'claimed', 'sending', 'uncertain', 'held')"),
     )
-    op.create_index("delivery_state", "delivery", ["state", "id"], unique=False)
+    op.create_index(
+        "delivery_wrong",
+        "delivery",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('error', 'held')"),
+        postgresql_where=sa.text("state IN ('error', 'held')"),
+    )
     op.create_table(
         "rendition",
         sa.Column("document_id", sa.String(length=36), nullable=False),

@@ -1,0 +1,53 @@
+"""The forms are data that hold together."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from importlib.resources import files
+from itertools import pairwise
+
+import pytest
+
+from mappings import documents
+from mappings.documents import form
+
+
+@pytest.mark.parametrize("paper", documents.PAPERS)
+def test_texts_are_composed_letters(paper: str) -> None:
+    text = files("mappings.documents.forms").joinpath(f"{paper}.toml").read_text(encoding="utf-8")
+    assert unicodedata.is_normalized("NFC", text)
+
+
+@pytest.mark.parametrize("paper", documents.PAPERS)
+def test_keys_can_be_ids_and_stand_once(paper: str) -> None:
+    for edition in form.form(paper).editions:
+        keys = [row.key for section in edition.sections for row in section.rows]
+        assert [key for key, count in Counter(keys).items() if count > 1] == []
+        assert all(re.fullmatch(r"[A-Z][A-Z0-9_]*", key) for key in keys)
+
+
+@pytest.mark.parametrize("paper", documents.PAPERS)
+def test_editions_follow_each_other_without_overlap(paper: str) -> None:
+    editions = sorted(form.form(paper).editions, key=lambda edition: edition.valid_from)
+    for earlier, later in pairwise(editions):
+        assert earlier.valid_to is not None
+        assert earlier.valid_to < later.valid_from
+
+
+@pytest.mark.parametrize("paper", documents.PAPERS)
+def test_each_edition_names_its_law_its_certainty_and_its_signers(paper: str) -> None:
+    for edition in form.form(paper).editions:
+        assert re.search(r"\d+/20\d\d/TT-BYT", edition.legal_basis)
+        assert edition.mark in ("H", "M", "L")
+        assert [signer.role for signer in edition.signers].count("professional") == 1
+
+
+def test_titles() -> None:
+    assert {paper: documents.title(paper) for paper in documents.PAPERS} == {
+        "discharge_paper": "GIẤY RA VIỆN",
+        "lab_report": "PHIẾU KẾT QUẢ XÉT NGHIỆM",
+        "reexamination": "PHIẾU HẸN KHÁM LẠI",
+        "referral": "PHIẾU CHUYỂN CƠ SỞ KHÁM BỆNH, CHỮA BỆNH BẢO HIỂM Y TẾ",
+    }
