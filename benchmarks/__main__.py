@@ -28,7 +28,7 @@ def main(names: list[str]) -> int:
     found: dict[str, list[Row]] = {}
     for name in names or SUBJECTS:
         module = importlib.import_module(f"benchmarks.{name}")
-        print(f"\n{module.__doc__.splitlines()[0]}", flush=True)
+        print(f"\n{str(module.__doc__).splitlines()[0]}", flush=True)
         found[name] = module.measure()
         show(found[name])
     RESULTS.mkdir(exist_ok=True)

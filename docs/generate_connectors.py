@@ -48,13 +48,16 @@ _HEAD = """\
 
 <!-- Written by docs/generate_connectors.py from the code; a test fails when it is stale. Do not edit by hand. -->
 
-Every setting there is, with its form, its default and its meaning. **required** has no default. How the files lie together, with
-a whole example: [operations.md](operations.md) (tiếng Việt: [van-hanh.md](van-hanh.md)). `lienthong check` names every mistake
-with file, line and remedy.
+Every setting there is, with its form, its default and its meaning. **required** has no default. How the files lie
+together, with a whole example: [operations.md](operations.md). `lienthong check` names every mistake with file, line
+and remedy.
 
-A secret is never written in these files: `"secret:name"` is found in the environment as `LIENTHONG_SECRET_NAME` (other signs than
-letters and digits become `_`), else in the file `secrets/name` beside node.toml. Durations: `250ms`, `5s`, `15m`, `24h`, `7d`.
-Sizes: `64KB`, `20MB`, `1GB`, in powers of 1024.
+*Trang này liệt kê mọi thông số, được sinh ra từ mã nguồn nên bằng tiếng Anh; cách cài đặt, ví dụ đầy đủ và giải thích bằng
+tiếng Việt: [van-hanh.md](van-hanh.md).*
+
+A secret is never written in these files: `"secret:name"` is found in the environment as `LIENTHONG_SECRET_NAME` (other
+signs than letters and digits become `_`), else in the file `secrets/name` beside node.toml. Durations: `250ms`, `5s`,
+`15m`, `24h`, `7d`. Sizes: `64KB`, `20MB`, `1GB`, in powers of 1024.
 """
 
 
@@ -83,9 +86,9 @@ def _node() -> Iterator[str]:
 def _keys() -> Iterator[str]:
     yield "### `[signing]` and `[transport]`\n"
     yield (
-        "`[signing]` is the key that signs papers; `[transport]` the key that seals envelopes, the signing key when it is not "
-        f"written. `kind` is one of {_names(keys.kinds())}, `pkcs12` unless written; `trust` is a list of PEM files of the roots "
-        "that verification believes; `file` and `trust` count from the folder of node.toml.\n"
+        "`[signing]` is the key that signs papers; `[transport]` the key that seals envelopes, the signing key when it is "
+        f"not written. `kind` is one of {_names(keys.kinds())}, `pkcs12` unless written. `trust` is a list of PEM files "
+        "of roots; `lienthong check` reads them. `file` and `trust` count from the folder of node.toml.\n"
     )
     for kind in keys.kinds():
         cls = keys.key_settings(kind)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -15,7 +13,6 @@ from sqlalchemy.engine import Connection
 
 from connectors.contract import Destination, Seal
 from connectors.kinds import load_destination, load_source
-from gateway import steps
 from gateway.api.health import HealthServer
 from gateway.clock import SECOND, Clock, SystemClock
 from gateway.delivery.sql_queue import SqlQueue
@@ -23,6 +20,7 @@ from gateway.delivery.worker import Worker
 from gateway.faults import StoreFault
 from gateway.intake import ChannelIntake
 from gateway.pipeline import Pipeline
+from gateway.pool import Pool
 from gateway.settings import Plan
 from gateway.store import deliveries, documents, messages
 from gateway.store.engine import Store, open_store
@@ -63,12 +61,8 @@ class Node:
         plan = self.plan
         name = plan.node.name
         workers = plan.node.workers or os.cpu_count() or 1
-        pool = ProcessPoolExecutor(
-            workers,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=steps.prepare,
-            initargs=(plan.signing.kind, dict(plan.signing.options)),
-        )
+        open_key(plan.signing.kind, plan.signing.options)  # a key that does not open stops the start, not a worker
+        pool = Pool(workers, plan.signing)
         bell = Bell(plan.node.redis)
         keyring = plan.keyring
         pipeline = Pipeline(plan, store, pool, self.clock, name, ring=bell.ring, parallel=workers * 4)
@@ -96,7 +90,7 @@ class Node:
         finally:
             for destination in destinations.values():
                 await destination.close()
-            pool.shutdown(cancel_futures=True)
+            pool.close()
 
     def _destination(self, name: str, seal: Seal) -> Destination:
         route = self.plan.routes[name]

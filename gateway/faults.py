@@ -79,6 +79,12 @@ class NodeRunning(ConfigFault):
     code = 1011
 
 
+class ChannelTestFailed(ConfigFault):
+    """Raised when a channel's own `[[test]]` does not give what it expects; `where` names the file and line."""
+
+    code = 1012
+
+
 class ControlIdMissing(IntakeFault):
     """Raised when MSH-10 is empty: without it a repeat cannot be told from a new message."""
 
@@ -133,6 +139,13 @@ class InternalFault(Fault):
     """Raised in place of an unexpected exception of ours inside a step; the traceback's place is in the log, without data."""
 
     code = 8101
+
+
+class WorkerLost(Fault):
+    """Raised when the process that did a step died; the step is done again."""
+
+    code = 8104
+    fault_class = FaultClass.TRANSIENT
 
 
 class NothingThere(Fault):

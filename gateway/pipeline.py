@@ -15,16 +15,17 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
+from connectors.kinds import load_destination
 from gateway import steps
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery import disclosure
 from gateway.delivery.retry import Retry, decide
-from gateway.faults import DocumentWithheld
+from gateway.faults import DocumentWithheld, StoreFault
+from gateway.pool import Pool
 from gateway.records import persons, resources
 from gateway.settings import Channel, Plan
 from gateway.signing_desk import SigningDesk
@@ -40,7 +41,6 @@ from mappings.formats.faults import Fault, FaultClass
 from mappings.hl7v2 import Context as MessageContext
 
 log = logging.getLogger("lienthong.pipeline")
-T = TypeVar("T")
 
 _PATIENCE = Retry()
 """How a step is tried again when its fault says that time may help."""
@@ -53,7 +53,7 @@ class Pipeline:
         self,
         plan: Plan,
         store: Store,
-        pool: Executor,
+        pool: Pool,
         clock: Clock,
         owner: str,
         *,
@@ -65,10 +65,11 @@ class Pipeline:
         self._store = store
         self._keyring: Keyring = plan.keyring
         self._pool = pool
+        self._takes = {name: load_destination(route.common.kind)[1].takes for name, route in plan.routes.items()}
         self._clock = clock
         self._owner = owner
         self._ring = ring
-        self._desk = SigningDesk(store, self._keyring, self._run, clock)
+        self._desk = SigningDesk(store, self._keyring, pool, clock)
         self._tasks = TaskSet(parallel)
         self._lease = round(plan.node.lease.total_seconds() * SECOND)
         self._jitter = random.Random(owner)  # noqa: S311 - spreads retries, guards nothing
@@ -78,7 +79,12 @@ class Pipeline:
         try:
             while True:
                 wake.clear()
-                if not await self.take():
+                try:
+                    busy = await self.take()
+                except StoreFault as fault:
+                    log.error("%s", fault)
+                    busy = False
+                if not busy:
                     await wait(wake, poll_s)
         finally:
             await self._tasks.drain()
@@ -104,11 +110,6 @@ class Pipeline:
             self._tasks.start(self._map_step(row))
         return bool(papers or received)
 
-    async def _run(self, function: Callable[..., T], *arguments: object) -> T:
-        loop = asyncio.get_running_loop()
-        result: Any = await loop.run_in_executor(self._pool, steps.guarded, function, *arguments)
-        return result  # type: ignore[no-any-return]  # the pool gives back what `function` returns
-
     # ---- received → mapped ----
 
     async def _map_step(self, row: Row[Any]) -> None:
@@ -125,9 +126,9 @@ class Pipeline:
         sealed = await self._store.read(lambda connection: messages.body(connection, row.id))
         raw = self._keyring.open(sealed, row.id)
         context = MessageContext(self._plan.facility.code, self._plan.systems, self._plan.node.zone, row.id)
-        mapped = await self._run(steps.map_message, raw, charset, row.type, context, produce)
+        mapped = await self._pool.run(steps.map_message, raw, charset, row.type, context, produce)
         if mapped is None:
-            positions = await self._run(steps.populated, raw, charset)
+            positions = await self._pool.run(steps.populated, raw, charset)
             account = json.dumps({"mapped": (), "ignored": {}, "unknown": positions, "notices": ()})
             await self._store.write(lambda connection: self._keep(connection, row.id, len(positions), account))
             return
@@ -218,7 +219,7 @@ class Pipeline:
             replaces=row.replaces_id,
         )
         packed = json.dumps(record)
-        paper = await self._run(steps.compose, row.paper, row.subject, packed, context, facility.head_licence)
+        paper = await self._pool.run(steps.compose, row.paper, row.subject, packed, context, facility.head_licence)
         await self._store.write(lambda connection: self._commit_composed(connection, row, paper, withheld))
 
     def _commit_composed(self, connection: Connection, row: Row[Any], paper: steps.Paper, withheld: str | None) -> None:
@@ -230,6 +231,11 @@ class Pipeline:
         ):
             sealed = self._keyring.seal(body, f"{row.id}/{kind}")
             documents.put_rendition(connection, row.id, kind, media_type, body, sealed, signed=False)
+        now = self._clock.now()
+        for delivery in deliveries.listing(connection, document_id=row.id, states=("pending",)):
+            refused = paper.refused.get(self._takes[delivery.destination])
+            if refused is not None:
+                deliveries.move(connection, delivery.id, "fail", None, refused, due_at=now)
         if withheld is not None:
             self._withhold(connection, row.id, withheld)
 

@@ -1,14 +1,17 @@
-"""Try what configuration promises: addresses can be bound, the key opens, the trust files are certificates."""
+"""Try what configuration promises: addresses can be bound, keys open, trust files are certificates, channel tests hold."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
 
-from gateway.faults import AddressTaken, ConfigFault, SettingInvalid
-from gateway.settings import Plan
-from mappings.formats.faults import SigningFault
+from gateway.faults import AddressTaken, ChannelTestFailed, ConfigFault, SettingInvalid
+from gateway.settings import Channel, Plan, Test
+from mappings import hl7v2
+from mappings.formats import er7, json
+from mappings.formats.faults import Fault, SigningFault
 from mappings.formats.values import parse_address
+from mappings.outcome import Resource
 from signing.certificates import load_roots
 from signing.keys import open_key
 
@@ -31,12 +34,37 @@ def problems(plan: Plan) -> Iterator[ConfigFault]:
                 pass
         except OSError as error:
             yield AddressTaken(owner, f"{address}: {error.strerror}")
-    try:
-        open_key(plan.signing.kind, plan.signing.options)
-    except SigningFault as fault:
-        yield SettingInvalid("signing", str(fault))
+    for name, key in (("signing", plan.signing), ("transport", plan.transport)):
+        try:
+            open_key(key.kind, key.options)
+        except SigningFault as fault:
+            yield SettingInvalid(name, str(fault))
     for pem in plan.signing.trust:
         try:
             load_roots([pem])
         except (SigningFault, ValueError) as error:
             yield SettingInvalid("signing.trust", type(error).__name__)
+    for channel in plan.channels:
+        for test in channel.tests:
+            yield from _run(plan, channel, test)
+
+
+def _run(plan: Plan, channel: Channel, test: Test) -> Iterator[ConfigFault]:
+    """Map a channel test's input and compare it with the FHIR resources expected, whatever their order."""
+    context = hl7v2.Context(plan.facility.code, plan.systems, plan.node.zone)
+    try:
+        message = er7.Message.parse(test.input.read_bytes(), channel.charset)
+        resources = hl7v2.map_message(message, context).resources
+        expected = json.loads(test.expect.read_bytes())
+    except Fault as fault:
+        yield ChannelTestFailed(test.where, str(fault))
+        return
+    given = {_name(resource): json.canonical(resource) for resource in resources}
+    wanted = {_name(resource): json.canonical(resource) for resource in expected}
+    differing = sorted(name for name in given.keys() | wanted.keys() if given.get(name) != wanted.get(name))
+    if differing:
+        yield ChannelTestFailed(test.where, f"{len(differing)} resources differ, first {differing[0]}")
+
+
+def _name(resource: Resource) -> str:
+    return f"{resource['resourceType']}/{resource['id']}"

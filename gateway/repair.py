@@ -1,4 +1,4 @@
-"""What a person does about an error: look, try again, send the same bytes again, map again, close, or confirm.
+"""What a person does: look, try again, send the same bytes again, map again, confirm, close, hold, release.
 
 Each act is one transaction, leaves a row in the log of actions with the person and the reason, and is refused when the
 present state does not allow it. Requirement: S1.10, S3.21.
@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection, Row
 
 from gateway.clock import Clock
 from gateway.faults import NothingThere, NotPossibleNow
+from gateway.states import DOCUMENT, sources
 from gateway.store import actions, deliveries, documents, messages
 
 
@@ -132,15 +133,30 @@ def confirm(connection: Connection, delivery_id: str, actor: str, reason: str, c
     )
 
 
+def hold(connection: Connection, item_id: str, actor: str, reason: str, clock: Clock) -> None:
+    """Stop a message or delivery that waits; it holds only its key."""
+    _do(connection, item_id, "hold", actor, reason, clock, _moves(connection, item_id, "hold"))
+
+
+def release(connection: Connection, item_id: str, actor: str, reason: str, clock: Clock) -> None:
+    """Let a held message or delivery go on."""
+    _do(connection, item_id, "release", actor, reason, clock, _moves(connection, item_id, "release"))
+
+
 def close(connection: Connection, item_id: str, actor: str, reason: str, clock: Clock) -> None:
     """Take an item off the queue: a person decided that nothing more is to be done. It stays in the ledger."""
-    what, _ = kind_of(connection, item_id)
-    moves: dict[str, Callable[[], bool]] = {
-        "message": lambda: messages.move(connection, item_id, "close"),
-        "document": lambda: documents.move(connection, item_id, "close"),
-        "delivery": lambda: deliveries.move(connection, item_id, "close", None),
-    }
-    _do(connection, item_id, "close", actor, reason, clock, moves[what])
+    _do(connection, item_id, "close", actor, reason, clock, _moves(connection, item_id, "close"))
+
+
+def _moves(connection: Connection, item_id: str, event: str) -> Callable[[], bool]:
+    what, row = kind_of(connection, item_id)
+    if what == "document":
+        if not sources(DOCUMENT, event):
+            raise NotPossibleNow(item_id, f"{event} while {row.state}")
+        return lambda: documents.move(connection, item_id, event)
+    if what == "message":
+        return lambda: messages.move(connection, item_id, event)
+    return lambda: deliveries.move(connection, item_id, event, None)
 
 
 def _do(

@@ -37,7 +37,8 @@ from gateway.faults import (
 )
 from gateway.store.sealed import Keyring
 from mappings.documents import PAPERS
-from mappings.formats.values import Secret, Size, parse_address, parse_duration, parse_size
+from mappings.formats.dates import zone_of
+from mappings.formats.values import FileName, Secret, Size, parse_address, parse_duration, parse_size
 from mappings.systems import Systems
 from signing.keys import key_settings
 
@@ -100,6 +101,7 @@ class NodeSettings:
             raise ValueError("workers: 0 to 256")
         if self.health:
             _valid("health", parse_address, self.health)
+        _valid("zone", zone_of, self.zone)
         if self.lease < timedelta(seconds=1):
             raise ValueError("lease: 1s or more")
 
@@ -168,8 +170,12 @@ class Route:
 class Test:
     """A channel's own test: this input gives that output."""
 
+    where: str
+    """File and line of the test."""
     input: Path
+    """One message, in a file beside the channel's."""
     expect: Path
+    """JSON array of the FHIR resources it becomes."""
 
 
 @dataclass(frozen=True)
@@ -354,8 +360,6 @@ class _Reader:
         if settings is None:
             return None
         given = {f.name: getattr(settings, f.name) for f in fields(settings)}
-        if "file" in given:
-            given["file"] = str(self.folder / str(given["file"]))
         return SigningPlan(str(kind), given, tuple(trust))
 
     def _channels(self, files: list[_File]) -> tuple[list[Channel], dict[str, Route]]:
@@ -434,12 +438,13 @@ class _Reader:
 
     def _test(self, file: _File, index: int, table: Any) -> Test | None:
         paths: list[Path] = []
+        self._unknown(file, f"test[{index}]", table, {"input", "expect"})
         for key in ("input", "expect"):
             path = self.folder / "channels" / str(table.get(key, ""))
             if not path.is_file():
                 self._problem(FileMissing, file, f"test[{index}].{key}", str(table.get(key, "")))
             paths.append(path)
-        return Test(*paths)
+        return Test(file.where(f"test[{index}]"), *paths)
 
     def _dataclass(self, cls: type[T], file: _File, path: str, table: Any) -> T | None:
         """Build a settings dataclass from a table, noting every problem; None when it cannot be built."""
@@ -500,6 +505,8 @@ class _Reader:
             return parse_duration(_text(value))
         if hint is Size:
             return parse_size(_text(value))
+        if hint is FileName:
+            return FileName(self.folder / _text(value)) if value else FileName("")
         if hint is Secret:
             return self._secret(_text(value))
         if hint is bool or hint is int:

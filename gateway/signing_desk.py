@@ -7,25 +7,23 @@ Requirement: S0.10, S3.9.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
 from gateway import steps
 from gateway.clock import Clock
+from gateway.pool import Pool
 from gateway.store import deliveries, documents
 from gateway.store.engine import Store
 from gateway.store.sealed import Keyring
 
-Run = Callable[..., Awaitable[Any]]
-
 
 class SigningDesk:
-    def __init__(self, store: Store, keyring: Keyring, run: Run, clock: Clock) -> None:
+    def __init__(self, store: Store, keyring: Keyring, pool: Pool, clock: Clock) -> None:
         self._store = store
         self._keyring = keyring
-        self._run = run
+        self._pool = pool
         self._clock = clock
 
     async def sign(self, row: Row[Any]) -> None:
@@ -38,7 +36,7 @@ class SigningDesk:
         for rendition in renditions:
             if rendition.kind in steps.PLACES:
                 unsigned = self._keyring.open(rendition.body, f"{row.id}/{rendition.kind}")
-                signed[rendition.kind] = await self._run(steps.sign, unsigned, rendition.kind)
+                signed[rendition.kind] = await self._pool.run(steps.sign, unsigned, rendition.kind)
         await self._store.write(lambda connection: self._commit(connection, row.id, signed))
 
     def _commit(self, connection: Connection, document_id: str, signed: dict[str, steps.Signed]) -> None:

@@ -100,6 +100,8 @@ class Paper:
     fhir: bytes
     renditions: Mapping[str, bytes]
     """Kind → unsigned bytes: `cda`, `gdbhyt`."""
+    refused: Mapping[str, Fault]
+    """Kind → why it could not be written; the others go their way."""
 
 
 def compose(paper: str, subject: str, record: bytes, context: documents.Context, head_licence: str) -> Paper:
@@ -110,14 +112,19 @@ def compose(paper: str, subject: str, record: bytes, context: documents.Context,
     dangling = bundle_references(bundle)
     if dangling:
         raise InternalFault(dangling[0].path, dangling[0].rule)
-    insurance = bhyt.paper_to_envelope(
-        bundle,
-        facility=context.facility.code,
-        made_on=context.issued_at.astimezone(dates.zone_of(dates.VIETNAM)).date(),
-        head=head_licence,
-        systems=context.systems,
-    )
-    return Paper(json.canonical(bundle), {"cda": cda.render(bundle), "gdbhyt": insurance})
+    renditions = {"cda": cda.render(bundle)}
+    refused: dict[str, Fault] = {}
+    try:
+        renditions["gdbhyt"] = bhyt.paper_to_envelope(
+            bundle,
+            facility=context.facility.code,
+            made_on=context.issued_at.astimezone(dates.zone_of(dates.VIETNAM)).date(),
+            head=head_licence,
+            systems=context.systems,
+        )
+    except Fault as fault:
+        refused["gdbhyt"] = fault
+    return Paper(json.canonical(bundle), renditions, refused)
 
 
 PLACES = {"cda": None, "gdbhyt": "CHUKYDONVI"}

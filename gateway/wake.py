@@ -10,6 +10,8 @@ import asyncio
 import logging
 
 import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 log = logging.getLogger("lienthong.wake")
@@ -23,7 +25,9 @@ class Bell:
     def __init__(self, url: str = "", channel: str = "lienthong:bell") -> None:
         self._events: list[asyncio.Event] = []
         self._channel = channel
-        self._client = redis.Redis.from_url(url) if url else None
+        # no retries below ours: a bell that waits is no bell, and a client that waits cannot be stopped
+        once = Retry(NoBackoff(), 0)
+        self._client = redis.Redis.from_url(url, retry=once, socket_connect_timeout=2) if url else None
         self._rung = asyncio.Event()
 
     def listener(self) -> asyncio.Event:

@@ -81,7 +81,18 @@ def postgres() -> Iterator[str]:
             cwd=folder,
         )
         server = subprocess.Popen(
-            [*prefix, binaries / "postgres", "-D", data, "-p", str(port), "-k", folder, "-h", "127.0.0.1"],
+            [
+                *prefix,
+                str(binaries / "postgres"),
+                "-D",
+                str(data),
+                "-p",
+                str(port),
+                "-k",
+                str(folder),
+                "-h",
+                "127.0.0.1",
+            ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=folder,

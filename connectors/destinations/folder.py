@@ -17,11 +17,12 @@ from uuid import UUID
 
 from connectors.contract import Outbound, Receipt, Seal
 from connectors.faults import FolderUnusable, Refused
+from mappings.formats.values import FileName
 
 
 @dataclass(frozen=True)
 class Settings:
-    folder: str
+    folder: FileName
     """Where the files go; it must exist and be writable."""
 
     def __post_init__(self) -> None:

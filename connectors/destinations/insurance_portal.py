@@ -26,7 +26,7 @@ from connectors.destinations._http import (
 )
 from connectors.destinations._login import Login, Token
 from connectors.faults import CannotAsk, LoginRefused, Refused, ServerTrouble, Uncertain, WrongFacility
-from mappings.formats.values import Secret
+from mappings.formats.values import NO_FILE, FileName, Secret
 
 _LOGIN_PATH = "/api/token/take"
 _PATHS = {
@@ -58,7 +58,7 @@ class Settings:
     """maTinh; the first two characters of `facility` unless written."""
     version: Literal["3176", "4750", "130"] = "3176"
     """Which decision's files are sent."""
-    ca: str = ""
+    ca: FileName = NO_FILE
     """PEM file with the authority of the portal's certificate; the public authorities unless written."""
     connect_timeout: timedelta = timedelta(seconds=5)
     """How long to wait for a connection."""

@@ -36,7 +36,7 @@ from connectors.destinations._http import (
 )
 from connectors.destinations._login import Login, Token
 from connectors.faults import CannotAsk, LoginRefused, Refused, ServerTrouble, Uncertain, Unreachable
-from mappings.formats.values import Secret
+from mappings.formats.values import NO_FILE, FileName, Secret
 
 _LOGIN_PATH = "/api/auth/login"
 _PUSH_PATH = "/api/platform/data-sync/push"
@@ -70,7 +70,7 @@ class Settings:
     """Whether `data` is the base64 text itself or an object with it in `file_content`."""
     reconcile_path: str = "/api/kham-suc-khoe/doi-soat-byt/trang-thai"
     """Where a message is asked for by `sender_id` and `msg_id`; empty where the axis has no such question."""
-    ca: str = ""
+    ca: FileName = NO_FILE
     """PEM file with the authority of the axis's certificate; the public authorities unless written."""
     connect_timeout: timedelta = timedelta(seconds=5)
     """How long to wait for a connection."""

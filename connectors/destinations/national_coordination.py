@@ -24,7 +24,7 @@ from connectors.destinations._http import (
 )
 from connectors.destinations._login import Login, Token
 from connectors.faults import CannotAsk, LoginRefused, ServerTrouble, Uncertain, Unreachable
-from mappings.formats.values import Secret
+from mappings.formats.values import NO_FILE, FileName, Secret
 
 _TOKEN_PATH = "/v1/token"  # noqa: S105 — a path
 _DOCUMENTS_PATH = "/v1/documents"
@@ -41,7 +41,7 @@ class Settings:
     """Its secret."""
     sender: str
     """Code of the sending facility (MA_CSKCB)."""
-    ca: str = ""
+    ca: FileName = NO_FILE
     """PEM file with the authority of the system's certificate; the public authorities unless written."""
     connect_timeout: timedelta = timedelta(seconds=5)
     """How long to wait for a connection."""

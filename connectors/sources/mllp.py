@@ -22,7 +22,7 @@ from typing import Literal, cast
 from connectors.contract import Answer, Intake
 from connectors.faults import ListenFailed, TlsFilesUnusable
 from connectors.mllp_framing import Frame, Framer, framed
-from mappings.formats.values import Size, parse_address
+from mappings.formats.values import NO_FILE, FileName, Size, parse_address
 
 logger = logging.getLogger(__name__)
 
@@ -41,11 +41,11 @@ class Settings:
     """Address and port, like `0.0.0.0:2575`; port 0 takes a free one."""
     tls: Literal["none", "tls", "mtls"] = "tls"
     """`tls` encrypts, `mtls` also asks senders for a certificate of `client_ca`; `none` switches encryption off."""
-    certificate: str = ""
+    certificate: FileName = NO_FILE
     """PEM file with our certificate and its chain; needed unless `tls = "none"`."""
-    private_key: str = ""
+    private_key: FileName = NO_FILE
     """PEM file with the key of `certificate`, without a password; needed unless `tls = "none"`."""
-    client_ca: str = ""
+    client_ca: FileName = NO_FILE
     """PEM file with the authorities whose senders are let in; needed with `tls = "mtls"`."""
     charset: str = "auto"
     """`auto` believes MSH-18, a name overrides it; framing does not depend on it."""

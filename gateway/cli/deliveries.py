@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import msgspec
 import typer
 from sqlalchemy.engine import Connection, Row
 
+from connectors.kinds import load_destination
 from gateway.cli.access import ledger, remember
 from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, moment, print_json, print_table
-from gateway.store import actions
+from gateway.faults import NothingThere
+from gateway.store import actions, documents
 from gateway.store import deliveries as rows
 
 app = typer.Typer(help="Giấy tờ trên đường đến từng nơi nhận.", invoke_without_command=True)
@@ -91,6 +94,26 @@ def show(delivery_id: str, config: Config = HERE, json: Json = False) -> None:
         print_json(full)
     else:
         console.print_json(msgspec.json.encode(full).decode(), ensure_ascii=False)
+
+
+@app.command("paper")
+def paper(delivery_id: str, config: Config = HERE) -> None:
+    """Xuất giấy tờ đã ký của một lần gửi, đúng các byte đã gửi, ra đầu ra chuẩn. Chứa dữ liệu người bệnh.
+
+    Ví dụ: lienthong deliveries paper 0197… > giay.xml && lienthong verify giay.xml --trust ca.pem
+    """
+    with ledger(config) as (plan, store):
+
+        def query(connection: Connection) -> Row[Any]:
+            row = rows.get(connection, delivery_id)
+            takes = load_destination(plan.routes[row.destination].common.kind)[1].takes
+            found = documents.renditions(connection, row.document_id, takes)
+            if not found or not found[0].signed:
+                raise NothingThere(where=delivery_id)
+            return found[0]
+
+        found = store.read_now(query)
+        sys.stdout.buffer.write(plan.keyring.open(found.body, f"{found.document_id}/{found.kind}"))
 
 
 def _summary(row: Row[Any]) -> dict[str, Any]:

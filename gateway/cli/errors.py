@@ -129,6 +129,18 @@ def reprocess(ids: Ids, config: Config = HERE, reason: Reason = "") -> None:
     _each(config, ids, reason, repair.reprocess)
 
 
+@app.command("hold")
+def hold(ids: Ids, config: Config = HERE, reason: Reason = "") -> None:
+    """Giữ lại một thông điệp hoặc lần gửi đang chờ; chỉ khóa (người bệnh) đó phải chờ theo."""
+    _each(config, ids, reason, repair.hold)
+
+
+@app.command("release")
+def release(ids: Ids, config: Config = HERE, reason: Reason = "") -> None:
+    """Cho đi tiếp việc đang bị giữ."""
+    _each(config, ids, reason, repair.release)
+
+
 @app.command("close")
 def close(
     ids: Ids,

@@ -59,7 +59,9 @@ def print_table(
     """Print rows; columns named in `right` (by index) hold numbers."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index in right else "left", overflow="fold")
+        table.add_column(
+            column, justify="right" if index in right else "left", overflow="fold", no_wrap=column == "mã", min_width=3
+        )
     for row in rows:
         table.add_row(*(_plain(str(cell)) for cell in row))
     console.print(table)

@@ -13,6 +13,11 @@ from signing.certificates import load_roots
 from signing.verify import report
 from signing.verify import verify as verify_signature
 
+_WARNINGS = {
+    "revocation not checked": "chưa kiểm tra thu hồi chứng thư (CRL/OCSP)",
+    "no signing time in the signature": "chữ ký không mang thời điểm ký",
+}
+
 
 def verify(
     files: Annotated[list[Path], typer.Argument(help="Tệp XML đã ký.", exists=True, dir_okay=False)],
@@ -43,7 +48,7 @@ def verify(
             console.print(f"[bold green]HỢP LỆ[/] {path}")
             console.print(f"  người ký: {verified.signer.name}; tổ chức: {verified.signer.organisation or '—'}")
             for warning in verified.warnings:
-                console.print(f"  [yellow]lưu ý:[/] {warning}")
+                console.print(f"  [yellow]lưu ý:[/] {_WARNINGS.get(warning, warning)}")
     if json:
         print_json(results)
     if not all(result["valid"] for result in results):

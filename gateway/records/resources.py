@@ -43,7 +43,8 @@ def save(
         if row is not None:
             old = json.loads(keyring.open(row.body, _row_name(*key, row.version)))
             authority = _AUTHORITY.get(key[0])
-            merged = overlay(old, resource, overwrite=authority is None or family in authority)
+            later = message_id >= row.message_id  # keys rise with time: mapping an old message again fills gaps only
+            merged = overlay(old, resource, overwrite=later and (authority is None or family in authority))
         body = json.canonical(merged)
         digest = keyring.search_key("resource", body.decode())
         if row is not None and row.digest == digest:

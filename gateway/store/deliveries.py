@@ -104,10 +104,11 @@ def move(
     """
     (target,) = {advance(DELIVERY, state, event) for state in sources(DELIVERY, event)}
     released = {} if event == "send" else RELEASED
+    told = {} if event == "close" else fault_values(fault)
     condition = [delivery.c.id == delivery_id, delivery.c.state.in_(sources(DELIVERY, event))]
     if owner is not None:
         condition.append(delivery.c.lease_owner == owner)
-    statement = delivery.update().where(*condition).values(state=target, **released, **fault_values(fault), **values)
+    statement = delivery.update().where(*condition).values(state=target, **released, **told, **values)
     return bool(connection.execute(statement).rowcount)
 
 

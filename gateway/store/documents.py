@@ -70,10 +70,11 @@ def take_unfinished(connection: Connection, *, owner: str, now: int, until: int,
 def move(connection: Connection, document_id: str, event: str, fault: Fault | None = None, **values: Any) -> bool:
     """Apply `event` to a document; False when its state does not allow it."""
     (target,) = {advance(DOCUMENT, state, event) for state in sources(DOCUMENT, event)}
+    told = {} if event == "close" else fault_values(fault)
     statement = (
         document.update()
         .where(document.c.id == document_id, document.c.state.in_(sources(DOCUMENT, event)))
-        .values(state=target, **RELEASED, **fault_values(fault), **values)
+        .values(state=target, **RELEASED, **told, **values)
     )
     return bool(connection.execute(statement).rowcount)
 

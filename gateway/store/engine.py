@@ -215,7 +215,10 @@ def open_store(url: str) -> Store:
 
     `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://user@host/db`. Raises StoreUnavailable.
     """
-    engine = make_engine(url)
+    try:
+        engine = make_engine(url)
+    except OSError as error:
+        raise StoreUnavailable(detail=type(error).__name__) from None
     try:
         migrate.upgrade(engine)
         if engine.dialect.name == "postgresql":

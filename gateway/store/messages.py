@@ -132,10 +132,11 @@ def move(connection: Connection, message_id: str, event: str, fault: Fault | Non
     """Apply `event` to a message; False when it was not in a state that allows it (somebody was faster)."""
     targets = {advance(MESSAGE, state, event) for state in sources(MESSAGE, event)}
     (target,) = targets
+    told = {} if event == "close" else fault_values(fault)
     statement = (
         message.update()
         .where(message.c.id == message_id, message.c.state.in_(sources(MESSAGE, event)))
-        .values(state=target, **RELEASED, **fault_values(fault), **values)
+        .values(state=target, **RELEASED, **told, **values)
     )
     return bool(connection.execute(statement).rowcount)
 

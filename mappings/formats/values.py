@@ -19,6 +19,16 @@ class Size(int):
     """A number of bytes, written `"20MB"`; units are powers of 1024."""
 
 
+class FileName(str):
+    """A path; a relative one counts from the folder of the configuration that names it."""
+
+    __slots__ = ()
+
+
+NO_FILE = FileName("")
+"""Default of a setting that names a file or none."""
+
+
 class Secret(str):
     """A secret resolved from `secret:name`; never shows itself in `repr`, logs or tracebacks with locals."""
 

@@ -18,7 +18,7 @@ import pkcs11
 from cryptography import x509
 from pkcs11 import exceptions as p11
 
-from mappings.formats.values import Secret
+from mappings.formats.values import FileName, Secret
 from signing import certificates
 from signing.faults import KeyUnavailable, KeyUnsuitable, NotAuthorised
 
@@ -27,7 +27,7 @@ _PIN_REFUSED = (p11.PinIncorrect, p11.PinInvalid, p11.PinLenRange, p11.PinLocked
 
 @dataclass(frozen=True)
 class Settings:
-    module: str
+    module: FileName
     """Path of the vendor's shared library."""
     token: str
     """Label of the token."""

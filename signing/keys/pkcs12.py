@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from mappings.formats.values import Secret
+from mappings.formats.values import FileName, Secret
 from signing import certificates
 from signing.faults import KeyUnavailable, KeyUnsuitable, NotAuthorised
 
@@ -23,7 +23,7 @@ _MAXIMUM_FILE_SIZE = 1024 * 1024
 
 @dataclass(frozen=True)
 class Settings:
-    file: str
+    file: FileName
     password: Secret
 
 

@@ -9,7 +9,6 @@ import functools
 import inspect
 import os
 import signal
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -85,4 +84,4 @@ if __name__ == "__main__":
     if plan:
         place, _, nth = plan.partition(":")
         plant(place, int(nth))
-    sys.exit(cli.main())
+    cli.main()

@@ -13,6 +13,7 @@ import pytest
 from connectors.contract import Outbound
 from connectors.destinations.folder import Destination, Settings
 from connectors.faults import FolderUnusable, Refused
+from mappings.formats.values import FileName
 
 BODY = b"<ClinicalDocument/>"
 DOCUMENT = Outbound(
@@ -27,7 +28,7 @@ DOCUMENT = Outbound(
 
 
 def destination(folder: Path) -> Destination:
-    return Destination("archive", Settings(str(folder)), lambda data: data)
+    return Destination("archive", Settings(FileName(folder)), lambda data: data)
 
 
 def test_a_document_is_one_file_and_a_repeat_the_same_receipt(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def exchange(address: tuple[str, int], wire: bytes, *, close_early: bool = False
     answer = {"": data.decode(errors="replace")}
     for segment in segments:
         if segment[0] == "MSA":
-            answer["code"], answer["to"] = segment[1], segment[2]
+            answer["code"] = segment[1]
         if segment[0] == "ERR":
             answer["err"] = "|".join(segment)
     return answer

@@ -46,8 +46,8 @@ def test_both_languages_have_the_same_codes() -> None:
 
 def test_texts_say_what_and_what_to_do() -> None:
     for language in ("vi", "en"):
-        for code in text.codes(language):  # type: ignore[arg-type]
-            said = text.text(code, language)  # type: ignore[arg-type]
+        for code in text.codes(language):
+            said = text.text(code, language)
             assert said.what
             assert said.do
             assert not said.what.endswith(".")
