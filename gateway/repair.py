@@ -122,6 +122,8 @@ def resend(connection: Connection, delivery_id: str, actor: str, reason: str, cl
 def confirm(connection: Connection, delivery_id: str, actor: str, reason: str, clock: Clock, reference: str) -> None:
     """Note that a person saw the document at the destination, under `reference`."""
     now = clock.now()
+    if deliveries.get(connection, delivery_id).state == "sending":
+        raise NotPossibleNow(delivery_id, "accept while sending")
     _do(
         connection,
         delivery_id,

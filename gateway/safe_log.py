@@ -32,6 +32,7 @@ class _Formatter(logging.Formatter):
 
 def configure(level: str = "INFO") -> None:
     """Log to standard error, one line per record, tracebacks reduced to places."""
+    logging.raiseExceptions = False  # a log line that fails would print its arguments
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -98,7 +98,7 @@ def postgres() -> Iterator[str]:
             cwd=folder,
         )
         try:
-            ready = [binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+            ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
             wait_until(lambda: subprocess.run(ready, check=False).returncode == 0)
             yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
         finally:

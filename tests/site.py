@@ -128,6 +128,10 @@ class NodeProcess:
         return self.process.wait(30)
 
 
+class DiedAtStart(AssertionError):
+    """A node ended before it listened: exit code and the end of its log."""
+
+
 def start_node(config: Path, module: str = "gateway.cli", **environment: str) -> NodeProcess:
     """Start `lienthong serve` and wait until it listens; its log is `config/node.log`."""
     with (config / "node.log").open("ab") as log:
@@ -140,8 +144,8 @@ def start_node(config: Path, module: str = "gateway.cli", **environment: str) ->
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
-        process.wait()
-        raise AssertionError((config / "node.log").read_text())
+        process.stdout.close()
+        raise DiedAtStart(process.wait(), (config / "node.log").read_text()[-2000:])
     return NodeProcess(config, process, json.loads(line)["listening"])
 
 

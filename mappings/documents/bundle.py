@@ -8,7 +8,6 @@ Standard: FHIR R4 §3.3 (documents)
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -18,6 +17,7 @@ from mappings.documents.clean import Cleaner
 from mappings.documents.context import Context
 from mappings.documents.form import Form
 from mappings.documents.record import Record
+from mappings.ids import resource_id
 from mappings.outcome import Resource
 from mappings.systems import LOINC
 
@@ -37,7 +37,7 @@ def facility_organization(record: Record, context: Context) -> list[Resource]:
     ]
     made: Resource = {
         "resourceType": "Organization",
-        "id": known[0]["id"] if known else _id("Organization", system, facility.code),
+        "id": known[0]["id"] if known else resource_id("Organization", system, facility.code),
         "identifier": [{"system": system, "value": facility.code}],
         "name": facility.name,
     }
@@ -49,15 +49,11 @@ def facility_organization(record: Record, context: Context) -> list[Resource]:
         return [made]
     above = {
         "resourceType": "Organization",
-        "id": _id("Organization", f"{context.systems.own}/governing-body", facility.governing_body),
+        "id": resource_id("Organization", f"{context.systems.own}/governing-body", facility.governing_body),
         "name": facility.governing_body,
     }
     made["partOf"] = {"reference": f"Organization/{above['id']}", "display": facility.governing_body}
     return [made, above]
-
-
-def _id(resource_type: str, system: str, value: str) -> str:
-    return hashlib.sha256(f"{resource_type}|{system}|{value}".encode()).hexdigest()[:32]
 
 
 def reference(resource: Resource, display: str = "") -> dict[str, Any]:

@@ -24,7 +24,7 @@ from mappings.hl7v2.datatypes import (
     xtn_to_contact_point,
 )
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.ids import resource_id
+from mappings.ids import resource_id
 
 _PHYSICAL_TYPE = "http://terminology.hl7.org/CodeSystem/location-physical-type"
 _LICENCE_TYPES = frozenset({"LN", "MD", "CCHN", "GPHN"})

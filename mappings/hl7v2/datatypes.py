@@ -99,20 +99,23 @@ def coding_system(name: str, context: Context) -> str:
     return context.systems.local(context.facility, f"code-{slug(name)}")
 
 
-def cwe_to_codeable_concept(cwe: Components, context: Context, table: str = "", system: str = "") -> Element | None:
+def cwe_to_codeable_concept(
+    cwe: Components, context: Context, table: str = "", system: str = "", called: frozenset[str] = frozenset()
+) -> Element | None:
     """Make a CodeableConcept of CWE, CE, CNE, CF, IS or ID.
 
-    `table` is a code table of ours whose targets replace codes of that HL7 table; `system` the URI when CWE.3 is empty.
+    `table` is a code table of ours whose targets replace codes of that HL7 table; `system` the URI when CWE.3 is empty or one
+    of the names, in capitals, that the list is `called`.
     """
     if not cwe:
         return None
     text = words(cwe.c(9)) or words(cwe.c(2))
     codings = []
-    first = _coding(cwe.c(1), cwe.c(2), cwe.c(3), cwe.c(7), context, table, system)
+    first = _coding(cwe.c(1), cwe.c(2), cwe.c(3), cwe.c(7), context, table, system, called)
     if first:
         codings.append(first)
     if cwe.c(4):
-        second = _coding(cwe.c(4), cwe.c(5), cwe.c(6), cwe.c(8), context, table, system)
+        second = _coding(cwe.c(4), cwe.c(5), cwe.c(6), cwe.c(8), context, table, system, called)
         if second:
             codings.append(second)
     if not text:
@@ -126,7 +129,14 @@ def cwe_to_coding(cwe: Components, context: Context, table: str = "", system: st
 
 
 def _coding(
-    code: str, display: str, name: str, version: str, context: Context, table: str, system: str
+    code: str,
+    display: str,
+    name: str,
+    version: str,
+    context: Context,
+    table: str,
+    system: str,
+    called: frozenset[str] = frozenset(),
 ) -> Element | None:
     code = code_of(code)
     if not code or len(code) > 120:
@@ -138,7 +148,7 @@ def _coding(
             if row:
                 return dict(row.coding())
             system = f"{V2_TABLE}{number}"
-    if name or not system:
+    if not system or (name and name.strip().upper() not in called):
         system = coding_system(name, context)
     return compact({"system": system, "version": code_of(version), "code": code, "display": words(display)})
 

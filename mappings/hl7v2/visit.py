@@ -11,19 +11,26 @@ from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import reference
 from mappings.hl7v2.datatypes import code_of, compact, joined, words
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.ids import resource_id
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.al1 import al1_to_allergy_intolerance
 from mappings.hl7v2.segments.dg1 import dg1_to_condition
 from mappings.hl7v2.segments.in1 import in1_to_coverage
 from mappings.hl7v2.segments.nk1 import nk1_to_related_person
 from mappings.hl7v2.segments.nte import nte_to_annotation
-from mappings.hl7v2.segments.obx import is_document, is_paper_field, obx_to_attachment, obx_to_observation
+from mappings.hl7v2.segments.obx import (
+    is_coded,
+    is_document,
+    is_paper_field,
+    obx_to_attachment,
+    obx_to_observation,
+    paper_list,
+)
 from mappings.hl7v2.segments.pd1 import pd1_to_patient
 from mappings.hl7v2.segments.pid import other_patient, pid_to_mother, pid_to_patient
 from mappings.hl7v2.segments.pr1 import pr1_to_procedure
 from mappings.hl7v2.segments.pv1 import pv1_to_encounter
 from mappings.hl7v2.segments.pv2 import pv2_to_encounter
+from mappings.ids import resource_id
 from mappings.outcome import Resource
 
 OCCUPATION_FIELDS = frozenset({"NGHE_NGHIEP", "MA_NGHE_NGHIEP"})
@@ -127,7 +134,7 @@ class Texts:
         """
         key = (code_of(obx.peek(3).c(1)), words(obx.peek(4).text), order)
         present = self._kept.get(key)
-        if present is not None and present.get("valueString"):
+        if present is not None and present.get("valueString") and not is_coded(obx):
             more = joined(obx[5].repetitions)
             for n in (2, 3, 4, 11, 14, 16):
                 _ = obx[n]
@@ -143,14 +150,22 @@ class Texts:
         return observation
 
 
-def _occupation(observation: dict[str, Any], field: str, draft: Draft) -> None:
+def _occupation(observation: Resource, field: str, draft: Draft) -> None:
+    """Keep the occupation with the person too; of code and words told apart both."""
     said = observation.get("valueString", "")
-    patient = draft.get(draft.patient)
-    url = f"{draft.context.systems.national}/StructureDefinition/vn-ext-occupation"
-    if said and all(extension["url"] != url for extension in patient.get("extension", [])):
-        system = f"{draft.context.systems.own}/CodeSystem/ma-nghe-nghiep"
+    value = observation.get("valueCodeableConcept")
+    if value is None and said:
+        system = paper_list(field, draft.context)
         value = {"coding": [{"system": system, "code": said}]} if field.startswith("MA_") else {"text": said}
-        patient.setdefault("extension", []).append({"url": url, "valueCodeableConcept": value})
+    if value is None:
+        return
+    url = f"{draft.context.systems.national}/StructureDefinition/vn-ext-occupation"
+    extensions = draft.get(draft.patient).setdefault("extension", [])
+    present = next((one for one in extensions if one["url"] == url), None)
+    if present is None:
+        extensions.append({"url": url, "valueCodeableConcept": dict(value)})
+    else:
+        present["valueCodeableConcept"] = value | present["valueCodeableConcept"]
 
 
 def observations(draft: Draft) -> None:

@@ -28,7 +28,7 @@ from gateway.store import schema
 from gateway.store.engine import make_engine
 from gateway.store.ids import uuid7
 from tests.crash.killing_node import PLACES
-from tests.site import PASSWORD, NodeProcess, destinations, start_node, write_site
+from tests.site import PASSWORD, DiedAtStart, NodeProcess, destinations, start_node, write_site
 
 OPEN = ("pending", "queued", "claimed", "sending", "uncertain")
 
@@ -66,7 +66,15 @@ class Hospital:
     plan: str = ""
 
     def start(self) -> None:
-        """Start a node, with the next kill planted."""
+        """Start a node, with the next kill planted; one that is killed before it listens counts too."""
+        while True:
+            try:
+                return self._start()
+            except DiedAtStart as died:
+                assert died.args[0] == -9, died.args[1]
+                self.fired.append(self.kills.pop(0))
+
+    def _start(self) -> None:
         environment: dict[str, str] = {}
         self.plan = self.kills[0] if self.kills else ""
         if self.plan and self.plan != "random":
@@ -80,7 +88,7 @@ class Hospital:
         """Start the node again when it was killed."""
         if self.node is None or self.node.process.poll() is not None:
             if self.node is not None:
-                assert self.node.process.returncode == -9, (self.config / "node.log").read_text()
+                assert self.node.process.returncode == -9, (self.config / "node.log").read_text()[-2000:]
                 self.fired.append(self.kills.pop(0))
                 if self.node.process.stdout is not None:
                     self.node.process.stdout.close()

@@ -25,7 +25,7 @@ TRIGGERS = ("SIU^S12",)
 
 
 def map_message(draft: Draft) -> None:
-    """Map an appointment.
+    """Map an appointment; the visit it was made in is its supporting information.
 
     Raises `MissingSegment` without SCH.
     """
@@ -39,6 +39,8 @@ def map_message(draft: Draft) -> None:
     appointment = sch_to_appointment(sch, draft)
     _resources(draft, appointment)
     observations(draft)
+    if draft.encounter:
+        appointment["supportingInformation"] = [reference(draft.encounter)]
     draft.add(_consistent(appointment))
 
 

@@ -10,9 +10,9 @@ from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import reference
 from mappings.hl7v2.datatypes import code_of, compact, concept, cwe_to_codeable_concept, words
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.ids import resource_id
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
+from mappings.ids import resource_id
 from mappings.outcome import Resource
 
 IGNORED = {1: SEQUENCE}

@@ -19,9 +19,9 @@ from mappings.hl7v2.datatypes import (
 )
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import cx_to_identifier
-from mappings.hl7v2.ids import resource_id
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING, SEQUENCE
+from mappings.ids import resource_id
 from mappings.outcome import Resource
 
 IGNORED = {

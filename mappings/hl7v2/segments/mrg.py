@@ -11,8 +11,8 @@ from mappings.hl7v2 import faults
 from mappings.hl7v2.datatypes import Components, Element, compact, words, xpn_to_human_name
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import cx_to_identifier, home_authority, kind_of
-from mappings.hl7v2.ids import resource_id
 from mappings.hl7v2.reader import Segment
+from mappings.ids import resource_id
 from mappings.outcome import Resource
 
 IGNORED = {

@@ -18,10 +18,10 @@ from mappings.hl7v2.datatypes import (
 )
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import cx_to_identifier
-from mappings.hl7v2.ids import resource_id
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.segments.pid import addresses, gender, telecoms
+from mappings.ids import resource_id
 from mappings.outcome import Resource
 
 IGNORED = {

@@ -21,6 +21,7 @@ from mappings.hl7v2.actors import (
     xcn_to_practitioner,
     xon_to_organization,
 )
+from mappings.hl7v2.context import Context
 from mappings.hl7v2.datatypes import (
     Element,
     code_of,
@@ -35,13 +36,14 @@ from mappings.hl7v2.datatypes import (
     period,
     quantity,
     reference_range,
+    slug,
     sn_to_value,
     words,
 )
 from mappings.hl7v2.draft import Draft, datetime_of
-from mappings.hl7v2.ids import resource_id
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
+from mappings.ids import resource_id
 from mappings.outcome import Resource
 from mappings.systems import V2_TABLE
 
@@ -70,6 +72,16 @@ _NATURE = "http://hl7.org/fhir/StructureDefinition/observation-nature-of-abnorma
 def is_paper_field(obx: Segment) -> bool:
     """Tell whether the segment carries the text of a field of QĐ 3176 (`OBX-3 = PP_DIEUTRI^…^QD3176`)."""
     return obx.peek(3).c(3).strip().upper() == "QD3176"
+
+
+def is_coded(obx: Segment) -> bool:
+    """Tell whether OBX-2 says that the value is a code."""
+    return code_of(obx.peek(2).text).upper() in _CODED_TYPES
+
+
+def paper_list(field: str, context: Context) -> str:
+    """Give the URI of the code list of a field of QĐ 3176: every coded field has a list of its own."""
+    return f"{context.systems.own}/CodeSystem/qd3176-{slug(field)}"
 
 
 def is_document(obx: Segment) -> bool:
@@ -199,12 +211,13 @@ def _interpretation(obx: Segment, draft: Draft) -> list[Element]:
 def _value(obx: Segment, kind: str, unit: Element, draft: Draft, paper: bool) -> Element:
     """Give `value[x]`, or `component` when a value that is not text repeats.
 
-    A number sent as text is a Quantity when a unit stands beside it: many LIS send every result as ST.
+    A number sent as text is a Quantity when a unit stands beside it: many LIS send every result as ST. A field of a paper is a
+    text or a code, whatever else OBX-2 says.
     """
     repetitions = obx[5].repetitions
     if not repetitions:
         return {}
-    if paper or kind in TEXT_TYPES:
+    if kind in TEXT_TYPES or (paper and kind not in _CODED_TYPES):
         if kind == "VR":
             text = " - ".join(part for part in (words(repetitions[0].c(1)), words(repetitions[0].c(2))) if part)
         else:
@@ -237,7 +250,7 @@ def _one(obx: Segment, kind: str, one: er7.Repetition, unit: Element, draft: Dra
         draft.notice(faults.NUMBER_UNREADABLE, obx.where(5))
         return _as_text(one)
     if kind in _CODED_TYPES:
-        found = cwe_to_codeable_concept(one, draft.context)
+        found = _code(obx, one, draft.context)
         return ("valueCodeableConcept", found) if found else None
     if kind == "SN":
         value = sn_to_value(one, unit)
@@ -264,6 +277,15 @@ def _one(obx: Segment, kind: str, one: er7.Repetition, unit: Element, draft: Dra
         )
         return ("valueRange", limits) if limits else _as_text(one)
     return _as_text(one)
+
+
+def _code(obx: Segment, one: er7.Repetition, context: Context) -> Element | None:
+    """Read a coded value; of a field of a paper by the field's own list, unless another is named."""
+    if not is_paper_field(obx):
+        return cwe_to_codeable_concept(one, context)
+    field = code_of(obx[3].c(1))
+    called = frozenset({field.upper(), "QD3176", "L"})
+    return cwe_to_codeable_concept(one, context, system=paper_list(field, context), called=called)
 
 
 def _as_text(one: er7.Repetition) -> tuple[str, Any] | None:

@@ -27,9 +27,9 @@ from mappings.hl7v2.datatypes import (
 )
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import PATIENT_TYPES, cx_to_identifier, home_authority, kind_of
-from mappings.hl7v2.ids import resource_id
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
+from mappings.ids import resource_id
 from mappings.outcome import Resource
 from mappings.systems import V2_TABLE
 

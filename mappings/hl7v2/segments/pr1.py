@@ -17,9 +17,9 @@ from mappings.hl7v2.datatypes import (
     words,
 )
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.ids import resource_id
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING, SEQUENCE
+from mappings.ids import resource_id
 from mappings.outcome import Resource
 from mappings.systems import V2_TABLE
 

@@ -21,8 +21,8 @@ from mappings.hl7v2.datatypes import (
     xtn_to_contact_point,
 )
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.ids import resource_id
 from mappings.hl7v2.reader import Segment
+from mappings.ids import resource_id
 from mappings.systems import V2_TABLE
 
 IGNORED = {

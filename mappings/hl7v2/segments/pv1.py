@@ -13,9 +13,9 @@ from mappings.hl7v2.actors import pl_to_location, practitioners, reference, this
 from mappings.hl7v2.datatypes import Element, code_of, compact, concept, cwe_to_codeable_concept, period, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import cx_to_identifier
-from mappings.hl7v2.ids import resource_id
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING, SEQUENCE
+from mappings.ids import resource_id
 from mappings.outcome import Resource
 from mappings.systems import V2_TABLE
 

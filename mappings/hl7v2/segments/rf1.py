@@ -12,8 +12,8 @@ from mappings import codes
 from mappings.hl7v2.actors import reference
 from mappings.hl7v2.datatypes import Element, code_of, compact, cwe_to_codeable_concept, ei_to_identifier, period
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.ids import resource_id
 from mappings.hl7v2.reader import Segment
+from mappings.ids import resource_id
 from mappings.systems import V2_TABLE
 
 IGNORED = {

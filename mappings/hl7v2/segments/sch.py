@@ -12,9 +12,9 @@ from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import practitioners
 from mappings.hl7v2.datatypes import Element, compact, cwe_to_codeable_concept, ei_to_identifier, nm_to_count
 from mappings.hl7v2.draft import Draft, datetime_of
-from mappings.hl7v2.ids import resource_id
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import LEDGER
+from mappings.ids import resource_id
 
 IGNORED = {
     3: "occurrence number; each occurrence has its own filler number",

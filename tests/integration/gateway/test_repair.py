@@ -146,12 +146,7 @@ def test_what_is_not_signed_is_not_sent_again(ledger: Ledger, state: str) -> Non
     expect(ledger, "delivery", repair.resend, "resend", "")
 
 
-ON_THE_WIRE = pytest.param(
-    "sending", marks=pytest.mark.xfail(strict=True, reason="repair.confirm settles a delivery that is on the wire")
-)
-
-
-@pytest.mark.parametrize("state", [ON_THE_WIRE, *(state for state in DELIVERY_STATES if state != "sending")])
+@pytest.mark.parametrize("state", DELIVERY_STATES)
 def test_a_delivery_is_confirmed_by_a_person(ledger: Ledger, state: str) -> None:
     ledger.put(document="signed", delivery=state)
     became = "accepted" if state in ("uncertain", "error") else ""

@@ -119,7 +119,6 @@ def test_libraries_that_log_addresses_are_quiet(name: str) -> None:
         assert log.isEnabledFor(logging.INFO)
 
 
-@pytest.mark.xfail(strict=True, reason="safe_log.configure leaves logging.raiseExceptions on")
 def test_a_log_line_that_cannot_be_written_does_not_show_its_arguments() -> None:
     with logging_as_a_node() as (log, text):
         log.info("%d messages", NAME)

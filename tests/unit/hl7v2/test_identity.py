@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mappings.hl7v2 import Context
-from mappings.hl7v2.ids import resource_id
+from mappings.ids import resource_id
 from mappings.systems import Systems
 from tests.unit.hl7v2.samples import PV1, line, mapped, only
 

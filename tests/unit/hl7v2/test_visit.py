@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mappings.hl7v2.ids import resource_id
+from mappings.ids import resource_id
 from tests.unit.hl7v2.samples import PID, PV1, every, line, mapped, only
 
 SID = "https://lienthong.vn/fhir/sid/01032"

@@ -1,4 +1,4 @@
-"""Make resource ids from business identifiers: the same input gives the same resource."""
+"""Make resource ids from business identifiers: the same input gives the same resource, whichever room makes it."""
 
 from __future__ import annotations
 
