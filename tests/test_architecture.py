@@ -28,6 +28,7 @@ STEPS = (
         "gateway.intake",
         "gateway.pipeline",
         "gateway.steps",
+        "gateway.pool",
         "gateway.repair",
         "gateway.probes",
         "gateway.signing_desk",

@@ -17,7 +17,9 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import queue
+import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -37,9 +39,13 @@ T = TypeVar("T")
 
 MAX_GROUP = 512
 """Units in one transaction at most; bounds the work that one failing unit makes the others repeat."""
+QUIET_S = 0.5
 READERS = 4
-_WAL_PAGES = 8000
-"""Pages of log (32 MB) between checkpoints: each one makes some commit wait for a second fsync."""
+SWITCH_S = 0.0005
+"""Longest turn of one thread while another waits; at Python's 5 ms a commit that is done waits for a busy event loop."""
+_WAL_PAGES = 50_000
+"""Pages of log (200 MB) at which a commit waits for a checkpoint, should the one beside it not keep up."""
+_CHECKPOINT_S = 1.0
 _STOP = object()
 
 
@@ -51,9 +57,16 @@ class Store:
         self._reading = engine.execution_options(reading=True)
         self.dialect = engine.dialect.name
         self._units: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._later: deque[_Unit] = deque()
+        self._connection: Connection | None = None
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
         self._writer = threading.Thread(target=self._write_loop, name="store-write", daemon=True)
+        sys.setswitchinterval(SWITCH_S)
         self._writer.start()
+        self._closing = threading.Event()
+        self._checkpointer = threading.Thread(target=self._checkpoint_loop, name="store-checkpoint", daemon=True)
+        if self.dialect == "sqlite":
+            self._checkpointer.start()
         self._locks: list[Any] = []
 
     async def write(self, unit: Callable[[Connection], T]) -> T:
@@ -74,11 +87,12 @@ class Store:
         return await future
 
     def post(self, function: Callable[[Connection, list[S]], Any], item: S) -> None:
-        """Run `function` on all items that wait for it, in some coming transaction; nobody waits, a failure is dropped.
+        """Run `function` on all items that wait for it, with the next transaction or within half a second of quiet.
 
-        For facts that are nice to have (the moment an answer left), never for a promise.
+        Nobody waits and a failure is dropped: for facts that are nice to have (the moment an answer left), never for a
+        promise. It does not make a transaction of its own while others come, so it costs no fsync.
         """
-        self._units.put(_Unit(function, item, None, None))
+        self._later.append(_Unit(function, item, None, None))
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run `query` on a reading connection; it sees everything that was resolved before."""
@@ -122,6 +136,9 @@ class Store:
         self._locks.append(lock)
 
     def close(self) -> None:
+        self._closing.set()
+        if self._checkpointer.is_alive():
+            self._checkpointer.join()
         self._units.put(_STOP)
         self._writer.join()
         self._readers.shutdown()
@@ -132,20 +149,51 @@ class Store:
     def _write_loop(self) -> None:
         stopping = False
         while not stopping:
-            first = self._units.get()
-            if first is _STOP:
-                return
-            group = [first]
-            while len(group) < MAX_GROUP:
+            try:
+                group = [self._units.get(timeout=QUIET_S)]
+            except queue.Empty:
+                group = []
+            while group and group[-1] is not _STOP and len(group) < MAX_GROUP:
                 try:
-                    item = self._units.get_nowait()
+                    group.append(self._units.get_nowait())
                 except queue.Empty:
                     break
-                if item is _STOP:
-                    stopping = True
-                    break
-                group.append(item)
-            _resolve(self._commit(group))
+            if group and group[-1] is _STOP:
+                stopping = True
+                group.pop()
+            group += [self._later.popleft() for _ in range(min(len(self._later), MAX_GROUP))]
+            if group:
+                _resolve(self._commit(group))
+        self._stop_writing()
+
+    def _checkpoint_loop(self) -> None:
+        """Carry SQLite's log over into the database beside the writer, which then does not have to stop for it."""
+        connection = self.engine.raw_connection()
+        try:
+            while not self._closing.wait(_CHECKPOINT_S):
+                cursor = connection.cursor()
+                try:
+                    cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                except self.engine.dialect.loaded_dbapi.Error:
+                    continue  # the writer's own limit stays
+                finally:
+                    cursor.close()
+        finally:
+            connection.close()
+
+    def _writing(self) -> Connection:
+        """Return the writer's own connection, which it keeps until something fails on it."""
+        if self._connection is None:
+            self._connection = self.engine.connect()
+        return self._connection
+
+    def _stop_writing(self) -> None:
+        if self._connection is not None:
+            try:
+                self._connection.close()
+            except SQLAlchemyError:
+                self._connection.invalidate()
+            self._connection = None
 
     def _commit(self, group: list[_Unit]) -> list[_Unit]:
         """Run a group in one transaction, its members one by one when that fails; return them with their outcomes."""
@@ -153,12 +201,14 @@ class Store:
         for unit in group:
             kinds.setdefault(unit.function, []).append(unit)
         try:
-            with self.engine.begin() as connection:
+            connection = self._writing()
+            with connection.begin():
                 for function, units in kinds.items():
                     results = function(connection, [unit.item for unit in units])
                     for unit, result in zip(units, results or [None] * len(units), strict=True):
                         unit.result = result
         except Exception as error:  # noqa: BLE001 - handed to the callers
+            self._stop_writing()
             if len(group) == 1:
                 group[0].error = _unavailable(error) if isinstance(error, SQLAlchemyError) else error
             else:

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection, Row
 from gateway.faults import ControlIdReused, NothingThere
 from gateway.states import MESSAGE, advance, sources
 from gateway.store.leases import RELEASED, take
+from gateway.store.raw import Raw
 from gateway.store.schema import coverage, message, message_body
 from mappings.formats.faults import Fault
 
@@ -54,6 +55,10 @@ def insert_all(connection: Connection, batch: list[NewMessage]) -> list[Earlier 
 
     The same bytes again become a `duplicate`; other bytes under a used control id go to the error queue (promise P3).
     """
+    bodies = [{"message_id": new.id, "body": new.body} for new in batch]
+    if _INSERT.attempt(connection, [_values(new) for new in batch]):
+        _INSERT_BODY.run(connection, bodies)
+        return [None] * len(batch)
     keys = [new.dedupe_key for new in batch if new.dedupe_key is not None]
     taken: dict[bytes, Earlier] = {}
     if keys:
@@ -68,9 +73,21 @@ def insert_all(connection: Connection, batch: list[NewMessage]) -> list[Earlier 
             taken[new.dedupe_key] = Earlier(new.id, new.sha256, new.answer)
         values.append(_values(new) if earlier is None else _repeat_values(new, earlier))
         outcomes.append(earlier)
-    connection.execute(message.insert(), values)
-    connection.execute(message_body.insert(), [{"message_id": new.id, "body": new.body} for new in batch])
+    _INSERT.run(connection, values)
+    _INSERT_BODY.run(connection, bodies)
     return outcomes
+
+
+_INSERTED = (
+    *("id", "channel", "received_at", "peer", "sender", "control_id", "type", "version", "size", "sha256"),
+    *("dedupe_key", "repeats_id", "order_key", "state", "answer", "due_at"),
+    *("fault_code", "fault_where", "fault_detail"),
+)
+_INSERT = Raw(message.insert(), _INSERTED)
+_INSERT_BODY = Raw(message_body.insert(), ("message_id", "body"))
+_ANSWERED = Raw(
+    message.update().where(message.c.id == sa.bindparam("row_id")).values(answered_at=sa.bindparam("at")),
+)
 
 
 def _repeat_values(new: NewMessage, earlier: Earlier) -> dict[str, Any]:
@@ -111,10 +128,7 @@ def fault_values(fault: Fault | None) -> dict[str, Any]:
 
 def answered_all(connection: Connection, ids_and_instants: list[tuple[str, int]]) -> None:
     """Note when answers were handed to the network."""
-    connection.execute(
-        message.update().where(message.c.id == sa.bindparam("row_id")).values(answered_at=sa.bindparam("at")),
-        [{"row_id": row_id, "at": at} for row_id, at in ids_and_instants],
-    )
+    _ANSWERED.run(connection, [{"row_id": row_id, "at": at} for row_id, at in ids_and_instants])
 
 
 def take_received(connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:

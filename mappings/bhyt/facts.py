@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mappings import codes
-from mappings.bhyt.sheet import Sheet, licence_of, number_of, told, told_code, told_time
+from mappings.bhyt.sheet import Sheet, licence_of, number_of, told, told_code, told_number, told_time
 from mappings.documents import wording
 from mappings.documents.record import icd10, relation_codes
 from mappings.formats import dates
@@ -139,6 +139,18 @@ def ethnicity(sheet: Sheet) -> str:
     return next((c["code"] for c in codings if "ethnicity" in c.get("system", "") and c.get("code", "") in table), "")
 
 
+def occupation(sheet: Sheet) -> str:
+    """Give MA_NGHE_NGHIEP: told, else the code that the person's occupation has in the field's own list."""
+    codings = (
+        coding
+        for one in sheet.patient.get("extension", [])
+        if one.get("url", "").endswith("occupation")
+        for coding in one.get("valueCodeableConcept", {}).get("coding", [])
+    )
+    own = next((c["code"] for c in codings if "ma-nghe-nghiep" in c.get("system", "") and c.get("code")), "")
+    return told_code("MA_NGHE_NGHIEP")(sheet) or own
+
+
 def residence(sheet: Sheet) -> str:
     return wording.address(sheet.patient)
 
@@ -236,7 +248,7 @@ def _facility(sheet: Sheet, organization: Resource) -> str:
 
 def head_licence(sheet: Sheet) -> str:
     """Give MA_TTDV: told, else the licence of the head that the facility's settings name."""
-    return told("MA_TTDV")(sheet) or sheet.head
+    return told_number("MA_TTDV")(sheet) or sheet.head
 
 
 def doctor_licence(sheet: Sheet) -> str:

@@ -68,13 +68,26 @@ def told_code(name: str) -> FieldSource:
     """Take the code of a field; of one told as text the text, if it may be a code."""
 
     def source(sheet: Sheet) -> str:
-        observation = sheet.record.field_observation(name, sheet.encounter) or {}
-        codings = observation.get("valueCodeableConcept", {}).get("coding", [])
         text = sheet.record.field(name, sheet.encounter)
-        spelled = text if text and " " not in text else ""
-        return next((coding["code"] for coding in codings if coding.get("code")), spelled)
+        return _codes(sheet, name) or (text if " " not in text else "")
 
     return source
+
+
+def told_number(name: str) -> FieldSource:
+    """Take the code of a field, several joined with `;`; of one told as text the text, whatever it is."""
+
+    def source(sheet: Sheet) -> str:
+        return _codes(sheet, name) or sheet.record.field(name, sheet.encounter)
+
+    return source
+
+
+def _codes(sheet: Sheet, name: str) -> str:
+    parts = sheet.record.field_parts(name, sheet.encounter)
+    codings = (part.get("valueCodeableConcept", {}).get("coding", []) for part in parts)
+    found = (next((coding["code"] for coding in one if coding.get("code")), "") for one in codings)
+    return ";".join(code for code in found if code)
 
 
 def told_day(name: str) -> FieldSource:

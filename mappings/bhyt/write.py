@@ -1,8 +1,8 @@
 """Write a table of QĐ 3176 from a paper of ours.
 
 Every field of the table is written, in its order, an empty one as `<X/>`. Fields come from the paper alone, so that the table
-and what was signed say the same; only the head of the facility, whom no message names, comes from outside. XML1 is written without
-its money: enough for the portal to take the file, not to settle a visit.
+and what was signed say the same; only the head of the facility, whom no message names, comes from outside. XML1 is written
+without its money: enough for the portal to take the file, not to settle a visit.
 
 Standard: QĐ 3176/QĐ-BYT
 Requirement: S3.15
@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape
 from mappings.bhyt import facts, results
 from mappings.bhyt.envelope import envelope
 from mappings.bhyt.faults import FieldInvalid, FieldMissing, FieldTooLong, PaperNotInsured
-from mappings.bhyt.sheet import FieldSource, Sheet, nothing, told, told_all, told_code, told_day, told_time
+from mappings.bhyt.sheet import FieldSource, Sheet, nothing, told, told_all, told_code, told_day, told_number, told_time
 from mappings.bhyt.tables import Table, table
 from mappings.documents.record import Record, value_text
 from mappings.formats.faults import DateInvalid
@@ -81,7 +81,7 @@ XML7: Mapping[str, FieldSource] = {
     "NGAY_CT": facts.left_on,
     "MA_CHA": facts.father_number,
     "MA_ME": facts.mother_number,
-    "MA_THE_TAM": told("MA_THE_TAM"),
+    "MA_THE_TAM": told_number("MA_THE_TAM"),
     "HO_TEN_CHA": facts.father_name,
     "HO_TEN_ME": facts.mother_name,
     "SO_NGAY_NGHI": told("SO_NGAY_NGHI"),
@@ -95,14 +95,14 @@ XML13: Mapping[str, FieldSource] = {
     "SO_CHUYENTUYEN": facts.register_number,
     "GIAY_CHUYEN_TUYEN": facts.referral_number,
     "MA_CSKCB": facts.facility,
-    "MA_CSKCB_DI": told("MA_CSKCB_DI"),
+    "MA_CSKCB_DI": told_number("MA_CSKCB_DI"),
     "MA_CSKCB_DEN": facts.receiver,
     "HO_TEN": facts.full_name,
     "NGAY_SINH": facts.born_at,
     "GIOI_TINH": facts.sex,
     "MA_QUOCTICH": facts.nationality,
     "MA_DANTOC": facts.ethnicity,
-    "MA_NGHE_NGHIEP": told_code("MA_NGHE_NGHIEP"),
+    "MA_NGHE_NGHIEP": facts.occupation,
     "DIA_CHI": facts.residence,
     "MA_THE_BHYT": facts.card_numbers,
     "GT_THE_DEN": facts.card_ends,
@@ -116,7 +116,7 @@ XML13: Mapping[str, FieldSource] = {
     "PP_DIEUTRI": told("PP_DIEUTRI"),
     "MA_BENH_CHINH": facts.main_disease,
     "MA_BENH_KT": facts.other_diseases,
-    "MA_BENH_YHCT": told("MA_BENH_YHCT"),
+    "MA_BENH_YHCT": told_number("MA_BENH_YHCT"),
     "TINH_TRANG_CT": told("TINH_TRANG_CT"),
     "MA_LOAI_RV": facts.discharge_kind,
     "MA_LYDO_CT": facts.referral_reason,
@@ -145,7 +145,7 @@ XML14: Mapping[str, FieldSource] = {
     "CHAN_DOAN_RV": facts.diagnosis_text,
     "MA_BENH_CHINH": facts.main_disease,
     "MA_BENH_KT": facts.other_diseases,
-    "MA_BENH_YHCT": told("MA_BENH_YHCT"),
+    "MA_BENH_YHCT": told_number("MA_BENH_YHCT"),
     "MA_DOITUONG_KCB": told_code("MA_DOITUONG_KCB"),
     "MA_BAC_SI": facts.doctor_licence,
     "MA_TTDV": facts.head_licence,
@@ -161,15 +161,22 @@ XML1: Mapping[str, FieldSource] = {
     "GIOI_TINH": facts.sex,
     "MA_QUOCTICH": facts.nationality,
     "MA_DANTOC": facts.ethnicity,
+    "MA_NGHE_NGHIEP": facts.occupation,
     "DIA_CHI": facts.residence,
     "MA_THE_BHYT": facts.card_numbers,
     "GT_THE_DEN": facts.card_ends,
     "CHAN_DOAN_RV": facts.diagnosis_text,
     "MA_BENH_CHINH": facts.main_disease,
     "MA_BENH_KT": facts.other_diseases,
+    "MA_BENH_YHCT": told_number("MA_BENH_YHCT"),
+    "MA_DOITUONG_KCB": told_code("MA_DOITUONG_KCB"),
     "NGAY_VAO": facts.came_at,
+    "NGAY_VAO_NOI_TRU": facts.admitted_at,
     "NGAY_RA": facts.left_at,
     "PP_DIEU_TRI": told("PP_DIEUTRI"),
+    "KET_QUA_DTRI": told_code("KET_QUA_DTRI"),
+    "MA_LOAI_RV": facts.discharge_kind,
+    "MA_KHOA": told_code("MA_KHOA"),
     "MA_CSKCB": facts.facility,
     "MA_TTDV": facts.head_licence,
 }

@@ -10,6 +10,20 @@ from mappings.documents.context import Context
 from mappings.documents.record import Record, icd10, relation_codes
 from mappings.outcome import Resource
 
+INSURANCE = (
+    "MA_QUOCTICH",
+    "MA_NGHE_NGHIEP",
+    "MA_BENH_YHCT",
+    "MA_DOITUONG_KCB",
+    "NGAY_VAO_NOI_TRU",
+    "KET_QUA_DTRI",
+    "MA_LOAI_RV",
+    "MA_KHOA",
+    "MA_TTDV",
+)
+"""Told fields of the insurance summary of a visit, which goes with every paper (XML1 of QĐ 3176). Papers carry them as entries,
+printed or not, so that what is signed holds everything its insurance rendition says."""
+
 _CHILD = 16
 _RELATIONS = {"FTH": "cha", "MTH": "mẹ", "GUARD": "người giám hộ", "GRD": "người giám hộ"}
 

@@ -14,13 +14,11 @@ from mappings.documents.record import Record
 from mappings.outcome import Resource
 
 TRIGGERS = frozenset({"ADT^A03"})
-_PERSON = ("NGHE_NGHIEP", "MA_NGHE_NGHIEP", "NGAYCAP_CCCD")
-_STAY = (
+_PERSON = ("NGHE_NGHIEP", "NGAYCAP_CCCD")
+_INSURANCE = (
+    *content.INSURANCE,
     "SO_LUU_TRU",
-    "MA_KHOA",
     "MA_KHOA_RV",
-    "MA_LOAI_RV",
-    "KET_QUA_DTRI",
     "MA_DINH_CHI_THAI",
     "NGUYENNHAN_DINHCHI",
     "THOIGIAN_DINHCHI",
@@ -29,9 +27,8 @@ _STAY = (
     "NGOAITRU_TUNGAY",
     "NGOAITRU_DENNGAY",
     "MA_THE_TAM",
-    "MA_TTDV",
 )
-"""Told fields that only the insurance rendition uses; they travel as entries."""
+"""Told fields of table 7, and of the insurance summary; they travel as entries."""
 
 
 def subjects(resources: Sequence[Resource]) -> list[str]:
@@ -71,7 +68,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
                 *cards,
                 *record.fields(_PERSON, encounter),
             ],
-            "stay": [encounter, *record.fields(_STAY, encounter)],
+            "stay": [encounter, *record.fields(_INSURANCE, encounter)],
             "diagnosis": conditions,
             "treatment": record.fields(["PP_DIEUTRI"], encounter),
             "notes": record.fields(["GHI_CHU"], encounter),

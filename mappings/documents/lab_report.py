@@ -81,7 +81,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
         },
         entries={
             "person": [patient, *content.guardians(record, patient, issued), *cards],
-            "request": [request] if request else [],
+            "request": [*([request] if request else []), *record.fields(content.INSURANCE, encounter)],
             "specimen": specimens,
             "results": [subject, *results],
         },

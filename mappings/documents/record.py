@@ -93,8 +93,13 @@ class Record:
 
     def field(self, code: str, encounter: Resource | None) -> str:
         """Give the text of a field of QĐ 3176 told about a visit (or about none); the latest when told more than once."""
+        texts = (value_text(part) for part in self.field_parts(code, encounter))
+        return "; ".join(text for text in texts if text)
+
+    def field_parts(self, code: str, encounter: Resource | None) -> list[Resource]:
+        """Give what carries the values of a field: the Observation, or its components when several codes were told."""
         found = self.field_observation(code, encounter)
-        return value_text(found) if found else ""
+        return list(found.get("component", [found])) if found else []
 
     def coded_field(self, code: str, encounter: Resource | None) -> tuple[str, str]:
         """Give code and meaning of a coded field, also when it came as the text `code^meaning^system`."""
@@ -127,7 +132,7 @@ class Record:
 
     def fields(self, codes: Iterable[str], encounter: Resource | None) -> list[Resource]:
         """Give the Observations of several fields, each once."""
-        found = (self.field_observation(code, encounter) for code in codes)
+        found = (self.field_observation(code, encounter) for code in dict.fromkeys(codes))
         return [observation for observation in found if observation]
 
     def diagnoses(self, encounter: Resource | None) -> list[Resource]:

@@ -15,8 +15,8 @@ from mappings.outcome import Resource
 
 TRIGGERS = frozenset({"SIU^S12"})
 _CODES = frozenset({"FOLLOWUP", "KHAMLAI", "RECHECK"})
-_INSURANCE = ("SO_GIAYHEN_KL", "NGAY_VAO_NOI_TRU", "MA_BENH_YHCT", "MA_DOITUONG_KCB", "MA_TTDV")
-"""Told fields that only the insurance rendition uses; they travel as entries."""
+_INSURANCE = (*content.INSURANCE, "SO_GIAYHEN_KL", "SO_LUU_TRU")
+"""Told fields of table 14, and of the insurance summary; they travel as entries."""
 _INPATIENT = frozenset({"IMP", "ACUTE", "NONAC"})
 
 

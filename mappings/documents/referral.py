@@ -16,19 +16,10 @@ from mappings.outcome import Resource
 TRIGGERS = frozenset({"REF^I12"})
 _REFERRAL = "3457005"
 _SUMMARY = ("DAU_HIEU_LS", "QT_BENHLY", "TOMTAT_KQ", "PP_DIEUTRI", "TEN_THUOC", "TINH_TRANG_CT")
-_INSURANCE = (
-    "SO_HOSO",
-    "GIAY_CHUYEN_TUYEN",
-    "MA_CSKCB_DI",
-    "NGAY_VAO_NOI_TRU",
-    "MA_BENH_YHCT",
-    "MA_LOAI_RV",
-    "MA_QUOCTICH",
-    "MA_TTDV",
-)
-"""Told fields that only the insurance rendition uses; they travel as entries."""
+_INSURANCE = (*content.INSURANCE, "SO_HOSO", "SO_LUU_TRU", "GIAY_CHUYEN_TUYEN", "MA_CSKCB_DI")
+"""Told fields of table 13, and of the insurance summary; they travel as entries."""
 _TRANSFER = ("MA_LYDO_CT", "HUONG_DIEU_TRI", "PHUONGTIEN_VC", "HOTEN_NGUOI_HT", "CHUCDANH_NGUOI_HT", "GIA_TRI_01_NAM")
-_PERSON = ("NGHE_NGHIEP", "MA_NGHE_NGHIEP", "NOI_LAM_VIEC", "DON_VI", "SO_CHUYENTUYEN")
+_PERSON = ("NGHE_NGHIEP", "NOI_LAM_VIEC", "DON_VI", "SO_CHUYENTUYEN")
 
 
 def subjects(resources: Sequence[Resource]) -> list[str]:

@@ -115,8 +115,10 @@ class Results:
             return
         if is_paper_field(obx):
             observation = self._texts.take(obx, order.key if order else "")
-            if observation and order and words(obx.peek(3).c(1)) == "KET_LUAN" and observation.get("valueString"):
-                order.report["conclusion"] = observation["valueString"]
+            if observation and order and words(obx.peek(3).c(1)) == "KET_LUAN":
+                coded = observation.get("valueCodeableConcept", {})
+                said = observation.get("valueString") or coded.get("text", "")
+                order.report |= {"conclusion": said} if said else {}
         else:
             key, effective = (order.key, order.effective) if order else ("", "")
             observation = obx_to_observation(obx, self._draft, key, effective)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 import psycopg
 import pytest
@@ -20,6 +21,7 @@ from gateway.store import deliveries, documents, messages, resources, schema
 from gateway.store.engine import make_engine
 from gateway.store.ids import uuid7
 from gateway.store.migrate import upgrade
+from gateway.store.raw import Raw
 from gateway.store.schema import metadata
 
 MESSAGES = 4000
@@ -179,10 +181,18 @@ def statements(engine: Engine, act: Callable[[Connection], object]) -> list[Stat
         if not statement.startswith("INSERT"):
             caught.append((statement, parameters[0] if many else parameters))
 
+    bound = Raw._bound
+
+    def noting(self: Raw, connection: Connection, rows: Any) -> tuple[str, list[Any]]:
+        text, values = bound(self, connection, rows)
+        note(None, None, text, values, None, True)
+        return text, values
+
     with engine.connect() as connection, connection.begin() as transaction:
         event.listen(engine, "before_cursor_execute", note)
         try:
-            act(connection)
+            with mock.patch.object(Raw, "_bound", noting):
+                act(connection)
         finally:
             event.remove(engine, "before_cursor_execute", note)
             transaction.rollback()

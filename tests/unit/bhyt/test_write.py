@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
 from lxml import etree
 
-from mappings.bhyt import TABLE_OF_PAPER, paper_name, paper_to_gdbhyt
+from mappings.bhyt import TABLE_OF_PAPER, paper_name, paper_to_envelope, paper_to_gdbhyt, read
 from mappings.bhyt.faults import FieldInvalid, FieldMissing, FieldTooLong, PaperNotInsured
+from mappings.bhyt.sheet import Sheet
 from mappings.bhyt.tables import table
 from mappings.bhyt.write import DECLARATION, SOURCES
-from mappings.documents import compose
+from mappings.documents import PAPERS, compose
+from mappings.documents.record import Record
 from mappings.formats.faults import Fault
 from mappings.systems import DEFAULT
 from tests.unit.bhyt import bundles
@@ -339,6 +343,116 @@ def test_all_missing_fields_are_listed() -> None:
     with pytest.raises(FieldMissing) as caught:
         paper_to_gdbhyt(bundle)
     assert caught.value.detail == "PP_DIEUTRI, MA_TTDV"
+
+
+MONEY = re.compile(r"T_\w+|NGAY_TTOAN|NAM_QT|THANG_QT")
+
+
+@pytest.mark.parametrize("make", bundles.PAPERS)
+def test_the_file_of_a_paper_is_the_summary_and_the_papers_table(make: Make) -> None:
+    bundle = make()
+    name = TABLE_OF_PAPER[paper_name(bundle)]
+    file = paper_to_envelope(bundle, facility="01999", made_on=date(2026, 11, 6), head=HEAD)
+    found = read(file)
+    assert (found.facility, found.made_on, found.signed, len(found.visits)) == ("01999", date(2026, 11, 6), False, 1)
+    assert b"<NGAYLAP>20261106</NGAYLAP><SOLUONGHOSO>1</SOLUONGHOSO>" in file
+    assert file.endswith(b"<CHUKYDONVI/></GIAMDINHHS>")
+    assert [each for each, _ in found.visits[0]] == ["XML1", name]
+    (summary,) = rows(found.visits[0][0][1], "XML1")
+    assert found.visits[0][1][1] == paper_to_gdbhyt(bundle, head=HEAD)
+    assert {row["MA_LK"] for row in rows(found.visits[0][1][1], name)} == {summary["MA_LK"]} == {"LK1"}
+    money = [field for field in summary if MONEY.fullmatch(field)]
+    assert len(money) == 12
+    assert not any(summary[field] for field in money)
+
+
+def test_the_summary_says_what_the_paper_knows() -> None:
+    fields = [
+        told("MA_NGHE_NGHIEP", "Nông dân", "61"),
+        told("KET_QUA_DTRI", "Đỡ", "2"),
+        told("MA_DOITUONG_KCB", "Đúng tuyến", "1.1"),
+        told("MA_TTDV", "Lê Trưởng", "000009/HNO-GPHN"),
+    ]
+    file = paper_to_envelope(discharge_paper(*fields), facility="01999", made_on=date(2026, 11, 6))
+    (summary,) = rows(read(file).visits[0][0][1], "XML1")
+    assert filled(summary) == {
+        "MA_LK": "LK1",
+        "STT": "1",
+        "MA_BN": "BN1",
+        "HO_TEN": "Nông Thị <Mẫu> & Con",
+        "NGAY_SINH": "198000000000",
+        "GIOI_TINH": "2",
+        "MA_QUOCTICH": "000",
+        "MA_DANTOC": "02",
+        "MA_NGHE_NGHIEP": "61",
+        "DIA_CHI": "Bản Mẫu, xã Mẫu, Cao Bằng",
+        "MA_THE_BHYT": "GD4010000000002;GD4010000000001",
+        "GT_THE_DEN": "20261231;20260630",
+        "CHAN_DOAN_RV": "Viêm phổi; Đái tháo đường típ 2",
+        "MA_BENH_CHINH": "J18.9",
+        "MA_BENH_KT": "E11.9",
+        "MA_DOITUONG_KCB": "1.1",
+        "NGAY_VAO": "202611010830",
+        "NGAY_VAO_NOI_TRU": "202611010830",
+        "NGAY_RA": "202611050305",
+        "PP_DIEU_TRI": "Kháng sinh\nTruyền dịch",
+        "KET_QUA_DTRI": "2",
+        "MA_LOAI_RV": "2",
+        "MA_CSKCB": "01999",
+        "MA_TTDV": "000009/HNO-GPHN",
+    }
+
+
+def test_an_occupation_nobody_told_is_the_persons_own() -> None:
+    bundle = discharge_paper()
+    url = f"{DEFAULT.national}/StructureDefinition/vn-ext-occupation"
+    for system, expected in (("qd3176-ma-nghe-nghiep", "75"), ("of-the-his", "")):
+        own = bundles.coded(f"{DEFAULT.own}/CodeSystem/{system}", "75")
+        resource(bundle, "Patient")["extension"] = [{"url": url, "valueCodeableConcept": own}]
+        file = paper_to_envelope(bundle, facility="01999", made_on=date(2026, 11, 6), head=HEAD)
+        assert rows(read(file).visits[0][0][1], "XML1")[0]["MA_NGHE_NGHIEP"] == expected
+
+
+def test_several_codes_of_a_field_are_joined() -> None:
+    field = told("MA_BENH_YHCT", "", "x")
+    values = [bundles.coded("https://x.example", code, "Chữ") for code in ("U50.1", "U51")]
+    field["component"] = [{"code": field["code"], "valueCodeableConcept": value} for value in values]
+    del field["valueCodeableConcept"]
+    assert written(reexamination(field))[0]["MA_BENH_YHCT"] == "U50.1;U51"
+
+
+class Asking(Record):
+    """Remember the told fields that were asked for."""
+
+    def __init__(self, *known: Any) -> None:
+        super().__init__(*known)
+        self.asked: set[str] = set()
+
+    def field_observation(self, code: str, encounter: dict[str, Any] | None) -> dict[str, Any] | None:
+        self.asked.add(code)
+        return super().field_observation(code, encounter)
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_a_paper_carries_every_told_field_its_table_asks_for(paper: str) -> None:
+    subject, record = samples.sample(paper)
+    asking = Asking(record, DEFAULT)
+    about = asking.get(subject) or {}
+    visit = about if paper == "discharge_paper" else asking.get("Encounter/dt1")
+    head = {"attester": [], "custodian": {"reference": "Organization/cskcb"}}
+    sheet = Sheet(asking, DEFAULT, head, asking.get("Patient/bn1") or {}, visit, about, "")
+    for name in ("XML1", TABLE_OF_PAPER[paper]):
+        for source in SOURCES[name].values():
+            source(sheet)
+    asked = asking.asked - ({"PP_DIEUTRI"} if paper in ("reexamination", "lab_report") else set())
+    assert {"MA_TTDV", "MA_NGHE_NGHIEP"} <= asked
+    fields = [samples.field(name, "1") for name in sorted(asked)]
+    known = {one["id"] for one in fields}
+    document = compose(paper, subject, [*(one for one in record if one["id"] not in known), *fields], samples.CONTEXT)
+    sections = resource(document, "Composition")["section"]
+    entries = [entry["reference"] for section in sections for entry in section.get("entry", [])]
+    assert {f"Observation/{one}" for one in known} <= set(entries)
+    assert len(entries) == len(set(entries))
 
 
 @pytest.mark.parametrize("paper", ["discharge_paper", "reexamination", "lab_report"])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 from lxml import etree
 
 from conformance.scenarios.hospital_day import hospital_day
-from mappings import cda, documents, hl7v2
+from mappings import bhyt, cda, documents, hl7v2
 from mappings.fhir.check import problems
 from mappings.fhir.references import bundle_references
 from mappings.formats import er7, safe_xml
@@ -17,6 +18,10 @@ from mappings.outcome import Resource
 from tests.unit.documents.samples import CONTEXT
 
 CORPORA = Path(__file__).resolve().parents[3] / "../shared/corpora"
+_CODED = {
+    "referral": ("XML13", "MA_LYDO_CT", "MA_NGHE_NGHIEP"),
+    "discharge_paper": ("XML1", "KET_QUA_DTRI", "MA_NGHE_NGHIEP"),
+}
 SCHEMA = CORPORA / "cda-schema/sdtc/infrastructure/cda/CDA_SDTC.xsd"
 
 
@@ -24,6 +29,7 @@ def test_the_papers_of_a_day() -> None:
     schema = etree.XMLSchema(etree.parse(SCHEMA)) if CORPORA.exists() else None
     records: defaultdict[str, dict[str, Resource]] = defaultdict(dict)
     composed: Counter[str] = Counter()
+    coded: defaultdict[str, list[str]] = defaultdict(list)
     for event in hospital_day(encounters=25).events:
         if event.expect != "accepted":
             continue
@@ -38,9 +44,21 @@ def test_the_papers_of_a_day() -> None:
                 bundle = documents.compose(paper, subject, list(record.values()), replace(CONTEXT, issued_at=event.at))
                 assert problems(bundle) == []
                 assert bundle_references(bundle) == []
+                coded[paper] += _codes(paper, bundle)
                 root = safe_xml.parse(cda.render(bundle))
                 if schema:
                     schema.assertValid(root)
         assert found == Counter(paper.name for paper in event.papers)
         composed += found
     assert set(composed) == set(documents.PAPERS)
+    assert len(coded["referral"]) == 2 * composed["referral"]
+    assert len(coded["discharge_paper"]) == 2 * composed["discharge_paper"]
+    assert all(code.isdigit() for codes in coded.values() for code in codes)
+
+
+def _codes(paper: str, bundle: Resource) -> list[str]:
+    """Give the codes that reached the insurance file: two of every referral and of every discharge paper."""
+    table, *names = _CODED.get(paper, ("",))
+    file = bhyt.paper_to_envelope(bundle, facility=CONTEXT.facility.code, made_on=date(2026, 11, 20), head="1/HNO-GPHN")
+    inner = dict(bhyt.read(file).visits[0]).get(table)
+    return [safe_xml.parse(inner).findtext(name) or "" for name in names] if inner else []

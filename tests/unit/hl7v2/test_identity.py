@@ -156,3 +156,13 @@ def test_occupation_of_a_paper_field_reaches_the_patient() -> None:
     extensions = only(outcome, "Patient")["extension"]
     assert extensions[0]["url"].endswith("/vn-ext-occupation")
     assert extensions[0]["valueCodeableConcept"] == {"text": "Giáo viên"}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_words_and_code_of_the_occupation_are_one(order: int) -> None:
+    told = ["OBX|1|ST|NGHE_NGHIEP^Nghề nghiệp^QD3176||Giáo viên", "OBX|2|ST|MA_NGHE_NGHIEP^Mã^QD3176||23"]
+    (extension,) = only(mapped("ADT^A01", "PID|||BN1", PV1, *told[::order]), "Patient")["extension"]
+    assert extension["valueCodeableConcept"] == {
+        "coding": [{"system": "https://lienthong.vn/fhir/CodeSystem/qd3176-ma-nghe-nghiep", "code": "23"}],
+        "text": "Giáo viên",
+    }

@@ -133,6 +133,13 @@ def test_minutes(amount: str, unit: str, expected: int) -> None:
     assert minutes(amount, unit) == expected
 
 
+def test_the_visit_of_the_message_supports_the_appointment() -> None:
+    outcome = mapped("SIU^S12", "SCH||H1", PID, PV1)
+    visit = {"reference": f"Encounter/{only(outcome, 'Encounter')['id']}"}
+    assert only(outcome, "Appointment")["supportingInformation"] == [visit]
+    assert "supportingInformation" not in appointment("PV1|1|N")
+
+
 def test_no_appointment_without_sch() -> None:
     with pytest.raises(MissingSegment):
         mapped("SIU^S12", PID)

@@ -233,3 +233,46 @@ def test_specimen_of_obr_15_when_there_is_no_spm() -> None:
 )
 def test_time_of_day(text: str, clock: str) -> None:
     assert time_of_day(text) == clock
+
+
+LISTS = "https://lienthong.vn/fhir/CodeSystem/qd3176"
+
+
+@pytest.mark.parametrize("kind", ["CE", "CWE", "CNE", "IS"])
+@pytest.mark.parametrize("name", ["", "MA_NGHE_NGHIEP", "QD3176", "L"])
+def test_a_coded_paper_field_is_a_code_of_its_own_list(kind: str, name: str) -> None:
+    obx = f"OBX|1|{kind}|MA_NGHE_NGHIEP^Nghề nghiệp^QD3176||75^Thợ máy^{name}||||||F"
+    outcome = mapped("ADT^A03", PID, PV1, obx)
+    value = {
+        "coding": [{"system": f"{LISTS}-ma-nghe-nghiep", "code": "75", "display": "Thợ máy"}],
+        "text": "Thợ máy",
+    }
+    assert only(outcome, "Observation")["valueCodeableConcept"] == value
+    assert "valueString" not in only(outcome, "Observation")
+    occupation = only(outcome, "Patient")["extension"][0]
+    assert occupation["url"].endswith("/vn-ext-occupation")
+    assert occupation["valueCodeableConcept"] == value
+
+
+def test_a_coded_paper_field_may_name_another_list() -> None:
+    obx = "OBX|1|CE|MA_BENH_YHCT^Bệnh YHCT^QD3176||U50.1^Cảm mạo^I10~U51^Ho^I10||||||F"
+    found = only(mapped("ADT^A03", PID, PV1, obx), "Observation")
+    codings = [part["valueCodeableConcept"]["coding"][0] for part in found["component"]]
+    assert [(coding["system"], coding["code"]) for coding in codings] == [
+        ("http://hl7.org/fhir/sid/icd-10", "U50.1"),
+        ("http://hl7.org/fhir/sid/icd-10", "U51"),
+    ]
+
+
+def test_a_code_does_not_run_into_the_text_before_it() -> None:
+    text = "OBX|1|TX|KET_QUA_DTRI^Kết quả^QD3176||Đỡ nhiều"
+    code = "OBX|2|CE|KET_QUA_DTRI^Kết quả^QD3176||2^Đỡ^KET_QUA_DTRI"
+    first, second = every(mapped("ADT^A03", PID, PV1, text, code), "Observation")
+    assert first["valueString"] == "Đỡ nhiều"
+    assert second["valueCodeableConcept"]["coding"][0]["code"] == "2"
+
+
+def test_a_coded_conclusion_is_the_conclusion_of_the_report() -> None:
+    obx = "OBX|1|CE|KET_LUAN^Kết luận^QD3176||N^Bình thường"
+    report = only(mapped("ORU^R01", PID, PV1, "OBR|1|P1|F1|CT", obx), "DiagnosticReport")
+    assert report["conclusion"] == "Bình thường"
