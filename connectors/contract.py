@@ -19,7 +19,7 @@ class Answer:
     """What the sender is told, ready for the wire in the source's content format (framing is the source's)."""
 
     frames: tuple[bytes, ...]
-    """In order; empty when the sender asked for no answer (MSH-15/16 = NE)."""
+    """In order; one or two (accept and application acknowledgement)."""
     positive: bool
     message_id: str | None
     """The ledger's id; None only when the ledger itself failed."""

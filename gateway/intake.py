@@ -130,15 +130,18 @@ _ACCEPT: dict[str, Code] = {"AA": "CA", "AE": "CE", "AR": "CR"}
 
 
 def _codes(header: er7.Header, code: Code) -> tuple[Code, ...]:
-    """Return the acknowledgement codes the sender asked for.
+    """Return the acknowledgement codes to answer with, never none.
 
     Original mode when MSH-15 and MSH-16 are both empty: one application acknowledgement. Otherwise enhanced mode: an accept
-    acknowledgement by MSH-15 and an application acknowledgement by MSH-16, in this order. Standard: HL7 v2.5.1 §2.9.2, §2.9.3.
+    acknowledgement by MSH-15 and an application acknowledgement by MSH-16, in this order. A sender that asked for neither
+    (NE) still gets the accept acknowledgement: on MLLP, which takes turns, most senders wait for one whatever they wrote.
+    Standard: HL7 v2.5.1 §2.9.2, §2.9.3, table 0155.
     """
     if not header.accept_ack and not header.application_ack:
         return (code,)
     wanted = ((header.accept_ack, _ACCEPT[code]), (header.application_ack, code))
-    return tuple(each for condition, each in wanted if _asked(condition, positive=code == "AA"))
+    asked = tuple(each for condition, each in wanted if _asked(condition, positive=code == "AA"))
+    return asked or (_ACCEPT[code],)
 
 
 def _code(stored: str) -> Code:

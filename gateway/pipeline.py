@@ -24,9 +24,10 @@ from gateway import steps
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery import disclosure
 from gateway.delivery.retry import Retry, decide
-from gateway.faults import DocumentWithheld, StoreFault
+from gateway.faults import DocumentWithheld, InternalFault, StoreFault
 from gateway.pool import Pool
 from gateway.records import persons, resources
+from gateway.safe_log import describe
 from gateway.settings import Channel, Plan
 from gateway.signing_desk import SigningDesk
 from gateway.store import actions, deliveries, documents, messages
@@ -115,8 +116,8 @@ class Pipeline:
     async def _map_step(self, row: Row[Any]) -> None:
         try:
             await self._map(row)
-        except Fault as fault:
-            await self._message_failed(row, fault)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it becomes an entry a person can see
+            await self._message_failed(row, as_fault(error))
         self._ring()
 
     async def _map(self, row: Row[Any]) -> None:
@@ -202,8 +203,8 @@ class Pipeline:
                 await self._compose(row)
             else:
                 await self._desk.sign(row)
-        except Fault as fault:
-            await self._paper_failed(row, fault)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it becomes an entry a person can see
+            await self._paper_failed(row, as_fault(error))
         self._ring()
 
     async def _compose(self, row: Row[Any]) -> None:
@@ -277,6 +278,11 @@ class Pipeline:
             now=self._clock.now(),
             jitter=self._jitter.random(),
         ).due_at
+
+
+def as_fault(error: Exception) -> Fault:
+    """Return a fault of ours as it is, and anything else as InternalFault that tells its place."""
+    return error if isinstance(error, Fault) else InternalFault(detail=describe(error))
 
 
 async def wait(wake: asyncio.Event, seconds: float) -> None:

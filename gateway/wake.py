@@ -47,11 +47,17 @@ class Bell:
         """Carry bells between nodes until cancelled; returns at once without Redis."""
         if self._client is None:
             return
+        tasks = [
+            asyncio.create_task(self._publish(self._client)),
+            asyncio.create_task(self._subscribe(self._client)),
+        ]
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._publish(self._client))
-                group.create_task(self._subscribe(self._client))
+            await asyncio.wait(tasks)
         finally:
+            while pending := [task for task in tasks if not task.done()]:
+                for task in pending:
+                    task.cancel()  # more than once: the client swallows a cancellation that meets a dying connection
+                await asyncio.wait(pending, timeout=0.2)
             await self._client.aclose()
 
     async def _publish(self, client: redis.Redis) -> None:

@@ -35,7 +35,7 @@ class Sent:
     type: str
     control_id: str
     answer: str
-    """MSA-1, or what happened instead: `none asked for`, `no answer`, `unreachable`."""
+    """MSA-1; both codes where the sender asked for two answers (`CA AA`); else `no answer` or `unreadable`."""
     text: str
     milliseconds: float
 
@@ -78,7 +78,7 @@ def send(
             right=(1, 6),
         )
         console.print(", ".join(f"{answer}: {count}" for answer, count in sorted(counts.items())) or "không có tệp nào")
-    if any(result.answer not in ("AA", "CA", "none asked for") for result in results):
+    if any(set(result.answer.split()) - {"AA", "CA"} for result in results):
         raise typer.Exit(1)
 
 
@@ -98,13 +98,11 @@ async def _one(client: MllpClient, file: str, number: int, raw: bytes) -> Sent:
     sent = Sent(file, number, kind, header.control_id, "", "", 0.0)
     started = time.perf_counter()
     try:
-        if _silent(header):
-            await client.send_only(raw)
-            sent.answer = "none asked for"
-        else:
-            answer = er7.Message.parse(await client.send(raw), "auto")
-            sent.answer = answer.value("MSA-1") or "?"
-            sent.text = answer.value("ERR-8") or answer.value("MSA-3") or ""
+        answers = [er7.Message.parse(await client.send(raw), "auto")]
+        if _application_follows(header, answers[0].value("MSA-1") or ""):
+            answers.append(er7.Message.parse(await client.read(), "auto"))
+        sent.answer = " ".join(answer.value("MSA-1") or "?" for answer in answers)
+        sent.text = answers[-1].value("ERR-8") or answers[-1].value("MSA-3") or ""
     except Uncertain:
         sent.answer = "no answer"
         await client.close()
@@ -118,7 +116,7 @@ async def _one(client: MllpClient, file: str, number: int, raw: bytes) -> Sent:
     return sent
 
 
-def _silent(header: er7.Header) -> bool:
-    """Whether the sender of this message asks for no answer at all. Standard: HL7 v2.5.1 §2.9.3, table 0155."""
-    asked = (header.accept_ack, header.application_ack)
-    return any(asked) and all(condition in ("", "NE") for condition in asked)
+def _application_follows(header: er7.Header, code: str) -> bool:
+    """Whether an application acknowledgement follows this accept acknowledgement. Standard: HL7 v2.5.1 §2.9.3, table 0155."""
+    wanted = ("AL", "SU") if code == "CA" else ("AL", "ER")
+    return code.startswith("C") and header.accept_ack not in ("", "NE") and header.application_ack in wanted

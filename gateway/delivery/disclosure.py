@@ -23,7 +23,8 @@ def closed_list(record: Sequence[Resource]) -> str | None:
     The whole record counts, not only what the paper quotes: a list of drugs tells as much as a diagnosis.
     """
     for resource in record:
-        for coding in resource.get("code", {}).get("coding", ()):
+        concept = resource.get("code")
+        for coding in concept.get("coding", ()) if isinstance(concept, dict) else ():
             code = str(coding.get("code", ""))
             system = str(coding.get("system", ""))
             if ("icd-10" in system and _HIV.match(code)) or ("loinc" in system and code in _HIV_TESTS):

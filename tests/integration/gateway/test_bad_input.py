@@ -167,6 +167,8 @@ def test_what_the_wire_gave_is_what_the_ledger_gives(site: Path, node: NodeProce
         ("NE", "AL", ["AA"]),
         ("ER", "SU", ["AA"]),
         ("SU", "ER", ["CA"]),
+        ("NE", "NE", ["CA"]),
+        ("ER", "ER", ["CA"]),
     ],
 )
 def test_enhanced_mode(node: NodeProcess, accept: str, application: str, codes: list[str]) -> None:
