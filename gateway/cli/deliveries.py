@@ -20,6 +20,7 @@ app = typer.Typer(help="Giấy tờ trên đường đến từng nơi nhận.",
 
 
 @app.callback()
+@app.command("list")
 def list_(
     context: typer.Context,
     config: Config = HERE,

@@ -129,7 +129,8 @@ async def _play(day: Day, listening: dict[str, str], admin: httpx.AsyncClient, *
             progress.update(task, advance=1, description=f"Một ngày ở bệnh viện, {_time(played.event)}")
             while trouble and trouble[0][0] <= done:
                 _, told, rules = trouble.pop(0)
-                progress.console.print(f"[yellow]{_time(played.event)} {told}[/]")
+                if not quiet:
+                    progress.console.print(f"[yellow]{_time(played.event)} {told}[/]")
                 pending.add(asyncio.create_task(_plan(admin, rules)))
 
         played = await play(day.events, addresses, connections=4, pace=_pace(day), progress=note)

@@ -128,7 +128,7 @@ def figures(
         ],
         messages=[(row.type, row.state, row.messages) for row in counted],
         papers=papers,
-        expected_papers=day.expected_versions(),
+        expected_papers=dict(day.expected_versions()),
         attempts=attempts,
         latency_ms={name: _latency([row for row in sent if row.destination == name]) for name in names},
         coverage=(
@@ -268,7 +268,7 @@ def show(found: Figures, place: Path) -> None:
     )
     for line in found.unexpected:
         console.print(f"[red]Trả lời khác dự kiến:[/] {line}")
-    console.print(f"Giấy tờ đã ký, thông điệp gốc và biên nhận: {place}")
+    console.print(f"Giấy tờ đã ký, thông điệp gốc và biên nhận: {place}", soft_wrap=True)
     console.print("[bold green]Đối soát khớp.[/]" if found.closes else "[bold red]Đối soát KHÔNG khớp.[/]")
 
 

@@ -21,6 +21,7 @@ Reason = Annotated[str, typer.Option("--reason", "-r", help="Lý do, được gh
 
 
 @app.callback()
+@app.command("list")
 def list_(
     context: typer.Context,
     config: Config = HERE,

@@ -20,6 +20,7 @@ app = typer.Typer(help="Thông điệp đã nhận và kết quả xử lý từ
 
 
 @app.callback()
+@app.command("list")
 def list_(
     context: typer.Context,
     config: Config = HERE,

@@ -40,12 +40,12 @@ def verify(
                 {"file": str(path), "valid": False, "fault": fault_dict(fault.code, fault.where, fault.detail)}
             )
             if not json:
-                console.print(f"[bold red]KHÔNG HỢP LỆ[/] {path}")
+                console.print(f"[bold red]KHÔNG HỢP LỆ[/] {path}", soft_wrap=True)
                 complain(fault)
             continue
         results.append({"file": str(path), "valid": True, **report(verified)})
         if not json:
-            console.print(f"[bold green]HỢP LỆ[/] {path}")
+            console.print(f"[bold green]HỢP LỆ[/] {path}", soft_wrap=True)
             console.print(f"  người ký: {verified.signer.name}; tổ chức: {verified.signer.organisation or '—'}")
             for warning in verified.warnings:
                 console.print(f"  [yellow]lưu ý:[/] {_WARNINGS.get(warning, warning)}")

@@ -1,0 +1,94 @@
+"""The main job, as a newcomer runs it: the day closes, every paper verifies elsewhere, a changed byte does not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers import need
+from tests.site import cli, cli_json
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    done = cli("demo", "--folder", str(tmp_path_factory.mktemp("demo")), "--json")
+    assert done.stdout, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == (0 if found["closes"] else 1)
+    return found
+
+
+def test_the_day_closes(day: dict[str, Any]) -> None:
+    assert day["unexpected"] == []
+    assert {name: states["signed"] for name, states in day["papers"].items()} == day["expected_papers"]
+    assert [balance for balance in day["balances"] if not balance["closes"]] == []
+    assert day["closes"]
+
+
+def test_every_trouble_of_the_day_happened_and_was_overcome(day: dict[str, Any]) -> None:
+    portal, axis, coordination = (
+        day["attempts"][name] for name in ("insurance_portal", "moh_axis", "national_coordination")
+    )
+    assert portal["refuse"] == 1  # refused for good
+    assert portal["retry"] >= 3  # 503 with Retry-After
+    assert axis["lose"] == 2  # answer lost, then asked for
+    assert axis["accept"] == next(b["produced"] for b in day["balances"] if b["destination"] == "moh_axis")
+    assert coordination["retry"] >= 1  # down for a while
+
+
+def test_the_folder_holds_messages_papers_and_receipts(day: dict[str, Any]) -> None:
+    folder = Path(day["folder"])
+    papers = sum(day["expected_papers"].values())
+    assert len(list((folder / "papers").glob("*.cda.xml"))) == papers
+    assert len(list((folder / "papers").glob("*.gdbhyt.xml"))) == papers
+    assert len(list((folder / "messages").glob("*.hl7"))) == sum(count for _, _, count in day["messages"])
+    accepted = sum(balance["accepted"] for balance in day["balances"])
+    assert len(list((folder / "receipts").glob("*.facts.json"))) == accepted
+    log = (folder / "node.log").read_text(encoding="utf-8")
+    assert "Traceback" not in log
+    assert " ERROR " not in log
+
+
+def test_papers_verify_with_xmlsec1_and_a_changed_byte_does_not(day: dict[str, Any], tmp_path: Path) -> None:
+    program = shutil.which("xmlsec1")
+    need(program, "xmlsec1")
+    folder = Path(day["folder"])
+    trust = str(folder / "config" / "keys" / "ca.pem")
+    papers = sorted((folder / "papers").iterdir())
+
+    def both(path: Path) -> tuple[bool, bool]:
+        theirs = subprocess.run(
+            [str(program), "--verify", "--trusted-pem", trust, str(path)], capture_output=True, check=False
+        )
+        return theirs.returncode == 0, cli("verify", str(path), "--trust", trust).returncode == 0
+
+    for paper in [*papers[:3], *papers[-3:]]:
+        assert both(paper) == (True, True)
+        data = bytearray(paper.read_bytes())
+        position = data.index(b"</") - 1
+        data[position] = ord("x") if data[position] != ord("x") else ord("y")
+        changed = tmp_path / paper.name
+        changed.write_bytes(data)
+        assert both(changed) == (False, False)
+
+
+def test_commands_tell_what_is_there(day: dict[str, Any]) -> None:
+    config = str(Path(day["folder"]) / "config")
+    (refused,) = cli_json("deliveries", "list", "--config", config, "--state", "error")
+    shown = cli_json("deliveries", "--config", config, "show", refused["id"])
+    assert [each["event"] for each in shown["tries"]][-1] == "refuse"
+    assert shown["fault"]["do"]
+    waiting = cli_json("errors", "--config", config)
+    assert refused["id"] in {item["id"] for item in waiting}
+    assert cli("errors", "--config", config, "confirm", refused["id"], "--reference", "1", "-r", "seen").returncode == 0
+    again = cli("errors", "--config", config, "resend", refused["id"])
+    assert again.returncode == 1
+    assert "LT8103" in again.stderr
+    assert cli("errors", "--config", config, "show", "nothing").returncode == 1
+    message = cli_json("messages", "--config", config, "--limit", "1")[0]
+    assert cli_json("messages", "show", message["id"], "--config", config)["sha256"] == message["sha256"]
