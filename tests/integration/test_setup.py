@@ -109,6 +109,7 @@ def test_no_file_names_an_index_or_a_machine() -> None:
     found = [
         f"{path.relative_to(CHECKOUT)}: {what}: {hit.group()}"
         for path in tracked()
+        if path != Path(__file__)  # its own examples
         if b"\0" not in (content := path.read_bytes())
         for what, pattern in ELSEWHERE.items()
         for hit in pattern.finditer(content.decode("utf-8", "replace"))

@@ -82,10 +82,10 @@ def test_no_suspicion(text: str) -> None:
 
 @pytest.mark.parametrize("piece", ["x", "a^", "é", "é ", "a'", "'", "a' b^ "])
 def test_suspicion_costs_little_whatever_the_text(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     charsets.suspect("é " + piece * 200_000)
     charsets.suspect(piece * 200_000)
-    assert time.perf_counter() - started < 3
+    assert time.thread_time() - started < 3
 
 
 def test_codec_names() -> None:

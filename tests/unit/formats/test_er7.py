@@ -445,17 +445,17 @@ def test_header_never_raises(raw: bytes, control_id: str) -> None:
 
 
 def _seconds(raw: bytes, position: str) -> float:
-    started = time.perf_counter()
+    started = time.thread_time()
     er7.Message.parse(raw).value(position)
-    return time.perf_counter() - started
+    return time.thread_time() - started
 
 
 @pytest.mark.parametrize("piece", [b"\\", b"\\X41", b"\\T\\", b"a&", b"~", b"\\.sp9", b"\\Z"])
 def test_reading_is_linear_in_the_size_of_a_field(piece: bytes) -> None:
     times = [
-        min(_seconds(message("OBX|1||").rstrip() + piece * n, "OBX-3") for _ in range(3)) for n in (20_000, 160_000)
+        min(_seconds(message("OBX|1||").rstrip() + piece * n, "OBX-3") for _ in range(3)) for n in (20_000, 320_000)
     ]
-    assert all(after < 40 * before + 0.05 for before, after in pairwise(times))
+    assert all(after < 100 * before + 0.05 for before, after in pairwise(times))
 
 
 def test_many_segments_and_one_huge_field() -> None:
