@@ -36,6 +36,7 @@ def save(
     known = {
         (row.type, row.id): row for row in rows.current(connection, ((r["resourceType"], r["id"]) for r in resources))
     }
+    changed: dict[tuple[str, str], rows.NewVersion] = {}
     for resource in resources:
         key = (str(resource["resourceType"]), str(resource["id"]))
         row = known.get(key)
@@ -50,17 +51,17 @@ def save(
         if row is not None and row.digest == digest:
             continue
         version = 1 if row is None else row.version + 1
-        rows.put(
-            connection,
-            type_=key[0],
-            resource_id=key[1],
+        changed[key] = rows.NewVersion(
+            type=key[0],
+            id=key[1],
             version=version,
             patient_id=patient_of(resource, patient_id),
             message_id=message_id,
-            now=now,
+            recorded_at=now,
             digest=digest,
-            sealed=keyring.seal(body, _row_name(*key, version)),
+            body=keyring.seal(body, _row_name(*key, version)),
         )
+    rows.put_all(connection, list(changed.values()))
 
 
 def overlay(old: Resource, new: Resource, *, overwrite: bool) -> Resource:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from gateway.store.raw import Raw
 from gateway.store.schema import person_link, resource
 
 _CURRENT = sa.text("resource.current")
@@ -31,35 +33,35 @@ def of_patients(connection: Connection, patient_ids: Iterable[str]) -> list[Row[
     return list(connection.execute(query.order_by(resource.c.type, resource.c.id)))
 
 
-def put(
-    connection: Connection,
-    *,
-    type_: str,
-    resource_id: str,
-    version: int,
-    patient_id: str | None,
-    message_id: str,
-    now: int,
-    digest: bytes,
-    sealed: bytes,
-) -> None:
-    """Store `version` as the newest one."""
-    connection.execute(
-        resource.update().where(_CURRENT, resource.c.type == type_, resource.c.id == resource_id).values(current=False)
-    )
-    connection.execute(
-        resource.insert().values(
-            type=type_,
-            id=resource_id,
-            version=version,
-            patient_id=patient_id,
-            message_id=message_id,
-            recorded_at=now,
-            current=True,
-            digest=digest,
-            body=sealed,
-        )
-    )
+@dataclass(frozen=True)
+class NewVersion:
+    """A version about to become the newest one of its resource."""
+
+    type: str
+    id: str
+    version: int
+    patient_id: str | None
+    message_id: str
+    recorded_at: int
+    digest: bytes
+    body: bytes
+
+
+def put_all(connection: Connection, versions: Sequence[NewVersion]) -> None:
+    """Store versions as the newest ones."""
+    later = [{"type_": new.type, "id_": new.id} for new in versions if new.version > 1]
+    if later:
+        _SUPERSEDE.run(connection, later)
+    if versions:
+        _INSERT.run(connection, [asdict(new) | {"current": True} for new in versions])
+
+
+_SUPERSEDE = Raw(
+    resource.update()
+    .where(_CURRENT, resource.c.type == sa.bindparam("type_"), resource.c.id == sa.bindparam("id_"))
+    .values(current=sa.false()),
+)
+_INSERT = Raw(resource.insert(), (*(f.name for f in fields(NewVersion)), "current"))
 
 
 def link(connection: Connection, patient_id: str, survivor_id: str, message_id: str) -> None:

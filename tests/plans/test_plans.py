@@ -299,10 +299,9 @@ HOT = {
         lambda c: resources.current(c, [("Encounter", f"r{n:08}") for n in range(5)]), (("resource_current",),)
     ),
     "resources.of_patients": Query(lambda c: resources.of_patients(c, ["p1", "p2"]), (("resource_patient",),)),
-    "resources.put": Query(
-        lambda c: resources.put(
-            c, type_="Encounter", resource_id="r00000001", version=3, patient_id="p1", message_id="m00000001",
-            now=NOW, digest=key(1), sealed=b"",
+    "resources.put_all": Query(
+        lambda c: resources.put_all(
+            c, [resources.NewVersion("Encounter", "r00000001", 3, "p1", "m00000001", NOW, key(1), b"")]
         ),
         (("resource_current",),),
     ),
