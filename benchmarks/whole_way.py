@@ -16,7 +16,7 @@ from benchmarks.figures import Row, percentile
 from conformance.sandbox.ca import DemoCA
 from conformance.scenarios.hospital_day import hospital_day
 from conformance.scenarios.player import play
-from gateway.settings import load
+from gateway.configuration import load
 from gateway.store import schema
 from gateway.store.engine import make_engine
 from tests.site import PASSWORD, destinations, start_node, write_site

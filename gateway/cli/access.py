@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.cli.output import HERE
-from gateway.settings import Plan, load
+from gateway.configuration import load
+from gateway.settings import Plan
 from gateway.store.engine import Store, open_store
 
 

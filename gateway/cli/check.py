@@ -8,8 +8,8 @@ import typer
 
 from gateway import probes
 from gateway.cli.output import HERE, Config, Json, complain, console, fault_dict, print_json
+from gateway.configuration import load
 from gateway.faults import ConfigFault, ConfigInvalid
-from gateway.settings import load
 
 
 def check(

@@ -21,7 +21,7 @@ from conformance.scenarios.player import Played, play
 from gateway.cli import demo_report, demo_site
 from gateway.cli.children import Child
 from gateway.cli.output import Json, console, now_local, print_json
-from gateway.settings import load
+from gateway.configuration import load
 from gateway.store import deliveries
 from gateway.store.engine import Store, make_engine
 from mappings.formats.values import parse_address

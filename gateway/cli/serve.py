@@ -14,7 +14,7 @@ import uvloop
 from gateway import safe_log
 from gateway.app import Node
 from gateway.cli.output import HERE, Config
-from gateway.settings import load
+from gateway.configuration import load
 
 
 def serve(

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from conformance.sandbox.ca import DemoCA
 from conformance.scenarios.event import Event
 from conformance.scenarios.hospital_day import hospital_day
-from gateway.settings import load
+from gateway.configuration import load
 from gateway.store import schema
 from gateway.store.engine import make_engine
 from gateway.store.ids import uuid7

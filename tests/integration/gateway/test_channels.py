@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from gateway import probes
-from gateway.settings import load
+from gateway.configuration import load
 from tests.site import cli, write_site
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "channels"

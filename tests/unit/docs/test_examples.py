@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from conformance.sandbox.ca import DemoCA
+from gateway.configuration import load
 from gateway.faults import ConfigInvalid
-from gateway.settings import load
 from gateway.store.sealed import new_key_line
 from tests.site import PASSWORD
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.configuration import load
 from gateway.faults import ConfigInvalid
-from gateway.settings import load
 from gateway.text import text
 from tests.site import destinations, write_site
 

@@ -1,0 +1,368 @@
+"""Read configuration: TOML files in one folder → an immutable plan, or every problem at once.
+
+`node.toml` describes the node, `channels/*.toml` one channel each. Secrets are written `secret:name` and found in the
+environment as `LIENTHONG_SECRET_<NAME>` or as a file `secrets/<name>` beside node.toml.
+
+Does not open sockets or databases; `gateway/probes.py` tries what `lienthong check` promises to try.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from connectors.kinds import load_destination, load_source
+from gateway.faults import (
+    ConfigFault,
+    ConfigInvalid,
+    FileMissing,
+    FileUnreadable,
+    KindUnknown,
+    NameTaken,
+    SecretMissing,
+    SettingInvalid,
+    SettingMissing,
+    SettingUnknown,
+)
+from gateway.settings import (
+    Channel,
+    ChannelSettings,
+    FacilitySettings,
+    NodeSettings,
+    Plan,
+    Route,
+    RouteSettings,
+    SigningPlan,
+    SourcePlan,
+    StoreSettings,
+    Test,
+)
+from gateway.store.sealed import Keyring
+from mappings.documents import PAPERS
+from mappings.formats.values import FileName, Secret, Size, parse_duration, parse_size
+from mappings.systems import Systems
+from signing.keys import key_settings
+
+T = TypeVar("T")
+
+
+def load(folder: Path) -> Plan:
+    """Read the configuration in `folder`; raise ConfigInvalid carrying every problem."""
+    reader = _Reader(folder)
+    plan = reader.plan()
+    if reader.problems or plan is None:
+        raise ConfigInvalid(tuple(reader.problems))
+    return plan
+
+
+class _File:
+    """A TOML file with the line of each of its keys."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.table: dict[str, Any] = tomllib.loads(text)
+        self._lines = _key_lines(text)
+
+    def where(self, path: str) -> str:
+        """Return `file:line` of a key, of the nearest table above it when the key is absent, else of the file."""
+        while path:
+            if path in self._lines:
+                return f"{self.name}:{self._lines[path]}"
+            path = path.rpartition(".")[0]
+        return f"{self.name}:1"
+
+
+def _key_lines(text: str) -> dict[str, int]:
+    """Map `table.key` and `table[0].key` to their 1-based lines, well enough to point a person there."""
+    lines: dict[str, int] = {}
+    arrays: dict[str, int] = {}
+    prefix = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if header := re.match(r"^\[\[\s*([^\]]+?)\s*\]\]", stripped):
+            arrays[header[1]] = arrays.get(header[1], -1) + 1
+            prefix = f"{header[1]}[{arrays[header[1]]}]"
+            lines[prefix] = number
+        elif header := re.match(r"^\[\s*([^\]]+?)\s*\]", stripped):
+            prefix = header[1]
+            for array, index in arrays.items():
+                if prefix.startswith(f"{array}."):
+                    prefix = f"{array}[{index}]{prefix[len(array) :]}"
+            lines[prefix] = number
+        elif key := re.match(r"^([A-Za-z0-9_.-]+)\s*=\s*(.*)", stripped):
+            path = f"{prefix}.{key[1]}".lstrip(".")
+            lines.setdefault(path, number)
+            for inner in re.findall(r"[{,]\s*([A-Za-z0-9_-]+)\s*=", key[2]):
+                lines.setdefault(f"{path}.{inner}", number)
+    return lines
+
+
+class _Reader:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.problems: list[ConfigFault] = []
+
+    def plan(self) -> Plan | None:
+        node_file = self._open(self.folder / "node.toml")
+        channel_files = [self._open(path) for path in sorted((self.folder / "channels").glob("*.toml"))]
+        if node_file is None:
+            return None
+        top = node_file.table
+        known = {"facility", "node", "store", "systems", "signing", "transport"}
+        self._unknown(node_file, "", top, known)
+        facility = self._dataclass(FacilitySettings, node_file, "facility", top.get("facility", {}))
+        node = self._dataclass(NodeSettings, node_file, "node", top.get("node", {}))
+        store = self._dataclass(StoreSettings, node_file, "store", top.get("store", {}))
+        if store is not None:
+            try:
+                Keyring.parse(store.keys)
+            except ValueError as error:
+                self._problem(SettingInvalid, node_file, "store.keys", str(error))
+        systems = self._dataclass(Systems, node_file, "systems", top.get("systems", {}))
+        signing = self._key(node_file, "signing", top.get("signing"))
+        transport = self._key(node_file, "transport", top["transport"]) if "transport" in top else signing
+        channels, routes = self._channels([file for file in channel_files if file is not None])
+        if not channel_files:
+            self.problems.append(FileUnreadable(str(self.folder / "channels"), "no channel file"))
+        if self.problems or not (facility and node and store and systems and signing and transport):
+            return None
+        return Plan(self.folder, facility, node, store, systems, signing, transport, tuple(channels), routes)
+
+    def _open(self, path: Path) -> _File | None:
+        name = str(path.relative_to(self.folder))
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            self.problems.append(FileUnreadable(name, type(error).__name__))
+            return None
+        try:
+            return _File(name, text)
+        except tomllib.TOMLDecodeError as error:
+            line = re.search(r"line (\d+)", str(error))
+            self.problems.append(FileUnreadable(f"{name}:{line[1] if line else 1}", str(error)))
+            return None
+
+    def _problem(self, fault: type[ConfigFault], file: _File, path: str, detail: str) -> None:
+        key = path.rpartition(".")[2]
+        self.problems.append(fault(file.where(path), f"{key}: {detail}" if detail else key))
+
+    def _unknown(self, file: _File, path: str, table: Mapping[str, Any], known: set[str]) -> None:
+        for key in table:
+            if key not in known:
+                close = _closest(key, known)
+                hint = f"did you mean {close}?" if close else f"known here: {', '.join(sorted(known))}"
+                self._problem(SettingUnknown, file, f"{path}.{key}".lstrip("."), hint)
+
+    def _key(self, file: _File, name: str, table: Any) -> SigningPlan | None:
+        if not isinstance(table, dict):
+            self._problem(SettingMissing, file, name, "the table that says which key signs")
+            return None
+        options = dict(table)
+        kind = options.pop("kind", "pkcs12")
+        trust_files = options.pop("trust", [])
+        try:
+            cls = key_settings(str(kind))
+        except LookupError:
+            self._problem(KindUnknown, file, f"{name}.kind", str(kind))
+            return None
+        settings = self._dataclass(cls, file, name, options)
+        trust: list[bytes] = []
+        for entry in trust_files if isinstance(trust_files, list) else [trust_files]:
+            path = self.folder / str(entry)
+            if path.is_file():
+                trust.append(path.read_bytes())
+            else:
+                self._problem(FileMissing, file, f"{name}.trust", str(entry))
+        if settings is None:
+            return None
+        given = {f.name: getattr(settings, f.name) for f in fields(settings)}
+        return SigningPlan(str(kind), given, tuple(trust))
+
+    def _channels(self, files: list[_File]) -> tuple[list[Channel], dict[str, Route]]:
+        channels: list[Channel] = []
+        routes: dict[str, Route] = {}
+        names: set[str] = set()
+        for file in files:
+            table = dict(file.table)
+            source = self._source(file, table.pop("source", None))
+            destinations = table.pop("destination", [])
+            tests = [self._test(file, i, entry) for i, entry in enumerate(table.pop("test", []))]
+            settings = self._dataclass(ChannelSettings, file, "", table)
+            here: list[str] = []
+            for index, entry in enumerate(destinations):
+                route = self._route(file, f"destination[{index}]", entry)
+                if route is None:
+                    continue
+                if routes.setdefault(route.name, route) != route:
+                    self._problem(
+                        NameTaken,
+                        file,
+                        f"destination[{index}].name",
+                        f"{route.name} is described differently elsewhere",
+                    )
+                here.append(route.name)
+            if settings is None:
+                continue
+            for paper in settings.produce:
+                if paper not in PAPERS:
+                    self._problem(KindUnknown, file, "produce", f"{paper}; known: {', '.join(PAPERS)}")
+            if settings.name in names:
+                self._problem(NameTaken, file, "name", settings.name)
+            names.add(settings.name)
+            if source is None:
+                continue
+            channels.append(Channel(settings, source, tuple(here), tuple(t for t in tests if t is not None)))
+        return channels, routes
+
+    def _source(self, file: _File, table: Any) -> SourcePlan | None:
+        if not isinstance(table, dict) or "kind" not in table:
+            self._problem(SettingMissing, file, "source.kind", "what listens, for example mllp")
+            return None
+        options = dict(table)
+        kind = str(options.pop("kind"))
+        try:
+            cls, _ = load_source(kind)
+        except ValueError as error:
+            self._problem(KindUnknown, file, "source.kind", str(error))
+            return None
+        settings = self._dataclass(cls, file, "source", options)
+        return None if settings is None else SourcePlan(kind, settings)
+
+    def _route(self, file: _File, path: str, table: Any) -> Route | None:
+        if not isinstance(table, dict) or "kind" not in table:
+            self._problem(SettingMissing, file, f"{path}.kind", "where to, for example insurance_portal")
+            return None
+        kind = str(table["kind"])
+        try:
+            cls, _ = load_destination(kind)
+        except ValueError as error:
+            self._problem(KindUnknown, file, f"{path}.kind", str(error))
+            return None
+        common_names = {f.name for f in fields(RouteSettings)}
+        own_names = {f.name for f in fields(cls)}
+        self._unknown(file, path, table, common_names | own_names)
+        common = self._dataclass(RouteSettings, file, path, {k: v for k, v in table.items() if k in common_names})
+        own = self._dataclass(cls, file, path, {k: v for k, v in table.items() if k in own_names})
+        if common is None or own is None:
+            return None
+        for paper in common.papers:
+            if paper not in PAPERS:
+                self._problem(KindUnknown, file, f"{path}.papers", f"{paper}; known: {', '.join(PAPERS)}")
+        if not common.basis:
+            self._problem(SettingMissing, file, f"{path}.basis", "the law or reason that lets documents leave to it")
+        return Route(common.name or kind, common, own)
+
+    def _test(self, file: _File, index: int, table: Any) -> Test | None:
+        paths: list[Path] = []
+        self._unknown(file, f"test[{index}]", table, {"input", "expect"})
+        for key in ("input", "expect"):
+            path = self.folder / "channels" / str(table.get(key, ""))
+            if not path.is_file():
+                self._problem(FileMissing, file, f"test[{index}].{key}", str(table.get(key, "")))
+            paths.append(path)
+        return Test(file.where(f"test[{index}]"), *paths)
+
+    def _dataclass(self, cls: type[T], file: _File, path: str, table: Any) -> T | None:
+        """Build a settings dataclass from a table, noting every problem; None when it cannot be built."""
+        if not isinstance(table, dict):
+            self._problem(SettingInvalid, file, path, "a table is expected here")
+            return None
+        before = len(self.problems)
+        hints = typing.get_type_hints(cls)
+        declared: dict[str, Field[Any]] = {f.name: f for f in fields(cls) if f.init}  # type: ignore[arg-type]
+        self._unknown(file, path, table, set(declared))
+        values: dict[str, Any] = {}
+        for name, declaration in declared.items():
+            key = f"{path}.{name}".lstrip(".")
+            if name in table:
+                value = self._value(hints[name], file, key, table[name])
+                if value is not None:
+                    values[name] = value
+            elif declaration.default is MISSING and declaration.default_factory is MISSING:
+                self._problem(SettingMissing, file, key, "")
+        made: T | None = None
+        try:
+            made = cls(**values)
+        except TypeError:
+            pass  # something required is missing or wrong, and was told above
+        except ValueError as error:
+            key, _, detail = str(error).partition(": ")
+            self._problem(SettingInvalid, file, f"{path}.{key}".lstrip("."), detail or key)
+        return made if len(self.problems) == before else None
+
+    def _value(self, hint: Any, file: _File, key: str, value: Any) -> Any:
+        try:
+            return self._convert(hint, file, key, value)
+        except LookupError as error:
+            self._problem(SecretMissing, file, key, str(error.args[0]))
+        except ValueError as error:
+            self._problem(SettingInvalid, file, key, str(error))
+        return None
+
+    def _convert(self, hint: Any, file: _File, key: str, value: Any) -> Any:
+        origin = typing.get_origin(hint)
+        if origin in (typing.Union, types.UnionType):
+            (inner,) = (arg for arg in typing.get_args(hint) if arg is not type(None))
+            return self._convert(inner, file, key, value)
+        if origin is tuple:
+            if not isinstance(value, list):
+                raise ValueError('a list is expected, for example ["a", "b"]')
+            return tuple(self._convert(typing.get_args(hint)[0], file, key, entry) for entry in value)
+        if origin is Literal:
+            choices = typing.get_args(hint)
+            if value not in choices:
+                raise ValueError(f"one of {', '.join(map(repr, choices))}")
+            return value
+        if is_dataclass(hint):
+            if not isinstance(value, dict):
+                raise ValueError('a table is expected, for example { first = "5s" }')
+            return self._dataclass(typing.cast(type[Any], hint), file, key, value)
+        if hint is timedelta:
+            return parse_duration(_text(value))
+        if hint is Size:
+            return parse_size(_text(value))
+        if hint is FileName:
+            return FileName(self.folder / _text(value)) if value else FileName("")
+        if hint is Secret:
+            return self._secret(_text(value))
+        if hint is bool or hint is int:
+            if type(value) is not hint:
+                raise ValueError("true or false" if hint is bool else "a whole number")
+            return value
+        if hint is float:
+            if type(value) not in (int, float):
+                raise ValueError("a number")
+            return float(value)
+        return _text(value)
+
+    def _secret(self, reference: str) -> Secret:
+        name = reference.removeprefix("secret:")
+        if name == reference:
+            raise ValueError("a secret is not written here: write secret:name")
+        variable = "LIENTHONG_SECRET_" + re.sub(r"[^A-Za-z0-9]", "_", name).upper()
+        if variable in os.environ:
+            return Secret(os.environ[variable])
+        path = self.folder / "secrets" / name
+        if path.is_file():
+            return Secret(path.read_text(encoding="utf-8").strip())
+        raise LookupError(f"{name}; looked for {variable} and secrets/{name}")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("text in quotes is expected")
+    return value
+
+
+def _closest(key: str, known: set[str]) -> str:
+    matches = difflib.get_close_matches(key, sorted(known), n=1)
+    return matches[0] if matches else ""
