@@ -30,12 +30,15 @@ class FacilitySettings:
     code: str
     """MA_CSKCB, five characters."""
     name: str
+    """As it is printed on papers."""
     head_licence: str
     """Practice licence of the head, who answers for every paper (MA_TTDV), such as 000001/HNO-CCHN."""
     governing_body: str = ""
     """`SỞ Y TẾ …` or `BỘ Y TẾ`, printed above the name."""
     address: str = ""
+    """As it is printed on papers."""
     phone: str = ""
+    """As it is printed on papers."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9A-Z]{5}", self.code):
@@ -86,6 +89,7 @@ class ChannelSettings:
     """One channel file, without its source, destinations and tests."""
 
     name: str
+    """Unique among the channels: small letters, digits, dashes."""
     accept: tuple[str, ...]
     """Message types, `ADT` for all of a type, `REF^I12` for one, `*` for everything."""
     order_by: str = "PID-3"
@@ -110,6 +114,7 @@ class RouteSettings:
     """What every `[[destination]]` has besides the settings of its kind."""
 
     kind: str
+    """Which destination this is, such as `insurance_portal`."""
     name: str = ""
     """Unique name; the kind's when empty. Two channels that name the same destination must describe it alike."""
     papers: tuple[str, ...] = ()
@@ -119,8 +124,11 @@ class RouteSettings:
     closed_lists: bool = False
     """True when the receiver may by law see diagnoses on closed lists (HIV …); otherwise such papers are withheld."""
     retry: Retry = field(default_factory=Retry)
+    """How patiently it is tried again."""
     limit: Limit = field(default_factory=Limit)
+    """What it bears."""
     breaker: Breaker = field(default_factory=Breaker)
+    """When it counts as down."""
 
 
 # ---- the plan --------------------------------------------------------------------------------------------------

@@ -21,7 +21,9 @@ class Systems:
     """Build system URIs; `national` and `own` are bases without a trailing slash."""
 
     national: str = "http://fhir.hl7.org.vn/core"
+    """Base of the systems that the national guide names."""
     own: str = "https://lienthong.vn/fhir"
+    """Base of the systems for which no public URI was found."""
 
     @property
     def cccd(self) -> str:

@@ -24,7 +24,9 @@ _MAXIMUM_FILE_SIZE = 1024 * 1024
 @dataclass(frozen=True)
 class Settings:
     file: FileName
+    """The .p12 or .pfx file."""
     password: Secret
+    """Of the file."""
 
 
 class Key:
