@@ -17,8 +17,10 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import queue
+import random
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +41,8 @@ T = TypeVar("T")
 
 MAX_GROUP = 512
 """Units in one transaction at most; bounds the work that one failing unit makes the others repeat."""
+TRIES = 8
+"""Times a unit is run that keeps colliding with other nodes, before its caller is told."""
 QUIET_S = 0.5
 READERS = 4
 SWITCH_S = 0.0005
@@ -195,8 +199,12 @@ class Store:
                 self._connection.invalidate()
             self._connection = None
 
-    def _commit(self, group: list[_Unit]) -> list[_Unit]:
-        """Run a group in one transaction, its members one by one when that fails; return them with their outcomes."""
+    def _commit(self, group: list[_Unit], tries: int = TRIES) -> list[_Unit]:
+        """Run a group in one transaction, its members one by one when that fails; return them with their outcomes.
+
+        A unit that collides with another node's (both store the same doctor, or wait for each other's rows) is run again:
+        it then sees what the other one stored.
+        """
         kinds: dict[Any, list[_Unit]] = {}
         for unit in group:
             kinds.setdefault(unit.function, []).append(unit)
@@ -209,7 +217,10 @@ class Store:
                         unit.result = result
         except Exception as error:  # noqa: BLE001 - handed to the callers
             self._stop_writing()
-            if len(group) == 1:
+            if len(group) == 1 and tries > 1 and _collided(error):
+                time.sleep(random.uniform(0, 0.01) * (TRIES - tries + 1))  # noqa: S311 - so that two nodes do not keep step
+                self._commit(group, tries - 1)
+            elif len(group) == 1:
                 group[0].error = _unavailable(error) if isinstance(error, SQLAlchemyError) else error
             else:
                 for unit in group:
@@ -227,6 +238,11 @@ class _Unit:
     loop: asyncio.AbstractEventLoop | None
     result: Any = None
     error: BaseException | None = None
+
+
+def _collided(error: Exception) -> bool:
+    name = type(getattr(error, "orig", None)).__name__
+    return name in ("UniqueViolation", "DeadlockDetected", "SerializationFailure")
 
 
 def _call(connection: Connection, units: list[Callable[[Connection], T]]) -> list[T]:
