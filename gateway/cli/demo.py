@@ -6,6 +6,7 @@ Three processes: the sandbox, a node, and this one, which plays the HIS and the 
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -73,12 +74,19 @@ def demo(
     """
     place = (folder / now_local().strftime("%Y%m%d-%H%M%S")).resolve()
     place.mkdir(parents=True)
-    closed = asyncio.run(_demo(place, hospital_day(seed, encounters), serve=serve, json=json))
+    try:
+        closed = asyncio.run(_demo(place, hospital_day(seed, encounters), serve=serve, json=json))
+    except asyncio.CancelledError:
+        raise typer.Exit(130) from None
     if not closed:
         raise typer.Exit(1)
 
 
 async def _demo(place: Path, day: Day, *, serve: bool, json: bool) -> bool:
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)  # the children are stopped on the way out
     site = demo_site.prepare(place)
     sandbox = await Child.start(
         "sandbox",

@@ -109,7 +109,7 @@ class Site:
 
 def prepare(folder: Path) -> Site:
     """Make the folder with fresh secrets, readable by this account only."""
-    site = Site(folder, secrets.token_urlsafe(18))
+    site = Site(folder, secrets.token_hex(16))  # no sign that a command line would take for an option
     vault = site.config / "secrets"
     vault.mkdir(parents=True, mode=0o700)
     for name, value in (
