@@ -130,7 +130,7 @@ class Pipeline:
         mapped = await self._pool.run(steps.map_message, raw, charset, row.type, context, produce)
         if mapped is None:
             positions = await self._pool.run(steps.populated, raw, charset)
-            account = json.dumps({"mapped": (), "ignored": {}, "unknown": positions, "notices": ()})
+            account = json.dumps({"mapped": {}, "ignored": {}, "unknown": positions, "notices": ()})
             await self._store.write(lambda connection: self._keep(connection, row.id, len(positions), account))
             return
         await self._store.write(lambda connection: self._commit_mapped(connection, row, channel, mapped))
@@ -157,9 +157,10 @@ class Pipeline:
             message_id=row.id,
             now=now,
         )
-        if mapped.merged is not None:
-            survivor, replaced = mapped.merged
-            persons.merge(connection, survivor, replaced, row.id)
+        for change in mapped.identity:
+            if change.kind == "merge" and change.kept.startswith("Patient/"):
+                kept, other = (reference.partition("/")[2] for reference in (change.kept, change.other))
+                persons.merge(connection, kept, other, row.id)
         if channel is None or mapped.patient_id is None:
             return
         for paper, subject in mapped.due:

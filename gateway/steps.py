@@ -21,7 +21,7 @@ from mappings import bhyt, cda, documents, hl7v2
 from mappings.fhir import bundle_references, require_valid
 from mappings.formats import dates, er7, json
 from mappings.formats.faults import Fault
-from mappings.outcome import Resource
+from mappings.outcome import IdentityChange, Resource
 from signing import xmldsig
 from signing.contract import KeyProvider
 from signing.keys import open_key
@@ -53,7 +53,7 @@ class Mapped:
     positions: bytes
     """JSON: mapped, ignored, unknown, notices."""
     patient_id: str | None
-    merged: tuple[str, str] | None
+    identity: tuple[IdentityChange, ...]
     due: tuple[tuple[str, str], ...]
     """(paper, subject) of every paper that is due now."""
 
@@ -72,9 +72,9 @@ def map_message(
     coverage = outcome.coverage
     notices = [(n.code, n.where, n.detail) for n in outcome.notices] + list(message.notices)
     positions = {
-        "mapped": coverage.mapped,
+        "mapped": dict(coverage.mapped),
         "ignored": dict(coverage.ignored),
-        "unknown": coverage.unknown,
+        "unknown": dict(coverage.unknown),
         "notices": notices,
     }
     return Mapped(
@@ -82,15 +82,16 @@ def map_message(
         (len(coverage.mapped), len(coverage.ignored), len(coverage.unknown)),
         json.dumps(positions),
         outcome.patient_id,
-        outcome.merged,
+        tuple(outcome.identity),
         tuple(due),
     )
 
 
-def populated(raw: bytes, charset: str) -> tuple[str, ...]:
+def populated(raw: bytes, charset: str) -> dict[str, str]:
     """Return the positions of all populated fields of a message that no mapping knows: all of them are unknown."""
     message = er7.Message.parse(raw, charset)
-    return tuple(f"{segment.position()}-{n}" for segment in message.segments for n in segment.populated())
+    reason = "no mapping knows the message type"
+    return {f"{segment.position()}-{n}": reason for segment in message.segments for n in segment.populated()}
 
 
 @dataclass(frozen=True)

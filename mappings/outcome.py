@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 Resource = dict[str, Any]
 """A FHIR R4 resource, shaped as its JSON; decimals are `decimal.Decimal`, never float."""
@@ -17,11 +17,13 @@ class Coverage:
     Positions are written with their occurrence where a segment repeats: `PID-3`, `OBX[2]-5`, `ZPI-1`.
     """
 
-    mapped: tuple[str, ...] = ()
+    mapped: Mapping[str, str] = field(default_factory=dict)
+    """Position → where it went, as element paths without indexes: `Patient.identifier`, `Observation.value`. Alternatives are
+    parted by ` | `; which of them it was, `mappings.hl7v2.targets` finds in the resources."""
     ignored: Mapping[str, str] = field(default_factory=dict)
     """Left out on purpose: position → the reason, a short English phrase."""
-    unknown: tuple[str, ...] = ()
-    """Populated, and no mapping knows it. Shown to people; never dropped silently."""
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """Populated, and not used: position → why. Shown to people; never dropped silently."""
 
     @property
     def total(self) -> int:
@@ -38,14 +40,48 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class IdentityChange:
+    """What a message says about two records that are known already. Standard: HL7 v2.5.1 §3.6.2"""
+
+    kind: Literal["merge", "link", "unlink", "move"]
+    """`merge`: `other` is from now on `kept`. `link`, `unlink`: both stay and are (no longer) one person. `move`: what hangs
+    on `other` (a visit, an account, an identifier) belongs to `kept` from now on."""
+    kept: str
+    """Reference, `Patient/<id>`: the record that stays, or that gets what is moved."""
+    other: str
+    """Reference: the record that is replaced (merge), the other of the two (link, unlink), or what is moved (move)."""
+
+
+@dataclass(frozen=True)
+class UnmappedCode:
+    """A code of this site that no table takes to a shared catalogue: work for whoever keeps the site's tables."""
+
+    where: str
+    """Field it stood in: `OBX-3`."""
+    system: str
+    code: str
+    display: str
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The result of mapping one message."""
 
     resources: Sequence[Resource]
+    """What goes into the clinical record."""
     coverage: Coverage
+    about: Sequence[Resource] = ()
+    """What only describes the message: MessageHeader, Provenance, and who they name. Part of its Bundle, not of the record."""
+    sent_at: str = ""
+    """When the message was made (MSH-7), as FHIR dateTime."""
     notices: Sequence[Notice] = ()
     patient_id: str | None = None
     """Id of the Patient the message is about; None when it is about nobody."""
     encounter_id: str | None = None
-    merged: tuple[str, str] | None = None
-    """(surviving Patient id, replaced Patient id) for a merge (A40)."""
+    identity: Sequence[IdentityChange] = ()
+    cleared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Reference → elements the sender deletes (null, `""`): paths below the resource such as `telecom` or
+    `hospitalization.dischargeDisposition`. An element that the resource has all the same is never named here."""
+    origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Position of a segment (`PID`, `OBX[2]`) → references of the resources made of it."""
+    unmapped: Sequence[UnmappedCode] = ()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"
+SNOMED = "http://snomed.info/sct"
 ICD10 = "http://hl7.org/fhir/sid/icd-10"
 V2_TABLE = "http://terminology.hl7.org/CodeSystem/v2-"
 V3_ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"

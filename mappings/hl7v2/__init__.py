@@ -1,21 +1,26 @@
 """Turn HL7 v2 messages into FHIR R4 resources with an account of every field.
 
-Four shelves: `messages/` (one module per message type), `segments/` (one per segment), `datatypes.py` and the code tables of
-`mappings/codes`. Pure: no clock, no store, no network; the same message gives the same resources. Times without an offset are
-read in the zone of the context. Does not check the message against the structures of the standard: what is there is mapped,
-in whatever order it came.
+Four shelves: `messages/` (one module per family of messages), `segments/` (one per segment), `datatypes.py` and the code tables
+of `mappings/codes`. Pure: no clock, no store, no network; the same message gives the same resources. Times without an offset
+are read in the zone of the context. Does not check the message against the structures of the standard: what is there is mapped,
+in whatever order it came, each thing with what it follows.
 """
 
 from __future__ import annotations
 
 from mappings.formats import er7
+from mappings.hl7v2.bundle import outcome_to_bundle
 from mappings.hl7v2.context import Context
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.faults import UnsupportedMessage
+from mappings.hl7v2.header import close_message, open_header
 from mappings.hl7v2.messages import mappers
 from mappings.outcome import Outcome
 
-__all__ = ["Context", "known", "map_message", "trigger_of"]
+__all__ = ["Context", "known", "map_message", "outcome_to_bundle", "trigger_of"]
+
+_EVENTS = {"ACK": "", "MCF": "", "ORU": "R01", "ORM": "O01", "ORR": "O02", "VXU": "V04", "VXQ": "V01", "VXR": "V03"}
+"""The event of types that had only one when messages did not name it. Standard: HL7 v2.2 table 0003"""
 
 
 def known(trigger: str) -> bool:
@@ -24,9 +29,9 @@ def known(trigger: str) -> bool:
 
 
 def trigger_of(message: er7.Message) -> str:
-    """Give `type^event` from MSH-9; the event from EVN-1 when MSH-9 has only the type."""
-    kind = message.value("MSH-9.1") or ""
-    event = message.value("MSH-9.2") or message.value("EVN-1") or ""
+    """Give `type^event` from MSH-9; the event from EVN-1, or the only one the type had, when MSH-9 has only the type."""
+    kind = (message.value("MSH-9.1") or "").strip().upper()
+    event = (message.value("MSH-9.2") or message.value("EVN-1") or _EVENTS.get(kind, "")).strip().upper()
     return f"{kind}^{event}".strip("^")
 
 
@@ -42,5 +47,7 @@ def map_message(message: er7.Message, context: Context) -> Outcome:
     if mapper is None:
         raise UnsupportedMessage("MSH-9", trigger if trigger.replace("^", "").isalnum() and len(trigger) < 12 else "")
     draft = Draft(message, context, trigger)
+    open_header(draft)
     mapper(draft)
+    close_message(draft)
     return draft.outcome()

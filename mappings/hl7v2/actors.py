@@ -167,6 +167,51 @@ def cwe_to_organization(cwe: Components, draft: Draft) -> Element | None:
     return organization(draft, cwe.c(2), cwe.c(1))
 
 
+def hd_to_reference(hd: Components, draft: Draft, country: str = "") -> Element | None:
+    """Make an Organization of HD in a message header: it stands with the header, not in the record."""
+    name, universal = words(hd.c(1)), words(hd.c(2))
+    uri = hd_to_uri(universal, hd.c(3))
+    if not name and not universal:
+        return None
+    context = draft.context
+    if FACILITY_CODE.match(name):
+        identifier = {"system": context.systems.facility, "value": name}
+    elif uri:
+        identifier = {"system": "urn:ietf:rfc:3986", "value": uri}
+    else:
+        identifier = {"system": context.systems.local(context.facility, "organization"), "value": universal or name}
+    return _about(draft, identifier, name, country)
+
+
+def xon_to_reference(xon: Components, draft: Draft) -> Element | None:
+    """Make an Organization of XON in a message header: it stands with the header, not in the record."""
+    name, number = words(xon.c(1)), words(xon.c(10)) or words(xon.c(3))
+    if not name and not number:
+        return None
+    context = draft.context
+    if FACILITY_CODE.match(number):
+        system = context.systems.facility
+    else:
+        system = hd_to_uri(xon.c(6, 2), xon.c(6, 3)) or context.systems.local(context.facility, "organization")
+    return _about(draft, {"system": system, "value": number} if number else {}, name, "")
+
+
+def _about(draft: Draft, identifier: Element, name: str, country: str) -> Element:
+    system = identifier.get("system") or draft.context.systems.local(draft.context.facility, "organization-name")
+    target = draft.tell(
+        compact(
+            {
+                "resourceType": "Organization",
+                "id": resource_id("Organization", system, identifier.get("value") or name),
+                "identifier": [identifier] if identifier else [],
+                "name": name,
+                "address": [{"country": country}] if country else [],
+            }
+        )
+    )
+    return reference(target, name)
+
+
 def this_facility(draft: Draft) -> Element | None:
     """Refer to the Organization the message is mapped for; nothing when the context names no facility."""
     context = draft.context

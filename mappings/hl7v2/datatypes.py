@@ -15,10 +15,11 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from mappings import codes
+from mappings.fhir import vocabulary
 from mappings.formats import er7
 from mappings.hl7v2.context import Context
 from mappings.hl7v2.draft import datetime_of
-from mappings.systems import UCUM, V2_TABLE
+from mappings.systems import ICD10, LOINC, SNOMED, UCUM, V2_TABLE
 
 Element = dict[str, Any]
 
@@ -111,13 +112,12 @@ def cwe_to_codeable_concept(
         return None
     text = words(cwe.c(9)) or words(cwe.c(2))
     codings = []
-    first = _coding(cwe.c(1), cwe.c(2), cwe.c(3), cwe.c(7), context, table, system, called)
-    if first:
-        codings.append(first)
-    if cwe.c(4):
-        second = _coding(cwe.c(4), cwe.c(5), cwe.c(6), cwe.c(8), context, table, system, called)
-        if second:
-            codings.append(second)
+    for n, version in ((1, 7), (4, 8), (10, 13)):
+        if n > 1 and not cwe.c(n):
+            continue
+        found = _coding(cwe.c(n), cwe.c(n + 1), cwe.c(n + 2), cwe.c(version), context, table, system, called)
+        if found and found not in codings:
+            codings.append(found)
     if not text:
         text = words(cwe.c(5)) or ("" if codings else words(cwe.c(1)))
     return compact({"coding": codings, "text": text}) or None
@@ -150,7 +150,54 @@ def _coding(
             system = f"{V2_TABLE}{number}"
     if not system or (name and name.strip().upper() not in called):
         system = coding_system(name, context)
-    return compact({"system": system, "version": code_of(version), "code": code, "display": words(display)})
+    return coding(system, code, display, context, version)
+
+
+def coding(system: str, code: str, display: str, context: Context, version: str = "") -> Element:
+    """Write a Coding that claims a published code system only for codes that it has, under the name that it gives them.
+
+    A code that a published system does not have stays, as one of this facility.
+    """
+    official = vocabulary.members(system)
+    if official is None:
+        if well_formed(system, code):
+            return compact({"system": system, "version": code_of(version), "code": code, "display": words(display)})
+    else:
+        for spelled in (code, code.upper(), code.lower()):
+            if spelled in official:
+                return compact({"system": system, "code": spelled, "display": official[spelled]})
+    own = context.systems.local(context.facility, f"code-{slug(system.rpartition('/')[2])}")
+    return compact({"system": own, "code": code, "display": words(display)})
+
+
+_FORMS = {
+    LOINC: re.compile(r"^(?:LP|LA|LL|LG)?[0-9]{1,7}-[0-9]$"),
+    SNOMED: re.compile(r"^[1-9][0-9]{5,17}$"),
+    ICD10: re.compile(r"^[A-Z][0-9][0-9A-Z](?:\.?[0-9A-Z]{1,4})?[†*+]?$"),
+}
+
+
+def well_formed(system: str, code: str) -> bool:
+    """Tell whether a code can be one of the system, by its form and check digit; true for systems whose form is free."""
+    form = _FORMS.get(system)
+    if form is None:
+        return True
+    if not form.match(code):
+        return False
+    return system != LOINC or luhn(code.lstrip("LPAG"))
+
+
+def luhn(code: str) -> bool:
+    """Tell whether the last digit is the check digit of those before it (modulus 10), as LOINC has it."""
+    digits = [int(digit) for digit in reversed(code.replace("-", ""))]
+    return sum(digits[0::2] + [d * 2 - 9 * (d > 4) for d in digits[1::2]]) % 10 == 0
+
+
+def v2_coding(number: str, code: str) -> Element | None:
+    """Make a Coding of an HL7 table; `None` for a code that the table does not have."""
+    system = f"{V2_TABLE}{number}"
+    display = (vocabulary.members(system) or {}).get(code)
+    return None if display is None else compact({"system": system, "code": code, "display": display})
 
 
 def concept(code: str, system: str, display: str = "") -> Element:

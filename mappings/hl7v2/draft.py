@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Literal
+
 from mappings.formats import dates, er7
 from mappings.formats.faults import DateInvalid
-from mappings.hl7v2 import faults
+from mappings.hl7v2 import faults, segments, targets
 from mappings.hl7v2.context import Context
 from mappings.hl7v2.reader import Reader, Segment
-from mappings.outcome import Notice, Outcome, Resource
+from mappings.outcome import Coverage, IdentityChange, Notice, Outcome, Resource, UnmappedCode
 
 
 class Draft:
@@ -20,19 +24,34 @@ class Draft:
         self.event = trigger.partition("^")[2]
         self.control_id = message.value("MSH-10") or ""
         self.sending_facility = message.value("MSH-4.1") or ""
+        self.message_key = f"{message.value('MSH-3.1') or ''}|{self.sending_facility}|{self.control_id}"
+        """What the message is known by; with no control id, by its content."""
+        if not self.control_id:
+            self.message_key += sha256(message.raw).hexdigest()
         self.patient = ""
         """Reference to the Patient once known: `Patient/<id>`."""
         self.encounter = ""
-        self.merged: tuple[str, str] | None = None
+        self.sent_at = ""
+        self.about: list[Resource] = []
+        """MessageHeader, Provenance and who they name."""
+        self.identity: list[IdentityChange] = []
+        self.unmapped: dict[tuple[str, str], UnmappedCode] = {}
         self.notices: list[Notice] = [Notice(code, where, detail) for code, where, detail in message.notices]
         self.people: dict[bytes, Resource | None] = {}
         """References to Practitioners by the bytes that named them."""
         self._resources: dict[str, Resource] = {}
         self._occurrences: dict[str, int] = {}
+        self._has_nulls = er7.NULL.encode() in message.raw
 
-    def add(self, resource: Resource) -> str:
-        """Keep a resource and give its reference; one that is there already only gains the elements it lacked."""
+    def add(self, resource: Resource, *origins: Segment) -> str:
+        """Keep a resource made of the `origins` and give its reference.
+
+        One that is there already only gains the elements it lacked.
+        """
         reference = f"{resource['resourceType']}/{resource['id']}"
+        for origin in origins:
+            if reference not in origin.made:
+                origin.made.append(reference)
         present = self._resources.setdefault(reference, resource)
         if present is not resource:
             for name, value in resource.items():
@@ -40,9 +59,26 @@ class Draft:
                     present[name] = value
         return reference
 
+    def tell(self, resource: Resource) -> str:
+        """Keep a resource that describes the message and give its reference; once."""
+        reference = f"{resource['resourceType']}/{resource['id']}"
+        if all(reference != f"{one['resourceType']}/{one['id']}" for one in self.about):
+            self.about.append(resource)
+        return reference
+
     def get(self, reference: str) -> Resource:
         """Give a resource kept before."""
         return self._resources[reference]
+
+    def has(self, reference: str) -> bool:
+        """Tell whether a resource of that reference is kept."""
+        return reference in self._resources
+
+    def change_identity(self, kind: Literal["merge", "link", "unlink", "move"], kept: str, other: str) -> None:
+        """Note what the message says about two records; once."""
+        change = IdentityChange(kind, kept, other)
+        if change not in self.identity:
+            self.identity.append(change)
 
     def nth(self, key: str) -> int:
         """Count how often this key came up, from 1: tells equal things in one message apart."""
@@ -80,19 +116,63 @@ class Draft:
         """Close the draft."""
         resources = list(self._resources.values())
         if self.context.message_id:
+            source = f"urn:uuid:{self.context.message_id}"
             for resource in resources:
-                resource["meta"] = {**resource.get("meta", {}), "source": f"urn:uuid:{self.context.message_id}"}
+                resource["meta"] = {**resource.get("meta", {}), "source": source}
+        coverage = self.reader.coverage()
         return Outcome(
             resources=resources,
-            coverage=self.reader.coverage(),
+            coverage=coverage,
+            about=[r for r in self.about if f"{r['resourceType']}/{r['id']}" not in self._resources],
+            sent_at=self.sent_at,
             notices=tuple(self.notices),
             patient_id=self.patient.partition("/")[2] or None,
             encounter_id=self.encounter.partition("/")[2] or None,
-            merged=self.merged,
+            identity=tuple(self.identity),
+            cleared=self._cleared(coverage) if self._has_nulls else {},
+            origins={segment.position: tuple(segment.made) for segment in self.reader.segments if segment.made},
+            unmapped=tuple(self.unmapped.values()),
         )
 
+    def _cleared(self, coverage: Coverage) -> dict[str, tuple[str, ...]]:
+        """Find what the sender deletes: null fields that are mapped, by the resources made of their segment.
 
-_CHOICES = ("deceased", "multipleBirth", "effective", "value", "onset", "occurrence", "performed")
+        Standard: HL7 v2.5.1 §2.5.3
+        """
+        found: dict[str, list[str]] = {}
+        for segment in self.reader.segments:
+            for reference, path in self._nulled(segment, coverage):
+                if not targets.present(self._resources[reference], path):
+                    found.setdefault(reference, []).append(path)
+        return {reference: tuple(dict.fromkeys(paths)) for reference, paths in found.items()}
+
+    def _nulled(self, segment: Segment, coverage: Coverage) -> Iterator[tuple[str, str]]:
+        known = segments.tables(segment.name)
+        if known is None:
+            return
+        for n in segment.nulls():
+            if segment.where(n) not in coverage.mapped:
+                continue
+            for kind, path in targets.alternatives(known.mapped.get(n, "")):
+                yield from (
+                    (reference, path)
+                    for reference in segment.made
+                    if reference.startswith(f"{kind}/") and reference in self._resources
+                )
+
+
+_CHOICES = (
+    "deceased",
+    "multipleBirth",
+    "effective",
+    "value",
+    "onset",
+    "occurrence",
+    "performed",
+    "medication",
+    "reported",
+    "serviced",
+)
 
 
 def _chosen(name: str, resource: Resource) -> bool:

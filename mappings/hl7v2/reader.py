@@ -1,13 +1,12 @@
 """Hand out the fields of a message and remember what became of each (promise P7).
 
-A mapping function takes a field with `segment[n]`; taking it is the claim that it is mapped. What cannot be used after all is
-given back with `give_back`, what is left out on purpose is named by `ignore` or by the `IGNORED` table of the segment's module.
-Every populated field that nobody took ends as unknown: a field is never lost by being forgotten.
+Double entry: a mapping function takes a field with `segment[n]`, which claims that it is mapped; the `MAPPED` table of the
+segment's module says to where. What cannot be used after all is given back with `give_back`, what is left out on purpose is
+named by `ignore` or by the `IGNORED` table. Every populated field that nobody took ends as unknown, with the reason: a field is
+never lost by being forgotten.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator, Mapping
 
 from mappings.formats import er7
 from mappings.hl7v2 import segments
@@ -16,11 +15,18 @@ from mappings.outcome import Coverage
 _ABSENT = 0
 """Number of a field that no segment has: one empty field per segment stands for all that are absent."""
 
+UNREAD = "this kind of message does not use the segment"
+UNLISTED = "no mapping knows the field"
+NO_MODULE = "no mapping knows the segment"
+FORGOTTEN = "declared as mapped, but no mapping took it"
+"""Reason of a field that should never be seen: the table and the mapping disagree."""
+UNUSABLE = "not usable as it was sent"
+
 
 class Segment:
     """One segment, and which of its fields were used."""
 
-    __slots__ = ("_raw", "_refused", "_taken", "fields", "name")
+    __slots__ = ("_raw", "_refused", "_taken", "fields", "made", "name")
 
     def __init__(self, raw: er7.Segment) -> None:
         self._raw = raw
@@ -28,7 +34,9 @@ class Segment:
         self.fields = frozenset(raw.populated())
         """Numbers of the populated fields."""
         self._taken: set[int] = set()
-        self._refused: dict[int, str] = {}
+        self._refused: dict[int, tuple[str, str]] | None = None
+        self.made: list[str] = []
+        """References of the resources made of it."""
 
     def __getitem__(self, n: int) -> er7.Field:
         """Take field `n` for use."""
@@ -43,11 +51,16 @@ class Segment:
 
     def ignore(self, n: int, reason: str) -> None:
         """Leave field `n` out on purpose."""
-        self._refused[n] = reason
+        self._refuse(n, "ignored", reason)
 
-    def give_back(self, n: int) -> None:
+    def give_back(self, n: int, reason: str = UNUSABLE) -> None:
         """Say that field `n` was taken but could not be used: it is unknown."""
-        self._refused[n] = ""
+        self._refuse(n, "unknown", reason)
+
+    def _refuse(self, n: int, state: str, reason: str) -> None:
+        if self._refused is None:
+            self._refused = {}
+        self._refused[n] = (state, reason)
 
     def where(self, n: int) -> str:
         """Give the position of field `n`: `OBX[2]-5`."""
@@ -57,17 +70,31 @@ class Segment:
     def position(self) -> str:
         return self._raw.position()
 
-    def account(self, standing: Mapping[int, str]) -> Iterator[tuple[int, str | None]]:
-        """Tell of each populated field: `None` it is mapped, a reason it is ignored, `""` it is unknown."""
-        refused = self._refused
-        taken = self._taken
+    def nulls(self) -> list[int]:
+        """Give the fields the sender deletes (`""`), taken or not."""
+        return [n for n in self.fields if self._raw[n].is_null]
+
+    def account(self, mapped: dict[str, str], ignored: dict[str, str], unknown: dict[str, str]) -> None:
+        """Enter every populated field in exactly one of the three accounts."""
+        known = segments.tables(self.name)
+        targets, standing = known or _NO_TABLES
+        position = self._raw.position()
+        taken, refused = self._taken, self._refused
         for n in sorted(self.fields):
-            if n in refused:
-                yield n, refused[n]
+            if refused is not None and n in refused:
+                state, reason = refused[n]
+                (ignored if state == "ignored" else unknown)[f"{position}-{n}"] = reason
             elif n in taken:
-                yield n, None
+                mapped[f"{position}-{n}"] = targets.get(n, "")
+            elif n in standing:
+                ignored[f"{position}-{n}"] = standing[n]
+            elif known is None:
+                unknown[f"{position}-{n}"] = NO_MODULE
             else:
-                yield n, standing.get(n, "")
+                unknown[f"{position}-{n}"] = UNLISTED if n not in targets else FORGOTTEN if taken else UNREAD
+
+
+_NO_TABLES: tuple[dict[int, str], dict[int, str]] = ({}, {})
 
 
 class Reader:
@@ -78,7 +105,10 @@ class Reader:
 
     def first(self, name: str) -> Segment | None:
         """Give the first segment of that name."""
-        return next((segment for segment in self.segments if segment.name == name), None)
+        for segment in self.segments:
+            if segment.name == name:
+                return segment
+        return None
 
     def all(self, name: str) -> list[Segment]:
         """Give all segments of that name, in order."""
@@ -86,16 +116,9 @@ class Reader:
 
     def coverage(self) -> Coverage:
         """Close the account: every populated field is mapped, ignored or unknown, and only one of these."""
-        mapped: list[str] = []
+        mapped: dict[str, str] = {}
         ignored: dict[str, str] = {}
-        unknown: list[str] = []
+        unknown: dict[str, str] = {}
         for segment in self.segments:
-            position = segment.position
-            for n, reason in segment.account(segments.ignored(segment.name)):
-                if reason is None:
-                    mapped.append(f"{position}-{n}")
-                elif reason:
-                    ignored[f"{position}-{n}"] = reason
-                else:
-                    unknown.append(f"{position}-{n}")
-        return Coverage(mapped=tuple(mapped), ignored=ignored, unknown=tuple(unknown))
+            segment.account(mapped, ignored, unknown)
+        return Coverage(mapped, ignored, unknown)

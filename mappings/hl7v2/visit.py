@@ -37,16 +37,10 @@ OCCUPATION_FIELDS = frozenset({"NGHE_NGHIEP", "MA_NGHE_NGHIEP"})
 
 
 def open_message(draft: Draft) -> Segment:
-    """Take the header, then the Patient and the Encounter; give PID.
+    """Take the Patient; give PID.
 
     Raises `MissingSegment` without PID, `TwoPatients` when a second PID names somebody else.
     """
-    header = draft.reader.first("MSH")
-    if header is not None:
-        _ = header[9]
-    event = draft.reader.first("EVN")
-    if event is not None:
-        _ = event[1]
     people = draft.reader.all("PID")
     if not people:
         raise faults.MissingSegment("PID")
@@ -58,9 +52,9 @@ def open_message(draft: Draft) -> Segment:
     pd1 = draft.reader.first("PD1")
     if pd1 is not None:
         pd1_to_patient(pd1, patient, draft)
-    draft.patient = draft.add(patient)
+    draft.patient = draft.add(patient, pid, *([pd1] if pd1 else []))
     for again in people[1:]:
-        draft.add(pid_to_patient(again, draft))
+        draft.add(pid_to_patient(again, draft), again)
     return pid
 
 

@@ -35,8 +35,10 @@ def written(outcome: Outcome) -> str:
     content = {
         "patient": outcome.patient_id,
         "encounter": outcome.encounter_id,
-        "merged": outcome.merged,
+        "identity": [asdict(change) for change in outcome.identity],
+        "cleared": outcome.cleared,
         "resources": sorted(outcome.resources, key=lambda r: (r["resourceType"], r["id"])),
+        "about": outcome.about,
         "coverage": asdict(outcome.coverage),
         "notices": [asdict(notice) for notice in outcome.notices],
     }

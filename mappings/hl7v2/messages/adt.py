@@ -46,4 +46,4 @@ def _merge(draft: Draft) -> None:
     survivor["link"] = [{"other": reference(target), "type": "replaces"}]
     survivor["active"] = True
     draft.add(loser)
-    draft.merged = (draft.patient.partition("/")[2], loser["id"])
+    draft.change_identity("merge", draft.patient, target)

@@ -1,7 +1,10 @@
 """One module per segment, named by it: `pid.py`, `obx.py`.
 
-A module has mapping functions `<segment>_to_<resource>(segment, draft)` and a table `IGNORED`: field number → why it is left
-out on purpose. Modules are found by name; adding a segment is adding a file.
+A module has mapping functions `<segment>_to_<resource>(segment, draft)` and two tables that speak of every field of the segment
+the mappings know: `MAPPED`, field number → the element it goes to, and `IGNORED`, field number → why it is left out on purpose.
+Element paths are written as in FHIR without indexes and types of a choice (`Observation.value`), an extension by the last word
+of its URL (`Patient.extension(patient-birthPlace)`); what depends on the message or on a condition has alternatives, parted by
+` | `. Modules are found by name; adding a segment is adding a file.
 """
 
 from __future__ import annotations
@@ -10,19 +13,25 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from typing import NamedTuple
 
 SEQUENCE = "sequence number of the sender; order is kept by position"
 LEDGER = "about the transport; kept in the ledger with the message"
 BILLING = "billing; not part of the clinical record"
 
-_NOTHING: Mapping[int, str] = {}
+
+class Tables(NamedTuple):
+    """What is known of one segment's fields."""
+
+    mapped: Mapping[int, str]
+    ignored: Mapping[int, str]
 
 
 @cache
-def ignored(name: str) -> Mapping[int, str]:
-    """Give the fields of segment `name` that are left out on purpose, with the reason."""
+def tables(name: str) -> Tables | None:
+    """Give the tables of segment `name`; None when no module speaks of it."""
     module = f"{__name__}.{name.lower()}"
     if find_spec(module) is None:
-        return _NOTHING
-    table: Mapping[int, str] = import_module(module).IGNORED
-    return table
+        return None
+    loaded = import_module(module)
+    return Tables(getattr(loaded, "MAPPED", {}), loaded.IGNORED)

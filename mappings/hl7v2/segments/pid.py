@@ -33,6 +33,35 @@ from mappings.ids import resource_id
 from mappings.outcome import Resource
 from mappings.systems import V2_TABLE
 
+MAPPED = {
+    2: "Patient.identifier",
+    3: "Patient.identifier",
+    4: "Patient.identifier",
+    5: "Patient.name",
+    6: "Patient.extension(patient-mothersMaidenName)",
+    7: "Patient.birthDate",
+    8: "Patient.gender",
+    9: "Patient.name",
+    11: "Patient.address",
+    12: "Patient.address.district",
+    13: "Patient.telecom",
+    14: "Patient.telecom",
+    15: "Patient.communication.language",
+    16: "Patient.maritalStatus",
+    17: "Patient.extension(patient-religion)",
+    18: "Encounter.identifier",
+    19: "Patient.identifier",
+    21: "RelatedPerson.identifier",
+    22: "Patient.extension(vn-ext-ethnicity)",
+    23: "Patient.extension(patient-birthPlace)",
+    24: "Patient.multipleBirth",
+    25: "Patient.multipleBirth",
+    26: "Patient.extension(patient-nationality)",
+    28: "Patient.extension(patient-nationality)",
+    29: "Patient.deceased",
+    30: "Patient.deceased",
+    40: "Patient.telecom",
+}
 IGNORED = {
     1: SEQUENCE,
     10: "race is not recorded in Vietnam; the ethnic group is PID-22",

@@ -19,6 +19,32 @@ from mappings.ids import resource_id
 from mappings.outcome import Resource
 from mappings.systems import V2_TABLE
 
+MAPPED = {
+    2: "Encounter.class",
+    3: "Encounter.location.location",
+    4: "Encounter.type",
+    5: "Encounter.hospitalization.preAdmissionIdentifier",
+    6: "Encounter.location.location",
+    7: "Encounter.participant.individual",
+    8: "Encounter.participant.individual",
+    9: "Encounter.participant.individual",
+    10: "Encounter.serviceType",
+    11: "Encounter.location.location",
+    13: "Encounter.hospitalization.reAdmission",
+    14: "Encounter.hospitalization.admitSource",
+    15: "Encounter.hospitalization.specialArrangement",
+    16: "Encounter.hospitalization.specialCourtesy",
+    17: "Encounter.participant.individual",
+    19: "Encounter.identifier",
+    36: "Encounter.hospitalization.dischargeDisposition",
+    37: "Encounter.hospitalization.destination",
+    38: "Encounter.hospitalization.dietPreference",
+    42: "Encounter.location.location",
+    44: "Encounter.period.start",
+    45: "Encounter.period.end",
+    50: "Encounter.identifier",
+    52: "Encounter.participant.individual",
+}
 IGNORED = {
     1: SEQUENCE,
     12: "pre-admission test indicator; no use outside the sender",

@@ -116,7 +116,9 @@ def test_status_of_the_visit(trigger: str, extra: dict[str, str], status: str) -
 
 def test_merge_links_both_ways() -> None:
     outcome = mapped("ADT^A40", PID, "MRG|BN9^^^01032^PI")
-    survivor, replaced = outcome.merged or ("", "")
+    (change,) = outcome.identity
+    assert change.kind == "merge"
+    survivor, replaced = change.kept.removeprefix("Patient/"), change.other.removeprefix("Patient/")
     patients = {patient["id"]: patient for patient in every(outcome, "Patient")}
     assert outcome.patient_id == survivor
     assert patients[survivor]["link"] == [{"other": {"reference": f"Patient/{replaced}"}, "type": "replaces"}]
@@ -126,9 +128,8 @@ def test_merge_links_both_ways() -> None:
 
 def test_merge_gives_the_id_the_replaced_person_had() -> None:
     before = mapped("ADT^A01", "PID|1||BN9^^^01032^PI||Nguyễn^Hoa", PV1).patient_id
-    merged = mapped("ADT^A40", PID, "MRG|BN9^^^01032^PI").merged
-    assert merged is not None
-    assert merged[1] == before
+    (change,) = mapped("ADT^A40", PID, "MRG|BN9^^^01032^PI").identity
+    assert change.other == f"Patient/{before}"
 
 
 def test_merge_without_mrg_with_two_and_with_itself() -> None:
