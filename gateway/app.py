@@ -22,6 +22,7 @@ from gateway.intake import ChannelIntake
 from gateway.pipeline import Pipeline
 from gateway.pool import Pool
 from gateway.settings import Plan
+from gateway.site import load_site
 from gateway.store import deliveries, documents, messages
 from gateway.store.engine import Store, open_store
 from gateway.wake import Bell
@@ -62,7 +63,8 @@ class Node:
         name = plan.node.name
         workers = plan.node.workers or os.cpu_count() or 1
         open_key(plan.signing.kind, plan.signing.options)  # a key that does not open stops the start, not a worker
-        pool = Pool(workers, plan.signing)
+        load_site(plan.site)  # so does a site file that cannot be used
+        pool = Pool(workers, plan.signing, plan.site)
         bell = Bell(plan.node.redis)
         keyring = plan.keyring
         pipeline = Pipeline(plan, store, pool, self.clock, name, ring=bell.ring, parallel=workers * 4)

@@ -85,6 +85,12 @@ class ChannelTestFailed(ConfigFault):
     code = 1012
 
 
+class SiteInvalid(ConfigFault):
+    """Raised when a file of the site folder cannot be used; `where` is file and line."""
+
+    code = 1013
+
+
 class ControlIdMissing(IntakeFault):
     """Raised when MSH-10 is empty: without it a repeat cannot be told from a new message."""
 

@@ -12,6 +12,7 @@ import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway import steps
@@ -23,11 +24,12 @@ T = TypeVar("T")
 
 
 class Pool:
-    """Run steps in `workers` processes; each opens the signing key once."""
+    """Run steps in `workers` processes; each opens the signing key and loads the site's mappings once."""
 
-    def __init__(self, workers: int, signing: SigningPlan) -> None:
+    def __init__(self, workers: int, signing: SigningPlan, site: Path) -> None:
         self._workers = workers
         self._signing = signing
+        self._site = site
         self._executor = self._make()
 
     def _make(self) -> ProcessPoolExecutor:
@@ -35,7 +37,7 @@ class Pool:
             self._workers,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=steps.prepare,
-            initargs=(self._signing.kind, dict(self._signing.options)),
+            initargs=(self._signing.kind, dict(self._signing.options), self._site),
         )
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:

@@ -1,12 +1,13 @@
-"""Try what configuration promises: addresses can be bound, keys open, trust files are certificates, channel tests hold."""
+"""Try what configuration promises: addresses bind, keys open, trust files are certificates, site files load, tests hold."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
 
-from gateway.faults import AddressTaken, ChannelTestFailed, ConfigFault, SettingInvalid
+from gateway.faults import AddressTaken, ChannelTestFailed, ConfigFault, ConfigInvalid, SettingInvalid
 from gateway.settings import Channel, Plan, Test
+from gateway.site import load_site
 from mappings import hl7v2
 from mappings.formats import er7, json
 from mappings.formats.faults import Fault, SigningFault
@@ -44,6 +45,10 @@ def problems(plan: Plan) -> Iterator[ConfigFault]:
             load_roots([pem])
         except (SigningFault, ValueError) as error:
             yield SettingInvalid("signing.trust", type(error).__name__)
+    try:
+        load_site(plan.site)
+    except ConfigInvalid as invalid:
+        yield from invalid.problems
     for channel in plan.channels:
         for test in channel.tests:
             yield from _run(plan, channel, test)

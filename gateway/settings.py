@@ -206,6 +206,11 @@ class Plan:
         return Keyring.parse(self.store.keys)
 
     @property
+    def site(self) -> Path:
+        """The folder of the hospital's own mappings and code tables; need not exist."""
+        return self.folder / "site"
+
+    @property
     def store_url(self) -> str:
         return _absolute_url(self.store.url, self.folder)
 

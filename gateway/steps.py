@@ -12,11 +12,13 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 
 from gateway.faults import InternalFault
 from gateway.safe_log import describe
+from gateway.site import load_site
 from mappings import bhyt, cda, documents, hl7v2
 from mappings.fhir import bundle_references, require_valid
 from mappings.formats import dates, er7, json
@@ -29,10 +31,11 @@ from signing.keys import open_key
 _key: KeyProvider | None = None
 
 
-def prepare(kind: str, options: Mapping[str, object], watch_parent: bool = True) -> None:
-    """Open the signing key once per process, and make a worker die with the node it works for."""
+def prepare(kind: str, options: Mapping[str, object], site: Path, watch_parent: bool = True) -> None:
+    """Open the signing key and load the site's own mappings once per process; make a worker die with the node it works for."""
     global _key
     _key = open_key(kind, options)
+    load_site(site)
     parent = multiprocessing.parent_process()
     if watch_parent and parent is not None:
         threading.Thread(target=_follow, args=(parent,), daemon=True).start()

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from gateway.cli import check, deliveries, demo, errors, key, messages, sandbox, send, serve, verify
+from gateway.cli import check, deliveries, demo, errors, key, mapping, messages, sandbox, send, serve, verify
 from gateway.cli.output import complain
 from gateway.faults import ConfigFault, StoreFault
 from mappings.formats.faults import Fault, SigningFault
@@ -29,6 +29,7 @@ app.command("demo")(demo.demo)
 app.command("sandbox", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(sandbox.sandbox)
 app.command("check")(check.check)
 app.command("send")(send.send)
+app.command("map")(mapping.map_)
 app.command("verify")(verify.verify)
 app.add_typer(messages.app, name="messages")
 app.add_typer(deliveries.app, name="deliveries")

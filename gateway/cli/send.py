@@ -6,7 +6,6 @@ import asyncio
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,12 +16,11 @@ from rich.progress import Progress
 
 from connectors.faults import Uncertain, Unreachable
 from connectors.mllp_client import MllpClient
+from gateway.cli.files import files_of, messages_of
 from gateway.cli.output import Json, console, print_json, print_table
 from mappings.formats import er7
 from mappings.formats.faults import Fault
 from mappings.formats.values import parse_address
-
-_SUFFIXES = {".hl7", ".txt", ".er7", ".msg", ".dat"}
 
 
 @dataclass
@@ -51,7 +49,7 @@ def send(
     Ví dụ: lienthong send thong-diep.hl7 --to 127.0.0.1:2575
     """
     host, port = parse_address(to)
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES)
+    files = files_of([path])
     results: list[Sent] = []
     with Progress(console=console, transient=True, disable=json or not sys.stdout.isatty()) as progress:
         task = progress.add_task("gửi", total=len(files))
@@ -59,7 +57,7 @@ def send(
         async def play() -> None:
             async with MllpClient(host, port, answer_timeout=timedelta(seconds=timeout)) as client:
                 for file in files:
-                    for number, raw in _messages(file):
+                    for number, raw in messages_of(file):
                         results.append(await _one(client, str(file), number, raw))
                     progress.advance(task)
 
@@ -80,16 +78,6 @@ def send(
         console.print(", ".join(f"{answer}: {count}" for answer, count in sorted(counts.items())) or "không có tệp nào")
     if any(set(result.answer.split()) - {"AA", "CA"} for result in results):
         raise typer.Exit(1)
-
-
-def _messages(file: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield the messages of a file; what cannot be split is sent as it is, so that the node can judge it."""
-    data = file.read_bytes()
-    try:
-        parts = er7.split_batch(data)
-    except Fault:
-        parts = [data]
-    yield from enumerate(parts, 1)
 
 
 async def _one(client: MllpClient, file: str, number: int, raw: bytes) -> Sent:

@@ -12,7 +12,7 @@ leave a code of the HL7 table open. Does not hold terminologies: a table says ho
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -49,10 +49,16 @@ class Table:
 
     def __init__(self, name: str, rows: list[Row]) -> None:
         self.name = name
-        self.rows = tuple(rows)
+        self._usual = tuple(rows)
+        self.lay(())
+
+    def lay(self, own: Sequence[Row]) -> None:
+        """Lay a site's own rows over the usual ones: its rows for a code replace all usual rows for that code."""
+        replaced = {row.code for row in own}
+        self.rows = (*(row for row in self._usual if row.code not in replaced), *own)
         self._mapped: dict[str, list[Row]] = {}
         self._known: set[str] = set()
-        for row in rows:
+        for row in self.rows:
             self._known.add(row.code)
             if row.target:
                 self._mapped.setdefault(row.code, []).append(row)
@@ -90,8 +96,67 @@ def table(name: str) -> Table:
     source = files(__name__).joinpath(f"{name}.csv")
     if not source.is_file():
         raise KeyError(name)
-    lines = source.read_text(encoding="utf-8").splitlines()
-    return Table(name, [_row(line) for line in csv.DictReader(lines, strict=True)])
+    return Table(name, _rows(source.read_text(encoding="utf-8")))
+
+
+_site: dict[str, Table] = {}
+"""Tables that a site has rows of: usual ones, and those only a site can have (`site-observation`)."""
+
+SITE_TABLES = ("site-observation", "site-service", "site-drug", "site-unit")
+"""Tables from a site's own codes to the shared catalogues; empty until the site brings them."""
+
+
+def site_table(name: str) -> Table | None:
+    """Give one of `SITE_TABLES` when the site brought it."""
+    return _site.get(name)
+
+
+def extend(name: str, text: str) -> None:
+    """Lay the rows of a site's CSV file over the table `name`.
+
+    Raise `ValueError("<line>: what is wrong")`.
+    """
+    rows = _checked(text)
+    if name in SITE_TABLES:
+        _site[name] = Table(name, rows)
+        return
+    try:
+        usual = table(name)
+    except KeyError:
+        raise ValueError(f"1: no code table is called {name}; site tables: {', '.join(SITE_TABLES)}") from None
+    usual.lay(rows)
+    _site[name] = usual
+
+
+def forget() -> None:
+    """Take every site's rows away again."""
+    for one in _site.values():
+        one.lay(())
+    _site.clear()
+
+
+def _checked(text: str) -> list[Row]:
+    lines = text.removeprefix("\ufeff").splitlines()
+    if not lines or tuple(lines[0].split(",")) != COLUMNS:
+        raise ValueError(f"1: the first line is {','.join(COLUMNS)}")
+    rows: list[Row] = []
+    for number, line in enumerate(csv.DictReader(lines, strict=True), 2):
+        if None in line.values() or None in line:
+            raise ValueError(f"{number}: {len(COLUMNS)} cells are expected")
+        try:
+            row = _row(line)
+        except ValueError:
+            raise ValueError(f"{number}: a date is written like 2025-07-01") from None
+        if not row.code or row.equivalence not in EQUIVALENCES:
+            raise ValueError(f"{number}: a code and one of {', '.join(sorted(EQUIVALENCES))}")
+        if (row.equivalence == "unmatched") == bool(row.target):
+            raise ValueError(f"{number}: either a target or 'unmatched'")
+        rows.append(row)
+    return rows
+
+
+def _rows(text: str) -> list[Row]:
+    return [_row(line) for line in csv.DictReader(text.splitlines(), strict=True)]
 
 
 def _row(line: dict[str, str]) -> Row:

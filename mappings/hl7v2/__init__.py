@@ -17,7 +17,7 @@ from mappings.hl7v2.header import close_message, open_header
 from mappings.hl7v2.messages import mappers
 from mappings.outcome import Outcome
 
-__all__ = ["Context", "known", "map_message", "outcome_to_bundle", "trigger_of"]
+__all__ = ["Context", "known", "map_message", "mappers", "outcome_to_bundle", "trigger_of"]
 
 _EVENTS = {"ACK": "", "MCF": "", "ORU": "R01", "ORM": "O01", "ORR": "O02", "VXU": "V04", "VXQ": "V01", "VXR": "V03"}
 """The event of types that had only one when messages did not name it. Standard: HL7 v2.2 table 0003"""

@@ -90,6 +90,11 @@ def segment(
     return register
 
 
+def replacements() -> dict[str, tuple[Callable[..., Any], Callable[..., Any]]]:
+    """Give every replacement in force: name → (the site's function, the usual one)."""
+    return {name: (own, _known[name]) for name, own in _replaced.items()}
+
+
 def replaceable_names() -> list[str]:
     """List the names of all mapping functions that can be replaced."""
     return sorted(_known)

@@ -15,6 +15,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import NamedTuple
 
+from mappings.hl7v2 import site
+
 SEQUENCE = "sequence number of the sender; order is kept by position"
 LEDGER = "about the transport; kept in the ledger with the message"
 BILLING = "billing; not part of the clinical record"
@@ -27,9 +29,21 @@ class Tables(NamedTuple):
     ignored: Mapping[int, str]
 
 
-@cache
 def tables(name: str) -> Tables | None:
-    """Give the tables of segment `name`; None when no module speaks of it."""
+    """Give the tables of segment `name`, what the site says of it included; None when neither speaks of it."""
+    usual = _usual(name)
+    own = site.readers.get(name)
+    if own is None:
+        return usual
+    mapped, ignored = usual or _NOTHING
+    return Tables({**mapped, **own.mapped}, {**ignored, **own.ignored})
+
+
+_NOTHING = Tables({}, {})
+
+
+@cache
+def _usual(name: str) -> Tables | None:
     module = f"{__name__}.{name.lower()}"
     if find_spec(module) is None:
         return None

@@ -1,0 +1,37 @@
+"""Messages in files and folders, as `send` and `map` take them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mappings.formats import er7
+from mappings.formats.faults import Fault
+
+_SUFFIXES = {".hl7", ".txt", ".er7", ".msg", ".dat", ".mllp"}
+_START, _END = b"\x0b", b"\x1c"
+
+
+def files_of(paths: Sequence[Path]) -> list[Path]:
+    """Give the files named, and of a folder all that look like messages, sorted; each once."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES) if path.is_dir() else [path]
+        found |= dict.fromkeys(inside)
+    return list(found)
+
+
+def messages_of(file: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the messages of a file, counted from 1: one, a batch, or frames as recorded on the wire.
+
+    What cannot be split is given as it is, so that whoever reads it can say what is wrong.
+    """
+    data = file.read_bytes()
+    if data.startswith(_START):
+        parts = [frame.partition(_END)[0] for frame in data.split(_START)[1:]]
+    else:
+        try:
+            parts = er7.split_batch(data)
+        except Fault:
+            parts = [data]
+    yield from enumerate(parts, 1)

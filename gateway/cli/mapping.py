@@ -1,0 +1,240 @@
+"""`lienthong map`: what becomes of messages, field by field, without a running node and without a store."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress
+
+from gateway.cli.files import files_of, messages_of
+from gateway.cli.output import Json, console, language, print_table
+from gateway.configuration import load
+from gateway.faults import InternalFault
+from gateway.safe_log import describe
+from gateway.site import load_site
+from gateway.text import text
+from mappings.fhir import require_valid
+from mappings.formats import er7, json
+from mappings.formats.faults import Fault
+from mappings.hl7v2 import Context, map_message, outcome_to_bundle, targets, trigger_of
+from mappings.outcome import Outcome
+
+_STATES = {"mapped": "ánh xạ", "ignored": "bỏ qua", "unknown": "chưa biết"}
+_LONGEST_VALUE = 60
+
+
+@dataclass
+class Mapped:
+    """One message and what became of it."""
+
+    file: str
+    type: str
+    message: er7.Message | None = None
+    outcome: Outcome | None = None
+    bundle: dict[str, Any] | None = None
+    fault: Fault | None = None
+
+    def fields(self) -> list[dict[str, str]]:
+        """List every populated field in the order of the message: position, state, target, reason."""
+        message, outcome = self.message, self.outcome
+        if message is None:
+            return []
+        found = []
+        for position in _populated(message):
+            entry = {"position": position, "state": "unknown", "target": "", "reason": ""}
+            if outcome is None:
+                entry["reason"] = f"LT{self.fault.code:04d}" if self.fault else ""
+            elif position in outcome.coverage.mapped:
+                target = outcome.coverage.mapped[position]
+                entry["state"] = "mapped"
+                entry["target"] = ", ".join(targets.places(position, target, outcome)) or target
+            elif position in outcome.coverage.ignored:
+                entry["state"], entry["reason"] = "ignored", outcome.coverage.ignored[position]
+            else:
+                entry["reason"] = outcome.coverage.unknown[position]
+            found.append(entry)
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        fields = self.fields()
+        counts = {state: sum(entry["state"] == state for entry in fields) for state in _STATES}
+        notices = self.outcome.notices if self.outcome else ()
+        return {
+            "file": self.file,
+            "type": self.type,
+            "outcome": "fault" if self.fault else "mapped",
+            "bundle": self.bundle,
+            "coverage": {"populated": len(fields), **counts, "fields": fields},
+            "faults": [_said(self.fault.code, self.fault.where, self.fault.detail)] if self.fault else [],
+            "notices": [_said(notice.code, notice.where, notice.detail) for notice in notices],
+        }
+
+
+def map_(
+    paths: Annotated[list[Path], typer.Argument(help="Tệp hoặc thư mục.", exists=True)],
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="Thư mục cấu hình: mã cơ sở, múi giờ, hệ mã và thư mục site của nút."),
+    ] = None,
+    facility: Annotated[str, typer.Option(help="Mã cơ sở KCB khi không có --config.")] = "",
+    charset: Annotated[str, typer.Option(help="Bảng mã của tệp; auto tin theo MSH-18.")] = "auto",
+    json: Json = False,
+) -> None:
+    """Cho xem thông điệp HL7 v2 thành gì: từng trường có dữ liệu đi về đâu trong FHIR, hoặc vì sao không.
+
+    Không cần nút đang chạy, không ghi gì. --json in mỗi thông điệp một dòng. Mã thoát 1 nếu có thông điệp không ánh xạ được.
+
+    Ví dụ: lienthong map thong-diep.hl7
+
+    Ví dụ: lienthong map thu-muc/ --json > ket-qua.ndjson
+    """
+    context = _context(config, facility)
+    files = files_of(paths)
+    results: list[Mapped] = []
+    failed = 0
+    quiet = json or len(files) < 2 or not sys.stdout.isatty()
+    with Progress(console=console, transient=True, disable=quiet) as progress:
+        task = progress.add_task("ánh xạ", total=len(files))
+        for file in files:
+            for mapped in _map_file(file, context, charset):
+                failed += mapped.fault is not None
+                if json:
+                    _print_line(mapped)
+                else:
+                    results.append(mapped)
+            progress.advance(task)
+    if not json:
+        _show(results)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _context(config: Path | None, facility: str) -> Context:
+    if config is None:
+        return Context(facility=facility)
+    plan = load(config)
+    load_site(plan.site)
+    return Context(facility or plan.facility.code, plan.systems, plan.node.zone)
+
+
+def _map_file(file: Path, context: Context, charset: str) -> Iterator[Mapped]:
+    try:
+        messages = list(messages_of(file))
+    except OSError as error:
+        yield Mapped(str(file), "", fault=InternalFault(file.name, type(error).__name__))
+        return
+    for number, raw in messages:
+        name = str(file) if len(messages) == 1 else f"{file}#{number}"
+        yield map_one(name, raw, context, charset)
+
+
+def map_one(name: str, raw: bytes, context: Context, charset: str) -> Mapped:
+    """Map one message; whatever goes wrong is a fault of it, never an exception."""
+    header = er7.header(raw)
+    mapped = Mapped(name, f"{header.type}^{header.trigger}".strip("^"))
+    try:
+        mapped.message = message = er7.Message.parse(raw, charset)
+        mapped.type = trigger_of(message)
+        outcome = map_message(message, context)
+        for resource in (*outcome.about, *outcome.resources):
+            require_valid(resource)
+        mapped.bundle = outcome_to_bundle(outcome, context)
+        mapped.outcome = outcome
+    except Fault as fault:
+        mapped.fault = fault
+    except Exception as error:  # noqa: BLE001 - one message must not end the run over a folder
+        mapped.fault = InternalFault(detail=describe(error))
+    return mapped
+
+
+def _populated(message: er7.Message) -> Iterator[str]:
+    for segment in message.segments:
+        position = segment.position()
+        yield from (f"{position}-{n}" for n in segment.populated())
+
+
+def _said(code: int, where: str, detail: str) -> dict[str, str]:
+    said = text(code, language())
+    place = f" [{detail}]" if detail else ""
+    return {"code": f"LT{code:04d}", "where": where, "text": f"{said}{place}"}
+
+
+def _print_line(mapped: Mapped) -> None:
+    sys.stdout.buffer.write(json.dumps(mapped.as_dict()) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _show(results: list[Mapped]) -> None:
+    """Show one message side by side, several as a list."""
+    if len(results) == 1:
+        _show_one(results[0])
+        return
+    rows = [mapped.as_dict() for mapped in results]
+    print_table(
+        "Thông điệp",
+        ("tệp", "loại", "kết quả", "ánh xạ", "bỏ qua", "chưa biết", "tổng", "lỗi"),
+        (
+            (
+                Path(row["file"]).name,
+                row["type"],
+                "lỗi" if row["faults"] else "đã ánh xạ",
+                *(row["coverage"][state] for state in (*_STATES, "populated")),
+                " ".join(f"{fault['code']} {fault['where']}" for fault in row["faults"]),
+            )
+            for row in rows
+        ),
+        right=(3, 4, 5, 6),
+    )
+    totals = {state: sum(row["coverage"][state] for row in rows) for state in (*_STATES, "populated")}
+    console.print(
+        f"{len(rows)} thông điệp, {sum(bool(row['faults']) for row in rows)} lỗi; "
+        + ", ".join(f"{name}: {totals[state]}" for state, name in _STATES.items())
+        + f", tổng: {totals['populated']}"
+    )
+
+
+def _show_one(mapped: Mapped) -> None:
+    row = mapped.as_dict()
+    message = mapped.message
+    print_table(
+        f"{Path(mapped.file).name}  {mapped.type}",
+        ("vị trí", "giá trị", "kết quả", "đi về đâu, hoặc vì sao không"),
+        (
+            (
+                entry["position"],
+                _value(message, entry["position"]) if message else "",
+                _STATES[entry["state"]],
+                _short(entry["target"]) or entry["reason"],
+            )
+            for entry in row["coverage"]["fields"]
+        ),
+    )
+    coverage = row["coverage"]
+    console.print(
+        ", ".join(f"{name}: {coverage[state]}" for state, name in _STATES.items()) + f", tổng: {coverage['populated']}"
+    )
+    for said in (*row["faults"], *row["notices"]):
+        console.print(f"{said['code']} {said['where']} {said['text']}", markup=False)
+
+
+def _short(target: str) -> str:
+    """Write one place per line, ids cut to what tells them apart at a glance."""
+    return "\n".join(_ID.sub(r"/\1…", place) for place in target.split(", "))
+
+
+_ID = re.compile(r"/([0-9a-f]{8})[0-9a-f]{24}")
+
+
+def _value(message: er7.Message, position: str) -> str:
+    segment, _, n = position.rpartition("-")
+    name, _, occurrence = segment.partition("[")
+    found = message.all(name)[int(occurrence.rstrip("]") or 1) - 1] if occurrence else message.first(name)
+    written = found[int(n)].raw.decode() if found is not None else ""
+    shown = "".join(character if character.isprintable() else " " for character in written)
+    return shown if len(shown) <= _LONGEST_VALUE else f"{shown[: _LONGEST_VALUE - 1]}…"
