@@ -160,7 +160,7 @@ def coding(system: str, code: str, display: str, context: Context, version: str 
     """
     official = vocabulary.members(system)
     if official is None:
-        if well_formed(system, code):
+        if not system.startswith(_PUBLISHED) and well_formed(system, code):
             return compact({"system": system, "version": code_of(version), "code": code, "display": words(display)})
     else:
         for spelled in (code, code.upper(), code.lower()):
@@ -170,6 +170,8 @@ def coding(system: str, code: str, display: str, context: Context, version: str 
     return compact({"system": own, "code": code, "display": words(display)})
 
 
+_PUBLISHED = ("http://terminology.hl7.org/CodeSystem/", "http://hl7.org/fhir/CodeSystem/")
+"""Where every system of HL7 is: one that is not known there does not exist, or has no codes (tables left to users)."""
 _FORMS = {
     LOINC: re.compile(r"^(?:LP|LA|LL|LG)?[0-9]{1,7}-[0-9]$"),
     SNOMED: re.compile(r"^[1-9][0-9]{5,17}$"),

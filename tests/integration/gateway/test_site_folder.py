@@ -1,4 +1,4 @@
-"""The folder `site/` beside the channels: a function, a Z segment, a code table of the hospital's own; what is wrong with one."""
+"""The folder `site/` beside the channels: a function, a Z segment, a code table of the site; what is wrong with one."""
 
 from __future__ import annotations
 
