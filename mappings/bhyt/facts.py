@@ -133,7 +133,10 @@ def nationality(sheet: Sheet) -> str:
 def ethnicity(sheet: Sheet) -> str:
     """Give MA_DANTOC by the national list; nothing for a code of another list."""
     codings = (
-        one.get("valueCoding", {}) for one in sheet.patient.get("extension", []) if "ethnicity" in one.get("url", "")
+        coding
+        for one in sheet.patient.get("extension", [])
+        if "ethnicity" in one.get("url", "")
+        for coding in one.get("valueCodeableConcept", {}).get("coding", [])
     )
     table = codes.table("ma-dantoc")
     return next((c["code"] for c in codings if "ethnicity" in c.get("system", "") and c.get("code", "") in table), "")

@@ -83,7 +83,8 @@ def _record_target(source: Source) -> Node:
     patient = source.patient
     gender = _GENDERS.get(patient.get("gender", ""))
     ethnicity = next(
-        (e.get("valueCoding") for e in patient.get("extension", []) if e.get("url", "").endswith(_ETHNICITY)), None
+        (e.get("valueCodeableConcept") for e in patient.get("extension", []) if e.get("url", "").endswith(_ETHNICITY)),
+        None,
     )
     person = el(
         "patient",
@@ -92,7 +93,7 @@ def _record_target(source: Source) -> Node:
         if gender
         else el("administrativeGenderCode", nullFlavor="UNK"),
         time("birthTime", patient.get("birthDate")),
-        coded("ethnicGroupCode", {"coding": [ethnicity]}) if ethnicity else None,
+        coded("ethnicGroupCode", ethnicity) if ethnicity else None,
         *(_guardian(related) for related in source.of_type("RelatedPerson")),
     )
     return el(

@@ -231,9 +231,12 @@ def _is_wrong(condition: Resource) -> bool:
 
 
 def icd10(condition: Resource) -> str:
-    """Give the ICD-10 code of a condition."""
+    """Give the ICD-10 code of a condition: as the Vietnamese edition has it, where that says more."""
     codings: list[dict[str, Any]] = condition.get("code", {}).get("coding", [])
-    return next((c["code"] for c in codings if "icd-10" in c.get("system", "").lower() and "code" in c), "")
+    found: dict[str, str] = {
+        name: c["code"] for c in codings for name in ("vn-icd10", "icd-10") if name in c.get("system", "").lower()
+    }
+    return found.get("vn-icd10") or found.get("icd-10", "")
 
 
 def value_text(observation: Resource) -> str:

@@ -16,5 +16,7 @@ class Context:
     systems: Systems = DEFAULT
     zone: str = "Asia/Ho_Chi_Minh"
     """Zone of times that carry no offset."""
+    on: str = ""
+    """Day of the message (ISO), by which codes without a date of their own are read; filled in from MSH-7."""
     message_id: str = ""
     """Id of the message in the ledger; becomes `meta.source`. Empty: no `meta.source`."""

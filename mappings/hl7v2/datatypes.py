@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from mappings import codes
 from mappings.fhir import vocabulary
 from mappings.formats import er7
+from mappings.hl7v2.administrative_units import two_levels, units_to_extensions
 from mappings.hl7v2.context import Context
 from mappings.hl7v2.draft import datetime_of
 from mappings.systems import ICD10, LOINC, SNOMED, UCUM, V2_TABLE
@@ -116,11 +117,35 @@ def cwe_to_codeable_concept(
         if n > 1 and not cwe.c(n):
             continue
         found = _coding(cwe.c(n), cwe.c(n + 1), cwe.c(n + 2), cwe.c(version), context, table, system, called)
-        if found and found not in codings:
-            codings.append(found)
+        for one in icd10_codings(found, context) if found else ():
+            if one not in codings:
+                codings.append(one)
     if not text:
         text = words(cwe.c(5)) or ("" if codings else words(cwe.c(1)))
     return compact({"coding": codings, "text": text}) or None
+
+
+_WHO_ICD10 = re.compile(r"^[A-Z][0-9]{2}(\.[0-9])?$")
+_VN_ICD10 = re.compile(r"^([A-Z][0-9]{2})\.?([0-9A-Z]?)([0-9A-Z]{0,2})([†*+]?)$")
+
+
+def icd10_codings(coding: Element, context: Context) -> tuple[Element, ...]:
+    """Give a code of ICD-10 VN that WHO does not have (dagger, asterisk, five characters) as itself and as WHO's code above it.
+
+    Any other Coding is given as it is. Standard: TT 06/2026/TT-BYT, QĐ 4469/QĐ-BYT
+    """
+    if coding["system"] != ICD10 or _WHO_ICD10.match(coding["code"]):
+        return (coding,)
+    form = _VN_ICD10.match(coding["code"])
+    if form is None:
+        return (coding,)
+    block, fourth, further, mark = form.groups()
+    above = coding | {"code": f"{block}.{fourth}" if fourth.isdigit() else block}
+    if not further and not mark:
+        return (above,)
+    if further or (fourth and not fourth.isdigit()):
+        above.pop("display", None)
+    return (coding | {"system": f"{context.systems.national}/CodeSystem/vn-icd10-cs"}, above)
 
 
 def cwe_to_coding(cwe: Components, context: Context, table: str = "", system: str = "") -> Element | None:
@@ -368,7 +393,9 @@ def xad_to_address(xad: Components, context: Context) -> Element | None:
     street = ", ".join(part for part in (words(xad.c(1, 3)), words(xad.c(1, 2))) if part)
     lines = [part for part in (words(xad.c(1, 1)), street, words(xad.c(2))) if part]
     city, state, country = words(xad.c(3)), words(xad.c(4)), words(xad.c(6))
-    district = words(xad.c(9))
+    units = units_to_extensions(xad.c, context)
+    coded = {extension["valueCoding"]["code"] for extension in units}
+    district = words(xad.c(9)) if xad.c(9) and words(xad.c(9)) not in coded else ""
     kind = xad.c(7).strip()
     parts = [*lines, words(xad.c(8)), district, city, state]
     if country.upper() not in ("VN", "VNM", "VIET NAM", "VIỆT NAM"):
@@ -378,12 +405,13 @@ def xad_to_address(xad: Components, context: Context) -> Element | None:
         return None
     return compact(
         {
+            "extension": units,
             "use": codes.table("v2-0190-use").target(kind),
             "type": codes.table("v2-0190-type").target(kind),
             "text": text,
             "line": lines,
             "city": city,
-            "district": district,
+            "district": "" if district and units and two_levels(xad.c, context) else district,
             "state": state,
             "postalCode": words(xad.c(5)),
             "country": country,

@@ -10,6 +10,7 @@ Requirement: S2.10
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from mappings.hl7v2.actors import hd_to_reference, reference, xon_to_reference
@@ -145,6 +146,8 @@ def msh_to_provenance(msh: Segment, header: Resource, draft: Draft) -> dict[str,
     """Make the Provenance of what the message says: from whom, when, out of which message. EVN may add to it."""
     context = draft.context
     draft.sent_at = sent = draft.moment(msh, 7)
+    if not context.on:
+        draft.context = replace(context, on=sent[:10])
     said = draft.trigger
     coding = v2_coding("0003", draft.event)
     system = f"{context.systems.own}/sid/message"

@@ -256,7 +256,8 @@ def _ethnicity(pid: Segment, draft: Draft) -> Element | None:
                 {"display": words(cwe.c(2))}
             )
         if coding:
-            return {"url": f"{national}/StructureDefinition/vn-ext-ethnicity", "valueCoding": coding}
+            concept = {"coding": [coding]} if "code" in coding else {"text": coding["display"]}
+            return {"url": f"{national}/StructureDefinition/vn-ext-ethnicity", "valueCodeableConcept": concept}
     return None
 
 

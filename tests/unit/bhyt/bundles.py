@@ -37,7 +37,9 @@ def patient() -> dict[str, Any]:
         "extension": [
             {
                 "url": f"{DEFAULT.national}/StructureDefinition/vn-ext-ethnicity",
-                "valueCoding": {"system": f"{DEFAULT.national}/CodeSystem/vn-ethnicity-cs", "code": "02"},
+                "valueCodeableConcept": {
+                    "coding": [{"system": f"{DEFAULT.national}/CodeSystem/vn-ethnicity-cs", "code": "02"}]
+                },
             },
             {
                 "url": "http://hl7.org/fhir/StructureDefinition/patient-nationality",

@@ -46,11 +46,7 @@ def patient() -> Resource:
         "extension": [
             {
                 "url": f"{DEFAULT.national}/StructureDefinition/vn-ext-ethnicity",
-                "valueCoding": {
-                    "system": f"{DEFAULT.national}/CodeSystem/vn-ethnicity-cs",
-                    "code": "01",
-                    "display": "Kinh",
-                },
+                "valueCodeableConcept": coded(f"{DEFAULT.national}/CodeSystem/vn-ethnicity-cs", "01", "Kinh"),
             },
             {
                 "url": "http://hl7.org/fhir/StructureDefinition/patient-nationality",

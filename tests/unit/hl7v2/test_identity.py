@@ -113,7 +113,7 @@ def test_gender(code: str, gender: str) -> None:
 def test_ethnic_group_is_not_race_and_not_religion() -> None:
     found = patient("BN1", f10="2028-9^Asian", f17="1^Phật giáo", f22="2^Tày")
     by_url = {extension["url"].rpartition("/")[2]: extension for extension in found["extension"]}
-    assert by_url["vn-ext-ethnicity"]["valueCoding"]["code"] == "02"
+    assert by_url["vn-ext-ethnicity"]["valueCodeableConcept"]["coding"][0]["code"] == "02"
     assert by_url["patient-religion"]["valueCodeableConcept"]["text"] == "Phật giáo"
     assert "Asian" not in str(found)
 
