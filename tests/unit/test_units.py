@@ -29,6 +29,8 @@ from mappings.units import to_ucum
         ("µmol/L", "umol/L"),
         ("μmol/L", "umol/L"),
         ("umol/l", "umol/L"),
+        ("10^3/µl", "10*3/uL"),
+        ("µeq/l", "ueq/L"),
         ("mg/dl", "mg/dL"),
         ("MG/DL", "mg/dL"),
         ("UI/L", "[IU]/L"),
@@ -64,6 +66,19 @@ from mappings.units import to_ucum
 )
 def test_a_unit_becomes_ucum(text: str, ucum: str) -> None:
     assert to_ucum(text) == ucum
+
+
+def test_a_sites_own_units_come_first() -> None:
+    header = ",".join(codes.COLUMNS)
+    try:
+        codes.extend(
+            "site-unit", f"{header}\nsite,G/L,http://unitsofmeasure.org,g/L,,equivalent,,\nsite,U,,,,unmatched,,\n"
+        )
+        codes.extend("units", f"{header}\nunits,que thử,http://unitsofmeasure.org,{{strip}},,equivalent,,\n")
+        assert [to_ucum("G/L"), to_ucum("U"), to_ucum("QUE THỬ"), to_ucum("mmol/l")] == ["g/L", "", "{strip}", "mmol/L"]
+    finally:
+        codes.forget()
+    assert [to_ucum("G/L"), to_ucum("U"), to_ucum("que thử")] == ["10*9/L", "U", ""]
 
 
 def test_every_target_is_ucum() -> None:
