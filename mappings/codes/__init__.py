@@ -178,7 +178,10 @@ def _checked(text: str) -> list[Row]:
 
 
 def _rows(text: str) -> list[Row]:
-    return [_row(line) for line in csv.DictReader(text.splitlines(), strict=True)]
+    lines = csv.reader(text.splitlines(), strict=True)
+    if tuple(next(lines)) != COLUMNS:
+        raise ValueError(f"1: the first line is {','.join(COLUMNS)}")
+    return [Row(s, c, t, target, d, e, _day(since), _day(until)) for s, c, t, target, d, e, since, until in lines]
 
 
 def _row(line: dict[str, str]) -> Row:
@@ -189,6 +192,10 @@ def _row(line: dict[str, str]) -> Row:
         target=line["target"],
         display=line["display"],
         equivalence=line["equivalence"],
-        valid_from=date.fromisoformat(line["valid_from"]) if line["valid_from"] else None,
-        valid_to=date.fromisoformat(line["valid_to"]) if line["valid_to"] else None,
+        valid_from=_day(line["valid_from"]),
+        valid_to=_day(line["valid_to"]),
     )
+
+
+def _day(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None
