@@ -56,6 +56,7 @@ class Table:
         """Lay a site's own rows over the usual ones: its rows for a code replace all usual rows for that code."""
         replaced = {row.code for row in own}
         self.rows = (*(row for row in self._usual if row.code not in replaced), *own)
+        self._loose: dict[str, str] | None = None
         self._mapped: dict[str, list[Row]] = {}
         self._known: set[str] = set()
         for row in self.rows:
@@ -83,6 +84,27 @@ class Table:
         """Give the target code, or `""` when there is none."""
         row = self.find(code, on)
         return row.target if row else ""
+
+    def loose_target(self, code: str) -> str:
+        """Give the target of the codes that differ from `code` in case and white space only; `""` when they do not agree."""
+        if self._loose is None:
+            found: dict[str, str] = {}
+            for row in self.rows:
+                if row.target:
+                    key = _folded(row.code)
+                    found[key] = row.target if found.get(key, row.target) == row.target else ""
+            self._loose = found
+        return self._loose.get(_folded(code), "")
+
+
+def _folded(code: str) -> str:
+    return "".join(code.casefold().split())
+
+
+def preload() -> None:
+    """Read every table now, so that the first message waits for none."""
+    for name in names():
+        table(name)
 
 
 def names() -> list[str]:
@@ -156,7 +178,10 @@ def _checked(text: str) -> list[Row]:
 
 
 def _rows(text: str) -> list[Row]:
-    return [_row(line) for line in csv.DictReader(text.splitlines(), strict=True)]
+    lines = csv.reader(text.splitlines(), strict=True)
+    if tuple(next(lines)) != COLUMNS:
+        raise ValueError(f"1: the first line is {','.join(COLUMNS)}")
+    return [Row(s, c, t, target, d, e, _day(since), _day(until)) for s, c, t, target, d, e, since, until in lines]
 
 
 def _row(line: dict[str, str]) -> Row:
@@ -167,6 +192,10 @@ def _row(line: dict[str, str]) -> Row:
         target=line["target"],
         display=line["display"],
         equivalence=line["equivalence"],
-        valid_from=date.fromisoformat(line["valid_from"]) if line["valid_from"] else None,
-        valid_to=date.fromisoformat(line["valid_to"]) if line["valid_to"] else None,
+        valid_from=_day(line["valid_from"]),
+        valid_to=_day(line["valid_to"]),
     )
+
+
+def _day(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None

@@ -17,10 +17,12 @@ from typing import Any, Protocol
 from mappings import codes
 from mappings.fhir import vocabulary
 from mappings.formats import er7
+from mappings.formats.ucum import is_ucum
 from mappings.hl7v2.administrative_units import two_levels, units_to_extensions
 from mappings.hl7v2.context import Context
 from mappings.hl7v2.draft import datetime_of
 from mappings.systems import ICD10, LOINC, SNOMED, UCUM, V2_TABLE
+from mappings.units import to_ucum
 
 Element = dict[str, Any]
 
@@ -274,12 +276,12 @@ def cwe_to_unit(cwe: Components, context: Context) -> Element:
     shown = words(cwe.c(2)) or code
     if not shown:
         return {}
-    row = codes.table("units").find(code) or codes.table("units").find(shown)
-    if cwe.c(3).strip().upper() == "UCUM" and code and " " not in code:
-        return {"unit": shown, "system": UCUM, "code": code}
-    if row:
-        return {"unit": shown, "system": UCUM, "code": row.target}
-    return {"unit": shown}
+    said = cwe.c(3).strip().upper() in _UCUM_NAMES and is_ucum(code)
+    ucum = code if said else to_ucum(code) or to_ucum(shown)
+    return {"unit": shown, "system": UCUM, "code": ucum} if ucum else {"unit": shown}
+
+
+_UCUM_NAMES = frozenset({"UCUM", "2.16.840.1.113883.6.8"})
 
 
 def quantity(value: Decimal, unit: Element, comparator: str = "") -> Element:
