@@ -1,0 +1,78 @@
+"""A LOINC code of a vital sign is claimed by Observations that fit its profile, and by no other."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from mappings.hl7v2 import Context
+from mappings.hl7v2.vital_signs import PANELS, UNITS, as_vital_sign
+from mappings.systems import LOINC, UCUM
+
+CONTEXT = Context(facility="01032")
+PULSE = {"value": Decimal("72"), "unit": "lần/phút", "system": UCUM, "code": "/min"}
+
+
+def observation(code: str = "8867-4", **changes: Any) -> dict[str, Any]:
+    made = {
+        "code": {"coding": [{"system": LOINC, "code": code}], "text": "mạch"},
+        "effectiveDateTime": "2026-11-04T08:00:00+07:00",
+        "valueQuantity": PULSE,
+    }
+    return {name: value for name, value in (made | changes).items() if value is not None}
+
+
+def claimed(made: dict[str, Any]) -> bool:
+    as_vital_sign(made, CONTEXT)
+    systems = {coding["system"] for coding in made["code"]["coding"]}
+    vital = any(coding["code"] == "vital-signs" for one in made.get("category", ()) for coding in one["coding"])
+    assert vital == (LOINC in systems)
+    return vital
+
+
+@pytest.mark.parametrize(
+    ("changes", "fits"),
+    [
+        ({}, True),
+        ({"effectiveDateTime": "2026-11-04"}, True),
+        ({"effectiveDateTime": "2026-11"}, False),
+        ({"effectiveDateTime": None}, False),
+        ({"effectiveDateTime": None, "effectivePeriod": {"start": "2026-11-04"}}, True),
+        ({"valueQuantity": {**PULSE, "code": "Hz"}}, False),
+        ({"valueQuantity": {"value": Decimal("72"), "unit": "bpm"}}, False),
+        ({"valueQuantity": None, "valueString": "72"}, False),
+        ({"valueQuantity": None}, False),
+        ({"valueQuantity": None, "dataAbsentReason": {"text": "x"}}, True),
+    ],
+)
+def test_what_fits(changes: dict[str, Any], fits: bool) -> None:
+    assert claimed(observation(**changes)) is fits
+
+
+@pytest.mark.parametrize(("code", "unit"), [(code, unit) for code, units in UNITS.items() for unit in sorted(units)])
+def test_every_unit_of_every_code(code: str, unit: str) -> None:
+    assert claimed(observation(code, valueQuantity={**PULSE, "code": unit}))
+    assert not claimed(observation(code, valueQuantity={**PULSE, "code": "mol"}))
+
+
+@pytest.mark.parametrize("code", sorted(PANELS))
+def test_a_panel_needs_its_parts(code: str) -> None:
+    assert not claimed(observation(code))
+    assert claimed(observation(code, valueQuantity=None, hasMember=[{"reference": "Observation/1"}]))
+
+
+def test_anything_else_is_left_alone() -> None:
+    made = observation("718-7", effectiveDateTime=None)
+    before = dict(made)
+    as_vital_sign(made, CONTEXT)
+    assert made == before
+
+
+def test_the_words_and_other_codings_stay() -> None:
+    made = observation(effectiveDateTime=None)
+    made["code"]["coding"].append({"system": "http://example.org", "code": "HR"})
+    as_vital_sign(made, CONTEXT)
+    assert made["code"]["text"] == "mạch"
+    assert [coding["code"] for coding in made["code"]["coding"]] == ["8867-4", "HR"]
