@@ -28,8 +28,8 @@ UNITS = {
     "39156-5": frozenset({"kg/m2"}),
 }
 """LOINC code → UCUM codes its profile takes."""
-PANELS = frozenset({"85353-1", "85354-9"})
-"""Vital signs panel and blood pressure: made of parts that a single OBX does not have."""
+PANELS = {"85353-1": frozenset[str](), "85354-9": frozenset({"8480-6", "8462-4"})}
+"""Vital signs panel, made of members, and blood pressure, made of these two components."""
 
 
 def as_vital_sign(observation: dict[str, Any], context: Context) -> None:
@@ -58,7 +58,8 @@ def _fits(observation: dict[str, Any], code: str) -> bool:
     if len(moment) < 10 and "effectivePeriod" not in observation:
         return False
     if code in PANELS:
-        return "hasMember" in observation
+        parts = {c["code"] for part in observation.get("component", ()) for c in part["code"].get("coding", ())}
+        return parts >= PANELS[code] if PANELS[code] else "hasMember" in observation
     value = observation.get("valueQuantity")
     if value is None:
         return "dataAbsentReason" in observation and not any(name.startswith("value") for name in observation)

@@ -60,7 +60,9 @@ def test_every_unit_of_every_code(code: str, unit: str) -> None:
 @pytest.mark.parametrize("code", sorted(PANELS))
 def test_a_panel_needs_its_parts(code: str) -> None:
     assert not claimed(observation(code))
-    assert claimed(observation(code, valueQuantity=None, hasMember=[{"reference": "Observation/1"}]))
+    parts = [{"code": {"coding": [{"system": LOINC, "code": part}]}} for part in sorted(PANELS[code])]
+    whole = {"component": parts} if parts else {"hasMember": [{"reference": "Observation/1"}]}
+    assert claimed(observation(code, valueQuantity=None, **whole))
 
 
 def test_anything_else_is_left_alone() -> None:
