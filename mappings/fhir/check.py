@@ -14,6 +14,7 @@ from typing import Any
 from mappings.fhir.faults import ResourceInvalid
 from mappings.fhir.primitives import PRIMITIVES, Check, check_string, misfit
 from mappings.fhir.problem import CARDINALITY, CODE, EMPTY, EXTENSION, REFERENCE, UNKNOWN_RESOURCE, Found, Problem
+from mappings.fhir.shared import Shared
 from mappings.fhir.tables import ElementRow, load
 
 _ELEMENT_NAME = re.compile(r"_?[a-z][A-Za-z0-9]{0,63}").fullmatch
@@ -85,35 +86,42 @@ class Shape:
         return checks
 
     def walk(self, value: Any) -> list[Found] | None:
-        """Check an object and everything below it."""
+        """Check an object and everything below it; a shared one that was found sound before is not walked again."""
         if value.__class__ is not dict:
-            return misfit(value)
+            if value.__class__ is not Shared:
+                return misfit(value)
+            if value.sound is self:
+                return None
+            found = self.walk(dict(value))
+            if found is None:
+                value.sound = self
+            return found
         checks = self.checks or self.compile()
         if len(value) < 2 and (not value or "id" in value):
             return EMPTY
-        found: list[Found] | None = None
+        wrong: list[Found] | None = None
         for name, item in value.items():
             check = checks.get(name)
             if check is None:
                 shown = f".{name}" if _ELEMENT_NAME(str(name)) else ""
-                found = [*(found or ()), (shown, "unknown-element")]
+                wrong = [*(wrong or ()), (shown, "unknown-element")]
                 continue
             below = check(item)
             if below is not None:
-                found = [*(found or ()), *_below(name, below, value)]
+                wrong = [*(wrong or ()), *_below(name, below, value)]
         for name in self.required:
             if name not in value and f"_{name}" not in value:
-                found = [*(found or ()), (f".{name}", "required")]
+                wrong = [*(wrong or ()), (f".{name}", "required")]
         for name, needed, members in self.choices:
             present = members.intersection(value)
             if present:
                 if len(present) > 1 and len({member.lstrip("_") for member in present}) > 1:
-                    found = [*(found or ()), (f".{name}", "choice")]
+                    wrong = [*(wrong or ()), (f".{name}", "choice")]
             elif needed:
-                found = [*(found or ()), (f".{name}", "required")]
-        if found is None and self.invariant is not None:
+                wrong = [*(wrong or ()), (f".{name}", "required")]
+        if wrong is None and self.invariant is not None:
             return self.invariant(value)
-        return found
+        return wrong
 
 
 @cache
