@@ -4,13 +4,14 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 NICE   := $(BIN)/python -m
+GOOGLE := conformance/validators/google_fhir
 
-.PHONY: demo test check servers bench nightly lock clean
+.PHONY: demo test check servers judges bench nightly lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/lienthong demo
 
-test: $(VENV)/.installed-dev servers check
+test: $(VENV)/.installed-dev servers judges check
 	$(NICE) pytest
 
 check: $(VENV)/.installed-dev
@@ -21,10 +22,13 @@ check: $(VENV)/.installed-dev
 servers:
 	sh deploy/test-servers.sh
 
+judges:
+	PYTHON="$(PYTHON)" sh deploy/judges.sh
+
 bench: $(VENV)/.installed-dev
 	$(NICE) benchmarks
 
-nightly: $(VENV)/.installed-dev servers
+nightly: $(VENV)/.installed-dev servers judges
 	$(NICE) pytest -m "nightly or not nightly"
 
 # After a change of dependencies in pyproject.toml. The locks hold hashes and no address of any index.
@@ -33,9 +37,11 @@ lock: $(VENV)/.installed-dev
 	    --no-emit-find-links --extra build -o requirements.lock pyproject.toml
 	$(NICE) piptools compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host \
 	    --no-emit-find-links --extra build --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(NICE) piptools compile -q --generate-hashes --no-header --strip-extras --no-emit-index-url --no-emit-trusted-host \
+	    --no-emit-find-links -o $(GOOGLE)/requirements.lock $(GOOGLE)/requirements.in
 
 clean:
-	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .hypothesis demo-out
+	rm -rf $(VENV) .judges *.egg-info .mypy_cache .ruff_cache .hypothesis demo-out
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed"; exit 1; }

@@ -17,7 +17,12 @@ from tests.integration.test_image import Stage, stages
 from tests.servers import AS_ROOT
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = (
+    "requirements.lock",
+    "requirements-dev.lock",
+    "conformance/validators/google_fhir/build.lock",
+    "conformance/validators/google_fhir/requirements.lock",
+)
 REQUIREMENT = re.compile(
     r"([a-z0-9][a-z0-9._-]*)(?:\[[a-z0-9,-]+\])?==([0-9][^\s;]*)((?: +--hash=sha256:[0-9a-f]{64})+)"
 )
@@ -78,7 +83,7 @@ def test_a_loose_line_is_found(line: str) -> None:
 
 
 def test_both_locks_agree() -> None:
-    runtime, dev = (pins(name) for name in LOCKS)
+    runtime, dev = (pins(name) for name in LOCKS[:2])
     assert runtime.items() <= dev.items()
 
 
@@ -145,14 +150,21 @@ def dry_run(target: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "check", "servers", "bench", "nightly", "lock", "clean"])
+@pytest.mark.parametrize("target", ["demo", "test", "check", "servers", "judges", "bench", "nightly", "lock", "clean"])
 def test_make_knows_the_target(target: str) -> None:
     assert dry_run(target)
 
 
 def test_make_test_runs_every_gate() -> None:
     would = dry_run("test")
-    for gate in ("deploy/test-servers.sh", "ruff format --check .", "ruff check .", "-m mypy", "-m pytest"):
+    for gate in (
+        "deploy/test-servers.sh",
+        "deploy/judges.sh",
+        "ruff format --check .",
+        "ruff check .",
+        "-m mypy",
+        "-m pytest",
+    ):
         assert gate in would, gate
 
 
@@ -291,6 +303,38 @@ def test_nothing_is_said_when_all_servers_are_there() -> None:
         pytest.skip("not all servers are on this machine")
     done = subprocess.run(["sh", "deploy/test-servers.sh"], cwd=CHECKOUT, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+# ---- the judges ----
+
+
+@pytest.mark.skipif(AS_ROOT and not shutil.which("setpriv"), reason="needs setpriv to stop being root")
+def test_missing_node_is_named_in_one_message(empty: Path) -> None:
+    for name in ("id", "dirname"):
+        found = shutil.which(name)
+        assert found
+        (empty / name).symlink_to(found)
+    (empty / "deploy").mkdir()
+    (empty / "deploy" / "judges.sh").write_text(read("deploy/judges.sh"), encoding="utf-8")
+    become = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if AS_ROOT else []
+    done = subprocess.run(
+        [*become, "env", "-i", f"PATH={empty}", "/bin/sh", str(empty / "deploy" / "judges.sh")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    needed = "The tests need: nodejs npm. Install with: sudo apt-get install -y --no-install-recommends nodejs npm\n"
+    assert done.stderr == needed
+
+
+def test_nothing_is_done_when_the_judges_are_there() -> None:
+    installed = CHECKOUT / ".judges" / "installed"
+    assert installed.is_file(), "make judges"
+    before = installed.stat().st_mtime_ns
+    done = subprocess.run(["sh", "deploy/judges.sh"], cwd=CHECKOUT, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert installed.stat().st_mtime_ns == before
 
 
 # ---- the first command of the README ----
