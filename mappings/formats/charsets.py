@@ -101,7 +101,13 @@ def encode(text: str, name: str) -> bytes:
     Wide charsets without a byte order in their name begin with a byte order mark.
     """
     raw = _encoder(name)(text)
-    if name not in _WHOLE and decode(raw, name) != unicodedata.normalize("NFC", text):
+    if name in _WHOLE:
+        return raw
+    try:
+        same = decode(raw, name) == unicodedata.normalize("NFC", text)
+    except UnicodeDecodeError:
+        same = False
+    if not same:
         raise UnicodeEncodeError(name, text, 0, len(text), "reads as something else")
     return raw
 
