@@ -42,8 +42,8 @@ _SEGMENT = re.compile(r"^[A-Z][A-Z0-9]{2}$")
 _HEADERS = ("MSH", "FHS", "BHS")
 _NAMES: set[str] = set()
 """Segment names found good, so that a name is checked once."""
-_CONTROLS = dict.fromkeys([*(n for n in range(32) if chr(n) not in "\t\n\r"), 0xFFFE, 0xFFFF])
-"""Characters no XML and no database takes; they are left out of values (the raw bytes keep them)."""
+_CONTROLS = dict.fromkeys([*(n for n in range(32) if chr(n) not in "\t\n\r"), 0x7F, 0xFFFE, 0xFFFF])
+"""Characters that XML, FHIR or a database does not take; they are left out of values (the raw bytes keep them)."""
 
 
 class Delimiters(NamedTuple):
