@@ -111,7 +111,11 @@ class _Components:
         self._split: list[str] | None = None
 
     def __bool__(self) -> bool:
-        return self._written != NULL and bool(self._written.strip(self._reading.blank))
+        written = self._written
+        if not written or written == NULL:
+            return False
+        blank = self._reading.blank
+        return written[0] not in blank or written.strip(blank) != ""
 
     @property
     def raw(self) -> bytes:
@@ -130,16 +134,23 @@ class _Components:
 
     def c(self, n: int, s: int = 1) -> str:
         """Give component `n`, subcomponent `s`, unescaped; `""` when absent or null."""
-        parts = self._split or self._cut()
+        reading = self._reading
+        parts = self._split
+        if parts is None:
+            text = self._written
+            if text.isalnum() and text.isascii() and not reading.is_viqr:
+                return text if n == 1 == s else ""
+            parts = self._cut()
         if not 0 < n <= len(parts):
             return ""
         text = parts[n - 1]
-        reading = self._reading
         if reading.subcomponent in text:
             below = text.split(reading.subcomponent)
             text = below[s - 1] if 0 < s <= len(below) else ""
         elif s != 1:
             return ""
+        if text.isalnum() and text.isascii() and not reading.is_viqr:
+            return text
         return reading.value(text) if text and text != NULL else ""
 
     @property
@@ -196,8 +207,10 @@ class Field(_Components):
         """All repetitions in order, empty ones included; none when the field is absent or null."""
         if self._repetitions is None:
             written, reading = self._written, self._reading
-            parts = written.split(reading.repetition) if written and written != NULL else []
-            self._repetitions = [Repetition(part, reading) for part in parts]
+            if reading.repetition in written:
+                self._repetitions = [Repetition(part, reading) for part in written.split(reading.repetition)]
+            else:
+                self._repetitions = [Repetition(written, reading)] if written and written != NULL else []
         return self._repetitions
 
 
@@ -241,7 +254,11 @@ class Segment:
         blank = self._reading.blank
         header = self.name in _HEADERS
         return iter(
-            [n for n, field in enumerate(fields) if n and field and (field.strip(blank) or (header and n <= 2))]
+            [
+                n
+                for n, field in enumerate(fields)
+                if field and n and (field[0] not in blank or field.strip(blank) or (header and n <= 2))
+            ]
         )
 
     @property
