@@ -16,6 +16,10 @@ CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 """Messages and schemas that nobody here wrote; absent in a checkout that stands alone."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fuzz-seed", help="repeat a fuzz run (SEED) or one of its messages (SEED:NUMBER)")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave nightly tests out unless they are asked for."""
     if "nightly" in (config.option.markexpr or ""):

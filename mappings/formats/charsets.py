@@ -1,4 +1,4 @@
-"""Decode the charsets that Vietnamese hospitals still send, and warn when a text looks like one of them.
+"""Decode and encode the charsets that Vietnamese hospitals still send, and warn when a text looks like one of them.
 
 HL7 table 0211 names, Python's own codecs, and three legacy encodings Python does not have: TCVN3 (ABC), VNI and VIQR. Detection
 only warns: which encoding a sender uses is said once per channel, never guessed per message.
@@ -95,6 +95,57 @@ def decoder(name: str) -> Callable[[bytes], str]:
     return lambda raw: raw.decode(name)
 
 
+def encode(text: str, name: str) -> bytes:
+    """Encode so that `decode` gives the same text back, composed; raise `UnicodeEncodeError` where the charset cannot carry it.
+
+    Wide charsets without a byte order in their name begin with a byte order mark.
+    """
+    raw = _encoder(name)(text)
+    if name in _WHOLE:
+        return raw
+    try:
+        same = decode(raw, name) == unicodedata.normalize("NFC", text)
+    except UnicodeDecodeError:
+        same = False
+    if not same:
+        raise UnicodeEncodeError(name, text, 0, len(text), "reads as something else")
+    return raw
+
+
+_WHOLE = frozenset({"utf-8", "utf-16", "utf-32", "ascii"})
+"""Charsets whose codec gives back what it was given."""
+
+
+@cache
+def _encoder(name: str) -> Callable[[str], bytes]:
+    if name == "vni":
+        return lambda text: _VNI_CODED.sub(_vni_written, unicodedata.normalize("NFC", text)).encode("latin-1")
+    if name == "viqr":
+        return lambda text: text_to_viqr(text).encode("ascii")
+    if name in ("tcvn3", "cp1258"):
+        return lambda text: b"".join(_marked(char, name) for char in unicodedata.normalize("NFC", text))
+    codecs.lookup(name)
+    return lambda text: text.encode(name)
+
+
+def _marked(char: str, name: str) -> bytes:
+    """Encode one letter, as letter and tone mark where the charset does not have it in one piece."""
+    table = _tcvn3_bytes() if name == "tcvn3" else None
+    try:
+        return codecs.charmap_encode(char, "strict", table)[0] if table else char.encode(name)
+    except UnicodeEncodeError:
+        plain, tones = _TONES.subn("", unicodedata.normalize("NFD", char))
+        if tones != 1:
+            raise
+        tone = _TONES.findall(unicodedata.normalize("NFD", char))[0]
+        return _marked(unicodedata.normalize("NFC", plain), name) + _marked(tone, name)
+
+
+@cache
+def _tcvn3_bytes() -> dict[int, int]:
+    return {ord(char): byte for byte, char in reversed([*enumerate(_tcvn3_table())])}
+
+
 @cache
 def _tcvn3_table() -> str:
     lines = (resources.files("mappings.formats") / "data" / "tcvn3.csv").read_text(encoding="utf-8").splitlines()
@@ -129,6 +180,16 @@ def _vni_letters() -> dict[str, str]:
 
 _VNI_LETTERS = _vni_letters()
 _VNI = re.compile("|".join(sorted(_VNI_LETTERS, key=len, reverse=True)))
+_VNI_WRITTEN = {
+    letter: coded
+    for coded, letter in _VNI_LETTERS.items()
+    if coded == (coded.upper() if letter.isupper() else coded.lower())
+}
+_VNI_CODED = re.compile("|".join(_VNI_WRITTEN))
+
+
+def _vni_written(match: re.Match[str]) -> str:
+    return _VNI_WRITTEN[match[0]]
 
 
 # ---- VIQR: marks as ASCII punctuation ----
@@ -156,6 +217,30 @@ def _viqr_letter(match: re.Match[str]) -> str:
             return match[0]
         marks = mark
     return vowel + marks + _VIQR_TONES.get(tone or "", "")
+
+
+_VIQR_MARKS = {mark: sign for sign, (_, mark) in _VIQR_SHAPES.items() if sign != "*"} | {
+    mark: sign for sign, mark in _VIQR_TONES.items()
+}
+_VIQR_MEANT = re.compile(r"\\|(?<=[Dd])[Dd]|[Dd](?=[đĐ])|(?<=[AaEeIiOoUuYy\x80-\U0010ffff])[\^(+*'`?~.]|[^\x00-\x7f]")
+
+
+def text_to_viqr(text: str) -> str:
+    """Write VIQR; what it cannot say stays as it is. Standard: RFC 1456 §2"""
+    return _VIQR_MEANT.sub(_viqr_written, unicodedata.normalize("NFC", text))
+
+
+def _viqr_written(match: re.Match[str]) -> str:
+    char = match[0]
+    if char.isascii():
+        return "\\" + char
+    if char in "đĐ":
+        return "dd" if char == "đ" else "DD"
+    letter, *marks = list(unicodedata.normalize("NFD", char))
+    signs = [_VIQR_MARKS.get(mark, "") for mark in marks]
+    if letter not in "AaEeIiOoUuYy" or not all(signs):
+        return char
+    return letter + "".join(sorted(signs, key=lambda sign: sign in _VIQR_TONES))
 
 
 # ---- suspicion ----

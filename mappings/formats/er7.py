@@ -1,8 +1,8 @@
 """Read HL7 v2 messages in ER7 encoding, lazily, keeping the position of everything.
 
 The bytes are decoded and cut into lines at once, because the charset has to be checked anyhow; everything below a line is split
-and unescaped when it is asked for. Does not validate against message structures, does not map, does not write whole messages
-(acknowledgements are written by `mappings/hl7v2/ack.py` with `escape`).
+and unescaped when it is asked for. Does not validate against message structures, does not map, does not write messages
+(`er7_writer` does).
 
 What is read gladly although the standard frowns: any of CR, LF, CRLF as segment end; white space or a byte order mark before
 MSH; MSH-2 with fewer than four characters; declared ASCII that is UTF-8 (with a notice). What is refused is a fault with its
@@ -42,8 +42,8 @@ _SEGMENT = re.compile(r"^[A-Z][A-Z0-9]{2}$")
 _HEADERS = ("MSH", "FHS", "BHS")
 _NAMES: set[str] = set()
 """Segment names found good, so that a name is checked once."""
-_CONTROLS = dict.fromkeys([*(n for n in range(32) if chr(n) not in "\t\n\r"), 0xFFFE, 0xFFFF])
-"""Characters no XML and no database takes; they are left out of values (the raw bytes keep them)."""
+_CONTROLS = dict.fromkeys([*(n for n in range(32) if chr(n) not in "\t\n\r"), 0x7F, 0xFFFE, 0xFFFF])
+"""Characters that XML, FHIR or a database does not take; they are left out of values (the raw bytes keep them)."""
 
 
 class Delimiters(NamedTuple):
@@ -111,7 +111,11 @@ class _Components:
         self._split: list[str] | None = None
 
     def __bool__(self) -> bool:
-        return self._written != NULL and bool(self._written.strip(self._reading.blank))
+        written = self._written
+        if not written or written == NULL:
+            return False
+        blank = self._reading.blank
+        return written[0] not in blank or written.strip(blank) != ""
 
     @property
     def raw(self) -> bytes:
@@ -130,22 +134,36 @@ class _Components:
 
     def c(self, n: int, s: int = 1) -> str:
         """Give component `n`, subcomponent `s`, unescaped; `""` when absent or null."""
-        parts = self._split or self._cut()
+        reading = self._reading
+        parts = self._split
+        if parts is None:
+            text = self._written
+            if text.isalnum() and text.isascii() and not reading.is_viqr:
+                return text if n == 1 == s else ""
+            parts = self._cut()
         if not 0 < n <= len(parts):
             return ""
         text = parts[n - 1]
-        reading = self._reading
         if reading.subcomponent in text:
             below = text.split(reading.subcomponent)
             text = below[s - 1] if 0 < s <= len(below) else ""
         elif s != 1:
             return ""
+        if text.isalnum() and text.isascii() and not reading.is_viqr:
+            return text
         return reading.value(text) if text and text != NULL else ""
 
     @property
     def components(self) -> int:
         """How many components there are, empty ones included; 0 when absent."""
         return len(self._split or self._cut()) if self._written else 0
+
+    def subcomponents(self, n: int) -> int:
+        """How many subcomponents component `n` has, empty ones included; 0 when absent."""
+        parts = self._split or self._cut()
+        if not 0 < n <= len(parts) or not parts[n - 1]:
+            return 0
+        return parts[n - 1].count(self._reading.subcomponent) + 1
 
     def is_null_component(self, n: int) -> bool:
         """Tell whether component `n` is `""`."""
@@ -189,8 +207,10 @@ class Field(_Components):
         """All repetitions in order, empty ones included; none when the field is absent or null."""
         if self._repetitions is None:
             written, reading = self._written, self._reading
-            parts = written.split(reading.repetition) if written and written != NULL else []
-            self._repetitions = [Repetition(part, reading) for part in parts]
+            if reading.repetition in written:
+                self._repetitions = [Repetition(part, reading) for part in written.split(reading.repetition)]
+            else:
+                self._repetitions = [Repetition(written, reading)] if written and written != NULL else []
         return self._repetitions
 
 
@@ -234,7 +254,11 @@ class Segment:
         blank = self._reading.blank
         header = self.name in _HEADERS
         return iter(
-            [n for n, field in enumerate(fields) if n and field and (field.strip(blank) or (header and n <= 2))]
+            [
+                n
+                for n, field in enumerate(fields)
+                if field and n and (field[0] not in blank or field.strip(blank) or (header and n <= 2))
+            ]
         )
 
     @property
@@ -258,19 +282,31 @@ _LITERAL: Final = _Reading(Delimiters(component=b"", repetition=b"", escape=b"",
 
 # ---- messages ----
 
+
+class Position(NamedTuple):
+    """Where something stands; a number that was not said is 0, an occurrence 1."""
+
+    segment: str
+    occurrence: int = 1
+    field: int = 0
+    repetition: int = 0
+    component: int = 0
+    subcomponent: int = 0
+
+
 _POSITION = re.compile(
-    r"^([A-Z][A-Z0-9]{2})(?:\[([1-9]\d*)\])?-([1-9]\d*)(?:\[([1-9]\d*)\])?(?:\.([1-9]\d*))?(?:\.([1-9]\d*))?$"
+    r"^([A-Z][A-Z0-9]{2})(?:\[([1-9]\d*)\])?(?:-([1-9]\d*)(?:\[([1-9]\d*)\])?(?:\.([1-9]\d*))?(?:\.([1-9]\d*))?)?$"
 )
 
 
 @lru_cache(maxsize=1024)
-def _place(position: str) -> tuple[str, int, int, int, int, int]:
-    match = _POSITION.match(position)
+def position(text: str) -> Position:
+    """Read `OBX[2]`, `PID-3`, `PID-3[2].1` or `OBX[2]-5.1.2`; raise ValueError when it is no position."""
+    match = _POSITION.match(text)
     if match is None:
         raise ValueError("a position is written like PID-3.1, PID-3[2].1 or OBX[2]-5.1.2")
-    name, *numbers = match.groups()
-    occurrence, field, repetition, component, subcomponent = (int(number or 1) for number in numbers)
-    return name, occurrence, field, repetition, component, subcomponent
+    name, occurrence, *numbers = match.groups()
+    return Position(name, int(occurrence or 1), *[int(number or 0) for number in numbers])
 
 
 class Message:
@@ -310,7 +346,7 @@ class Message:
             codec = _chosen(charset) if charset != "auto" else _declared(raw, start, notices)
         text = _decoded(raw, codec, start)
         if not text.startswith("MSH"):
-            text = text.strip(_SPACE + "\ufeff")
+            text = text.lstrip(_SPACE + "\ufeff")
             if not text.startswith("MSH"):
                 raise HeaderMissing(f"byte {start}") if text else EmptyMessage()
         reading = _Reading(_delimiters(text), codec)
@@ -341,12 +377,14 @@ class Message:
         """Give all segments of that name, in order."""
         return [segment for segment in self.segments if segment.name == name]
 
-    def value(self, position: str) -> str | None:
+    def value(self, where: str) -> str | None:
         """Give the value at `PID-3.1`, `PID-3[2].1`, `OBX[2]-5.1.2`: None when absent or empty, `NULL` when null.
 
         Numbers left out are 1. Raises ValueError when the position itself is written wrongly.
         """
-        name, occurrence, n, r, c, s = _place(position)
+        name, occurrence, n, r, c, s = position(where)
+        if not n:
+            raise ValueError("a value has a position with a field, such as PID-3")
         segment = self._nth(name, occurrence)
         if segment is None:
             return None
@@ -354,12 +392,12 @@ class Message:
         if field.is_null:
             return NULL
         repetitions = field.repetitions
-        if r > len(repetitions):
+        if (r or 1) > len(repetitions):
             return None
-        repetition = repetitions[r - 1]
-        if s == 1 and repetition.is_null_component(c):
+        repetition = repetitions[(r or 1) - 1]
+        if s <= 1 and repetition.is_null_component(c or 1):
             return NULL
-        return repetition.c(c, s) or None
+        return repetition.c(c or 1, s or 1) or None
 
     def _nth(self, name: str, occurrence: int) -> Segment | None:
         """Find one segment, without making the others when nobody asked for them yet."""
@@ -470,7 +508,7 @@ def _lines(text: str, field: str, notices: list[tuple[int, str, str]]) -> list[s
     """Cut into segments; raise SegmentInvalid for a line that is none."""
     broken = False
     if "\n" in text:
-        text = text.rstrip(_SPACE).replace("\r\n", "\r")
+        text = text.rstrip("\r\n").replace("\r\n", "\r")
         if "\r" not in text:
             text = text.replace("\n", "\r")
         elif "\n" in text:
@@ -545,7 +583,7 @@ def _unescaped(text: str, reading: _Reading) -> str:
 def _from_hex(match: re.Match[str], reading: _Reading) -> str:
     """Give the text that is spelled out in the message's charset; as it stands when it is no text there."""
     try:
-        return _decoded(bytes.fromhex(match["hex"].replace(reading.escape * 2 + "X", "")), reading.charset, 0)
+        return _decoded(bytes.fromhex(match["hex"].replace(reading.escape * 2 + "X", "")), _spelled(reading.charset), 0)
     except CharsetMismatch:
         return match[0]
 
@@ -565,18 +603,24 @@ def _layout(sequence: str, command: str, count: str) -> str:
             return sequence
 
 
-def escape(text: str, delimiters: Delimiters = DEFAULT) -> str:
-    """Make text safe to stand in a field; line ends become `\\X0D\\` and `\\X0A\\`.
+def _spelled(charset: str) -> str:
+    """Name the codec of `\\X..\\`: in a wide charset the digits are code units, the high byte first."""
+    return charset[:6] + "-be" if charset.startswith(("utf-16", "utf-32")) else charset
+
+
+def escape(text: str, delimiters: Delimiters = DEFAULT, charset: str = "utf-8") -> str:
+    """Make text safe to stand in a field; line ends and other controls become `\\X0D\\` and the like.
 
     Without an escape character a delimiter becomes a space. Standard: HL7 v2.5.1 §2.7
     """
-    return text.translate(_escapes(delimiters))
+    return text if text.isalnum() else text.translate(_escapes(delimiters, charset))
 
 
 @lru_cache(maxsize=64)
-def _escapes(delimiters: Delimiters) -> dict[int, str]:
+def _escapes(delimiters: Delimiters, charset: str) -> dict[int, str]:
     mark = delimiters.escape.decode("ascii")
-    table = {"\r": "X0D", "\n": "X0A"}
+    codec = _spelled(charset) if charset.startswith(("utf-16", "utf-32")) else "ascii"
+    table = {chr(n): "X" + chr(n).encode(codec).hex().upper() for n in range(32) if n != 9}
     letters = zip(delimiters, ("F", "S", "R", "E", "T", "P"), strict=True)
     table |= {delimiter.decode("ascii"): letter for delimiter, letter in letters if delimiter}
     return {ord(char): f"{mark}{letter}{mark}" if mark else " " for char, letter in table.items()}

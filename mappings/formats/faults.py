@@ -131,6 +131,12 @@ class DateInvalid(MappingFault, ValueError):
     code = 3003
 
 
+class NotWritable(MappingFault):
+    """Raised when a value cannot stand at its position: the charset lacks a character, or MSH-2 a delimiter."""
+
+    code = 3004
+
+
 # ---- notices: the message goes through, a person should look; each has texts like a fault ----
 
 CHARSET_DECLARED_WRONGLY = 2006

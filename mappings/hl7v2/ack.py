@@ -1,4 +1,4 @@
-"""Write HL7 acknowledgements: MSH, MSA, and ERR when something is wrong.
+"""Write HL7 acknowledgements: MSH, MSA, and ERR when something is wrong; other answers begin with the same segments.
 
 Works with a header read out of rubbish: whatever the sender did not say is left empty, the delimiters are ours when its own
 cannot be used. Decides nothing: which code to answer is the gateway's matter. Carries no patient data: faults have none.
@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Literal
 
 from mappings.formats import er7
+from mappings.formats.er7_writer import Segment, write
 from mappings.formats.faults import Fault
 
 Code = Literal["AA", "AE", "AR", "CA", "CE", "CR"]
@@ -41,7 +42,6 @@ _WORDS = {
     "203": "Unsupported version id",
     "207": "Application internal error",
 }
-_POSITION = re.compile(r"^([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?(?:-(\d+)(?:\[(\d+)\])?(?:\.(\d+)(?:\.(\d+))?)?)?$")
 _VERSION = re.compile(r"^2\.\d(\.\d)?$")
 
 
@@ -58,78 +58,72 @@ def acknowledge(
     `control_id` is our own (MSH-10), at most 20 characters before v2.7; `at` an aware time; `text` what a person at the sender
     should read.
     """
-    delimiters = header.delimiters
-    version = header.version if _VERSION.match(header.version) else "2.5"
+    kind = ("ACK", header.trigger, "ACK") if header.trigger else ("ACK",)
+    msh = answering_msh(header, kind, control_id, at)
+    if fault is None:
+        segments = [msh, msa(header, code, text)]
+    elif _older(header):
+        words = f"LT{fault.code:04d}{' ' + text if text else ''}"
+        segments = [msh, msa(header, code, words), err(header, fault, text)]
+    else:
+        segments = [msh, msa(header, code), err(header, fault, text)]
+    return write(segments, answering_delimiters(header))
 
-    def safe(value: str) -> str:
-        return er7.escape(value, delimiters)
 
-    trigger = safe(header.trigger)
-    kind = _join(["ACK", trigger, "ACK"] if trigger else ["ACK"], delimiters.component.decode())
-    separator = delimiters.field.decode("ascii")
-    encoding = (delimiters.component + delimiters.repetition + delimiters.escape + delimiters.subcomponent).decode(
-        "ascii"
+def answering_delimiters(header: er7.Header) -> er7.Delimiters:
+    """Choose the delimiters of an answer: the sender's own; the usual ones when it named too few to write everything."""
+    return header.delimiters if header.delimiters.subcomponent else er7.DEFAULT
+
+
+def answering_msh(header: er7.Header, kind: tuple[str, ...], control_id: str, at: datetime) -> Segment:
+    """Head an answer of the kind (MSH-9) to the message with that header, in UTF-8."""
+    return Segment(
+        "MSH",
+        {
+            3: header.receiving_application,
+            4: header.receiving_facility,
+            5: header.sending_application,
+            6: header.sending_facility,
+            7: at.strftime("%Y%m%d%H%M%S%z"),
+            9: kind,
+            10: control_id,
+            11: header.processing_id or "P",
+            12: _version(header),
+            18: "UNICODE UTF-8",
+        },
     )
-    stamp = at.strftime("%Y%m%d%H%M%S%z")
-    msh = [
-        "MSH" + separator + encoding,
-        safe(header.receiving_application),
-        safe(header.receiving_facility),
-        safe(header.sending_application),
-        safe(header.sending_facility),
-        stamp,
-        "",
-        kind,
-        safe(control_id),
-        safe(header.processing_id) or "P",
-        version,
-        *[""] * 5,
-        "UNICODE UTF-8",
-    ]
-    msa = ["MSA", code, safe(header.control_id)]
-    lines = [msh, msa]
-    if fault is not None:
-        if _older(version):
-            msa.append(safe(f"LT{fault.code:04d}{' ' + text if text else ''}"))
-        lines.append(_error(fault, text, version, delimiters))
-    elif text:
-        msa.append(safe(text))
-    return "".join(f"{separator.join(line).rstrip(separator)}\r" for line in lines).encode()
 
 
-def _older(version: str) -> bool:
-    return tuple(int(part) for part in version.split(".")) < (2, 5)
+def msa(header: er7.Header, code: Code, text: str = "") -> Segment:
+    """Say what became of the message with that header."""
+    return Segment("MSA", {1: code, 2: header.control_id, 3: text})
 
 
-def _error(fault: Fault, text: str, version: str, delimiters: er7.Delimiters) -> list[str]:
+def err(header: er7.Header, fault: Fault, text: str = "") -> Segment:
     """Write ERR: location (ERL), condition (table 0357), severity, our code, words for people.
 
     Before v2.5 there is only ERR-1 (ELD: segment, sequence, field, condition).
     """
-    component = delimiters.component.decode("ascii")
     number = _CONDITIONS.get(fault.code, "207")
-    condition = [number, _WORDS[number], "HL70357"]
-    location = _POSITION.match(fault.where)
-    if _older(version):
-        place = [location[1], location[2] or "1", location[3] or ""] if location else ["", "", ""]
-        subcomponent = delimiters.subcomponent.decode("ascii") or " "
-        return ["ERR", _join([*place, _join(condition, subcomponent)], component)]
-    parts = [location[1], location[2] or "1", *(location[n] or "" for n in (3, 4, 5, 6))] if location else []
-    if location and location[3] and not location[4]:
-        parts[3] = "1"
-    own = _join([f"LT{fault.code:04d}", type(fault).__name__, "L"], component)
-    return [
-        "ERR",
-        "",
-        _join(parts, component),
-        _join(condition, component),
-        "E",
-        own,
-        "",
-        "",
-        er7.escape(text, delimiters),
-    ]
+    condition = (number, _WORDS[number], "HL70357")
+    try:
+        place = er7.position(fault.where)
+    except ValueError:  # a byte, a line
+        place = None
+    if _older(header):
+        where = (place.segment, str(place.occurrence), str(place.field or "")) if place else ("", "", "")
+        return Segment("ERR", {1: (*where, condition)})
+    location: tuple[str, ...] = ()
+    if place:
+        numbers = (place.field, place.repetition or min(place.field, 1), place.component, place.subcomponent)
+        location = (place.segment, str(place.occurrence), *(str(number or "") for number in numbers))
+    own = (f"LT{fault.code:04d}", type(fault).__name__, "L")
+    return Segment("ERR", {2: location, 3: condition, 4: "E", 5: own, 8: text})
 
 
-def _join(parts: list[str], separator: str) -> str:
-    return separator.join(parts).rstrip(separator)
+def _version(header: er7.Header) -> str:
+    return header.version if _VERSION.match(header.version) else "2.5"
+
+
+def _older(header: er7.Header) -> bool:
+    return tuple(int(part) for part in _version(header).split(".")) < (2, 5)

@@ -28,6 +28,20 @@ def test_decode(raw: bytes, name: str) -> None:
     assert charsets.decode(b"plain 123", name) == "plain 123"
 
 
+@pytest.mark.parametrize("name", ["tcvn3", "vni", "cp1258", "viqr"])
+def test_encode_is_undone_by_decode(name: str) -> None:
+    for text in (NAME, NAME.upper(), *ALPHABET, "dđ ddd a. ê? \\"):
+        assert charsets.decode(charsets.encode(unicodedata.normalize("NFD", text), name), name) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("ñ", "vni"), ("aï", "vni"), ("山", "tcvn3"), ("山", "viqr"), ("ễ", "iso8859-1"), ("ễ", "ascii")]
+)
+def test_what_a_charset_cannot_carry(text: str, name: str) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        charsets.encode(text, name)
+
+
 def test_every_letter_of_tcvn3_is_reached() -> None:
     read = {charsets.decode(bytes([byte]), "tcvn3") for byte in range(0x80, 0x100)}
     assert {letter for letter in ALPHABET if letter not in read and not letter.isascii()} <= set("ÚỤỪỬỮỨỰỲỶỸÝỴ")

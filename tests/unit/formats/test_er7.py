@@ -139,6 +139,7 @@ def test_whole_keeps_unescaped_separators_of_prose() -> None:
         ("Nguy\\XE1\\\\XBB85\\n", "Nguyễn"),
         ("\\XFF\\x", "\\XFF\\x"),
         ("a\\X00\\b\\X01\\c", "abc"),
+        ("a\x01b\x7fc\\X7F\\", "abc"),
         ("\\C2842\\\\M2442\\\\M244200\\\\Z01\\", "\\C2842\\\\M2442\\\\M244200\\\\Z01\\"),
         ("\\foo\\", "\\foo\\"),
         ("10\\ mg \\T\\ x", "10\\ mg & x"),
