@@ -12,7 +12,7 @@ leave a code of the HL7 table open. Does not hold terminologies: a table says ho
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -133,6 +133,19 @@ def site_table(name: str) -> Table | None:
     return _site.get(name)
 
 
+_listeners: list[Callable[[], None]] = []
+
+
+def when_changed(forget: Callable[[], None]) -> None:
+    """Call `forget` whenever a site's rows come or go: for whoever keeps what was made with a table."""
+    _listeners.append(forget)
+
+
+def _changed() -> None:
+    for forget in _listeners:
+        forget()
+
+
 def extend(name: str, text: str) -> None:
     """Lay the rows of a site's CSV file over the table `name`.
 
@@ -141,6 +154,7 @@ def extend(name: str, text: str) -> None:
     rows = _checked(text)
     if name in SITE_TABLES:
         _site[name] = Table(name, rows)
+        _changed()
         return
     try:
         usual = table(name)
@@ -148,6 +162,7 @@ def extend(name: str, text: str) -> None:
         raise ValueError(f"1: no code table is called {name}; site tables: {', '.join(SITE_TABLES)}") from None
     usual.lay(rows)
     _site[name] = usual
+    _changed()
 
 
 def forget() -> None:
@@ -155,6 +170,7 @@ def forget() -> None:
     for one in _site.values():
         one.lay(())
     _site.clear()
+    _changed()
 
 
 def _checked(text: str) -> list[Row]:

@@ -73,6 +73,7 @@ class _Reading:
         "delimiters",
         "escape",
         "field",
+        "is_usual",
         "is_viqr",
         "repetition",
         "subcomponent",
@@ -82,6 +83,7 @@ class _Reading:
         self.delimiters = delimiters
         self.charset = charset
         self.is_viqr = charset == "viqr"
+        self.is_usual = delimiters[:5] == DEFAULT[:5] and not self.is_viqr
         # A delimiter that is not in use becomes CR, which stands in no value.
         marks = [(mark or b"\r").decode("ascii") for mark in delimiters[:5]]
         self.field, self.component, self.repetition, self.escape, self.subcomponent = marks
@@ -121,6 +123,14 @@ class _Components:
     def raw(self) -> bytes:
         """The whole as it was written, escapes and all, in UTF-8 whatever the charset of the message."""
         return self._written.encode()
+
+    @property
+    def usual(self) -> str:
+        """The whole as it was written, when the usual delimiters were used: what is written alike then means the same.
+
+        `""` under any others.
+        """
+        return self._written if self._reading.is_usual else ""
 
     @property
     def is_null(self) -> bool:

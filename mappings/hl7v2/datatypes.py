@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from mappings import codes
 from mappings.fhir import vocabulary
+from mappings.fhir.shared import Shared
 from mappings.formats import er7
 from mappings.formats.ucum import is_ucum
 from mappings.hl7v2.administrative_units import two_levels, units_to_extensions
@@ -109,10 +110,31 @@ def cwe_to_codeable_concept(
     """Make a CodeableConcept of CWE, CE, CNE, CF, IS or ID.
 
     `table` is a code table of ours whose targets replace codes of that HL7 table; `system` the URI when CWE.3 is empty or one
-    of the names, in capitals, that the list is `called`.
+    of the names, in capitals, that the list is `called`. What is given is shared: copy it before changing it.
     """
-    if not cwe:
-        return None
+    written = getattr(cwe, "usual", "")
+    if not written or len(written) > _LONGEST_KEPT:
+        return _codeable_concept(cwe, context, table, system, called) if cwe else None
+    key = (written, table, system, called, context.facility, context.systems.national)
+    try:
+        return _CONCEPTS[key]
+    except KeyError:
+        made = _codeable_concept(cwe, context, table, system, called) if cwe else None
+        if len(_CONCEPTS) >= _MOST_KEPT:
+            _CONCEPTS.clear()
+        _CONCEPTS[key] = found = Shared(made) if made else None
+        return found
+
+
+_CONCEPTS: dict[tuple[str, str, str, frozenset[str], str, str], Shared | None] = {}
+"""Coded values made before: a hospital sends the same ones in every message."""
+_MOST_KEPT, _LONGEST_KEPT = 8192, 256
+codes.when_changed(_CONCEPTS.clear)
+
+
+def _codeable_concept(
+    cwe: Components, context: Context, table: str, system: str, called: frozenset[str]
+) -> Element | None:
     text = words(cwe.c(9)) or words(cwe.c(2))
     codings = []
     for n, version in ((1, 7), (4, 8), (10, 13)):

@@ -114,5 +114,5 @@ def _code(dg1: Segment, draft: Draft) -> Element | None:
     if found is None:
         return {"text": described} if described else None
     if described:
-        found["text"] = described
+        return {**found, "text": described}
     return found

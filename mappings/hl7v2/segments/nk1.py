@@ -110,5 +110,5 @@ def _relationship(nk1: Segment, draft: Draft) -> Element | None:
     if found and said and all(c.get("system", "").endswith("/code") for c in found.get("coding", [])):
         row = codes.table("v2-0063").find(said)
         if row:
-            found["coding"] = [row.coding()]
+            found = {**found, "coding": [row.coding()]}
     return found

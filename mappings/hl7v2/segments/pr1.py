@@ -64,7 +64,7 @@ def pr1_to_procedure(pr1: Segment, draft: Draft) -> Resource | None:
     if identifier:
         system, key = identifier["system"], identifier["value"]
     for modifier in modifiers:
-        code["coding"] = [*code.get("coding", []), *modifier.get("coding", [])]
+        code = {**code, "coding": [*code.get("coding", []), *modifier.get("coding", [])]}
     return compact(
         {
             "resourceType": "Procedure",

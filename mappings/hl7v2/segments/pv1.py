@@ -239,7 +239,7 @@ def _disposition(pv1: Segment, draft: Draft) -> Element | None:
     row = codes.table("v2-0112").find(code)
     found = cwe_to_codeable_concept(field, draft.context, system=f"{V2_TABLE}0112") or {}
     if row:
-        found["coding"] = [*found.get("coding", []), row.coding()]
+        return {**found, "coding": [*found.get("coding", []), row.coding()]}
     return found
 
 
