@@ -40,6 +40,7 @@ class _Parts(NamedTuple):
     """`+07:00`, or `""` when none was written."""
 
 
+@lru_cache(maxsize=4096)
 def dtm_to_fhir_datetime(text: str, zone: str = VIETNAM) -> str:
     """Give the FHIR dateTime of a DTM, TS or DT; `""` for `""`. Raise DateInvalid.
 

@@ -169,11 +169,11 @@ def cwe_to_organization(cwe: Components, draft: Draft) -> Element | None:
 
 def hd_to_reference(hd: Components, draft: Draft, country: str = "") -> Element | None:
     """Make an Organization of HD in a message header: it stands with the header, not in the record."""
-    name, universal = words(hd.c(1)), words(hd.c(2))
-    uri = hd_to_uri(universal, hd.c(3))
-    if not name and not universal:
+    if not hd:
         return None
     context = draft.context
+    name, universal = words(hd.c(1)), words(hd.c(2))
+    uri = hd_to_uri(universal, hd.c(3)) if universal else ""
     if FACILITY_CODE.match(name):
         identifier = {"system": context.systems.facility, "value": name}
     elif uri:

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from mappings import codes
+from mappings.fhir.shared import Shared
 from mappings.formats.identifiers import match_key
 from mappings.hl7v2.context import Context
 
@@ -35,28 +36,40 @@ def units_to_extensions(component: Callable[[int], str], context: Context) -> li
     if on is None:
         return []
     ward = next((code for n in (9, 10, 8, 3) if len(code := component(n).strip()) == 5 and code.isdigit()), "")
+    return list(_units(component(4).strip(), component(3).strip(), ward, on, context.systems.national))
+
+
+@lru_cache(maxsize=4096)
+def _units(state: str, city: str, ward: str, on: date, national: str) -> tuple[dict[str, Any], ...]:
     row = codes.table("vn-ward").find(ward, on) if ward else None
-    province = _province(component(4).strip(), on) or _province(component(3).strip(), on)
+    province = _province(state, on) or _province(city, on)
     above = codes.table("vn-ward-province").find(ward, on) if row else None
     if above and province and above.target != province.target:
         row = None
     elif above:
         province = codes.table("vn-province").find(above.target, on)
-    national = context.systems.national
     version = TWO_LEVELS_SINCE.isoformat() if on >= TWO_LEVELS_SINCE else f"before-{TWO_LEVELS_SINCE.isoformat()}"
-    return [
-        {
-            "url": f"{national}/StructureDefinition/vn-ext-{kind}",
-            "valueCoding": {
-                "system": f"{national}/CodeSystem/vn-{kind}-cs",
-                "version": version,
-                "code": found.target,
-                "display": found.display,
-            },
-        }
+    return tuple(
+        Shared(
+            {
+                "url": f"{national}/StructureDefinition/vn-ext-{kind}",
+                "valueCoding": {
+                    "system": f"{national}/CodeSystem/vn-{kind}-cs",
+                    "version": version,
+                    "code": found.target,
+                    "display": found.display,
+                },
+            }
+        )
         for kind, found in (("province", province), ("ward", row))
         if found
-    ]
+    )
+
+
+codes.when_changed(_units.cache_clear)
+
+
+_PREFIX_KEYS = tuple(match_key(prefix) for prefix in _PREFIXES)
 
 
 def two_levels(component: Callable[[int], str], context: Context) -> bool:
@@ -89,7 +102,7 @@ def _province(said: str, on: date) -> codes.Row | None:
 def plain_name(name: str) -> str:
     """Give the key of a unit's name without what kind of unit it is: `Tỉnh Hoà Bình` and `Hòa Bình` are one."""
     key = match_key(name)
-    for prefix in map(match_key, _PREFIXES):
+    for prefix in _PREFIX_KEYS:
         if key.startswith(f"{prefix} "):
             return key.removeprefix(f"{prefix} ")
     return key
