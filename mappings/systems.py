@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+COUNTRY = "urn:iso:std:iso:3166"
+LANGUAGE = "urn:ietf:bcp:47"
 LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"
 SNOMED = "http://snomed.info/sct"

@@ -22,7 +22,7 @@ from mappings.formats.ucum import is_ucum
 from mappings.hl7v2.administrative_units import two_levels, units_to_extensions
 from mappings.hl7v2.context import Context
 from mappings.hl7v2.draft import datetime_of
-from mappings.systems import ICD10, LOINC, SNOMED, UCUM, V2_TABLE
+from mappings.systems import COUNTRY, ICD10, LANGUAGE, LOINC, SNOMED, UCUM, V2_TABLE
 from mappings.units import to_ucum
 
 Element = dict[str, Any]
@@ -207,20 +207,23 @@ def coding(system: str, code: str, display: str, context: Context, version: str 
 
     A code that a published system does not have stays, as one of this facility.
     """
-    official = vocabulary.members(system)
-    if official is None:
-        if not system.startswith(_PUBLISHED) and well_formed(system, code):
-            return compact({"system": system, "version": code_of(version), "code": code, "display": words(display)})
-    else:
+    if system in _LISTS:
+        row = codes.table(_LISTS[system]).find(code.upper() if system == COUNTRY else code.lower())
+        if row:
+            return {"system": system, "code": row.target}
+    elif (official := vocabulary.members(system)) is not None:
         for spelled in (code, code.upper(), code.lower()):
             if spelled in official:
                 return compact({"system": system, "code": spelled, "display": official[spelled]})
+    elif not system.startswith(_PUBLISHED) and well_formed(system, code):
+        return compact({"system": system, "version": code_of(version), "code": code, "display": words(display)})
     own = context.systems.local(context.facility, f"code-{slug(system.rpartition('/')[2])}")
     return compact({"system": own, "code": code, "display": words(display)})
 
 
 _PUBLISHED = ("http://terminology.hl7.org/CodeSystem/", "http://hl7.org/fhir/CodeSystem/")
 """Where every system of HL7 is: one that is not known there does not exist, or has no codes (tables left to users)."""
+_LISTS = {COUNTRY: "iso-3166", LANGUAGE: "iso-639"}
 _FORMS = {
     LOINC: re.compile(r"^(?:LP|LA|LL|LG)?[0-9]{1,7}-[0-9]$"),
     SNOMED: re.compile(r"^[1-9][0-9]{5,17}$"),
@@ -242,6 +245,16 @@ def luhn(code: str) -> bool:
     """Tell whether the last digit is the check digit of those before it (modulus 10), as LOINC has it."""
     digits = [int(digit) for digit in reversed(code.replace("-", ""))]
     return sum(digits[0::2] + [d * 2 - 9 * (d > 4) for d in digits[1::2]]) % 10 == 0
+
+
+def cwe_to_language(cwe: Components) -> Element | None:
+    """Make the CodeableConcept of a language: a BCP 47 code where the language is known, else words alone.
+
+    FHIR takes no other code there. Standard: FHIR R4, maximum binding all-languages
+    """
+    code = next((row.target for n in (1, 4) if (row := codes.table("iso-639").find(cwe.c(n).strip().lower()))), "")
+    text = words(cwe.c(9)) or words(cwe.c(2)) or ("" if code else words(cwe.c(1)))
+    return compact({"coding": [{"system": LANGUAGE, "code": code}] if code else [], "text": text}) or None
 
 
 def v2_coding(number: str, code: str) -> Element | None:
