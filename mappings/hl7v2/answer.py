@@ -3,7 +3,7 @@
 Does not search and does not decide what may be told: what is `found` is written. Forecasts are not made: the answer to Z44 is
 the history alone.
 
-Standard: HL7 v2.5.1 §5.4, §3.3.56–§3.3.59, §4.14
+Standard: HL7 v2.5.1 §5.4, §3.3.56–§3.3.59, §4.17
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Understands the questions about immunisations (QBP^Q11 with profile Z34 or Z44, VXQ^V01) and about persons (QBP^Q21 to Q24,
 QRY^A19); any other query has kind `other`. Does not search, does not decide who may ask; answers are written by `answer.py`.
 
-Standard: HL7 v2.5.1 §5.4, §5.5.4, §5.10.5, §3.3.56–§3.3.59, §4.14.1
+Standard: HL7 v2.5.1 §5.4, §5.5.4, §5.10.5, §3.3.56–§3.3.59, §4.17
 """
 
 from __future__ import annotations
@@ -70,6 +70,9 @@ class Name(NamedTuple):
         return any(self)
 
 
+_NOBODY = Name()
+
+
 @dataclass(frozen=True)
 class Query:
     """What is asked."""
@@ -82,8 +85,8 @@ class Query:
     tag: str = ""
     """QPD-2 or QRD-4: what the answer must repeat."""
     numbers: tuple[Number, ...] = ()
-    person: Name = Name()
-    mother: Name = Name()
+    person: Name = _NOBODY
+    mother: Name = _NOBODY
     """Maiden name of the mother."""
     birth_date: str = ""
     """FHIR date, as precise as it was asked."""
@@ -311,7 +314,7 @@ def _parameters(qpd: er7.Segment) -> Iterator[tuple[str, str]]:
 
 
 def _read_qrd(message: er7.Message, qrd: er7.Segment, trigger: str, asked: Kind) -> Query:
-    """Read QRD and QRF; of VXQ^V01, QRF-5 has number, birth date and mother in fixed places. Standard: HL7 v2.5.1 §4.14.1"""
+    """Read QRD and QRF; of VXQ^V01, QRF-5 has number, birth date and mother in fixed places. Standard: HL7 v2.5.1 §4.17.3"""
     qrf, dsc = message.first("QRF"), message.first("DSC")
     who = qrd[8]
     numbers = [Number(words(who.c(1)), words(who.c(9)), words(who.c(9, 2)), words(who.c(9, 3)), code_of(who.c(13)))]
