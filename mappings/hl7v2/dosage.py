@@ -1,0 +1,266 @@
+"""Amounts, rates, strengths, medicines and instructions, as all pharmacy segments have them.
+
+Every function takes the numbers of the fields it reads, because RXO, RXE, RXD, RXG and RXA say the same in different places.
+Units keep the sender's words and gain a code when they are UCUM or of another named system.
+
+Standard: HL7 v2.5.1 §4.14
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from mappings.hl7v2.actors import cwe_to_organization, organization, reference
+from mappings.hl7v2.datatypes import (
+    Components,
+    Element,
+    code_of,
+    coding_system,
+    compact,
+    cwe_to_codeable_concept,
+    cwe_to_unit,
+    nm_to_decimal,
+    quantity,
+    words,
+)
+from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.reader import Segment
+from mappings.hl7v2.timing import letters_to_duration
+from mappings.ids import resource_id
+from mappings.systems import UCUM, V2_TABLE
+
+MVX = "http://hl7.org/fhir/sid/mvx"
+UNKNOWN_AMOUNT = Decimal(999)
+"""What US immunisation registers write for an amount that nobody knows. Standard: HL7 v2.5.1 §4.14.7.6"""
+_ORDERED = {
+    "coding": [
+        {"system": "http://terminology.hl7.org/CodeSystem/dose-rate-type", "code": "ordered", "display": "Ordered"}
+    ]
+}
+NO_AMOUNT = "unit without an amount"
+
+
+def unit_of(segment: Segment, n: int, draft: Draft) -> Element:
+    """Take a unit: its words, and system and code when CWE.3 names a system or the unit is known to be UCUM."""
+    cwe = segment[n]
+    found = cwe_to_unit(cwe, draft.context)
+    code, named = code_of(cwe.c(1)), cwe.c(3).strip()
+    if found and "system" not in found and code and named and named.upper() not in ("L", "99", "ISO+", "ANS+"):
+        return {**found, "system": coding_system(named, draft.context), "code": code}
+    return found
+
+
+def amount(segment: Segment, n: int, unit: Element, draft: Draft) -> Element | None:
+    """Take a number as a Quantity in that unit; one that cannot be read is given back."""
+    text = segment[n].text
+    value = nm_to_decimal(text)
+    if value is None:
+        if text:
+            segment.give_back(n)
+        return None
+    return quantity(value, unit)
+
+
+def measured(segment: Segment, n: int, n_unit: int, draft: Draft) -> Element | None:
+    """Take an amount and its unit; a unit alone is given back."""
+    found = amount(segment, n, unit_of(segment, n_unit, draft), draft)
+    if found is None and segment.peek(n_unit):
+        segment.give_back(n_unit, NO_AMOUNT)
+    return found
+
+
+def dose(segment: Segment, low: int, high: int, n_unit: int, draft: Draft) -> Element:
+    """Give `doseQuantity`, or `doseRange` when the least and the most differ."""
+    unit = unit_of(segment, n_unit, draft)
+    least, most = amount(segment, low, unit, draft), amount(segment, high, unit, draft)
+    if least is None and most is None:
+        if unit:
+            segment.give_back(n_unit, NO_AMOUNT)
+        return {}
+    if least is None or most is None or least["value"] == most["value"]:
+        return {"doseQuantity": least or most}
+    if least["value"] > most["value"]:
+        least, most = most, least
+    return {"doseRange": {"low": least, "high": most}}
+
+
+def rate(segment: Segment, per: int, n_amount: int, n_unit: int, given: Element, draft: Draft) -> Element:
+    """Give `rateQuantity` of a rate and its unit, or `rateRatio` when the time it is for stands apart.
+
+    A time without a rate is the time in which the dose itself is given.
+    """
+    written = words(segment[per].text) if per else ""
+    time = letters_to_duration(written) if written else None
+    speed = measured(segment, n_amount, n_unit, draft) if n_amount else None
+    if speed is not None and (time is None or "/" in speed.get("unit", "")):
+        if written:
+            segment.give_back(per, "the unit of the rate has its time already")
+        return {"rateQuantity": speed}
+    numerator = speed or given.get("doseQuantity")
+    if time is None or numerator is None:
+        if written:
+            segment.give_back(per)
+        return {}
+    value, unit = time
+    return {
+        "rateRatio": {
+            "numerator": numerator,
+            "denominator": {"value": value, "unit": unit, "system": UCUM, "code": unit},
+        }
+    }
+
+
+def dose_and_rate(given: Element, speed: Element) -> Element:
+    """Write Dosage.doseAndRate of an ordered dose and rate."""
+    return {"type": _ORDERED, **given, **speed} if given or speed else {}
+
+
+def strength(segment: Segment, n: int, n_unit: int, volume: int, volume_unit: int, draft: Draft) -> Element | None:
+    """Give the strength as a Ratio: so much in that volume, or in one of it when no volume is said."""
+    numerator = measured(segment, n, n_unit, draft)
+    denominator = measured(segment, volume, volume_unit, draft) if volume else None
+    if numerator is None:
+        if denominator is not None:
+            segment.give_back(volume, "volume without a strength")
+            segment.give_back(volume_unit, "volume without a strength")
+        return None
+    return {"numerator": numerator, "denominator": denominator or {"value": Decimal(1)}}
+
+
+def package(segment: Segment, n: int, n_unit: int, draft: Draft) -> Element | None:
+    """Give the amount in one package as a Ratio."""
+    size = measured(segment, n, n_unit, draft)
+    return {"numerator": size, "denominator": {"value": Decimal(1)}} if size else None
+
+
+def daily(segment: Segment, n: int, draft: Draft) -> Element | None:
+    """Take a total daily dose as Dosage.maxDosePerPeriod."""
+    value = nm_to_decimal(segment[n].c(1))
+    if value is None:
+        if segment.peek(n):
+            segment.give_back(n)
+        return None
+    shown = words(segment[n].c(2, 2)) or words(segment[n].c(2))
+    unit = cwe_to_unit(_Unit(segment[n]), draft.context) or compact({"unit": shown})
+    day = {"value": Decimal(1), "unit": "d", "system": UCUM, "code": "d"}
+    return {"numerator": quantity(value, unit), "denominator": day}
+
+
+class _Unit:
+    """See the second component of a CQ as the CWE of its unit."""
+
+    __slots__ = ("_cq",)
+
+    def __init__(self, cq: Components) -> None:
+        self._cq = cq
+
+    def __bool__(self) -> bool:
+        return bool(self._cq)
+
+    def c(self, n: int, s: int = 1) -> str:
+        return self._cq.c(2, n) if s == 1 else ""
+
+
+def instructions(segment: Segment, n: int, draft: Draft) -> Element:
+    """Give `text` of instructions in words, `additionalInstruction` of those with a code of their own."""
+    said: list[str] = []
+    coded: list[Element] = []
+    for cwe in segment[n].repetitions:
+        concept = cwe_to_codeable_concept(cwe, draft.context)
+        text = words(cwe.c(9)) or words(cwe.c(2))
+        if concept and concept.get("coding") and text:
+            coded.append(concept)
+        elif concept:
+            said.append(text or words(cwe.whole))
+    return compact({"text": "\n".join(said), "additionalInstruction": coded})
+
+
+def remarks(segment: Segment, n: int, draft: Draft) -> list[Element]:
+    """Take a coded or plain text as Annotations."""
+    texts = [words(cwe.c(9)) or words(cwe.c(2)) or words(cwe.c(1)) for cwe in segment[n].repetitions]
+    return [{"text": text} for text in dict.fromkeys(texts) if text]
+
+
+def concepts(segment: Segment, n: int, draft: Draft, system: str = "") -> list[Element]:
+    """Take every repetition of a coded field."""
+    found = (cwe_to_codeable_concept(cwe, draft.context, system=system) for cwe in segment[n].repetitions)
+    return [one for one in found if one]
+
+
+def supplemented(code: Element | None, segment: Segment, n: int, draft: Draft) -> Element | None:
+    """Add the supplementary codes of field `n` to the code of the medicine."""
+    if not segment.peek(n):
+        return code
+    if code is None:
+        return (concepts(segment, n, draft) or [None])[0]
+    more = [one for concept in concepts(segment, n, draft) for one in concept.get("coding", [])]
+    present = code.get("coding", [])
+    added = [one for one in more if one not in present]
+    if more:
+        return {**code, "coding": [*present, *added]}
+    segment.ignore(n, "another name of the medicine, without a code; the medicine is named")
+    return code
+
+
+def manufacturer(cwe: Components, draft: Draft) -> Element | None:
+    """Make the Organization of a manufacturer; of the MVX list by its code there."""
+    if cwe.c(3).strip().upper() == "MVX" and code_of(cwe.c(1)):
+        return organization(draft, cwe.c(2), code_of(cwe.c(1)), MVX)
+    return cwe_to_organization(cwe, draft)
+
+
+def medicine(content: Element, draft: Draft, *origins: Segment) -> Element:
+    """Give `medication[x]` of what is known of the medicine, in the elements of Medication.
+
+    A bare code is a CodeableConcept; anything more is a Medication, the same for the same content.
+    """
+    code = content.get("code") or {"text": "không rõ"}
+    if set(content) <= {"code"}:
+        return {"medicationCodeableConcept": code}
+    key = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
+    system = draft.context.systems.local(draft.context.facility, "medication")
+    target = draft.add(
+        {"resourceType": "Medication", "id": resource_id("Medication", system, key), **content}, *origins
+    )
+    shown = code.get("text") or next((c["display"] for c in code.get("coding", []) if c.get("display")), "")
+    return {"medicationReference": reference(target, shown)}
+
+
+def ingredient(code: Element | None, measure: Element | None) -> list[Element]:
+    """Write the one ingredient that has the strength of the medicine itself."""
+    if measure is None:
+        return []
+    return [{"itemCodeableConcept": code or {"text": "không rõ"}, "strength": measure}]
+
+
+def batch(segment: Segment, lot: int, expires: int, draft: Draft) -> Element:
+    """Take lot numbers and expiry as Medication.batch."""
+    return compact({"lotNumber": lots(segment, lot), "expirationDate": draft.moment(segment, expires)})
+
+
+def lots(segment: Segment, n: int) -> str:
+    """Take lot numbers as one text."""
+    return ", ".join(dict.fromkeys(text for one in segment[n].repetitions if (text := words(one.c(1)))))
+
+
+def category(segment: Segment, n: int, draft: Draft) -> Element | None:
+    """Take the pharmacy order type as a category."""
+    return cwe_to_codeable_concept(segment[n], draft.context, system=f"{V2_TABLE}0480")
+
+
+def filled(primary: Any, secondary: Any) -> Any:
+    """Add to `primary` what only `secondary` says, at every depth of objects; lists and values stay whole."""
+    if not isinstance(primary, dict) or not isinstance(secondary, dict):
+        return primary
+    merged = dict(primary)
+    for name, value in secondary.items():
+        stem = next((stem for stem in _CHOICES if name.startswith(stem)), name)
+        rival = next((other for other in primary if stem != name and other.startswith(stem)), name)
+        if rival == name:
+            merged[name] = filled(primary[name], value) if name in primary else value
+    return merged
+
+
+_CHOICES = ("dose", "rate", "asNeeded", "allowed")

@@ -1,0 +1,157 @@
+"""RXO: the medicine as it was ordered.
+
+Standard: HL7 v2.5.1 §4.14.1
+"""
+
+from __future__ import annotations
+
+from mappings.hl7v2.actors import practitioners
+from mappings.hl7v2.datatypes import (
+    Element,
+    compact,
+    cwe_to_codeable_concept,
+    ei_to_identifier,
+    nm_to_decimal,
+    quantity,
+)
+from mappings.hl7v2.dosage import (
+    amount,
+    category,
+    concepts,
+    daily,
+    dose,
+    dose_and_rate,
+    ingredient,
+    instructions,
+    measured,
+    rate,
+    remarks,
+    strength,
+    supplemented,
+)
+from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.reader import Segment
+from mappings.hl7v2.site import replaceable
+from mappings.systems import UCUM, V2_TABLE
+
+MAPPED = {
+    1: "MedicationRequest.medication | Medication.code",
+    2: "MedicationRequest.dosageInstruction.doseAndRate.dose",
+    3: "MedicationRequest.dosageInstruction.doseAndRate.dose",
+    4: "MedicationRequest.dosageInstruction.doseAndRate.dose",
+    5: "Medication.form",
+    6: "MedicationRequest.note",
+    7: "MedicationRequest.dosageInstruction.text | MedicationRequest.dosageInstruction.additionalInstruction",
+    9: "MedicationRequest.substitution.allowed",
+    10: "MedicationRequest.medication | Medication.code",
+    11: "MedicationRequest.dispenseRequest.quantity",
+    12: "MedicationRequest.dispenseRequest.quantity",
+    13: "MedicationRequest.dispenseRequest.numberOfRepeatsAllowed",
+    14: "MedicationRequest.requester",
+    17: "MedicationRequest.dosageInstruction.doseAndRate.rate",
+    18: "Medication.ingredient.strength",
+    19: "Medication.ingredient.strength",
+    20: "MedicationRequest.reasonCode",
+    21: "MedicationRequest.dosageInstruction.doseAndRate.rate",
+    22: "MedicationRequest.dosageInstruction.doseAndRate.rate",
+    23: "MedicationRequest.dosageInstruction.maxDosePerPeriod",
+    24: "MedicationRequest.medication | Medication.code",
+    25: "Medication.ingredient.strength",
+    26: "Medication.ingredient.strength",
+    27: "MedicationRequest.category",
+    28: "MedicationRequest.dispenseRequest.dispenseInterval",
+    29: "Medication.identifier",
+    32: "MedicationRequest.dispenseRequest.performer",
+    33: "Organization.address",
+    36: "Organization.telecom",
+}
+IGNORED = {
+    8: "place of delivery; MedicationRequest has no such element",
+    15: "who verified the order; MedicationRequest has no such element",
+    16: "mark for the work list of the pharmacy",
+    30: "number of the segment itself",
+    31: "mood; ORC-1 tells what is wanted",
+    34: "place of delivery; MedicationRequest has no such element",
+    35: "place of delivery; MedicationRequest has no such element",
+}
+
+
+@replaceable
+def rxo_to_medication_request(rxo: Segment, draft: Draft) -> Element:
+    """Give what RXO knows of the MedicationRequest; `medication` in the elements of Medication, `dosage` of Dosage."""
+    context = draft.context
+    code = cwe_to_codeable_concept(rxo[1], context)
+    if code is None:
+        code = cwe_to_codeable_concept(rxo[10], context)
+    elif rxo.peek(10):
+        rxo.ignore(10, "code to dispense by; the medicine is named by RXO-1")
+    code = supplemented(code, rxo, 24, draft)
+    given = dose(rxo, 2, 3, 4, draft)
+    requesters = practitioners(rxo[14].repetitions, draft)
+    own = ei_to_identifier(rxo[29], context, "medication-instance")
+    allowed = cwe_to_codeable_concept(rxo[9], context, system=f"{V2_TABLE}0161")
+    sort = category(rxo, 27, draft)
+    return compact(
+        {
+            "medication": compact(
+                {
+                    "identifier": [own] if own else [],
+                    "code": code,
+                    "form": cwe_to_codeable_concept(rxo[5], context),
+                    "ingredient": ingredient(code, strength(rxo, 18, 19, 25, 26, draft)),
+                }
+            ),
+            "dosage": compact(
+                {
+                    **instructions(rxo, 7, draft),
+                    "doseAndRate": dose_and_rate(given, rate(rxo, 17, 21, 22, given, draft)),
+                    "maxDosePerPeriod": daily(rxo, 23, draft),
+                }
+            ),
+            "category": [sort] if sort else [],
+            "requester": requesters[0] if requesters else {},
+            "reasonCode": concepts(rxo, 20, draft),
+            "note": remarks(rxo, 6, draft),
+            "dispenseRequest": compact(
+                {
+                    "dispenseInterval": interval(rxo, 28, draft),
+                    "numberOfRepeatsAllowed": repeats(rxo, 13),
+                    "quantity": measured(rxo, 11, 12, draft),
+                    "performer": pharmacy(rxo, 32, 33, 36, draft),
+                }
+            ),
+            "substitution": {"allowedCodeableConcept": allowed} if allowed else {},
+        }
+    )
+
+
+def interval(segment: Segment, n: int, draft: Draft) -> Element | None:
+    """Take the least number of days between two dispenses."""
+    found = amount(segment, n, {"unit": "d", "system": UCUM, "code": "d"}, draft)
+    return found
+
+
+def repeats(segment: Segment, n: int) -> int | None:
+    """Take a number of refills; zero is one too."""
+    value = nm_to_decimal(segment[n].text)
+    if value is None or value != value.to_integral_value() or not 0 <= value < 2**31:
+        if segment.peek(n):
+            segment.give_back(n)
+        return None
+    return int(value)
+
+
+def pharmacy(segment: Segment, n: int, address: int, phone: int, draft: Draft) -> Element | None:
+    """Take the pharmacy that shall dispense, with its address and telephone."""
+    from mappings.hl7v2.actors import organization
+
+    found = None
+    if segment[n]:
+        found = organization(
+            draft, segment[n].c(2), segment[n].c(1), address=segment[address], telecom=segment[phone]
+        )
+    if found is None:
+        for other in (address, phone):
+            if segment.peek(other):
+                segment.give_back(other, "pharmacy without a name")
+    return found
