@@ -1,7 +1,7 @@
 """When a medicine is to be given: TQ1 and the older TQ as FHIR Timing, repeat patterns of HL7 table 0335 as Timing.repeat.
 
 What a pattern does not say in a form that FHIR counts with stays as the words of the sender. Clock times stand in
-`repeat.timeOfDay`, unless the pattern hangs on meals, with which FHIR does not let them stand.
+`repeat.timeOfDay` instead of how often, unless the pattern hangs on meals or is not daily: FHIR does not let them stand there.
 
 Standard: HL7 v2.5.1 §4.3, §4.5.4; §2.A.81 (TQ), §2.A.62 (RI), §2.A.63 (RPT)
 """
@@ -210,7 +210,7 @@ def tq1_to_timing(tq1: Segment, draft: Draft) -> Timed:
         tq1.give_back(14)
     found.timing = _timing(repeat, times, code)
     if times and "timeOfDay" not in found.timing.get("repeat", {}):
-        tq1.give_back(4, "clock times beside a pattern that hangs on meals")
+        tq1.give_back(4, "clock times beside a pattern that they cannot stand with")
     found.dose = cq_to_quantity(tq1[2], draft.context)
     _urgency(tq1, found)
     found.condition = words(tq1[10].whole)
@@ -332,18 +332,19 @@ def _shifted(moment: str, length: tuple[Decimal, str], direction: int) -> str:
 
 def _timing(repeat: Element, times: list[str], code: Element | None) -> Element:
     """Make Timing of its parts so that FHIR's rules about them hold."""
-    if times and not repeat.get("when"):
+    if times and not repeat.get("when") and _daily(repeat):
+        for name in ("frequency", "period", "periodUnit"):
+            repeat.pop(name, None)
         repeat["timeOfDay"] = list(dict.fromkeys(times))
-        if "frequency" in repeat and repeat.get("periodUnit") == "h":
-            # `Q24H` at 06:00 and the like: the clock tells when, the pattern stays as the code.
-            day = repeat["period"] == 24
-            for name in ("frequency", "period", "periodUnit"):
-                del repeat[name]
-            if day:
-                repeat |= {"frequency": len(repeat["timeOfDay"]), "period": Decimal(1), "periodUnit": "d"}
     if repeat.get("when"):
         repeat["when"] = list(dict.fromkeys(repeat["when"]))
     return compact({"repeat": compact(repeat), "code": code})
+
+
+def _daily(repeat: Element) -> bool:
+    """Tell whether clock times say all: they hold for every day, or every day of the week that is named."""
+    unit, length = repeat.get("periodUnit", ""), repeat.get("period", Decimal(1))
+    return unit in ("", "h") or (length == 1 and (unit == "d" or bool(repeat.get("dayOfWeek"))))
 
 
 # ---- TQ ----
