@@ -27,7 +27,7 @@ from mappings.hl7v2.datatypes import (
 )
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
-from mappings.hl7v2.timing import letters_to_duration
+from mappings.hl7v2.dosing import letters_to_duration
 from mappings.ids import resource_id
 from mappings.systems import UCUM, V2_TABLE
 
@@ -194,7 +194,7 @@ def supplemented(code: Element | None, segment: Segment, n: int, draft: Draft) -
     if not segment.peek(n):
         return code
     if code is None:
-        return (concepts(segment, n, draft) or [None])[0]
+        return next(iter(concepts(segment, n, draft)), None)
     more = [one for concept in concepts(segment, n, draft) for one in concept.get("coding", [])]
     present = code.get("coding", [])
     added = [one for one in more if one not in present]

@@ -5,14 +5,13 @@ Standard: HL7 v2.5.1 §4.14.1
 
 from __future__ import annotations
 
-from mappings.hl7v2.actors import practitioners
+from mappings.hl7v2.actors import organization, practitioners
 from mappings.hl7v2.datatypes import (
     Element,
     compact,
     cwe_to_codeable_concept,
     ei_to_identifier,
     nm_to_decimal,
-    quantity,
 )
 from mappings.hl7v2.dosage import (
     amount,
@@ -127,8 +126,7 @@ def rxo_to_medication_request(rxo: Segment, draft: Draft) -> Element:
 
 def interval(segment: Segment, n: int, draft: Draft) -> Element | None:
     """Take the least number of days between two dispenses."""
-    found = amount(segment, n, {"unit": "d", "system": UCUM, "code": "d"}, draft)
-    return found
+    return amount(segment, n, {"unit": "d", "system": UCUM, "code": "d"}, draft)
 
 
 def repeats(segment: Segment, n: int) -> int | None:
@@ -143,13 +141,9 @@ def repeats(segment: Segment, n: int) -> int | None:
 
 def pharmacy(segment: Segment, n: int, address: int, phone: int, draft: Draft) -> Element | None:
     """Take the pharmacy that shall dispense, with its address and telephone."""
-    from mappings.hl7v2.actors import organization
-
     found = None
     if segment[n]:
-        found = organization(
-            draft, segment[n].c(2), segment[n].c(1), address=segment[address], telecom=segment[phone]
-        )
+        found = organization(draft, segment[n].c(2), segment[n].c(1), address=segment[address], telecom=segment[phone])
     if found is None:
         for other in (address, phone):
             if segment.peek(other):

@@ -33,10 +33,6 @@ from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.obx import time_of_day
 from mappings.systems import UCUM
 
-_ABBREVIATIONS = "http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation"
-_ABBREVIATED = frozenset({"BID", "TID", "QID", "QD", "QOD", "Q1H", "Q2H", "Q3H", "Q4H", "Q6H", "Q8H"})
-_DISPLAYS = {"Q1H": "every hour", "Q2H": "every 2 hours", "Q3H": "every 3 hours", "Q8H": "every 8 hours"}
-
 UNITS = {"S": "s", "M": "min", "H": "h", "D": "d", "W": "wk", "L": "mo"}
 """Letters of the patterns `Q6H`, `D10` → units of time."""
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -167,15 +163,13 @@ def _spoken(text: str) -> Pattern:
 
 
 def _code(concept: Element | None, written: str) -> Element | None:
-    """Make Timing.code: HL7's abbreviation where there is one, else the sender's words."""
+    """Make Timing.code: HL7's code where there is one, else the sender's words."""
     upper = code_of(written).upper()
-    if upper in _ABBREVIATED:
-        coding = {"system": _ABBREVIATIONS, "code": upper, "display": _DISPLAYS.get(upper, upper)}
-        text = (concept or {}).get("text", "")
-        return compact({"coding": [coding], "text": text if text != upper else ""})
-    if concept and any("/sid/" not in one.get("system", "/sid/") for one in concept.get("coding", [])):
-        return concept
-    text = (concept or {}).get("text") or words(written)
+    row = codes.table("v2-0335").find("Once" if upper == "ONCE" else upper) if len(upper) > 1 or upper == "C" else None
+    text = (concept or {}).get("text", "")
+    if row:
+        return compact({"coding": [row.coding()], "text": text if text.upper() != upper else ""})
+    text = text or words(written)
     return {"text": text} if text else None
 
 
