@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Any
 
 from mappings.hl7v2.actors import cwe_to_organization, organization, reference
 from mappings.hl7v2.datatypes import (
@@ -25,9 +24,9 @@ from mappings.hl7v2.datatypes import (
     quantity,
     words,
 )
+from mappings.hl7v2.dosing import Timed, letters_to_duration
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
-from mappings.hl7v2.dosing import letters_to_duration
 from mappings.ids import resource_id
 from mappings.systems import UCUM, V2_TABLE
 
@@ -250,17 +249,24 @@ def category(segment: Segment, n: int, draft: Draft) -> Element | None:
     return cwe_to_codeable_concept(segment[n], draft.context, system=f"{V2_TABLE}0480")
 
 
-def filled(primary: Any, secondary: Any) -> Any:
-    """Add to `primary` what only `secondary` says, at every depth of objects; lists and values stay whole."""
-    if not isinstance(primary, dict) or not isinstance(secondary, dict):
-        return primary
-    merged = dict(primary)
-    for name, value in secondary.items():
-        stem = next((stem for stem in _CHOICES if name.startswith(stem)), name)
-        rival = next((other for other in primary if stem != name and other.startswith(stem)), name)
-        if rival == name:
-            merged[name] = filled(primary[name], value) if name in primary else value
-    return merged
-
-
-_CHOICES = ("dose", "rate", "asNeeded", "allowed")
+def dosage(base: Element, timed: Timed, route: Element) -> Element:
+    """Put one Dosage together: what the RX segment says, when, and by which route; empty elements stay in it."""
+    texts = [text for text in (base.get("text", ""), timed.text) if text]
+    extra = [*base.get("additionalInstruction", []), *route.get("additionalInstruction", [])]
+    if timed.condition:
+        extra.append({"text": timed.condition})
+    rates = list(base.get("doseAndRate", []))
+    if timed.dose is not None and not any("doseQuantity" in one or "doseRange" in one for one in rates):
+        rates = [{**(rates[0] if rates else {}), "doseQuantity": timed.dose}]
+    return {
+        "text": "\n".join(dict.fromkeys(texts)),
+        "additionalInstruction": extra,
+        "timing": timed.timing,
+        "asNeededBoolean": True if timed.as_needed else None,
+        "site": route.get("site"),
+        "route": route.get("route"),
+        "method": route.get("method"),
+        "doseAndRate": rates,
+        "maxDosePerPeriod": base.get("maxDosePerPeriod"),
+        "maxDosePerAdministration": base.get("maxDosePerAdministration"),
+    }

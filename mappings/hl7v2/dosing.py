@@ -399,3 +399,36 @@ class Quantity:
         if n == 1:
             return self._tq.c(1) if s == 1 else ""
         return self._tq.c(1, n) if s == 1 else self._tq.c(1, n + s - 1)
+
+
+# ---- several ----
+
+
+def completed(times: list[Timed], others: list[list[Timed]]) -> list[Timed]:
+    """Add to one timing what only another place says of the same: how often, from when, how urgent."""
+    if len(times) != 1:
+        return times
+    timed = times[0]
+    for other in (one[0] for one in others if len(one) == 1):
+        if other is timed:
+            continue
+        timed.timing = _filled(timed.timing, other.timing)
+        timed.dose = timed.dose or other.dose
+        timed.as_needed |= other.as_needed
+        timed.priority = timed.priority or other.priority
+        timed.text = timed.text or other.text
+        timed.condition = timed.condition or other.condition
+    return times
+
+
+def _filled(timing: Element, other: Element) -> Element:
+    """Add how often or the bounds where a Timing lacks the one or the other; never mix two patterns."""
+    bounds = {name for name in (*timing.get("repeat", {}), *other.get("repeat", {})) if name.startswith("bounds")}
+    own, more = timing.get("repeat", {}), other.get("repeat", {})
+    repeat = dict(own)
+    if not any(name.startswith("bounds") for name in own):
+        repeat |= {name: value for name, value in more.items() if name in bounds}
+    if not any(name not in bounds for name in own) and "code" not in timing:
+        repeat |= {name: value for name, value in more.items() if name not in bounds}
+        return compact({"repeat": repeat, "code": other.get("code")})
+    return compact({"repeat": repeat, "code": timing.get("code")})

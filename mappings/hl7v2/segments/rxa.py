@@ -15,11 +15,11 @@ from mappings.hl7v2.datatypes import (
     code_of,
     coding_system,
     compact,
-    concept,
     cwe_to_codeable_concept,
     ei_to_identifier,
     nm_to_decimal,
     period,
+    v2_coding,
 )
 from mappings.hl7v2.dosage import (
     UNKNOWN_AMOUNT,
@@ -38,7 +38,6 @@ from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.places import la2_to_location, placed
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable
-from mappings.systems import V2_TABLE
 
 MAPPED = {
     3: "Immunization.occurrence | MedicationAdministration.effective",
@@ -89,7 +88,6 @@ IGNORED = {
 
 NO_VACCINE = "998"
 """CVX code that says no vaccine was given: the observations below stand for themselves. Standard: CDC CVX"""
-_FUNCTIONS = f"{V2_TABLE}0443"
 _UNKNOWN_TIME = {
     "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]
 }
@@ -203,7 +201,7 @@ def rxa_to_immunization(rxa: Segment, draft: Draft) -> dict[str, Any]:
         "lotNumber": lots(rxa, 15),
         "expirationDate": draft.day(rxa, 16),
         "doseQuantity": _dose(rxa, draft),
-        "performer": performers(rxa, 10, "AP", "Administering Provider", draft),
+        "performer": performers(rxa, 10, "AP", draft),
         "reasonCode": concepts(rxa, 19, draft),
     }
     tags = [ei_to_identifier(ei, context, "administration-tag") for ei in rxa[29].repetitions]
@@ -211,10 +209,10 @@ def rxa_to_immunization(rxa: Segment, draft: Draft) -> dict[str, Any]:
     return immunization
 
 
-def performers(segment: Segment, n: int, role: str, display: str, draft: Draft) -> list[Element]:
+def performers(segment: Segment, n: int, role: str, draft: Draft) -> list[Element]:
     """Take people of XCN as performers with that function of table 0443."""
-    people = practitioners(segment[n].repetitions, draft)
-    return [{"function": concept(role, _FUNCTIONS, display), "actor": person} for person in people]
+    function = {"coding": [v2_coding("0443", role)]}
+    return [{"function": function, "actor": person} for person in practitioners(segment[n].repetitions, draft)]
 
 
 def _origin(rxa: Segment, immunization: dict[str, Any], draft: Draft) -> None:
