@@ -95,7 +95,7 @@ def rate(segment: Segment, per: int, n_amount: int, n_unit: int, given: Element,
     speed = measured(segment, n_amount, n_unit, draft) if n_amount else None
     if speed is not None and (time is None or "/" in speed.get("unit", "")):
         if written:
-            segment.give_back(per, "the unit of the rate has its time already")
+            segment.ignore(per, "the unit of the rate has its time already")
         return {"rateQuantity": speed}
     numerator = speed or given.get("doseQuantity")
     if time is None or numerator is None:
@@ -120,6 +120,10 @@ def strength(segment: Segment, n: int, n_unit: int, volume: int, volume_unit: in
     """Give the strength as a Ratio: so much in that volume, or in one of it when no volume is said."""
     numerator = measured(segment, n, n_unit, draft)
     denominator = measured(segment, volume, volume_unit, draft) if volume else None
+    if numerator is not None and not numerator["value"]:
+        for field in (n, n_unit):
+            segment.give_back(field, "a strength of nothing")
+        numerator = None
     if numerator is None:
         if denominator is not None:
             segment.give_back(volume, "volume without a strength")
@@ -172,7 +176,7 @@ def instructions(segment: Segment, n: int, draft: Draft) -> Element:
         if concept and concept.get("coding") and text:
             coded.append(concept)
         elif concept:
-            said.append(text or words(cwe.whole))
+            said.append(text or words(cwe.c(1)))
     return compact({"text": "\n".join(said), "additionalInstruction": coded})
 
 

@@ -209,7 +209,9 @@ def tq1_to_timing(tq1: Segment, draft: Draft) -> Timed:
     _urgency(tq1, found)
     found.condition = words(tq1[10].whole)
     found.text = words(tq1[11].whole)
-    found.in_turn = code_of(tq1[12].text).upper() != "A"
+    found.in_turn = code_of(tq1.peek(12).text).upper() != "A"
+    if tq1.peek(12):
+        tq1.ignore(12, "conjunction; the sequence of the dosages keeps it")
     return found
 
 
@@ -281,7 +283,10 @@ def _bounds(tq1: Segment, repeat: Element, draft: Draft) -> None:
     length = nm_to_decimal(tq1[6].c(1))
     unit = unit_of_time(tq1[6].c(2)) or UNITS.get(code_of(tq1[6].c(2)).upper(), "")
     if tq1.peek(6) and (length is None or not unit or (start and end)):
-        tq1.give_back(6, "start and end tell the duration" if start and end else "not a duration")
+        if start and end:
+            tq1.ignore(6, "start and end tell the duration")
+        else:
+            tq1.give_back(6, "not a duration")
         length = None
     before = dict(repeat)
     bound(repeat, start, end, (length, unit) if length is not None else None)

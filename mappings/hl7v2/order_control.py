@@ -32,6 +32,46 @@ from mappings.systems import V2_TABLE
 _CATEGORIES = {"I": ("inpatient", "Inpatient"), "O": ("outpatient", "Outpatient")}
 _NEW = frozenset({"", "NW", "SN", "XO", "OP", "RF", "RO"})
 """Controls whose time (ORC-9) is the time of ordering."""
+_UNUSED = {
+    6: "response flag; about the conversation",
+    7: "timing of an order; what was done has its own time",
+    8: "parent order",
+    11: "who verified the order; requests of medicines have no such element",
+    13: "place where the order was entered",
+    14: "telephone for questions; requests of medicines have no such element",
+    15: "time from which the order holds; its timing tells",
+    16: "reason of the order control",
+    17: "organisation that entered the order",
+    18: "device the order was entered with",
+    19: "who did what the order control says",
+    20: "beneficiary notice",
+    21: "ordering facility; the person is named",
+    22: "address of the ordering facility",
+    23: "telephone of the ordering facility",
+    24: "address of the ordering provider",
+    25: "modifier of the status; ORC-5 tells it",
+    26: "beneficiary notice",
+    27: "expected availability",
+    29: "inpatient or outpatient",
+    30: "how the order reached who entered it",
+    31: "universal service of the parent",
+    32: "beneficiary notice",
+    33: "alternate number of the order",
+    34: "workflow of the order",
+    35: "workflow of the order",
+    36: "workflow of the order",
+    37: "workflow of the order",
+    38: "filler group; the placer group is kept",
+}
+
+
+def leave_rest(orc: Segment, *taken: int) -> None:
+    """Leave out on purpose what an order of a medicine or a vaccination has no use for; `taken` are the fields it uses."""
+    for n in orc.fields:
+        if n in _UNUSED and n not in taken:
+            orc.ignore(n, _UNUSED[n])
+
+
 PLACEHOLDERS = frozenset({"9999"})
 """What US registers write in ORC-3 where nothing was ordered."""
 
@@ -109,6 +149,9 @@ def orc_to_medication_request(orc: Segment, draft: Draft) -> dict[str, Any]:
         orc.give_back(29)
     alternates = [found for cx in orc[33].repetitions if (found := cx_to_identifier(cx, context, of="order"))]
     parent = _parent(orc, draft)
+    leave_rest(orc, 7, 8, 15, 16, 29, 33, *((21, 22, 23) if place and not people else ()))
+    if control not in _NEW and orc.peek(15):
+        orc.ignore(15, _UNUSED[15])
     return compact(
         {
             "meta": {"security": [label]} if label else {},
@@ -162,6 +205,10 @@ def orc_to_immunization(orc: Segment, immunization: dict[str, Any], draft: Draft
         *performers(orc, 12, "OP", draft),
         *performers(orc, 10, "EP", draft),
     ]
+    leave_rest(orc)
+    for n in (1, 5):
+        if orc.peek(n):
+            orc.ignore(n, "RXA tells whether it was done")
     label = cwe_to_coding(orc[28], context, system=f"{V2_TABLE}0177")
     if label:
         immunization["meta"] = {"security": [label]}

@@ -53,6 +53,8 @@ _READERS: dict[str, Callable[[Segment, Draft], Element]] = {
 }
 _TIMED_FIELDS = {"RXE": 1, "RXG": 3}
 
+TOLD_AGAIN = "the order as the pharmacy encoded it, or what was done, tells it again"
+
 
 @dataclass
 class Part:
@@ -176,6 +178,11 @@ class _Order:
                 self._administration(part)
             elif part.name == "RXG":
                 self._instance(part, ordered)
+        for part in (self.early, *self.parts):
+            for segment in (*part.timings, *part.routes, *part.components, *part.limits):
+                if not segment.made:
+                    for n in segment.fields:
+                        segment.ignore(n, TOLD_AGAIN)
 
     # ---- what is ordered ----
 
@@ -229,6 +236,7 @@ class _Order:
         segments = [one for one in (part.segment, other, self.orc) if one is not None]
         times = self._times(part)
         dosages = self._dosages(part, said.get("dosage", {}), times)
+        named = medicine(said["medication"], draft, *[one for one in segments if one.name != "ORC"])
         security = {"meta": ordered["meta"]} if "meta" in ordered else {}
         if self.orc and said.get("requester") and ordered.get("requester") and part.segment:
             n = 14 if part.name == "RXO" else 13
@@ -236,7 +244,7 @@ class _Order:
                 part.segment.ignore(n, "ORC names who ordered")
         resource = {
             "resourceType": "MedicationRequest",
-            "id": resource_id("MedicationRequest", self.system, f"{self.key}{suffix}"),
+            "id": self._id("MedicationRequest", f"{self.key}{suffix}", named),
             **security,
             "identifier": _distinct([*ordered.get("identifier", []), *said.get("identifier", [])]),
             "status": ordered["status"],
@@ -244,7 +252,7 @@ class _Order:
             "intent": ordered["intent"],
             "category": _distinct([*ordered.get("category", []), *said.get("category", [])]),
             "priority": next((timed.priority for timed in times if timed.priority), ""),
-            **medicine(said["medication"], draft, *[one for one in segments if one.name != "ORC"]),
+            **named,
             "subject": reference(draft.patient),
             "encounter": reference(draft.encounter) if draft.encounter else {},
             "supportingInformation": [
@@ -263,8 +271,20 @@ class _Order:
         }
         for nte in (*self.early.comments, *part.comments):
             note(resource, nte, draft)
-        details = [*part.routes, *part.limits, *part.components, *part.timings, *self.early.routes, *self.early.timings]
-        return draft.add(compact(resource), *segments, *details)
+        details = [*(part.routes or self.early.routes), *part.limits, *part.components]
+        return draft.add(compact(resource), *segments, *details, *part.timings, *self.early.timings)
+
+    def _id(self, kind: str, key: str, named: Element) -> str:
+        """Make an id of the key; of the key and a count when the message has another medicine under the same number."""
+        found = resource_id(kind, self.system, key)
+        count = 1
+        while self.draft.has(f"{kind}/{found}"):
+            present = self.draft.get(f"{kind}/{found}")
+            if all(present.get(name) == value for name, value in named.items()):
+                break
+            count += 1
+            found = resource_id(kind, self.system, f"{key}|{count}")
+        return found
 
     def _instance(self, part: Part, ordered: dict[str, Any]) -> None:
         """Make the order of one giving, based on the whole order."""
@@ -294,14 +314,15 @@ class _Order:
         said = self._said(part)
         control, status = control_of(self.orc)
         times = [] if self.request else self._times(part)
+        named = medicine(said["medication"], draft, rxd)
         number = words(rxd.peek(1).text) or str(draft.nth(f"RXD|{self.system}|{self.key}"))
         resource = {
             "resourceType": "MedicationDispense",
-            "id": resource_id("MedicationDispense", self.system, f"{self.key}|{number}"),
+            "id": self._id("MedicationDispense", f"{self.key}|{number}", named),
             "identifier": _distinct([*([] if self.request else self.numbers), *said.get("identifier", [])]),
             "status": dispense_status(control, status, bool(said.get("whenHandedOver") or said.get("quantity"))),
             "category": said.get("category"),
-            **medicine(said["medication"], draft, rxd),
+            **named,
             "subject": reference(draft.patient),
             "context": reference(draft.encounter) if draft.encounter else {},
             "supportingInformation": [reference(f"Observation/{one['id']}") for one in part.observations],
