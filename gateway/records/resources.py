@@ -87,6 +87,12 @@ def patient_of(resource: Resource, patient_id: str | None) -> str | None:
         return str(resource["id"])
     if resource["resourceType"] in ("Practitioner", "PractitionerRole", "Organization", "Location"):
         return None
+    for name in ("subject", "patient", "beneficiary"):
+        named = resource.get(name)
+        named = named[0] if isinstance(named, list) and named else named
+        kind, _, about = str(named.get("reference", "")).partition("/") if isinstance(named, dict) else ("", "", "")
+        if kind == "Patient" and about:
+            return about
     return patient_id
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Literal
 
@@ -39,8 +40,10 @@ class Draft:
         self.notices: list[Notice] = [Notice(code, where, detail) for code, where, detail in message.notices]
         self.people: dict[bytes, Resource | None] = {}
         """References to Practitioners by the bytes that named them."""
+        self.delimiters = message.delimiters
         self._resources: dict[str, Resource] = {}
         self._occurrences: dict[str, int] = {}
+        self._times: dict[str, str] = {}
         self._has_nulls = er7.NULL.encode() in message.raw
 
     def add(self, resource: Resource, *origins: Segment) -> str:
@@ -74,6 +77,16 @@ class Draft:
         """Tell whether a resource of that reference is kept."""
         return reference in self._resources
 
+    @contextmanager
+    def within(self, segments: Sequence[Segment]) -> Iterator[None]:
+        """Let `reader` see only these segments: one patient's part of a message, or one group of it."""
+        whole = self.reader
+        self.reader = Reader.of(segments)
+        try:
+            yield
+        finally:
+            self.reader = whole
+
     def change_identity(self, kind: Literal["merge", "link", "unlink", "move"], kept: str, other: str) -> None:
         """Note what the message says about two records; once."""
         change = IdentityChange(kind, kept, other)
@@ -106,7 +119,11 @@ class Draft:
         text = segment[n].text
         if not text:
             return ""
-        found = datetime_of(text, self.context) if kind == "datetime" else date_of(text)
+        if kind == "date":
+            found = date_of(text)
+        else:
+            known = self._times.get(text)
+            found = self._times[text] = datetime_of(text, self.context) if known is None else known
         if not found:
             segment.give_back(n)
             self.notice(faults.DATE_UNREADABLE, segment.where(n))

@@ -8,6 +8,8 @@ never lost by being forgotten.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mappings.formats import er7
 from mappings.hl7v2 import segments
 from mappings.outcome import Coverage
@@ -102,6 +104,13 @@ class Reader:
 
     def __init__(self, message: er7.Message) -> None:
         self.segments = [Segment(raw) for raw in message.segments]
+
+    @classmethod
+    def of(cls, segments: Sequence[Segment]) -> Reader:
+        """Read some segments of a message only."""
+        part = cls.__new__(cls)
+        part.segments = list(segments)
+        return part
 
     def first(self, name: str) -> Segment | None:
         """Give the first segment of that name."""
