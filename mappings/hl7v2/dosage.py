@@ -207,11 +207,17 @@ def supplemented(code: Element | None, segment: Segment, n: int, draft: Draft) -
     return code
 
 
-def manufacturer(cwe: Components, draft: Draft) -> Element | None:
-    """Make the Organization of a manufacturer; of the MVX list by its code there."""
+def manufacturer(segment: Segment, n: int, draft: Draft) -> Element | None:
+    """Take the manufacturer as Organization; one of the MVX list by its code there."""
+    cwe = segment[n]
+    if not cwe:
+        return None
     if cwe.c(3).strip().upper() == "MVX" and code_of(cwe.c(1)):
         return organization(draft, cwe.c(2), code_of(cwe.c(1)), MVX)
-    return cwe_to_organization(cwe, draft)
+    found = cwe_to_organization(cwe, draft)
+    if found is None:
+        segment.give_back(n)
+    return found
 
 
 def medicine(content: Element, draft: Draft, *origins: Segment) -> Element:

@@ -126,7 +126,7 @@ def rxa_to_medication_administration(rxa: Segment, draft: Draft) -> Element:
                 {
                     "identifier": [barcode] if barcode else [],
                     "code": code,
-                    "manufacturer": manufacturer(rxa[17], draft) if rxa[17] else None,
+                    "manufacturer": manufacturer(rxa, 17, draft),
                     "form": cwe_to_codeable_concept(rxa[8], context),
                     "ingredient": ingredient(code, strength(rxa, 13, 14, 23, 24, draft)),
                     "batch": batch(rxa, 15, 16, draft),
@@ -175,10 +175,9 @@ def _dose(rxa: Segment, draft: Draft) -> Element | None:
 
 @replaceable
 def rxa_to_immunization(rxa: Segment, draft: Draft) -> dict[str, Any]:
-    """Make the Immunization, still without id, identifiers, patient and what the segments after it say."""
+    """Give what RXA knows of the Immunization."""
     context = draft.context
     immunization: dict[str, Any] = {
-        "resourceType": "Immunization",
         "status": _status(rxa, draft, "v2-0322") or "completed",
         "statusReason": next(iter(concepts(rxa, 18, draft)), None),
         "vaccineCode": cwe_to_codeable_concept(rxa[5], context),
@@ -197,7 +196,7 @@ def rxa_to_immunization(rxa: Segment, draft: Draft) -> dict[str, Any]:
             rxa.ignore(11, "RXA-27 names the place")
         immunization["location"] = place or immunization["location"]
     immunization |= {
-        "manufacturer": manufacturer(rxa[17], draft) if rxa[17] else None,
+        "manufacturer": manufacturer(rxa, 17, draft),
         "lotNumber": lots(rxa, 15),
         "expirationDate": draft.day(rxa, 16),
         "doseQuantity": _dose(rxa, draft),

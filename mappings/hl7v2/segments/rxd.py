@@ -80,7 +80,7 @@ def rxd_to_medication_dispense(rxd: Segment, draft: Draft) -> Element:
     """Give what RXD knows of the MedicationDispense; `medication` in the elements of Medication, `dosage` of Dosage."""
     context = draft.context
     code = supplemented(cwe_to_codeable_concept(rxd[2], context), rxd, 25, draft)
-    maker = manufacturer(rxd[20], draft) if rxd[20] else None
+    maker = manufacturer(rxd, 20, draft)
     numbers = [ei_to_identifier(rxd[7], context, "prescription")]
     numbers += [ei_to_identifier(ei, context, "dispense-tag") for ei in rxd[35].repetitions]
     performers: list[Element] = [

@@ -87,7 +87,7 @@ def rxg_to_medication_request(rxg: Segment, draft: Draft) -> Element:
                 {
                     "identifier": [barcode] if barcode else [],
                     "code": code,
-                    "manufacturer": manufacturer(rxg[21], draft) if rxg[21] else None,
+                    "manufacturer": manufacturer(rxg, 21, draft),
                     "form": cwe_to_codeable_concept(rxg[8], context),
                     "ingredient": ingredient(code, strength(rxg, 17, 18, 23, 24, draft)),
                     "batch": batch(rxg, 19, 20, draft),
