@@ -1,0 +1,64 @@
+"""Answers to queries: the persons that were found, with their visits, vaccinations and medicines.
+
+Every person of an answer is a Patient of its own: candidates are never made one, that is for whoever looks at them. An answer
+without anybody gives nothing.
+
+Standard: HL7 v2.5.1 §3.3.56–§3.3.59, §4.17.4, §4.17.5, §5.4
+"""
+
+from __future__ import annotations
+
+from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.messages.immunization import person_observations
+from mappings.hl7v2.pharmacy import PARTS, PharmacyOrders
+from mappings.hl7v2.reader import Segment
+from mappings.hl7v2.vaccination import Vaccinations
+from mappings.hl7v2.visit import details, open_message, open_visit, relatives
+
+_MEDICINES = frozenset({"RSP^K31", "RAR^RAR", "RDR^RDR", "RER^RER", "RGR^RGR", "ROR^ROR"})
+"""Answers whose RXA is a medicine that was given, not a vaccination."""
+TRIGGERS = (
+    *("RSP^K11", "RSP^K21", "RSP^K22", "RSP^K23", "RSP^K24", "VXR^V03", "VXX^V02", "ADR^A19", "QCK^Q02"),
+    *sorted(_MEDICINES),
+)
+
+
+def map_message(draft: Draft) -> None:
+    """Map an answer, one person after the other."""
+    people = _people(draft)
+    for segments in people:
+        with draft.within(segments):
+            draft.encounter = ""
+            pid = open_message(draft)
+            encounter = open_visit(draft, pid)
+            relatives(draft)
+            details(draft, encounter)
+            person_observations(draft)
+            _orders(draft)
+    if len(people) > 1:
+        draft.patient = draft.encounter = ""
+
+
+def _people(draft: Draft) -> list[list[Segment]]:
+    """Give the segments of every person, from PID on."""
+    groups: list[list[Segment]] = []
+    for segment in draft.reader.segments:
+        if segment.name == "PID":
+            groups.append([segment])
+        elif groups:
+            groups[-1].append(segment)
+    return groups
+
+
+def _orders(draft: Draft) -> None:
+    names = {segment.name for segment in draft.reader.segments}
+    if draft.trigger not in _MEDICINES and not names & (PARTS - {"RXA"}):
+        Vaccinations(draft).take()
+        return
+    orders = PharmacyOrders(draft)
+    for segment in draft.reader.segments:
+        if segment.name == "ORC":
+            orders.begin(segment)
+        else:
+            orders.take(segment)
+    orders.close()

@@ -1,0 +1,9 @@
+"""QPD: what a conformance-based query asks. Read by `mappings.hl7v2.query`.
+
+Standard: HL7 v2.5.1 §5.5.4
+"""
+
+from __future__ import annotations
+
+MAPPED: dict[int, str] = {}
+IGNORED = dict.fromkeys(range(1, 41), "the question; the node answers it, nothing of it is a clinical fact")

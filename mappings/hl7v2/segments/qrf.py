@@ -1,0 +1,9 @@
+"""QRF: which of its subjects an original query means. Read by `mappings.hl7v2.query`.
+
+Standard: HL7 v2.5.1 §5.10.5.4
+"""
+
+from __future__ import annotations
+
+MAPPED: dict[int, str] = {}
+IGNORED = dict.fromkeys(range(1, 11), "the question; the node answers it, nothing of it is a clinical fact")
