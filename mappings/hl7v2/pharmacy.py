@@ -28,6 +28,7 @@ from mappings.hl7v2.order_control import (
     orc_to_medication_request,
 )
 from mappings.hl7v2.reader import Segment
+from mappings.hl7v2.segments.cdo import cdo_to_limit
 from mappings.hl7v2.segments.obx import is_document, obx_to_observation
 from mappings.hl7v2.segments.rxa import rxa_to_medication_administration
 from mappings.hl7v2.segments.rxc import rxc_to_ingredient
@@ -43,7 +44,7 @@ from mappings.outcome import Resource
 
 PARTS = frozenset({"RXO", "RXE", "RXD", "RXG", "RXA"})
 """Segments by which an order turns out to be one of a medicine."""
-_DETAILS = frozenset({"RXR", "RXC", "RXV", "TQ1", "TQ2", "NTE", "OBX", "PRT"})
+_DETAILS = frozenset({"RXR", "RXC", "RXV", "CDO", "TQ1", "TQ2", "NTE", "OBX"})
 _READERS: dict[str, Callable[[Segment, Draft], Element]] = {
     "RXO": rxo_to_medication_request,
     "RXE": rxe_to_medication_request,
@@ -121,7 +122,7 @@ class PharmacyOrders:
             part.routes.append(segment)
         elif name == "RXC":
             part.components.append(segment)
-        elif name == "RXV":
+        elif name in ("RXV", "CDO"):
             part.limits.append(segment)
         elif name == "TQ1":
             part.timings.append(segment)
@@ -425,8 +426,12 @@ class _Order:
         rate = base.get("doseAndRate")
         base = {**base, "doseAndRate": [rate]} if rate else dict(base)
         more: list[Element] = []
-        for rxv in part.limits:
-            limits, extra = rxv_to_dosages(rxv, self.draft)
+        for limit in part.limits:
+            if limit.name == "CDO":
+                limits: Element = cdo_to_limit(limit, self.draft)
+                extra: list[Element] = []
+            else:
+                limits, extra = rxv_to_dosages(limit, self.draft)
             base, more = {**limits, **base}, [*more, *extra]
         routes = [found for rxr in part.routes or self.early.routes if (found := self._route(rxr, part.name))] or [{}]
         dosages = []
