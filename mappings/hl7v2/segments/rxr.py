@@ -61,7 +61,7 @@ def rxr_to_route(rxr: Segment, draft: Draft) -> Element:
     modifier = words(rxr[6].c(2)) or words(rxr[6].c(1))
     if modifier and site:
         shown = site.get("text") or next((c["display"] for c in site["coding"] if c.get("display")), "")
-        site["text"] = f"{shown}, {modifier}" if shown else modifier
+        site = {**site, "text": f"{shown}, {modifier}" if shown else modifier}
     elif modifier:
         site = cwe_to_codeable_concept(rxr[6], context, system=f"{V2_TABLE}0495")
     return compact({"route": cwe_to_codeable_concept(rxr[1], context, "v2-0162"), "site": site})
