@@ -212,3 +212,27 @@ def orc_to_immunization(orc: Segment, immunization: dict[str, Any], draft: Draft
     label = cwe_to_coding(orc[28], context, system=f"{V2_TABLE}0177")
     if label:
         immunization["meta"] = {"security": [label]}
+
+
+@replaceable
+def orc_to_medication_event(orc: Segment, draft: Draft, administered: bool) -> Element:
+    """Give what ORC knows of a dispense or an administration without the order itself: `meta`, and who ordered.
+
+    Who ordered is a performer of an administration, by table 0443; a dispense has no such element.
+    """
+    for n, reason in (
+        (4, "group of the order"),
+        (9, "time of the order event; what was done has its own time"),
+        (10, "who entered the order"),
+        *(() if administered else ((12, "who ordered; the order has it"),)),
+    ):
+        if orc.peek(n):
+            orc.ignore(n, reason)
+    leave_rest(orc)
+    label = cwe_to_coding(orc[28], draft.context, system=f"{V2_TABLE}0177")
+    return compact(
+        {
+            "meta": {"security": [label]} if label else {},
+            "performer": performers(orc, 12, "OP", draft) if administered else [],
+        }
+    )

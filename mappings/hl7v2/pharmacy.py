@@ -25,6 +25,7 @@ from mappings.hl7v2.order_control import (
     control_of,
     dispense_status,
     numbers,
+    orc_to_medication_event,
     orc_to_medication_request,
 )
 from mappings.hl7v2.reader import Segment
@@ -158,6 +159,8 @@ class _Order:
         self.numbers = numbers(orc, draft)
         self.request = ""
         """Reference to the MedicationRequest, once made."""
+        self.event: Element = {}
+        """What ORC says of what was done, when the message does not repeat the order."""
         if self.numbers:
             self.system, self.key = self.numbers[0]["system"], self.numbers[0]["value"]
         else:
@@ -166,7 +169,12 @@ class _Order:
             self.key = draft.own_key(orc or first)
 
     def make(self) -> None:
-        ordered = orc_to_medication_request(self.orc, self.draft) if self.orc else {"status": "active"}
+        names = {part.name for part in self.parts}
+        ordered: dict[str, Any] = {"status": "active"}
+        if self.orc and names & {"RXO", "RXE", "RXG"}:
+            ordered = orc_to_medication_request(self.orc, self.draft)
+        elif self.orc:
+            self.event = orc_to_medication_event(self.orc, self.draft, "RXA" in names)
         self._orders(ordered)
         given = [part for part in self.parts if part.name == "RXA"]
         for n, part in enumerate(given):
@@ -320,6 +328,7 @@ class _Order:
         resource = {
             "resourceType": "MedicationDispense",
             "id": self._id("MedicationDispense", f"{self.key}|{number}", named),
+            "meta": self.event.get("meta"),
             "identifier": _distinct([*([] if self.request else self.numbers), *said.get("identifier", [])]),
             "status": dispense_status(control, status, bool(said.get("whenHandedOver") or said.get("quantity"))),
             "category": said.get("category"),
@@ -356,7 +365,8 @@ class _Order:
         resource = {
             "resourceType": "MedicationAdministration",
             "id": resource_id("MedicationAdministration", self.system, key if count == 1 else f"{key}|{count}"),
-            "identifier": _distinct([*([] if self.request else self.numbers), *said.get("identifier", [])]),
+            "meta": self.event.get("meta"),
+            "identifier": _distinct([*self.numbers, *said.get("identifier", [])]),
             "status": administration_status(control, said.get("status", "")),
             "statusReason": said.get("statusReason"),
             "category": said.get("category"),
@@ -365,7 +375,7 @@ class _Order:
             "context": reference(draft.encounter) if draft.encounter else {},
             "supportingInformation": [reference(f"Observation/{one['id']}") for one in part.observations],
             **when,
-            "performer": said.get("performer"),
+            "performer": [*said.get("performer", []), *self.event.get("performer", [])],
             "reasonCode": said.get("reasonCode"),
             "request": next(iter(self._authority()), {}),
             "device": [device] if device else [],
