@@ -86,7 +86,7 @@ def write_answer(
         first.append(_qak(query, told, fault))
     if kind[0] == "QCK":
         return write(first, delimiters)
-    alone = len(told.people) == 1
+    alone = told.total == 1
     persons = [one for n, person in enumerate(told.people) for one in _person(query, person, n, alone, modern, systems)]
     if told.remaining:
         persons.append(Segment("DSC", {1: str(query.offset + len(told.people)), 2: "I"}))
@@ -139,7 +139,7 @@ def _kind(query: Query, told: _Told) -> tuple[tuple[str, str, str], str]:
     if query.trigger == "VXQ^V01":
         if not told.people:
             return ("QCK", "Q02", "QCK_Q02"), ""
-        return (("VXR", "V03", "VXR_V03") if len(told.people) == 1 else ("VXX", "V02", "VXX_V02")), ""
+        return (("VXR", "V03", "VXR_V03") if told.total == 1 else ("VXX", "V02", "VXX_V02")), ""
     kind = _ANSWERS[query.trigger]
     if query.trigger == "QBP^Q22" and query.name[0].upper().startswith("IHE PDQ"):
         kind = ("RSP", "K22", "RSP_K21")

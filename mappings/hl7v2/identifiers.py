@@ -98,7 +98,7 @@ def cx_to_identifier(cx: Components, context: Context, home: str | None = None, 
     }
     if kind in national:
         system = national[kind]
-    elif kind == "patient" and home is not None and cx.c(4).strip() in ("", home):
+    elif kind == "patient" and home is not None and _issued_by(cx, home):
         system = systems.local(context.facility, "patient")
     elif kind == "patient":
         system = _foreign(cx, context)
@@ -130,6 +130,12 @@ _TYPE_CODES = {
     "passport": "PPN",
     "bhyt": "SB",
 }
+
+
+def _issued_by(cx: Components, home: str) -> bool:
+    """Tell whether a patient number is this facility's: by the name of the authority, or because none is given."""
+    named = cx.c(4).strip()
+    return named == home if named else not hd_to_uri(cx.c(4, 2), cx.c(4, 3))
 
 
 def _foreign(cx: Components, context: Context) -> str:

@@ -58,6 +58,8 @@ class Vaccinations:
         self._commented: Resource | None = None
         self._sheets: dict[str, Element] = {}
         self._origins: list[Segment] = []
+        self._first: dict[str, str] = {}
+        """What was first given under a number: vaccine and time."""
         self._key = ""
         self._within = False
 
@@ -120,11 +122,9 @@ class Vaccinations:
         if number is None:
             system = draft.context.systems.local(draft.context.facility, "vaccination")
             return resource_id("Immunization", system, f"{draft.patient}|{what}")
-        first = f"Immunization|{number['system']}|{number['value']}"
-        if draft.nth(f"{first}|{what}") == 1 and draft.nth(first) > 1:
-            draft.nth(f"{first}|{what}|apart")
-        apart = draft.nth(f"{first}|{what}|apart") > 1
-        return resource_id("Immunization", number["system"], f"{number['value']}|{what}" if apart else number["value"])
+        number_key = f"{number['system']}|{number['value']}"
+        first = self._first.setdefault(number_key, what)
+        return resource_id("Immunization", number["system"], f"{number['value']}{'' if what == first else f'|{what}'}")
 
     def _route(self, rxr: Segment, immunization: dict[str, Any]) -> None:
         for n, reason in _UNUSED_ROUTE.items():
