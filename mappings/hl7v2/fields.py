@@ -78,7 +78,7 @@ def system_to_name(system: str) -> str:
 
 
 def codeable_concept_to_cwe(concept: Element | None, back: str = "", only: Iterable[str] = ()) -> Parts:
-    """Write a CodeableConcept: up to two codings, and the text when there is no code.
+    """Write a CodeableConcept: up to two codings, and the text (CWE.9) when it is not the first display.
 
     `back` is a code table of ours by which codes go back to their HL7 table; `only` the systems to write, best first.
     """
@@ -94,7 +94,10 @@ def codeable_concept_to_cwe(concept: Element | None, back: str = "", only: Itera
         source = _source(coding, back) if back else ""
         name = f"HL7{back[3:7]}" if source else system_to_name(coding.get("system", ""))
         written += [source or coding.get("code", ""), coding.get("display", "") or text, name]
-    return parts(*written) if written else parts("", text)
+    if not written:
+        return parts("", text)
+    own_words = text if text not in (written[1], "") else ""
+    return parts(*written, *[""] * (8 - len(written)), own_words)
 
 
 def _source(coding: Element, back: str) -> str:
