@@ -20,6 +20,7 @@ from mappings.hl7v2 import ack
 from mappings.hl7v2.answer_segments import (
     immunization_to_orders,
     patient_to_identifiers,
+    patient_to_pd1,
     patient_to_pid,
     related_person_to_nk1,
 )
@@ -164,10 +165,13 @@ def _person(query: Query, found: Found, n: int, alone: bool, modern: bool, syste
         return
     pid = patient_to_pid(found.patient, systems, modern)
     yield Segment("PID", {**pid.fields, 1: str(n + 1)})
+    named = {f"{one['resourceType']}/{one['id']}": one for one in found.named}
+    pd1 = patient_to_pd1(found.patient, named, systems)
+    if pd1:
+        yield pd1
     for place, relative in enumerate(found.related, 1):
         yield related_person_to_nk1(relative, place, modern)
     if query.kind == "immunizations" and alone:
-        named = {f"{one['resourceType']}/{one['id']}": one for one in found.named}
         for immunization in found.immunizations:
             yield from immunization_to_orders(immunization, named, systems)
 

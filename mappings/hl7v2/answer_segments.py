@@ -15,6 +15,7 @@ from typing import Any
 from mappings.formats.er7_writer import Segment, Value
 from mappings.hl7v2.dosage import MVX
 from mappings.hl7v2.fields import (
+    Parts,
     address_to_xad,
     codeable_concept_to_cwe,
     contact_point_to_xtn,
@@ -25,6 +26,7 @@ from mappings.hl7v2.fields import (
     parts,
     practitioner_to_xcn,
     quantity_to_unit,
+    system_to_authority,
 )
 from mappings.hl7v2.vaccination import (
     COMMENT,
@@ -86,6 +88,30 @@ def patient_to_identifiers(patient: Resource, systems: Systems) -> Segment:
             5: ["", parts("", "", "", "", "", "", "S")],
         },
     )
+
+
+def patient_to_pd1(patient: Resource, named: Mapping[str, Resource], systems: Systems) -> Segment | None:
+    """Write PD1 with who keeps caring for the person; nothing when that is not known."""
+    keepers: Sequence[Any] = patient.get("generalPractitioner", [])
+    places = [one for one in keepers if str(one.get("reference", "")).startswith("Organization/")]
+    people = [one for one in keepers if one not in places]
+    written = _segment(
+        "PD1",
+        {
+            3: [_organization(one, named, systems) for one in places],
+            4: [practitioner_to_xcn(one, named, systems) for one in people],
+        },
+    )
+    return written if written.fields else None
+
+
+def _organization(reference: Mapping[str, Any], named: Mapping[str, Resource], systems: Systems) -> Parts:
+    resource = named.get(reference.get("reference", ""), {})
+    number: Mapping[str, Any] = next(iter(resource.get("identifier", [])), {})
+    name = resource.get("name", "") or reference.get("display", "")
+    system = number.get("system", "")
+    authority = "" if system == systems.facility else system_to_authority(system, systems)
+    return parts(name, *[""] * 4, authority, *[""] * 3, number.get("value", ""))
 
 
 def related_person_to_nk1(person: Resource, n: int, modern: bool = False) -> Segment:

@@ -32,6 +32,7 @@ PID = (
     "||||||||||Y|2"
 )
 VACCINATION = (
+    "PD1|||Trạm y tế Láng Hạ^^^^^^^^^01999|BS9^Đỗ^Kim^Thị",
     "NK1|1|Phạm^Lan^^^^^L|MTH^Mother^HL70063|5 Láng Hạ^^Hà Nội|||||||||||F|19600505",
     "ORC|RE|YC1^HIS|TC1^HIS|||||||DD2^Vũ^Hà||BS1^Lê^Nam^Văn",
     "RXA|0|1|20260310083000|20260310083000|03^MMR^CVX|0.50|mL^mL^UCUM||00^Tiêm mới^NIP001|DD1^Cao^Mai|^^^Trạm y tế||||L1~L2"
