@@ -199,12 +199,15 @@ def supplemented(code: Element | None, segment: Segment, n: int, draft: Draft) -
     if code is None:
         return next(iter(concepts(segment, n, draft)), None)
     more = [one for concept in concepts(segment, n, draft) for one in concept.get("coding", [])]
-    present = code.get("coding", [])
-    added = [one for one in more if one not in present]
     if more:
-        return {**code, "coding": [*present, *added]}
+        return {**code, "coding": distinct([*code.get("coding", []), *more])}
     segment.ignore(n, "another name of the medicine, without a code; the medicine is named")
     return code
+
+
+def distinct(elements: list[Element]) -> list[Element]:
+    """Leave out what stands there before."""
+    return list({repr(element): element for element in elements}.values())
 
 
 def manufacturer(segment: Segment, n: int, draft: Draft) -> Element | None:

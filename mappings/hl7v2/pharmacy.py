@@ -16,7 +16,7 @@ from typing import Any
 
 from mappings.hl7v2.actors import reference
 from mappings.hl7v2.datatypes import Element, compact, words
-from mappings.hl7v2.dosage import dosage, medicine
+from mappings.hl7v2.dosage import distinct, dosage, medicine
 from mappings.hl7v2.dosing import Timed, completed, tq1_to_timing, tq_to_timing
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.encoded_order import account, differ, filled
@@ -87,6 +87,8 @@ class PharmacyOrders:
         self._orc: Segment | None = None
         self._parts: list[Part] = []
         self._observed: Resource | None = None
+        self._ids: dict[str, dict[str, str]] = {}
+        """Ids by key and medicine: what was made under each number."""
 
     def begin(self, orc: Segment | None) -> None:
         """Begin an order; what came before it is closed."""
@@ -145,14 +147,15 @@ class PharmacyOrders:
         parts, orc = self._parts, self._orc
         self._parts, self._orc, self._observed = [], None, None
         if any(part.segment for part in parts):
-            _Order(self._draft, orc, parts).make()
+            _Order(self._draft, orc, parts, self._ids).make()
 
 
 class _Order:
     """A whole order on its way into resources."""
 
-    def __init__(self, draft: Draft, orc: Segment | None, parts: list[Part]) -> None:
+    def __init__(self, draft: Draft, orc: Segment | None, parts: list[Part], ids: dict[str, dict[str, str]]) -> None:
         self.draft = draft
+        self._ids = ids
         self.orc = orc
         self.early = parts[0]
         self.parts = parts[1:]
@@ -176,10 +179,9 @@ class _Order:
         elif self.orc:
             self.event = orc_to_medication_event(self.orc, self.draft, "RXA" in names)
         self._orders(ordered)
-        given = [part for part in self.parts if part.name == "RXA"]
-        for n, part in enumerate(given):
-            if not part.routes:
-                part.routes = next((later.routes for later in given[n:] if later.routes), [])
+        routes: list[Segment] = []
+        for part in reversed([part for part in self.parts if part.name == "RXA"]):
+            part.routes = routes = part.routes or routes
         for part in self.parts:
             if part.name == "RXD":
                 self._dispense(part)
@@ -255,11 +257,11 @@ class _Order:
             "resourceType": "MedicationRequest",
             "id": self._id("MedicationRequest", f"{self.key}{suffix}", named),
             **security,
-            "identifier": _distinct([*ordered.get("identifier", []), *said.get("identifier", [])]),
+            "identifier": distinct([*ordered.get("identifier", []), *said.get("identifier", [])]),
             "status": ordered["status"],
             "statusReason": ordered.get("statusReason"),
             "intent": ordered["intent"],
-            "category": _distinct([*ordered.get("category", []), *said.get("category", [])]),
+            "category": distinct([*ordered.get("category", []), *said.get("category", [])]),
             "priority": next((timed.priority for timed in times if timed.priority), ""),
             **named,
             "subject": reference(draft.patient),
@@ -285,15 +287,9 @@ class _Order:
 
     def _id(self, kind: str, key: str, named: Element) -> str:
         """Make an id of the key; of the key and a count when the message has another medicine under the same number."""
-        found = resource_id(kind, self.system, key)
-        count = 1
-        while self.draft.has(f"{kind}/{found}"):
-            present = self.draft.get(f"{kind}/{found}")
-            if all(present.get(name) == value for name, value in named.items()):
-                break
-            count += 1
-            found = resource_id(kind, self.system, f"{key}|{count}")
-        return found
+        made = self._ids.setdefault(f"{kind}|{self.system}|{key}", {})
+        apart = f"{key}|{len(made) + 1}" if made else key
+        return made.setdefault(repr(named), resource_id(kind, self.system, apart))
 
     def _instance(self, part: Part, ordered: dict[str, Any]) -> None:
         """Make the order of one giving, based on the whole order."""
@@ -329,7 +325,7 @@ class _Order:
             "resourceType": "MedicationDispense",
             "id": self._id("MedicationDispense", f"{self.key}|{number}", named),
             "meta": self.event.get("meta"),
-            "identifier": _distinct([*([] if self.request else self.numbers), *said.get("identifier", [])]),
+            "identifier": distinct([*([] if self.request else self.numbers), *said.get("identifier", [])]),
             "status": dispense_status(control, status, bool(said.get("whenHandedOver") or said.get("quantity"))),
             "category": said.get("category"),
             **named,
@@ -366,7 +362,7 @@ class _Order:
             "resourceType": "MedicationAdministration",
             "id": resource_id("MedicationAdministration", self.system, key if count == 1 else f"{key}|{count}"),
             "meta": self.event.get("meta"),
-            "identifier": _distinct([*self.numbers, *said.get("identifier", [])]),
+            "identifier": distinct([*self.numbers, *said.get("identifier", [])]),
             "status": administration_status(control, said.get("status", "")),
             "statusReason": said.get("statusReason"),
             "category": said.get("category"),
@@ -432,7 +428,7 @@ class _Order:
         return completed(found or inside or whole or outside, [inside, whole, outside])
 
     def _dosages(self, part: Part, base: Element, times: list[Timed]) -> list[Element]:
-        """Give a Dosage for every timing and every route."""
+        """Give a Dosage for every timing, by the first route, and for every other route, at the first time."""
         rate = base.get("doseAndRate")
         base = {**base, "doseAndRate": [rate]} if rate else dict(base)
         more: list[Element] = []
@@ -446,8 +442,8 @@ class _Order:
         routes = [found for rxr in part.routes or self.early.routes if (found := self._route(rxr, part.name))] or [{}]
         dosages = []
         sequence = 1
-        for timed in times or [Timed()]:
-            for route in routes:
+        for n, timed in enumerate(times or [Timed()]):
+            for route in routes if n == 0 else routes[:1]:
                 one = compact(dosage(base, timed, route))
                 if one:
                     dosages.append({"sequence": sequence, **one} if len(times) > 1 else one)
@@ -470,7 +466,3 @@ def _joined(
         [*original.comments, *encoded.comments],
         [*original.observations, *encoded.observations],
     )
-
-
-def _distinct(found: list[Element]) -> list[Element]:
-    return [one for n, one in enumerate(found) if one not in found[:n]]

@@ -40,6 +40,8 @@ SERIES, DOSE_NUMBER, SERIES_DOSES = "59780-7", "30973-2", "59782-3"
 COMMENT = "48767-8"
 _SHEET = {DOCUMENT_TYPE, VACCINE_TYPE, *PUBLISHED, *PRESENTED}
 _NO_VACCINE = "no vaccine was given; the observations stand for themselves"
+_LISTS = ("reaction", "education", "note", "programEligibility")
+"""What a vaccination may be told more of when it comes again."""
 _UNUSED_ROUTE = {
     3: "device; Immunization has no such element",
     4: "method; Immunization has no such element",
@@ -60,6 +62,7 @@ class Vaccinations:
         self._origins: list[Segment] = []
         self._first: dict[str, str] = {}
         """What was first given under a number: vaccine and time."""
+        self._lists: dict[str, dict[str, dict[str, Any]]] = {}
         self._key = ""
         self._within = False
 
@@ -165,9 +168,8 @@ class Vaccinations:
         draft = self._draft
         if code == ELIGIBILITY:
             found = cwe_to_codeable_concept(obx[5], draft.context)
-            present = immunization.setdefault("programEligibility", [])
-            if found and found not in present:
-                present.append(found)
+            if found:
+                immunization.setdefault("programEligibility", []).append(found)
             return found is not None
         if code == FUNDING and "fundingSource" not in immunization:
             found = cwe_to_codeable_concept(obx[5], draft.context)
@@ -256,12 +258,16 @@ class Vaccinations:
     def _keep(self, immunization: Resource) -> None:
         """Keep it; of one that the message told before, only what is new."""
         target = f"Immunization/{immunization['id']}"
-        if self._draft.has(target):
-            present = self._draft.get(target)
-            for name in ("reaction", "education", "note", "programEligibility"):
-                more = [one for one in immunization.get(name, []) if one not in present.get(name, [])]
-                if more:
-                    present[name] = [*present.get(name, []), *more]
+        lists = self._lists.setdefault(target, {})
+        for name in _LISTS:
+            told = lists.setdefault(name, {})
+            fresh = {repr(one): one for one in immunization.get(name, [])}
+            new = [one for key, one in fresh.items() if key not in told]
+            told |= fresh
+            if self._draft.has(target) and new:
+                self._draft.get(target).setdefault(name, []).extend(new)
+            elif new:
+                immunization[name] = new
         self._draft.add(immunization, *self._origins)
 
 
