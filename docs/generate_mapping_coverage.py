@@ -97,8 +97,9 @@ def _declared() -> Iterator[str]:
         yield str(module.__doc__).strip().splitlines()[0] + "\n"
         yield "| field | goes to | or why not |"
         yield "|---|---|---|"
-        for n in sorted({*module.MAPPED, *module.IGNORED}):
-            target = module.MAPPED.get(n, "").replace(" | ", ", ")
+        mapped = segments.joined(entry.name.upper(), module.MAPPED)
+        for n in sorted({*mapped, *module.IGNORED}):
+            target = mapped.get(n, "").replace(" | ", ", ")
             places = f"`{target}`".replace(", ", "`, `") if target else ""
             yield f"| {entry.name.upper()}-{n} | {places} | {module.IGNORED.get(n, '')} |"
         yield ""

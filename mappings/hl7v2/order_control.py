@@ -149,6 +149,8 @@ def orc_to_medication_request(orc: Segment, draft: Draft) -> dict[str, Any]:
         orc.give_back(29)
     alternates = [found for cx in orc[33].repetitions if (found := cx_to_identifier(cx, context, of="order"))]
     parent = _parent(orc, draft)
+    if orc.peek(8) and parent is None:
+        orc.give_back(8)
     leave_rest(orc, 7, 8, 15, 16, 29, 33, *((21, 22, 23) if place and not people else ()))
     if control not in _NEW and orc.peek(15):
         orc.ignore(15, _UNUSED[15])

@@ -294,20 +294,16 @@ class _Order:
     def _instance(self, part: Part, ordered: dict[str, Any]) -> None:
         """Make the order of one giving, based on the whole order."""
         said = self._said(part)
-        whole = self.request or None
-        basis = reference(whole) if whole else self._logical()
         sub_id = words(part.segment.peek(1).text) if part.segment else ""
         suffix = f"|give|{sub_id or self.draft.nth(f'RXG|{self.key}')}"
+        if self.request:
+            kept = {name: ordered[name] for name in ("meta", "requester", "recorder") if name in ordered}
+            based = [reference(self.request)]
+        else:
+            kept, known = ordered, self._logical()
+            based = [*ordered.get("basedOn", []), *([known] if known else [])]
         self._request(
-            part,
-            said,
-            {
-                **{name: ordered[name] for name in ("meta", "status", "requester", "recorder") if name in ordered},
-                "intent": "instance-order",
-                "basedOn": [basis] if basis else [],
-                "identifier": [] if basis else ordered.get("identifier", []),
-            },
-            suffix,
+            part, said, {**kept, "status": ordered["status"], "intent": "instance-order", "basedOn": based}, suffix
         )
 
     # ---- what happened ----
