@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from mappings import codes
+from mappings.hl7v2.context import Context
 from mappings.hl7v2.datatypes import (
     Components,
     Element,
@@ -30,7 +31,6 @@ from mappings.hl7v2.datatypes import (
 )
 from mappings.hl7v2.draft import Draft, datetime_of
 from mappings.hl7v2.reader import Segment
-from mappings.hl7v2.segments.obx import time_of_day
 from mappings.systems import UCUM
 
 UNITS = {"S": "s", "M": "min", "H": "h", "D": "d", "W": "wk", "L": "mo"}
@@ -99,6 +99,12 @@ class Timed:
     condition: str = ""
     in_turn: bool = True
     """The next one begins when this one ends (conjunction S); else they run beside each other."""
+
+
+def clock_of(tm: str, context: Context) -> str:
+    """Read TM, also written with colons, as FHIR time; `""` when it is none."""
+    digits = tm.strip().replace(":", "")
+    return datetime_of(f"20000101{digits}", context)[11:19] if len(digits) > 1 else ""
 
 
 def unit_of_time(text: str) -> str:
@@ -186,7 +192,7 @@ def tq1_to_timing(tq1: Segment, draft: Draft) -> Timed:
     code: Element | None = None
     for rpt in tq1[3].repetitions:
         code = _take_pattern(rpt, repeat, found, draft) or code
-    times = [clock for tm in tq1[4].repetitions if (clock := time_of_day(tm.c(1)))]
+    times = [clock for tm in tq1[4].repetitions if (clock := clock_of(tm.c(1), draft.context))]
     if tq1.peek(4) and not times:
         tq1.give_back(4)
     _take_offset(tq1, repeat, draft)
@@ -358,7 +364,7 @@ def tq_to_timing(tq: Components, draft: Draft) -> Timed:
     pattern = repeat_pattern_to_repeat(interval)
     repeat.update(pattern.repeat)
     found.as_needed = pattern.as_needed
-    times = [clock for text in tq.c(2, 2).split(",") if (clock := time_of_day(text))]
+    times = [clock for text in tq.c(2, 2).split(",") if (clock := clock_of(text, context))]
     start = datetime_of(tq.c(4), context) if tq.c(4) else ""
     end = datetime_of(tq.c(5), context) if tq.c(5) else ""
     lasting = words(tq.c(3))

@@ -1,6 +1,6 @@
 """Where orders of medicines and vaccinations put fields of segments that they share with other orders.
 
-The tables of those segments (`orc.py`, `tq1.py`, `obx.py`, `nte.py`) say where everybody else puts them; these places are added.
+The tables of those segments (`orc.py`, `tq1.py`, `obx.py`, `nte.py`) say where others put them; these places are added.
 """
 
 from __future__ import annotations

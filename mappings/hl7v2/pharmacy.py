@@ -296,11 +296,12 @@ class _Order:
         said = self._said(part)
         sub_id = words(part.segment.peek(1).text) if part.segment else ""
         suffix = f"|give|{sub_id or self.draft.nth(f'RXG|{self.key}')}"
+        kept = ordered
         if self.request:
-            kept = {name: ordered[name] for name in ("meta", "requester", "recorder") if name in ordered}
+            kept = {name: value for name, value in ordered.items() if name in ("meta", "requester", "recorder")}
             based = [reference(self.request)]
         else:
-            kept, known = ordered, self._logical()
+            known = self._logical()
             based = [*ordered.get("basedOn", []), *([known] if known else [])]
         self._request(
             part, said, {**kept, "status": ordered["status"], "intent": "instance-order", "basedOn": based}, suffix

@@ -9,8 +9,8 @@ import pytest
 
 from mappings import codes
 from mappings.fhir import problems
-from mappings.hl7v2.dosing import letters_to_duration, repeat_pattern_to_repeat, unit_of_time, urgency
-from tests.unit.hl7v2.samples import PID, line, mapped, only
+from mappings.hl7v2.dosing import clock_of, letters_to_duration, repeat_pattern_to_repeat, unit_of_time, urgency
+from tests.unit.hl7v2.samples import CONTEXT, PID, line, mapped, only
 
 ORC = "ORC|NW|TH1"
 RXO = "RXO|PARA^Paracetamol^L|1||viên"
@@ -125,6 +125,22 @@ def timing(*segments: str) -> dict[str, Any]:
 )
 def test_bounds(tq1: dict[str, str], bounds: dict[str, Any]) -> None:
     assert timing(line("TQ1", f1="1", **tq1), RXO)["timing"]["repeat"] == bounds
+
+
+@pytest.mark.parametrize(
+    ("tm", "clock"),
+    [
+        ("06", "06:00:00"),
+        ("0630", "06:30:00"),
+        ("06:30", "06:30:00"),
+        ("063015", "06:30:15"),
+        ("2560", ""),
+        ("sáng", ""),
+        ("", ""),
+    ],
+)
+def test_clock(tm: str, clock: str) -> None:
+    assert clock_of(tm, CONTEXT) == clock
 
 
 def test_clock_times_stand_instead_of_how_often() -> None:
