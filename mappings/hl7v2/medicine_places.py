@@ -1,13 +1,12 @@
 """Where orders of medicines and vaccinations put fields of segments that they share with other orders.
 
-The tables of those segments (`orc.py`, `tq1.py`, `obx.py`, `nte.py`) say where others put them; these places are added.
+The tables of those segments (`orc.py`, `tq1.py`, `obx.py`) say where others put them; these places are added.
 """
 
 from __future__ import annotations
 
 _TIMED = "MedicationRequest.dosageInstruction.timing | MedicationDispense.dosageInstruction.timing"
-_SHEETS = "Immunization.education | Immunization.programEligibility | Immunization.fundingSource | Immunization.note"
-_NOTED = "MedicationRequest.note | MedicationDispense.note | MedicationAdministration.note | Immunization.note"
+_FACTS = "Immunization.education | Immunization.programEligibility | Immunization.fundingSource | Immunization.note"
 
 PLACES: dict[str, dict[int, str]] = {
     "ORC": {
@@ -48,9 +47,5 @@ PLACES: dict[str, dict[int, str]] = {
         13: f"{_TIMED}",
         14: f"{_TIMED}",
     },
-    "OBX": {
-        5: f"{_SHEETS} | Immunization.protocolApplied | Immunization.vaccineCode",
-        14: "Immunization.note.time",
-    },
-    "NTE": {3: _NOTED, 5: _NOTED, 6: _NOTED},
+    "OBX": {5: f"{_FACTS} | Immunization.protocolApplied | Immunization.vaccineCode"},
 }
