@@ -5,12 +5,17 @@ Standard: HL7 v2.8.2 §4A.4.8
 
 from __future__ import annotations
 
-from mappings.hl7v2.datatypes import Element, code_of, compact
-from mappings.hl7v2.dosage import daily, dose_and_rate, measured
+from decimal import Decimal
+
+from mappings.formats.ucum import is_ucum
+from mappings.hl7v2.datatypes import Element, code_of, compact, cq_to_quantity, quantity
+from mappings.hl7v2.dosage import dose_and_rate, measured
+from mappings.hl7v2.dosing import unit_of_time
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.site import replaceable
+from mappings.systems import UCUM
 
 _DOSE = "MedicationRequest.dosageInstruction.doseAndRate.dose"
 MAPPED = {
@@ -48,12 +53,27 @@ def rxv_to_dosages(rxv: Segment, draft: Draft) -> tuple[Element, list[Element]]:
     """Give the limits for the infusion itself, and a Dosage each for the bolus and for what the patient may ask for."""
     limits = compact(
         {
-            "maxDosePerPeriod": daily(rxv, 14, draft),
+            "maxDosePerPeriod": _per_time(rxv, draft),
             "maxDosePerAdministration": measured(rxv, 12, 13, draft),
         }
     )
     more = [_extra(rxv, (2, 3, 4, 5, 6), "Bolus", draft), _extra(rxv, (7, 8, 9, 10, 11), "PCA", draft)]
     return limits, [one for one in more if one]
+
+
+def _per_time(rxv: Segment, draft: Draft) -> Element | None:
+    """Take the most per time, whose unit names the time: `mg/h`; without one it is given back."""
+    found = cq_to_quantity(rxv[14], draft.context)
+    unit, _, time = found.get("unit", "").partition("/") if found else ("", "", "")
+    span = unit_of_time(time)
+    if found is None or not unit or not span:
+        if rxv.peek(14):
+            rxv.give_back(14, "amount without the time it is for")
+        return None
+    numerator = quantity(
+        found["value"], {"unit": unit, "system": UCUM, "code": unit} if is_ucum(unit) else {"unit": unit}
+    )
+    return {"numerator": numerator, "denominator": {"value": Decimal(1), "unit": span, "system": UCUM, "code": span}}
 
 
 def _extra(rxv: Segment, fields: tuple[int, int, int, int, int], name: str, draft: Draft) -> Element:

@@ -264,3 +264,10 @@ def test_the_walker_serves_other_messages() -> None:
     orders.close()
     assert taken == {"MSH": False, "PID": False, "TQ1": True, "RXO": True, "RXR": True, "FT1": False}
     assert only(draft.outcome(), "MedicationRequest")["dosageInstruction"][0]["route"]
+
+
+def test_the_most_of_a_pump_needs_its_time() -> None:
+    outcome = mapped("RDE^O11", PID, ORC, RXE, line("RXV", f1="1", f14="30^mg/h"))
+    (dosage,) = only(outcome, "MedicationRequest")["dosageInstruction"]
+    assert dosage["maxDosePerPeriod"]["denominator"]["code"] == "h"
+    assert "RXV-14" in mapped("RDE^O11", PID, ORC, RXE, line("RXV", f1="1", f14="30^mg")).coverage.unknown
