@@ -16,6 +16,8 @@ from mappings.hl7v2.datatypes import (
     Subcomponents,
     code_of,
     compact,
+    dr_to_period,
+    family_parts,
     hd_to_uri,
     human_name,
     identifier_type,
@@ -44,30 +46,47 @@ def xcn_to_practitioner(xcn: Components, draft: Draft) -> Element | None:
     return _practitioner(
         draft,
         number=words(xcn.c(1)),
-        name=human_name(xcn.c(2), xcn.c(3), xcn.c(4)),
-        suffix=words(xcn.c(5)),
-        prefix=words(xcn.c(6)),
+        name=xcn_to_human_name(xcn, draft),
         degree=words(xcn.c(7)),
         authority=xcn.c(9).strip(),
         authority_uri=hd_to_uri(xcn.c(9, 2), xcn.c(9, 3)),
         kind=code_of(xcn.c(13)),
-        name_use=xcn.c(10).strip(),
+    )
+
+
+def xcn_to_human_name(xcn: Components, draft: Draft) -> Element | None:
+    """Make the HumanName of XCN."""
+    name = human_name(xcn.c(2), xcn.c(3), xcn.c(4))
+    if name is None:
+        return None
+    prefix = words(xcn.c(6))
+    start, end = (xcn.c(19), xcn.c(20)) if xcn.c(19) or xcn.c(20) else (xcn.c(17, 1), xcn.c(17, 2))
+    return compact(
+        {
+            "use": codes.table("v2-0200").target(xcn.c(10).strip()),
+            **name,
+            "_family": family_parts(xcn, 2) if "family" in name else {},
+            "prefix": [prefix] if prefix else [],
+            "suffix": [part for part in (words(xcn.c(5)), words(xcn.c(21))) if part],
+            "period": dr_to_period(start, end, draft.context) if start or end else {},
+        }
     )
 
 
 def cnn_to_practitioner(cnn: Components, draft: Draft) -> Element | None:
     """Make a Practitioner of CNN, as NDL.1 holds it in subcomponents."""
+    name = human_name(cnn.c(2), cnn.c(3), cnn.c(4))
+    if name is not None:
+        prefix, suffix = words(cnn.c(6)), words(cnn.c(5))
+        name = compact({**name, "prefix": [prefix] if prefix else [], "suffix": [suffix] if suffix else []})
     return _practitioner(
         draft,
         number=words(cnn.c(1)),
-        name=human_name(cnn.c(2), cnn.c(3), cnn.c(4)),
-        suffix=words(cnn.c(5)),
-        prefix=words(cnn.c(6)),
+        name=name,
         degree=words(cnn.c(7)),
         authority=cnn.c(9).strip(),
         authority_uri=hd_to_uri(cnn.c(10), cnn.c(11)),
         kind="",
-        name_use="",
     )
 
 
@@ -81,13 +100,10 @@ def _practitioner(
     *,
     number: str,
     name: Element | None,
-    suffix: str,
-    prefix: str,
     degree: str,
     authority: str,
     authority_uri: str,
     kind: str,
-    name_use: str,
 ) -> Element | None:
     if not number and name is None:
         return None
@@ -99,11 +115,18 @@ def _practitioner(
         system, scope = authority_uri, ""
     else:
         system, scope = context.systems.staff, f"{context.facility}|"
-    if name is not None:
-        use = codes.table("v2-0200").target(name_use)
-        name = compact({"use": use, **name, "prefix": [prefix] if prefix else [], "suffix": [suffix] if suffix else []})
     display = name["text"] if name else ""
-    identifier = compact({"type": identifier_type(kind), "system": system, "value": number}) if number else {}
+    said = authority.upper() in ("", context.facility, *_LICENCE_TYPES)
+    identifier: Element = {}
+    if number:
+        identifier = compact(
+            {
+                "type": identifier_type(kind),
+                "system": system,
+                "value": number,
+                "assigner": {} if said else {"display": authority},
+            }
+        )
     target = draft.add(
         compact(
             {
@@ -126,8 +149,13 @@ def organization(
     *,
     address: Components | None = None,
     telecom: Components | None = None,
+    kind: str = "",
+    assigner: str = "",
 ) -> Element | None:
-    """Make an Organization of a name, a number, or both; a five-character facility code is MA_CSKCB."""
+    """Make an Organization of a name, a number, or both; a five-character facility code is MA_CSKCB.
+
+    `kind` is the type code of the number (HL7 table 0203), `assigner` the name of who issued it.
+    """
     name, number = words(name), words(number)
     if not name and not number:
         return None
@@ -139,12 +167,22 @@ def organization(
     key_system = system if number else context.systems.local(context.facility, "organization-name")
     place = xad_to_address(address, context) if address else None
     phone = xtn_to_contact_point(telecom, context) if telecom else None
+    identifier: Element = {}
+    if number:
+        identifier = compact(
+            {
+                "type": identifier_type(kind),
+                "system": system,
+                "value": number,
+                "assigner": {"display": assigner} if assigner not in ("", context.facility) else {},
+            }
+        )
     target = draft.add(
         compact(
             {
                 "resourceType": "Organization",
                 "id": resource_id("Organization", key_system, number or name),
-                "identifier": [{"system": system, "value": number}] if number else [],
+                "identifier": [identifier] if identifier else [],
                 "name": name,
                 "telecom": [phone] if phone else [],
                 "address": [place] if place else [],
@@ -159,7 +197,16 @@ def xon_to_organization(
 ) -> Element | None:
     """Make an Organization of XON."""
     number = xon.c(10) or xon.c(3)
-    return organization(draft, xon.c(1), number, hd_to_uri(xon.c(6, 2), xon.c(6, 3)), address=address, telecom=telecom)
+    return organization(
+        draft,
+        xon.c(1),
+        number,
+        hd_to_uri(xon.c(6, 2), xon.c(6, 3)),
+        address=address,
+        telecom=telecom,
+        kind=xon.c(7),
+        assigner=words(xon.c(6)),
+    )
 
 
 def cwe_to_organization(cwe: Components, draft: Draft) -> Element | None:
@@ -252,6 +299,7 @@ def pl_to_location(pl: Components, draft: Draft) -> Element | None:
     description = words(pl.c(9))
     levels = [(words(pl.c(n)), code, display) for n, code, display in _LEVELS]
     levels = [level for level in levels if level[0]]
+    whole = _location_number(pl, draft)
     for name, code, display in levels:
         path.append(f"{code}:{name}")
         value = "/".join(path)
@@ -262,7 +310,8 @@ def pl_to_location(pl: Components, draft: Draft) -> Element | None:
                     "resourceType": "Location",
                     "id": resource_id("Location", system, value),
                     "identifier": [
-                        {"system": department, "value": name} if code == "wa" else {"system": system, "value": value}
+                        {"system": department, "value": name} if code == "wa" else {"system": system, "value": value},
+                        *([whole] if whole and innermost else []),
                     ],
                     "name": name,
                     "description": description if innermost else "",
@@ -287,6 +336,23 @@ def pl_to_location(pl: Components, draft: Draft) -> Element | None:
         levels[-1][0] if levels else description
     ]
     return reference(target, ", ".join(shown))
+
+
+def _location_number(pl: Components, draft: Draft) -> Element | None:
+    """Make an Identifier of the number of the whole place (PL.10), issued by PL.10.2 or the authority of PL.11."""
+    value = words(pl.c(10, 1))
+    if not value:
+        return None
+    context = draft.context
+    system = hd_to_uri(pl.c(10, 3), pl.c(10, 4)) or hd_to_uri(pl.c(11, 2), pl.c(11, 3))
+    assigner = words(pl.c(10, 2)) or words(pl.c(11))
+    return compact(
+        {
+            "system": system or context.systems.local(context.facility, "location-number"),
+            "value": value,
+            "assigner": {"display": assigner} if assigner else {},
+        }
+    )
 
 
 def ei_to_device(ei: Components, draft: Draft) -> Element | None:

@@ -420,15 +420,46 @@ def xpn_to_human_name(xpn: Components, context: Context) -> Element | None:
         return None
     use = codes.table("v2-0200").target(xpn.c(7).strip())
     suffixes = [part for part in (words(xpn.c(4)), words(xpn.c(6)), words(xpn.c(14))) if part]
-    period = _period(xpn.c(12), xpn.c(13), context) or _period(xpn.c(10, 1), xpn.c(10, 2), context)
+    period = dr_to_period(xpn.c(12), xpn.c(13), context) or dr_to_period(xpn.c(10, 1), xpn.c(10, 2), context)
     prefix = words(xpn.c(5))
-    return compact({"use": use, **name, "prefix": [prefix] if prefix else [], "suffix": suffixes, "period": period})
+    return compact(
+        {
+            "use": use,
+            **name,
+            "_family": family_parts(xpn, 1) if "family" in name else {},
+            "prefix": [prefix] if prefix else [],
+            "suffix": suffixes,
+            "period": period,
+        }
+    )
+
+
+def xpn_to_human_names(xpn: Components, context: Context) -> list[Element]:
+    """Make the HumanName, and one of its own for what the person is called by (XPN.15)."""
+    name = xpn_to_human_name(xpn, context)
+    called = words(xpn.c(15))
+    nickname = {"use": "nickname", "text": called, "given": [called]} if called else None
+    return [one for one in (name, nickname) if one]
+
+
+_SURNAMES = ((2, "own-prefix"), (3, "own-name"), (4, "partner-prefix"), (5, "partner-name"))
+
+
+def family_parts(name: Components, n: int) -> Element:
+    """Make the extensions of a family name (FN) whose parts the sender tells apart."""
+    parts = [(part, words(name.c(n, s))) for s, part in _SURNAMES]
+    found = [
+        {"url": f"http://hl7.org/fhir/StructureDefinition/humanname-{part}", "valueString": text}
+        for part, text in parts
+        if text
+    ]
+    return {"extension": found} if found else {}
 
 
 def xad_to_address(xad: Components, context: Context) -> Element | None:
     """Make an Address; `text` is the whole of it in Vietnamese order, smallest unit first."""
     street = ", ".join(part for part in (words(xad.c(1, 3)), words(xad.c(1, 2))) if part)
-    lines = [part for part in (words(xad.c(1, 1)), street, words(xad.c(2))) if part]
+    lines = [part for part in (words(xad.c(1, 1)), street, words(xad.c(2)), words(xad.c(19))) if part]
     city, state, country = words(xad.c(3)), words(xad.c(4)), words(xad.c(6))
     units = units_to_extensions(xad.c, context)
     coded = {extension["valueCoding"]["code"] for extension in units}
@@ -440,9 +471,10 @@ def xad_to_address(xad: Components, context: Context) -> Element | None:
     text = ", ".join(dict.fromkeys(part for part in parts if part))
     if not text:
         return None
+    visit = {"url": "http://hl7.org/fhir/StructureDefinition/iso21090-AD-use", "valueCode": "HV"}
     return compact(
         {
-            "extension": units,
+            "extension": [*units, *([visit] if kind == "HV" else [])],
             "use": codes.table("v2-0190-use").target(kind),
             "type": codes.table("v2-0190-type").target(kind),
             "text": text,
@@ -452,7 +484,7 @@ def xad_to_address(xad: Components, context: Context) -> Element | None:
             "state": state,
             "postalCode": words(xad.c(5)),
             "country": country,
-            "period": _period(xad.c(13), xad.c(14), context) or _period(xad.c(12, 1), xad.c(12, 2), context),
+            "period": dr_to_period(xad.c(13), xad.c(14), context) or dr_to_period(xad.c(12, 1), xad.c(12, 2), context),
         }
     )
 
@@ -471,8 +503,27 @@ def xtn_to_contact_point(xtn: Components, context: Context, use: str = "") -> El
         return None
     said = "mobile" if kind.upper() == "CP" else codes.table("v2-0201").target(xtn.c(2).strip().upper())
     return compact(
-        {"system": system, "value": value, "use": said or use, "period": _period(xtn.c(13), xtn.c(14), context)}
+        {
+            "extension": _number_parts(xtn) if system != "email" else [],
+            "system": system,
+            "value": value,
+            "use": said or use,
+            "rank": nm_to_count(xtn.c(18)) or None,
+            "period": dr_to_period(xtn.c(13), xtn.c(14), context),
+        }
     )
+
+
+_NUMBER_PARTS = ((5, "country"), (6, "area"), (7, "local"), (8, "extension"))
+
+
+def _number_parts(xtn: Components) -> list[Element]:
+    parts = [(part, words(xtn.c(n))) for n, part in _NUMBER_PARTS]
+    return [
+        {"url": f"http://hl7.org/fhir/StructureDefinition/contactpoint-{part}", "valueString": text}
+        for part, text in parts
+        if text
+    ]
 
 
 def _telephone(xtn: Components) -> str:
@@ -483,7 +534,7 @@ def _telephone(xtn: Components) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _period(start: str, end: str, context: Context) -> Element:
+def dr_to_period(start: str, end: str, context: Context) -> Element:
     """Make a Period of two DTM texts; what is unreadable, or an end before its start, is left out."""
     low = datetime_of(start, context) if start else ""
     high = datetime_of(end, context) if end else ""

@@ -29,9 +29,13 @@ class Draft:
         """What the message is known by; with no control id, by its content."""
         if not self.control_id:
             self.message_key += sha256(message.raw).hexdigest()
+        self.scope: Sequence[Segment] = self.reader.segments
+        """The segments that are about one person: the whole message, or one of the groups it consists of."""
         self.patient = ""
         """Reference to the Patient once known: `Patient/<id>`."""
         self.encounter = ""
+        self.account = ""
+        """Reference to the Account of the person that the message is about (PID-18)."""
         self.sent_at = ""
         self.about: list[Resource] = []
         """MessageHeader, Provenance and who they name."""
@@ -42,9 +46,27 @@ class Draft:
         """References to Practitioners by the bytes that named them."""
         self.delimiters = message.delimiters
         self._resources: dict[str, Resource] = {}
+        self._first = ("", "")
+        self._clears: dict[str, list[str]] = {}
+        self._assumed: dict[str, list[str]] = {}
         self._occurrences: dict[str, int] = {}
         self._times: dict[str, str] = {}
         self._has_nulls = er7.NULL.encode() in message.raw
+
+    def open_group(self, segments: Sequence[Segment]) -> None:
+        """Turn to the group of segments about a further person; the message stays known by the first person and visit."""
+        if not self._first[0]:
+            self._first = (self.patient, self.encounter)
+        self.scope = segments
+        self.patient = self.encounter = self.account = ""
+
+    def first(self, name: str) -> Segment | None:
+        """Give the first segment of that name in the scope."""
+        return next((segment for segment in self.scope if segment.name == name), None)
+
+    def all(self, name: str) -> list[Segment]:
+        """Give all segments of that name in the scope, in order."""
+        return [segment for segment in self.scope if segment.name == name]
 
     def add(self, resource: Resource, *origins: Segment) -> str:
         """Keep a resource made of the `origins` and give its reference.
@@ -93,6 +115,14 @@ class Draft:
         if change not in self.identity:
             self.identity.append(change)
 
+    def clear(self, reference: str, *paths: str) -> None:
+        """Say that elements of a resource no longer hold; one that it gets all the same stays."""
+        self._clears.setdefault(reference, []).extend(paths)
+
+    def assume(self, reference: str, *paths: str) -> None:
+        """Say that elements of a resource are there because FHIR demands them, not because the message says so."""
+        self._assumed.setdefault(reference, []).extend(paths)
+
     def nth(self, key: str) -> int:
         """Count how often this key came up, from 1: tells equal things in one message apart."""
         count = self._occurrences.get(key, 0) + 1
@@ -137,27 +167,33 @@ class Draft:
             for resource in resources:
                 resource["meta"] = {**resource.get("meta", {}), "source": source}
         coverage = self.reader.coverage()
+        patient, encounter = self._first if self._first[0] else (self.patient, self.encounter)
         return Outcome(
             resources=resources,
             coverage=coverage,
             about=[r for r in self.about if f"{r['resourceType']}/{r['id']}" not in self._resources],
             sent_at=self.sent_at,
             notices=tuple(self.notices),
-            patient_id=self.patient.partition("/")[2] or None,
-            encounter_id=self.encounter.partition("/")[2] or None,
+            patient_id=patient.partition("/")[2] or None,
+            encounter_id=encounter.partition("/")[2] or None,
             identity=tuple(self.identity),
-            cleared=self._cleared(coverage) if self._has_nulls else {},
+            cleared=self._cleared(coverage) if self._has_nulls or self._clears else {},
+            assumed={reference: tuple(dict.fromkeys(paths)) for reference, paths in self._assumed.items()},
             origins={segment.position: tuple(segment.made) for segment in self.reader.segments if segment.made},
             unmapped=tuple(self.unmapped.values()),
         )
 
     def _cleared(self, coverage: Coverage) -> dict[str, tuple[str, ...]]:
-        """Find what the sender deletes: null fields that are mapped, by the resources made of their segment.
+        """Find what the sender deletes: null fields that are mapped, by the resources of their segment; and what is undone.
 
         Standard: HL7 v2.5.1 §2.5.3
         """
         found: dict[str, list[str]] = {}
-        for segment in self.reader.segments:
+        for reference, paths in self._clears.items():
+            gone = [path for path in paths if not targets.present(self._resources.get(reference, {}), path)]
+            if gone:
+                found[reference] = gone
+        for segment in self.reader.segments if self._has_nulls else ():
             for reference, path in self._nulled(segment, coverage):
                 if not targets.present(self._resources[reference], path):
                     found.setdefault(reference, []).append(path)

@@ -1,4 +1,4 @@
-"""Decide which number of a person is which: CX and the numbers of PID-2, PID-3, PID-4, PID-19.
+"""Decide which number of a person is which: CX and the numbers of PID-2, PID-3, PID-4, PID-19; also DLN and PLN.
 
 The type code of CX.5 and the name of the authority in CX.4 decide; the form of the number only tells apart what shares one type
 code (a 12-digit personal number from a 9-digit identity card). Numbers are kept exactly as received: never padded, never cut.
@@ -15,6 +15,7 @@ from mappings.hl7v2.datatypes import (
     authority_system,
     code_of,
     compact,
+    dr_to_period,
     hd_to_uri,
     identifier_type,
     slug,
@@ -111,12 +112,15 @@ def cx_to_identifier(cx: Components, context: Context, home: str | None = None, 
     start, end = datetime_of(cx.c(7), context), datetime_of(cx.c(8), context)
     if start and end and end[:10] < start[:10]:
         end = ""
+    authority = cx.c(4).strip()
+    said = kind in national or authority in ("", home, context.facility)
     return compact(
         {
             "type": identifier_type(code_of(cx.c(5)) or _TYPE_CODES.get(kind, "")),
             "system": system,
             "value": value,
             "period": compact({"start": start, "end": end}),
+            "assigner": {} if said else {"display": authority},
         }
     )
 
@@ -147,3 +151,36 @@ def _foreign(cx: Components, context: Context) -> str:
     if FACILITY_CODE.match(namespace):
         return context.systems.local(namespace, "patient")
     return context.systems.local(context.facility, f"patient-{slug(namespace)}" if namespace else "patient")
+
+
+def dln_to_identifier(dln: Components, context: Context) -> Element | None:
+    """Make an Identifier of DLN, a driving licence; known within the state or province that issued it."""
+    value = words(dln.c(1))
+    if not value:
+        return None
+    issuer = slug(dln.c(2)) if words(dln.c(2)) else ""
+    return compact(
+        {
+            "type": identifier_type("DL"),
+            "system": context.systems.local(context.facility, f"licence-{issuer}" if issuer else "driving-licence"),
+            "value": value,
+            "period": dr_to_period("", dln.c(3), context),
+        }
+    )
+
+
+def pln_to_identifier(pln: Components, context: Context) -> Element | None:
+    """Make an Identifier of PLN, a number of a practitioner."""
+    value, kind = words(pln.c(1)), code_of(pln.c(2))
+    if not value:
+        return None
+    licensed = kind.upper() in ("LN", "MD", "CCHN", "GPHN") or value.upper().endswith(("-CCHN", "-GPHN"))
+    system = context.systems.licence if licensed else context.systems.local(context.facility, slug(kind or "staff"))
+    return compact(
+        {
+            "type": identifier_type(kind),
+            "system": system,
+            "value": value,
+            "period": dr_to_period("", pln.c(4), context),
+        }
+    )

@@ -28,13 +28,14 @@ UNUSABLE = "not usable as it was sent"
 class Segment:
     """One segment, and which of its fields were used."""
 
-    __slots__ = ("_raw", "_refused", "_taken", "fields", "made", "name")
+    __slots__ = ("_raw", "_readable", "_refused", "_taken", "fields", "made", "name")
 
     def __init__(self, raw: er7.Segment) -> None:
         self._raw = raw
         self.name = raw.name
         self.fields = frozenset(raw.populated())
         """Numbers of the populated fields."""
+        self._readable = self.fields
         self._taken: set[int] = set()
         self._refused: dict[int, tuple[str, str]] | None = None
         self.made: list[str] = []
@@ -42,18 +43,24 @@ class Segment:
 
     def __getitem__(self, n: int) -> er7.Field:
         """Take field `n` for use."""
-        if n not in self.fields:
+        if n not in self._readable:
             return self._raw[_ABSENT]
         self._taken.add(n)
         return self._raw[n]
 
     def peek(self, n: int) -> er7.Field:
         """Look at field `n` without claiming to map it."""
-        return self._raw[n if n in self.fields else _ABSENT]
+        return self._raw[n if n in self._readable else _ABSENT]
 
     def ignore(self, n: int, reason: str) -> None:
         """Leave field `n` out on purpose."""
         self._refuse(n, "ignored", reason)
+
+    def withhold(self, n: int, reason: str) -> None:
+        """Leave field `n` out on purpose and let it read as empty from now on."""
+        if n in self._readable:
+            self._readable = self._readable - {n}
+            self.ignore(n, reason)
 
     def give_back(self, n: int, reason: str = UNUSABLE) -> None:
         """Say that field `n` was taken but could not be used: it is unknown."""

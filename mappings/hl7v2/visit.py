@@ -8,14 +8,17 @@ from __future__ import annotations
 from typing import Any
 
 from mappings.hl7v2 import faults
+from mappings.hl7v2.accounts import keep_account, pid_to_account
 from mappings.hl7v2.actors import reference
 from mappings.hl7v2.datatypes import code_of, compact, joined, words
+from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.events import effect_of
+from mappings.hl7v2.occupations import OCCUPATIONS, occupation, occupation_to_observation
+from mappings.hl7v2.participation import followers, to_encounter, to_patient
 from mappings.hl7v2.reader import Segment
-from mappings.hl7v2.segments.al1 import al1_to_allergy_intolerance
-from mappings.hl7v2.segments.dg1 import dg1_to_condition
-from mappings.hl7v2.segments.in1 import in1_to_coverage
-from mappings.hl7v2.segments.nk1 import nk1_to_related_person
+from mappings.hl7v2.segments.arv import arv_to_security
+from mappings.hl7v2.segments.nk1 import is_contact, nk1_to_contact, nk1_to_related_person
 from mappings.hl7v2.segments.nte import nte_to_annotation
 from mappings.hl7v2.segments.obx import (
     is_coded,
@@ -25,23 +28,29 @@ from mappings.hl7v2.segments.obx import (
     obx_to_observation,
     paper_list,
 )
-from mappings.hl7v2.segments.pd1 import pd1_to_patient
-from mappings.hl7v2.segments.pid import other_patient, pid_to_mother, pid_to_patient
-from mappings.hl7v2.segments.pr1 import pr1_to_procedure
-from mappings.hl7v2.segments.pv1 import pv1_to_encounter
+from mappings.hl7v2.segments.pd1 import pd1_to_living_will, pd1_to_patient
+from mappings.hl7v2.segments.pid import other_patient, pid_to_mother, pid_to_patient, pid_to_provenance
+from mappings.hl7v2.segments.prt import prt_to_participation
+from mappings.hl7v2.segments.pv1 import pv1_to_coverage, pv1_to_encounter
 from mappings.hl7v2.segments.pv2 import pv2_to_encounter
+from mappings.hl7v2.segments.rol import rol_to_participation
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 
+__all__ = ["Texts", "details", "document", "note", "observations", "open_message", "open_visit", "relatives"]
+
 OCCUPATION_FIELDS = frozenset({"NGHE_NGHIEP", "MA_NGHE_NGHIEP"})
+_PERSON = frozenset({"PID", "PD1"})
+_VISIT = frozenset({"PV1", "PV2"})
+_BESIDE = frozenset({"ROL", "PRT", "ARV"})
 
 
 def open_message(draft: Draft) -> Segment:
-    """Take the Patient; give PID.
+    """Take the Patient, and what follows PID about the person; give PID.
 
     Raises `MissingSegment` without PID, `TwoPatients` when a second PID names somebody else.
     """
-    people = draft.reader.all("PID")
+    people = draft.all("PID")
     if not people:
         raise faults.MissingSegment("PID")
     pid = people[0]
@@ -49,69 +58,110 @@ def open_message(draft: Draft) -> Segment:
         if other_patient(pid, other):
             raise faults.TwoPatients(other.where(3))
     patient = pid_to_patient(pid, draft)
-    pd1 = draft.reader.first("PD1")
+    active = effect_of(draft.trigger).active
+    if active is not None:
+        patient["active"] = active
+    pd1 = draft.first("PD1")
     if pd1 is not None:
         pd1_to_patient(pd1, patient, draft)
     draft.patient = draft.add(patient, pid, *([pd1] if pd1 else []))
     for again in people[1:]:
         draft.add(pid_to_patient(again, draft), again)
+    if pid.peek(18):
+        draft.account = keep_account(pid_to_account(pid, draft), draft, pid)
+    _about_person(draft, pid, pd1, draft.get(draft.patient))
     return pid
+
+
+def _about_person(draft: Draft, pid: Segment, pd1: Segment | None, patient: Resource) -> None:
+    """Take what is seldom told of a person: changes, living will, roles, access restrictions, work."""
+    if pid.peek(33) or pid.peek(34):
+        provenance = pid_to_provenance(pid, draft.patient, draft)
+        if provenance:
+            draft.tell(provenance)
+    if pd1 is not None and pd1.peek(7):
+        will = pd1_to_living_will(pd1, draft)
+        if will:
+            draft.add(will, pd1)
+    for _, segment in followers(draft.scope, _PERSON, _BESIDE):
+        if segment.name == "ARV":
+            arv_to_security(segment, patient)
+        elif segment.name == "ROL":
+            to_patient(rol_to_participation(segment, draft), patient, draft)
+        else:
+            to_patient(prt_to_participation(segment, draft), patient, draft)
+    for _, segment in followers(draft.scope, _PERSON, OCCUPATIONS):
+        observation = occupation_to_observation(segment, draft)
+        if observation:
+            draft.add(observation, segment)
+            occupation(segment, patient, draft)
 
 
 def open_visit(draft: Draft, pid: Segment) -> Resource | None:
     """Take PV1 and PV2 as the Encounter the message is about; later PV1 segments only add what the first lacks."""
     encounter: Resource | None = None
-    for pv1 in draft.reader.all("PV1"):
+    for pv1 in draft.all("PV1"):
         found = pv1_to_encounter(pv1, draft, pid)
+        if pv1.peek(20):
+            _financial_class(pv1, draft)
         if found is None:
             continue
-        target = draft.add(found)
+        target = draft.add(found, pv1)
         if encounter is None:
             encounter = draft.get(target)
             draft.encounter = target
+            draft.clear(target, *effect_of(draft.trigger).clears)
     if encounter is None:
         return None
-    for pv2 in draft.reader.all("PV2"):
+    for pv2 in draft.all("PV2"):
         pv2_to_encounter(pv2, encounter, draft)
+        draft.add(encounter, pv2)
+    for _, segment in followers(draft.scope, _VISIT, _BESIDE):
+        if segment.name == "ARV":
+            arv_to_security(segment, encounter)
+        elif segment.name == "ROL":
+            to_encounter(rol_to_participation(segment, draft), encounter, draft)
+        else:
+            to_encounter(prt_to_participation(segment, draft), encounter, draft)
     return encounter
 
 
+def _financial_class(pv1: Segment, draft: Draft) -> None:
+    """Keep the financial class as a Coverage of its own, unless insurance is told: then IN1 looks at it."""
+    in1 = draft.first("IN1")
+    if in1 is None:
+        coverage = pv1_to_coverage(pv1, draft)
+        if coverage:
+            draft.add(coverage, pv1)
+    elif in1.peek(15):
+        pv1.ignore(20, "financial class; IN1-15 names the type of plan")
+
+
 def relatives(draft: Draft) -> None:
-    """Take every NK1 as a RelatedPerson, and the mother PID-21 names by number."""
-    pid = draft.reader.first("PID")
-    mother = pid_to_mother(pid, draft) if pid is not None and pid.peek(21) else None
-    if mother:
-        draft.add(mother)
-    for nk1 in draft.reader.all("NK1"):
-        person = nk1_to_related_person(nk1, draft)
-        if person:
-            draft.add(person)
+    """Take every NK1 as a RelatedPerson or a contact of the Patient, and the mother PID-21 names by number."""
+    pid = draft.first("PID")
+    if pid is not None and pid.peek(21):
+        mother = pid_to_mother(pid, draft)
+        if mother:
+            draft.add(mother, pid)
+    for nk1 in draft.all("NK1"):
+        if is_contact(nk1):
+            contact = nk1_to_contact(nk1, draft)
+            if contact:
+                draft.get(draft.patient).setdefault("contact", []).append(contact)
+                draft.add(draft.get(draft.patient), nk1)
+        else:
+            person = nk1_to_related_person(nk1, draft)
+            if person:
+                draft.add(person, nk1)
+    if draft.first("OH2") or draft.first("OH3"):
+        _relatives_at_work(draft)
 
 
-def details(draft: Draft, encounter: Resource | None) -> None:
-    """Take diagnoses, allergies, procedures and insurance."""
-    for segment in draft.reader.segments:
-        resource: Resource | None = None
-        if segment.name == "DG1":
-            _diagnosis(segment, draft, encounter)
-        elif segment.name == "AL1":
-            resource = al1_to_allergy_intolerance(segment, draft)
-        elif segment.name == "PR1":
-            resource = pr1_to_procedure(segment, draft)
-        elif segment.name == "IN1":
-            resource = in1_to_coverage(segment, draft)
-        if resource:
-            draft.add(resource)
-
-
-def _diagnosis(dg1: Segment, draft: Draft, encounter: Resource | None) -> None:
-    found = dg1_to_condition(dg1, draft)
-    if found is None:
-        return
-    condition, entry = found
-    draft.add(condition)
-    if encounter is not None and condition["verificationStatus"]["coding"][0]["code"] != "entered-in-error":
-        encounter.setdefault("diagnosis", []).append(entry)
+def _relatives_at_work(draft: Draft) -> None:
+    for _, segment in followers(draft.scope, frozenset({"NK1"}), OCCUPATIONS):
+        for n in segment.fields:
+            segment.ignore(n, "work of a relative; the record is the patient's")
 
 
 class Texts:
@@ -166,7 +216,7 @@ def observations(draft: Draft) -> None:
     """Take OBX segments that stand outside any order, with the comments after them."""
     texts = Texts(draft)
     current: dict[str, Any] | None = None
-    for segment in draft.reader.segments:
+    for segment in draft.scope:
         if segment.name == "OBX":
             if is_paper_field(segment):
                 current = texts.take(segment)

@@ -22,15 +22,28 @@ from mappings.hl7v2.datatypes import (
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING, SEQUENCE
+from mappings.hl7v2.site import replaceable
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 from mappings.systems import V2_TABLE
 
+MAPPED = {
+    2: "Condition.code",
+    3: "Condition.code",
+    4: "Condition.code.text",
+    5: "Condition.extension(condition-assertedDate)",
+    6: "Encounter.diagnosis.use | Condition.verificationStatus",
+    15: "Encounter.diagnosis.rank",
+    16: "Condition.asserter",
+    19: "Condition.recordedDate",
+    20: "Condition.identifier",
+    21: "Condition.verificationStatus",
+    22: "Condition.extension(condition-dueTo)",
+}
 IGNORED = {
     1: SEQUENCE,
     17: "diagnosis classification; the type DG1-6 and the code tell",
     18: "confidential indicator; handled by access rights and closed lists",
-    22: "parent diagnosis; no paper relates diagnoses to each other",
     26: "present on admission; the type DG1-6 tells",
 } | dict.fromkeys((*range(7, 15), 23, 24, 25), BILLING)
 
@@ -38,10 +51,12 @@ _CATEGORY = concept(
     "encounter-diagnosis", "http://terminology.hl7.org/CodeSystem/condition-category", "Encounter Diagnosis"
 )
 _ASSERTED = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate"
+_DUE_TO = "http://hl7.org/fhir/StructureDefinition/condition-dueTo"
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 _VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 
 
+@replaceable
 def dg1_to_condition(dg1: Segment, draft: Draft) -> tuple[Resource, Element] | None:
     """Make the Condition and its entry in Encounter.diagnosis; nothing when no diagnosis is named.
 
@@ -66,7 +81,10 @@ def dg1_to_condition(dg1: Segment, draft: Draft) -> tuple[Resource, Element] | N
         {
             "resourceType": "Condition",
             "id": _id(draft, code, kind, identifier),
-            "extension": [{"url": _ASSERTED, "valueDateTime": asserted}] if asserted else [],
+            "extension": [
+                *([{"url": _ASSERTED, "valueDateTime": asserted}] if asserted else []),
+                *_parent(dg1, draft),
+            ],
             "identifier": [identifier] if identifier else [],
             "clinicalStatus": {} if wrong else concept("active", _CLINICAL, "Active"),
             "verificationStatus": concept(*(("entered-in-error", _VERIFICATION) if wrong else _verification(kind))),
@@ -85,6 +103,16 @@ def dg1_to_condition(dg1: Segment, draft: Draft) -> tuple[Resource, Element] | N
     elif dg1.peek(15):
         dg1.ignore(15, "priority outside the diagnoses that are ranked")
     return condition, entry
+
+
+def _parent(dg1: Segment, draft: Draft) -> list[Element]:
+    """Take the diagnosis this one is due to, by its number; a reference when the message holds it."""
+    parent = ei_to_identifier(dg1[22], draft.context, "diagnosis")
+    if parent is None:
+        return []
+    target = f"Condition/{resource_id('Condition', parent['system'], parent['value'])}"
+    where = reference(target) if draft.has(target) else {"identifier": parent}
+    return [{"url": _DUE_TO, "valueReference": where}]
 
 
 def _verification(kind: str) -> tuple[str, str]:

@@ -13,27 +13,50 @@ from mappings.hl7v2.datatypes import (
     compact,
     cwe_to_codeable_concept,
     identifier_type,
+    nm_to_count,
     period,
     words,
-    xpn_to_human_name,
 )
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import cx_to_identifier
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING, SEQUENCE
+from mappings.hl7v2.segments.pid import addresses, gender, names, telecoms
+from mappings.hl7v2.site import replaceable
 from mappings.ids import resource_id
 from mappings.outcome import Resource
+from mappings.systems import V2_TABLE
 
-IGNORED = {
-    1: SEQUENCE,
-    6: "contact person of the insurer",
-    7: "telephone of the insurer",
-    18: "birth date of the insured; the person is PID or NK1",
-    19: "address of the insured; the person is PID or NK1",
-    43: "sex of the insured; the person is PID or NK1",
-} | dict.fromkeys((8, 9, 14, *range(20, 36), *range(37, 43), *range(44, 49), *range(50, 56)), BILLING)
+MAPPED = {
+    2: "Coverage.class | Coverage.identifier | Coverage.payor",
+    3: "Organization.identifier",
+    4: "Organization.name",
+    5: "Organization.address",
+    6: "Organization.contact.name",
+    7: "Organization.telecom",
+    8: "Coverage.class.value",
+    9: "Coverage.class.name",
+    10: "Coverage.identifier | Organization.identifier",
+    11: "Coverage.policyHolder",
+    12: "Coverage.period.start",
+    13: "Coverage.period.end",
+    15: "Coverage.type",
+    16: "RelatedPerson.name | Coverage.subscriber",
+    17: "Coverage.relationship",
+    18: "RelatedPerson.birthDate",
+    19: "RelatedPerson.address",
+    22: "Coverage.order",
+    36: "Coverage.identifier",
+    43: "RelatedPerson.gender",
+    46: "Coverage.identifier",
+    49: "Coverage.identifier | RelatedPerson.identifier",
+}
+IGNORED = {1: SEQUENCE} | dict.fromkeys(
+    (14, 20, 21, *range(23, 36), *range(37, 43), 44, 45, 47, 48, *range(50, 56)), BILLING
+)
 
 
+@replaceable
 def in1_to_coverage(in1: Segment, draft: Draft) -> Resource | None:
     """Make the Coverage; nothing when neither card, plan nor insurer is named.
 
@@ -46,11 +69,11 @@ def in1_to_coverage(in1: Segment, draft: Draft) -> Resource | None:
     if not card and plan is None and insurer is None:
         return None
     start, end = draft.day(in1, 12), draft.day(in1, 13)
-    kind = cwe_to_codeable_concept(in1[15], context)
+    kind = cwe_to_codeable_concept(in1[15], context) or _financial_class(draft)
     relationship = cwe_to_codeable_concept(in1[17], context, "v2-0063")
     employer = xon_to_organization(in1[11], draft)
     group = cx_to_identifier(in1[10], context, of="group")
-    names = [name for xpn in in1[16].repetitions if (name := xpn_to_human_name(xpn, context))]
+    insured = names(in1[16], draft)
     identifiers: list[Element] = []
     if card:
         identifiers.append({"type": identifier_type("SB"), "system": context.systems.bhyt, "value": card})
@@ -59,13 +82,19 @@ def in1_to_coverage(in1: Segment, draft: Draft) -> Resource | None:
         identifiers.append(other)
     if group:
         identifiers.append(group)
-    classes = _classes(plan)
+    prior = words(in1[46].c(1))
+    if prior:
+        system = context.systems.local(context.facility, "prior-insurance")
+        identifiers.append({"system": system, "value": prior})
     key = (
         f"{draft.patient}|{card}"
         if card
         else f"{draft.patient}|{code_of(in1.peek(2).c(1))}|{words(in1.peek(3).c(1))}|{words(in1.peek(4).c(1))}"
     )
-    subscriber = _subscriber(relationship, names, draft)
+    subscriber = _subscriber(in1, relationship, insured, draft)
+    order = nm_to_count(in1[22].text)
+    if in1.peek(22) and not order:
+        in1.give_back(22)
     return compact(
         {
             "resourceType": "Coverage",
@@ -80,7 +109,8 @@ def in1_to_coverage(in1: Segment, draft: Draft) -> Resource | None:
             "relationship": relationship,
             "period": period(start, end),
             "payor": [insurer or {"display": (plan or {}).get("text") or "không rõ"}],
-            "class": classes,
+            "class": [*_classes(plan), *_group(in1)],
+            "order": order or None,
         }
     )
 
@@ -95,12 +125,37 @@ def _card(in1: Segment) -> tuple[str, int]:
 
 
 def _insurer(in1: Segment, draft: Draft) -> Element | None:
-    """Take IN1-4 (XON) with the number of IN1-3 and the address of IN1-5."""
+    """Take IN1-4 (XON) with the number of IN1-3, the address of IN1-5, and who answers there."""
     number = words(in1[3].c(1))
     name = words(in1[4].c(1))
     if not name and not number:
         return None
-    return organization(draft, name, number, address=in1[5])
+    found = organization(draft, name, number, address=in1[5])
+    if found and (in1.peek(6) or in1.peek(7)):
+        place = draft.get(found["reference"])
+        told = names(in1[6], draft)
+        points = telecoms(in1, ((7, "work"),), draft)
+        if told:
+            place.setdefault("contact", [{"name": told[0]}])
+        if points:
+            place.setdefault("telecom", points)
+    return found
+
+
+def _financial_class(draft: Draft) -> Element | None:
+    """Take the financial class of the visit where IN1 names no type of plan."""
+    pv1 = draft.first("PV1")
+    return cwe_to_codeable_concept(pv1[20], draft.context, system=f"{V2_TABLE}0064") if pv1 is not None else None
+
+
+def _group(in1: Segment) -> list[Element]:
+    number, name = words(in1[8].whole), words(in1[9].c(1))
+    if not number:
+        if name:
+            in1.ignore(9, "name of a group without a number; a class of coverage has a value")
+        return []
+    kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/coverage-class", "code": "group"}]}
+    return [compact({"type": kind, "value": number, "name": name})]
 
 
 def _classes(plan: Element | None) -> list[Element]:
@@ -111,11 +166,30 @@ def _classes(plan: Element | None) -> list[Element]:
     return [compact({"type": kind, "value": coding["code"], "name": plan.get("text", "")})]
 
 
-def _subscriber(relationship: Element | None, names: list[Element], draft: Draft) -> Element:
-    """Refer to the patient when the insured is the patient; else name the insured."""
+def _subscriber(in1: Segment, relationship: Element | None, insured: list[Element], draft: Draft) -> Element:
+    """Refer to the patient when the insured is the patient; else make the insured a RelatedPerson."""
     said = {coding.get("code", "") for coding in (relationship or {}).get("coding", [])}
-    if "ONESELF" in said or "18" in said or (not names and not relationship):
+    if "ONESELF" in said or "18" in said or (not insured and not relationship):
+        for n in (16, 18, 19, 43):
+            if in1.peek(n):
+                in1.ignore(n, "the insured is the patient; PID tells")
         return reference(draft.patient)
-    if names:
-        return {"display": names[0]["text"]}
-    return {}
+    if not insured:
+        return {}
+    context = draft.context
+    system = context.systems.local(context.facility, "insured")
+    target = draft.add(
+        compact(
+            {
+                "resourceType": "RelatedPerson",
+                "id": resource_id("RelatedPerson", system, f"{draft.patient}|{insured[0]['text']}"),
+                "patient": reference(draft.patient),
+                "name": insured,
+                "gender": gender(in1, 43, draft),
+                "birthDate": draft.day(in1, 18),
+                "address": addresses(in1, 19, draft),
+            }
+        ),
+        in1,
+    )
+    return reference(target, insured[0]["text"])

@@ -6,29 +6,35 @@ Requirement: S3.18
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mappings import codes
 from mappings.formats import er7
 from mappings.formats.identifiers import Kind, classify, doubts
 from mappings.hl7v2 import faults
+from mappings.hl7v2.actors import hd_to_reference
 from mappings.hl7v2.datatypes import (
     Components,
     Element,
     code_of,
     compact,
+    concept,
     cwe_to_codeable_concept,
     cwe_to_coding,
+    identifier_type,
     nm_to_count,
     words,
     xad_to_address,
-    xpn_to_human_name,
+    xpn_to_human_names,
     xtn_to_contact_point,
 )
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.identifiers import PATIENT_TYPES, cx_to_identifier, home_authority, kind_of
+from mappings.hl7v2.identifiers import PATIENT_TYPES, cx_to_identifier, dln_to_identifier, home_authority, kind_of
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
+from mappings.hl7v2.segments.msh import ABSENT, participant
+from mappings.hl7v2.site import replaceable
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 from mappings.systems import V2_TABLE
@@ -49,39 +55,39 @@ MAPPED = {
     15: "Patient.communication.language",
     16: "Patient.maritalStatus",
     17: "Patient.extension(patient-religion)",
-    18: "Encounter.identifier",
+    18: "Account.identifier | Encounter.identifier",
     19: "Patient.identifier",
+    20: "Patient.identifier",
     21: "RelatedPerson.identifier",
     22: "Patient.extension(vn-ext-ethnicity)",
     23: "Patient.extension(patient-birthPlace)",
     24: "Patient.multipleBirth",
     25: "Patient.multipleBirth",
-    26: "Patient.extension(patient-nationality)",
+    26: "Patient.extension(patient-citizenship)",
     28: "Patient.extension(patient-nationality)",
     29: "Patient.deceased",
     30: "Patient.deceased",
+    33: "Provenance.occurred",
+    34: "Provenance.agent.who",
+    35: "Patient.extension(patient-animal)",
+    36: "Patient.extension(patient-animal)",
+    39: "Patient.extension(patient-citizenship)",
     40: "Patient.telecom",
 }
 IGNORED = {
     1: SEQUENCE,
     10: "race is not recorded in Vietnam; the ethnic group is PID-22",
-    18: "account number; names the visit only when PV1-19 is empty",
-    20: "driving licence; not needed to identify a patient",
-    27: "military status; not part of the clinical record",
-    31: "identity unknown; the numbers of PID-3 show what is known",
+    27: "military status; FHIR R4 has no element for it",
+    31: "identity unknown; FHIR R4 has no element, the numbers of PID-3 show what is known",
     32: "reliability of the identity; weighed by the person index from the numbers themselves",
-    33: "time of the last change at the sender; kept in the ledger",
-    34: "place of the last change at the sender; kept in the ledger",
-    35: "for animals",
-    36: "for animals",
-    37: "for animals",
-    38: "for animals",
-    39: "tribal citizenship; not recorded in Vietnam",
+    37: "strain of an animal; FHIR R4 has no element for it",
+    38: "production class of an animal; FHIR R4 has no element for it",
 }
 
 _CORE = "http://hl7.org/fhir/StructureDefinition"
 
 
+@replaceable
 def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
     """Make the Patient.
 
@@ -91,7 +97,8 @@ def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
     identifiers, patient_id = patient_identifiers(pid, draft)
     extensions = [
         _ethnicity(pid, draft),
-        _nationality(pid, draft),
+        *_nations("patient-nationality", pid[28].repetitions, draft),
+        *_nations("patient-citizenship", [*pid[26].repetitions, *pid[39].repetitions], draft),
         _extension(
             "patient-religion",
             "valueCodeableConcept",
@@ -99,6 +106,7 @@ def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
         ),
         _extension("patient-birthPlace", "valueAddress", compact({"text": words(pid[23].whole)})),
         _mother(pid),
+        _animal(pid, draft),
     ]
     died_at = draft.moment(pid, 29)
     birth = draft.day(pid, 7)
@@ -107,7 +115,7 @@ def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
         "id": patient_id,
         "extension": [extension for extension in extensions if extension],
         "identifier": identifiers,
-        "name": [*_names(pid[5], draft), *_names(pid[9], draft)],
+        "name": [*names(pid[5], draft), *names(pid[9], draft)],
         "telecom": telecoms(pid, ((13, "home"), (14, "work"), (40, "")), draft),
         "gender": gender(pid, 8, draft),
         "birthDate": birth,
@@ -121,11 +129,7 @@ def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
         if identifier["system"] == context.systems.cccd:
             for code, _, detail in doubts(identifier["value"], patient["gender"], birth):
                 draft.notice(code, pid.where(3), detail)
-    district = words(pid[12].text)
-    if district and patient["address"]:
-        patient["address"][0].setdefault("district", district)
-    elif district:
-        patient["address"] = [{"text": district, "district": district}]
+    _district(pid, patient["address"])
     dead = codes.table("v2-0136").target(code_of(pid[30].text))
     if dead and not died_at:
         patient["deceasedBoolean"] = dead == "true"
@@ -133,6 +137,7 @@ def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
     return compact(patient)
 
 
+@replaceable
 def pid_to_mother(pid: Segment, draft: Draft) -> Resource | None:
     """Make the RelatedPerson whose numbers PID-21 gives: the mother of a newborn."""
     context = draft.context
@@ -148,6 +153,31 @@ def pid_to_mother(pid: Segment, draft: Draft) -> Resource | None:
             "identifier": numbers,
             "patient": {"reference": draft.patient},
             "relationship": [{"coding": [row.coding()]}] if row else [],
+        }
+    )
+
+
+@replaceable
+def pid_to_provenance(pid: Segment, patient: str, draft: Draft) -> Resource | None:
+    """Make the Provenance of the Patient: where PID-34 says it was changed last, and when (PID-33); nothing without PID-34."""
+    agent = hd_to_reference(pid[34], draft)
+    if agent is None:
+        if pid.peek(33):
+            pid.ignore(33, "time of the last change, without who changed it")
+        return None
+    recorded = draft.sent_at if "T" in draft.sent_at else ""
+    return compact(
+        {
+            "resourceType": "Provenance",
+            "id": resource_id(
+                "Provenance", f"{draft.context.systems.own}/sid/message", f"{draft.message_key}|{patient}"
+            ),
+            "target": [{"reference": patient}],
+            "occurredDateTime": draft.moment(pid, 33),
+            "recorded": recorded,
+            "_recorded": {} if recorded else ABSENT,
+            "activity": concept("UPDATE", "http://terminology.hl7.org/CodeSystem/v3-DataOperation", "revise"),
+            "agent": [{"type": participant("performer", "Performer"), "who": agent}],
         }
     )
 
@@ -177,19 +207,26 @@ def patient_identifiers(pid: Segment, draft: Draft) -> tuple[list[Element], str]
         found.append(identifier)
         if not own and identifier["system"] == local:
             own = identifier["value"]
+    licence = dln_to_identifier(pid[20], draft.context)
+    if licence:
+        found.append(licence)
     social = words(pid[19].text)
     if social and classify(social) is not Kind.PLACEHOLDER and all(f["value"] != social for f in found):
-        found.append(_social(social, draft))
+        found.append(social_number(social, draft))
     if own:
         return found, resource_id("Patient", local, own)
     return found, resource_id("Patient", found[0]["system"], found[0]["value"])
 
 
-def _social(number: str, draft: Draft) -> Element:
+def social_number(number: str, draft: Draft) -> Element:
+    """Make an Identifier of a social security number: in Vietnam BHXH, or the personal number."""
     systems = draft.context.systems
     system = {Kind.BHXH: systems.bhxh, Kind.CCCD: systems.cccd, Kind.CMND: systems.cmnd}.get(classify(number))
-    kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "SS"}]}
-    return {"type": kind, "system": system or systems.local(draft.context.facility, "social"), "value": number}
+    return {
+        "type": identifier_type("SS"),
+        "system": system or systems.local(draft.context.facility, "social"),
+        "value": number,
+    }
 
 
 def gender(segment: Segment, n: int, draft: Draft) -> str:
@@ -221,9 +258,9 @@ def addresses(segment: Segment, n: int, draft: Draft) -> list[Element]:
     return [address for address in found if address]
 
 
-def _names(field: er7.Field, draft: Draft) -> list[Element]:
-    found = (xpn_to_human_name(xpn, draft.context) for xpn in field.repetitions)
-    return [name for name in found if name]
+def names(field: er7.Field, draft: Draft) -> list[Element]:
+    """Take the names of a field; what somebody is called by is a name of its own."""
+    return [name for xpn in field.repetitions for name in xpn_to_human_names(xpn, draft.context)]
 
 
 def _extension(name: str, value: str, content: Element | None) -> Element | None:
@@ -261,22 +298,38 @@ def _ethnicity(pid: Segment, draft: Draft) -> Element | None:
     return None
 
 
-def _nationality(pid: Segment, draft: Draft) -> Element | None:
-    """Take PID-28, else PID-26."""
-    for n in (28, 26):
-        for cwe in pid[n].repetitions:
-            found = cwe_to_codeable_concept(cwe, draft.context, system="urn:iso:std:iso:3166")
-            if found:
-                if n == 28 and pid.peek(26):
-                    pid.ignore(26, "citizenship; PID-28 names the nationality")
-                inner = {"url": "code", "valueCodeableConcept": found}
-                return {"url": f"{_CORE}/patient-nationality", "extension": [inner]}
-    return None
+def _nations(name: str, countries: Sequence[Components], draft: Draft) -> list[Element]:
+    found = (cwe_to_codeable_concept(cwe, draft.context, system="urn:iso:std:iso:3166") for cwe in countries)
+    return [
+        {"url": f"{_CORE}/{name}", "extension": [{"url": "code", "valueCodeableConcept": nation}]}
+        for nation in found
+        if nation
+    ]
+
+
+def _animal(pid: Segment, draft: Draft) -> Element | None:
+    species = cwe_to_codeable_concept(pid[35], draft.context)
+    if species is None:
+        return None
+    inner = [{"url": "species", "valueCodeableConcept": species}]
+    breed = cwe_to_codeable_concept(pid[36], draft.context)
+    if breed:
+        inner.append({"url": "breed", "valueCodeableConcept": breed})
+    return {"url": f"{_CORE}/patient-animal", "extension": inner}
 
 
 def _language(pid: Segment, draft: Draft) -> list[Element]:
     found = cwe_to_codeable_concept(pid[15], draft.context, system="urn:ietf:bcp:47")
     return [{"language": found}] if found else []
+
+
+def _district(pid: Segment, found: list[Element]) -> None:
+    """Take PID-12 into the only address when that has no district of its own; else it is an address by itself."""
+    district = words(pid[12].text)
+    if district and len(found) == 1 and "district" not in found[0]:
+        found[0]["district"] = district
+    elif district and all(district != one.get("district") for one in found):
+        found.append({"text": district, "district": district})
 
 
 def _birth_time(pid: Segment, birth: str, patient: dict[str, Any], draft: Draft) -> None:

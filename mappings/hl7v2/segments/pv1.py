@@ -8,16 +8,28 @@ from __future__ import annotations
 from typing import Any
 
 from mappings import codes
+from mappings.fhir import vocabulary
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import pl_to_location, practitioners, reference, this_facility
-from mappings.hl7v2.datatypes import Element, code_of, compact, concept, cwe_to_codeable_concept, period, words
-from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.datatypes import (
+    Element,
+    code_of,
+    compact,
+    concept,
+    cwe_to_codeable_concept,
+    period,
+    v2_coding,
+    words,
+)
+from mappings.hl7v2.draft import Draft, datetime_of
+from mappings.hl7v2.events import ASSIGNED, PLACES, Effect, effect_of
 from mappings.hl7v2.identifiers import cx_to_identifier
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING, SEQUENCE
+from mappings.hl7v2.site import replaceable
 from mappings.ids import resource_id
 from mappings.outcome import Resource
-from mappings.systems import V2_TABLE
+from mappings.systems import V2_TABLE, V3_ACT_CODE
 
 MAPPED = {
     2: "Encounter.class",
@@ -35,28 +47,29 @@ MAPPED = {
     15: "Encounter.hospitalization.specialArrangement",
     16: "Encounter.hospitalization.specialCourtesy",
     17: "Encounter.participant.individual",
+    18: "Encounter.type",
     19: "Encounter.identifier",
+    20: "Coverage.type",
     36: "Encounter.hospitalization.dischargeDisposition",
     37: "Encounter.hospitalization.destination",
     38: "Encounter.hospitalization.dietPreference",
+    40: "Location.operationalStatus",
     42: "Encounter.location.location",
+    43: "Encounter.location.location",
     44: "Encounter.period.start",
     45: "Encounter.period.end",
     50: "Encounter.identifier",
     52: "Encounter.participant.individual",
+    53: "Encounter.episodeOfCare.display",
+    54: "EpisodeOfCare.identifier",
 }
 IGNORED = {
     1: SEQUENCE,
     12: "pre-admission test indicator; no use outside the sender",
-    18: "patient type of the sender; user-defined and without values in the standard",
     39: "servicing facility; the facility of the channel is used",
-    40: "bed status; bed management",
     41: "account status; billing",
-    43: "prior temporary location; earlier messages told it",
     51: "visit indicator; the visit number is PV1-19",
-    53: "episode description; no episode of care is kept",
-    54: "episode number; no episode of care is kept",
-} | dict.fromkeys((*range(20, 36), *range(46, 50)), BILLING)
+} | dict.fromkeys((*range(21, 36), *range(46, 50)), BILLING)
 
 _PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 # field, participation code, its display
@@ -67,16 +80,20 @@ _PEOPLE = (
     (17, "ADM", "admitter"),
     (52, "PART", "Participation"),
 )
-# field, Encounter.location.status
-_PLACES = ((3, "active"), (6, "completed"), (11, "active"), (42, "reserved"))
 
 
+@replaceable
 def pv1_to_encounter(pv1: Segment, draft: Draft, pid: Segment) -> Resource | None:
     """Make the Encounter; nothing when the message only says that it is about no visit (`PV1||N`).
 
-    Known by PV1-19, else PID-18, else the patient and PV1-44; without any of these by the message itself.
+    Known by PV1-19, else PID-18, else the patient and PV1-44; without any of these by the message itself. What the message
+    does not know of the visit's state is assumed.
     """
     context = draft.context
+    effect = effect_of(draft.trigger)
+    for name, n in effect.undone:
+        if name == "PV1":
+            pv1.withhold(n, UNDONE)
     admitted_at = draft.moment(pv1, 44)
     number = cx_to_identifier(pv1[19], context, of="visit")
     if number is None and pid.peek(18):
@@ -86,26 +103,50 @@ def pv1_to_encounter(pv1: Segment, draft: Draft, pid: Segment) -> Resource | Non
         pv1.ignore(2, "the message is about no visit")
         return None
     left_at = draft.moment(pv1, 45)
-    if draft.event == "A13" and left_at:
-        pv1.ignore(45, "the discharge is cancelled")
-        left_at = ""
-    status = _status(pv1, draft, bool(left_at))
+    status, known = _status(pv1, draft, admitted_at, bool(left_at))
+    code = _class(pv1, draft)
+    moment = event_moment(draft) if effect.moved else ""
+    identity = _id(pv1, draft, number, admitted_at)
+    unsaid = [name for name, said in (("status", known), ("class", bool(pv1.peek(2)))) if not said]
+    if unsaid:
+        draft.assume(f"Encounter/{identity}", *unsaid)
     encounter: dict[str, Any] = {
         "resourceType": "Encounter",
-        "id": _id(pv1, draft, number, admitted_at),
+        "id": identity,
         "identifier": _identifiers(pv1, draft, number),
         "status": status,
-        "class": _class(pv1, draft),
-        "type": _list(cwe_to_codeable_concept(pv1[4], context, "v2-0007")),
+        "class": code,
+        "classHistory": _class_history(effect, code, moment),
+        "type": [
+            found
+            for found in (
+                cwe_to_codeable_concept(pv1[4], context, "v2-0007"),
+                cwe_to_codeable_concept(pv1[18], context, system=f"{V2_TABLE}0018"),
+            )
+            if found
+        ],
         "serviceType": cwe_to_codeable_concept(pv1[10], context, system=f"{V2_TABLE}0069"),
         "subject": reference(draft.patient),
+        "episodeOfCare": _episode(pv1, draft),
         "participant": _participants(pv1, draft),
         "period": period(admitted_at, left_at),
+        "account": [reference(draft.account)] if draft.account else [],
         "hospitalization": _hospitalization(pv1, draft),
-        "location": _locations(pv1, draft, status),
+        "location": _locations(pv1, draft, status, effect, moment),
         "serviceProvider": this_facility(draft),
     }
     return compact(encounter)
+
+
+UNDONE = "named only because the event takes it back"
+
+
+def event_moment(draft: Draft) -> str:
+    """Give when the event happened: EVN-6, else EVN-2; `""` when neither tells."""
+    evn = draft.reader.first("EVN")
+    if evn is None:
+        return ""
+    return datetime_of(evn.peek(6).text, draft.context) or datetime_of(evn.peek(2).text, draft.context)
 
 
 def _id(pv1: Segment, draft: Draft, number: Element | None, admitted_at: str) -> str:
@@ -126,21 +167,36 @@ def _identifiers(pv1: Segment, draft: Draft, number: Element | None) -> list[Ele
     return found
 
 
-def _status(pv1: Segment, draft: Draft, left: bool) -> str:
-    """Tell the status from the event; where the event says nothing from PV1-45 and the class, in an ADT message.
+def _status(pv1: Segment, draft: Draft, came_at: str, left: bool) -> tuple[str, bool]:
+    """Tell the status, and whether the message knows it: from the event, else from PV1-45, else a guess from the class.
 
-    A result or an appointment knows nothing about the visit's state: `unknown`, unless PV1-45 says it is over.
+    Somebody registered (A04) whose visit began is there. A result or an appointment knows nothing about the visit's state.
     """
-    said = codes.table("v2-0003-encounter").target(draft.event) if draft.trigger.startswith("ADT^") else ""
-    if said and not (said == "in-progress" and left and draft.event != "A13"):
-        if said == "in-progress" and code_of(pv1.peek(2).text) == "P":
-            return "planned"
-        return said
-    if left:
-        return "finished"
-    if draft.trigger.startswith("ADT^"):
-        return codes.table("v2-0004-status").target(code_of(pv1.peek(2).text)) or "in-progress"
-    return "unknown"
+    adt = draft.trigger.startswith("ADT^")
+    said = codes.table("v2-0003-encounter").target(draft.event) if adt else ""
+    if left and said in ("", "in-progress", "planned"):
+        return "finished", True
+    if said == "planned" and draft.event == "A04" and came_at and _not_after(came_at, draft.sent_at):
+        said = "in-progress"
+    if said:
+        return "planned" if said == "in-progress" and code_of(pv1.peek(2).text) == "P" else said, True
+    if adt:
+        return codes.table("v2-0004-status").target(code_of(pv1.peek(2).text)) or "in-progress", False
+    return "unknown", False
+
+
+def _not_after(moment: str, other: str) -> bool:
+    """Compare two dateTimes as far as both are told."""
+    told = min(len(moment), len(other), len("2026-11-03T08:00"))
+    return moment[:told] <= other[:told]
+
+
+def _class_history(effect: Effect, code: Element, moment: str) -> list[Element]:
+    """Tell since when the visit has the class, and which one it had before, when the event changes it."""
+    if not effect.was or not moment:
+        return []
+    before = concept(effect.was, V3_ACT_CODE, (vocabulary.members(V3_ACT_CODE) or {}).get(effect.was, ""))["coding"][0]
+    return [{"class": before, "period": {"end": moment}}, {"class": code, "period": {"start": moment}}]
 
 
 def _class(pv1: Segment, draft: Draft) -> Element:
@@ -166,18 +222,73 @@ def _participants(pv1: Segment, draft: Draft) -> list[Element]:
     return found
 
 
-def _locations(pv1: Segment, draft: Draft, status: str) -> list[Element]:
+def _locations(pv1: Segment, draft: Draft, status: str, effect: Effect, moment: str) -> list[Element]:
+    """Take the places with what the event says of each; a bed's own status (PV1-40) is kept with the bed or room."""
     found: list[Element] = []
-    for n, state in _PLACES:
+    for n, usual in PLACES.items():
         place = pl_to_location(pv1[n], draft)
+        if n == ASSIGNED:
+            _bed(pv1, draft, place)
+        state = effect.places.get(n, usual)
         if place is None or any(place == entry["location"] for entry in found):
             continue
-        if state == "active" and status in ("finished", "cancelled"):
+        if state == "active" and status == "finished":
             state = "completed"
         elif state == "active" and status == "planned":
             state = "planned"
-        found.append({"location": place, "status": state})
+        if not state:
+            pv1.ignore(n, UNDONE)
+            continue
+        since = {"active": {"start": moment}, "completed": {"end": moment}}.get(state, {}) if moment else {}
+        found.append(compact({"location": place, "status": state, "period": since}))
     return found
+
+
+def _bed(pv1: Segment, draft: Draft, place: Element | None) -> None:
+    status = v2_coding("0116", code_of(pv1[40].c(1)).upper()) if pv1.peek(40) else None
+    if place and status and (pv1.peek(3).c(2) or pv1.peek(3).c(3)):
+        draft.get(place["reference"])["operationalStatus"] = status
+    elif pv1.peek(40):
+        pv1.give_back(40)
+
+
+def _episode(pv1: Segment, draft: Draft) -> list[Element]:
+    """Refer to the EpisodeOfCare of PV1-54 under the words of PV1-53."""
+    number = cx_to_identifier(pv1[54], draft.context, of="episode")
+    if number is None:
+        if pv1.peek(53):
+            pv1.ignore(53, "words about an episode without a number; there is nothing to refer to")
+        return []
+    target = draft.add(
+        {
+            "resourceType": "EpisodeOfCare",
+            "id": resource_id("EpisodeOfCare", number["system"], number["value"]),
+            "identifier": [number],
+            "status": "active",
+            "patient": reference(draft.patient),
+        },
+        pv1,
+    )
+    draft.assume(target, "status")
+    return [reference(target, words(pv1[53].whole))]
+
+
+@replaceable
+def pv1_to_coverage(pv1: Segment, draft: Draft) -> Resource | None:
+    """Make the Coverage of a financial class (PV1-20) that no IN1 tells more about."""
+    kind = cwe_to_codeable_concept(pv1[20], draft.context, system=f"{V2_TABLE}0064")
+    if kind is None:
+        return None
+    shown = kind.get("text") or kind["coding"][0].get("display") or kind["coding"][0]["code"]
+    key = f"{draft.patient}|{code_of(pv1.peek(20).c(1))}"
+    return {
+        "resourceType": "Coverage",
+        "id": resource_id("Coverage", draft.context.systems.local(draft.context.facility, "financial-class"), key),
+        "status": "active",
+        "type": kind,
+        "beneficiary": reference(draft.patient),
+        "payor": [{"display": shown}],
+    }
 
 
 def _hospitalization(pv1: Segment, draft: Draft) -> Element:

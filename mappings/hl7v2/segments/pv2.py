@@ -8,6 +8,7 @@ from __future__ import annotations
 from mappings.hl7v2.actors import pl_to_location, practitioners
 from mappings.hl7v2.datatypes import (
     Element,
+    code_of,
     concept,
     cwe_to_codeable_concept,
     cwe_to_coding,
@@ -16,11 +17,26 @@ from mappings.hl7v2.datatypes import (
     words,
 )
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.events import PLANNED_END, PLANNED_START, effect_of
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING
+from mappings.hl7v2.segments.pv1 import UNDONE
+from mappings.hl7v2.site import replaceable
 from mappings.outcome import Resource
 from mappings.systems import UCUM, V2_TABLE
 
+MAPPED = {
+    1: "Encounter.location.location",
+    3: "Encounter.reasonCode",
+    8: "Encounter.extension(extension-Encounter.plannedStartDate)",
+    9: "Encounter.extension(extension-Encounter.plannedEndDate)",
+    11: "Encounter.length",
+    12: "Encounter.reasonCode",
+    13: "Encounter.participant.individual",
+    22: "Encounter.meta.security",
+    25: "Encounter.priority",
+    38: "Encounter.extension(encounter-modeOfArrival)",
+}
 IGNORED = {
     2: "accommodation; bed management",
     4: "reason of the transfer inside the hospital; bed management",
@@ -35,7 +51,6 @@ IGNORED = {
     18: "special programme; no use outside the sender",
     19: "retention; bookkeeping of the sender",
     21: "publicity of the visit; handled by access rights",
-    22: "protection of the visit; handled by access rights",
     23: "clinic of the visit; PV1-3 and PV1-10 name it",
     24: "patient status; user-defined without values in the standard",
     26: "earlier treatment; has its own messages",
@@ -61,10 +76,15 @@ IGNORED = {
     50: "advance directive; no Vietnamese paper carries it",
 } | dict.fromkeys((20, 30, 32), BILLING)
 
-_PLANNED = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Encounter"
+_RESTRICTED = {
+    "system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality",
+    "code": "R",
+    "display": "restricted",
+}
 _PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 
 
+@replaceable
 def pv2_to_encounter(pv2: Segment, encounter: Resource, draft: Draft) -> None:
     """Add reason, planned times, length, priority and referrers to the Encounter."""
     context = draft.context
@@ -79,10 +99,13 @@ def pv2_to_encounter(pv2: Segment, encounter: Resource, draft: Draft) -> None:
     if priority:
         encounter["priority"] = priority
     extensions: list[Element] = []
-    for n, name in ((8, "plannedStartDate"), (9, "plannedEndDate")):
+    for name, n in effect_of(draft.trigger).undone:
+        if name == "PV2":
+            pv2.withhold(n, UNDONE)
+    for n, url in ((8, PLANNED_START), (9, PLANNED_END)):
         moment = draft.moment(pv2, n)
         if moment:
-            extensions.append({"url": f"{_PLANNED}.{name}", "valueDateTime": moment})
+            extensions.append({"url": url, "valueDateTime": moment})
     arrival = cwe_to_coding(pv2[38], context, system=f"{V2_TABLE}0430")
     if arrival:
         extensions.append(
@@ -90,6 +113,11 @@ def pv2_to_encounter(pv2: Segment, encounter: Resource, draft: Draft) -> None:
         )
     if extensions:
         encounter["extension"] = extensions
+    protected = code_of(pv2[22].text).upper()
+    if protected == "Y":
+        encounter["meta"] = {"security": [_RESTRICTED]}
+    elif protected:
+        pv2.ignore(22, "the visit needs no protection")
     days = nm_to_decimal(pv2[11].text)
     if days is not None:
         encounter["length"] = quantity(days, {"unit": "d", "system": UCUM, "code": "d"})

@@ -1,0 +1,193 @@
+"""Who takes part in what, as ROL and PRT say it of the thing they follow: a person, a visit, a procedure, a result.
+
+Standard: HL7 v2.5.1 §15.4.7 (ROL); v2.8 §7.4.4 (PRT)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mappings.hl7v2.actors import reference
+from mappings.hl7v2.datatypes import Components, Element, code_of, compact, words, xad_to_address
+from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.reader import Segment
+from mappings.ids import resource_id
+from mappings.outcome import Resource
+
+_PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+# role in HL7 tables 0443 and 0912: code and display in v3-ParticipationType
+_TYPES = {
+    "AD": ("ADM", "admitter"),
+    "AT": ("ATND", "attender"),
+    "CP": ("CON", "consultant"),
+    "RP": ("REF", "referrer"),
+}
+PRIMARY_CARE = frozenset({"PP", "FHCP"})
+
+
+@dataclass
+class Participation:
+    """One ROL or PRT."""
+
+    code: str
+    """Role in capitals: `AT`, `PP` …"""
+    role: Element | None
+    removed: bool = False
+    """The sender takes the participation back (action D)."""
+    people: list[Element] = field(default_factory=list)
+    identifier: Element | None = None
+    kind: Element | None = None
+    """Type of provider."""
+    organization: Element | None = None
+    location: Element | None = None
+    device: Element | None = None
+    period: Element = field(default_factory=dict)
+    telecom: list[Element] = field(default_factory=list)
+    numbers: list[Element] = field(default_factory=list)
+
+    def actors(self, draft: Draft) -> list[Element]:
+        """Refer to who takes part: people, in a PractitionerRole where more than a name is told; else organisation, device."""
+        detailed = any((self.identifier, self.kind, self.organization, self.location, self.telecom, self.numbers))
+        if self.people:
+            return [self._role(person, draft) if detailed else person for person in self.people]
+        return [one for one in (self.organization, self.device) if one]
+
+    def _role(self, person: Element | None, draft: Draft) -> Element:
+        organization = self.organization or {}
+        who = person["reference"] if person else ""
+        key = f"{who}|{organization.get('reference', '')}|{self.code}"
+        system = draft.context.systems.staff
+        if self.identifier:
+            system, key = self.identifier["system"], self.identifier["value"]
+        target = draft.add(
+            compact(
+                {
+                    "resourceType": "PractitionerRole",
+                    "id": resource_id("PractitionerRole", system, key),
+                    "identifier": [*([self.identifier] if self.identifier else []), *self.numbers],
+                    "period": self.period,
+                    "practitioner": person,
+                    "organization": self.organization,
+                    "code": [self.role] if self.role else [],
+                    "specialty": [self.kind] if self.kind else [],
+                    "location": [self.location] if self.location else [],
+                    "telecom": self.telecom,
+                }
+            )
+        )
+        return reference(target, (person or {}).get("display", ""))
+
+
+def followers(
+    segments: Sequence[Segment], heads: frozenset[str], names: frozenset[str]
+) -> Iterator[tuple[Segment, Segment]]:
+    """Give each segment of `names` that follows one of `heads`, with the head before it."""
+    head: Segment | None = None
+    for segment in segments:
+        if segment.name in heads:
+            head = segment
+        elif segment.name in names:
+            if head is not None:
+                yield head, segment
+        elif segment.name not in _BESIDE:
+            head = None
+
+
+_BESIDE = frozenset({"ROL", "PRT", "ARV", "NTE", "OH1", "OH2", "OH3", "OH4", "PV2", "PD1", "IN2", "IN3"})
+"""Segments that do not end the group of what stands before them."""
+
+
+def add_address(draft: Draft, people: Sequence[Element], addresses: Sequence[Components]) -> None:
+    """Keep the addresses of a person with the Practitioner."""
+    found = [one for xad in addresses if (one := xad_to_address(xad, draft.context))]
+    for person in people:
+        present = draft.get(person["reference"]).setdefault("address", [])
+        present += [one for one in found if one not in present]
+        if not present:
+            draft.get(person["reference"]).pop("address")
+
+
+def to_patient(part: Participation, patient: Resource, draft: Draft) -> None:
+    """Keep primary care with the Patient, anybody else in the CareTeam of the person."""
+    if part.code in PRIMARY_CARE:
+        if part.removed:
+            return
+        present = patient.setdefault("generalPractitioner", [])
+        present += [one for one in part.actors(draft) if one not in present]
+        if not present:
+            del patient["generalPractitioner"]
+    else:
+        to_care_team(part, draft, draft.patient)
+
+
+def to_encounter(part: Participation, encounter: Resource, draft: Draft) -> None:
+    """Keep people as participants of the visit; organisations and devices in its CareTeam."""
+    if not part.people:
+        to_care_team(part, draft, draft.patient, draft.encounter)
+        return
+    present = encounter.setdefault("participant", [])
+    for actor in part.actors(draft):
+        kind = part.role
+        row = _TYPES.get(part.code)
+        if kind and row:
+            coding = {"system": _PARTICIPATION, "code": row[0], "display": row[1]}
+            kind = {**kind, "coding": [coding, *kind.get("coding", [])]}
+        entry = compact({"type": [kind] if kind else [], "individual": actor, "period": part.period})
+        if part.removed:
+            encounter["participant"] = present = [one for one in present if one["individual"] != actor]
+        elif entry not in present:
+            present.append(entry)
+    if not present:
+        encounter.pop("participant", None)
+
+
+def to_care_team(part: Participation, draft: Draft, patient: str, encounter: str = "") -> None:
+    """Keep a participation in the CareTeam of the person, or of a visit."""
+    members = part.people or [one for one in (part.organization,) if one]
+    if not members or part.removed:
+        return
+    system = draft.context.systems.local(draft.context.facility, "care-team")
+    target = draft.add(
+        compact(
+            {
+                "resourceType": "CareTeam",
+                "id": resource_id("CareTeam", system, encounter or patient),
+                "status": "active",
+                "subject": reference(patient),
+                "encounter": reference(encounter) if encounter else {},
+            }
+        )
+    )
+    present = draft.get(target).setdefault("participant", [])
+    for member in members:
+        entry = compact(
+            {
+                "role": [one for one in (part.role, part.kind) if one],
+                "member": member,
+                "onBehalfOf": part.organization if part.people else {},
+                "period": part.period,
+            }
+        )
+        if entry not in present:
+            present.append(entry)
+
+
+def to_performers(part: Participation, resource: dict[str, Any], draft: Draft) -> None:
+    """Keep people as performers of a Procedure, each in the role told, for the organisation told."""
+    if part.removed:
+        return
+    present = resource.setdefault("performer", [])
+    for member in part.people or [one for one in (part.organization, part.device) if one]:
+        behalf = part.organization if part.people else None
+        entry = compact({"function": part.role, "actor": member, "onBehalfOf": behalf})
+        if entry not in present:
+            present.append(entry)
+    if not present:
+        del resource["performer"]
+
+
+def role_code(cwe: Components) -> str:
+    """Give the code of a role in capitals."""
+    return code_of(cwe.c(1)).upper() or words(cwe.c(2)).upper()
