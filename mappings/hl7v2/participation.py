@@ -47,17 +47,26 @@ class Participation:
     telecom: list[Element] = field(default_factory=list)
     numbers: list[Element] = field(default_factory=list)
 
-    def actors(self, draft: Draft) -> list[Element]:
-        """Refer to who takes part: people, in a PractitionerRole where more than a name is told; else organisation, device."""
-        detailed = any((self.identifier, self.kind, self.organization, self.location, self.telecom, self.numbers))
+    def actors(self, draft: Draft, behalf: bool = False) -> list[Element]:
+        """Refer to who takes part: people, in a PractitionerRole where more than a name is told; else organisation, device.
+
+        `behalf`: the organisation can be told beside the person, and alone needs no PractitionerRole.
+        """
+        detailed = any((self.identifier, self.kind, self.location, self.telecom, self.numbers))
         if self.people:
-            return [self._role(person, draft) if detailed else person for person in self.people]
+            named = not detailed and (behalf or not self.organization)
+            return [
+                person if named or "reference" not in person else self._role(person, draft) for person in self.people
+            ]
         return [one for one in (self.organization, self.device) if one]
 
-    def _role(self, person: Element | None, draft: Draft) -> Element:
+    def behalf(self, actor: Element) -> Element | None:
+        """Give the organisation a person acts for, where it is not in the PractitionerRole."""
+        return self.organization if actor.get("reference", "").startswith("Practitioner/") else None
+
+    def _role(self, person: Element, draft: Draft) -> Element:
         organization = self.organization or {}
-        who = person["reference"] if person else ""
-        key = f"{who}|{organization.get('reference', '')}|{self.code}"
+        key = f"{person['reference']}|{organization.get('reference', '')}|{self.code}"
         system = draft.context.systems.staff
         if self.identifier:
             system, key = self.identifier["system"], self.identifier["value"]
@@ -77,7 +86,7 @@ class Participation:
                 }
             )
         )
-        return reference(target, (person or {}).get("display", ""))
+        return reference(target, person.get("display", ""))
 
 
 def followers(
@@ -145,8 +154,10 @@ def to_encounter(part: Participation, encounter: Resource, draft: Draft) -> None
 
 def to_care_team(part: Participation, draft: Draft, patient: str, encounter: str = "") -> None:
     """Keep a participation in the CareTeam of the person, or of a visit."""
-    members = part.people or [one for one in (part.organization,) if one]
-    if not members or part.removed:
+    members = [] if part.removed else part.actors(draft, behalf=True)
+    if not part.people:
+        members = [one for one in members if one == part.organization]
+    if not members:
         return
     system = draft.context.systems.local(draft.context.facility, "care-team")
     target = draft.add(
@@ -166,7 +177,7 @@ def to_care_team(part: Participation, draft: Draft, patient: str, encounter: str
             {
                 "role": [one for one in (part.role, part.kind) if one],
                 "member": member,
-                "onBehalfOf": part.organization if part.people else {},
+                "onBehalfOf": part.behalf(member),
                 "period": part.period,
             }
         )
@@ -179,9 +190,8 @@ def to_performers(part: Participation, resource: dict[str, Any], draft: Draft) -
     if part.removed:
         return
     present = resource.setdefault("performer", [])
-    for member in part.people or [one for one in (part.organization, part.device) if one]:
-        behalf = part.organization if part.people else None
-        entry = compact({"function": part.role, "actor": member, "onBehalfOf": behalf})
+    for member in part.actors(draft, behalf=True):
+        entry = compact({"function": part.role, "actor": member, "onBehalfOf": part.behalf(member)})
         if entry not in present:
             present.append(entry)
     if not present:

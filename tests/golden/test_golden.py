@@ -37,6 +37,7 @@ def written(outcome: Outcome) -> str:
         "encounter": outcome.encounter_id,
         "identity": [asdict(change) for change in outcome.identity],
         "cleared": outcome.cleared,
+        **({"assumed": outcome.assumed} if outcome.assumed else {}),
         "resources": sorted(outcome.resources, key=lambda r: (r["resourceType"], r["id"])),
         "about": outcome.about,
         "coverage": asdict(outcome.coverage),

@@ -109,6 +109,8 @@ def _parent(dg1: Segment, draft: Draft) -> list[Element]:
     """Take the diagnosis this one is due to, by its number; a reference when the message holds it."""
     parent = ei_to_identifier(dg1[22], draft.context, "diagnosis")
     if parent is None:
+        if dg1.peek(22):
+            dg1.give_back(22)
         return []
     target = f"Condition/{resource_id('Condition', parent['system'], parent['value'])}"
     where = reference(target) if draft.has(target) else {"identifier": parent}

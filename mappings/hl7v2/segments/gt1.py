@@ -45,6 +45,9 @@ def gt1_to_guarantor(gt1: Segment, draft: Draft) -> Element | None:
     told = names(gt1[3], draft)
     place = None if told else xon_to_organization(gt1[21], draft, address=gt1[5], telecom=gt1[6] or gt1[7])
     if relation == "SEL":
+        for n in (21, 45, 46):
+            if gt1.peek(n):
+                gt1.ignore(n, _PATIENT_KNOWN)
         party: Element | None = reference(draft.patient)
         for n in (2, 3, 5, 6, 7, 8, 9, 12, 36):
             if gt1.peek(n):
@@ -54,6 +57,9 @@ def gt1_to_guarantor(gt1: Segment, draft: Draft) -> Element | None:
         _contact(gt1, draft, place)
     elif told:
         party = _person(gt1, draft, told)
+        for n in (21, 45, 46):
+            if gt1.peek(n):
+                gt1.ignore(n, "organisation and contact person; the guarantor is a person")
     else:
         return None
     held = codes.table("v2-0136").target(code_of(gt1[22].text))

@@ -129,6 +129,9 @@ def _insurer(in1: Segment, draft: Draft) -> Element | None:
     number = words(in1[3].c(1))
     name = words(in1[4].c(1))
     if not name and not number:
+        for n in (5, 6, 7):
+            if in1.peek(n):
+                in1.ignore(n, "about an insurer that no field names")
         return None
     found = organization(draft, name, number, address=in1[5])
     if found and (in1.peek(6) or in1.peek(7)):
@@ -175,6 +178,9 @@ def _subscriber(in1: Segment, relationship: Element | None, insured: list[Elemen
                 in1.ignore(n, "the insured is the patient; PID tells")
         return reference(draft.patient)
     if not insured:
+        for n in (18, 19, 43):
+            if in1.peek(n):
+                in1.ignore(n, "about an insured person that IN1-16 does not name")
         return {}
     context = draft.context
     system = context.systems.local(context.facility, "insured")

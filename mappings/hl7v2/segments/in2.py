@@ -34,6 +34,7 @@ MAPPED = {
 }
 IGNORED = dict.fromkeys((n for n in range(1, 73) if n not in MAPPED), BILLING)
 
+_OF_THE_INSURED = (1, 2, 34, 63, 64)
 # field, what kind of number it is
 _NUMBERS = ((6, "medicare"), (8, "medicaid"), (10, "military-insurance"), (61, "member"))
 
@@ -72,6 +73,8 @@ def _employer(in2: Segment, coverage: Resource, draft: Draft) -> None:
     if employer is None and in2.peek(3):
         employer = organization(draft, words(in2[3].c(2)), words(in2[3].c(1)))
     if employer is None:
+        if in2.peek(70):
+            in2.ignore(70, "address of an employer that no field names")
         return
     if "policyHolder" not in coverage:
         coverage["policyHolder"] = employer
@@ -85,6 +88,9 @@ def _insured(in2: Segment, coverage: Resource, draft: Draft) -> None:
     """Keep numbers, telephones and language of the insured with the RelatedPerson or Patient who is the subscriber."""
     target = coverage.get("subscriber", {}).get("reference", "")
     if not target or not draft.has(target):
+        for n in _OF_THE_INSURED:
+            if in2.peek(n):
+                in2.ignore(n, "about an insured person that no segment names")
         return
     person = draft.get(target)
     found: Element = {}
@@ -106,5 +112,8 @@ def _insured(in2: Segment, coverage: Resource, draft: Draft) -> None:
         found["communication"] = [{"language": language}]
     elif language:
         in2.ignore(34, "language of the insured; PID-15 tells it")
+    for n in (1, 2):
+        if in2.peek(n) and "identifier" not in compact(found):
+            in2.give_back(n)
     person.update(compact(found))
     draft.add(person, in2)

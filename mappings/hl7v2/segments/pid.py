@@ -134,7 +134,7 @@ def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
     if dead and not died_at:
         patient["deceasedBoolean"] = dead == "true"
     _multiple_birth(pid, patient)
-    return compact(patient)
+    return _without_unusable(pid, compact(patient))
 
 
 @replaceable
@@ -338,6 +338,18 @@ def _birth_time(pid: Segment, birth: str, patient: dict[str, Any], draft: Draft)
         moment = draft.moment(pid, 7)
         if moment and "T" in moment:
             patient["_birthDate"] = {"extension": [{"url": f"{_CORE}/patient-birthTime", "valueDateTime": moment}]}
+
+
+_WHERE = ((5, "name"), (11, "address"), (13, "telecom"), (14, "telecom"), (40, "telecom"), (15, "communication"))
+_SAID = ((7, "birthDate"), (24, "multipleBirth"), (25, "multipleBirth"), (29, "deceased"), (30, "deceased"))
+
+
+def _without_unusable(pid: Segment, patient: Resource) -> Resource:
+    """Give back the fields of which nothing came: a name of empty components, a birth order of nought."""
+    for n, element in (*_WHERE, *_SAID):
+        if n in pid.fields and not any(name.startswith(element) for name in patient) and not pid.peek(n).is_null:
+            pid.give_back(n)
+    return patient
 
 
 def _multiple_birth(pid: Segment, patient: dict[str, Any]) -> None:

@@ -65,10 +65,18 @@ def prt_to_participation(prt: Segment, draft: Draft) -> Participation:
         organization=xon_to_organization(prt[8], draft),
         period=period(draft.moment(prt, 11), draft.moment(prt, 12)),
     )
-    if prt.fields.isdisjoint(_RARE):
+    if part.removed:
+        for n in prt.fields - set(IGNORED):
+            prt.ignore(n, "participation taken back")
+    if part.removed or prt.fields.isdisjoint(_RARE):
         return part
-    part.identifier = ei_to_identifier(prt[1], context, "participation") if part.people else None
-    part.kind = cwe_to_codeable_concept(prt[6], context)
+    if part.people:
+        part.identifier = ei_to_identifier(prt[1], context, "participation")
+        part.kind = cwe_to_codeable_concept(prt[6], context)
+    else:
+        for n in (1, 6, 24, *(() if part.organization else (14, 15))):
+            if prt.peek(n):
+                prt.ignore(n, "about a person or organisation that the segment does not name")
     part.location = pl_to_location(prt[9], draft)
     part.device = prt_to_device(prt, draft)
     if part.people:
@@ -85,10 +93,13 @@ _RARE = frozenset({1, 6, 9, 10, 14, 15, 16, 17, 18, 19, 20, 21, 22, 24})
 
 @replaceable
 def prt_to_device(prt: Segment, draft: Draft) -> dict[str, str] | None:
-    """Make the Device of PRT-10 with what PRT-16 to PRT-22 say of it; a UDI without PRT-10 names it too."""
+    """Make the Device of PRT-10 with what PRT-16 to PRT-22 say of it."""
     context = draft.context
     found = ei_to_device(prt[10], draft)
     if found is None:
+        for n in range(16, 23):
+            if prt.peek(n):
+                prt.ignore(n, "about a device that PRT-10 does not name")
         return None
     device = draft.get(found["reference"])
     udi = words(prt[16].c(1))

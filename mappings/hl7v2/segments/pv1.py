@@ -103,6 +103,9 @@ def pv1_to_encounter(pv1: Segment, draft: Draft, pid: Segment) -> Resource | Non
         pv1.ignore(2, "the message is about no visit")
         return None
     left_at = draft.moment(pv1, 45)
+    stay = period(admitted_at, left_at)
+    if left_at and "end" not in stay:
+        pv1.give_back(45, "the visit would end before it begins")
     status, known = _status(pv1, draft, admitted_at, bool(left_at))
     code = _class(pv1, draft)
     moment = event_moment(draft) if effect.moved else ""
@@ -129,7 +132,7 @@ def pv1_to_encounter(pv1: Segment, draft: Draft, pid: Segment) -> Resource | Non
         "subject": reference(draft.patient),
         "episodeOfCare": _episode(pv1, draft),
         "participant": _participants(pv1, draft),
-        "period": period(admitted_at, left_at),
+        "period": stay,
         "account": [reference(draft.account)] if draft.account else [],
         "hospitalization": _hospitalization(pv1, draft),
         "location": _locations(pv1, draft, status, effect, moment),

@@ -51,10 +51,17 @@ def rol_to_participation(rol: Segment, draft: Draft) -> Participation:
         period=period(draft.moment(rol, 5), draft.moment(rol, 6)),
         organization=xon_to_organization(rol[14], draft),
     )
-    if people:
+    if not people:
+        for n in (1, 9, 11, 12, 13):
+            if rol.peek(n):
+                rol.ignore(n, "about a person that ROL-4 does not name")
+    else:
         part.identifier = ei_to_identifier(rol[1], context, "role")
         part.kind = cwe_to_codeable_concept(rol[9], context)
         part.location = pl_to_location(rol[13], draft)
         part.telecom = telecoms(rol, ((12, ""),), draft)
         add_address(draft, people, rol[11].repetitions)
+    if part.removed:
+        for n in rol.fields - set(IGNORED):
+            rol.ignore(n, "participation taken back")
     return part
