@@ -29,6 +29,7 @@ _START_PLAN = f"extension({PLANNED_START.rpartition('/')[2]})"
 _END_PLAN = f"extension({PLANNED_END.rpartition('/')[2]})"
 _ALL_PLANNED: Mapping[int, str] = MappingProxyType({ASSIGNED: "planned", TEMPORARY: "planned", PENDING: "planned"})
 _ON_THE_WAY: Mapping[int, str] = MappingProxyType({TEMPORARY: "planned", PENDING: "planned"})
+_NOWHERE: Mapping[int, str] = MappingProxyType({ASSIGNED: "", TEMPORARY: "", PENDING: ""})
 _BACK: Mapping[int, str] = MappingProxyType({PRIOR: "", PENDING: "", PRIOR_TEMPORARY: ""})
 
 
@@ -73,21 +74,13 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
         "A23": Effect(places={ASSIGNED: "completed", TEMPORARY: "completed", PENDING: ""}),
         "A25": Effect(clears=(_END_PLAN,), undone=(("PV2", 9),)),
         "A26": Effect(places={PENDING: ""}, undone=(("PV1", PENDING), ("PV2", 1))),
-        "A27": Effect(
-            places={ASSIGNED: "completed", TEMPORARY: "completed", PENDING: ""},
-            clears=(_START_PLAN,),
-            undone=(("PV2", 8),),
-        ),
+        "A27": Effect(places=_NOWHERE, clears=("location", _START_PLAN), undone=(("PV2", 8),)),
         "A28": Effect(active=True),
         "A29": Effect(active=False),
         "A31": Effect(),
         "A32": Effect(places=_ON_THE_WAY),
         "A33": Effect(places=_BACK, undone=(("PV1", PRIOR), ("PV1", PENDING), ("PV1", PRIOR_TEMPORARY))),
-        "A38": Effect(
-            places={ASSIGNED: "completed", TEMPORARY: "completed", PENDING: ""},
-            clears=(_START_PLAN,),
-            undone=(("PV2", 8),),
-        ),
+        "A38": Effect(places=_NOWHERE, clears=("location", _START_PLAN), undone=(("PV2", 8),)),
         "A52": Effect(),
         "A53": Effect(),
         "A54": Effect(),

@@ -118,8 +118,15 @@ def add_address(draft: Draft, people: Sequence[Element], addresses: Sequence[Com
             draft.get(person["reference"]).pop("address")
 
 
+def _keep_device(part: Participation, draft: Draft) -> None:
+    """Keep a device with the person it is used for."""
+    if part.device and not part.removed:
+        draft.get(part.device["reference"]).setdefault("patient", reference(draft.patient))
+
+
 def to_patient(part: Participation, patient: Resource, draft: Draft) -> None:
     """Keep primary care with the Patient, anybody else in the CareTeam of the person."""
+    _keep_device(part, draft)
     if part.code in PRIMARY_CARE:
         if part.removed:
             return
@@ -132,7 +139,8 @@ def to_patient(part: Participation, patient: Resource, draft: Draft) -> None:
 
 
 def to_encounter(part: Participation, encounter: Resource, draft: Draft) -> None:
-    """Keep people as participants of the visit; organisations and devices in its CareTeam."""
+    """Keep people as participants of the visit, organisations in its CareTeam, devices with the person."""
+    _keep_device(part, draft)
     if not part.people:
         to_care_team(part, draft, draft.patient, draft.encounter)
         return

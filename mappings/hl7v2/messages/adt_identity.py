@@ -20,9 +20,10 @@ from mappings.hl7v2.datatypes import Element
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import cx_to_identifier
 from mappings.hl7v2.reader import Segment
-from mappings.hl7v2.segments.mrg import has_patient, mrg_to_patient, patient_numbers, patient_of, visit_number
+from mappings.hl7v2.segments.mrg import has_patient, mrg_to_patient, patient_numbers, patient_of, visit_numbers
 from mappings.hl7v2.visit import details, observations, open_message, open_visit, relatives
 from mappings.ids import resource_id
+from mappings.outcome import Resource
 
 Subject = Literal["patient", "account", "visit"]
 
@@ -216,20 +217,26 @@ def _move_number(draft: Draft, pid: Segment, mrg: Segment, other: str) -> None:
         holder = next((cx_to_identifier(cx, draft.context, "", "patient") for cx in pid[2].repetitions), None)
         if holder is None or f"Patient/{resource_id('Patient', holder['system'], holder['value'])}" == other:
             raise faults.TwoPatients(mrg.where(1), "moved to itself")
-        kept = draft.add(
-            {
-                "resourceType": "Patient",
-                "id": resource_id("Patient", holder["system"], holder["value"]),
-                "identifier": [holder],
-            },
-            pid,
-        )
+        record = draft.get(other)
+        numbers = [one for one in record["identifier"] if one["value"] != holder["value"]]
+        holder_id = resource_id("Patient", holder["system"], holder["value"])
+        kept = draft.add({**record, "id": holder_id}, pid)
+        _only_number(record, numbers, kept)
+        draft.patient = kept
     else:
         moved = mrg_to_patient(mrg, kept, draft)
         moved["link"][0]["type"] = "seealso"
         del moved["active"]
         draft.add(moved, mrg)
     draft.change_identity("move", kept, other)
+
+
+def _only_number(record: Resource, numbers: list[Element], kept: str) -> None:
+    """Leave of a record its number, and to whom it went."""
+    for name in record.keys() - {"resourceType", "id"}:
+        del record[name]
+    record["identifier"] = numbers
+    record["link"] = [{"other": reference(kept), "type": "seealso"}]
 
 
 def _account(draft: Draft, pid: Segment, mrg: Segment, kind: Kind) -> None:
@@ -277,7 +284,8 @@ def _take_over(draft: Draft, mrg: Segment, account: str) -> None:
 
 
 def _visit(draft: Draft, pid: Segment, mrg: Segment, kind: Kind) -> None:
-    number = visit_number(mrg, draft) if mrg.peek(5) or mrg.peek(6) else None
+    numbers = visit_numbers(mrg, draft) if mrg.peek(5) or mrg.peek(6) else []
+    number = numbers[0] if numbers else None
     other = f"Encounter/{resource_id('Encounter', number['system'], number['value'])}" if number else ""
     if kind == "merge" and draft.event != "A18":
         if not draft.encounter:
@@ -298,10 +306,10 @@ def _visit(draft: Draft, pid: Segment, mrg: Segment, kind: Kind) -> None:
     if number is None or other == draft.encounter:
         return
     if kind is not None and draft.encounter:
-        draft.add(_visit_of(draft, number, "entered-in-error", draft.encounter), mrg)
+        draft.add(_visit_of(draft, numbers, "entered-in-error", draft.encounter), mrg)
         draft.change_identity("merge", draft.encounter, other)
     else:
-        draft.add(_visit_of(draft, number, "unknown", ""), mrg)
+        draft.add(_visit_of(draft, numbers, "unknown", ""), mrg)
         draft.assume(other, "status")
     draft.assume(other, "class")
 
@@ -313,13 +321,13 @@ def _alternate(mrg: Segment) -> None:
             mrg.ignore(n, "visit number that no longer holds; PV1-50 has the new one")
 
 
-def _visit_of(draft: Draft, number: Element, status: str, whole: str) -> Element:
-    """Write the Encounter under the number of MRG, of which nothing else is told."""
+def _visit_of(draft: Draft, numbers: list[Element], status: str, whole: str) -> Element:
+    """Write the Encounter under the numbers of MRG, of which nothing else is told."""
     unknown = {"system": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "code": "UNK", "display": "unknown"}
     encounter: Element = {
         "resourceType": "Encounter",
-        "id": resource_id("Encounter", number["system"], number["value"]),
-        "identifier": [number],
+        "id": resource_id("Encounter", numbers[0]["system"], numbers[0]["value"]),
+        "identifier": numbers,
         "status": status,
         "class": unknown,
         "subject": reference(draft.patient),

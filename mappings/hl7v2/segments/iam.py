@@ -106,6 +106,11 @@ def iam_to_allergy_intolerance(iam: Segment, draft: Draft) -> Resource | None:
     onset_text = "" if onset else words(iam[12].whole)
     if onset and iam.peek(12):
         iam.ignore(12, "onset in words; IAM-11 is its date")
+    recorded = draft.moment(iam, 13)
+    if recorded and iam.peek(20):
+        iam.ignore(20, "when the state was told; IAM-13 is when the reaction was reported")
+    elif iam.peek(20):
+        recorded = draft.moment(iam, 20)
     reason = words(iam[8].whole)
     return compact(
         {
@@ -123,7 +128,7 @@ def iam_to_allergy_intolerance(iam: Segment, draft: Draft) -> Resource | None:
             "patient": reference(draft.patient),
             "onsetDateTime": onset,
             "onsetString": onset_text,
-            "recordedDate": draft.moment(iam, 13) or draft.moment(iam, 20),
+            "recordedDate": recorded,
             **_reporter(iam, draft),
             "note": [{"text": reason}] if reason else [],
             "reaction": [compact({"manifestation": manifestations, "severity": severity})] if manifestations else [],

@@ -88,6 +88,7 @@ def _id(found: list[Element], draft: Draft) -> str:
     return resource_id("Patient", key["system"], key["value"])
 
 
-def visit_number(mrg: Segment, draft: Draft) -> Element | None:
-    """Give the number of the visit that is merged, moved or changed: MRG-5, else MRG-6."""
-    return cx_to_identifier(mrg[5], draft.context, of="visit") or cx_to_identifier(mrg[6], draft.context, of="visit")
+def visit_numbers(mrg: Segment, draft: Draft) -> list[Element]:
+    """Give the numbers of the visit that is merged, moved or changed: MRG-5, then MRG-6; the first one makes its id."""
+    found = (cx_to_identifier(mrg[n], draft.context, of="visit") for n in (5, 6))
+    return [number for number in found if number]

@@ -22,7 +22,7 @@ from mappings.hl7v2.datatypes import (
     words,
 )
 from mappings.hl7v2.draft import Draft, datetime_of
-from mappings.hl7v2.events import ASSIGNED, PLACES, Effect, effect_of
+from mappings.hl7v2.events import ASSIGNED, PLACES, PRIOR, PRIOR_TEMPORARY, TEMPORARY, Effect, effect_of
 from mappings.hl7v2.identifiers import cx_to_identifier
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING, SEQUENCE
@@ -228,6 +228,8 @@ def _participants(pv1: Segment, draft: Draft) -> list[Element]:
 def _locations(pv1: Segment, draft: Draft, status: str, effect: Effect, moment: str) -> list[Element]:
     """Take the places with what the event says of each; a bed's own status (PV1-40) is kept with the bed or room."""
     found: list[Element] = []
+    tracked = draft.event == "A10" and bool(pv1.peek(TEMPORARY))
+    at = (TEMPORARY, PRIOR_TEMPORARY) if tracked else (ASSIGNED, PRIOR)
     for n, usual in PLACES.items():
         place = pl_to_location(pv1[n], draft)
         if n == ASSIGNED:
@@ -242,7 +244,7 @@ def _locations(pv1: Segment, draft: Draft, status: str, effect: Effect, moment: 
         if not state:
             pv1.ignore(n, UNDONE)
             continue
-        since = {"active": {"start": moment}, "completed": {"end": moment}}.get(state, {}) if moment else {}
+        since = {"active": {"start": moment}, "completed": {"end": moment}}.get(state, {}) if moment and n in at else {}
         found.append(compact({"location": place, "status": state, "period": since}))
     return found
 
