@@ -213,6 +213,8 @@ def _move_number(draft: Draft, pid: Segment, mrg: Segment, other: str) -> None:
     if not other:
         raise faults.MissingField(mrg.where(1))
     kept = draft.patient
+    if mrg.peek(1) and mrg.peek(4):
+        mrg.ignore(4, "who had the number; from now on it is with the person of PID")
     if other == kept:
         holder = next((cx_to_identifier(cx, draft.context, "", "patient") for cx in pid[2].repetitions), None)
         if holder is None or f"Patient/{resource_id('Patient', holder['system'], holder['value'])}" == other:

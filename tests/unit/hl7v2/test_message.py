@@ -132,11 +132,9 @@ def test_merge_gives_the_id_the_replaced_person_had() -> None:
     assert change.other == f"Patient/{before}"
 
 
-def test_merge_without_mrg_with_two_and_with_itself() -> None:
+def test_merge_without_mrg_and_with_itself() -> None:
     with pytest.raises(MissingSegment):
         mapped("ADT^A40", PID)
-    with pytest.raises(TwoPatients):
-        mapped("ADT^A40", PID, "MRG|BN8^^^01032^PI", "MRG|BN9^^^01032^PI")
     with pytest.raises(TwoPatients):
         mapped("ADT^A40", PID, "MRG|BN1^^^01032^PI")
     with pytest.raises(MissingField):

@@ -23,9 +23,13 @@ def test_the_visit_is_known_by_pv1_19_then_pid_18_then_patient_and_admission() -
     assert mapped("ADT^A01", PID, admitted).encounter_id == resource_id("Encounter", f"{SID}/visit", key)
 
 
-def test_pid_18_beside_a_visit_number_is_left_out_on_purpose() -> None:
-    account = line("PID", f3="BN1^^^01032^PI", f18="TK9")
-    assert "PID-18" in mapped("ADT^A01", account, PV1).coverage.ignored
+def test_pid_18_is_the_account_of_the_visit() -> None:
+    outcome = mapped("ADT^A01", line("PID", f3="BN1^^^01032^PI", f18="TK9"), PV1)
+    account = only(outcome, "Account")
+    assert account["identifier"][0]["value"] == "TK9"
+    assert account["subject"] == [{"reference": f"Patient/{outcome.patient_id}"}]
+    assert only(outcome, "Encounter")["account"] == [{"reference": f"Account/{account['id']}"}]
+    assert outcome.assumed == {f"Account/{account['id']}": ("status",)}
 
 
 @pytest.mark.parametrize(
