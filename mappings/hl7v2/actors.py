@@ -60,7 +60,9 @@ def xcn_to_human_name(xcn: Components, draft: Draft) -> Element | None:
     if name is None:
         return None
     prefix = words(xcn.c(6))
-    start, end = (xcn.c(19), xcn.c(20)) if xcn.c(19) or xcn.c(20) else (xcn.c(17, 1), xcn.c(17, 2))
+    start = end = ""
+    if getattr(xcn, "components", 17) > 16:
+        start, end = (xcn.c(19), xcn.c(20)) if xcn.c(19) or xcn.c(20) else (xcn.c(17, 1), xcn.c(17, 2))
     return compact(
         {
             "use": codes.table("v2-0200").target(xcn.c(10).strip()),

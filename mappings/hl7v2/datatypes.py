@@ -420,7 +420,9 @@ def xpn_to_human_name(xpn: Components, context: Context) -> Element | None:
         return None
     use = codes.table("v2-0200").target(xpn.c(7).strip())
     suffixes = [part for part in (words(xpn.c(4)), words(xpn.c(6)), words(xpn.c(14))) if part]
-    period = dr_to_period(xpn.c(12), xpn.c(13), context) or dr_to_period(xpn.c(10, 1), xpn.c(10, 2), context)
+    period: Element = {}
+    if getattr(xpn, "components", 10) > 9:
+        period = dr_to_period(xpn.c(12), xpn.c(13), context) or dr_to_period(xpn.c(10, 1), xpn.c(10, 2), context)
     prefix = words(xpn.c(5))
     return compact(
         {
@@ -447,6 +449,8 @@ _SURNAMES = ((2, "own-prefix"), (3, "own-name"), (4, "partner-prefix"), (5, "par
 
 def family_parts(name: Components, n: int) -> Element:
     """Make the extensions of a family name (FN) whose parts the sender tells apart."""
+    if "&" not in (getattr(name, "usual", "") or "&"):
+        return {}
     parts = [(part, words(name.c(n, s))) for s, part in _SURNAMES]
     found = [
         {"url": f"http://hl7.org/fhir/StructureDefinition/humanname-{part}", "valueString": text}
@@ -501,15 +505,16 @@ def xtn_to_contact_point(xtn: Components, context: Context, use: str = "") -> El
         system = system or ("email" if "@" in value else "phone")
     if not value:
         return None
+    more = getattr(xtn, "components", 5) > 4
     said = "mobile" if kind.upper() == "CP" else codes.table("v2-0201").target(xtn.c(2).strip().upper())
     return compact(
         {
-            "extension": _number_parts(xtn) if system != "email" else [],
+            "extension": _number_parts(xtn) if more and system != "email" else [],
             "system": system,
             "value": value,
             "use": said or use,
-            "rank": nm_to_count(xtn.c(18)) or None,
-            "period": dr_to_period(xtn.c(13), xtn.c(14), context),
+            "rank": (nm_to_count(xtn.c(18)) or None) if more else None,
+            "period": dr_to_period(xtn.c(13), xtn.c(14), context) if more else {},
         }
     )
 

@@ -87,6 +87,9 @@ IGNORED = {
 _CORE = "http://hl7.org/fhir/StructureDefinition"
 
 
+_EXTENDED = frozenset({6, 17, 22, 23, 26, 28, 35, 36, 39})
+
+
 @replaceable
 def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
     """Make the Patient.
@@ -95,20 +98,24 @@ def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
     """
     context = draft.context
     identifiers, patient_id = patient_identifiers(pid, draft)
-    extensions = [
-        _ethnicity(pid, draft),
-        *_nations("patient-nationality", pid[28].repetitions, draft),
-        *_nations("patient-citizenship", [*pid[26].repetitions, *pid[39].repetitions], draft),
-        _extension(
-            "patient-religion",
-            "valueCodeableConcept",
-            cwe_to_codeable_concept(pid[17], context, system=f"{V2_TABLE}0006"),
-        ),
-        _extension("patient-birthPlace", "valueAddress", compact({"text": words(pid[23].whole)})),
-        _mother(pid),
-        _animal(pid, draft),
-    ]
-    died_at = draft.moment(pid, 29)
+    extensions = (
+        []
+        if pid.fields.isdisjoint(_EXTENDED)
+        else [
+            _ethnicity(pid, draft),
+            *_nations("patient-nationality", pid[28].repetitions, draft),
+            *_nations("patient-citizenship", [*pid[26].repetitions, *pid[39].repetitions], draft),
+            _extension(
+                "patient-religion",
+                "valueCodeableConcept",
+                cwe_to_codeable_concept(pid[17], context, system=f"{V2_TABLE}0006"),
+            ),
+            _extension("patient-birthPlace", "valueAddress", compact({"text": words(pid[23].whole)})),
+            _mother(pid),
+            _animal(pid, draft),
+        ]
+    )
+    died_at = draft.moment(pid, 29) if pid.peek(29) else ""
     birth = draft.day(pid, 7)
     patient: dict[str, Any] = {
         "resourceType": "Patient",
@@ -129,7 +136,8 @@ def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
         if identifier["system"] == context.systems.cccd:
             for code, _, detail in doubts(identifier["value"], patient["gender"], birth):
                 draft.notice(code, pid.where(3), detail)
-    _district(pid, patient["address"])
+    if pid.peek(12):
+        _district(pid, patient["address"])
     dead = codes.table("v2-0136").target(code_of(pid[30].text))
     if dead and not died_at:
         patient["deceasedBoolean"] = dead == "true"
@@ -245,6 +253,8 @@ def telecoms(segment: Segment, fields: tuple[tuple[int, str], ...], draft: Draft
     """Take contact points from several fields, each once; with the use when XTN.2 says none."""
     found: list[Element] = []
     for n, use in fields:
+        if n not in segment.fields:
+            continue
         for xtn in segment[n].repetitions:
             point = xtn_to_contact_point(xtn, draft.context, use)
             if point and all(p["value"] != point["value"] for p in found):

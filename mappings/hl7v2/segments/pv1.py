@@ -218,6 +218,8 @@ def _class(pv1: Segment, draft: Draft) -> Element:
 def _participants(pv1: Segment, draft: Draft) -> list[Element]:
     found: list[Element] = []
     for n, code, display in _PEOPLE:
+        if n not in pv1.fields:
+            continue
         for person in practitioners(pv1[n].repetitions, draft):
             entry = {"type": [concept(code, _PARTICIPATION, display)], "individual": person}
             if entry not in found:
@@ -231,7 +233,7 @@ def _locations(pv1: Segment, draft: Draft, status: str, effect: Effect, moment: 
     tracked = draft.event == "A10" and bool(pv1.peek(TEMPORARY))
     at = (TEMPORARY, PRIOR_TEMPORARY) if tracked else (ASSIGNED, PRIOR)
     for n, usual in PLACES.items():
-        place = pl_to_location(pv1[n], draft)
+        place = pl_to_location(pv1[n], draft) if n in pv1.fields else None
         if n == ASSIGNED:
             _bed(pv1, draft, place)
         state = effect.places.get(n, usual)
@@ -259,6 +261,8 @@ def _bed(pv1: Segment, draft: Draft, place: Element | None) -> None:
 
 def _episode(pv1: Segment, draft: Draft) -> list[Element]:
     """Refer to the EpisodeOfCare of PV1-54 under the words of PV1-53."""
+    if not (pv1.peek(53) or pv1.peek(54)):
+        return []
     number = cx_to_identifier(pv1[54], draft.context, of="episode")
     if number is None:
         if pv1.peek(53):
@@ -296,7 +300,12 @@ def pv1_to_coverage(pv1: Segment, draft: Draft) -> Resource | None:
     }
 
 
+_HOSPITALIZED = frozenset({5, 13, 14, 15, 16, 36, 37, 38})
+
+
 def _hospitalization(pv1: Segment, draft: Draft) -> Element:
+    if pv1.fields.isdisjoint(_HOSPITALIZED):
+        return {}
     context = draft.context
     before = cx_to_identifier(pv1[5], context, of="preadmission")
     arrangements = [
