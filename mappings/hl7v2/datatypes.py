@@ -225,6 +225,7 @@ _PUBLISHED = ("http://terminology.hl7.org/CodeSystem/", "http://hl7.org/fhir/Cod
 """Where every system of HL7 is: one that is not known there does not exist, or has no codes (tables left to users)."""
 _LISTS = {COUNTRY: "iso-3166", LANGUAGE: "iso-639"}
 _FORMS = {
+    "http://dicom.nema.org/resources/ontology/DCM": re.compile(r"^(?:[0-9]{6}|[A-Z]{2})$"),
     LOINC: re.compile(r"^(?:LP|LA|LL|LG)?[0-9]{1,7}-[0-9]$"),
     SNOMED: re.compile(r"^[1-9][0-9]{5,17}$"),
     ICD10: re.compile(r"^[A-Z][0-9][0-9A-Z](?:\.?[0-9A-Z]{1,4})?[†*+]?$"),
@@ -509,9 +510,9 @@ def xtn_to_contact_point(xtn: Components, context: Context, use: str = "") -> El
     said = "mobile" if kind.upper() == "CP" else codes.table("v2-0201").target(xtn.c(2).strip().upper())
     return compact(
         {
-            "extension": _number_parts(xtn) if more and system != "email" else [],
             "system": system,
             "value": value,
+            "_value": _number_parts(xtn) if more and system != "email" else {},
             "use": said or use,
             "rank": (nm_to_count(xtn.c(18)) or None) if more else None,
             "period": dr_to_period(xtn.c(13), xtn.c(14), context) if more else {},
@@ -522,13 +523,14 @@ def xtn_to_contact_point(xtn: Components, context: Context, use: str = "") -> El
 _NUMBER_PARTS = ((5, "country"), (6, "area"), (7, "local"), (8, "extension"))
 
 
-def _number_parts(xtn: Components) -> list[Element]:
+def _number_parts(xtn: Components) -> Element:
     parts = [(part, words(xtn.c(n))) for n, part in _NUMBER_PARTS]
-    return [
+    found = [
         {"url": f"http://hl7.org/fhir/StructureDefinition/contactpoint-{part}", "valueString": text}
         for part, text in parts
         if text
     ]
+    return {"extension": found} if found else {}
 
 
 def _telephone(xtn: Components) -> str:

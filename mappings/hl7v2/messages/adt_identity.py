@@ -132,7 +132,8 @@ def _change(draft: Draft, group: Sequence[Segment]) -> None:
     pid = open_message(draft)
     starts = [n for n, segment in enumerate(group) if segment.name == "MRG"]
     if not starts:
-        raise faults.MissingSegment("MRG")
+        _own_now(draft, pid, group)
+        return
     encounter = None
     first = ""
     for n, start in enumerate(starts):
@@ -144,6 +145,21 @@ def _change(draft: Draft, group: Sequence[Segment]) -> None:
         encounter = encounter or visit
         _merge_or_move(draft, pid, group[start])
     draft.scope, draft.encounter = group, first
+    relatives(draft)
+    details(draft, encounter)
+    observations(draft)
+
+
+def _own_now(draft: Draft, pid: Segment, group: Sequence[Segment]) -> None:
+    """Take a move that does not say whose it was: the account or visit is the person's from now on.
+
+    Raises `MissingSegment` when it takes MRG to say anything.
+    """
+    encounter = open_visit(draft, pid)
+    moved = {"A44": draft.account, "A45": draft.encounter}.get(draft.event, "")
+    if not moved:
+        raise faults.MissingSegment("MRG")
+    draft.change_identity("move", draft.patient, moved)
     relatives(draft)
     details(draft, encounter)
     observations(draft)

@@ -11,6 +11,7 @@ from mappings.hl7v2.actors import practitioners, reference
 from mappings.hl7v2.datatypes import (
     Element,
     code_of,
+    coding,
     coding_system,
     compact,
     concept,
@@ -96,7 +97,8 @@ def dg1_to_condition(dg1: Segment, draft: Draft) -> tuple[Resource, Element] | N
             "asserter": clinicians[0] if clinicians else {},
         }
     )
-    use = {"coding": [*([role.coding()] if role else []), {"system": f"{V2_TABLE}0052", "code": kind}]} if kind else {}
+    said = [coding(f"{V2_TABLE}0052", kind, words(dg1.peek(6).c(2)), context)] if kind else []
+    use = compact({"coding": [*([role.coding()] if role else []), *said]})
     entry: Element = compact({"condition": reference(f"Condition/{condition['id']}"), "use": use})
     if rank:
         entry["rank"] = rank

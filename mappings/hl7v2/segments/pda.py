@@ -37,6 +37,7 @@ def pda_to_cause_of_death(pda: Segment, draft: Draft) -> Resource | None:
     if not causes:
         return None
     code = {"coding": [{"system": LOINC, "code": "69453-9"}]}
+    others = {"coding": [{"system": LOINC, "code": "69441-4"}]}
     signed = draft.moment(pda, 4)
     if signed and "T" not in signed:
         pda.ignore(4, "date without a time of day; FHIR wants an instant")
@@ -54,7 +55,7 @@ def pda_to_cause_of_death(pda: Segment, draft: Draft) -> Resource | None:
             "issued": signed if "T" in signed else "",
             "performer": practitioners(pda[5].repetitions, draft),
             "valueCodeableConcept": causes[0],
-            "component": [{"code": code, "valueCodeableConcept": cause} for cause in causes[1:]],
+            "component": [{"code": others, "valueCodeableConcept": cause} for cause in causes[1:]],
         }
     )
 

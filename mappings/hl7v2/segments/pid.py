@@ -201,7 +201,7 @@ def patient_identifiers(pid: Segment, draft: Draft) -> tuple[list[Element], str]
         raise faults.MissingField(pid.where(3))
     home = home_authority(numbers, draft.context, draft.sending_facility)
     # Older senders give the number alone: without type and authority it is the hospital's own.
-    found: list[Element] = []
+    by_number: dict[tuple[str, str], Element] = {}
     own = ""
     local = draft.context.systems.local(draft.context.facility, "patient")
     for cx in numbers:
@@ -209,12 +209,10 @@ def patient_identifiers(pid: Segment, draft: Draft) -> tuple[list[Element], str]
         identifier = cx_to_identifier(cx, draft.context, home, "patient" if bare else "")
         if identifier is None:
             continue
-        same = [f for f in found if f["system"] == identifier["system"] and f["value"] == identifier["value"]]
-        if same:
-            continue
-        found.append(identifier)
+        by_number.setdefault((identifier["system"], identifier["value"]), identifier)
         if not own and identifier["system"] == local:
             own = identifier["value"]
+    found = list(by_number.values())
     licence = dln_to_identifier(pid[20], draft.context)
     if licence:
         found.append(licence)
@@ -251,15 +249,15 @@ def gender(segment: Segment, n: int, draft: Draft) -> str:
 
 def telecoms(segment: Segment, fields: tuple[tuple[int, str], ...], draft: Draft) -> list[Element]:
     """Take contact points from several fields, each once; with the use when XTN.2 says none."""
-    found: list[Element] = []
+    found: dict[str, Element] = {}
     for n, use in fields:
         if n not in segment.fields:
             continue
         for xtn in segment[n].repetitions:
             point = xtn_to_contact_point(xtn, draft.context, use)
-            if point and all(p["value"] != point["value"] for p in found):
-                found.append(point)
-    return found
+            if point:
+                found.setdefault(point["value"], point)
+    return list(found.values())
 
 
 def addresses(segment: Segment, n: int, draft: Draft) -> list[Element]:

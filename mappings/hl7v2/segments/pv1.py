@@ -14,6 +14,7 @@ from mappings.hl7v2.actors import pl_to_location, practitioners, reference, this
 from mappings.hl7v2.datatypes import (
     Element,
     code_of,
+    coding,
     compact,
     concept,
     cwe_to_codeable_concept,
@@ -211,20 +212,19 @@ def _class(pv1: Segment, draft: Draft) -> Element:
     if code and code.upper() not in codes.table("v2-0004-class"):
         draft.notice(faults.CODE_UNKNOWN, pv1.where(2))
     if code:
-        return compact({"system": f"{V2_TABLE}0004", "code": code, "display": words(pv1[2].c(2))})
+        return coding(f"{V2_TABLE}0004", code, words(pv1[2].c(2)), draft.context)
     return {"system": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "code": "UNK", "display": "unknown"}
 
 
 def _participants(pv1: Segment, draft: Draft) -> list[Element]:
-    found: list[Element] = []
+    found: dict[tuple[str, str], Element] = {}
     for n, code, display in _PEOPLE:
         if n not in pv1.fields:
             continue
         for person in practitioners(pv1[n].repetitions, draft):
             entry = {"type": [concept(code, _PARTICIPATION, display)], "individual": person}
-            if entry not in found:
-                found.append(entry)
-    return found
+            found.setdefault((code, person["reference"]), entry)
+    return list(found.values())
 
 
 def _locations(pv1: Segment, draft: Draft, status: str, effect: Effect, moment: str) -> list[Element]:

@@ -190,6 +190,11 @@ def test_what_cannot_be_said(event: str, segments: tuple[str, ...], fault: type[
         mapped(f"ADT^{event}", *segments)
 
 
+def test_a_move_that_does_not_say_whose_it_was() -> None:
+    assert list(mapped("ADT^A45", PID, VISIT).identity) == [IdentityChange("move", patient("BN1"), encounter("V1"))]
+    assert list(mapped("ADT^A44", NEW).identity) == [IdentityChange("move", patient("BN1"), account("TK1"))]
+
+
 def test_a_move_without_the_new_number_takes_the_old_one() -> None:
     assert list(mapped("ADT^A44", PID, line("MRG", f1="BN9^^^01032^PI", f3="TK9")).identity) == [
         IdentityChange("move", patient("BN1"), account("TK9"))

@@ -77,16 +77,7 @@ def growth(longer: Callable[[int], Callable[[], object]]) -> float:
     return median(ratios)
 
 
-KNOWN = {"repetitions": "each number of PID-3 is compared with all others"}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.xfail(strict=True, reason=KNOWN[name])] if name in KNOWN else [])
-        for name in LONGER
-    ],
-)
+@pytest.mark.parametrize("name", LONGER)
 def test_twice_as_long(name: str) -> None:
     assert growth(lambda size: reading_and_mapping(LONGER[name](size))) < MOST
 
