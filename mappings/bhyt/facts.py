@@ -122,7 +122,7 @@ def nationality(sheet: Sheet) -> str:
     codings = [
         coding
         for outer in sheet.patient.get("extension", [])
-        if outer.get("url", "").endswith("patient-nationality")
+        if outer.get("url", "").endswith(("patient-nationality", "patient-citizenship"))
         for inner in outer.get("extension", [])
         for coding in inner.get("valueCodeableConcept", {}).get("coding", [])
     ]

@@ -83,7 +83,7 @@ def extension(resource: Resource, suffix: str) -> Resource | None:
 
 def _nationality(patient: Resource) -> Resource | None:
     for one in patient.get("extension", []):
-        if one.get("url", "").endswith("patient-nationality"):
+        if one.get("url", "").endswith(("patient-nationality", "patient-citizenship")):
             inner = extension(one, "code")
             return inner or one.get("valueCodeableConcept") or one.get("valueCoding")
     return None
