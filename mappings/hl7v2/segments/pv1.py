@@ -12,7 +12,9 @@ from mappings.fhir import vocabulary
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import pl_to_location, practitioners, reference, this_facility
 from mappings.hl7v2.datatypes import (
+    FACILITY_CODE,
     Element,
+    Subcomponents,
     code_of,
     coding,
     compact,
@@ -331,13 +333,15 @@ def _hospitalization(pv1: Segment, draft: Draft) -> Element:
 
 
 def _destination(pv1: Segment, draft: Draft) -> Element | None:
-    """Take PV1-37 (DLD): a facility code or a name of a place becomes a Location."""
+    """Take PV1-37 (DLD): a facility code or a name of a place becomes a Location, a code of HL7 table 0113 its type too."""
     dld = pv1[37]
     name = words(dld.c(1, 2)) or words(dld.c(1))
     if not name:
         return None
     system = draft.context.systems.local(draft.context.facility, "destination")
     number = words(dld.c(1))
+    coded = number and " " not in number and not FACILITY_CODE.match(number)
+    kind = cwe_to_codeable_concept(Subcomponents(dld, 1), draft.context, system=f"{V2_TABLE}0113") if coded else None
     target = draft.add(
         compact(
             {
@@ -345,6 +349,7 @@ def _destination(pv1: Segment, draft: Draft) -> Element | None:
                 "id": resource_id("Location", system, number or name),
                 "identifier": [{"system": system, "value": number}] if number else [],
                 "name": name,
+                "type": [kind] if kind else [],
             }
         )
     )
