@@ -18,6 +18,7 @@ import pytest
 from mappings.fhir import problems
 from mappings.formats import er7
 from mappings.hl7v2 import Context, map_message
+from mappings.hl7v2.messages import mappers
 from mappings.outcome import Coverage, Outcome
 
 HERE = Path(__file__).resolve().parent
@@ -49,7 +50,8 @@ def written(outcome: Outcome) -> str:
 
 def test_there_are_cases() -> None:
     messages = {case.parent.name for case in CASES}
-    adt = {f"adt_a{event}" for event in ("01", "03", "04", "08", "11", "13", "28", "31", "40")}
+    adt = {trigger.lower().replace("^", "_") for trigger in mappers() if trigger.startswith("ADT^")}
+    assert len(adt) >= 53
     assert adt | {"oru_r01", "ref_i12", "siu_s12"} <= messages
 
 
