@@ -167,8 +167,8 @@ def organization(
     elif number:
         system = system or context.systems.local(context.facility, "organization")
     key_system = system if number else context.systems.local(context.facility, "organization-name")
-    place = xad_to_address(address, context) if address else None
-    phone = xtn_to_contact_point(telecom, context) if telecom else None
+    place = of_organization(xad_to_address(address, context)) if address else None
+    phone = of_organization(xtn_to_contact_point(telecom, context)) if telecom else None
     identifier: Element = {}
     if number:
         identifier = compact(
@@ -192,6 +192,13 @@ def organization(
         )
     )
     return reference(target, name)
+
+
+def of_organization(place: Element | None) -> Element | None:
+    """Take the use `home` away from an address or telephone: no organisation has one in FHIR."""
+    if place is None or place.get("use") != "home":
+        return place
+    return {name: value for name, value in place.items() if name != "use"}
 
 
 def xon_to_organization(
@@ -222,6 +229,8 @@ def hd_to_reference(hd: Components, draft: Draft, country: str = "") -> Element 
         return None
     context = draft.context
     name, universal = words(hd.c(1)), words(hd.c(2))
+    if not name and not universal:
+        return None
     uri = hd_to_uri(universal, hd.c(3)) if universal else ""
     if FACILITY_CODE.match(name):
         identifier = {"system": context.systems.facility, "value": name}

@@ -6,7 +6,7 @@ Requirement: S2.11
 
 from __future__ import annotations
 
-from mappings.hl7v2.actors import organization, reference, xon_to_organization
+from mappings.hl7v2.actors import of_organization, organization, reference, xon_to_organization
 from mappings.hl7v2.datatypes import (
     Element,
     code_of,
@@ -137,7 +137,7 @@ def _insurer(in1: Segment, draft: Draft) -> Element | None:
     if found and (in1.peek(6) or in1.peek(7)):
         place = draft.get(found["reference"])
         told = names(in1[6], draft)
-        points = telecoms(in1, ((7, "work"),), draft)
+        points = [of_organization(point) for point in telecoms(in1, ((7, "work"),), draft)]
         if told:
             place.setdefault("contact", [{"name": told[0]}])
         if points:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from mappings.formats import er7
+from mappings.hl7v2 import map_message
 from mappings.hl7v2.segments.iam import _STATES
-from tests.unit.hl7v2.samples import PID, PV1, every, line, mapped, only
+from tests.unit.hl7v2.samples import CONTEXT, PID, PV1, every, line, mapped, only
 
 ACCOUNT = line("PID", f3="BN1^^^01032^PI", f18="TK1")
 ME = "Patient/9d54457d46e00ee272467ddb8f1485ef"
@@ -197,3 +199,17 @@ def test_the_parts_of_a_telephone_number_stay_beside_the_whole() -> None:
     ]
     assert (point["value"], point["rank"]) == ("+84 24 38251234 x12", 2)
     assert [one["valueString"] for one in point["_value"]["extension"]] == ["84", "24", "38251234", "12"]
+
+
+def test_an_organisation_is_at_home_nowhere() -> None:
+    place = only(
+        mapped("ADT^A31", ACCOUNT, line("GT1", f5="1 Lò Đúc^^Hà Nội^^^VN^H", f6="02438253333", f21="Công ty")),
+        "Organization",
+    )
+    assert "use" not in place["address"][0]
+
+
+def test_a_header_that_names_nobody_makes_no_organisation() -> None:
+    header = "MSH|^~\\&|HIS||||20261103||ADT^A28|1|P|2.5".replace("||||", "|^^X||^^X|", 1)
+    outcome = map_message(er7.Message.parse(f"{header}\r{PID}\r".encode()), CONTEXT)
+    assert [one for one in outcome.about if one["resourceType"] == "Organization"] == []
