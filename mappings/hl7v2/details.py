@@ -30,7 +30,7 @@ def details(draft: Draft, encounter: Resource | None) -> None:
     coverage: Resource | None = None
     first: Resource | None = None
     guarantors: list[Segment] = []
-    for segment in draft.scope:
+    for segment in draft.reader.segments:
         resource: Resource | None = None
         name = segment.name
         if name == "DG1":
@@ -95,7 +95,7 @@ def _guarantor(gt1: Segment, draft: Draft, coverage: Resource | None) -> None:
 
 def _people(draft: Draft) -> None:
     """Take the roles told after procedures and insurance."""
-    for head, segment in followers(draft.scope, frozenset({"PR1", "IN1", "IN2", "IN3"}), _PEOPLE):
+    for head, segment in followers(draft.reader.segments, frozenset({"PR1", "IN1", "IN2", "IN3"}), _PEOPLE):
         part: Participation
         part = rol_to_participation(segment, draft) if segment.name == "ROL" else prt_to_participation(segment, draft)
         procedures = [one for one in head.made if one.startswith("Procedure/")]

@@ -19,7 +19,8 @@ class Draft:
     """Collect the resources of one message, each once."""
 
     def __init__(self, message: er7.Message, context: Context, trigger: str) -> None:
-        self.reader = Reader(message)
+        self.whole = self.reader = Reader(message)
+        """The message; `reader` may see only a part of it: see `open_group`, `within`."""
         self.context = context
         self.trigger = trigger
         self.event = trigger.partition("^")[2]
@@ -29,8 +30,6 @@ class Draft:
         """What the message is known by; with no control id, by its content."""
         if not self.control_id:
             self.message_key += sha256(message.raw).hexdigest()
-        self.scope: Sequence[Segment] = self.reader.segments
-        """The segments that are about one person: the whole message, or one of the groups it consists of."""
         self.patient = ""
         """Reference to the Patient once known: `Patient/<id>`."""
         self.encounter = ""
@@ -57,16 +56,8 @@ class Draft:
         """Turn to the group of segments about a further person; the message stays known by the first person and visit."""
         if not self._first[0]:
             self._first = (self.patient, self.encounter)
-        self.scope = segments
+        self.reader = Reader.of(segments)
         self.patient = self.encounter = self.account = ""
-
-    def first(self, name: str) -> Segment | None:
-        """Give the first segment of that name in the scope."""
-        return next((segment for segment in self.scope if segment.name == name), None)
-
-    def all(self, name: str) -> list[Segment]:
-        """Give all segments of that name in the scope, in order."""
-        return [segment for segment in self.scope if segment.name == name]
 
     def add(self, resource: Resource, *origins: Segment) -> str:
         """Keep a resource made of the `origins` and give its reference.
@@ -166,7 +157,7 @@ class Draft:
             source = f"urn:uuid:{self.context.message_id}"
             for resource in resources:
                 resource["meta"] = {**resource.get("meta", {}), "source": source}
-        coverage = self.reader.coverage()
+        coverage = self.whole.coverage()
         patient, encounter = self._first if self._first[0] else (self.patient, self.encounter)
         return Outcome(
             resources=resources,
@@ -179,7 +170,7 @@ class Draft:
             identity=tuple(self.identity),
             cleared=self._cleared(coverage) if self._has_nulls or self._clears else {},
             assumed={reference: tuple(dict.fromkeys(paths)) for reference, paths in self._assumed.items()},
-            origins={segment.position: tuple(segment.made) for segment in self.reader.segments if segment.made},
+            origins={segment.position: tuple(segment.made) for segment in self.whole.segments if segment.made},
             unmapped=tuple(self.unmapped.values()),
         )
 
@@ -193,7 +184,7 @@ class Draft:
             gone = [path for path in paths if not targets.present(self._resources.get(reference, {}), path)]
             if gone:
                 found[reference] = gone
-        for segment in self.reader.segments if self._has_nulls else ():
+        for segment in self.whole.segments if self._has_nulls else ():
             for reference, path in self._nulled(segment, coverage):
                 if not targets.present(self._resources[reference], path):
                     found.setdefault(reference, []).append(path)

@@ -33,7 +33,7 @@ def open_header(draft: Draft) -> None:
 def close_message(draft: Draft) -> None:
     """Let the site read the segments it has its own readings of."""
     if site.readers:
-        for segment in draft.reader.segments:
+        for segment in draft.whole.segments:
             own = site.readers.get(segment.name)
             if own is not None:
                 own.read(segment, draft)

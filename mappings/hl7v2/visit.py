@@ -50,7 +50,7 @@ def open_message(draft: Draft) -> Segment:
 
     Raises `MissingSegment` without PID, `TwoPatients` when a second PID names somebody else.
     """
-    people = draft.all("PID")
+    people = draft.reader.all("PID")
     if not people:
         raise faults.MissingSegment("PID")
     pid = people[0]
@@ -61,7 +61,7 @@ def open_message(draft: Draft) -> Segment:
     active = effect_of(draft.trigger).active
     if active is not None:
         patient["active"] = active
-    pd1 = draft.first("PD1")
+    pd1 = draft.reader.first("PD1")
     if pd1 is not None:
         pd1_to_patient(pd1, patient, draft)
     draft.patient = draft.add(patient, pid, *([pd1] if pd1 else []))
@@ -83,14 +83,14 @@ def _about_person(draft: Draft, pid: Segment, pd1: Segment | None, patient: Reso
         will = pd1_to_living_will(pd1, draft)
         if will:
             draft.add(will, pd1)
-    for _, segment in followers(draft.scope, _PERSON, _BESIDE):
+    for _, segment in followers(draft.reader.segments, _PERSON, _BESIDE):
         if segment.name == "ARV":
             arv_to_security(segment, patient)
         elif segment.name == "ROL":
             to_patient(rol_to_participation(segment, draft), patient, draft)
         else:
             to_patient(prt_to_participation(segment, draft), patient, draft)
-    for _, segment in followers(draft.scope, _PERSON, OCCUPATIONS):
+    for _, segment in followers(draft.reader.segments, _PERSON, OCCUPATIONS):
         observation = occupation_to_observation(segment, draft)
         if observation:
             draft.add(observation, segment)
@@ -100,7 +100,7 @@ def _about_person(draft: Draft, pid: Segment, pd1: Segment | None, patient: Reso
 def open_visit(draft: Draft, pid: Segment) -> Resource | None:
     """Take PV1 and PV2 as the Encounter the message is about; later PV1 segments only add what the first lacks."""
     encounter: Resource | None = None
-    for pv1 in draft.all("PV1"):
+    for pv1 in draft.reader.all("PV1"):
         found = pv1_to_encounter(pv1, draft, pid)
         if pv1.peek(20):
             _financial_class(pv1, draft)
@@ -113,10 +113,10 @@ def open_visit(draft: Draft, pid: Segment) -> Resource | None:
             draft.clear(target, *effect_of(draft.trigger).clears)
     if encounter is None:
         return None
-    for pv2 in draft.all("PV2"):
+    for pv2 in draft.reader.all("PV2"):
         pv2_to_encounter(pv2, encounter, draft)
         draft.add(encounter, pv2)
-    for _, segment in followers(draft.scope, _VISIT, _BESIDE):
+    for _, segment in followers(draft.reader.segments, _VISIT, _BESIDE):
         if segment.name == "ARV":
             arv_to_security(segment, encounter)
         elif segment.name == "ROL":
@@ -128,7 +128,7 @@ def open_visit(draft: Draft, pid: Segment) -> Resource | None:
 
 def _financial_class(pv1: Segment, draft: Draft) -> None:
     """Keep the financial class as a Coverage of its own, unless insurance is told: then IN1 looks at it."""
-    in1 = draft.first("IN1")
+    in1 = draft.reader.first("IN1")
     if in1 is None:
         coverage = pv1_to_coverage(pv1, draft)
         if coverage:
@@ -139,12 +139,12 @@ def _financial_class(pv1: Segment, draft: Draft) -> None:
 
 def relatives(draft: Draft) -> None:
     """Take every NK1 as a RelatedPerson or a contact of the Patient, and the mother PID-21 names by number."""
-    pid = draft.first("PID")
+    pid = draft.reader.first("PID")
     if pid is not None and pid.peek(21):
         mother = pid_to_mother(pid, draft)
         if mother:
             draft.add(mother, pid)
-    for nk1 in draft.all("NK1"):
+    for nk1 in draft.reader.all("NK1"):
         if is_contact(nk1):
             contact = nk1_to_contact(nk1, draft)
             if contact:
@@ -154,12 +154,12 @@ def relatives(draft: Draft) -> None:
             person = nk1_to_related_person(nk1, draft)
             if person:
                 draft.add(person, nk1)
-    if draft.first("OH2") or draft.first("OH3"):
+    if draft.reader.first("OH2") or draft.reader.first("OH3"):
         _relatives_at_work(draft)
 
 
 def _relatives_at_work(draft: Draft) -> None:
-    for _, segment in followers(draft.scope, frozenset({"NK1"}), OCCUPATIONS):
+    for _, segment in followers(draft.reader.segments, frozenset({"NK1"}), OCCUPATIONS):
         for n in segment.fields:
             segment.ignore(n, "work of a relative; the record is the patient's")
 
@@ -216,7 +216,7 @@ def observations(draft: Draft) -> None:
     """Take OBX segments that stand outside any order, with the comments after them."""
     texts = Texts(draft)
     current: dict[str, Any] | None = None
-    for segment in draft.scope:
+    for segment in draft.reader.segments:
         if segment.name == "OBX":
             if is_paper_field(segment):
                 current = texts.take(segment)

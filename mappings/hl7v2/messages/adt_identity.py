@@ -86,7 +86,7 @@ def _groups(draft: Draft) -> Iterator[Sequence[Segment]]:
 
     Raises `MissingSegment` without PID.
     """
-    segments = draft.reader.segments
+    segments = draft.whole.segments
     starts = [n for n, segment in enumerate(segments) if segment.name == "PID"]
     if not starts:
         raise faults.MissingSegment("PID")
@@ -110,7 +110,7 @@ def _link(draft: Draft) -> None:
     for group in _groups(draft):
         _open(draft, group)
         if draft.patient in seen:
-            raise faults.TwoPatients(draft.all("PID")[0].where(3), "linked with itself")
+            raise faults.TwoPatients(draft.reader.all("PID")[0].where(3), "linked with itself")
         seen.append(draft.patient)
     if len(seen) < 2:
         raise faults.MissingSegment("PID[2]")
@@ -132,25 +132,25 @@ def _change(draft: Draft, group: Sequence[Segment]) -> None:
     pid = open_message(draft)
     starts = [n for n, segment in enumerate(group) if segment.name == "MRG"]
     if not starts:
-        _own_now(draft, pid, group)
+        _own_now(draft, pid)
         return
     encounter = None
     first = ""
     for n, start in enumerate(starts):
         end = starts[n + 1] if n + 1 < len(starts) else len(group)
-        draft.scope = group[0 if n == 0 else start : end]
         draft.encounter = ""
-        visit = open_visit(draft, pid)
+        with draft.within(group[0 if n == 0 else start : end]):
+            visit = open_visit(draft, pid)
         first = first or draft.encounter
         encounter = encounter or visit
         _merge_or_move(draft, pid, group[start])
-    draft.scope, draft.encounter = group, first
+    draft.encounter = first
     relatives(draft)
     details(draft, encounter)
     observations(draft)
 
 
-def _own_now(draft: Draft, pid: Segment, group: Sequence[Segment]) -> None:
+def _own_now(draft: Draft, pid: Segment) -> None:
     """Take a move that does not say whose it was: the account or visit is the person's from now on.
 
     Raises `MissingSegment` when it takes MRG to say anything.

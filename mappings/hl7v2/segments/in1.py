@@ -147,7 +147,7 @@ def _insurer(in1: Segment, draft: Draft) -> Element | None:
 
 def _financial_class(draft: Draft) -> Element | None:
     """Take the financial class of the visit where IN1 names no type of plan."""
-    pv1 = draft.first("PV1")
+    pv1 = draft.reader.first("PV1")
     return cwe_to_codeable_concept(pv1[20], draft.context, system=f"{V2_TABLE}0064") if pv1 is not None else None
 
 

@@ -149,7 +149,7 @@ UNDONE = "named only because the event takes it back"
 
 def event_moment(draft: Draft) -> str:
     """Give when the event happened: EVN-6, else EVN-2; `""` when neither tells."""
-    evn = draft.reader.first("EVN")
+    evn = draft.whole.first("EVN")
     if evn is None:
         return ""
     return datetime_of(evn.peek(6).text, draft.context) or datetime_of(evn.peek(2).text, draft.context)
