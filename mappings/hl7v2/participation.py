@@ -5,16 +5,25 @@ Standard: HL7 v2.5.1 §15.4.7 (ROL); v2.8 §7.4.4 (PRT)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from mappings.hl7v2.actors import reference
-from mappings.hl7v2.datatypes import Components, Element, code_of, compact, words, xad_to_address
+from mappings.hl7v2.datatypes import (
+    Components,
+    Element,
+    code_of,
+    compact,
+    cwe_to_codeable_concept,
+    words,
+    xad_to_address,
+)
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.ids import resource_id
 from mappings.outcome import Resource
+from mappings.systems import V2_TABLE
 
 _PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 # role in HL7 tables 0443 and 0912: code and display in v3-ParticipationType
@@ -46,6 +55,9 @@ class Participation:
     period: Element = field(default_factory=dict)
     telecom: list[Element] = field(default_factory=list)
     numbers: list[Element] = field(default_factory=list)
+    reason: Element | None = None
+    """Why, which only a CareTeam can tell; `leave_reason` says that it is left out elsewhere."""
+    leave_reason: Callable[[], None] = lambda: None
 
     def actors(self, draft: Draft, behalf: bool = False) -> list[Element]:
         """Refer to who takes part: people, in a PractitionerRole where more than a name is told; else organisation, device.
@@ -128,6 +140,7 @@ def to_patient(part: Participation, patient: Resource, draft: Draft) -> None:
     """Keep primary care with the Patient, anybody else in the CareTeam of the person."""
     _keep_device(part, draft)
     if part.code in PRIMARY_CARE:
+        part.leave_reason()
         if part.removed:
             return
         present = patient.setdefault("generalPractitioner", [])
@@ -144,6 +157,7 @@ def to_encounter(part: Participation, encounter: Resource, draft: Draft) -> None
     if not part.people:
         to_care_team(part, draft, draft.patient, draft.encounter)
         return
+    part.leave_reason()
     present = encounter.setdefault("participant", [])
     for actor in part.actors(draft):
         kind = part.role
@@ -166,6 +180,7 @@ def to_care_team(part: Participation, draft: Draft, patient: str, encounter: str
     if not part.people:
         members = [one for one in members if one == part.organization]
     if not members:
+        part.leave_reason()
         return
     system = draft.context.systems.local(draft.context.facility, "care-team")
     target = draft.add(
@@ -179,6 +194,8 @@ def to_care_team(part: Participation, draft: Draft, patient: str, encounter: str
             }
         )
     )
+    if part.reason and part.reason not in draft.get(target).get("reasonCode", []):
+        draft.get(target).setdefault("reasonCode", []).append(part.reason)
     present = draft.get(target).setdefault("participant", [])
     for member in members:
         entry = compact(
@@ -195,6 +212,7 @@ def to_care_team(part: Participation, draft: Draft, patient: str, encounter: str
 
 def to_performers(part: Participation, resource: dict[str, Any], draft: Draft) -> None:
     """Keep people as performers of a Procedure, each in the role told, for the organisation told."""
+    part.leave_reason()
     if part.removed:
         return
     present = resource.setdefault("performer", [])
@@ -204,6 +222,42 @@ def to_performers(part: Participation, resource: dict[str, Any], draft: Draft) -
             present.append(entry)
     if not present:
         del resource["performer"]
+
+
+def organization_type(segment: Segment, n: int, organization: Element | None, draft: Draft) -> None:
+    """Take the type of the organisational unit into the Organization, when one is named."""
+    if not segment.peek(n):
+        return
+    if organization is None:
+        segment.ignore(n, "type of an organisational unit that the segment does not name")
+        return
+    kind = cwe_to_codeable_concept(segment[n], draft.context, system=f"{V2_TABLE}0406")
+    present = draft.get(organization["reference"])
+    if kind and kind not in present.get("type", []):
+        present["type"] = [*present.get("type", []), kind]
+
+
+_WAYS = {
+    # HL7 table 0185: element of ContactPoint, its value
+    "B": ("system", "pager"),
+    "C": ("use", "mobile"),
+    "E": ("system", "email"),
+    "F": ("system", "fax"),
+    "H": ("use", "home"),
+    "O": ("use", "work"),
+}
+_PREFERRED = {"url": "http://hl7.org/fhir/StructureDefinition/iso21090-preferred", "valueBoolean": True}
+
+
+def prefer(segment: Segment, n: int, points: list[Element]) -> None:
+    """Take the preferred way to reach somebody: mark the contact points of that kind."""
+    code = code_of(segment[n].c(1)).upper()
+    name, value = _WAYS.get(code, ("", ""))
+    chosen = [point for point in points if name and point.get(name) == value]
+    for point in chosen:
+        point["extension"] = [*point.get("extension", []), _PREFERRED]
+    if code and not chosen:
+        segment.ignore(n, "preferred way to reach somebody; no contact point is of that kind")
 
 
 def role_code(cwe: Components) -> str:

@@ -11,7 +11,7 @@ from mappings.hl7v2.actors import ei_to_device, pl_to_location, practitioners, x
 from mappings.hl7v2.datatypes import cwe_to_codeable_concept, ei_to_identifier, period, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import pln_to_identifier
-from mappings.hl7v2.participation import Participation, add_address, role_code
+from mappings.hl7v2.participation import Participation, add_address, organization_type, prefer, role_code
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.pid import telecoms
 from mappings.hl7v2.site import replaceable
@@ -27,6 +27,7 @@ MAPPED = {
     " | Patient.generalPractitioner | Observation.performer",
     5: _WHO,
     6: "PractitionerRole.specialty",
+    7: "Organization.type",
     8: "PractitionerRole.organization | CareTeam.participant.member | Procedure.performer.actor | Organization.name"
     " | Organization.identifier",
     9: "PractitionerRole.location | Observation.extension(event-location) | Location.name",
@@ -42,14 +43,13 @@ MAPPED = {
     20: "Device.serialNumber",
     21: "Device.distinctIdentifier",
     22: "Device.type",
+    23: "PractitionerRole.telecom.extension(iso21090-preferred)",
     24: "PractitionerRole.identifier",
 }
 IGNORED = {
     2: "action on the participation; it steers whether it is kept",
     3: "reason of the action",
-    7: "type of the organisational unit; the organisation is named by PRT-8",
     13: "length of the participation in words; begin and end tell",
-    23: "preferred way to reach the person; the telecom has its use",
 }
 
 
@@ -77,18 +77,22 @@ def prt_to_participation(prt: Segment, draft: Draft) -> Participation:
         for n in (1, 6, 24, *(() if part.organization else (14, 15))):
             if prt.peek(n):
                 prt.ignore(n, "about a person or organisation that the segment does not name")
+    organization_type(prt, 7, part.organization, draft)
     part.location = pl_to_location(prt[9], draft)
     part.device = prt_to_device(prt, draft)
     if part.people:
         part.telecom = telecoms(prt, ((15, ""),), draft)
+        prefer(prt, 23, part.telecom)
         part.numbers = [one for pln in prt[24].repetitions if (one := pln_to_identifier(pln, context))]
         add_address(draft, part.people, prt[14].repetitions)
-    elif part.organization:
+    elif prt.peek(23):
+        prt.ignore(23, "preferred way to reach a person that PRT-5 does not name")
+    if not part.people and part.organization:
         part.organization = xon_to_organization(prt[8], draft, address=prt[14], telecom=prt[15])
     return part
 
 
-_RARE = frozenset({1, 6, 9, 10, 14, 15, 16, 17, 18, 19, 20, 21, 22, 24})
+_RARE = frozenset({1, 6, 7, 9, 10, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24})
 
 
 @replaceable

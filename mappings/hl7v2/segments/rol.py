@@ -10,7 +10,7 @@ from __future__ import annotations
 from mappings.hl7v2.actors import pl_to_location, practitioners, xon_to_organization
 from mappings.hl7v2.datatypes import cwe_to_codeable_concept, ei_to_identifier, period
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.participation import Participation, add_address, role_code
+from mappings.hl7v2.participation import Participation, add_address, organization_type, role_code
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.pid import telecoms
 from mappings.hl7v2.site import replaceable
@@ -24,7 +24,9 @@ MAPPED = {
     " | Procedure.performer.actor | PractitionerRole.practitioner | Practitioner.name",
     5: "PractitionerRole.period.start | CareTeam.participant.period.start | Encounter.participant.period.start",
     6: "PractitionerRole.period.end | CareTeam.participant.period.end | Encounter.participant.period.end",
+    8: "CareTeam.reasonCode",
     9: "PractitionerRole.specialty | CareTeam.participant.role",
+    10: "Organization.type",
     11: "Practitioner.address",
     12: "PractitionerRole.telecom",
     13: "PractitionerRole.location",
@@ -33,8 +35,6 @@ MAPPED = {
 IGNORED = {
     2: "action on the role; it steers whether it is kept",
     7: "length of the role in words; begin and end tell",
-    8: "reason of the action",
-    10: "type of the organisational unit; the organisation is named by ROL-14",
 }
 
 
@@ -51,6 +51,10 @@ def rol_to_participation(rol: Segment, draft: Draft) -> Participation:
         period=period(draft.moment(rol, 5), draft.moment(rol, 6)),
         organization=xon_to_organization(rol[14], draft),
     )
+    if rol.peek(8):
+        part.reason = cwe_to_codeable_concept(rol[8], context)
+        part.leave_reason = lambda: rol.ignore(8, "reason of a role; only a care team has one")
+    organization_type(rol, 10, part.organization, draft)
     if not people:
         for n in (1, 9, 11, 12, 13):
             if rol.peek(n):
