@@ -14,7 +14,7 @@ from mappings.hl7v2.context import Context
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.faults import UnsupportedMessage
 from mappings.hl7v2.header import close_message, open_header
-from mappings.hl7v2.messages import mappers
+from mappings.hl7v2.messages import mapper_of, mappers
 from mappings.outcome import Outcome
 
 __all__ = ["Context", "known", "map_message", "mappers", "outcome_to_bundle", "trigger_of"]
@@ -25,7 +25,7 @@ _EVENTS = {"ACK": "", "MCF": "", "ORU": "R01", "ORM": "O01", "ORR": "O02", "VXU"
 
 def known(trigger: str) -> bool:
     """Tell whether a trigger such as `ADT^A01` can be mapped."""
-    return trigger in mappers()
+    return mapper_of(trigger) is not None
 
 
 def trigger_of(message: er7.Message) -> str:
@@ -43,7 +43,7 @@ def map_message(message: er7.Message, context: Context) -> Outcome:
     Requirement: S1.1, S2.9, S2.10
     """
     trigger = trigger_of(message)
-    mapper = mappers().get(trigger)
+    mapper = mapper_of(trigger)
     if mapper is None:
         raise UnsupportedMessage("MSH-9", trigger if trigger.replace("^", "").isalnum() and len(trigger) < 12 else "")
     draft = Draft(message, context, trigger)

@@ -1,7 +1,7 @@
 """One module per message type: `adt.py`, `oru_r01.py`.
 
-A module declares the triggers it serves in `TRIGGERS` and maps with `map_message(draft) -> None`. Modules are found by
-name; adding a message type is adding a file.
+A module declares the triggers it serves in `TRIGGERS` and maps with `map_message(draft) -> None`; a trigger without event
+(`ACK`) stands for every event of its type. Modules are found by name; adding a message type is adding a file.
 """
 
 from __future__ import annotations
@@ -27,3 +27,8 @@ def mappers() -> dict[str, Mapper]:
                 raise RuntimeError(f"two modules serve {trigger}")
             found[trigger] = module.map_message
     return found
+
+
+def mapper_of(trigger: str) -> Mapper | None:
+    """Give the mapper of a trigger, else that of every event of its type."""
+    return mappers().get(trigger) or mappers().get(trigger.partition("^")[0])
