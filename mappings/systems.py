@@ -58,6 +58,11 @@ class Systems:
         return f"{self.national}/sid/ma-cskcb"
 
     @property
+    def gln(self) -> str:
+        """Global location number of a facility, 13 digits (MA_GTIN_CSKCB)."""
+        return f"{self.own}/sid/gln"
+
+    @property
     def licence(self) -> str:
         """Practice licence of a practitioner (CCHN / GPHN), free text such as 000123/HNO-CCHN."""
         return f"{self.national}/sid/cchn"

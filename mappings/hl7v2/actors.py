@@ -5,10 +5,12 @@ Each function keeps the resource in the draft and gives a Reference to it, or `N
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from mappings import codes
 from mappings.formats import er7
+from mappings.formats.identifiers import gln_doubts
 from mappings.hl7v2.datatypes import (
     FACILITY_CODE,
     Components,
@@ -154,18 +156,17 @@ def organization(
     kind: str = "",
     assigner: str = "",
 ) -> Element | None:
-    """Make an Organization of a name, a number, or both; a five-character facility code is MA_CSKCB.
+    """Make an Organization of a name, a number, or both.
 
-    `kind` is the type code of the number (HL7 table 0203), `assigner` the name of who issued it.
+    A five-character facility code is MA_CSKCB, 13 digits that no other authority issued are a GLN. `kind` is the type code of
+    the number (HL7 table 0203), `assigner` the name of who issued it.
     """
     name, number = words(name), words(number)
     if not name and not number:
         return None
     context = draft.context
-    if FACILITY_CODE.match(number):
-        system = context.systems.facility
-    elif number:
-        system = system or context.systems.local(context.facility, "organization")
+    if number:
+        system = _facility_system(number, system, draft) or context.systems.local(context.facility, "organization")
     key_system = system if number else context.systems.local(context.facility, "organization-name")
     place = of_organization(xad_to_address(address, context)) if address else None
     phone = of_organization(xtn_to_contact_point(telecom, context)) if telecom else None
@@ -201,6 +202,22 @@ def of_organization(place: Element | None) -> Element | None:
     return {name: value for name, value in place.items() if name != "use"}
 
 
+def _facility_system(number: str, authority: str, draft: Draft) -> str:
+    """Give the system of an organisation's number by its form, else what the `authority` says; doubt a wrong check digit."""
+    systems = draft.context.systems
+    if FACILITY_CODE.match(number):
+        return systems.facility
+    if authority or not _GLN.match(number):
+        return authority
+    for code, where, detail in gln_doubts(number):
+        if draft.nth(f"GLN|{number}") == 1:
+            draft.notice(code, where, detail)
+    return systems.gln
+
+
+_GLN = re.compile(r"^[0-9]{13}$")
+
+
 def xon_to_organization(
     xon: Components, draft: Draft, address: Components | None = None, telecom: Components | None = None
 ) -> Element | None:
@@ -232,8 +249,9 @@ def hd_to_reference(hd: Components, draft: Draft, country: str = "") -> Element 
     if not name and not universal:
         return None
     uri = hd_to_uri(universal, hd.c(3)) if universal else ""
-    if FACILITY_CODE.match(name):
-        identifier = {"system": context.systems.facility, "value": name}
+    system = _facility_system(name, "", draft)
+    if system:
+        identifier = {"system": system, "value": name}
     elif uri:
         identifier = {"system": "urn:ietf:rfc:3986", "value": uri}
     else:
@@ -247,10 +265,8 @@ def xon_to_reference(xon: Components, draft: Draft) -> Element | None:
     if not name and not number:
         return None
     context = draft.context
-    if FACILITY_CODE.match(number):
-        system = context.systems.facility
-    else:
-        system = hd_to_uri(xon.c(6, 2), xon.c(6, 3)) or context.systems.local(context.facility, "organization")
+    system = _facility_system(number, hd_to_uri(xon.c(6, 2), xon.c(6, 3)), draft)
+    system = system or context.systems.local(context.facility, "organization")
     return _about(draft, {"system": system, "value": number} if number else {}, name, "")
 
 

@@ -14,11 +14,18 @@ from mappings.hl7v2.datatypes import (
     cwe_to_codeable_concept,
     identifier_type,
     nm_to_count,
-    period,
     words,
 )
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import cx_to_identifier
+from mappings.hl7v2.insurance_card import (
+    card_classes,
+    card_extensions,
+    card_numbers,
+    card_periods,
+    further_coverages,
+    is_card,
+)
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING, SEQUENCE
 from mappings.hl7v2.segments.pid import addresses, gender, names, telecoms
@@ -60,15 +67,17 @@ IGNORED = {1: SEQUENCE} | dict.fromkeys(
 def in1_to_coverage(in1: Segment, draft: Draft) -> Resource | None:
     """Make the Coverage; nothing when neither card, plan nor insurer is named.
 
-    The card number is IN1-36, else IN1-49, else IN1-2.
+    The card number is IN1-36, else IN1-49, else IN1-2. Of several cards in one field the first is given, and the draft keeps
+    the others.
     """
     context = draft.context
-    card, of = _card(in1)
+    cards, of = _cards(in1)
+    card = cards[0] if cards else ""
     insurer = _insurer(in1, draft)
     plan = cwe_to_codeable_concept(in1[2], context)
     if not card and plan is None and insurer is None:
         return None
-    start, end = draft.day(in1, 12), draft.day(in1, 13)
+    periods = card_periods(in1, draft)
     kind = cwe_to_codeable_concept(in1[15], context) or _financial_class(draft)
     relationship = cwe_to_codeable_concept(in1[17], context, "v2-0063")
     employer = xon_to_organization(in1[11], draft)
@@ -78,7 +87,7 @@ def in1_to_coverage(in1: Segment, draft: Draft) -> Resource | None:
     if card:
         identifiers.append({"type": identifier_type("SB"), "system": context.systems.bhyt, "value": card})
     other = cx_to_identifier(in1[49], context, of="insured") if of != 49 else None
-    if other and other["value"] != card:
+    if other and other["value"] not in cards:
         identifiers.append(other)
     if group:
         identifiers.append(group)
@@ -95,10 +104,11 @@ def in1_to_coverage(in1: Segment, draft: Draft) -> Resource | None:
     order = nm_to_count(in1[22].text)
     if in1.peek(22) and not order:
         in1.give_back(22)
-    return compact(
+    coverage = compact(
         {
             "resourceType": "Coverage",
             "id": resource_id("Coverage", context.systems.bhyt if card else f"{context.systems.own}/coverage", key),
+            "extension": card_extensions(card, draft),
             "identifier": identifiers,
             "status": "active",
             "type": kind,
@@ -107,21 +117,24 @@ def in1_to_coverage(in1: Segment, draft: Draft) -> Resource | None:
             "subscriberId": card,
             "beneficiary": reference(draft.patient),
             "relationship": relationship,
-            "period": period(start, end),
+            "period": periods[0] if periods else {},
             "payor": [insurer or {"display": (plan or {}).get("text") or "không rõ"}],
-            "class": [*_classes(plan), *_group(in1)],
+            "class": [*_classes(plan), *_group(in1), *card_classes(card, draft)],
             "order": order or None,
         }
     )
+    for further in further_coverages(coverage, cards, periods, draft):
+        draft.add(further, in1)
+    return coverage
 
 
-def _card(in1: Segment) -> tuple[str, int]:
+def _cards(in1: Segment) -> tuple[list[str], int]:
     for n in (36, 49, 2):
-        value = words(in1.peek(n).c(1)).replace(" ", "")
-        if value and (n != 2 or (len(value) in (10, 12, 15) and value[-8:].isdigit())):
+        numbers = card_numbers(in1.peek(n).c(1))
+        if numbers and (n != 2 or all(is_card(number) for number in numbers)):
             _ = in1[n]
-            return value, n
-    return "", 0
+            return numbers, n
+    return [], 0
 
 
 def _insurer(in1: Segment, draft: Draft) -> Element | None:
