@@ -114,6 +114,12 @@ class Draft:
         """Say that elements of a resource are there because FHIR demands them, not because the message says so."""
         self._assumed.setdefault(reference, []).extend(paths)
 
+    def settle(self, reference: str, *paths: str) -> None:
+        """Say that elements that were assumed are said by the message after all."""
+        assumed = [path for path in self._assumed.pop(reference, []) if path not in paths]
+        if assumed:
+            self._assumed[reference] = assumed
+
     def nth(self, key: str) -> int:
         """Count how often this key came up, from 1: tells equal things in one message apart."""
         count = self._occurrences.get(key, 0) + 1

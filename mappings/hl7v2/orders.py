@@ -31,7 +31,7 @@ from mappings.hl7v2.segments.tq1 import tq1_to_timing
 from mappings.hl7v2.visit import Texts, document, note
 
 _NOTE = "http://hl7.org/fhir/5.0/StructureDefinition/extension-DiagnosticReport.note"
-_ELSEWHERE = frozenset({"PID", "PD1", "PV1", "PV2", "NK1", "RF1", "PRD", "DG1", "AL1", "IN1"})
+_ELSEWHERE = frozenset({"PID", "PD1", "PV1", "PV2", "NK1", "RF1", "PRD", "DG1", "AL1", "IN1", "FT1"})
 """Segments after which a comment is no longer about an order."""
 
 

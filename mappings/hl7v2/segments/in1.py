@@ -123,6 +123,7 @@ def in1_to_coverage(in1: Segment, draft: Draft) -> Resource | None:
             "order": order or None,
         }
     )
+    draft.add(coverage, in1)
     for further in further_coverages(coverage, cards, periods, draft):
         draft.add(further, in1)
     return coverage
