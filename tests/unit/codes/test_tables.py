@@ -31,6 +31,7 @@ TOTAL = {
     "v2-0396": "LN SCT SNM I9 I9C I10 I10C I10P CVX MVX NDC RXNORM UCUM C4 HCPCS ISO+ MDC DCM UMD FDAUNII WC L HL7nnnn",
     "gioi-tinh": "1 2 3",
     "ma-loai-rv": "1 2 3 4 5",
+    "ma-nhom": " ".join(str(n) for n in range(1, 20)),
     "ma-dantoc": " ".join([*(f"{n:02d}" for n in range(1, 56)), "99"]),
 }
 
@@ -87,6 +88,7 @@ BOOLEAN = [
     "v2-0136",
     "v2-0161-allowed",
     "v2-0167-substituted",
+    "v2-0183",
     "v2-0180-active",
     "v2-0441-active",
 ]
