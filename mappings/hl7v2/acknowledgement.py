@@ -11,6 +11,7 @@ from __future__ import annotations
 from mappings.hl7v2.actors import reference
 from mappings.hl7v2.datatypes import Element
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.leftovers import give_back_leftovers
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.err import err_to_issues
 from mappings.hl7v2.segments.msa import msa_to_issue, msa_to_response
@@ -43,4 +44,8 @@ def take_acknowledgement(draft: Draft, issues: list[Element] | None = None) -> S
         response["details"] = reference(target)
     if msa is not None:
         draft.about[0]["response"] = response
+    about = [one for one in draft.about if one["resourceType"] in ("MessageHeader", "OperationOutcome")]
+    for segment in draft.reader.segments:
+        if segment.name in ("MSA", "ERR", "MFA"):
+            give_back_leftovers(segment, draft, *about)
     return msa

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from mappings.hl7v2.actors import reference, this_facility
 from mappings.hl7v2.datatypes import compact, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.leftovers import give_back_leftovers
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.ft1 import ft1_to_charge_item
 from mappings.hl7v2.segments.nte import nte_to_annotation
@@ -113,12 +114,15 @@ def take_charges(draft: Draft) -> None:
                 parts.append((segment, item))
         elif segment.name == "NTE" and before == "FT1" and item is not None:
             annotation = nte_to_annotation(segment, draft)
-            item.setdefault("note", []).extend([annotation] if annotation else [])
+            if annotation:
+                item.setdefault("note", []).append(annotation)
         elif item is not None and (segment.name != "DG1" or draft.event == "P11"):
             _relate(item, segment)
         before = segment.name if segment.name != "NTE" else before
     for ft1, part in parts:
         _part_of(ft1, part, items)
+    for ft1 in draft.reader.all("FT1"):
+        give_back_leftovers(ft1, draft)
 
 
 def _on_account(item: Resource, draft: Draft) -> Resource:

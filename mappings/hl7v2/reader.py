@@ -71,6 +71,14 @@ class Segment:
             self._refused = {}
         self._refused[n] = (state, reason)
 
+    def is_taken(self, n: int) -> bool:
+        """Tell whether a mapping took field `n`."""
+        return n in self._taken
+
+    def is_refused(self, n: int) -> bool:
+        """Tell whether field `n` is left out on purpose or was given back."""
+        return self._refused is not None and n in self._refused
+
     def where(self, n: int) -> str:
         """Give the position of field `n`: `OBX[2]-5`."""
         return f"{self._raw.position()}-{n}"

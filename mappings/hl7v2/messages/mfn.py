@@ -15,6 +15,7 @@ from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import pl_to_location
 from mappings.hl7v2.datatypes import Element, compact
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.leftovers import give_back_leftovers
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.aff import aff_to_role
 from mappings.hl7v2.segments.cdm import cdm_to_charge_item_definition, charge_item_definition
@@ -56,13 +57,16 @@ def map_message(draft: Draft) -> None:
     for mfe, record in records:
         active = mfe_to_active(mfe, draft)
         made = take(mfe, record, draft, active)
-        if made is None:
-            for n in (1, 4):
-                if mfe.peek(n):
-                    mfe.give_back(n, "the record names nothing")
-        else:
+        if made is not None:
             _ = mfe[4]
             draft.add(made, mfe)
+        for segment in (mfe, *record):
+            if segment.name in _OWN:
+                give_back_leftovers(segment, draft)
+
+
+_SEGMENTS = "MFE STF PRA ORG CER EDU AFF LAN CDM PRC LOC LCH LRL LDP LCC OM1 OM2 OM3 OM4 OM5 OM6 OM7"
+_OWN = frozenset(_SEGMENTS.split())
 
 
 def _records(draft: Draft) -> Iterator[tuple[Segment, Record]]:
@@ -198,7 +202,7 @@ def _test(mfe: Segment, record: Record, draft: Draft, active: bool | None) -> Re
             specimen = om4_to_specimen_definition(segment, om1, definition, draft, count + 1)
             if specimen:
                 count += 1
-                draft.add(specimen, segment)
+                draft.add(specimen, segment, *([om1] if om1 is not None else []))
         elif segment.name in _ADDED:
             _ADDED[segment.name](segment, definition, draft)
     made = compact(definition)

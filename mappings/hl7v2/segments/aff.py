@@ -27,6 +27,8 @@ def aff_to_role(aff: Segment, draft: Draft) -> Element | None:
     place = xon_to_organization(aff[2], draft, address=aff[3])
     if place is None:
         return None
+    if aff.peek(3) and "address" not in draft.get(place["reference"]):
+        aff.give_back(3)
     text = words(aff[5].whole)
     span = aff[4]
     return compact(

@@ -42,11 +42,14 @@ def edu_to_qualification(edu: Segment, draft: Draft) -> Element | None:
     codings = [coding for found in said for coding in found.get("coding", [])]
     text = ", ".join(text for found in said if (text := found.get("text", "")))
     granted = draft.day(edu, 5)
+    school = xon_to_organization(edu[6], draft, address=edu[8]) if edu.peek(6) else None
+    if school and edu.peek(8) and "address" not in draft.get(school["reference"]):
+        edu.give_back(8)
     return compact(
         {
             "code": compact({"coding": codings, "text": text}),
             "period": {"start": granted} if granted else _studied(edu, draft),
-            "issuer": xon_to_organization(edu[6], draft, address=edu[8]) if edu.peek(6) else None,
+            "issuer": school,
         }
     )
 

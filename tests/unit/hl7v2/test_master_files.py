@@ -10,6 +10,7 @@ import pytest
 from mappings import codes
 from mappings.fhir import problems, vocabulary
 from mappings.hl7v2 import faults, known
+from mappings.hl7v2.leftovers import NOTHING
 from mappings.hl7v2.segments.ldp import vh_to_hours
 from mappings.outcome import Outcome
 from tests.unit.hl7v2.samples import PV1, every, line, mapped, only
@@ -79,7 +80,22 @@ def test_an_unknown_event_is_noticed() -> None:
 def test_a_record_that_names_nothing_is_unknown() -> None:
     outcome = mapped("MFN^M04", "MFE|MAD|1")
     assert outcome.resources == []
-    assert outcome.coverage.unknown["MFE-1"] == "the record names nothing"
+    assert outcome.coverage.unknown["MFE-1"] == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("event", "segments", "position"),
+    [
+        ("M08", (FILES["M08"][1], "OM2|1|^^UCUM"), "OM2-2"),
+        ("M02", (FILES["M02"][1], "LAN|1|^^ISO"), "LAN-2"),
+        ("M02", (FILES["M02"][1], "AFF|1|Hội A|^^^^^^B"), "AFF-3"),
+        ("M05", ("LOC||Phòng khám",), "LOC-2"),
+    ],
+)
+def test_what_comes_to_nothing_is_given_back(event: str, segments: tuple[str, ...], position: str) -> None:
+    outcome = file(event, *segments)
+    assert position in outcome.coverage.unknown
+    assert position not in outcome.coverage.mapped
 
 
 def test_without_a_record_nothing_is_changed() -> None:
