@@ -89,7 +89,7 @@ def _unnumbered(draft: Draft) -> Resource:
 
 def _coverages(draft: Draft) -> Iterator[str]:
     told: set[str] = set()
-    for in1 in draft.all("IN1"):
+    for in1 in draft.reader.all("IN1"):
         for target in in1.made:
             if target.startswith("Coverage/") and target not in told:
                 told.add(target)

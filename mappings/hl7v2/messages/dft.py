@@ -19,7 +19,7 @@ def map_message(draft: Draft) -> None:
 
     Raises `MissingSegment` without FT1.
     """
-    if draft.first("FT1") is None:
+    if draft.reader.first("FT1") is None:
         raise faults.MissingSegment("FT1")
     pid = open_message(draft)
     encounter = open_visit(draft, pid)

@@ -8,6 +8,7 @@ Standard: HL7 v2.5.1 §4.13; v2.3 §4.8
 
 from __future__ import annotations
 
+from mappings.hl7v2.acknowledgement import take_acknowledgement
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.pharmacy import PharmacyOrders
 from mappings.hl7v2.visit import details, open_message, open_visit, relatives
@@ -21,6 +22,7 @@ TRIGGERS = (
 
 def map_message(draft: Draft) -> None:
     """Map a message about medicines."""
+    take_acknowledgement(draft)
     pid = open_message(draft)
     encounter = open_visit(draft, pid)
     relatives(draft)

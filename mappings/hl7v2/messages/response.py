@@ -8,6 +8,7 @@ Standard: HL7 v2.5.1 §3.3.56–§3.3.59, §4.17.4, §4.17.5, §5.4
 
 from __future__ import annotations
 
+from mappings.hl7v2.acknowledgement import take_acknowledgement
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.messages.immunization import person_observations
 from mappings.hl7v2.pharmacy import PARTS, PharmacyOrders
@@ -25,6 +26,7 @@ TRIGGERS = (
 
 def map_message(draft: Draft) -> None:
     """Map an answer, one person after the other."""
+    take_acknowledgement(draft)
     people = _people(draft)
     for segments in people:
         with draft.within(segments):
