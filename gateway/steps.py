@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from signing.contract import KeyProvider
 from signing.keys import open_key
 
 _key: KeyProvider | None = None
+_OCCURRENCE = re.compile(r"\[\d+\]")
 
 
 def prepare(kind: str, options: Mapping[str, object], site: Path, watch_parent: bool = True) -> None:
@@ -96,7 +98,7 @@ def map_message(
         to_instant(datetime.fromisoformat(outcome.sent_at)) if "T" in outcome.sent_at else 0,
         tuple(outcome.identity),
         dict(outcome.cleared),
-        tuple((one.system, one.code, one.where, one.display) for one in outcome.unmapped),
+        tuple((one.system, one.code, _OCCURRENCE.sub("", one.where), one.display) for one in outcome.unmapped),
         tuple(due),
     )
 

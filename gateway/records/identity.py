@@ -246,16 +246,29 @@ def _move(connection: Connection, keyring: Keyring, visit: str, was: str, kept: 
 
 
 def _hanging(visit: str, resources: Sequence[Resource]) -> set[str]:
-    """Find what hangs on a visit: what refers to it, what refers to that, and specimens and images that those refer to."""
+    """Find what hangs on a visit: what refers to it, what refers to that, and specimens and images that those refer to.
+
+    What names another visit as its own does not.
+    """
     found = {visit}
     refers = {_reference(r): references(r) for r in resources if r["resourceType"] != "Patient"}
-    carried = {_reference(r) for r in resources if r["resourceType"] in _CARRIED and not r.get("encounter")}
+    own = {_reference(r): _own_visit(r) for r in resources}
+    carried = {one for one, visit_ in own.items() if one.partition("/")[0] in _CARRIED and not visit_}
     while True:
-        more = {one for one, to in refers.items() if to & found}
+        more = {one for one, to in refers.items() if to & found and (not own[one] or own[one] in found)}
         more |= {one for hanging in found for one in refers.get(hanging, set()) & carried}
         if more <= found:
             return found
         found |= more
+
+
+def _own_visit(resource: Resource) -> str:
+    for name in ("encounter", "context"):
+        value = resource.get(name)
+        reference = value.get("reference", "") if isinstance(value, dict) else ""
+        if reference.startswith("Encounter/"):
+            return str(reference)
+    return ""
 
 
 def _record(connection: Connection, keyring: Keyring, patient: str) -> list[tuple[Row[Any], Resource]]:

@@ -109,9 +109,9 @@ def again(desk: Desk, message_id: str) -> None:
 
 
 def result(status: str, value: str, flag: str = "", order: str = "XN1") -> tuple[str, ...]:
-    code = "14749-6^Glucose^LN"
+    code, at = "14749-6^Glucose^LN", "20261121080000"
     return (
-        f"OBR|1|CD1^HIS|{order}^LIS|SH^Sinh hóa^99LIS|||20261121080000|||||||20261121080000||||||||20261121090000||CH|{status}",
+        f"OBR|1|CD{order}^HIS|{order}^LIS|SH^Sinh hóa^99LIS|||{at}|||||||{at}||||||||20261121090000||CH|{status}",
         f"OBX|1|NM|{code}||{value}|mmol/L|3.9-6.4|{flag}|||{status}|||20261121080000",
     )
 
