@@ -23,7 +23,7 @@ from sqlalchemy.engine import Connection, Row
 
 from gateway.records import identity, persons, search
 from gateway.records.content import clear, gaps, overlay, owner, references
-from gateway.records.versions import digest, opened, sealed
+from gateway.records.versions import opened, packed, sealed
 from gateway.store import messages
 from gateway.store import resources as rows
 from gateway.store.sealed import Keyring
@@ -71,7 +71,7 @@ def save(connection: Connection, keyring: Keyring, resources: Sequence[Resource]
             else:
                 merged = overlay(old, _lacking(connection, keyring, old, resource), overwrite=False)
                 message_id, sent_at = row.message_id, row.sent_at
-        state = digest(keyring, merged)
+        state, body = packed(keyring, merged)
         patient_id = owner(merged, said.patient_id if row is None else row.patient_id or said.patient_id)
         if row is not None and row.digest == state and row.patient_id == patient_id:
             if patient_id is not None and row.message_id != message_id:
@@ -83,12 +83,13 @@ def save(connection: Connection, keyring: Keyring, resources: Sequence[Resource]
             sealed(
                 keyring,
                 merged,
+                state,
+                body,
                 version=1 if row is None else row.version + 1,
                 patient_id=patient_id,
                 message_id=message_id,
                 sent_at=sent_at,
                 now=now,
-                digest=state,
             )
         )
     rows.put_all(connection, changed)

@@ -69,14 +69,16 @@ def ended_by(connection: Connection, change: Row[Any]) -> list[Row[Any]]:
     return list(connection.execute(query.order_by(identity_change.c.id)))
 
 
+_HOLDING = sa.text(
+    "SELECT id, message_id, kind, kept, other, was FROM identity_change"
+    " WHERE other = :other AND ended_by IS NULL AND kind IN ('merge', 'move') ORDER BY id"
+)
+"""As text, and one record at a time: it is asked for every message with a visit, and nearly always about one."""
+
+
 def holding(connection: Connection, others: Iterable[str]) -> list[Row[Any]]:
-    """Return what took these records away and still holds, oldest first: merges and moves, by `other`."""
-    query = sa.select(identity_change).where(
-        identity_change.c.other.in_(list(others)),
-        identity_change.c.ended_by.is_(None),
-        identity_change.c.kind.in_(("merge", "move")),
-    )
-    return list(connection.execute(query.order_by(identity_change.c.id)))
+    """Return what took these records away and still holds, oldest first of each: merges and moves, by `other`."""
+    return [row for other in others for row in connection.execute(_HOLDING, {"other": other})]
 
 
 def kept_by(connection: Connection, reference: str) -> list[Row[Any]]:

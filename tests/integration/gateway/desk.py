@@ -42,7 +42,7 @@ class Desk:
         self.keyring = self.plan.keyring
         self.store: Store = open_store(url)
         pool: Any = Inline()
-        steps.prepare(self.plan.signing.kind, self.plan.signing.options, watch_parent=False)
+        steps.prepare(self.plan.signing.kind, self.plan.signing.options, self.plan.site, watch_parent=False)
         self.pipeline = Pipeline(self.plan, self.store, pool, clock, "n1", ring=lambda: None, parallel=1)
         context = Context(FACILITY, self.plan.systems)
         (channel,) = self.plan.channels
