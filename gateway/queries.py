@@ -64,8 +64,7 @@ def answer(
     except IntakeFault as refused:
         fault = refused
     body = write_answer(query, header, found, at, control_id, fault, systems=context.systems)
-    told = found[query.offset :]
-    return Reply(body, len(told[: query.limit or None]), fault)
+    return Reply(body, sum(line.startswith(b"PID") for line in body.split(b"\r")), fault)
 
 
 def refuse(message: er7.Message, header: er7.Header, control_id: str, at: datetime, fault: IntakeFault) -> bytes:

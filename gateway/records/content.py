@@ -59,8 +59,7 @@ def _lay(path: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict
             merged.pop(rival, None)
         before = merged.get(name)
         if name in _KEYS and isinstance(before, list) and isinstance(value, list):
-            told = {_key(name, entry) for entry in value}
-            merged[name] = [entry for entry in before if _key(name, entry) not in told] + value
+            merged[name] = _entries(name, before, value)
         elif name in structures and isinstance(before, dict) and isinstance(value, dict):
             merged[name] = _lay(f"{path}.{name}", before, value)
         elif name in _PERIODS and isinstance(before, dict) and isinstance(value, dict):
@@ -69,6 +68,23 @@ def _lay(path: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict
         else:
             merged[name] = value
     return merged
+
+
+def _entries(name: str, before: list[Any], told: list[Any]) -> list[Any]:
+    """Replace entries where they stand; those that are new come last."""
+    new: dict[object, list[Any]] = {}
+    for entry in told:
+        new.setdefault(_key(name, entry), []).append(entry)
+    laid: list[Any] = []
+    seen: set[object] = set()
+    for entry in before:
+        key = _key(name, entry)
+        if key not in new:
+            laid.append(entry)
+        elif key not in seen:
+            laid += new[key]
+            seen.add(key)
+    return laid + [entry for key, entries in new.items() if key not in seen for entry in entries]
 
 
 def gaps(old: Resource, new: Resource) -> list[str]:

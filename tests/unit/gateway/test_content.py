@@ -21,13 +21,13 @@ def test_lists_are_laid_entry_by_entry_where_entries_have_a_key() -> None:
         "telecom": [{"value": "1"}],
     }
     new = PATIENT | {
-        "identifier": [{"system": "b", "value": "3"}],
+        "identifier": [{"system": "c", "value": "4"}, {"system": "a", "value": "3"}],
         "extension": [{"url": "x", "valueString": "3"}],
         "link": [{"other": {"reference": "Patient/3"}, "type": "replaces"}],
         "telecom": [{"value": "2"}],
     }
     both = overlay(old, new, overwrite=True)
-    assert [one["value"] for one in both["identifier"]] == ["1", "3"]
+    assert [one["value"] for one in both["identifier"]] == ["3", "2", "4"], "what was first stays first"
     assert {one["url"]: one["valueString"] for one in both["extension"]} == {"x": "3", "y": "2"}
     assert [one["other"]["reference"] for one in both["link"]] == ["Patient/2", "Patient/3"]
     assert both["telecom"] == [{"value": "2"}]
