@@ -128,7 +128,7 @@ class Pipeline:
         produce = channel.settings.produce if channel else ()
         sealed = await self._store.read(lambda connection: messages.body(connection, row.id))
         raw = self._keyring.open(sealed, row.id)
-        context = MessageContext(self._plan.facility.code, self._plan.systems, self._plan.node.zone, row.id)
+        context = MessageContext(self._plan.facility.code, self._plan.systems, self._plan.node.zone, message_id=row.id)
         mapped = await self._pool.run(steps.map_message, raw, charset, row.type, context, produce)
         if mapped is None:
             positions = await self._pool.run(steps.populated, raw, charset)
@@ -153,7 +153,15 @@ class Pipeline:
             codes.count(connection, mapped.unmapped, row.received_at)
         # changes first: a moved visit has to be found where it was before this message names its new owner
         _, pairs = identity.apply(connection, self._keyring, mapped.identity, now, message_id=row.id)
-        said = Said(row.id, row.type.partition("^")[0], row.sender, mapped.sent_at, mapped.patient_id, mapped.cleared)
+        said = Said(
+            row.id,
+            row.type.partition("^")[0],
+            row.sender,
+            mapped.sent_at,
+            mapped.patient_id,
+            mapped.cleared,
+            mapped.assumed,
+        )
         resources.save(connection, self._keyring, json.loads(mapped.resources), said, now)
         identity.settle(connection, self._keyring, pairs, now)
         if channel is None:

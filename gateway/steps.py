@@ -65,6 +65,8 @@ class Mapped:
     identity: tuple[IdentityChange, ...]
     cleared: Mapping[str, tuple[str, ...]]
     """Reference → elements that the sender takes out."""
+    assumed: Mapping[str, tuple[str, ...]]
+    """Reference → elements that are no better than what is known."""
     unmapped: tuple[tuple[str, str, str, str], ...]
     """(system, code, field, display) of site codes that no table takes to a shared catalogue."""
     due: tuple[tuple[str, str], ...]
@@ -98,6 +100,7 @@ def map_message(
         to_instant(datetime.fromisoformat(outcome.sent_at)) if "T" in outcome.sent_at else 0,
         tuple(outcome.identity),
         dict(outcome.cleared),
+        dict(outcome.assumed),
         tuple((one.system, one.code, _OCCURRENCE.sub("", one.where), one.display) for one in outcome.unmapped),
         tuple(due),
     )

@@ -80,8 +80,11 @@ class Outcome:
     encounter_id: str | None = None
     identity: Sequence[IdentityChange] = ()
     cleared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Reference → elements the sender deletes (null, `""`): paths below the resource such as `telecom` or
-    `hospitalization.dischargeDisposition`. An element that the resource has all the same is never named here."""
+    """Reference → elements the sender deletes (null, `""`) or takes back (a cancelled discharge): paths below the resource
+    such as `telecom`, `period.end`, `extension(patient-religion)`. One that the resource has all the same is never named."""
+    assumed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Reference → elements that FHIR demands and the message does not know, such as the `status` of a visit in an update: good
+    where nothing is known yet, never better than what is."""
     origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Position of a segment (`PID`, `OBX[2]`) → references of the resources made of it."""
     unmapped: Sequence[UnmappedCode] = ()

@@ -220,6 +220,7 @@ def _merge_visits(connection: Connection, keyring: Keyring, kept: str, other: st
 
 
 def _unmerge_visits(connection: Connection, keyring: Keyring, change: Row[Any], now: int) -> None:
+    _take_back(connection, keyring, change, now)
     was, patient = _owner_of(connection, change.other), _owner_of(connection, change.kept)
     turns = {change.kept: change.other} | ({patient: was} if was and patient and was != patient else {})
     changed = []
@@ -228,6 +229,27 @@ def _unmerge_visits(connection: Connection, keyring: Keyring, change: Row[Any], 
         if redirect(resource, turns):
             changed.append((row, resource))
     rewrite(connection, keyring, changed, now)
+
+
+def _take_back(connection: Connection, keyring: Keyring, change: Row[Any], now: int) -> None:
+    """Give the replaced visit or account back what the message of the merge changed of it, unless it changed again since."""
+    type_, _, id_ = change.other.partition("/")
+    row = next(iter(resource_rows.current(connection, [(type_, id_)])), None)
+    if row is None:
+        return
+    versions = [opened(keyring, one) for one in (*resource_rows.earlier(connection, type_, id_), row)]
+    source = f"urn:uuid:{change.message_id}"
+    own = [n for n, version in enumerate(versions) if version.get("meta", {}).get("source") == source]
+    if not own or not own[0]:
+        return
+    before, after, newest = versions[own[0] - 1], versions[own[-1]], versions[-1]
+    turned = dict(newest)
+    for name in (before.keys() | after.keys()) - {"meta"}:
+        if after.get(name) != before.get(name) and newest.get(name) == after.get(name):
+            turned[name] = before.get(name)
+    turned = {name: value for name, value in turned.items() if value is not None}
+    if turned != newest:
+        rewrite(connection, keyring, [(row, turned)], now)
 
 
 def _move(connection: Connection, keyring: Keyring, visit: str, was: str, kept: str, now: int) -> None:

@@ -7,6 +7,7 @@ were, elements it names as null go. What may overwrite:
 - A message that is mapped again fills gaps only, once a newer one spoke.
 - A message that its sender made (MSH-7) before another one of the same sender that spoke already is late, and fills gaps
   only: a preliminary result does not come after its correction. Clocks of different senders are not compared.
+- What a message only assumes, because FHIR demands it, never replaces what is known.
 - A gap is filled only when the element was never there: what a newer message took out does not come back.
 
 Requirement: S2.10, S3.10.
@@ -28,6 +29,7 @@ from gateway.store import messages
 from gateway.store import resources as rows
 from gateway.store.sealed import Keyring
 from mappings.fhir import problems
+from mappings.hl7v2.targets import present
 from mappings.outcome import Resource
 
 _AUTHORITY = {"Patient": ("ADT",), "Encounter": ("ADT",), "Coverage": ("ADT",), "RelatedPerson": ("ADT",)}
@@ -48,6 +50,8 @@ class Said:
     """Whom it is about; resources that name a patient themselves are that one's."""
     cleared: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Reference → paths of elements that it takes out."""
+    assumed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Reference → paths of elements that stand in for what it does not know."""
 
 
 def save(connection: Connection, keyring: Keyring, resources: Sequence[Resource], said: Said, now: int) -> None:
@@ -66,8 +70,12 @@ def save(connection: Connection, keyring: Keyring, resources: Sequence[Resource]
         merged = resource
         if row is not None and old is not None:
             if _overwrites(connection, row, said):
+                reference = f"{type_}/{id_}"
+                for path in said.assumed.get(reference, ()):
+                    if present(old, path):
+                        clear(resource, path)
                 merged = overlay(old, resource, overwrite=True)
-                merged = _cleared(merged, said.cleared.get(f"{type_}/{id_}", ()))
+                merged = _cleared(merged, said.cleared.get(reference, ()))
             else:
                 merged = overlay(old, _lacking(connection, keyring, old, resource), overwrite=False)
                 message_id, sent_at = row.message_id, row.sent_at

@@ -60,9 +60,9 @@ class Ward:
     def undo(self, what: str) -> None:
         self.desk.write(identity.undo, what, WHO, WHY, self.desk.clock.now())
 
-    def save(self, *said: Resource) -> None:
+    def save(self, *said: Resource, of: str = "") -> None:
         self.messages += 1
-        id_ = self.desk.send(message("ZZZ^Z01", f"z{self.messages}", pid("BN9")))
+        id_ = of or self.desk.send(message("ZZZ^Z01", f"z{self.messages}", pid("BN9")))
         self.desk.write(resources.save, said, Said(id_, "ADT", "HIS", 0, None), self.desk.clock.now())
 
     def whose(self) -> dict[str, str]:
@@ -250,6 +250,28 @@ def test_merged_visits_of_two_patients(ward: Ward) -> None:
     id_ = ward.change(("merge", ward.v1, ward.v2))
     assert visits(ward, ward.p1) == {"1": ward.v1, "2": ward.v1}
     ward.undo(id_)
+    assert ward.whose() == OWN
+    assert visits(ward, ward.p2) == {"2": ward.v2}
+
+
+def test_what_the_merge_said_of_the_replaced_visit_is_taken_back(ward: Ward) -> None:
+    before = ward.desk.get(ward.v2)
+    id_ = ward.change(("merge", ward.v1, ward.v2))
+    replaced = {
+        "resourceType": "Encounter",
+        "id": before["id"],
+        "status": "entered-in-error",
+        "class": before["class"],
+        "subject": {"reference": ward.p1},
+        "partOf": {"reference": ward.v1},
+        "meta": {"source": f"urn:uuid:{id_}"},
+    }
+    ward.save(replaced, of=id_)
+    assert ward.whose()["v2"] == "1"
+    ward.undo(id_)
+    after = ward.desk.get(ward.v2)
+    assert {name: after.get(name) for name in before} == before | {"meta": after["meta"]}
+    assert "partOf" not in after
     assert ward.whose() == OWN
     assert visits(ward, ward.p2) == {"2": ward.v2}
 

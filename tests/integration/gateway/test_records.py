@@ -9,6 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from gateway import repair
+from gateway.records import resources
+from gateway.records.resources import Said
 from gateway.store import documents, schema
 from tests.conftest import HandClock
 from tests.integration.gateway.desk import Desk, evn, message, pid, pv1
@@ -71,6 +73,17 @@ def test_null_of_one_extension_leaves_the_others(desk: Desk) -> None:
     desk.send(message("ADT^A08", "2", evn(), pid("BN1", more='|||||||||""'), pv1("LK1")))
     assert extension(desk, patient, "patient-religion") is None
     assert extension(desk, patient, "patient-birthPlace")
+
+
+def test_what_is_only_assumed_fills_a_gap_and_no_more(desk: Desk) -> None:
+    id_ = desk.send(message("ADT^A01", "1", evn(), pid("BN1"), pv1("LK1")))
+    visit = desk.visit("LK1")
+    known = desk.get(visit)
+    told = {"resourceType": "Encounter", "class": known["class"], "subject": known["subject"], "status": "unknown"}
+    said = Said(id_, "ADT", "HIS|01999", assumed={visit: ("status",), "Encounter/new": ("status",)})
+    desk.write(resources.save, [told | {"id": known["id"]}, told | {"id": "new"}], said, desk.clock.now())
+    assert desk.get(visit)["status"] == known["status"]
+    assert desk.get("Encounter/new")["status"] == "unknown"
 
 
 def test_only_who_may_overwrite_may_take_out(desk: Desk) -> None:
@@ -173,6 +186,11 @@ def test_a_report_keeps_the_results_that_its_correction_does_not_repeat(desk: De
 
 
 # ---- whose ----
+
+
+def test_a_version_says_which_message_made_it(desk: Desk) -> None:
+    id_ = desk.send(message("ADT^A01", "1", evn(), pid("BN1"), pv1("LK1")))
+    assert desk.get(desk.patient("BN1"))["meta"]["source"] == f"urn:uuid:{id_}"
 
 
 def test_a_paper_belongs_to_whom_its_subject_belongs_to(make_desk: MakeDesk) -> None:
