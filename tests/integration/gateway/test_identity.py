@@ -15,6 +15,7 @@ from gateway.records.resources import Said
 from gateway.store import actions
 from gateway.store import persons as rows
 from gateway.store import resources as resource_rows
+from mappings.hl7v2 import known
 from mappings.outcome import IdentityChange, Resource
 from tests.conftest import HandClock
 from tests.integration.gateway.desk import Desk, evn, message, pid, pv1
@@ -282,6 +283,55 @@ def test_a_message_that_said_several_things_is_undone_as_a_whole(ward: Ward) -> 
     ward.undo(id_)
     assert ward.whose() == OWN
     assert [ward.links(p) for p in (ward.p1, ward.p2, ward.p3)] == [set(), set(), set()]
+
+
+ACCOUNT = {"more": "||||||||||TK2^^^01999^AN"}
+MESSAGES: dict[str, tuple[tuple[str, ...], list[tuple[str, str, str]], dict[str, str]]] = {
+    "A24": ((pid("BN1"), pid("BN2")), [("link", "P1", "P2")], {}),
+    "A37": ((pid("BN1"), pid("BN2")), [("unlink", "P1", "P2")], {}),
+    "A40": ((pid("BN1"), "MRG|BN2^^^01999^PI"), [("merge", "P1", "P2")], {}),
+    "A42": ((pid("BN1"), "MRG|BN1^^^01999^PI||||LK2^^^01999^VN", pv1("LK1")), [("merge", "V1", "V2")], {"2": "1"}),
+    "A43": ((pid("BN1"), "MRG|BN2^^^01999^PI"), [("move", "P1", "P2")], {}),
+    "A44": ((pid("BN1", **ACCOUNT), "MRG|BN2^^^01999^PI||TK2^^^01999^AN"), [("move", "P1", "Account")], {}),
+    "A45": (
+        (pid("BN1"), "MRG|BN2^^^01999^PI||||LK2^^^01999^VN", pv1("LK2")),
+        [("move", "P1", "V2")],
+        {"2": "1", "v2": "1"},
+    ),
+}
+"""Event → what is sent, the changes it brings, and what is in another record afterwards."""
+
+
+@pytest.mark.parametrize("event", MESSAGES)
+def test_a_message_and_its_undoing(ward: Ward, event: str) -> None:
+    if not known(f"ADT^{event}"):
+        pytest.skip(f"no mapping of ADT^{event}")
+    segments, changes, moved = MESSAGES[event]
+    names = {ward.p1: "P1", ward.p2: "P2", ward.v1: "V1", ward.v2: "V2"}
+    before = {reference: ward.desk.get(reference) for reference in names}
+    id_ = ward.desk.send(message(f"ADT^{event}", "x1", evn(), *segments, at="20261121120000"))
+    made = ward.desk.store.read_now(lambda c: rows.changes_of(c, id_))
+    assert [(c.kind, names[c.kept], names.get(c.other, c.other.partition("/")[0])) for c in made] == changes
+    whose = ward.whose()
+    assert {name: whose[name] for name in moved} == moved
+    ward.undo(id_)
+    assert ward.whose() == OWN
+    for reference, was in before.items():
+        now = ward.desk.get(reference)
+        assert {n: v for n, v in now.items() if n not in ("meta", "active")} == {
+            n: v for n, v in was.items() if n != "meta"
+        }
+        assert now.get("active", True)
+
+
+def test_an_unlink_leaves_the_links_to_others(ward: Ward) -> None:
+    ward.change(("link", ward.p1, ward.p2), ("link", ward.p1, ward.p3))
+    id_ = ward.change(("unlink", ward.p1, ward.p2))
+    patient = {"resourceType": "Patient", "id": ward.p1.partition("/")[2], "gender": "female"}
+    said = Said(id_, "ADT", "HIS", cleared={ward.p1: ("link", "birthDate")})
+    ward.desk.write(resources.save, [patient], said, ward.desk.clock.now())
+    assert ward.links(ward.p1) == {("seealso", ward.p3)}
+    assert "birthDate" not in ward.desk.get(ward.p1)
 
 
 def test_a_message_mapped_again_changes_nothing_twice(ward: Ward) -> None:
