@@ -162,11 +162,13 @@ class Pipeline:
             mapped.cleared,
             mapped.assumed,
         )
-        resources.save(connection, self._keyring, json.loads(mapped.resources), said, now)
+        late = resources.save(connection, self._keyring, json.loads(mapped.resources), said, now)
         identity.settle(connection, self._keyring, pairs, now)
         if channel is None:
             return
         for paper, subject in mapped.due:
+            if subject in late:
+                continue  # the paper that newer news made says more; this one would say the same again
             patient_id = resources.patient_of(connection, subject) or mapped.patient_id
             if patient_id is not None:
                 self._make_due(connection, row, channel, paper, subject, patient_id, now)

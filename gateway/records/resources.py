@@ -54,14 +54,18 @@ class Said:
     """Reference → paths of elements that stand in for what it does not know."""
 
 
-def save(connection: Connection, keyring: Keyring, resources: Sequence[Resource], said: Said, now: int) -> None:
-    """Store what a message said; a resource that did not change gets no new version."""
+def save(connection: Connection, keyring: Keyring, resources: Sequence[Resource], said: Said, now: int) -> set[str]:
+    """Store what a message said; a resource that did not change gets no new version.
+
+    Return the references about which the message came too late: newer things were known, of them and of what they refer to.
+    """
     identity.follow(connection, resources)
     known = {
         (row.type, row.id): row for row in rows.current(connection, ((r["resourceType"], r["id"]) for r in resources))
     }
     changed: list[rows.NewVersion] = []
     confirmed: list[tuple[str, str]] = []
+    late: dict[str, Resource] = {}
     for resource in resources:
         type_, id_ = str(resource["resourceType"]), str(resource["id"])
         row = known.get((type_, id_))
@@ -69,8 +73,9 @@ def save(connection: Connection, keyring: Keyring, resources: Sequence[Resource]
         old = None if row is None else opened(keyring, row)
         merged = resource
         if row is not None and old is not None:
-            if _overwrites(connection, row, said):
-                reference = f"{type_}/{id_}"
+            reference = f"{type_}/{id_}"
+            is_late = _is_late(connection, row, said)
+            if not is_late and _overwrites(row, said):
                 for path in said.assumed.get(reference, ()):
                     if present(old, path):
                         clear(resource, path)
@@ -79,6 +84,8 @@ def save(connection: Connection, keyring: Keyring, resources: Sequence[Resource]
             else:
                 merged = overlay(old, _lacking(connection, keyring, old, resource), overwrite=False)
                 message_id, sent_at = row.message_id, row.sent_at
+            if is_late:
+                late[reference] = merged
         state, body = packed(keyring, merged)
         patient_id = owner(merged, said.patient_id if row is None else row.patient_id or said.patient_id)
         if row is not None and row.digest == state and row.patient_id == patient_id:
@@ -102,16 +109,22 @@ def save(connection: Connection, keyring: Keyring, resources: Sequence[Resource]
         )
     rows.put_all(connection, changed)
     rows.heard(connection, confirmed, said.message_id, said.sent_at)
+    news = {f"{new.type}/{new.id}" for new in changed}
+    return {one for one, merged in late.items() if one not in news and not references(merged) & news}
 
 
-def _overwrites(connection: Connection, row: Row[Any], said: Said) -> bool:
+def _overwrites(row: Row[Any], said: Said) -> bool:
     authority = _AUTHORITY.get(row.type)
     if authority is not None and said.family not in authority:
         return False
-    if said.message_id < row.message_id:  # keys rise with time: an older message is being mapped again
+    return bool(said.message_id >= row.message_id)  # keys rise with time: an older message may be mapped again
+
+
+def _is_late(connection: Connection, row: Row[Any], said: Said) -> bool:
+    """Tell whether a message that is new here was made before the one that spoke last, by the clock of the same sender."""
+    if not 0 < said.sent_at < row.sent_at or said.message_id < row.message_id:
         return False
-    late = 0 < said.sent_at < row.sent_at
-    return not (late and messages.sender(connection, row.message_id) == said.sender)
+    return messages.sender(connection, row.message_id) == said.sender
 
 
 def _lacking(connection: Connection, keyring: Keyring, old: Resource, new: Resource) -> Resource:

@@ -201,6 +201,21 @@ def test_a_paper_belongs_to_whom_its_subject_belongs_to(make_desk: MakeDesk) -> 
     assert f"Patient/{paper.patient_id}" == desk.patient("BN1")
 
 
+def test_a_late_result_that_adds_nothing_makes_no_paper(make_desk: MakeDesk) -> None:
+    desk = make_desk(produce=("lab_report",))
+    obr, obx = result("F", "4.60")
+    other = obx.replace("14749-6^Glucose", "2951-2^Natri").replace("OBX|1", "OBX|2")
+    papers = [
+        len(desk.store.read_now(lambda c, id_=id_: documents.of_message(c, id_)))  # type: ignore[misc]
+        for id_ in (
+            desk.send(lab("3", "20261121110000", *result("C", "9.60", "H"))),
+            desk.send(lab("2", "20261121100000", obr, obx)),
+            desk.send(lab("1", "20261121090000", obr, obx, other)),
+        )
+    ]
+    assert papers == [1, 0, 1], "the second says nothing that is not known better, the third has one more result"
+
+
 def test_the_staff_is_in_nobodys_record(desk: Desk) -> None:
     raw = message(
         "ADT^A01", "1", evn(), pid("BN1"), pv1("LK1").replace("K1^1^1||", "K1^1^1||||000123/HNO-CCHN^Lê^Minh")
