@@ -28,6 +28,7 @@ from gateway.intake import ChannelIntake
 from gateway.settings import Channel, ChannelSettings, SourcePlan
 from gateway.store.engine import open_store
 from gateway.store.sealed import Keyring, new_key_line
+from mappings.hl7v2 import Context
 
 SECONDS = 5.0
 ACK = b"\x0bMSH|^~\\&|||||||ACK|1|P|2.5\rMSA|AA|1\r\x1c\r"
@@ -49,7 +50,9 @@ def serve_ours(folder: str, ready: Connection, durable: bool) -> None:
 
     async def run() -> None:
         store: Any = open_store(f"sqlite:///{folder}/ledger.db") if durable else NoStore()
-        intake = ChannelIntake(channel, store, Keyring.parse(new_key_line("k")), SystemClock(), lambda: None)
+        intake = ChannelIntake(
+            channel, store, Keyring.parse(new_key_line("k")), SystemClock(), lambda: None, Context("01999")
+        )
         await mllp.Source(settings).run(intake, ready.send)
 
     uvloop.run(run())

@@ -21,11 +21,13 @@ from gateway.faults import StoreFault
 from gateway.intake import ChannelIntake
 from gateway.pipeline import Pipeline
 from gateway.pool import Pool
+from gateway.records import search
 from gateway.settings import Plan
 from gateway.site import load_site
 from gateway.store import deliveries, documents, messages
 from gateway.store.engine import Store, open_store
 from gateway.wake import Bell
+from mappings.hl7v2 import Context
 from signing.keys import open_key
 
 log = logging.getLogger("lienthong.node")
@@ -67,6 +69,7 @@ class Node:
         pool = Pool(workers, plan.signing, plan.site)
         bell = Bell(plan.node.redis)
         keyring = plan.keyring
+        context = Context(plan.facility.code, plan.systems, plan.node.zone)
         pipeline = Pipeline(plan, store, pool, self.clock, name, ring=bell.ring, parallel=workers * 4)
         lease = round(plan.node.lease.total_seconds() * SECOND)
         queue = SqlQueue(store, keyring, self.clock, name, lease, plan.facility.code)
@@ -76,6 +79,7 @@ class Node:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(bell.run())
+                group.create_task(self._fill_search(store))
                 group.create_task(pipeline.run(bell.listener()))
                 for route, destination in destinations.items():
                     worker = Worker(route, plan.routes[route].common, destination, queue, self.clock)
@@ -84,7 +88,7 @@ class Node:
                 for channel in plan.channels:
                     _, make = load_source(channel.source.kind)
                     source = make(channel.source.settings)
-                    intake = ChannelIntake(channel, store, keyring, self.clock, bell.ring)
+                    intake = ChannelIntake(channel, store, keyring, self.clock, bell.ring, context)
                     group.create_task(source.run(intake, listening.called(channel.settings.name)))
                 if plan.node.health:
                     health = HealthServer(plan.node.health, lambda: store.write(_touch))
@@ -98,6 +102,16 @@ class Node:
         route = self.plan.routes[name]
         _, make = load_destination(route.common.kind)
         return make(name, route.settings, seal)
+
+    async def _fill_search(self, store: Store) -> None:
+        """Make the search keys of persons stored by a version that had none; nothing to do on later starts."""
+        try:
+            done = await search.fill(store, self.plan.keyring)
+        except StoreFault as fault:
+            log.error("search keys: %s", fault)
+            return
+        if done:
+            log.info("search keys made for %d persons", done)
 
     async def _heartbeat(self, queue: SqlQueue, every_s: float) -> None:
         while True:

@@ -109,6 +109,24 @@ class TypeNotAccepted(IntakeFault):
     code = 2203
 
 
+class QueryNotAllowed(IntakeFault):
+    """Raised when a query comes through a channel whose `accept` does not name it: answers disclose data about persons."""
+
+    code = 2204
+
+
+class QueryTooWide(IntakeFault):
+    """Raised when a query describes too many persons to be answered about any; `detail` says what would narrow it."""
+
+    code = 2205
+
+
+class QueryNotUnderstood(IntakeFault):
+    """Raised when a query asks what is not understood, or by criteria that are not: its answer would be wider than it."""
+
+    code = 2206
+
+
 class DocumentWithheld(Fault):
     """Raised by the egress gate when no recorded basis or a closed list forbids sending (promise P10)."""
 
@@ -164,3 +182,9 @@ class NotPossibleNow(Fault):
     """Raised when a command asks for a step that the present state does not allow; `detail` names state and step."""
 
     code = 8103
+
+
+class IdentityInUse(Fault):
+    """Raised when a merge or move cannot be undone because a later one builds on it; `detail` names what to undo first."""
+
+    code = 8105

@@ -3,6 +3,8 @@
     frame ── read the header ── decode check ── accepted type? ── seal ── commit ── answer
                     └────────────── a fault: committed all the same, in the error queue, negative answer
 
+A question about persons is searched for (`gateway/queries.py`) before the commit; its answer is committed with it.
+
 Every frame gets a row, rubbish too. What it means is the pipeline's business; the only thing looked up besides the header is
 the value that orders it. Requirement: S1.1, S2.10.
 """
@@ -12,26 +14,37 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
+from dataclasses import replace
+
+from sqlalchemy.engine import Connection
 
 from connectors.contract import Answer
+from gateway import queries
 from gateway.clock import Clock, to_datetime
-from gateway.faults import ControlIdMissing, ControlIdReused, InternalFault, StoreFault, TypeNotAccepted
+from gateway.faults import (
+    ControlIdMissing,
+    ControlIdReused,
+    InternalFault,
+    QueryNotAllowed,
+    StoreFault,
+    TypeNotAccepted,
+)
 from gateway.safe_log import describe
 from gateway.settings import Channel
-from gateway.store import messages
+from gateway.store import actions, messages
 from gateway.store.engine import Store
 from gateway.store.ids import uuid7
-from gateway.store.messages import NewMessage
+from gateway.store.messages import Earlier, NewMessage
 from gateway.store.sealed import Keyring
 from gateway.text import text
 from mappings.formats import er7
 from mappings.formats.faults import Fault, IntakeFault
-from mappings.hl7v2 import trigger_of
+from mappings.hl7v2 import Context, trigger_of
 from mappings.hl7v2.ack import Code, acknowledge
 
 log = logging.getLogger("lienthong.intake")
 
-_REJECT = frozenset({2001, 2002, 2003, 2101, 2103, 2203})
+_REJECT = frozenset({2001, 2002, 2003, 2101, 2103, 2203, 2204})
 """Faults answered AR/CR: this is not for us, or not a message. The rest is AE/CE: a message with an error in it.
 Standard: HL7 v2.5.1 §2.9.2, table 0008."""
 
@@ -40,8 +53,15 @@ class ChannelIntake:
     """The door of one channel; what its source calls (`connectors.contract.Intake`)."""
 
     def __init__(
-        self, channel: Channel, store: Store, keyring: Keyring, clock: Clock, wake: Callable[[], None]
+        self,
+        channel: Channel,
+        store: Store,
+        keyring: Keyring,
+        clock: Clock,
+        wake: Callable[[], None],
+        context: Context,
     ) -> None:
+        self._context = context
         self._channel = channel
         self._settings = channel.settings
         self._store = store
@@ -53,7 +73,9 @@ class ChannelIntake:
         """Make `raw` durable, then answer. Never raises; a failing store gives AR and "try again"."""
         header = er7.header(raw)
         try:
-            new = self._read(raw, peer, header, fault)
+            new, message = self._read(raw, peer, header, fault)
+            if new.state == "answered" and message is not None:
+                return await self._reply(header, new, message)
             earlier = await self._store.write_each(messages.insert_all, new)
         except StoreFault as failure:
             log.error("%s", failure)
@@ -69,12 +91,46 @@ class ChannelIntake:
             return self._answer(header, _code(earlier.answer), new.id, new.id, None)
         return self._answer(header, "AE", new.id, new.id, ControlIdReused("MSH-10"))
 
+    async def _reply(self, header: er7.Header, new: NewMessage, message: er7.Message) -> Answer:
+        """Answer a question once it and its answer are durable."""
+        at = to_datetime(self._clock.now())
+        own_id = _own_id(new.id)
+        reply = await self._store.read(
+            lambda connection: queries.answer(connection, self._keyring, message, header, self._context, own_id, at)
+        )
+        if reply.fault is not None:
+            new = replace(new, answer="AE", fault=reply.fault)
+        sealed = self._keyring.seal(reply.body, f"answer/{new.id}")
+
+        def keep(connection: Connection) -> Earlier | None:
+            (earlier,) = messages.insert_all(connection, [new])
+            if earlier is None or earlier.sha256 == new.sha256:
+                messages.put_answer(connection, new.id, sealed)
+                told = f"{reply.disclosed} persons to {new.sender} ({new.type})"
+                actions.insert(
+                    connection, at=new.received_at, actor=new.channel, verb="disclose", target=new.id, reason=told
+                )
+            return earlier
+
+        earlier = await self._store.write(keep)
+        body = reply.body
+        if earlier is not None and earlier.sha256 != new.sha256:
+            new = replace(new, answer="AE")
+            body = queries.refuse(message, header, own_id, at, ControlIdReused("MSH-10"))
+        accept: Code = _ACCEPT[_code(new.answer)]
+        frames = [body]
+        if _asked(header.accept_ack, positive=new.answer == "AA"):
+            frames.insert(0, acknowledge(header, accept, own_id, at, new.fault, _said(new.fault)))
+        return Answer(tuple(frames), new.answer == "AA", new.id)
+
     def answered(self, answer: Answer) -> None:
         """Note the moment the answer left; its loss loses no promise, so nobody waits for it."""
         if answer.message_id is not None:
             self._store.post(messages.answered_all, (answer.message_id, self._clock.now()))
 
-    def _read(self, raw: bytes, peer: str, header: er7.Header, fault: IntakeFault | None) -> NewMessage:
+    def _read(
+        self, raw: bytes, peer: str, header: er7.Header, fault: IntakeFault | None
+    ) -> tuple[NewMessage, er7.Message | None]:
         message_id = uuid7()
         message: er7.Message | None = None
         found: Fault | None = fault
@@ -90,7 +146,8 @@ class ChannelIntake:
         order_value = message.value(self._settings.order_by) if message is not None else None
         key = self._keyring.search_key
         name = self._settings.name
-        return NewMessage(
+        good = "answered" if kind in queries.TRIGGERS else "received"
+        new = NewMessage(
             id=message_id,
             channel=name,
             received_at=self._clock.now(),
@@ -104,14 +161,17 @@ class ChannelIntake:
             body=self._keyring.seal(raw, message_id),
             dedupe_key=key("control", f"{name}|{sender}|{header.control_id}") if header.control_id else None,
             order_key=key("order", order_value or message_id),
-            state="received" if found is None else "error",
+            state=good if found is None else "error",
             answer="AA" if found is None else ("AR" if found.code in _REJECT else "AE"),
             fault=found,
         )
+        return new, message
 
     def _refuse(self, header: er7.Header, kind: str) -> IntakeFault | None:
         if not self._channel.accepts(kind):
             return TypeNotAccepted("MSH-9")
+        if kind in queries.TRIGGERS and kind not in self._settings.accept:
+            return QueryNotAllowed("MSH-9", kind)
         if not header.control_id:
             return ControlIdMissing("MSH-10")
         return None
@@ -120,10 +180,17 @@ class ChannelIntake:
         self, header: er7.Header, code: Code, control_id: str, message_id: str | None, fault: Fault | None
     ) -> Answer:
         at = to_datetime(self._clock.now())
-        own_id = control_id.replace("-", "")[-20:]
-        said = str(text(fault.code)) if fault is not None else ""
+        own_id, said = _own_id(control_id), _said(fault)
         frames = tuple(acknowledge(header, each, own_id, at, fault, said) for each in _codes(header, code))
         return Answer(frames, code == "AA", message_id)
+
+
+def _own_id(message_id: str) -> str:
+    return message_id.replace("-", "")[-20:]
+
+
+def _said(fault: Fault | None) -> str:
+    return str(text(fault.code)) if fault is not None else ""
 
 
 _ACCEPT: dict[str, Code] = {"AA": "CA", "AE": "CE", "AR": "CR"}

@@ -26,11 +26,12 @@ from gateway.delivery import disclosure
 from gateway.delivery.retry import Retry, decide
 from gateway.faults import DocumentWithheld, InternalFault, StoreFault
 from gateway.pool import Pool
-from gateway.records import persons, resources
+from gateway.records import identity, resources
+from gateway.records.resources import Said
 from gateway.safe_log import describe
 from gateway.settings import Channel, Plan
 from gateway.signing_desk import SigningDesk
-from gateway.store import actions, deliveries, documents, messages
+from gateway.store import actions, codes, deliveries, documents, messages
 from gateway.store.documents import NewDocument
 from gateway.store.engine import Store
 from gateway.store.sealed import Keyring
@@ -40,6 +41,7 @@ from mappings.documents import Facility
 from mappings.formats import json
 from mappings.formats.faults import Fault, FaultClass
 from mappings.hl7v2 import Context as MessageContext
+from mappings.hl7v2.faults import UnsupportedMessage
 
 log = logging.getLogger("lienthong.pipeline")
 
@@ -126,7 +128,7 @@ class Pipeline:
         produce = channel.settings.produce if channel else ()
         sealed = await self._store.read(lambda connection: messages.body(connection, row.id))
         raw = self._keyring.open(sealed, row.id)
-        context = MessageContext(self._plan.facility.code, self._plan.systems, self._plan.node.zone, row.id)
+        context = MessageContext(self._plan.facility.code, self._plan.systems, self._plan.node.zone, message_id=row.id)
         mapped = await self._pool.run(steps.map_message, raw, charset, row.type, context, produce)
         if mapped is None:
             positions = await self._pool.run(steps.populated, raw, charset)
@@ -136,7 +138,7 @@ class Pipeline:
         await self._store.write(lambda connection: self._commit_mapped(connection, row, channel, mapped))
 
     def _keep(self, connection: Connection, message_id: str, unknown: int, account: bytes) -> None:
-        if messages.move(connection, message_id, "keep"):
+        if messages.move(connection, message_id, "keep", UnsupportedMessage("MSH-9")):
             sealed = self._keyring.seal(account, f"coverage/{message_id}")
             messages.put_coverage(connection, message_id, (0, 0, unknown), sealed)
 
@@ -147,24 +149,29 @@ class Pipeline:
             return
         now = self._clock.now()
         sealed = self._keyring.seal(mapped.positions, f"coverage/{row.id}")
-        messages.put_coverage(connection, row.id, mapped.counts, sealed)
-        resources.save(
-            connection,
-            self._keyring,
-            json.loads(mapped.resources),
-            family=row.type.partition("^")[0],
-            patient_id=mapped.patient_id,
-            message_id=row.id,
-            now=now,
+        if messages.put_coverage(connection, row.id, mapped.counts, sealed):
+            codes.count(connection, mapped.unmapped, row.received_at)
+        # changes first: a moved visit has to be found where it was before this message names its new owner
+        _, pairs = identity.apply(connection, self._keyring, mapped.identity, now, message_id=row.id)
+        said = Said(
+            row.id,
+            row.type.partition("^")[0],
+            row.sender,
+            mapped.sent_at,
+            mapped.patient_id,
+            mapped.cleared,
+            mapped.assumed,
         )
-        for change in mapped.identity:
-            if change.kind == "merge" and change.kept.startswith("Patient/"):
-                kept, other = (reference.partition("/")[2] for reference in (change.kept, change.other))
-                persons.merge(connection, kept, other, row.id)
-        if channel is None or mapped.patient_id is None:
+        late = resources.save(connection, self._keyring, json.loads(mapped.resources), said, now)
+        identity.settle(connection, self._keyring, pairs, now)
+        if channel is None:
             return
         for paper, subject in mapped.due:
-            self._make_due(connection, row, channel, paper, subject, mapped.patient_id, now)
+            if subject in late:
+                continue  # the paper that newer news made says more; this one would say the same again
+            patient_id = resources.patient_of(connection, subject) or mapped.patient_id
+            if patient_id is not None:
+                self._make_due(connection, row, channel, paper, subject, patient_id, now)
 
     def _make_due(
         self,

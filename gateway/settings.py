@@ -91,7 +91,7 @@ class ChannelSettings:
     name: str
     """Unique among the channels: small letters, digits, dashes."""
     accept: tuple[str, ...]
-    """Message types, `ADT` for all of a type, `REF^I12` for one, `*` for everything."""
+    """Message types, `ADT` for all of a type, `REF^I12` for one, `*` for everything. Queries about persons only one by one."""
     order_by: str = "PID-3"
     """Position whose value is the key within which order is kept; messages without it are on their own."""
     produce: tuple[str, ...] = ()

@@ -24,7 +24,8 @@ MESSAGE: Table = {
     ("error", "reprocess"): "received",
     ("error", "close"): "closed",  # a person decided that nothing more is to be done
 }
-"""`duplicate` has no row: the repeat of a message, kept as proof that it came, lives no further."""
+"""Two states have no row, because what is in them lives no further: `duplicate`, the repeat of a message, kept as proof that it
+came, and `answered`, a question that got its answer when it came."""
 
 DOCUMENT: Table = {
     ("due", "compose"): "composed",

@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 
+from gateway.clock import to_instant
 from gateway.faults import InternalFault
 from gateway.safe_log import describe
 from gateway.site import load_site
@@ -29,6 +32,7 @@ from signing.contract import KeyProvider
 from signing.keys import open_key
 
 _key: KeyProvider | None = None
+_OCCURRENCE = re.compile(r"\[\d+\]")
 
 
 def prepare(kind: str, options: Mapping[str, object], site: Path, watch_parent: bool = True) -> None:
@@ -56,7 +60,15 @@ class Mapped:
     positions: bytes
     """JSON: mapped, ignored, unknown, notices."""
     patient_id: str | None
+    sent_at: int
+    """When its sender made the message, as a stored instant; 0 when it says no more than the day."""
     identity: tuple[IdentityChange, ...]
+    cleared: Mapping[str, tuple[str, ...]]
+    """Reference → elements that the sender takes out."""
+    assumed: Mapping[str, tuple[str, ...]]
+    """Reference → elements that are no better than what is known."""
+    unmapped: tuple[tuple[str, str, str, str], ...]
+    """(system, code, field, display) of site codes that no table takes to a shared catalogue."""
     due: tuple[tuple[str, str], ...]
     """(paper, subject) of every paper that is due now."""
 
@@ -85,7 +97,11 @@ def map_message(
         (len(coverage.mapped), len(coverage.ignored), len(coverage.unknown)),
         json.dumps(positions),
         outcome.patient_id,
+        to_instant(datetime.fromisoformat(outcome.sent_at)) if "T" in outcome.sent_at else 0,
         tuple(outcome.identity),
+        dict(outcome.cleared),
+        dict(outcome.assumed),
+        tuple((one.system, one.code, _OCCURRENCE.sub("", one.where), one.display) for one in outcome.unmapped),
         tuple(due),
     )
 

@@ -27,6 +27,7 @@ STEPS = (
     (
         "gateway.intake",
         "gateway.pipeline",
+        "gateway.queries",
         "gateway.steps",
         "gateway.pool",
         "gateway.repair",

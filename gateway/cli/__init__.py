@@ -10,7 +10,21 @@ import sys
 
 import typer
 
-from gateway.cli import check, deliveries, demo, errors, key, mapping, messages, sandbox, send, serve, verify
+from gateway.cli import (
+    check,
+    codes,
+    deliveries,
+    demo,
+    errors,
+    key,
+    mapping,
+    messages,
+    persons,
+    sandbox,
+    send,
+    serve,
+    verify,
+)
 from gateway.cli.output import complain
 from gateway.faults import ConfigFault, StoreFault
 from mappings.formats.faults import Fault, SigningFault
@@ -34,6 +48,8 @@ app.command("verify")(verify.verify)
 app.add_typer(messages.app, name="messages")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(errors.app, name="errors")
+app.add_typer(persons.app, name="persons")
+app.add_typer(codes.app, name="codes")
 app.add_typer(key.app, name="key")
 
 

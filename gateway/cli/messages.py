@@ -95,14 +95,20 @@ def show(message_id: str, config: Config = HERE, json: Json = False) -> None:
 
 
 @app.command("raw")
-def raw(message_id: str, config: Config = HERE) -> None:
+def raw(
+    message_id: str,
+    config: Config = HERE,
+    answer: Annotated[
+        bool, typer.Option("--answer", help="Câu trả lời cho một câu hỏi, thay cho chính câu hỏi.")
+    ] = False,
+) -> None:
     """Xuất nguyên văn các byte đã nhận ra đầu ra chuẩn. Chứa dữ liệu người bệnh.
 
     Ví dụ: lienthong messages raw -c /etc/lienthong 0197… > thong-diep.hl7
     """
     with ledger(config) as (plan, store):
-        sealed = store.read_now(lambda connection: rows.body(connection, message_id))
-        sys.stdout.buffer.write(plan.keyring.open(sealed, message_id))
+        sealed = store.read_now(lambda connection: (rows.answer if answer else rows.body)(connection, message_id))
+        sys.stdout.buffer.write(plan.keyring.open(sealed, f"answer/{message_id}" if answer else message_id))
 
 
 def _summary(row: Row[Any], keyring: Keyring) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.engine import Connection
 
-from gateway.store import resources as rows
+from gateway.store import persons as rows
 
 
 def resolve(connection: Connection, patient_id: str) -> str:
@@ -22,14 +22,3 @@ def all_ids(connection: Connection, patient_id: str) -> list[str]:
     while more := [found for found in rows.merged_into(connection, ids) if found not in ids]:
         ids += more
     return ids
-
-
-def merge(connection: Connection, survivor_id: str, replaced_id: str, message_id: str) -> None:
-    """Note that two numbers are one person; a merge that would close a circle turns the older link round.
-
-    Standard: HL7 v2.5.1 §3.3.40 (A40).
-    """
-    if resolve(connection, survivor_id) == replaced_id:
-        rows.unlink(connection, survivor_id)
-    if survivor_id != replaced_id:
-        rows.link(connection, replaced_id, survivor_id, message_id)

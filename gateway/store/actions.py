@@ -14,8 +14,11 @@ from gateway.store.ids import uuid7
 from gateway.store.schema import action
 
 
-def insert(connection: Connection, *, at: int, actor: str, verb: str, target: str, reason: str) -> None:
-    connection.execute(action.insert().values(id=uuid7(), at=at, actor=actor, verb=verb, target=target, reason=reason))
+def insert(connection: Connection, *, at: int, actor: str, verb: str, target: str, reason: str) -> str:
+    """Note an act; return its id."""
+    row_id = uuid7()
+    connection.execute(action.insert().values(id=row_id, at=at, actor=actor, verb=verb, target=target, reason=reason))
+    return row_id
 
 
 def of_target(connection: Connection, target: str) -> list[Row[Any]]:

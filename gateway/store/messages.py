@@ -12,7 +12,7 @@ from gateway.faults import ControlIdReused, NothingThere
 from gateway.states import MESSAGE, advance, sources
 from gateway.store.leases import RELEASED, take
 from gateway.store.raw import Raw
-from gateway.store.schema import coverage, message, message_body
+from gateway.store.schema import coverage, message, message_answer, message_body
 from mappings.formats.faults import Fault
 
 _RECEIVED = sa.text("message.state = 'received'")
@@ -181,15 +181,37 @@ def body(connection: Connection, message_id: str) -> bytes:
     return bytes(found)
 
 
-def put_coverage(connection: Connection, message_id: str, counts: tuple[int, int, int], positions: bytes) -> None:
-    """Replace the account of a message's fields; `positions` is sealed JSON."""
-    connection.execute(coverage.delete().where(coverage.c.message_id == message_id))
+def sender(connection: Connection, message_id: str) -> str:
+    """Return who sent a message: `MSH-3|MSH-4`."""
+    return str(connection.scalar(sa.select(message.c.sender).where(message.c.id == message_id)))
+
+
+def put_answer(connection: Connection, message_id: str, sealed: bytes) -> None:
+    """Keep what a query was answered."""
+    connection.execute(message_answer.insert().values(message_id=message_id, body=sealed))
+
+
+def answer(connection: Connection, message_id: str) -> bytes:
+    """Return the sealed answer of a query."""
+    found: bytes | None = connection.scalar(
+        sa.select(message_answer.c.body).where(message_answer.c.message_id == message_id)
+    )
+    if found is None:
+        raise NothingThere(where=message_id)
+    return bytes(found)
+
+
+def put_coverage(connection: Connection, message_id: str, counts: tuple[int, int, int], positions: bytes) -> bool:
+    """Replace the account of a message's fields; `positions` is sealed JSON. True when there was none: it is mapped the
+    first time."""
+    again = connection.execute(coverage.delete().where(coverage.c.message_id == message_id)).rowcount
     mapped, ignored, unknown = counts
     connection.execute(
         coverage.insert().values(
             message_id=message_id, mapped=mapped, ignored=ignored, unknown=unknown, positions=positions
         )
     )
+    return not again
 
 
 def listing(

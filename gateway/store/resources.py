@@ -1,4 +1,4 @@
-"""Rows of `resource` and `person_link`: the clinical record, every version of it."""
+"""Rows of `resource`: the clinical record, every version of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from gateway.store.raw import Raw
-from gateway.store.schema import person_link, resource
+from gateway.store.schema import resource
 
 _CURRENT = sa.text("resource.current")
 
@@ -42,6 +42,8 @@ class NewVersion:
     version: int
     patient_id: str | None
     message_id: str
+    """The newest message that spoke of it with authority; which one made this very version stands in its `meta.source`."""
+    sent_at: int
     recorded_at: int
     digest: bytes
     body: bytes
@@ -62,28 +64,27 @@ _SUPERSEDE = Raw(
     .values(current=sa.false()),
 )
 _INSERT = Raw(resource.insert(), (*(f.name for f in fields(NewVersion)), "current"))
+_HEARD = Raw(
+    resource.update()
+    .where(_CURRENT, resource.c.type == sa.bindparam("type_"), resource.c.id == sa.bindparam("id_"))
+    .values(message_id=sa.bindparam("message_id_"), sent_at=sa.bindparam("sent_at_")),
+)
 
 
-def link(connection: Connection, patient_id: str, survivor_id: str, message_id: str) -> None:
-    """Note that `patient_id` was merged into `survivor_id`."""
-    unlink(connection, patient_id)
-    connection.execute(
-        person_link.insert().values(patient_id=patient_id, survivor_id=survivor_id, message_id=message_id)
-    )
+def heard(connection: Connection, keys: Sequence[tuple[str, str]], message_id: str, sent_at: int) -> None:
+    """Note that a message said of resources what is known already, so that nothing older overwrites it."""
+    if keys:
+        said = {"message_id_": message_id, "sent_at_": sent_at}
+        _HEARD.run(connection, [{"type_": type_, "id_": id_} | said for type_, id_ in keys])
 
 
-def unlink(connection: Connection, patient_id: str) -> None:
-    """Forget that a number was merged away."""
-    connection.execute(person_link.delete().where(person_link.c.patient_id == patient_id))
+def earlier(connection: Connection, type_: str, id_: str) -> list[Row[Any]]:
+    """Return every version of a resource but the newest."""
+    query = sa.select(resource).where(resource.c.type == type_, resource.c.id == id_, sa.text("NOT resource.current"))
+    return list(connection.execute(query.order_by(resource.c.version)))
 
 
-def survivor_of(connection: Connection, patient_id: str) -> str | None:
-    found: str | None = connection.scalar(
-        sa.select(person_link.c.survivor_id).where(person_link.c.patient_id == patient_id)
-    )
-    return found
-
-
-def merged_into(connection: Connection, survivor_ids: Iterable[str]) -> list[str]:
-    query = sa.select(person_link.c.patient_id).where(person_link.c.survivor_id.in_(list(survivor_ids)))
-    return [str(found) for found in connection.scalars(query)]
+def newest(connection: Connection, type_: str, after: str, limit: int) -> list[Row[Any]]:
+    """Return the newest version of the resources of a type, by id, beginning after one."""
+    query = sa.select(resource).where(_CURRENT, resource.c.type == type_, resource.c.id > after)
+    return list(connection.execute(query.order_by(resource.c.id).limit(limit or None)))

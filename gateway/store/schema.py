@@ -76,6 +76,14 @@ message_body = Table(
 )
 """Apart from `message`, whose rows change state several times: SQLite writes a whole row again for every change of it."""
 
+message_answer = Table(
+    "message_answer",
+    metadata,
+    Column("message_id", ForeignKey("message.id"), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+"""What a query was answered, as it left."""
+
 coverage = Table(
     "coverage",
     metadata,
@@ -93,7 +101,8 @@ resource = Table(
     Column("id", String(64), primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("patient_id", String(64), nullable=True),
-    Column("message_id", ForeignKey("message.id"), nullable=False),
+    Column("message_id", ForeignKey("message.id"), nullable=False),  # the newest that spoke of it with authority
+    Column("sent_at", BigInteger, nullable=False, server_default="0"),  # when that message was made; 0: it does not say
     Column("recorded_at", BigInteger, nullable=False),
     Column("current", Boolean, nullable=False),
     Column("digest", LargeBinary(16), nullable=False),
@@ -111,14 +120,66 @@ Index(
 )
 Index("resource_patient", resource.c.patient_id, sqlite_where=_current, postgresql_where=_current)
 
+identity_change = Table(
+    "identity_change",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("message_id", ForeignKey("message.id"), nullable=True),  # none: a person did it
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String(64), nullable=False, server_default=""),
+    Column("kind", String(8), nullable=False),  # merge, link, unlink, move
+    Column("kept", String(110), nullable=False),
+    Column("other", String(110), nullable=False),
+    Column("was", String(110), nullable=False, server_default=""),  # move: the Patient it belonged to before
+    Column("ended_by", String(36), nullable=True),  # the change, or the act of undoing, after which it holds no more
+)
+"""What was said about which records are one, or whose they are. Rows are never deleted; one holds until something ends it."""
+# people: what a message changed, to undo it; pipeline: was this message mapped before?
+Index("identity_change_message", identity_change.c.message_id)
+# records: was this visit, account or person moved or merged away?
+Index("identity_change_other", identity_change.c.other)
+Index("identity_change_kept", identity_change.c.kept)  # people: what else happened to the record that was kept
+
+identity_effect = Table(
+    "identity_effect",
+    metadata,
+    Column("change_id", ForeignKey("identity_change.id"), primary_key=True),
+    Column("type", String(40), primary_key=True),
+    Column("id", String(64), primary_key=True),
+)
+"""Resources that a merge of visits or accounts turned round, to turn them back."""
+
 person_link = Table(
     "person_link",
     metadata,
     Column("patient_id", String(64), primary_key=True),
     Column("survivor_id", String(64), nullable=False),
-    Column("message_id", ForeignKey("message.id"), nullable=False),
+    Column("change_id", ForeignKey("identity_change.id"), nullable=False),
 )
+"""The merges that hold now."""
 Index("person_link_survivor", person_link.c.survivor_id)  # records: all numbers of one person
+
+person_key = Table(
+    "person_key",
+    metadata,
+    Column("key", LargeBinary(16), primary_key=True),
+    Column("patient_id", String(64), primary_key=True),
+)
+"""Search keys of the newest version of every Patient: HMACs, so the table says nothing by itself. Found by `key`."""
+Index("person_key_patient", person_key.c.patient_id)  # records: replace the keys of a Patient
+
+unmapped_code = Table(
+    "unmapped_code",
+    metadata,
+    Column("system", String(255), primary_key=True),
+    Column("code", String(255), primary_key=True),
+    Column("field", String(16), primary_key=True),
+    Column("display", String(255), nullable=False),
+    Column("messages", Integer, nullable=False),
+    Column("first_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+)
+"""Codes of this site that no table takes to a shared catalogue, and in how many messages they came. No patient data."""
 
 document = Table(
     "document",

@@ -81,7 +81,7 @@ def ledger(store: Store, clock: HandClock) -> Ledger:
     return Ledger(store, clock)
 
 
-MESSAGE_STATES = sorted(states(MESSAGE) | {"duplicate"})
+MESSAGE_STATES = sorted(states(MESSAGE) | {"duplicate", "answered"})
 DOCUMENT_STATES = sorted(states(DOCUMENT))
 DELIVERY_STATES = sorted(states(DELIVERY))
 

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.engine import Connection
 
 from gateway.faults import NodeRunning, StoreUnavailable
-from gateway.store import deliveries, documents, messages, schema
+from gateway.store import codes, deliveries, documents, messages, schema
 from gateway.store.documents import NewDocument
 from gateway.store.engine import Store, make_engine, open_store
 from gateway.store.ids import uuid7
@@ -217,3 +217,16 @@ def test_versions_of_a_paper_are_linked(store: Store) -> None:
     first, second, third = store.write_now(unit)
     rows = [store.read_now(lambda c, i=i: documents.get(c, i)) for i in (first, second, third)]  # type: ignore[misc]
     assert [(row.version, row.replaces_id) for row in rows] == [(1, None), (2, first), (3, second)]
+
+
+def test_codes_are_counted_once_per_message_and_the_newest_words_stay(store: Store) -> None:
+    glucose, rare = ("urn:site", "GLU", "OBX-3", "Đường"), ("urn:site", "X9", "OBX-3", "Hiếm")
+    store.write_now(lambda c: codes.count(c, [glucose, glucose, rare], 10))
+    store.write_now(lambda c: codes.count(c, [(*glucose[:3], "Đường huyết")], 20))
+    store.write_now(lambda c: codes.count(c, [], 30))
+    rows = store.read_now(lambda c: codes.listing(c))
+    assert [(row.code, row.display, row.messages, row.first_at, row.last_at) for row in rows] == [
+        ("GLU", "Đường huyết", 2, 10, 20),
+        ("X9", "Hiếm", 1, 10, 10),
+    ]
+    assert len(store.read_now(lambda c: codes.listing(c, 1))) == 1

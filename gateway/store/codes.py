@@ -1,0 +1,44 @@
+"""Rows of `unmapped_code`: site codes that no table takes to a shared catalogue, and how often they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from gateway.store.raw import Raw
+from gateway.store.schema import unmapped_code
+
+_COUNT = Raw(
+    sa.text(
+        "INSERT INTO unmapped_code (system, code, field, display, messages, first_at, last_at)"
+        " VALUES (:system, :code, :field, :display, 1, :at, :at)"
+        " ON CONFLICT (system, code, field) DO UPDATE SET messages = unmapped_code.messages + 1,"
+        " display = excluded.display, last_at = excluded.last_at"
+    ),
+    ("system", "code", "field", "display", "at"),
+)
+
+
+def count(connection: Connection, codes: Iterable[tuple[str, str, str, str]], at: int) -> None:
+    """Count (system, code, field, display) of one message, each once."""
+    # always in one order, so that two nodes that count the same codes wait for each other and never lock each other out
+    rows = {(system[:255], code[:255], field[:16]): display[:255] for system, code, field, display in codes}
+    if rows:
+        _COUNT.run(
+            connection,
+            [
+                {"system": system, "code": code, "field": field, "display": display, "at": at}
+                for (system, code, field), display in sorted(rows.items())
+            ],
+        )
+
+
+def listing(connection: Connection, limit: int = 0) -> list[Row[Any]]:
+    """Return the codes, the most frequent first."""
+    query = sa.select(unmapped_code).order_by(
+        unmapped_code.c.messages.desc(), unmapped_code.c.system, unmapped_code.c.code, unmapped_code.c.field
+    )
+    return list(connection.execute(query.limit(limit or None)))
