@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import Literal
 
+from mappings.fhir.shared import Shared
 from mappings.formats import dates, er7
 from mappings.formats.faults import DateInvalid
 from mappings.hl7v2 import faults, segments, targets
@@ -43,12 +44,15 @@ class Draft:
         self.notices: list[Notice] = [Notice(code, where, detail) for code, where, detail in message.notices]
         self.people: dict[bytes, Resource | None] = {}
         """References to Practitioners by the bytes that named them."""
+        self.known_units: dict[bytes, Resource] = {}
+        """Units of measure by the bytes that said them: most results of a message share them."""
         self.delimiters = message.delimiters
         self._resources: dict[str, Resource] = {}
         self._first = ("", "")
         self._clears: dict[str, list[str]] = {}
         self._assumed: dict[str, list[str]] = {}
         self._occurrences: dict[str, int] = {}
+        self._references: dict[str, Shared] = {}
         self._times: dict[str, str] = {}
         self._has_nulls = er7.NULL.encode() in message.raw
 
@@ -85,6 +89,13 @@ class Draft:
     def get(self, reference: str) -> Resource:
         """Give a resource kept before."""
         return self._resources[reference]
+
+    def refer(self, target: str) -> Shared:
+        """Give the Reference to what many resources of this message refer to: the person, the visit."""
+        known = self._references.get(target)
+        if known is None:
+            known = self._references[target] = Shared({"reference": target})
+        return known
 
     def has(self, reference: str) -> bool:
         """Tell whether a resource of that reference is kept."""

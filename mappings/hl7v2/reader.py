@@ -28,10 +28,11 @@ UNUSABLE = "not usable as it was sent"
 class Segment:
     """One segment, and which of its fields were used."""
 
-    __slots__ = ("_raw", "_readable", "_refused", "_taken", "fields", "made", "name")
+    __slots__ = ("_absent", "_raw", "_readable", "_refused", "_taken", "fields", "made", "name")
 
     def __init__(self, raw: er7.Segment) -> None:
         self._raw = raw
+        self._absent = raw[_ABSENT]
         self.name = raw.name
         self.fields = frozenset(raw.populated())
         """Numbers of the populated fields."""
@@ -44,13 +45,13 @@ class Segment:
     def __getitem__(self, n: int) -> er7.Field:
         """Take field `n` for use."""
         if n not in self._readable:
-            return self._raw[_ABSENT]
+            return self._absent
         self._taken.add(n)
         return self._raw[n]
 
     def peek(self, n: int) -> er7.Field:
         """Look at field `n` without claiming to map it."""
-        return self._raw[n if n in self._readable else _ABSENT]
+        return self._raw[n] if n in self._readable else self._absent
 
     def ignore(self, n: int, reason: str) -> None:
         """Leave field `n` out on purpose."""
