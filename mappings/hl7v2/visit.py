@@ -9,10 +9,10 @@ from typing import Any
 
 from mappings.hl7v2 import faults
 from mappings.hl7v2.accounts import keep_account, pid_to_account
-from mappings.hl7v2.actors import reference
-from mappings.hl7v2.datatypes import code_of, compact, joined, words
+from mappings.hl7v2.datatypes import code_of, joined, words
 from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.enclosed import obx_to_document_reference
 from mappings.hl7v2.events import effect_of
 from mappings.hl7v2.occupations import OCCUPATIONS, occupation, occupation_to_observation
 from mappings.hl7v2.participation import followers, to_encounter, to_patient
@@ -24,7 +24,6 @@ from mappings.hl7v2.segments.obx import (
     is_coded,
     is_document,
     is_paper_field,
-    obx_to_attachment,
     obx_to_observation,
     paper_list,
 )
@@ -34,7 +33,6 @@ from mappings.hl7v2.segments.prt import prt_to_participation
 from mappings.hl7v2.segments.pv1 import pv1_to_coverage, pv1_to_encounter
 from mappings.hl7v2.segments.pv2 import pv2_to_encounter
 from mappings.hl7v2.segments.rol import rol_to_participation
-from mappings.ids import resource_id
 from mappings.outcome import Resource
 
 __all__ = ["Texts", "details", "document", "note", "observations", "open_message", "open_visit", "relatives"]
@@ -180,8 +178,9 @@ class Texts:
         present = self._kept.get(key)
         if present is not None and present.get("valueString") and not is_coded(obx):
             more = joined(obx[5].repetitions)
-            for n in (2, 3, 4, 11, 14, 16):
+            for n in (3, 11, 14, 16):
                 _ = obx[n]
+            obx.ignore(4, "tells the lines of one field")
             present["valueString"] = f"{present['valueString']}\n{more}" if more else present["valueString"]
             return None
         observation = obx_to_observation(obx, self._draft, order)
@@ -190,7 +189,7 @@ class Texts:
         if key[0] in OCCUPATION_FIELDS:
             _occupation(observation, key[0], self._draft)
         self._kept[key] = observation
-        self._draft.add(observation)
+        self._draft.add(observation, obx)
         return observation
 
 
@@ -226,7 +225,7 @@ def observations(draft: Draft) -> None:
             else:
                 current = obx_to_observation(segment, draft)
                 if current:
-                    draft.add(current)
+                    draft.add(current, segment)
         elif segment.name == "NTE" and current is not None:
             note(current, segment, draft)
         else:
@@ -242,29 +241,4 @@ def note(resource: dict[str, Any], nte: Segment, draft: Draft) -> None:
 
 def document(draft: Draft, obx: Segment) -> None:
     """Take a document enclosed in a message without a report as a DocumentReference."""
-    attachment = obx_to_attachment(obx, draft)
-    if attachment is None:
-        return
-    context = draft.context
-    key = f"{draft.encounter or draft.patient}|{words(obx[3].c(1))}|{words(obx[4].text)}|{draft.control_id}"
-    code = words(obx[3].c(2)) or words(obx[3].c(1))
-    draft.add(
-        compact(
-            {
-                "resourceType": "DocumentReference",
-                "id": resource_id("DocumentReference", context.systems.local(context.facility, "document"), key),
-                "status": "current",
-                "type": {"text": code} if code else {},
-                "subject": reference(draft.patient),
-                "date": _instant(draft, obx),
-                "content": [{"attachment": attachment}],
-                "context": {"encounter": [reference(draft.encounter)]} if draft.encounter else {},
-            }
-        )
-    )
-
-
-def _instant(draft: Draft, obx: Segment) -> str:
-    moment = draft.moment(obx, 14)
-    _ = obx[11]
-    return moment if "T" in moment else ""
+    obx_to_document_reference(obx, draft)

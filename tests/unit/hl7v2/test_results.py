@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from decimal import Decimal
+from hashlib import sha1
 from typing import Any
 
 import pytest
 
-from mappings.hl7v2.segments.obx import time_of_day
+from mappings.fhir import problems
+from mappings.hl7v2.attachments import LARGEST_INSIDE
+from mappings.hl7v2.timing import time_of_day
+from mappings.outcome import Outcome
 from tests.unit.hl7v2.samples import PID, PV1, every, mapped, only
 
 CEL = {"unit": "Cel", "system": "http://unitsofmeasure.org", "code": "Cel"}
+
+
+MM = {"unit": "mm", "system": "http://unitsofmeasure.org", "code": "mm"}
+VND = {"unit": "VND", "system": "urn:iso:std:iso:4217", "code": "VND"}
+
+
+def sampled(dimensions: int, data: str, unit: dict[str, str] | None = None) -> dict[str, Any]:
+    unknown = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
+    return {
+        "origin": {"value": 0, **(unit or {})},
+        "_period": {"extension": [unknown]},
+        "dimensions": dimensions,
+        "data": data,
+    }
 
 
 def observed(obx: str, *more: str) -> dict[str, Any]:
@@ -82,6 +101,20 @@ def test_a_number_keeps_its_digits(text: str, written: str) -> None:
         ("DT", "20261103", "", {"valueDateTime": "2026-11-03"}),
         ("TS", "202611031015", "", {"valueDateTime": "2026-11-03T10:15:00+07:00"}),
         ("TM", "1015", "", {"valueTime": "10:15:00"}),
+        ("NR", "2^1", "", {"valueString": "2 1"}),
+        ("NA", "1.0^-2.50", "mm", {"valueSampledData": sampled(1, "1.0 -2.50", MM)}),
+        ("NA", "1^2~3^4", "", {"valueSampledData": sampled(2, "1 2 3 4")}),
+        ("MA", "1^^3~4^5", "", {"valueSampledData": sampled(3, "1 E 3 4 5 E")}),
+        ("NA", "1^chữ", "", {"valueString": "1 chữ"}),
+        ("CP", "1000&vnd^UP", "", {"valueQuantity": {"value": Decimal("1000"), **VND}}),
+        ("MO", "1000^VND", "", {"valueQuantity": {"value": Decimal("1000"), **VND}}),
+        ("CQ", "5^mm", "", {"valueQuantity": {"value": Decimal("5"), **MM}}),
+        ("XON", "Bệnh viện A^^^^^^^^^01032", "", {"valueString": "Bệnh viện A (01032)"}),
+        ("SI", "7", "", {"valueInteger": 7}),
+        ("SN", "^^-^", "", {"valueString": "-"}),
+        ("SN", ">=^5.0^", "mm", {"valueQuantity": {"value": Decimal("5.0"), "comparator": ">=", **MM}}),
+        ("FT", "một\\.br\\hai", "", {"valueString": "một\nhai"}),
+        ("VR", "1^2", "", {"valueString": "1 - 2"}),
         ("NR", "1^2", "", {"valueRange": {"low": {"value": Decimal("1")}, "high": {"value": Decimal("2")}}}),
         ("XX", "a^b", "", {"valueString": "a b"}),
         ("", "chữ", "", {"valueString": "chữ"}),
@@ -113,6 +146,31 @@ def test_reference_range(text: str, limits: dict[str, str]) -> None:
     found = observed(f"OBX|1|NM|T||5|Cel|{text}||||F")["referenceRange"][0]
     assert found["text"] == text
     assert {name: str(found[name]["value"]) for name in ("low", "high") if name in found} == limits
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Nam: 13-17; Nữ: 12.0-16", [("male", "13", "17", None), ("female", "12.0", "16", None)]),
+        ("M 13-17", [("male", "13", "17", None)]),
+        ("3.5-5.0 (18-60 tuổi)", [(None, "3.5", "5.0", ("18", "60", "a"))]),
+        ("Nữ: <5 (< 12 tháng)", [("female", None, "5", (None, "12", "mo"))]),
+        ("Nam: âm tính; Nữ: 1-2", [(None, None, None, None)]),
+        ("xem chú thích 1-2", [(None, None, None, None)]),
+        ("10-20 U", [(None, None, None, None)]),
+    ],
+)
+def test_reference_range_of_some_people(text: str, found: list[tuple[Any, ...]]) -> None:
+    ranges = observed(f"OBX|1|NM|T||5|Cel|{text}||||F")["referenceRange"]
+    told = []
+    for one in ranges:
+        age = one.get("age", {})
+        coded = one["appliesTo"][0]["coding"][0]["code"] if "appliesTo" in one else None
+        limits = [str(one[name]["value"]) if name in one else None for name in ("low", "high")]
+        ages = [str(age[name]["value"]) if name in age else None for name in ("low", "high")]
+        told.append((coded, *limits, (*ages, (age.get("high") or age["low"])["code"]) if age else None))
+    assert told == found
+    assert "; ".join(one["text"] for one in ranges) == text
 
 
 @pytest.mark.parametrize(
@@ -194,9 +252,84 @@ def test_lines_of_a_paper_field_are_one_text() -> None:
 def test_a_document_goes_into_the_report_and_without_one_becomes_a_document_reference() -> None:
     obx = "OBX|1|ED|PDF^Phiếu||^application^PDF^Base64^JVBERi0xLjQK||||||F"
     report = only(mapped("ORU^R01", PID, "OBR|1|P1|F1|CT", obx), "DiagnosticReport")
-    assert report["presentedForm"] == [{"contentType": "application/pdf", "data": "JVBERi0xLjQK", "title": "Phiếu"}]
+    assert report["presentedForm"] == [
+        {
+            "contentType": "application/pdf",
+            "data": "JVBERi0xLjQK",
+            "size": 9,
+            "hash": b64encode(sha1(b"%PDF-1.4\n", usedforsecurity=False).digest()).decode(),
+            "title": "Phiếu",
+        }
+    ]
     loose = only(mapped("ADT^A08", PID, PV1, obx), "DocumentReference")
     assert loose["content"][0]["attachment"]["contentType"] == "application/pdf"
+
+
+def enclosed(size: int, encoding: str = "Base64") -> tuple[Outcome, bytes]:
+    content = bytes(n % 251 for n in range(size))
+    data = content.hex() if encoding == "Hex" else b64encode(content).decode()
+    return mapped("ORU^R01", PID, "OBR|1|P1|F1|CT", f"OBX|1|ED|PDF||^application^PDF^{encoding}^{data}||||||F"), content
+
+
+@pytest.mark.parametrize("encoding", ["Base64", "Hex"])
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_large_document_stands_apart(encoding: str, more: int) -> None:
+    outcome, content = enclosed(LARGEST_INSIDE + more, encoding)
+    attachment = only(outcome, "DiagnosticReport")["presentedForm"][0]
+    assert attachment["size"] == len(content)
+    assert attachment["hash"] == b64encode(sha1(content, usedforsecurity=False).digest()).decode()
+    assert ("data" in attachment, "url" in attachment) == (not more, bool(more))
+    if more:
+        binary = only(outcome, "Binary")
+        assert attachment["url"] == f"Binary/{binary['id']}"
+        assert b64decode(binary["data"]) == content
+        assert binary["securityContext"] == {"reference": f"Patient/{outcome.patient_id}"}
+        assert problems(binary) == []
+    assert problems(only(outcome, "DiagnosticReport")) == []
+
+
+@pytest.mark.parametrize("ed", ["App^NS^Octet-stream^Base64", "^^^Base64^", "^^^Hex^0x"])
+def test_a_document_without_content_is_unknown(ed: str) -> None:
+    outcome = mapped("ORU^R01", PID, "OBR|1|P1|F1|CT", f"OBX|1|ED|A||{ed}||||||F")
+    assert "OBX-5" in outcome.coverage.unknown
+    assert "presentedForm" not in only(outcome, "DiagnosticReport")
+
+
+def test_a_document_says_what_it_is_when_the_sender_does_not() -> None:
+    outcome = mapped("ORU^R01", PID, "OBR|1|P1|F1|CT", "OBX|1|ED|A||^^^Base64^JVBERi0xLjQK||||||F")
+    assert only(outcome, "DiagnosticReport")["presentedForm"][0]["contentType"] == "application/pdf"
+
+
+def test_a_document_that_is_taken_back_is_not_presented() -> None:
+    obx = "OBX|1|ED|PDF||^application^PDF^Base64^JVBERi0xLjQK||||||W"
+    assert "presentedForm" not in only(mapped("ORU^R01", PID, "OBR|1|P1|F1|CT", obx), "DiagnosticReport")
+    loose = only(mapped("ADT^A08", PID, PV1, obx), "DocumentReference")
+    assert (loose["status"], loose["docStatus"]) == ("entered-in-error", "entered-in-error")
+
+
+@pytest.mark.parametrize(
+    ("text", "div"),
+    [
+        ("\\H\\to\\N\\ nhỏ", "<p><b>to</b> nhỏ</p>"),
+        ("\\.ce\\giữa\\.br\\rồi", '<p style="text-align:center">giữa</p><p>rồi</p>'),
+        ("a\\.sp2\\b", "<p>a</p><p></p><p>b</p>"),
+        ("\\.in+3\\a\\.br\\b", '<p style="margin-left:3em">a</p><p style="margin-left:3em">b</p>'),
+        ("\\.ti2\\a\\.br\\b", '<p style="margin-left:2em">a</p><p>b</p>'),
+        ("\\.nf\\a  b", '<p style="white-space:pre">a  b</p>'),
+        ("a\\.sk3\\b", "<p>a\u00a0\u00a0\u00a0b</p>"),
+        ("\\H\\<script>alert(1)</script> \\T\\", "<p><b>&lt;script&gt;alert(1)&lt;/script&gt; &amp;</b></p>"),
+        ("\\H\\dòng 1\\.br\\dòng 2\\N\\", "<p><b>dòng 1</b></p><p><b>dòng 2</b></p>"),
+    ],
+)
+def test_formatted_text_keeps_its_look(text: str, div: str) -> None:
+    found = observed(f"OBX|1|FT|T||{text}||||||F")
+    assert found["text"]["div"] == f'<div xmlns="http://www.w3.org/1999/xhtml">{div}</div>'
+    assert problems(found) == []
+
+
+@pytest.mark.parametrize("text", ["chữ thường", "một\\.br\\hai", "\\H\\\\N\\", "a \\T\\ b"])
+def test_plain_text_needs_no_look(text: str) -> None:
+    assert "text" not in only(mapped("ORU^R01", PID, "OBR|1|P1|F1|T", f"OBX|1|FT|T||{text}||||||F"), "Observation")
 
 
 def test_a_broken_document_is_unknown_and_noticed() -> None:
