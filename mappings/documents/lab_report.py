@@ -19,7 +19,8 @@ _STATES = {"final": "Kết quả chính thức", "corrected": "Kết quả đã 
 _IMAGING = frozenset(
     {"RAD", "RX", "CT", "NMR", "NMS", "RUS", "VUS", "OUS", "CUS", "XRC", "CTH", "EC", "EN", "AU", "PF"}
 )
-_NOTE = "extension-DiagnosticReport.note"
+_NOTES = ("/report-note", "/extension-DiagnosticReport.note")
+"""Extensions that hold a comment on a report: ours, and the one that records kept before."""
 
 
 def subjects(resources: Sequence[Resource]) -> list[str]:
@@ -128,7 +129,7 @@ def _comment(report: Resource) -> str:
     notes = [
         one.get("valueAnnotation", {}).get("text", "")
         for one in report.get("extension", [])
-        if one.get("url", "").endswith(_NOTE)
+        if one.get("url", "").endswith(_NOTES)
     ]
     return "\n".join(text for text in [report.get("conclusion", ""), *notes] if text)
 

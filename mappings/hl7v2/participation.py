@@ -81,7 +81,7 @@ class Participation:
         key = f"{person['reference']}|{organization.get('reference', '')}|{self.code}"
         system = draft.context.systems.staff
         if self.identifier:
-            system, key = self.identifier["system"], self.identifier["value"]
+            system, key = self.identifier["system"], f"{self.identifier['value']}|{key}"
         target = draft.add(
             compact(
                 {

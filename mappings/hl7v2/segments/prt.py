@@ -24,13 +24,15 @@ _WHO = (
 MAPPED = {
     1: "PractitionerRole.identifier",
     4: "PractitionerRole.code | CareTeam.participant.role | Encounter.participant.type | Procedure.performer.function"
-    " | Patient.generalPractitioner | Observation.performer",
+    " | Patient.generalPractitioner | Observation.performer | DiagnosticReport.performer"
+    " | DiagnosticReport.resultsInterpreter | ServiceRequest.requester | ServiceRequest.performer"
+    " | ServiceRequest.extension(result-copy-to) | Specimen.collection.collector",
     5: _WHO,
     6: "PractitionerRole.specialty",
     7: "Organization.type",
     8: "PractitionerRole.organization | CareTeam.participant.member | Procedure.performer.actor | Organization.name"
     " | Organization.identifier",
-    9: "PractitionerRole.location | Observation.extension(event-location) | Location.name",
+    9: "PractitionerRole.location | Observation.extension(event-location) | ServiceRequest.locationReference | Location.name",
     10: "Device.identifier | Device.udiCarrier.deviceIdentifier",
     11: "PractitionerRole.period.start | CareTeam.participant.period.start | Encounter.participant.period.start",
     12: "PractitionerRole.period.end | CareTeam.participant.period.end | Encounter.participant.period.end",
