@@ -29,6 +29,18 @@ LONGER: dict[str, Callable[[int], str]] = {
     ),
     "segments of one kind": lambda n: ADT + PID + "".join(f"AL1|{i}|DA|{i}^Thuốc {i}^L||mẩn đỏ\r" for i in range(n)),
     "relatives": lambda n: ADT + PID + "".join(f"NK1|{i}|Trần^Bình {i}|MTH|Hà Nội\r" for i in range(n)),
+    "results outside an order": lambda n: ORU + PID + "".join(f"OBX|{i}|ST|T{i % 7}|{i}|x||||||F\r" for i in range(n)),
+    "sub-ids": lambda n: ORU + PID + OBR + "".join(f"OBX|{i}|CWE|T^x^L|{i % 99}.{i}|A^x^L||||||F\r" for i in range(n)),
+    "specimens": lambda n: ORU + PID + OBR + "".join(f"SPM|{i}|S{i}||BLD\r" for i in range(n)),
+    "specimens first": lambda n: ORU + PID + "".join(f"SPM|{i}|||BLD\rOBR|1||F{i}|T\r" for i in range(n)),
+    "notes of one order": lambda n: ORU + PID + OBR + "".join(f"NTE|{i}||Ghi chú {i}\r" for i in range(n)),
+    "patients": lambda n: ORU + "".join(f"PID|{i}||B{i}^^^01032^PI||Nguyễn^An\rOBR|1||F{i}|T\r" for i in range(n)),
+    "parent results": lambda n: (
+        ORU
+        + PID
+        + "".join(f"OBR|1||F{i}|T\r" + OBX.format(1, i) for i in range(n))
+        + "".join(f"OBR|1||G{i}|T||||||||||||||||||||||14749-6|||^F{i}\r" + OBX.format(1, i) for i in range(n))
+    ),
     "notes": lambda n: ORU + PID + OBR + OBX.format(1, 1) + "".join(f"NTE|{i}||Ghi chú {i}\r" for i in range(n)),
     "segments nobody knows": lambda n: ADT + PID + "".join(f"ZZ1|{i}|x^y|z\r" for i in range(n)),
     "repetitions": lambda n: ADT + PID.replace("BN1", "~".join(f"BN{i}^^^01032^PI" for i in range(n))),

@@ -51,7 +51,7 @@ def test_without_a_number_there_is_no_patient(pid: str) -> None:
 
 def test_two_people_in_one_message() -> None:
     with pytest.raises(TwoPatients) as caught:
-        mapped("ORU^R01", PID, "OBR|1||F1|A", "PID|2||BN2^^^01032^PI||Trần^Bình", "OBR|2||F2|A")
+        mapped("ADT^A08", PID, PV1, "PID|2||BN2^^^01032^PI||Trần^Bình")
     assert caught.value.where == "PID[2]-3"
 
 
