@@ -5,6 +5,7 @@ Standard: HL7 v2.5.1 §4.4.2, §4.4.5, §4.4.7–4.4.13, §4.7.2
 
 from __future__ import annotations
 
+from mappings.hl7v2.acknowledgement import take_acknowledgement
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.parts import require, take_orders
 
@@ -17,4 +18,5 @@ def map_message(draft: Draft) -> None:
     Raises `MissingSegment` without ORC, and without PID: an order is always somebody's.
     """
     require(draft, "ORC", "OBR")
+    take_acknowledgement(draft)
     take_orders(draft)

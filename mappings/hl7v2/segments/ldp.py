@@ -21,8 +21,8 @@ from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING
 from mappings.hl7v2.segments.mfe import in_force
-from mappings.hl7v2.segments.obx import time_of_day
 from mappings.hl7v2.site import replaceable
+from mappings.hl7v2.timing import time_of_day
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 from mappings.systems import V2_TABLE

@@ -15,7 +15,7 @@ from mappings.hl7v2.site import replaceable
 _PLACES = (
     "Observation Specimen ServiceRequest MedicationRequest MedicationDispense MedicationAdministration SupplyRequest"
 )
-_KINDS = f"{_PLACES} Condition AllergyIntolerance Procedure Immunization".split()
+_KINDS = f"{_PLACES} Condition AllergyIntolerance Procedure Immunization ChargeItem".split()
 _NOTES = " | ".join(f"{kind}.note" for kind in _KINDS)
 MAPPED = {
     3: f"{_NOTES} | DiagnosticReport.extension(report-note) | Appointment.comment | DocumentReference.description"
