@@ -40,7 +40,8 @@ def overlay(old: Resource, new: Resource, *, overwrite: bool) -> Resource:
     """Lay `new` over `old`, or fill the gaps of `old` with it.
 
     Whole elements replace each other, except the lists of `_KEYS` (entry by entry), periods and structures of their own
-    (member by member). Of a choice element only one stays.
+    (member by member). Of a choice element only one stays. A document of which only the state is
+    told keeps its content.
     """
     first, second = (old, new) if overwrite else (new, old)
     merged = _lay(str(new["resourceType"]), first, second)
@@ -60,6 +61,8 @@ def _lay(path: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict
         before = merged.get(name)
         if name in _KEYS and isinstance(before, list) and isinstance(value, list):
             merged[name] = _entries(name, before, value)
+        elif path == "DocumentReference" and name == "content" and before and not _encloses(value):
+            continue
         elif name in structures and isinstance(before, dict) and isinstance(value, dict):
             merged[name] = _lay(f"{path}.{name}", before, value)
         elif name in _PERIODS and isinstance(before, dict) and isinstance(value, dict):
@@ -68,6 +71,12 @@ def _lay(path: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict
         else:
             merged[name] = value
     return merged
+
+
+def _encloses(content: object) -> bool:
+    """Tell whether a document's content is there, be it as data or as an address."""
+    entries = content if isinstance(content, list) else []
+    return any(entry.get("attachment", {}).keys() & {"data", "url"} for entry in entries)
 
 
 def _entries(name: str, before: list[Any], told: list[Any]) -> list[Any]:
