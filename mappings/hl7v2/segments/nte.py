@@ -15,16 +15,23 @@ from mappings.hl7v2.site import replaceable
 _PLACES = (
     "Observation Specimen ServiceRequest MedicationRequest MedicationDispense MedicationAdministration SupplyRequest"
 )
-_KINDS = f"{_PLACES} Condition AllergyIntolerance Procedure Immunization ChargeItem".split()
-_NOTES = " | ".join(f"{kind}.note" for kind in _KINDS)
+_KINDS = f"{_PLACES} Condition Goal CarePlan AllergyIntolerance Procedure Immunization ChargeItem".split()
+_NOTES = (
+    " | ".join(f"{kind}.note" for kind in _KINDS)
+    + " | DiagnosticReport.extension(report-note) | Appointment.extension(extension-Appointment.note)"
+)
+_TEXT = (
+    f"{_NOTES} | Appointment.comment | Slot.comment | DocumentReference.description | DocumentReference.content"
+    " | Patient.extension(patient-note)"
+)
 MAPPED = {
-    3: f"{_NOTES} | DiagnosticReport.extension(report-note) | Appointment.comment | DocumentReference.description"
-    " | Patient.extension(patient-note)",
+    3: _TEXT,
     4: " | ".join(f"{kind}.note.extension(annotation-type)" for kind in _KINDS)
-    + " | DiagnosticReport.extension(report-note).valueAnnotation.extension(annotation-type)",
-    5: f"{_NOTES} | DiagnosticReport.extension(report-note) | Practitioner",
-    6: f"{_NOTES} | DiagnosticReport.extension(report-note)",
-    9: f"{_NOTES} | DiagnosticReport.extension(report-note) | Appointment.comment",
+    + " | DiagnosticReport.extension(report-note).valueAnnotation.extension(annotation-type)"
+    " | Appointment.extension(extension-Appointment.note).valueAnnotation.extension(annotation-type)",
+    5: f"{_NOTES} | Practitioner",
+    6: _NOTES,
+    9: _TEXT,
 }
 IGNORED = {
     1: SEQUENCE,

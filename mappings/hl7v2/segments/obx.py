@@ -45,7 +45,8 @@ from mappings.outcome import Resource
 from mappings.systems import V2_TABLE
 
 MAPPED = {
-    3: "Observation.code | DiagnosticReport.presentedForm.title | DocumentReference.type",
+    3: "Observation.code | DiagnosticReport.presentedForm.title | DocumentReference.type"
+    " | DocumentReference.content.attachment.title",
     4: "Observation.extension(observation-v2-subid)",
     5: "Observation.value | Observation.component | Observation.text | DiagnosticReport.presentedForm"
     " | DocumentReference.content",

@@ -26,18 +26,18 @@ from mappings.hl7v2.timing import (
 
 MAPPED = {
     2: "ServiceRequest.quantityQuantity | MedicationRequest.dispenseRequest.quantity | SupplyRequest.quantity",
-    3: "ServiceRequest.occurrence | ServiceRequest.asNeeded | SupplyRequest.occurrence | MedicationRequest.dosageInstruction"
-    " | Appointment.comment",
+    3: "ServiceRequest.occurrence | ServiceRequest.asNeeded | SupplyRequest.occurrence | MedicationRequest.dosageInstruction",
     4: "ServiceRequest.occurrence | SupplyRequest.occurrence | MedicationRequest.dosageInstruction",
     5: "ServiceRequest.occurrence | MedicationRequest.dosageInstruction",
     6: "ServiceRequest.occurrence | SupplyRequest.occurrence | MedicationRequest.dosageInstruction",
     7: "ServiceRequest.occurrence | SupplyRequest.occurrence | Appointment.start | Appointment.requestedPeriod.start"
-    " | MedicationRequest.dosageInstruction",
+    " | Slot.start | MedicationRequest.dosageInstruction",
     8: "ServiceRequest.occurrence | SupplyRequest.occurrence | Appointment.end | Appointment.requestedPeriod.end"
-    " | MedicationRequest.dosageInstruction",
+    " | Slot.end | MedicationRequest.dosageInstruction",
     9: "ServiceRequest.priority | SupplyRequest.priority | MedicationRequest.priority | Appointment.priority",
-    10: "ServiceRequest.note | SupplyRequest.note | Appointment.comment | MedicationRequest.note",
-    11: "ServiceRequest.note | Appointment.comment | MedicationRequest.note | MedicationRequest.dosageInstruction",
+    10: "ServiceRequest.note | SupplyRequest.note | Appointment.comment | Slot.comment | MedicationRequest.note",
+    11: "ServiceRequest.note | Appointment.comment | Slot.comment | MedicationRequest.note"
+    " | MedicationRequest.dosageInstruction",
     13: "ServiceRequest.occurrence | MedicationRequest.dosageInstruction",
     14: "ServiceRequest.occurrence | SupplyRequest.occurrence | MedicationRequest.dosageInstruction",
 }
@@ -104,3 +104,26 @@ def _repeated(tq1: Segment, draft: Draft) -> Element:
 def _minutes(length: Element) -> int:
     factor = {"min": 1, "h": 60, "d": 1440, "wk": 10080}.get(length["code"], 0)
     return int(length["value"] * factor)
+
+
+PRIORITIES = {"S": 1, "STAT": 1, "T": 2, "U": 2, "A": 3, "ASAP": 3, "R": 5, "ROUTINE": 5, "PRN": 9}
+"""Codes of table 0485 as priorities of iCalendar: 1 is the highest, 9 the lowest. Standard: RFC 5545 §3.8.1.9"""
+
+
+@replaceable
+def tq1_to_appointment(tq1: Segment, draft: Draft) -> Element:
+    """Give `start`, `end`, `priority` and `comment` as an Appointment has them."""
+    urgency = PRIORITIES.get(code_of(tq1[9].c(1)).upper())
+    if tq1.peek(9) and urgency is None:
+        tq1.give_back(9)
+    for n in tq1.fields & _RARE:
+        tq1.ignore(n, "repetition; R4 has single appointments only, each comes with its own number")
+    lines = [text for text in (words(tq1[10].whole), words(tq1[11].whole)) if text]
+    return compact(
+        {
+            "start": draft.moment(tq1, 7),
+            "end": draft.moment(tq1, 8),
+            "priority": urgency,
+            "comment": "\n".join(lines),
+        }
+    )
