@@ -7,30 +7,43 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mappings.hl7v2.actors import organization, reference, role_reference
+from mappings.hl7v2.actors import organization, pl_to_location, reference
 from mappings.hl7v2.datatypes import (
     Components,
     Element,
     code_of,
     compact,
-    concept,
+    cwe_to_codeable_concept,
     identifier_type,
+    period,
     words,
     xad_to_address,
     xpn_to_human_name,
     xtn_to_contact_point,
 )
-from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.draft import Draft, datetime_of
 from mappings.hl7v2.reader import Segment
+from mappings.hl7v2.site import replaceable
 from mappings.ids import resource_id
 from mappings.systems import V2_TABLE
 
+MAPPED = {
+    1: "ServiceRequest.requester | ServiceRequest.performer | ServiceRequest.supportingInfo | PractitionerRole.code",
+    2: "Practitioner.name",
+    3: "Practitioner.address",
+    4: "PractitionerRole.location | Organization.name | Organization.identifier | Location.name",
+    5: "Practitioner.telecom",
+    7: "Practitioner.identifier",
+    8: "PractitionerRole.period.start",
+    9: "PractitionerRole.period.end",
+    10: "Organization.name | Organization.identifier",
+    11: "Organization.address",
+    12: "PractitionerRole.location | Location.name",
+    13: "Organization.telecom",
+}
 IGNORED = {
-    6: "preferred method of contact",
-    8: "start of the role",
-    9: "end of the role",
-    12: "location inside the organisation; its address is PRD-11",
-    14: "preferred method of contact",
+    6: "preferred method of contact; the telecom has its use",
+    14: "preferred method of contact; the telecom has its use",
 }
 
 _LICENCE_TYPES = frozenset({"LN", "MD", "CCHN", "GPHN"})
@@ -46,6 +59,7 @@ class Provider:
     both: list[Element] = field(default_factory=list)
 
 
+@replaceable
 def prd_to_provider(prd: Segment, draft: Draft) -> Provider:
     """Make Practitioner and Organization of PRD, with a PractitionerRole when both are named.
 
@@ -55,9 +69,38 @@ def prd_to_provider(prd: Segment, draft: Draft) -> Provider:
     provider = Provider(roles=roles, person=_person(prd, draft), place=_place(prd, draft))
     provider.both = [found for found in (provider.place, provider.person) if found]
     if provider.person and provider.place:
-        role = sorted(roles)[0] if roles else "PP"
-        role_reference(draft, provider.person, provider.place, concept(role, f"{V2_TABLE}0286"))
+        _role(prd, provider.person, provider.place, draft)
+    else:
+        for n in (8, 9, 12, *((4,) if prd.peek(10) else ())):
+            if prd.peek(n):
+                prd.ignore(n, "without person and organisation together there is no role to say it of")
     return provider
+
+
+def _role(prd: Segment, person: Element, place: Element, draft: Draft) -> None:
+    """Make the PractitionerRole: this person, for that organisation, with the time and the place of it."""
+    kinds = [
+        found
+        for cwe in prd[1].repetitions
+        if (found := cwe_to_codeable_concept(cwe, draft.context, system=f"{V2_TABLE}0286"))
+    ]
+    places = [found for n in (12, 4) if (found := pl_to_location(prd[n], draft))]
+    named = kinds[0]["coding"][0]["code"] if kinds and kinds[0].get("coding") else ""
+    key = f"{person['reference']}|{place['reference']}|{named}"
+    draft.add(
+        compact(
+            {
+                "resourceType": "PractitionerRole",
+                "id": resource_id("PractitionerRole", draft.context.systems.staff, key),
+                "period": period(draft.moment(prd, 8), draft.moment(prd, 9)),
+                "practitioner": person,
+                "organization": place,
+                "code": kinds,
+                "location": [one for n, one in enumerate(places) if one not in places[:n]],
+            }
+        ),
+        prd,
+    )
 
 
 def _person(prd: Segment, draft: Draft) -> Element | None:
@@ -71,7 +114,11 @@ def _person(prd: Segment, draft: Draft) -> Element | None:
             continue
         licensed = kind in _LICENCE_TYPES or number.upper().endswith(("-CCHN", "-GPHN"))
         system = context.systems.licence if licensed else context.systems.staff
-        identifiers.append(compact({"type": identifier_type(kind), "system": system, "value": number}))
+        until = datetime_of(pln.c(4), context) if pln.c(4) else ""
+        validity = {"end": until} if until else {}
+        identifiers.append(
+            compact({"type": identifier_type(kind), "system": system, "value": number, "period": validity})
+        )
         keys.append(number if licensed else f"{context.facility}|{number}")
     if not names and not identifiers:
         return None
@@ -90,7 +137,8 @@ def _person(prd: Segment, draft: Draft) -> Element | None:
                 "telecom": points,
                 "address": addresses,
             }
-        )
+        ),
+        prd,
     )
     return reference(target, display)
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from mappings.fhir import problems
 from mappings.hl7v2.faults import MissingSegment
+from mappings.hl7v2.segments.rf1 import referral_status, task_status
 from mappings.hl7v2.segments.sch import filler_status, minutes
 from tests.unit.hl7v2.samples import PID, PV1, every, line, mapped, only
 
@@ -69,6 +71,95 @@ def test_results_of_a_referral_are_kept() -> None:
 def test_no_referral_without_rf1() -> None:
     with pytest.raises(MissingSegment):
         mapped("REF^I12", PID)
+
+
+@pytest.mark.parametrize("said", ["", "A", "P", "R", "E", "C"])
+@pytest.mark.parametrize("event", ["I08", "I09", "I10", "I11", "I12", "I13", "I14", "I15"])
+def test_states_of_every_event_and_referral_status(event: str, said: str) -> None:
+    over = event in ("I11", "I14")
+    request = {"": "active", "A": "active", "P": "draft", "R": "revoked", "E": "revoked", "C": "revoked"}[said]
+    assert referral_status(event, said) == ("revoked" if over else request)
+    assert task_status(event, said, None) == ("cancelled" if over else "requested")
+    for answer, bare in (("AA", "received"), ("AE", "rejected"), ("", "received")):
+        task = {"": bare, "A": "accepted", "P": "received", "R": "rejected", "E": "failed", "C": "cancelled"}[said]
+        assert task_status(event, said, answer) == ("cancelled" if over else task)
+
+
+def test_referral_and_answer_are_one_request_and_one_task() -> None:
+    asked = mapped("REF^I12", RF1, SENDER, RECEIVER, PID)
+    answered = mapped("RRI^I12", "MSA|AA|C1", RF1.replace("RF1|A", "RF1|R"), SENDER, RECEIVER, PID)
+    for kind in ("ServiceRequest", "Task"):
+        assert only(asked, kind)["id"] == only(answered, kind)["id"]
+    assert (only(asked, "Task")["status"], only(answered, "Task")["status"]) == ("requested", "rejected")
+    assert only(answered, "ServiceRequest")["status"] == "revoked"
+    assert only(asked, "Task")["owner"] == only(asked, "ServiceRequest")["performer"][0]
+
+
+def test_who_asks_how_it_stands_changes_nothing() -> None:
+    assert every(mapped("REF^I15", RF1, RECEIVER, PID), "Task") == []
+    assert only(mapped("RRI^I15", "MSA|AA|C1", RF1, RECEIVER, PID), "Task")["status"] == "accepted"
+
+
+def test_an_answer_does_not_say_that_this_facility_refers() -> None:
+    assert "requester" not in only(mapped("RRI^I12", "MSA|AA|C1", RF1, RECEIVER, PID), "ServiceRequest")
+
+
+def test_what_later_versions_of_rf1_tell() -> None:
+    rf1 = line(
+        "RF1",
+        f3="Med^Y khoa",
+        f4="WR^Gửi báo cáo",
+        f6="CT7",
+        f13="20261201",
+        f14="Vượt khả năng",
+        f15="3",
+        f19="BV B^^01929",
+        f20="X9^Đỗ^Lan",
+        f24="đi xe cứu thương",
+    )
+    outcome = mapped("REF^I12", rf1, PID)
+    request = only(outcome, "ServiceRequest")
+    assert request["orderDetail"][0]["text"] == "Gửi báo cáo"
+    assert str(request["quantityQuantity"]["value"]) == "3"
+    assert request["reasonCode"] == [{"text": "Vượt khả năng"}]
+    assert request["note"] == [{"text": "đi xe cứu thương"}]
+    assert [one["reference"].partition("/")[0] for one in request["performer"]] == ["Organization", "Practitioner"]
+    assert only(outcome, "Task")["restriction"] == {"period": {"end": "2026-12-01"}}
+    assert [problems(resource) for resource in outcome.resources] == [[]] * len(outcome.resources)
+
+
+def test_a_deleted_referral_was_never() -> None:
+    assert (
+        only(mapped("REF^I13", line("RF1", f6="CT7", f25="D"), PID), "ServiceRequest")["status"] == "entered-in-error"
+    )
+
+
+def test_authorisation_of_the_insurer() -> None:
+    aut = line(
+        "AUT", f2="BHXH01", f3="BHXH Hà Nội", f4="20261101", f5="20261231", f6="PD77", f10="20261101", f28="đủ hồ sơ"
+    )
+    outcome = mapped("REF^I12", RF1, aut, PID)
+    found = only(outcome, "ClaimResponse")
+    assert (found["use"], found["preAuthRef"]) == ("preauthorization", "PD77")
+    assert found["preAuthPeriod"] == {"start": "2026-11-01", "end": "2026-12-31"}
+    assert only(outcome, "ServiceRequest")["insurance"] == [{"reference": f"ClaimResponse/{found['id']}"}]
+    assert problems(found) == []
+    unknown = mapped("REF^I12", RF1, "AUT||||20261101", PID)
+    assert every(unknown, "ClaimResponse") == []
+    assert "AUT-4" in unknown.coverage.unknown
+
+
+def test_role_of_a_person_in_an_organisation() -> None:
+    prd = line(
+        "PRD", f1="CP^Hội chẩn", f2="Đỗ^Lan", f7="X9^EI^^20271231", f8="20260101", f10="BV B^^01929", f12="KB^P1"
+    )
+    outcome = mapped("REF^I12", RF1, prd, PID)
+    role = only(outcome, "PractitionerRole")
+    assert role["period"] == {"start": "2026-01-01"}
+    assert role["location"][0]["reference"].startswith("Location/")
+    assert len(only(outcome, "ServiceRequest")["supportingInfo"]) == 2
+    person = next(p for p in every(outcome, "Practitioner") if p.get("identifier"))
+    assert person["identifier"][0]["period"] == {"end": "2027-12-31"}
 
 
 def appointment(*segments: str, **sch: str) -> dict[str, Any]:
