@@ -174,23 +174,27 @@ def to_encounter(part: Participation, encounter: Resource, draft: Draft) -> None
         encounter.pop("participant", None)
 
 
-def to_care_team(part: Participation, draft: Draft, patient: str, encounter: str = "") -> None:
-    """Keep a participation in the CareTeam of the person, or of a visit."""
+def to_care_team(part: Participation, draft: Draft, patient: str, encounter: str = "", about: str = "") -> str:
+    """Keep a participation in the CareTeam of the person, of a visit, or of the care `about` a problem, goal or plan.
+
+    Gives the reference of the CareTeam; `""` when nobody takes part.
+    """
     members = [] if part.removed else part.actors(draft, behalf=True)
     if not part.people:
         members = [one for one in members if one == part.organization]
     if not members:
         part.leave_reason()
-        return
+        return ""
     system = draft.context.systems.local(draft.context.facility, "care-team")
     target = draft.add(
         compact(
             {
                 "resourceType": "CareTeam",
-                "id": resource_id("CareTeam", system, encounter or patient),
+                "id": resource_id("CareTeam", system, about or encounter or patient),
                 "status": "active",
                 "subject": reference(patient),
                 "encounter": reference(encounter) if encounter else {},
+                "reasonReference": [reference(about)] if about.startswith("Condition/") else [],
             }
         )
     )
@@ -208,6 +212,7 @@ def to_care_team(part: Participation, draft: Draft, patient: str, encounter: str
         )
         if entry not in present:
             present.append(entry)
+    return target
 
 
 def to_performers(part: Participation, resource: dict[str, Any], draft: Draft) -> None:
