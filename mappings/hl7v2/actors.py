@@ -278,7 +278,7 @@ def _about(draft: Draft, identifier: Element, name: str, country: str) -> Elemen
                 "resourceType": "Organization",
                 "id": resource_id("Organization", system, identifier.get("value") or name),
                 "identifier": [identifier] if identifier else [],
-                "name": name,
+                "name": name if name != identifier.get("value") else "",
                 "address": [{"country": country}] if country else [],
             }
         )

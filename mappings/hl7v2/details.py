@@ -71,6 +71,8 @@ def _diagnosis(dg1: Segment, draft: Draft, encounter: Resource | None) -> None:
     if encounter is not None and condition["verificationStatus"]["coding"][0]["code"] != "entered-in-error":
         encounter.setdefault("diagnosis", []).append(entry)
         draft.add(encounter, dg1)
+    elif "rank" in entry:
+        dg1.ignore(15, "priority outside the diagnoses that are ranked")
 
 
 def _death(pda: Segment, draft: Draft) -> None:

@@ -169,6 +169,7 @@ class Draft:
 
     def outcome(self) -> Outcome:
         """Close the draft."""
+        about = [told for told in self.about if not self._known(told)]
         resources = list(self._resources.values())
         if self.context.message_id:
             source = f"urn:uuid:{self.context.message_id}"
@@ -179,7 +180,7 @@ class Draft:
         return Outcome(
             resources=resources,
             coverage=coverage,
-            about=[r for r in self.about if f"{r['resourceType']}/{r['id']}" not in self._resources],
+            about=about,
             sent_at=self.sent_at,
             notices=tuple(self.notices),
             patient_id=patient.partition("/")[2] or None,
@@ -190,6 +191,18 @@ class Draft:
             origins={segment.position: tuple(segment.made) for segment in self.whole.segments if segment.made},
             unmapped=tuple(self.unmapped.values()),
         )
+
+    def _known(self, told: Resource) -> bool:
+        """Tell whether the record has a resource that also stands with the header; give it what it lacks."""
+        kept = self._resources.get(f"{told['resourceType']}/{told['id']}")
+        if kept is None:
+            return False
+        for name, value in told.items():
+            kept.setdefault(name, value)
+        for address in told.get("address", ()):
+            if not any("country" in one for one in kept["address"]):
+                kept["address"] = [{**kept["address"][0], **address}, *kept["address"][1:]]
+        return True
 
     def _cleared(self, coverage: Coverage) -> dict[str, tuple[str, ...]]:
         """Find what the sender deletes: null fields that are mapped, by the resources of their segment; and what is undone.

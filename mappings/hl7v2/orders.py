@@ -406,6 +406,8 @@ class Orders:
         if found:
             self._commented = found[0]
             self._order.reasons.append(reference(self._draft.add(found[0], dg1)))
+            if "rank" in found[1]:
+                dg1.ignore(15, "priority among the reasons of an order")
 
     def _on_ipc(self, ipc: Segment, n: int) -> None:
         self._stand_alone(n)

@@ -37,8 +37,8 @@ MAPPED = {
     19: "MessageHeader.language",
     22: "MessageHeader.responsible",
     23: "MessageHeader.destination.receiver",
-    24: "MessageHeader.source.endpoint",
-    25: "MessageHeader.destination.endpoint",
+    24: "MessageHeader.source.endpoint | MessageHeader.source.name",
+    25: "MessageHeader.destination.endpoint | MessageHeader.destination.name",
     26: "MessageHeader.meta.security",
     27: "MessageHeader.meta.security",
 }
@@ -75,6 +75,9 @@ def msh_to_message_header(msh: Segment, draft: Draft) -> Resource:
     if msh.peek(17) and sender is None:
         msh.give_back(17)
     receiver = hd_to_reference(msh[6], draft)
+    for n, found in ((4, sender), (6, receiver)):
+        if msh.peek(n) and found is None:
+            msh.give_back(n)
     responsible = xon_to_reference(msh[23], draft) if msh.peek(23) else None
     security = [
         coding
@@ -92,6 +95,8 @@ def msh_to_message_header(msh: Segment, draft: Draft) -> Resource:
     if language and not _LANGUAGE.match(language):
         msh.give_back(19)
         language = ""
+    if responsible and receiver:
+        msh.ignore(6, "MSH-23 names the receiver")
     destination = _destination(msh, receiver, responsible)
     return compact(
         {
@@ -112,8 +117,7 @@ def msh_to_message_header(msh: Segment, draft: Draft) -> Resource:
 def _source(msh: Segment) -> Element:
     name = words(msh[3].text) or words(msh[3].c(2))
     endpoint = hd_to_url(msh, 24) or hd_to_url(msh, 3)
-    if msh.peek(24) and not endpoint:
-        name = name or words(msh[24].text) or words(msh[24].c(2))
+    name = name or words(msh.peek(24).text) or words(msh.peek(24).c(2))
     return compact({"name": name, "endpoint": endpoint, "_endpoint": {} if endpoint else ABSENT})
 
 

@@ -15,7 +15,9 @@ _FIELD = re.compile(r"^([A-Z][A-Z0-9]{2})[-.]([0-9]+)$")
 _NO_ELEMENT = "extension??"
 """How the tables write that R4 has no element yet."""
 
-LEFT_OUT: dict[str, str] = {}
+LEFT_OUT = {
+    "PRT-2": "an instruction to the receiver, no element",
+}
 """Position → why it is not mapped although the tables map it."""
 
 
@@ -47,7 +49,7 @@ def unmapped(positions: set[str]) -> list[str]:
 
 def test_all_are_mapped_or_left_out_with_a_reason(corpora: Path) -> None:
     positions = set(officially_mapped(corpora))
-    assert len(positions) > 400
+    assert len(positions) > 390
     assert [line for line in unmapped(positions) if line.partition(":")[0] not in LEFT_OUT] == []
 
 
