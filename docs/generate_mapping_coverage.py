@@ -84,7 +84,7 @@ def _measured(found: dict[str, dict[str, Tally]]) -> Iterator[str]:
             tally = found[trigger][segment]
             fates = " | ".join(_numbers(numbers) for numbers in (tally.mapped, tally.ignored, tally.unknown))
             yield f"| {trigger} | {segment} | {tally.fields} | {fates} |"
-    silent = sorted(set(mappers()) - set(found))
+    silent = sorted(set(mappers()) - {name for trigger in found for name in (trigger, trigger.partition("^")[0])})
     if silent:
         yield f"\nMapped, and without a pair: {', '.join(silent)}."
 

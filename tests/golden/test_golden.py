@@ -11,14 +11,14 @@ from dataclasses import asdict
 from decimal import Decimal
 from difflib import unified_diff
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 
 from mappings.fhir import problems
 from mappings.formats import er7
-from mappings.hl7v2 import Context, map_message
-from mappings.hl7v2.messages import mappers
+from mappings.hl7v2 import Context, map_message, mappers, segments, trigger_of
 from mappings.outcome import Coverage, Outcome
 
 HERE = Path(__file__).resolve().parent
@@ -48,11 +48,26 @@ def written(outcome: Outcome) -> str:
     return re.sub(r'"@@([^"]*)@@"', r"\1", text) + "\n"
 
 
-def test_there_are_cases() -> None:
-    messages = {case.parent.name for case in CASES}
-    adt = {trigger.lower().replace("^", "_") for trigger in mappers() if trigger.startswith("ADT^")}
-    assert len(adt) >= 53
-    assert adt | {"oru_r01", "ref_i12", "siu_s12"} <= messages
+def _message(case: Path) -> er7.Message:
+    return er7.Message.parse((case / "input.hl7").read_bytes())
+
+
+def test_every_message_type_has_a_pair() -> None:
+    seen = {trigger_of(_message(case)) for case in CASES}
+    whole = {name for trigger in seen for name in (trigger, trigger.partition("^")[0])}
+    assert set(mappers()) - whole == set()
+
+
+def test_every_segment_has_a_pair() -> None:
+    """One of its own where anything of it is mapped; HEADER_SEGMENTS are in every pair, or in every answer."""
+    names = {entry.name for entry in iter_modules(segments.__path__)}
+    assert names - {segment.name.lower() for case in CASES for segment in _message(case).segments} == set()
+    own = {case.parent.name.removeprefix("segment_") for case in CASES if case.parent.name.startswith("segment_")}
+    mapped = {name for name in names if (known := segments.tables(name.upper())) and known.mapped}
+    assert mapped - own - HEADER_SEGMENTS == set()
+
+
+HEADER_SEGMENTS = {"msh", "evn", "msa"}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")

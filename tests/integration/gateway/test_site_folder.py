@@ -17,7 +17,7 @@ from tests.site import cli, write_site
 
 MESSAGE = (
     "MSH|^~\\&|HIS|01032|||20261104||ADT^A04|A1|P|2.5\r"
-    "PID|1||BN000124^^^01032^PI||Hoàng^Ngọc^Phủ||1950|X\r"
+    "PID|1||BN000124^^^01032^PI||Hoàng^Ngọc^Phủ||1950|NAM\r"
     "ZPI|1||bộ đội\r"
 )
 FUNCTION = """
@@ -37,7 +37,7 @@ def zpi(zpi, draft):
 """
 TABLE = (
     "source,code,target_system,target,display,equivalence,valid_from,valid_to\n"
-    "HIS,X,http://hl7.org/fhir/administrative-gender,male,Male,equivalent,,\n"
+    "HIS,NAM,http://hl7.org/fhir/administrative-gender,male,Male,equivalent,,\n"
 )
 
 
@@ -115,7 +115,7 @@ def test_tables_of_the_sites_own_codes(tmp_path: Path) -> None:
     load_site(site(tmp_path / "site", **{"site-observation__csv": TABLE}))
     table = codes.site_table("site-observation")
     assert table is not None
-    assert table.target("X") == "male"
+    assert table.target("NAM") == "male"
 
 
 def test_check_tells_and_map_uses_the_site(tmp_path: Path) -> None:
