@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+DICOM = "http://dicom.nema.org/resources/ontology/DCM"
 COUNTRY = "urn:iso:std:iso:3166"
 LANGUAGE = "urn:ietf:bcp:47"
 LOINC = "http://loinc.org"

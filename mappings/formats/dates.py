@@ -120,6 +120,10 @@ def zone_of(name: str) -> tzinfo:
         raise ValueError("not a time zone such as Asia/Ho_Chi_Minh") from None
 
 
+_FIRST_YEAR = 1000
+"""Years below are slips of the pen (`0954`), and no destination takes them."""
+
+
 def _read(form: re.Pattern[str], text: str) -> _Parts:
     match = form.match(text.strip())
     if match is None:
@@ -129,7 +133,7 @@ def _read(form: re.Pattern[str], text: str) -> _Parts:
     timed = digits[3] is not None
     if timed and day == 0 and hour == minute == second == 0:
         timed = False  # 198000000000: the time belongs to a day that is not known
-    if year == 0 or (month == 0 and day) or (timed and day == 0):
+    if year < _FIRST_YEAR or (month == 0 and day) or (timed and day == 0):
         raise DateInvalid("", "no such day")
     try:
         moment = datetime(year, month or 1, day or 1, hour, minute, second)  # noqa: DTZ001 - local time as written

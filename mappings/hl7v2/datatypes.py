@@ -22,7 +22,7 @@ from mappings.formats.ucum import is_ucum
 from mappings.hl7v2.administrative_units import two_levels, units_to_extensions
 from mappings.hl7v2.context import Context
 from mappings.hl7v2.draft import datetime_of
-from mappings.systems import COUNTRY, ICD10, LANGUAGE, LOINC, SNOMED, UCUM, V2_TABLE
+from mappings.systems import COUNTRY, DICOM, ICD10, LANGUAGE, LOINC, SNOMED, UCUM, V2_TABLE
 from mappings.units import to_ucum
 
 Element = dict[str, Any]
@@ -216,6 +216,7 @@ def coding(system: str, code: str, display: str, context: Context, version: str 
             if spelled in official:
                 return compact({"system": system, "code": spelled, "display": official[spelled]})
     elif not system.startswith(_PUBLISHED) and well_formed(system, code):
+        display = "" if system == DICOM else display
         return compact({"system": system, "version": code_of(version), "code": code, "display": words(display)})
     own = context.systems.local(context.facility, f"code-{slug(system.rpartition('/')[2])}")
     return compact({"system": own, "code": code, "display": words(display)})
@@ -225,7 +226,7 @@ _PUBLISHED = ("http://terminology.hl7.org/CodeSystem/", "http://hl7.org/fhir/Cod
 """Where every system of HL7 is: one that is not known there does not exist, or has no codes (tables left to users)."""
 _LISTS = {COUNTRY: "iso-3166", LANGUAGE: "iso-639"}
 _FORMS = {
-    "http://dicom.nema.org/resources/ontology/DCM": re.compile(r"^(?:[0-9]{6}|[A-Z]{2})$"),
+    DICOM: re.compile(r"^(?:[0-9]{6}|[A-Z]{2})$"),
     LOINC: re.compile(r"^(?:LP|LA|LL|LG)?[0-9]{1,7}-[0-9]$"),
     SNOMED: re.compile(r"^[1-9][0-9]{5,17}$"),
     ICD10: re.compile(r"^[A-Z][0-9][0-9A-Z](?:\.?[0-9A-Z]{1,4})?[†*+]?$"),

@@ -63,6 +63,15 @@ def test_what_is_no_resource_is_not_judged(text: bytes) -> None:
 
 
 REFUSED = {
+    "fhir.resources": {
+        "resourceType": "MedicationAdministration",
+        "status": "completed",
+        "medicationCodeableConcept": {"text": "x"},
+        "subject": {"display": "x"},
+        "_effectiveDateTime": {
+            "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]
+        },
+    },
     "google-fhir": {
         "resourceType": "Patient",
         "identifier": [{"value": "1", "period": {"start": "2007-01-03", "end": "9999-12-31"}}],
