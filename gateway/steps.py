@@ -40,6 +40,7 @@ def prepare(kind: str, options: Mapping[str, object], site: Path, watch_parent: 
     global _key
     _key = open_key(kind, options)
     load_site(site)
+    hl7v2.preload()
     parent = multiprocessing.parent_process()
     if watch_parent and parent is not None:
         threading.Thread(target=_follow, args=(parent,), daemon=True).start()

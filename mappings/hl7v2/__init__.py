@@ -8,7 +8,10 @@ in whatever order it came, each thing with what it follows.
 
 from __future__ import annotations
 
+from mappings import codes
+from mappings.fhir import tables, vocabulary
 from mappings.formats import er7
+from mappings.hl7v2 import segments
 from mappings.hl7v2.bundle import outcome_to_bundle
 from mappings.hl7v2.context import Context
 from mappings.hl7v2.draft import Draft
@@ -17,10 +20,19 @@ from mappings.hl7v2.header import close_message, open_header
 from mappings.hl7v2.messages import mapper_of, mappers
 from mappings.outcome import Outcome
 
-__all__ = ["Context", "known", "map_message", "mappers", "outcome_to_bundle", "trigger_of"]
+__all__ = ["Context", "known", "map_message", "mappers", "outcome_to_bundle", "preload", "trigger_of"]
 
 _EVENTS = {"ACK": "", "MCF": "", "ORU": "R01", "ORM": "O01", "ORR": "O02", "VXU": "V04", "VXQ": "V01", "VXR": "V03"}
 """The event of types that had only one when messages did not name it. Standard: HL7 v2.2 table 0003"""
+
+
+def preload() -> None:
+    """Read every mapping, code table and vocabulary now, so that no message waits for a file."""
+    mappers()
+    segments.preload()
+    codes.preload()
+    vocabulary.systems()
+    tables.load()
 
 
 def known(trigger: str) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from pkgutil import iter_modules
 from typing import NamedTuple
 
 from mappings.hl7v2 import site
@@ -28,6 +29,12 @@ class Tables(NamedTuple):
 
     mapped: Mapping[int, str]
     ignored: Mapping[int, str]
+
+
+def preload() -> None:
+    """Import the module of every segment now."""
+    for entry in iter_modules(__path__):
+        _usual(entry.name.upper())
 
 
 def tables(name: str) -> Tables | None:
