@@ -10,17 +10,22 @@ from collections.abc import Callable
 from benchmarks.figures import Row, per_call_us
 from benchmarks.peers import peers
 from conformance.scenarios.load import oru, small_adt
-from mappings import hl7v2
+from mappings import codes, hl7v2
 from mappings.fhir import require_valid
 from mappings.formats import er7, json
 
 CONTEXT = hl7v2.Context("01999", message_id="0197f000-0000-7000-8000-000000000000")
 
 
-def mapped(raw: bytes, *, check: bool) -> Callable[[], object]:
-    """Do what the pipeline does with a message, up to the bytes that it stores."""
+def mapped(raw: bytes, *, check: bool, forgetful: bool = False) -> Callable[[], object]:
+    """Do what the pipeline does with a message, up to the bytes that it stores.
+
+    `forgetful`: with no coded value remembered from the messages before.
+    """
 
     def work() -> bytes:
+        if forgetful:
+            codes.forget()
         outcome = hl7v2.map_message(er7.Message.parse(raw), CONTEXT)
         if check:
             for resource in outcome.resources:
@@ -46,6 +51,10 @@ def measure() -> list[Row]:
         else:
             per_obx = checked / 200 / (whole["ORU, 30 OBX"] / 30)
             rows.append(Row(f"{name}: the same, and check", checked, "us", "each OBX, of one among 30", per_obx))
+        strange = per_call_us(mapped(raw, check=True, forgetful=True))
+        rows.append(
+            Row(f"{name}: the same, every code for the first time", strange, "us", "the above", strange / checked)
+        )
         for peer, microseconds in peers(raw).items():
             rows.append(
                 Row(f"{name}: {peer}, parsing alone", microseconds, "us", "our whole way", microseconds / checked)
