@@ -254,9 +254,18 @@ def cwe_to_language(cwe: Components) -> Element | None:
 
     FHIR takes no other code there. Standard: FHIR R4, maximum binding all-languages
     """
-    code = next((row.target for n in (1, 4) if (row := codes.table("iso-639").find(cwe.c(n).strip().lower()))), "")
+    code = next((found for n in (1, 4) if (found := language_code(cwe.c(n)))), "")
     text = words(cwe.c(9)) or words(cwe.c(2)) or ("" if code else words(cwe.c(1)))
     return compact({"coding": [{"system": LANGUAGE, "code": code}] if code else [], "text": text}) or None
+
+
+def language_code(said: str) -> str:
+    """Give the BCP 47 code of a language that ISO 639 lists, a country after it kept (`en-US`); `""` for any other."""
+    language, dash, country = said.strip().partition("-")
+    row = codes.table("iso-639").find(language.lower())
+    if row is None or (dash and country.upper() not in codes.table("iso-3166")):
+        return ""
+    return f"{row.target}-{country.upper()}" if dash else row.target
 
 
 def v2_coding(number: str, code: str) -> Element | None:

@@ -14,7 +14,16 @@ from dataclasses import replace
 from typing import Any
 
 from mappings.hl7v2.actors import hd_to_reference, reference, xon_to_reference
-from mappings.hl7v2.datatypes import Element, code_of, compact, cwe_to_coding, hd_to_uri, v2_coding, words
+from mappings.hl7v2.datatypes import (
+    Element,
+    code_of,
+    compact,
+    cwe_to_coding,
+    hd_to_uri,
+    language_code,
+    v2_coding,
+    words,
+)
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import LEDGER
@@ -59,7 +68,6 @@ IGNORED = {
 ABSENT: Element = {
     "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]
 }
-_LANGUAGE = re.compile(r"^[a-z]{2,3}(-[A-Z]{2})?$")
 
 
 @replaceable
@@ -91,10 +99,9 @@ def msh_to_message_header(msh: Segment, draft: Draft) -> Resource:
     tag = v2_coding("0103", code_of(msh[11].c(1)).upper())
     if msh.peek(11) and tag is None:
         msh.give_back(11)
-    language = code_of(msh[19].c(1))
-    if language and not _LANGUAGE.match(language):
+    language = language_code(msh[19].c(1))
+    if msh.peek(19) and not language:
         msh.give_back(19)
-        language = ""
     if responsible and receiver:
         msh.ignore(6, "MSH-23 names the receiver")
     destination = _destination(msh, receiver, responsible)

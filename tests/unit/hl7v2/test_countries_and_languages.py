@@ -36,6 +36,8 @@ def test_country(sent: str, code: str | None) -> None:
         ("vie^Tiếng Việt^ISO639", {"coding": ["vi"], "text": "Tiếng Việt"}),
         ("eng^English^HL70296", {"coding": ["en"], "text": "English"}),
         ("xx^Tiếng Tày^L^tay", {"coding": [], "text": "Tiếng Tày"}),
+        ("en-us", {"coding": ["en-US"]}),
+        ("en-XX", {"coding": [], "text": "en-XX"}),
         ("Kinh", {"coding": [], "text": "Kinh"}),
         ("^Tiếng Tày", {"coding": [], "text": "Tiếng Tày"}),
     ],
