@@ -292,7 +292,7 @@ def _bounds(tq1: Segment, repeat: Element, draft: Draft) -> None:
         if start and end:
             tq1.ignore(6, "start and end tell the duration")
         else:
-            tq1.give_back(6, "not a duration")
+            tq1.give_back(6, "not a length of time")
         length = None
     before = dict(repeat)
     bound(repeat, start, end, (length, unit) if length is not None else None)

@@ -14,7 +14,7 @@ from mappings.outcome import Resource
 MAPPED = {3: "Patient.meta.security | Encounter.meta.security", 4: "Patient.meta.security | Encounter.meta.security"}
 IGNORED = {
     1: SEQUENCE,
-    2: "action on the restriction; it steers whether it is kept",
+    2: "action code; it steers whether the segment is kept",
     5: "instructions in words; FHIR labels carry codes",
     6: "time the restriction holds; FHIR labels carry codes",
     7: "security classification; same as MSH-26",
@@ -27,8 +27,8 @@ IGNORED = {
 def arv_to_security(arv: Segment, resource: Resource) -> None:
     """Add what is restricted and why as security labels; a restriction that is taken back adds nothing."""
     if code_of(arv.peek(2).c(1)).upper() == "D":
-        arv.ignore(3, "restriction taken back")
-        arv.ignore(4, "restriction taken back")
+        arv.ignore(3, "taken back by the sender")
+        arv.ignore(4, "taken back by the sender")
         return
     labels: list[Element] = []
     for n, table in ((3, "0717"), (4, "0719")):

@@ -43,7 +43,7 @@ IGNORED = {
     26: "how the authorisation came in; the date is AUT-10",
     27: "how the authorisation came in; the insurer is AUT-2",
     29: "action on the segment; the message is stored whole",
-    30: "clinical service of the insurer; the referral names it",
+    30: "clinical service; the referral names it",
 } | dict.fromkeys((7, 8, 9, 18, 19, 20, 22), BILLING)
 
 _NOTHING = "an authorisation needs its number and its insurer"

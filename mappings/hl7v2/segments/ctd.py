@@ -27,7 +27,7 @@ IGNORED = {
     1: "role of the contact for the order; the name tells whom to ask",
     3: "address of the contact for the order; the telecom is enough",
     4: "location of the contact; the address is CTD-3",
-    6: "preferred method of contact",
+    6: "preferred way of contact; all ways are kept",
     7: "number of the contact; a contact is no practitioner",
 }
 

@@ -62,7 +62,7 @@ IGNORED = {
     18: "character set; it steers the reading",
     20: "character set; it steers the reading",
     21: "profile the sender claims; no element of MessageHeader in R4",
-    28: "special access restrictions in words; no FHIR element",
+    28: "special access restrictions in words; FHIR R4 has no element for it",
 }
 
 ABSENT: Element = {

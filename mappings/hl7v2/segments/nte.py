@@ -37,8 +37,8 @@ IGNORED = {
     1: SEQUENCE,
     2: "source of the comment; the sender is in the ledger",
     4: "comment type of a comment that stays a text",
-    7: "when the comment takes effect; no FHIR element",
-    8: "when the comment expires; no FHIR element",
+    7: "when the comment takes effect; FHIR R4 has no element for it",
+    8: "when the comment expires; FHIR R4 has no element for it",
     9: "code of the comment; its text is kept",
 }
 

@@ -88,7 +88,7 @@ IGNORED = {
     21: "filler field; user-defined without values in the standard",
     23: BILLING,
     30: "transport of the patient",
-    37: "number of containers; logistics of the specimen",
+    37: "number of containers; logistics",
     38: "transport of the specimen",
     40: "transport arrangement",
     41: "transport arrangement",

@@ -76,7 +76,7 @@ MAPPED = {
 IGNORED = {
     1: SEQUENCE,
     2: "type of the value; it steers the reading",
-    9: "probability; no FHIR element",
+    9: "probability; FHIR R4 has no element for it",
     12: "date of the reference range; OBX-7 is the one in force",
     13: "access checks of the sender",
     22: "mood; results are events",

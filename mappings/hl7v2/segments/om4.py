@@ -44,7 +44,7 @@ MAPPED = {
 }
 IGNORED = {
     1: SEQUENCE,
-    5: "unit of a volume that is not told",
+    5: "unit without an amount",
     13: "priorities that the specimen is fit for; orders tell theirs",
     17: "order of preference; the order of the segments is kept",
     18: "taxonomy of what is tested; the type tells",

@@ -32,7 +32,7 @@ from mappings.hl7v2.datatypes import (
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import cx_to_identifier
 from mappings.hl7v2.reader import Segment
-from mappings.hl7v2.segments import BILLING, LEDGER
+from mappings.hl7v2.segments import BILLING
 from mappings.hl7v2.site import replaceable
 from mappings.hl7v2.timing import tq_to_request
 from mappings.ids import resource_id
@@ -76,7 +76,7 @@ IGNORED = {
     25: "order status modifier; ORC-5 tells the status",
     26: BILLING,
     27: "expected availability; the report tells when it came",
-    30: "how the enterer was authorised; " + LEDGER,
+    30: "how the enterer was authorised; kept in the ledger with the message",
     32: BILLING,
     34: "workflow of the order; agreed between the systems",
     35: "action on the order; ORC-1 tells it",

@@ -50,10 +50,10 @@ IGNORED = {
     15: "time of the state; R4 has no element for it",
     18: "rank among the problems; a Condition has none",
     20: "probability; R4 has no element, PRB-19 tells the certainty",
-    21: "what the patient knows of the problem; no element in R4",
-    23: "what the patient knows of the prognosis; no element in R4",
-    24: "what the family knows; no element in R4",
-    27: "whose view of the problem it is; no element in R4",
+    21: "what the patient knows of the problem; FHIR R4 has no element for it",
+    23: "what the patient knows of the prognosis; FHIR R4 has no element for it",
+    24: "what the family knows; FHIR R4 has no element for it",
+    27: "whose view of the problem it is; FHIR R4 has no element for it",
     28: "mood; a problem is a fact",
 }
 

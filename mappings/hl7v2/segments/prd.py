@@ -42,8 +42,8 @@ MAPPED = {
     13: "Organization.telecom",
 }
 IGNORED = {
-    6: "preferred method of contact; the telecom has its use",
-    14: "preferred method of contact; the telecom has its use",
+    6: "preferred way of contact; all ways are kept",
+    14: "preferred way of contact; all ways are kept",
 }
 
 _LICENCE_TYPES = frozenset({"LN", "MD", "CCHN", "GPHN"})

@@ -49,7 +49,7 @@ MAPPED = {
     24: "PractitionerRole.identifier",
 }
 IGNORED = {
-    2: "action on the participation; it steers whether it is kept",
+    2: "action code; it steers whether the segment is kept",
     3: "reason of the action",
     13: "length of the participation in words; begin and end tell",
 }
@@ -69,7 +69,7 @@ def prt_to_participation(prt: Segment, draft: Draft) -> Participation:
     )
     if part.removed:
         for n in prt.fields - set(IGNORED):
-            prt.ignore(n, "participation taken back")
+            prt.ignore(n, "taken back by the sender")
     if part.removed or prt.fields.isdisjoint(_RARE):
         return part
     if part.people:

@@ -33,7 +33,7 @@ MAPPED = {
     14: "PractitionerRole.organization | CareTeam.participant.member",
 }
 IGNORED = {
-    2: "action on the role; it steers whether it is kept",
+    2: "action code; it steers whether the segment is kept",
     7: "length of the role in words; begin and end tell",
 }
 
@@ -67,5 +67,5 @@ def rol_to_participation(rol: Segment, draft: Draft) -> Participation:
         add_address(draft, people, rol[11].repetitions)
     if part.removed:
         for n in rol.fields - set(IGNORED):
-            rol.ignore(n, "participation taken back")
+            rol.ignore(n, "taken back by the sender")
     return part

@@ -21,7 +21,7 @@ IGNORED = {
     3: "maker's catalogue; the item's code tells what is asked for",
     5: "supplier's catalogue; the item's code tells what is asked for",
     6: BILLING,
-    7: "whether another item may be sent; no FHIR element",
+    7: "whether another item may be sent; FHIR R4 has no element for it",
 }
 
 

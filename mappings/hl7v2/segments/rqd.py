@@ -45,7 +45,7 @@ def rqd_to_supply_request(rqd: Segment, draft: Draft) -> dict[str, Any]:
     if amount is None and rqd.peek(5):
         rqd.give_back(5)
     if amount is None and rqd.peek(6):
-        rqd.ignore(6, "the unit of no amount")
+        rqd.ignore(6, "unit without an amount")
     place = cwe_to_organization(rqd[9], draft) if rqd.peek(9) else None
     return compact(
         {

@@ -165,7 +165,7 @@ def _dose(rxa: Segment, draft: Draft) -> Element | None:
     if nm_to_decimal(rxa.peek(6).text) == UNKNOWN_AMOUNT:
         rxa.ignore(6, "999: the amount is not known")
         if rxa.peek(7):
-            rxa.ignore(7, "unit of an amount that is not known")
+            rxa.ignore(7, "unit without an amount")
         return None
     return measured(rxa, 6, 7, draft)
 

@@ -80,7 +80,7 @@ def sac_to_specimen(sac: Segment, draft: Draft, specimen: dict[str, Any]) -> Non
     unit = cwe_to_unit(sac[24], context)
     amounts = {n: _amount(sac, n, unit) for n in (21, 22, 23)}
     if sac.peek(24) and not any(amounts.values()):
-        sac.give_back(24, "the unit of no amount")
+        sac.give_back(24, "unit without an amount")
     additives = [one for cwe in sac[27].repetitions if (one := cwe_to_codeable_concept(cwe, context, "v2-0371"))]
     container = compact(
         {

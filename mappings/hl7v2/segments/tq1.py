@@ -90,7 +90,7 @@ def _repeated(tq1: Segment, draft: Draft) -> Element:
         tq1.give_back(14)
     start, end, length = draft.moment(tq1, 7), draft.moment(tq1, 8), cq_to_duration(tq1[6])
     if tq1.peek(6) and (not length or start or end):
-        tq1.give_back(6, "begin and end tell the period" if length else "not a length of time")
+        tq1.give_back(6, "start and end tell the duration" if length else "not a length of time")
         length = {}
     found = occurrence(bounded(timing, start, end, length))
     amount = cq_of(tq1[2], draft.context)
