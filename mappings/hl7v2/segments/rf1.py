@@ -54,7 +54,7 @@ IGNORED = {
     12: "completeness of the referral's papers; a matter between the two offices",
     16: "count of treatments; other messages tell it",
     17: "count of treatments; other messages tell it",
-    18: "count of treatments; other messages tell it",
+    18: "benefit that remains; the insurer tells it",
     21: "how the referral came in; the people are those of PRD",
     22: "how the referral came in; the date is RF1-9",
     23: "how the referral came in; the people are those of PRD",

@@ -63,9 +63,9 @@ IGNORED = {
     26: "number of containers; logistics",
     28: "container condition; SPM-24 tells the condition",
     29: "child role; SPM-3 names the parent",
-    33: "shipment; logistics",
-    34: "shipment; logistics",
-    35: "shipment; logistics",
+    33: "time of the culture; the results tell it",
+    34: "time of the culture; the results tell it",
+    35: "action on the segment; the message is stored whole",
 }
 
 HANDLING = "http://hl7.org/fhir/StructureDefinition/specimen-specialHandling"
