@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ import typer
 from rich.progress import Progress
 
 from gateway.cli.files import files_of, messages_of
-from gateway.cli.output import Json, console, language, print_table
+from gateway.cli.mapping_table import STATES, show_list, show_one
+from gateway.cli.output import Json, console, errors, language
 from gateway.configuration import load
 from gateway.faults import InternalFault
 from gateway.safe_log import describe
@@ -24,9 +24,6 @@ from mappings.formats import er7, json
 from mappings.formats.faults import Fault
 from mappings.hl7v2 import Context, map_message, outcome_to_bundle, targets, trigger_of
 from mappings.outcome import Outcome
-
-_STATES = {"mapped": "ánh xạ", "ignored": "bỏ qua", "unknown": "chưa biết"}
-_LONGEST_VALUE = 60
 
 
 @dataclass
@@ -63,7 +60,7 @@ class Mapped:
 
     def as_dict(self) -> dict[str, Any]:
         fields = self.fields()
-        counts = {state: sum(entry["state"] == state for entry in fields) for state in _STATES}
+        counts = {state: sum(entry["state"] == state for entry in fields) for state in STATES}
         notices = self.outcome.notices if self.outcome else ()
         return {
             "file": self.file,
@@ -77,7 +74,7 @@ class Mapped:
 
 
 def map_(
-    paths: Annotated[list[Path], typer.Argument(help="Tệp hoặc thư mục.", exists=True)],
+    paths: Annotated[list[Path], typer.Argument(help="Tệp hoặc thư mục.", metavar="TỆP", exists=True)],
     config: Annotated[
         Path | None,
         typer.Option("--config", "-c", help="Thư mục cấu hình: mã cơ sở, múi giờ, hệ mã và thư mục site của nút."),
@@ -88,7 +85,11 @@ def map_(
 ) -> None:
     """Cho xem thông điệp HL7 v2 thành gì: từng trường có dữ liệu đi về đâu trong FHIR, hoặc vì sao không.
 
-    Không cần nút đang chạy, không ghi gì. --json in mỗi thông điệp một dòng. Mã thoát 1 nếu có thông điệp không ánh xạ được.
+    Một thông điệp: từng trường một dòng. Nhiều thông điệp: mỗi thông điệp một dòng, rồi các trường chưa biết, nhiều nhất trước.
+
+    Không cần nút đang chạy, không ghi gì. Mã thoát 1 nếu có thông điệp không ánh xạ được.
+
+    --json in mỗi thông điệp một dòng; ở đó lý do ("reason") luôn là câu tiếng Anh cố định, để chương trình so được.
 
     Ví dụ: lienthong map thong-diep.hl7
 
@@ -96,6 +97,9 @@ def map_(
     """
     context = _context(config, facility)
     files = files_of(paths)
+    if not files:
+        errors.print("Không có thông điệp nào: trong thư mục chỉ đọc các tệp .hl7, .txt, .er7, .msg, .dat, .mllp.")
+        raise typer.Exit(1)
     results: list[Mapped] = []
     failed = 0
     quiet = json or len(files) < 2 or not sys.stdout.isatty()
@@ -173,68 +177,6 @@ def _print_line(mapped: Mapped) -> None:
 def _show(results: list[Mapped]) -> None:
     """Show one message side by side, several as a list."""
     if len(results) == 1:
-        _show_one(results[0])
-        return
-    rows = [mapped.as_dict() for mapped in results]
-    print_table(
-        "Thông điệp",
-        ("tệp", "loại", "kết quả", "ánh xạ", "bỏ qua", "chưa biết", "tổng", "lỗi"),
-        (
-            (
-                Path(row["file"]).name,
-                row["type"],
-                "lỗi" if row["faults"] else "đã ánh xạ",
-                *(row["coverage"][state] for state in (*_STATES, "populated")),
-                " ".join(f"{fault['code']} {fault['where']}" for fault in row["faults"]),
-            )
-            for row in rows
-        ),
-        right=(3, 4, 5, 6),
-    )
-    totals = {state: sum(row["coverage"][state] for row in rows) for state in (*_STATES, "populated")}
-    console.print(
-        f"{len(rows)} thông điệp, {sum(bool(row['faults']) for row in rows)} lỗi; "
-        + ", ".join(f"{name}: {totals[state]}" for state, name in _STATES.items())
-        + f", tổng: {totals['populated']}"
-    )
-
-
-def _show_one(mapped: Mapped) -> None:
-    row = mapped.as_dict()
-    message = mapped.message
-    print_table(
-        f"{Path(mapped.file).name}  {mapped.type}",
-        ("vị trí", "giá trị", "kết quả", "đi về đâu, hoặc vì sao không"),
-        (
-            (
-                entry["position"],
-                _value(message, entry["position"]) if message else "",
-                _STATES[entry["state"]],
-                _short(entry["target"]) or entry["reason"],
-            )
-            for entry in row["coverage"]["fields"]
-        ),
-    )
-    coverage = row["coverage"]
-    console.print(
-        ", ".join(f"{name}: {coverage[state]}" for state, name in _STATES.items()) + f", tổng: {coverage['populated']}"
-    )
-    for said in (*row["faults"], *row["notices"]):
-        console.print(f"{said['code']} {said['where']} {said['text']}", markup=False)
-
-
-def _short(target: str) -> str:
-    """Write one place per line, ids cut to what tells them apart at a glance."""
-    return "\n".join(_ID.sub(r"/\1…", place) for place in target.split(", "))
-
-
-_ID = re.compile(r"/([0-9a-f]{8})[0-9a-f]{24}")
-
-
-def _value(message: er7.Message, position: str) -> str:
-    segment, _, n = position.rpartition("-")
-    name, _, occurrence = segment.partition("[")
-    found = message.all(name)[int(occurrence.rstrip("]") or 1) - 1] if occurrence else message.first(name)
-    written = found[int(n)].raw.decode() if found is not None else ""
-    shown = "".join(character if character.isprintable() else " " for character in written)
-    return shown if len(shown) <= _LONGEST_VALUE else f"{shown[: _LONGEST_VALUE - 1]}…"
+        show_one(results[0])
+    else:
+        show_list(results)

@@ -10,11 +10,12 @@ import typer
 from sqlalchemy.engine import Connection, Row
 
 from gateway.cli.access import ledger, remember
-from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, moment, print_json, print_table
+from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, language, moment, print_json, print_table
 from gateway.store import deliveries as delivery_rows
 from gateway.store import documents
 from gateway.store import messages as rows
 from gateway.store.sealed import Keyring
+from gateway.text.reasons import reason
 
 app = typer.Typer(help="Thông điệp đã nhận và kết quả xử lý từng trường.", invoke_without_command=True)
 
@@ -91,6 +92,7 @@ def show(message_id: str, config: Config = HERE, json: Json = False) -> None:
     if json:
         print_json(full)
     else:
+        full["coverage"] = _told(full["coverage"])
         console.print_json(msgspec.json.encode(full).decode(), ensure_ascii=False)
 
 
@@ -132,6 +134,18 @@ def _summary(row: Row[Any], keyring: Keyring) -> dict[str, Any]:
         "repeats": row.repeats_id,
         "fault": fault_dict(row.fault_code, row.fault_where, row.fault_detail),
         "coverage": coverage,
+    }
+
+
+def _told(coverage: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Tell the reasons of an account in the reader's language; for programs they stay as the mappings give them."""
+    if coverage is None:
+        return None
+    return {
+        state: {position: reason(why, language()) for position, why in fields.items()}
+        if state in ("ignored", "unknown")
+        else fields
+        for state, fields in coverage.items()
     }
 
 

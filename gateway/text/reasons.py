@@ -1,4 +1,4 @@
-"""Why a field is ignored or unknown, in the reader's language. Data in `reasons.vi.toml`, by the English phrase of the mapping."""
+"""Why a field is ignored or unknown, in the reader's language. Data in `reasons.vi.toml`, by the English of the mapping."""
 
 from __future__ import annotations
 

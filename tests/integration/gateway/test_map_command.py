@@ -74,6 +74,42 @@ def test_side_by_side() -> None:
     assert "tổng: 21" in done.stdout
 
 
+@pytest.mark.parametrize("columns", [80, 140])
+def test_people_read_names_and_reasons(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line is wider than the terminal, no path is broken within a word, no id where there is one resource of the kind."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    done = cli("map", str(GOLDEN / "adt_a04" / "outpatient" / "input.hl7"))
+    assert max(len(line.rstrip()) for line in done.stdout.splitlines()) <= columns
+    assert "ngày sinh" in done.stdout
+    assert "số thứ tự của bên gửi" in done.stdout
+    assert "Patient.birthDate " in done.stdout
+    assert "sequence number" not in done.stdout
+
+
+def test_reasons_for_people_may_be_english_and_for_programs_always_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = str(GOLDEN / "adt_a04" / "outpatient" / "input.hl7")
+    english = "sequence number of the sender; order is kept by position"
+    assert english in {field["reason"] for field in lines(file)[0]["coverage"]["fields"]}
+    monkeypatch.setenv("LIENTHONG_LANG", "en")
+    monkeypatch.setenv("COLUMNS", "200")
+    assert english in cli("map", file).stdout
+
+
+def test_a_list_ends_with_the_fields_that_no_mapping_knows(tmp_path: Path) -> None:
+    header = b"MSH|^~\\&|A|B|||20260101||ADT^A04|%d|P|2.5\rPID|1||X\rPV1|1|O\rZZ1|x\r"
+    for number in range(3):
+        (tmp_path / f"{number}.hl7").write_bytes(header % number)
+    done = cli("map", str(tmp_path))
+    assert "ZZ1-1" in done.stdout
+    assert "chưa có ánh xạ cho đoạn này" in done.stdout
+
+
+def test_a_folder_without_messages_is_said(tmp_path: Path) -> None:
+    done = cli("map", str(tmp_path))
+    assert done.returncode == 1
+    assert ".hl7" in done.stderr
+
+
 def test_several_files_are_a_list() -> None:
     done = cli("map", *(str(case) for case in CASES[:3]))
     assert done.returncode == 0

@@ -14,8 +14,6 @@ from mappings.hl7v2 import reader, segments
 
 REFUSALS = frozenset({"ignore", "withhold", "give_back"})
 """Methods of a segment whose second argument is a reason."""
-FORWARDED = {"reason"}
-"""Parameters of the reader's own methods, which hand a reason on."""
 
 
 class Unreadable(Exception):
@@ -59,8 +57,8 @@ def _constants(node: ast.expr, loops: list[ast.For], names: dict[str, object]) -
             return {reason}
         case ast.IfExp(body=body, orelse=orelse):
             return _constants(body, loops, names) | _constants(orelse, loops, names)
-        case ast.Name(id=name) if isinstance(reason := names.get(name), str):
-            return {reason}
+        case ast.Name(id=name) if isinstance(constant := names.get(name), str):
+            return {constant}
         case ast.Subscript(value=ast.Name(id=name)) if isinstance(table := names.get(name), dict):
             return set(table.values())
         case ast.Name(id=name):
