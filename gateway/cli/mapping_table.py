@@ -80,7 +80,8 @@ def _print_fields(mapped: Mapped, fields: Sequence[dict[str, str]]) -> None:
     wide = console.width >= _WIDE
     several = _several(mapped)
     name_width, value_width = (min(30, console.width // 5), console.width // 4) if wide else (20, console.width // 4)
-    place_width = console.width - name_width - value_width - (36 if wide else 10)
+    taken = 16 + max(len(entry["position"]) for entry in fields) + max(map(len, STATES.values())) if wide else 10
+    place_width = console.width - name_width - value_width - taken
     table = Table(
         title=f"{escape(Path(mapped.file).name)}  {escape(mapped.type)}",
         title_justify="left",

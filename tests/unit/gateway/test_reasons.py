@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli import messages
 from gateway.text import fields
 from gateway.text.reasons import reason, translations
 from mappings.hl7v2 import segments
@@ -74,6 +75,19 @@ def test_what_is_said_in_which_language() -> None:
     assert reason(english, "en") == english
     assert reason(english, "vi") == "việc thanh toán; không thuộc hồ sơ lâm sàng"
     assert reason("a habit of this hospital", "vi") == "a habit of this hospital"
+
+
+def test_an_account_is_told_to_people() -> None:
+    english = "billing; not part of the clinical record"
+    account = {
+        "mapped": {"PID-3": "Patient.identifier"},
+        "ignored": {"PV1-46": english},
+        "unknown": {"ZPI-1": "?"},
+        "notices": [],
+    }
+    told = messages._told(account)
+    assert told == {**account, "ignored": {"PV1-46": "việc thanh toán; không thuộc hồ sơ lâm sàng"}}
+    assert messages._told(None) is None
 
 
 def test_names_of_fields() -> None:
