@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 STATES = {"mapped": "ánh xạ", "ignored": "bỏ qua", "unknown": "chưa biết"}
 _STYLES = {"mapped": "", "ignored": "dim", "unknown": "yellow"}
-_WIDE = 110
+_WIDE = 120
 """Columns of a terminal from which every fact has a column of its own."""
 _LONGEST_VALUE = 60
 _MOST_UNKNOWN = 20
