@@ -22,6 +22,7 @@ from gateway.text import text
 from mappings.fhir import require_valid
 from mappings.formats import er7, json
 from mappings.formats.faults import Fault
+from mappings.guides import Guide, guides, in_guide
 from mappings.hl7v2 import Context, map_message, outcome_to_bundle, targets, trigger_of
 from mappings.outcome import Outcome
 
@@ -81,6 +82,9 @@ def map_(
     ] = None,
     facility: Annotated[str, typer.Option(help="Mã cơ sở KCB khi không có --config.")] = "",
     charset: Annotated[str, typer.Option(help="Bảng mã của tệp; auto tin theo MSH-18.")] = "auto",
+    guide: Annotated[
+        str, typer.Option(help="Với --json: viết bundle theo hướng dẫn quốc gia này, dạng canonical|phiên-bản.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Cho xem thông điệp HL7 v2 thành gì: từng trường có dữ liệu đi về đâu trong FHIR, hoặc vì sao không.
@@ -94,7 +98,10 @@ def map_(
     Ví dụ: lienthong map thong-diep.hl7
 
     Ví dụ: lienthong map thu-muc/ --json > ket-qua.ndjson
+
+    Ví dụ: lienthong map thong-diep.hl7 --json --guide "http://fhir.ehealth.gov.vn/core|1.0.0"
     """
+    said = _guide(guide)
     context = _context(config, facility)
     files = files_of(paths)
     if not files:
@@ -109,6 +116,8 @@ def map_(
             for mapped in _map_file(file, context, charset):
                 failed += mapped.fault is not None
                 if json:
+                    if said and mapped.bundle:
+                        mapped.bundle = in_guide(mapped.bundle, said, context.systems)
                     _print_line(mapped)
                 else:
                     results.append(mapped)
@@ -117,6 +126,12 @@ def map_(
         _show(results)
     if failed:
         raise typer.Exit(1)
+
+
+def _guide(key: str) -> Guide | None:
+    if key and key not in guides():
+        raise typer.BadParameter(f"{key!r}; có: {', '.join(guides())}", param_hint="--guide")
+    return guides().get(key)
 
 
 def _context(config: Path | None, facility: str) -> Context:

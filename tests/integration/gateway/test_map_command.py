@@ -147,6 +147,21 @@ def test_a_batch_and_recorded_frames_are_several_messages(tmp_path: Path) -> Non
     assert [one["file"].rpartition("#")[2] for one in told] == ["1", "2", "1", "2"]
 
 
+@pytest.mark.parametrize("key", ["http://fhir.hl7.org.vn/core|0.6.0", "http://fhir.ehealth.gov.vn/core|1.0.0"])
+def test_a_national_guide(key: str) -> None:
+    (told,) = lines(str(GOLDEN / "adt_a04" / "outpatient" / "input.hl7"), "--guide", key)
+    profiles = [one for e in told["bundle"]["entry"] for one in e["resource"].get("meta", {}).get("profile", ())]
+    canonical, _, version = key.partition("|")
+    assert f"{canonical}/StructureDefinition/vn-core-patient|{version}" in profiles
+    assert all(one.startswith(canonical) and one.endswith(f"|{version}") for one in profiles)
+
+
+def test_an_unknown_guide_is_wrong_usage_and_names_the_known_ones() -> None:
+    done = cli("map", str(CASES[0]), "--json", "--guide", "http://example.org/core|1.0.0")
+    assert done.returncode == 2
+    assert "fhir.hl7.org.vn" in done.stderr
+
+
 def test_wrong_usage() -> None:
     assert cli("map").returncode == 2
     assert cli("map", "/no/such/file").returncode == 2
