@@ -25,7 +25,7 @@ def bundles(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         yield from _named(str(path), read(text))
     except ValueError:
-        for n, line in enumerate(text.splitlines(), 1):
+        for n, line in enumerate(text.split("\n"), 1):
             if line.strip():
                 yield from _named(f"{path}:{n}", _line(path, n, line))
 

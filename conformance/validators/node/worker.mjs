@@ -82,6 +82,8 @@ function ucum() {
   return (resource) => walk(resource, resource.resourceType, []);
 }
 
+// Some judges print what they doubt; standard output is for answers only.
+console.log = console.error;
 const problems = { medplum, ucum }[judge]();
 for await (const line of createInterface({ input: process.stdin, terminal: false })) {
   process.stdout.write(JSON.stringify(problems(JSON.parse(line))) + '\n');
