@@ -35,7 +35,9 @@ _LICENCE_TYPES = frozenset({"LN", "MD", "CCHN", "GPHN"})
 
 
 def reference(target: str, display: str = "") -> Element:
-    """Write a Reference."""
+    """Write a Reference; nothing of no target."""
+    if not target:
+        return {}
     return {"reference": target, "display": display} if display else {"reference": target}
 
 

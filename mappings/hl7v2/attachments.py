@@ -92,7 +92,7 @@ def _binary(kind: str, content: bytes, data: str, draft: Draft) -> str:
         compact(
             {
                 "resourceType": "Binary",
-                "id": resource_id("Binary", system, f"{draft.patient}|{sha256(content).hexdigest()}"),
+                "id": resource_id("Binary", system, f"{draft.whose}|{sha256(content).hexdigest()}"),
                 "contentType": kind,
                 "securityContext": reference(draft.patient) if draft.patient else {},
                 "data": data,

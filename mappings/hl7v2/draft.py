@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from hashlib import sha256
 from typing import Literal
 
@@ -20,6 +21,7 @@ class Draft:
     """Collect the resources of one message, each once."""
 
     def __init__(self, message: er7.Message, context: Context, trigger: str) -> None:
+        self._raw = message.raw
         self.whole = self.reader = Reader(message)
         """The message; `reader` may see only a part of it: see `open_group`, `within`."""
         self.context = context
@@ -30,7 +32,7 @@ class Draft:
         self.message_key = f"{message.value('MSH-3.1') or ''}|{self.sending_facility}|{self.control_id}"
         """What the message is known by; with no control id, by its content."""
         if not self.control_id:
-            self.message_key += sha256(message.raw).hexdigest()
+            self.message_key += self.fingerprint
         self.patient = ""
         """Reference to the Patient once known: `Patient/<id>`."""
         self.encounter = ""
@@ -55,6 +57,21 @@ class Draft:
         self._references: dict[str, Shared] = {}
         self._times: dict[str, str] = {}
         self._has_nulls = er7.NULL.encode() in message.raw
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What only this message, and the same message sent again, has."""
+        return sha256(self._raw).hexdigest()
+
+    @property
+    def whose(self) -> str:
+        """The Patient, else the message: keeps what is known within a person's record apart from that of anybody else."""
+        return self.patient or f"message|{self.fingerprint}"
+
+    @property
+    def subject(self) -> Resource:
+        """The Reference to the person where FHIR demands one: said to be unknown when the message names nobody."""
+        return {"reference": self.patient} if self.patient else {"extension": [_UNKNOWN]}
 
     def open_group(self, segments: Sequence[Segment]) -> None:
         """Turn to the group of segments about a further person; the message stays known by the first person and visit."""
@@ -94,7 +111,7 @@ class Draft:
         """Give the Reference to what many resources of this message refer to: the person, the visit."""
         known = self._references.get(target)
         if known is None:
-            known = self._references[target] = Shared({"reference": target})
+            known = self._references[target] = Shared({"reference": target} if target else {})
         return known
 
     def has(self, reference: str) -> bool:
@@ -141,9 +158,9 @@ class Draft:
         self.notices.append(Notice(code, where, detail))
 
     def own_key(self, segment: Segment) -> str:
-        """Make a key for something without a number of its own, from the message's control id and the position."""
+        """Make a key for something without a number of its own, from the control id (else the content) and the position."""
         self.notice(faults.NO_BUSINESS_KEY, segment.position)
-        return f"{self.sending_facility}|{self.control_id}|{segment.position}"
+        return f"{self.sending_facility}|{self.control_id or self.fingerprint}|{segment.position}"
 
     def moment(self, segment: Segment, n: int) -> str:
         """Take field `n` as FHIR dateTime; `""` when empty, or unreadable (then noticed and given back)."""
@@ -234,6 +251,8 @@ class Draft:
                     if reference.startswith(f"{kind}/") and reference in self._resources
                 )
 
+
+_UNKNOWN = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
 
 _CHOICES = (
     "deceased",

@@ -59,7 +59,7 @@ def obx_to_document_reference(obx: Segment, draft: Draft, related: Element | Non
         return ""
     context = draft.context
     code = words(obx[3].c(2)) or words(obx[3].c(1))
-    key = f"{draft.encounter or draft.patient}|{words(obx.peek(3).c(1))}|{words(obx.peek(4).text)}|{draft.control_id}"
+    key = f"{draft.encounter or draft.whose}|{words(obx.peek(3).c(1))}|{words(obx.peek(4).text)}|{draft.control_id}"
     count = draft.nth(f"DocumentReference|{key}")
     state = code_of(obx[11].text).upper()
     created = attachment.get("creation", "")

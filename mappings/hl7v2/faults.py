@@ -42,3 +42,7 @@ NO_BUSINESS_KEY = 3123
 """Something carries no number of its own; its id comes from the message, so a later message cannot update it."""
 DATA_UNREADABLE = 3124
 """An enclosed document is not in the encoding it claims; it is counted as unknown."""
+NO_PATIENT_NUMBER = 3125
+"""A person has no number; what the message says goes to a record of its own, until somebody says whose it is."""
+NOBODY = 3126
+"""Orders or results name no person at all: they belong to nobody, as those of quality control do."""

@@ -127,7 +127,11 @@ class Links:
             system = draft.context.systems.local(draft.context.facility, "parent-result")
             value = "|".join(part for part in (code, sub_id) if part)
             number = {"system": system, "value": value} if value else {}
-            link = compact({"type": "Observation", "identifier": number, "display": shown})
+            link = compact({"identifier": number, "display": shown})
+            if not link:
+                obr.give_back(26)
+                return
+            link = {"type": "Observation", **link}
         for member in family.members:
             member.observation.setdefault("derivedFrom", []).append(link)
         if not family.members:

@@ -47,8 +47,8 @@ def to_order(
     if part.removed:
         return
     actors = [one for one in part.actors(draft) if one != part.device]
-    if part.device:
-        draft.get(part.device["reference"]).setdefault("patient", {"reference": draft.patient})
+    if part.device and draft.patient:
+        draft.get(part.device["reference"]).setdefault("patient", draft.refer(draft.patient))
     if part.location:
         _join(request, "locationReference", [part.location])
     if not actors:

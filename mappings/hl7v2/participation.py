@@ -132,8 +132,8 @@ def add_address(draft: Draft, people: Sequence[Element], addresses: Sequence[Com
 
 def _keep_device(part: Participation, draft: Draft) -> None:
     """Keep a device with the person it is used for."""
-    if part.device and not part.removed:
-        draft.get(part.device["reference"]).setdefault("patient", reference(draft.patient))
+    if part.device and draft.patient and not part.removed:
+        draft.get(part.device["reference"]).setdefault("patient", draft.refer(draft.patient))
 
 
 def to_patient(part: Participation, patient: Resource, draft: Draft) -> None:
@@ -190,7 +190,7 @@ def to_care_team(part: Participation, draft: Draft, patient: str, encounter: str
         compact(
             {
                 "resourceType": "CareTeam",
-                "id": resource_id("CareTeam", system, about or encounter or patient),
+                "id": resource_id("CareTeam", system, about or encounter or patient or draft.whose),
                 "status": "active",
                 "subject": reference(patient),
                 "encounter": reference(encounter) if encounter else {},

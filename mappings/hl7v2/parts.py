@@ -19,6 +19,8 @@ from mappings.hl7v2.visit import details, open_message, open_visit, relatives
 
 _OPENERS = frozenset({"PID", "PD1", "PV1", "PV2", "AL1", "NK1"})
 """Segments that after an order open what was found before."""
+_OF_PEOPLE = frozenset({"PD1", "PV1", "PV2", "AL1", "IAM", "NK1", "GT1", "IN1", "IN2", "IN3", "PR1", "ROL", "ARV"})
+"""Segments of which nothing can be kept without a person."""
 _PLACED = frozenset({"NW", "XO", "CA", "DC", "HD", "RL", "RP", "RO", "SN", "PA", "CH"})
 """Order controls of the placer: after them comes an order, not what was found before."""
 
@@ -71,16 +73,23 @@ def take_orders(draft: Draft, *, prior: bool = False) -> None:
             if any(one.name == "PID" for one in part):
                 pid = open_message(draft)
                 open_visit(draft, pid)
-            elif any(one.name == "PV1" for one in part):
+            elif people and any(one.name == "PV1" for one in part):
                 open_visit(draft, people[0])
-            details(draft, None)
+            if draft.patient:
+                details(draft, None)
             Orders(draft, results=True, links=links).take()
         draft.patient, draft.encounter = patient, encounter
     links.resolve()
 
 
 def _about(draft: Draft, *, orders: bool = False) -> None:
-    """Take who the part is about; of orders, diagnoses after the first order are its reasons."""
+    """Take who the part is about; of orders, diagnoses after the first order are its reasons.
+
+    Orders and results may be about nobody (quality control, the environment). Raises `MissingSegment` when there are none.
+    """
+    if draft.reader.first("PID") is None:
+        _about_nobody(draft)
+        return
     pid = open_message(draft)
     encounter = open_visit(draft, pid)
     relatives(draft)
@@ -89,6 +98,17 @@ def _about(draft: Draft, *, orders: bool = False) -> None:
     kept = [one for n, one in enumerate(segments) if not (orders and n > begun and one.name == "DG1")]
     with draft.within(kept):
         details(draft, encounter)
+
+
+def _about_nobody(draft: Draft) -> None:
+    if not any(draft.reader.first(name) for name in ("ORC", "OBR", "OBX", "SPM")):
+        raise faults.MissingSegment("PID")
+    draft.notice(faults.NOBODY, "PID")
+    begun = False
+    for segment in draft.reader.segments:
+        begun = begun or segment.name in ("ORC", "OBR", "SPM", "SAC")
+        if segment.name in _OF_PEOPLE or (segment.name == "DG1" and not begun):
+            segment.leave("the message does not say whose it is")
 
 
 def _take_medicines(draft: Draft, segments: Sequence[Segment]) -> None:
@@ -101,8 +121,9 @@ def _take_medicines(draft: Draft, segments: Sequence[Segment]) -> None:
         else:
             orders.take(segment)
     orders.close()
-    with draft.within([segment for segment in segments if segment.name == "DG1"]):
-        details(draft, None)
+    if draft.patient:
+        with draft.within([segment for segment in segments if segment.name == "DG1"]):
+            details(draft, None)
 
 
 def split_medicines(segments: Sequence[Segment]) -> tuple[list[Segment], list[Segment]]:

@@ -264,7 +264,7 @@ class _Order:
             "category": distinct([*ordered.get("category", []), *said.get("category", [])]),
             "priority": next((timed.priority for timed in times if timed.priority), ""),
             **named,
-            "subject": reference(draft.patient),
+            "subject": draft.subject,
             "encounter": reference(draft.encounter) if draft.encounter else {},
             "supportingInformation": [
                 reference(f"Observation/{one['id']}") for one in (*self.early.observations, *part.observations)
@@ -326,7 +326,7 @@ class _Order:
             "status": dispense_status(control, status, bool(said.get("whenHandedOver") or said.get("quantity"))),
             "category": said.get("category"),
             **named,
-            "subject": reference(draft.patient),
+            "subject": draft.subject,
             "context": reference(draft.encounter) if draft.encounter else {},
             "supportingInformation": [reference(f"Observation/{one['id']}") for one in part.observations],
             "performer": said.get("performer"),
@@ -364,7 +364,7 @@ class _Order:
             "statusReason": said.get("statusReason"),
             "category": said.get("category"),
             **medicine(said["medication"], draft, rxa),
-            "subject": reference(draft.patient),
+            "subject": draft.subject,
             "context": reference(draft.encounter) if draft.encounter else {},
             "supportingInformation": [reference(f"Observation/{one['id']}") for one in part.observations],
             **when,

@@ -28,7 +28,7 @@ UNUSABLE = "not usable as it was sent"
 class Segment:
     """One segment, and which of its fields were used."""
 
-    __slots__ = ("_absent", "_raw", "_readable", "_refused", "_taken", "fields", "made", "name")
+    __slots__ = ("_absent", "_left", "_raw", "_readable", "_refused", "_taken", "fields", "made", "name")
 
     def __init__(self, raw: er7.Segment) -> None:
         self._raw = raw
@@ -37,6 +37,7 @@ class Segment:
         self.fields = frozenset(raw.populated())
         """Numbers of the populated fields."""
         self._readable = self.fields
+        self._left = ""
         self._taken: set[int] = set()
         self._refused: dict[int, tuple[str, str]] | None = None
         self.made: list[str] = []
@@ -66,6 +67,10 @@ class Segment:
     def give_back(self, n: int, reason: str = UNUSABLE) -> None:
         """Say that field `n` was taken but could not be used: it is unknown."""
         self._refuse(n, "unknown", reason)
+
+    def leave(self, reason: str) -> None:
+        """Say that nothing came of the segment: what its table does not ignore is unknown."""
+        self._left = reason
 
     def _refuse(self, n: int, state: str, reason: str) -> None:
         if self._refused is None:
@@ -102,6 +107,8 @@ class Segment:
             if refused is not None and n in refused:
                 state, reason = refused[n]
                 (ignored if state == "ignored" else unknown)[f"{position}-{n}"] = reason
+            elif self._left and n not in standing:
+                unknown[f"{position}-{n}"] = self._left
             elif n in taken:
                 mapped[f"{position}-{n}"] = targets.get(n, "")
             elif n in standing:

@@ -91,7 +91,7 @@ def request_of(asked: Asked, draft: Draft, key: str, report: Resource | None = N
             **(_unreported(obr, draft) if obr and report is None else {}),
             "code": codes[0] if codes else {},
             "orderDetail": details,
-            "subject": reference(draft.patient),
+            "subject": draft.subject,
             "encounter": reference(draft.encounter) if draft.encounter else {},
         }
     )

@@ -64,19 +64,21 @@ def open_message(draft: Draft) -> Segment:
         pd1_to_patient(pd1, patient, draft)
     draft.patient = draft.add(patient, pid, *([pd1] if pd1 else []))
     for again in people[1:]:
-        draft.add(pid_to_patient(again, draft), again)
-    if pid.peek(18):
-        draft.account = keep_account(pid_to_account(pid, draft), draft, pid)
-    _about_person(draft, pid, pd1, draft.get(draft.patient))
+        draft.add({**pid_to_patient(again, draft), "id": patient["id"]}, again)
+    for one in people:
+        if one.peek(18):
+            account = keep_account(pid_to_account(one, draft), draft, one)
+            draft.account = draft.account or account
+        if one.peek(33) or one.peek(34):
+            provenance = pid_to_provenance(one, draft.patient, draft)
+            if provenance:
+                draft.tell(provenance)
+    _about_person(draft, pd1, draft.get(draft.patient))
     return pid
 
 
-def _about_person(draft: Draft, pid: Segment, pd1: Segment | None, patient: Resource) -> None:
-    """Take what is seldom told of a person: changes, living will, roles, access restrictions, work."""
-    if pid.peek(33) or pid.peek(34):
-        provenance = pid_to_provenance(pid, draft.patient, draft)
-        if provenance:
-            draft.tell(provenance)
+def _about_person(draft: Draft, pd1: Segment | None, patient: Resource) -> None:
+    """Take what is seldom told of a person: living will, roles, access restrictions, work."""
     if pd1 is not None and pd1.peek(7):
         will = pd1_to_living_will(pd1, draft)
         if will:
@@ -137,9 +139,8 @@ def _financial_class(pv1: Segment, draft: Draft) -> None:
 
 def relatives(draft: Draft) -> None:
     """Take every NK1 as a RelatedPerson or a contact of the Patient, and the mother PID-21 names by number."""
-    pid = draft.reader.first("PID")
-    if pid is not None and pid.peek(21):
-        mother = pid_to_mother(pid, draft)
+    for pid in draft.reader.all("PID"):
+        mother = pid_to_mother(pid, draft) if pid.peek(21) else None
         if mother:
             draft.add(mother, pid)
     for nk1 in draft.reader.all("NK1"):

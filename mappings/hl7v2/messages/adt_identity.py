@@ -109,6 +109,7 @@ def _link(draft: Draft) -> None:
     seen: list[str] = []
     for group in _groups(draft):
         _open(draft, group)
+        _require_number(draft)
         if draft.patient in seen:
             raise faults.TwoPatients(draft.reader.all("PID")[0].where(3), "linked with itself")
         seen.append(draft.patient)
@@ -126,10 +127,17 @@ def _link(draft: Draft) -> None:
             draft.change_identity("unlink", first, other)
 
 
+def _require_number(draft: Draft) -> None:
+    """Raise `MissingField` when the person has no number: nobody can tell which record it is that changes."""
+    if "identifier" not in draft.get(draft.patient):
+        raise faults.MissingField(draft.reader.all("PID")[0].where(3))
+
+
 def _change(draft: Draft, group: Sequence[Segment]) -> None:
     """Take a person and each MRG with the PV1 after it."""
     draft.open_group(group)
     pid = open_message(draft)
+    _require_number(draft)
     starts = [n for n, segment in enumerate(group) if segment.name == "MRG"]
     if not starts:
         _own_now(draft, pid)

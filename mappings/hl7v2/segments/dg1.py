@@ -91,7 +91,7 @@ def dg1_to_condition(dg1: Segment, draft: Draft) -> tuple[Resource, Element] | N
             "verificationStatus": concept(*(("entered-in-error", _VERIFICATION) if wrong else _verification(kind))),
             "category": [_CATEGORY],
             "code": code,
-            "subject": reference(draft.patient),
+            "subject": draft.subject,
             "encounter": reference(draft.encounter) if draft.encounter else {},
             "recordedDate": recorded,
             "asserter": clinicians[0] if clinicians else {},
@@ -128,7 +128,7 @@ def _id(draft: Draft, code: Element, kind: str, identifier: Element | None) -> s
         return resource_id("Condition", identifier["system"], identifier["value"])
     first = code["coding"][0] if code.get("coding") else {}
     said = f"{first.get('system', '')}|{first['code']}" if first else code["text"]
-    key = f"{draft.encounter or draft.patient}|{said}|{kind}"
+    key = f"{draft.encounter or draft.whose}|{said}|{kind}"
     count = draft.nth(f"Condition|{key}")
     system = draft.context.systems.local(draft.context.facility, "diagnosis")
     return resource_id("Condition", system, key if count == 1 else f"{key}|{count}")

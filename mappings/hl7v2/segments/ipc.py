@@ -86,7 +86,7 @@ def ipc_to_imaging_study(ipc: Segment, draft: Draft, request: str) -> Resource |
             "identifier": [{"system": UID, "value": f"urn:oid:{uid}"}, *([accession] if accession else [])],
             "status": "registered",
             "modality": [{"system": DICOM, "code": modality}] if modality else [],
-            "subject": reference(draft.patient),
+            "subject": draft.subject,
             "encounter": reference(draft.encounter) if draft.encounter else {},
             "basedOn": [reference(request)],
         }

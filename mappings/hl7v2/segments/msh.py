@@ -90,7 +90,7 @@ def msh_to_message_header(msh: Segment, draft: Draft) -> Resource:
     security = [
         coding
         for coding in (
-            {"display": words(msh[8].text)} if msh.peek(8) else None,
+            compact({"display": words(msh[8].whole)}),
             cwe_to_coding(msh[26], context, system=f"{V2_TABLE}0952"),
             *(cwe_to_coding(cwe, context, system=f"{V2_TABLE}0953") for cwe in msh[27].repetitions),
         )

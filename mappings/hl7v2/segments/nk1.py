@@ -95,6 +95,7 @@ def nk1_to_contact(nk1: Segment, draft: Draft) -> Element | None:
     if organization:
         _contact_person(nk1, draft, organization)
     if not (found or organization or where or points):
+        nk1.leave("it is not said who it is")
         return None
     entry = {
         "relationship": _roles(nk1, draft),
@@ -142,6 +143,7 @@ def nk1_to_related_person(nk1: Segment, draft: Draft) -> Resource | None:
     points = telecoms(nk1, _POINTS, draft)
     where = addresses(nk1, 4, draft) + addresses(nk1, 32, draft)
     if not (told or identifiers or points or where or roles):
+        nk1.leave("it is not said who it is")
         return None
     organization = xon_to_organization(nk1[13], draft)
     if organization:

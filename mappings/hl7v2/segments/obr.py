@@ -187,7 +187,7 @@ def _id(obr: Segment, draft: Draft, code: Element, number: Element | None, start
     if number:
         system, key = number["system"], f"{number['value']}|{service}"
     elif "T" in started:
-        system, key = local, f"{draft.patient}|{service}|{started}"
+        system, key = local, f"{draft.whose}|{service}|{started}"
     else:
         system, key = local, draft.own_key(obr)
     count = draft.nth(f"DiagnosticReport|{system}|{key}")
@@ -309,7 +309,7 @@ def obr_to_specimen(obr: Segment, draft: Draft, order: str) -> Resource | None:
         return None
     specimen = {
         "resourceType": "Specimen",
-        "id": resource_id("Specimen", context.systems.local(context.facility, "specimen"), f"{draft.patient}|{order}"),
+        "id": resource_id("Specimen", context.systems.local(context.facility, "specimen"), f"{draft.whose}|{order}"),
         **specimen,
         "subject": reference(draft.patient),
         "collection": compact(collection),

@@ -114,6 +114,7 @@ def obx_to_observation(
     context = draft.context
     named = cwe_to_codeable_concept(obx[3], context)
     if named is None:
+        obx.leave("it is not said what was observed")
         return None
     code = shared_codings(named, draft, obx.where(3), RESULTS)
     paper = is_paper_field(obx)
@@ -124,6 +125,8 @@ def obx_to_observation(
     limits = [] if paper else obx7_to_reference_ranges(obx[7].text, unit)
     if unit and "valueString" in value and not any(len(one) > 1 for one in limits):
         obx.ignore(6, "unit beside a text value")
+    elif unit and not value and not limits:
+        obx.give_back(6, "the unit of no value")
     sub_id = sub_id_of(obx)
     extensions = _sub_id(obx, sub_id, paper, draft)
     instance = obx.peek(21)
@@ -157,6 +160,10 @@ def obx_to_observation(
     if not obx.fields.isdisjoint(_RARE):
         _rare(obx, observation, draft)
     observation = compact(observation)
+    if not obx.fields.isdisjoint(_TOLD):
+        for n in obx.fields & _TOLD.keys():
+            if _TOLD[n] not in observation and not obx.peek(n).is_null:
+                obx.give_back(n)
     as_vital_sign(observation, context)
     return observation
 
@@ -172,6 +179,8 @@ def sub_id_of(obx: Segment) -> str:
 def _sub_id(obx: Segment, sub_id: str, paper: bool, draft: Draft) -> list[Element]:
     """Keep the sub-id beside the result, unless it only counts the segments."""
     if not sub_id:
+        if obx.peek(4):
+            obx.give_back(4)
         return []
     if paper:
         obx.ignore(4, "tells the lines of one field")
@@ -198,7 +207,7 @@ def _status(obx: Segment, draft: Draft, paper: bool) -> str:
 
 def _id(draft: Draft, code: Element, sub_key: str, order: str, observed_at: str) -> str:
     coding = code["coding"][0] if code.get("coding") else {"code": code["text"]}
-    anchor = order or draft.encounter or draft.patient
+    anchor = order or draft.encounter or draft.whose
     key = f"{anchor}|{coding.get('system', '')}|{coding['code']}|{sub_key}|{observed_at}"
     system = draft.context.systems.local(draft.context.facility, "observation")
     return resource_id("Observation", system, f"{key}|{draft.nth(f'Observation|{key}')}")
@@ -226,6 +235,7 @@ def _interpretation(obx: Segment, draft: Draft) -> list[Element]:
     return told
 
 
+_TOLD = {7: "referenceRange", 15: "performer", 16: "performer", 17: "method", 20: "bodySite", 25: "performer"}
 _RARE = frozenset({10, *range(15, 33)})
 
 

@@ -92,10 +92,7 @@ _EXTENDED = frozenset({6, 17, 22, 23, 26, 28, 35, 36, 39})
 
 @replaceable
 def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
-    """Make the Patient.
-
-    Raises `MissingField` when PID-3 (with PID-2 and PID-4 as the older standards had them) holds no number.
-    """
+    """Make the Patient; one without any number is a Patient of its own: see `patient_identifiers`."""
     context = draft.context
     identifiers, patient_id = patient_identifiers(pid, draft)
     extensions = (
@@ -193,12 +190,16 @@ def pid_to_provenance(pid: Segment, patient: str, draft: Draft) -> Resource | No
 def patient_identifiers(pid: Segment, draft: Draft) -> tuple[list[Element], str]:
     """Give every number of the person, each once, and the id of the Patient.
 
-    The id is made of the first number of type PI or MR that this facility issued, else of the first number at all.
+    The id is made of the first number of type PI or MR that this facility issued, else of the first number at all. A person
+    without a number of PID-2 to PID-4, PID-19 or PID-20 is known by the account or the visit, else by this message alone: never
+    taken for anybody known, and a person is told to look.
     """
     listed: list[Components] = [*pid[3].repetitions, *pid[2].repetitions, *pid[4].repetitions]
     numbers = [cx for cx in listed if words(cx.c(1)) and classify(cx.c(1)) is not Kind.PLACEHOLDER]
     if not numbers:
-        raise faults.MissingField(pid.where(3))
+        for n in (2, 3, 4):
+            if pid.peek(n) and not pid.peek(n).is_null:
+                pid.give_back(n)
     home = home_authority(numbers, draft.context, draft.sending_facility)
     # Older senders give the number alone: without type and authority it is the hospital's own.
     by_number: dict[tuple[str, str], Element] = {}
@@ -221,7 +222,19 @@ def patient_identifiers(pid: Segment, draft: Draft) -> tuple[list[Element], str]
         found.append(social_number(social, draft))
     if own:
         return found, resource_id("Patient", local, own)
+    if not found:
+        return [], _id_without_number(pid, draft)
     return found, resource_id("Patient", found[0]["system"], found[0]["value"])
+
+
+def _id_without_number(pid: Segment, draft: Draft) -> str:
+    draft.notice(faults.NO_PATIENT_NUMBER, pid.where(3))
+    pv1 = draft.reader.first("PV1")
+    for segment, n, kind in ((pid, 18, "account"), (pv1, 19, "visit")):
+        number = cx_to_identifier(segment.peek(n), draft.context, of=kind) if segment else None
+        if number:
+            return resource_id("Patient", number["system"], number["value"])
+    return resource_id("Patient", f"{draft.context.systems.own}/sid/message", f"{draft.fingerprint}|{pid.position}")
 
 
 def social_number(number: str, draft: Draft) -> Element:
@@ -253,17 +266,25 @@ def telecoms(segment: Segment, fields: tuple[tuple[int, str], ...], draft: Draft
     for n, use in fields:
         if n not in segment.fields:
             continue
+        usable = False
         for xtn in segment[n].repetitions:
             point = xtn_to_contact_point(xtn, draft.context, use)
             if point:
                 found.setdefault(point["value"], point)
+                usable = True
+        if not usable and not segment.peek(n).is_null:
+            segment.give_back(n)
     return list(found.values())
 
 
 def addresses(segment: Segment, n: int, draft: Draft) -> list[Element]:
     """Take the addresses of a field."""
-    found = (xad_to_address(xad, draft.context) for xad in segment[n].repetitions)
-    return [address for address in found if address]
+    if n not in segment.fields:
+        return []
+    found = [address for xad in segment[n].repetitions if (address := xad_to_address(xad, draft.context))]
+    if not found and not segment.peek(n).is_null:
+        segment.give_back(n)
+    return found
 
 
 def names(field: er7.Field, draft: Draft) -> list[Element]:
@@ -318,6 +339,9 @@ def _nations(name: str, countries: Sequence[Components], draft: Draft) -> list[E
 def _animal(pid: Segment, draft: Draft) -> Element | None:
     species = cwe_to_codeable_concept(pid[35], draft.context)
     if species is None:
+        for n in (35, 36):
+            if pid.peek(n):
+                pid.give_back(n)
         return None
     inner = [{"url": "species", "valueCodeableConcept": species}]
     breed = cwe_to_codeable_concept(pid[36], draft.context)
@@ -348,8 +372,24 @@ def _birth_time(pid: Segment, birth: str, patient: dict[str, Any], draft: Draft)
             patient["_birthDate"] = {"extension": [{"url": f"{_CORE}/patient-birthTime", "valueDateTime": moment}]}
 
 
+_EXTENSIONS = {
+    6: "patient-mothersMaidenName",
+    17: "patient-religion",
+    23: "patient-birthPlace",
+    26: "patient-citizenship",
+    28: "patient-nationality",
+    39: "patient-citizenship",
+}
 _WHERE = ((5, "name"), (11, "address"), (13, "telecom"), (14, "telecom"), (40, "telecom"), (15, "communication"))
-_SAID = ((7, "birthDate"), (24, "multipleBirth"), (25, "multipleBirth"), (29, "deceased"), (30, "deceased"))
+_SAID = (
+    (8, "gender"),
+    (16, "maritalStatus"),
+    (7, "birthDate"),
+    (24, "multipleBirth"),
+    (25, "multipleBirth"),
+    (29, "deceased"),
+    (30, "deceased"),
+)
 
 
 def _without_unusable(pid: Segment, patient: Resource) -> Resource:
@@ -357,6 +397,11 @@ def _without_unusable(pid: Segment, patient: Resource) -> Resource:
     for n, element in (*_WHERE, *_SAID):
         if n in pid.fields and not any(name.startswith(element) for name in patient) and not pid.peek(n).is_null:
             pid.give_back(n)
+    if not pid.fields.isdisjoint(_EXTENSIONS):
+        told = {extension["url"].rpartition("/")[2] for extension in patient.get("extension", ())}
+        for n in pid.fields & _EXTENSIONS.keys():
+            if _EXTENSIONS[n] not in told and not pid.peek(n).is_null:
+                pid.give_back(n)
     return patient
 
 
@@ -370,13 +415,17 @@ def _multiple_birth(pid: Segment, patient: dict[str, Any]) -> None:
 
 
 def other_patient(first: Segment, second: Segment) -> bool:
-    """Tell whether two PID segments name different people: they share no number of PID-3."""
+    """Tell whether two PID segments name different people: they share no number, and neither has one, no name and birth."""
 
     def numbers(pid: Segment) -> set[tuple[str, str]]:
         return {
             (words(cx.c(1)), "" if cx.c(5) in PATIENT_TYPES else cx.c(5))
-            for cx in pid.peek(3).repetitions
+            for n in (3, 2, 4)
+            for cx in pid.peek(n).repetitions
             if words(cx.c(1))
         }
 
-    return not (numbers(first) & numbers(second))
+    one, another = numbers(first), numbers(second)
+    if one or another:
+        return not one & another
+    return any(first.peek(n).text != second.peek(n).text for n in (5, 7))

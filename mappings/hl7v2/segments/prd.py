@@ -123,6 +123,8 @@ def _person(prd: Segment, draft: Draft) -> Element | None:
     if not names and not identifiers:
         return None
     addresses = [address for xad in prd[3].repetitions if (address := xad_to_address(xad, context))]
+    if prd.peek(3) and not addresses:
+        prd.give_back(3)
     points = [point for xtn in prd[5].repetitions if (point := xtn_to_contact_point(xtn, context))]
     display = names[0]["text"] if names else ""
     system = identifiers[0]["system"] if identifiers else context.systems.staff

@@ -117,11 +117,12 @@ def sac_opens_specimen(sac: Segment, draft: Draft, order: str) -> Resource:
     context = draft.context
     system = context.systems.local(context.facility, "specimen")
     number = words(_ei(sac, 3).c(1)) or words(_ei(sac, 4).c(1)) or words(sac.peek(2).text)
-    return {
+    specimen = {
         "resourceType": "Specimen",
-        "id": resource_id("Specimen", system, f"{draft.patient}|{number or order or draft.own_key(sac)}"),
+        "id": resource_id("Specimen", system, f"{draft.whose}|{number or order or draft.own_key(sac)}"),
         "subject": reference(draft.patient),
     }
+    return compact(specimen)
 
 
 def _ei(sac: Segment, n: int) -> Subcomponents | Any:

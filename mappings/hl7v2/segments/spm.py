@@ -76,6 +76,8 @@ def spm_to_specimen(spm: Segment, draft: Draft, order: str, count: int) -> Resou
     """Make the Specimen; known by SPM-2, the placer's number first, else by the order and its place there."""
     context = draft.context
     identifiers = eip_to_identifiers(spm[2], draft)
+    if spm.peek(2) and not identifiers:
+        spm.give_back(2)
     for cx in spm[31].repetitions:
         other = cx_to_identifier(cx, context, of="specimen")
         if other and other not in identifiers:
@@ -93,7 +95,7 @@ def spm_to_specimen(spm: Segment, draft: Draft, order: str, count: int) -> Resou
     return compact(
         {
             "resourceType": "Specimen",
-            "id": resource_id("Specimen", system, f"{draft.patient}|{key}"),
+            "id": resource_id("Specimen", system, f"{draft.whose}|{key}"),
             "identifier": [*identifiers, *([shipment] if shipment else [])],
             "accessionIdentifier": cx_to_identifier(spm[30], context, of="accession"),
             "status": "unsatisfactory" if rejected else available,
@@ -163,7 +165,7 @@ def _parent(eip: Components, draft: Draft) -> Element | None:
 def specimen_reference(numbers: list[Element], draft: Draft) -> Element:
     """Refer to the Specimen of that number."""
     for number in numbers:
-        key = f"{draft.patient}|{number['value']}"
+        key = f"{draft.whose}|{number['value']}"
         target = f"Specimen/{resource_id('Specimen', number['system'], key)}"
         if draft.has(target):
             return reference(target)

@@ -457,8 +457,7 @@ def test_a_sub_id_is_kept_unless_it_counts() -> None:
     ("trigger", "segments", "where"),
     [
         ("ORM^O01", (PID,), "ORC"),
-        ("OML^O21", ("ORC|NW|P1", "OBR|1|P1||T"), "PID"),
-        ("ORR^O02", ("MSA|AA|1", "ORC|OK|P1"), "PID"),
+        ("OML^O21", (PV1,), "ORC"),
         ("OMS^O05", ("ORC|NW|P1",), "RQD"),
     ],
 )
