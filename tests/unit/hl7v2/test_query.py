@@ -9,6 +9,7 @@ import pytest
 
 from mappings.fhir import problems
 from mappings.formats import er7
+from mappings.formats.er7_header import Header, read_header
 from mappings.hl7v2 import faults, map_message
 from mappings.hl7v2.answer import Found, write_answer
 from mappings.hl7v2.fields import (
@@ -57,12 +58,12 @@ def told() -> tuple[Outcome, Found]:
     return outcome, Found(person, every(outcome, "RelatedPerson"), every(outcome, "Immunization"), named)
 
 
-def asked(kind: str, *segments: str, version: str = "2.5.1", msh2: str = "^~\\&") -> tuple[Query, er7.Header]:
+def asked(kind: str, *segments: str, version: str = "2.5.1", msh2: str = "^~\\&") -> tuple[Query, Header]:
     raw = "\r".join([f"MSH|{msh2}|APP|79001|LT|01032|20261125||{kind}|Q9|P|{version}", *segments, ""]).encode()
-    return read_query(er7.Message.parse(raw)), er7.header(raw)
+    return read_query(er7.Message.parse(raw)), read_header(raw)
 
 
-def answered(query: Query, header: er7.Header, *found: Found, fault: Any = None) -> er7.Message:
+def answered(query: Query, header: Header, *found: Found, fault: Any = None) -> er7.Message:
     return er7.Message.parse(write_answer(query, header, found, AT, "LT1", fault))
 
 
