@@ -27,8 +27,7 @@ from mappings.formats.er7_header import Header
 from mappings.formats.faults import IntakeFault
 from mappings.hl7v2 import Context
 from mappings.hl7v2.answer import Found, write_answer
-from mappings.hl7v2.datatypes import FACILITY_CODE
-from mappings.hl7v2.identifiers import cx_to_identifier, home_authority
+from mappings.hl7v2.identifiers import FACILITY_CODE, cx_to_identifier, home_authority
 from mappings.hl7v2.query import Number, Query, read_query
 from mappings.outcome import Resource
 

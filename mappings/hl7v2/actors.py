@@ -11,23 +11,11 @@ from collections.abc import Sequence
 from mappings import codes
 from mappings.formats import er7
 from mappings.formats.identifiers import gln_doubts
-from mappings.hl7v2.datatypes import (
-    FACILITY_CODE,
-    Components,
-    Element,
-    Subcomponents,
-    code_of,
-    compact,
-    dr_to_period,
-    family_parts,
-    hd_to_uri,
-    human_name,
-    identifier_type,
-    words,
-    xad_to_address,
-    xtn_to_contact_point,
-)
+from mappings.hl7v2.addresses import xad_to_address, xtn_to_contact_point
+from mappings.hl7v2.datatypes import Components, Element, Subcomponents, code_of, compact, dr_to_period, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import FACILITY_CODE, hd_to_uri, identifier_type
+from mappings.hl7v2.names import family_parts, human_name
 from mappings.ids import resource_id
 
 _PHYSICAL_TYPE = "http://terminology.hl7.org/CodeSystem/location-physical-type"

@@ -12,20 +12,11 @@ import json
 from decimal import Decimal
 
 from mappings.hl7v2.actors import cwe_to_organization, organization, reference
-from mappings.hl7v2.datatypes import (
-    Components,
-    Element,
-    code_of,
-    coding_system,
-    compact,
-    cwe_to_codeable_concept,
-    cwe_to_unit,
-    nm_to_decimal,
-    quantity,
-    words,
-)
+from mappings.hl7v2.codings import coding_system, cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Components, Element, code_of, compact, words
 from mappings.hl7v2.dosing import Timed, letters_to_duration
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.quantities import cwe_to_unit, nm_to_decimal, quantity
 from mappings.hl7v2.reader import Segment
 from mappings.ids import resource_id
 from mappings.systems import UCUM, V2_TABLE

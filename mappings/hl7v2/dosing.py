@@ -15,21 +15,11 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from mappings import codes
+from mappings.hl7v2.codings import cwe_to_codeable_concept
 from mappings.hl7v2.context import Context
-from mappings.hl7v2.datatypes import (
-    Components,
-    Element,
-    Subcomponents,
-    code_of,
-    compact,
-    cq_to_quantity,
-    cwe_to_codeable_concept,
-    nm_to_count,
-    nm_to_decimal,
-    period,
-    words,
-)
+from mappings.hl7v2.datatypes import Components, Element, Subcomponents, code_of, compact, period, words
 from mappings.hl7v2.draft import Draft, datetime_of
+from mappings.hl7v2.quantities import cq_to_quantity, nm_to_count, nm_to_decimal
 from mappings.hl7v2.reader import Segment
 from mappings.systems import UCUM
 

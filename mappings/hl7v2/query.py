@@ -15,9 +15,10 @@ from typing import Literal, NamedTuple
 from mappings import codes
 from mappings.formats import er7
 from mappings.hl7v2.context import Context
-from mappings.hl7v2.datatypes import Components, Element, code_of, nm_to_count, words
+from mappings.hl7v2.datatypes import Components, Element, code_of, words
 from mappings.hl7v2.draft import date_of
 from mappings.hl7v2.identifiers import cx_to_identifier
+from mappings.hl7v2.quantities import nm_to_count
 
 Kind = Literal["immunizations", "demographics", "candidates", "identifiers", "allocation", "other"]
 """`immunizations`: the history of one person. `demographics`: one person by number. `candidates`: everybody who fits.

@@ -13,21 +13,9 @@ from typing import Any
 from mappings import codes
 from mappings.formats import er7
 from mappings.hl7v2.context import Context
-from mappings.hl7v2.datatypes import (
-    Components,
-    Element,
-    Subcomponents,
-    code_of,
-    compact,
-    cq_to_quantity,
-    cwe_to_unit,
-    nm_to_count,
-    nm_to_decimal,
-    period,
-    quantity,
-    words,
-)
+from mappings.hl7v2.datatypes import Components, Element, Subcomponents, code_of, compact, period, words
 from mappings.hl7v2.draft import datetime_of
+from mappings.hl7v2.quantities import cq_to_quantity, cwe_to_unit, nm_to_count, nm_to_decimal, quantity
 from mappings.systems import UCUM
 
 _UNITS = {"S": "s", "M": "min", "H": "h", "D": "d", "W": "wk", "L": "mo"}

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from mappings.hl7v2.actors import reference
-from mappings.hl7v2.datatypes import compact, cwe_to_codeable_concept, period, v2_coding
+from mappings.hl7v2.codings import cwe_to_codeable_concept, v2_coding
+from mappings.hl7v2.datatypes import compact, period
 from mappings.hl7v2.draft import Draft, datetime_of
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.msh import participant

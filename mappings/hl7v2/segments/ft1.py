@@ -14,24 +14,13 @@ from typing import Any
 from mappings import codes
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import cwe_to_organization, pl_to_location, practitioners, reference, xon_to_organization
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept, v2_coding
 from mappings.hl7v2.cost_groups import group_of_services, group_to_extension, names_group
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    concept,
-    cq_to_quantity,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-    nm_to_decimal,
-    period,
-    quantity,
-    v2_coding,
-    words,
-)
+from mappings.hl7v2.datatypes import Element, code_of, compact, period, words
 from mappings.hl7v2.draft import Draft, datetime_of
-from mappings.hl7v2.identifiers import cx_to_identifier
+from mappings.hl7v2.identifiers import cx_to_identifier, ei_to_identifier
 from mappings.hl7v2.money import cp_to_money
+from mappings.hl7v2.quantities import cq_to_quantity, nm_to_decimal, quantity
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.site import replaceable

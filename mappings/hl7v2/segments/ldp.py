@@ -8,15 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from mappings.hl7v2.actors import reference, this_facility
-from mappings.hl7v2.datatypes import (
-    Components,
-    Element,
-    code_of,
-    compact,
-    cwe_to_codeable_concept,
-    words,
-    xtn_to_contact_point,
-)
+from mappings.hl7v2.addresses import xtn_to_contact_point
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Components, Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING

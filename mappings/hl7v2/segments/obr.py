@@ -11,21 +11,12 @@ from mappings import codes
 from mappings.fhir.shared import Shared
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import ndl_to_practitioner, practitioners, reference
-from mappings.hl7v2.datatypes import (
-    Element,
-    Subcomponents,
-    code_of,
-    compact,
-    concept,
-    cq_to_quantity,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-    period,
-    words,
-    xtn_to_contact_point,
-)
+from mappings.hl7v2.addresses import xtn_to_contact_point
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, Subcomponents, code_of, compact, period, words
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.identifiers import cx_to_identifier
+from mappings.hl7v2.identifiers import cx_to_identifier, ei_to_identifier
+from mappings.hl7v2.quantities import cq_to_quantity
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING, SEQUENCE
 from mappings.hl7v2.segments.orc import CALLBACK

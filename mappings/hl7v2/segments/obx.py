@@ -18,19 +18,12 @@ from mappings.hl7v2.actors import (
     xon_to_organization,
 )
 from mappings.hl7v2.attachments import obx_to_attachment as obx_to_attachment
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    concept,
-    cwe_to_codeable_concept,
-    cwe_to_unit,
-    ei_to_identifier,
-    v2_coding,
-    words,
-)
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept, v2_coding
+from mappings.hl7v2.datatypes import Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.formatted import ft_to_xhtml, is_formatted
+from mappings.hl7v2.identifiers import ei_to_identifier
+from mappings.hl7v2.quantities import cwe_to_unit
 from mappings.hl7v2.ranges import obx7_to_reference_ranges
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE

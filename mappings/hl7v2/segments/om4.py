@@ -8,18 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from mappings.hl7v2.actors import reference
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    cq_to_quantity,
-    cwe_to_codeable_concept,
-    cwe_to_unit,
-    nm_to_decimal,
-    quantity,
-    words,
-)
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.quantities import cq_to_quantity, cwe_to_unit, nm_to_decimal, quantity
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.site import replaceable

@@ -16,21 +16,11 @@ from mappings.hl7v2.actors import (
     role_reference,
     xon_to_organization,
 )
-from mappings.hl7v2.datatypes import (
-    Element,
-    Subcomponents,
-    code_of,
-    compact,
-    concept,
-    cwe_to_codeable_concept,
-    cwe_to_coding,
-    ei_to_identifier,
-    words,
-    xad_to_address,
-    xtn_to_contact_point,
-)
+from mappings.hl7v2.addresses import xad_to_address, xtn_to_contact_point
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept, cwe_to_coding
+from mappings.hl7v2.datatypes import Element, Subcomponents, code_of, compact, words
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.identifiers import cx_to_identifier
+from mappings.hl7v2.identifiers import cx_to_identifier, ei_to_identifier
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING
 from mappings.hl7v2.site import replaceable

@@ -7,14 +7,8 @@ from __future__ import annotations
 
 from mappings import codes
 from mappings.hl7v2.actors import practitioners
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    concept,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-)
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact
 from mappings.hl7v2.dosage import (
     batch,
     category,
@@ -28,6 +22,7 @@ from mappings.hl7v2.dosage import (
     supplemented,
 )
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
 from mappings.hl7v2.places import la2_to_location
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.rxo import pharmacy

@@ -5,7 +5,8 @@ Standard: HL7 v2.5.1 §4.14.6
 
 from __future__ import annotations
 
-from mappings.hl7v2.datatypes import Element, compact, cwe_to_codeable_concept, ei_to_identifier
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, compact
 from mappings.hl7v2.dosage import (
     batch,
     category,
@@ -21,6 +22,7 @@ from mappings.hl7v2.dosage import (
     strength,
 )
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.rxo import pharmacy
 from mappings.hl7v2.site import replaceable

@@ -6,13 +6,8 @@ Standard: HL7 v2.5.1 §4.14.1
 from __future__ import annotations
 
 from mappings.hl7v2.actors import organization, practitioners
-from mappings.hl7v2.datatypes import (
-    Element,
-    compact,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-    nm_to_decimal,
-)
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, compact
 from mappings.hl7v2.dosage import (
     amount,
     category,
@@ -29,6 +24,8 @@ from mappings.hl7v2.dosage import (
     supplemented,
 )
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
+from mappings.hl7v2.quantities import nm_to_decimal
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable
 from mappings.systems import UCUM, V2_TABLE

@@ -16,18 +16,12 @@ from typing import Any
 from mappings import codes
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import practitioners, reference
-from mappings.hl7v2.datatypes import (
-    Element,
-    compact,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-    nm_to_count,
-    nm_to_decimal,
-    words,
-    xad_to_address,
-    xtn_to_contact_point,
-)
+from mappings.hl7v2.addresses import xad_to_address, xtn_to_contact_point
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, compact, words
 from mappings.hl7v2.draft import Draft, datetime_of
+from mappings.hl7v2.identifiers import ei_to_identifier
+from mappings.hl7v2.quantities import nm_to_count, nm_to_decimal
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.msh import participant
 from mappings.hl7v2.site import replaceable

@@ -8,20 +8,11 @@ from __future__ import annotations
 from mappings import codes
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import reference
-from mappings.hl7v2.datatypes import (
-    Components,
-    Element,
-    Subcomponents,
-    code_of,
-    compact,
-    cq_to_quantity,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-    period,
-    words,
-)
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Components, Element, Subcomponents, code_of, compact, period, words
 from mappings.hl7v2.draft import Draft, datetime_of
-from mappings.hl7v2.identifiers import cx_to_identifier
+from mappings.hl7v2.identifiers import cx_to_identifier, ei_to_identifier
+from mappings.hl7v2.quantities import cq_to_quantity
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.site import replaceable

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from mappings import codes
-from mappings.hl7v2.datatypes import Element, code_of, compact, nm_to_count, words
+from mappings.hl7v2.datatypes import Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.quantities import nm_to_count
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.site import replaceable
