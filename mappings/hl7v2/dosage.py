@@ -14,10 +14,10 @@ from decimal import Decimal
 from mappings.hl7v2.actors import cwe_to_organization, organization, reference
 from mappings.hl7v2.codings import coding_system, cwe_to_codeable_concept
 from mappings.hl7v2.datatypes import Components, Element, code_of, compact, words
-from mappings.hl7v2.dosing import Timed, letters_to_duration
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.quantities import cwe_to_unit, nm_to_decimal, quantity
 from mappings.hl7v2.reader import Segment
+from mappings.hl7v2.timing import Timed, letters_to_length
 from mappings.ids import resource_id
 from mappings.systems import UCUM, V2_TABLE
 
@@ -82,7 +82,7 @@ def rate(segment: Segment, per: int, n_amount: int, n_unit: int, given: Element,
     A time without a rate is the time in which the dose itself is given.
     """
     written = words(segment[per].text) if per else ""
-    time = letters_to_duration(written) if written else None
+    time = letters_to_length(written) if written else None
     speed = measured(segment, n_amount, n_unit, draft) if n_amount else None
     if speed is not None and (time is None or "/" in speed.get("unit", "")):
         if written:
@@ -274,3 +274,33 @@ def dosage(base: Element, timed: Timed, route: Element) -> Element:
         "maxDosePerPeriod": base.get("maxDosePerPeriod"),
         "maxDosePerAdministration": base.get("maxDosePerAdministration"),
     }
+
+
+def completed(times: list[Timed], others: list[list[Timed]]) -> list[Timed]:
+    """Add to one timing what only another place says of the same: how often, from when, how urgent."""
+    if len(times) != 1:
+        return times
+    timed = times[0]
+    for other in (one[0] for one in others if len(one) == 1):
+        if other is timed:
+            continue
+        timed.timing = _filled(timed.timing, other.timing)
+        timed.dose = timed.dose or other.dose
+        timed.as_needed |= other.as_needed
+        timed.priority = timed.priority or other.priority
+        timed.text = timed.text or other.text
+        timed.condition = timed.condition or other.condition
+    return times
+
+
+def _filled(timing: Element, other: Element) -> Element:
+    """Add how often or the bounds where a Timing lacks the one or the other; never mix two patterns."""
+    bounds = {name for name in (*timing.get("repeat", {}), *other.get("repeat", {})) if name.startswith("bounds")}
+    own, more = timing.get("repeat", {}), other.get("repeat", {})
+    repeat = dict(own)
+    if not any(name.startswith("bounds") for name in own):
+        repeat |= {name: value for name, value in more.items() if name in bounds}
+    if not any(name not in bounds for name in own) and "code" not in timing:
+        repeat |= {name: value for name, value in more.items() if name not in bounds}
+        return compact({"repeat": repeat, "code": other.get("code")})
+    return compact({"repeat": repeat, "code": timing.get("code")})

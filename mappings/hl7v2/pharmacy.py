@@ -16,8 +16,7 @@ from typing import Any
 
 from mappings.hl7v2.actors import reference
 from mappings.hl7v2.datatypes import Element, compact, words
-from mappings.hl7v2.dosage import distinct, dosage, medicine
-from mappings.hl7v2.dosing import Timed, completed, tq1_to_timing, tq_to_timing
+from mappings.hl7v2.dosage import completed, distinct, dosage, medicine
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.encoded_order import account, differ, filled
 from mappings.hl7v2.order_control import (
@@ -39,6 +38,8 @@ from mappings.hl7v2.segments.rxg import rxg_to_medication_request
 from mappings.hl7v2.segments.rxo import rxo_to_medication_request
 from mappings.hl7v2.segments.rxr import rxr_to_device, rxr_to_dosage
 from mappings.hl7v2.segments.rxv import rxv_to_dosages
+from mappings.hl7v2.segments.tq1 import tq1_to_timed
+from mappings.hl7v2.timing import Timed, tq_to_timed
 from mappings.hl7v2.visit import document, note
 from mappings.ids import resource_id
 from mappings.outcome import Resource
@@ -418,11 +419,16 @@ class _Order:
         draft = self.draft
         n = _TIMED_FIELDS.get(part.name, 0)
         field_of = part.segment if part.segment and n and part.segment.peek(n) else None
-        found = [tq1_to_timing(tq1, draft) for tq1 in part.timings]
-        inside = [tq_to_timing(tq, draft) for tq in field_of[n].repetitions if tq] if field_of else []
-        whole = [tq1_to_timing(tq1, draft) for tq1 in self.early.timings]
-        outside = [tq_to_timing(tq, draft) for tq in self.orc[7].repetitions if tq] if self.orc else []
+        found = [self._timed(tq1) for tq1 in part.timings]
+        inside = [tq_to_timed(tq, draft.context) for tq in field_of[n].repetitions if tq] if field_of else []
+        whole = [self._timed(tq1) for tq1 in self.early.timings]
+        outside = [tq_to_timed(tq, draft.context) for tq in self.orc[7].repetitions if tq] if self.orc else []
         return completed(found or inside or whole or outside, [inside, whole, outside])
+
+    def _timed(self, tq1: Segment) -> Timed:
+        if tq1.peek(12):
+            tq1.ignore(12, "conjunction; the sequence of the dosages keeps it")
+        return tq1_to_timed(tq1, self.draft)
 
     def _dosages(self, part: Part, base: Element, times: list[Timed]) -> list[Element]:
         """Give a Dosage for every timing, by the first route, and for every other route, at the first time."""

@@ -6,12 +6,12 @@ Standard: HL7 v2.8 §4A.4.9
 from __future__ import annotations
 
 from mappings.hl7v2.datatypes import Element
-from mappings.hl7v2.dosing import unit_of_time
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.quantities import cq_to_quantity
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.site import replaceable
+from mappings.hl7v2.timing import unit_of_time
 from mappings.systems import UCUM
 
 MAPPED = {

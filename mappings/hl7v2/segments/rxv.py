@@ -10,12 +10,12 @@ from decimal import Decimal
 from mappings.formats.ucum import is_ucum
 from mappings.hl7v2.datatypes import Element, code_of, compact
 from mappings.hl7v2.dosage import dose_and_rate, measured
-from mappings.hl7v2.dosing import unit_of_time
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.quantities import cq_to_quantity, quantity
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.site import replaceable
+from mappings.hl7v2.timing import unit_of_time
 from mappings.systems import UCUM
 
 _DOSE = "MedicationRequest.dosageInstruction.doseAndRate.dose"
