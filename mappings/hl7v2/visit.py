@@ -5,12 +5,13 @@ Standard: HL7 v2.5.1 §3.3, §7.3.1
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from mappings.hl7v2 import faults
 from mappings.hl7v2.accounts import keep_account, pid_to_account
 from mappings.hl7v2.datatypes import code_of, joined, words
-from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.enclosed import obx_to_document_reference
 from mappings.hl7v2.events import effect_of
@@ -35,12 +36,16 @@ from mappings.hl7v2.segments.pv2 import pv2_to_encounter
 from mappings.hl7v2.segments.rol import rol_to_participation
 from mappings.outcome import Resource
 
-__all__ = ["Texts", "details", "document", "note", "observations", "open_message", "open_visit", "relatives"]
-
 OCCUPATION_FIELDS = frozenset({"NGHE_NGHIEP", "MA_NGHE_NGHIEP"})
 _PERSON = frozenset({"PID", "PD1"})
 _VISIT = frozenset({"PV1", "PV2"})
 _BESIDE = frozenset({"ROL", "PRT", "ARV"})
+
+
+def by_person(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """Cut before every PID after the first, whomever it names; nothing without PID."""
+    starts = [n for n, segment in enumerate(segments) if segment.name == "PID"]
+    return [list(segments[start:end]) for start, end in pairwise([0, *starts[1:], len(segments)])] if starts else []
 
 
 def open_message(draft: Draft) -> Segment:
