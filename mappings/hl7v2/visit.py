@@ -21,19 +21,14 @@ from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.arv import arv_to_security
 from mappings.hl7v2.segments.nk1 import is_contact, nk1_to_contact, nk1_to_related_person
 from mappings.hl7v2.segments.nte import nte_to_annotation
-from mappings.hl7v2.segments.obx import (
-    is_coded,
-    is_document,
-    is_paper_field,
-    obx_to_observation,
-    paper_list,
-)
+from mappings.hl7v2.segments.obx import is_coded, is_document, obx_to_observation
 from mappings.hl7v2.segments.pd1 import pd1_to_living_will, pd1_to_patient
 from mappings.hl7v2.segments.pid import other_patient, pid_to_mother, pid_to_patient, pid_to_provenance
 from mappings.hl7v2.segments.prt import prt_to_participation
 from mappings.hl7v2.segments.pv1 import pv1_to_coverage, pv1_to_encounter
 from mappings.hl7v2.segments.pv2 import pv2_to_encounter
 from mappings.hl7v2.segments.rol import rol_to_participation
+from mappings.hl7v2.values import is_paper_field, paper_list
 from mappings.outcome import Resource
 
 OCCUPATION_FIELDS = frozenset({"NGHE_NGHIEP", "MA_NGHE_NGHIEP"})

@@ -17,7 +17,6 @@ from mappings.hl7v2.actors import (
     xcn_to_practitioner,
     xon_to_organization,
 )
-from mappings.hl7v2.attachments import obx_to_attachment as obx_to_attachment
 from mappings.hl7v2.codings import concept, cwe_to_codeable_concept, v2_coding
 from mappings.hl7v2.datatypes import Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
@@ -29,9 +28,7 @@ from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.shared_codes import RESULTS, shared_codings
 from mappings.hl7v2.site import replaceable
-from mappings.hl7v2.values import CODED_TYPES, obx_to_value
-from mappings.hl7v2.values import is_paper_field as is_paper_field
-from mappings.hl7v2.values import paper_list as paper_list
+from mappings.hl7v2.values import CODED_TYPES, is_paper_field, obx_to_value
 from mappings.hl7v2.vital_signs import as_vital_sign
 from mappings.ids import resource_id
 from mappings.outcome import Resource
@@ -42,7 +39,8 @@ MAPPED = {
     " | DocumentReference.content.attachment.title",
     4: "Observation.extension(observation-v2-subid)",
     5: "Observation.value | Observation.component | Observation.text | DiagnosticReport.presentedForm"
-    " | DocumentReference.content",
+    " | DocumentReference.content | Immunization.education | Immunization.programEligibility"
+    " | Immunization.fundingSource | Immunization.note | Immunization.protocolApplied | Immunization.vaccineCode",
     6: "Observation.valueQuantity.unit | Observation.valueRange | Observation.valueRatio | Observation.valueSampledData"
     " | Observation.component | Observation.referenceRange",
     7: "Observation.referenceRange",

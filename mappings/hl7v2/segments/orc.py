@@ -30,32 +30,46 @@ from mappings.outcome import Resource
 from mappings.systems import V2_TABLE
 
 MAPPED = {
-    1: "ServiceRequest.status | SupplyRequest.status",
-    2: "ServiceRequest.identifier | DiagnosticReport.identifier | SupplyRequest.identifier",
-    3: "ServiceRequest.identifier | DiagnosticReport.identifier | SupplyRequest.identifier",
-    4: "ServiceRequest.requisition | ServiceRequest.identifier",
-    5: "ServiceRequest.status | SupplyRequest.status",
+    1: "ServiceRequest.status | SupplyRequest.status | MedicationRequest.status | MedicationDispense.status"
+    " | MedicationAdministration.status",
+    2: "ServiceRequest.identifier | DiagnosticReport.identifier | SupplyRequest.identifier"
+    " | MedicationRequest.identifier | MedicationDispense.identifier | MedicationAdministration.identifier"
+    " | Immunization.identifier",
+    3: "ServiceRequest.identifier | DiagnosticReport.identifier | SupplyRequest.identifier"
+    " | MedicationRequest.identifier | MedicationDispense.identifier | MedicationAdministration.identifier"
+    " | Immunization.identifier",
+    4: "ServiceRequest.requisition | ServiceRequest.identifier | MedicationRequest.groupIdentifier"
+    " | Immunization.identifier",
+    5: "ServiceRequest.status | SupplyRequest.status | MedicationRequest.status | MedicationDispense.status"
+    " | MedicationAdministration.status",
     7: "ServiceRequest.occurrence | ServiceRequest.priority | ServiceRequest.quantityQuantity | ServiceRequest.note"
-    " | ServiceRequest.asNeeded",
-    8: "ServiceRequest.basedOn",
-    9: "ServiceRequest.authoredOn | SupplyRequest.authoredOn | Provenance.occurred",
-    10: "Provenance.agent.who",
+    " | ServiceRequest.asNeeded | MedicationRequest.dosageInstruction.timing"
+    " | MedicationDispense.dosageInstruction.timing | MedicationRequest.priority"
+    " | MedicationRequest.dosageInstruction",
+    8: "ServiceRequest.basedOn | MedicationRequest.basedOn",
+    9: "ServiceRequest.authoredOn | SupplyRequest.authoredOn | Provenance.occurred | MedicationRequest.authoredOn"
+    " | Immunization.recorded",
+    10: "Provenance.agent.who | MedicationRequest.recorder | Immunization.performer.actor",
     11: "Provenance.agent.who",
-    12: "ServiceRequest.requester | SupplyRequest.requester",
+    12: "ServiceRequest.requester | SupplyRequest.requester | MedicationRequest.requester"
+    " | MedicationAdministration.performer.actor | Immunization.performer.actor",
     13: "Provenance.location",
     14: "ServiceRequest.extension(servicerequest-order-callback-phone-number)",
-    16: "ServiceRequest.extension(request-statusReason) | SupplyRequest.extension(request-statusReason)",
+    15: "MedicationRequest.authoredOn",
+    16: "ServiceRequest.extension(request-statusReason) | SupplyRequest.extension(request-statusReason)"
+    " | MedicationRequest.statusReason",
     17: "Provenance.agent.onBehalfOf | Provenance.agent.who",
     18: "Provenance.agent.who",
     19: "Provenance.agent.who",
-    21: "ServiceRequest.requester | SupplyRequest.requester",
+    21: "ServiceRequest.requester | SupplyRequest.requester | MedicationRequest.requester",
     22: "Organization.address",
     23: "Organization.telecom",
     24: "Practitioner.address",
-    28: "ServiceRequest.meta.security | DiagnosticReport.meta.security",
-    29: "ServiceRequest.locationCode",
+    28: "ServiceRequest.meta.security | DiagnosticReport.meta.security | MedicationRequest.meta.security"
+    " | MedicationDispense.meta.security | MedicationAdministration.meta.security | Immunization.meta.security",
+    29: "ServiceRequest.locationCode | MedicationRequest.category",
     31: "ServiceRequest.basedOn.display",
-    33: "ServiceRequest.identifier",
+    33: "ServiceRequest.identifier | MedicationRequest.identifier",
     37: "ServiceRequest.authoredOn",
     38: "ServiceRequest.identifier",
 }

@@ -26,21 +26,31 @@ from mappings.hl7v2.timing import (
 )
 
 MAPPED = {
-    2: "ServiceRequest.quantityQuantity | MedicationRequest.dispenseRequest.quantity | SupplyRequest.quantity",
-    3: "ServiceRequest.occurrence | ServiceRequest.asNeeded | SupplyRequest.occurrence | MedicationRequest.dosageInstruction",
-    4: "ServiceRequest.occurrence | SupplyRequest.occurrence | MedicationRequest.dosageInstruction",
-    5: "ServiceRequest.occurrence | MedicationRequest.dosageInstruction",
-    6: "ServiceRequest.occurrence | SupplyRequest.occurrence | MedicationRequest.dosageInstruction",
+    2: "ServiceRequest.quantityQuantity | MedicationRequest.dispenseRequest.quantity | SupplyRequest.quantity"
+    " | MedicationRequest.dosageInstruction.doseAndRate.dose",
+    3: "ServiceRequest.occurrence | ServiceRequest.asNeeded | SupplyRequest.occurrence"
+    " | MedicationRequest.dosageInstruction.timing | MedicationDispense.dosageInstruction.timing"
+    " | MedicationRequest.dosageInstruction.asNeeded",
+    4: "ServiceRequest.occurrence | SupplyRequest.occurrence | MedicationRequest.dosageInstruction.timing"
+    " | MedicationDispense.dosageInstruction.timing",
+    5: "ServiceRequest.occurrence | MedicationRequest.dosageInstruction.timing"
+    " | MedicationDispense.dosageInstruction.timing",
+    6: "ServiceRequest.occurrence | SupplyRequest.occurrence | MedicationRequest.dosageInstruction.timing"
+    " | MedicationDispense.dosageInstruction.timing",
     7: "ServiceRequest.occurrence | SupplyRequest.occurrence | Appointment.start | Appointment.requestedPeriod.start"
-    " | Slot.start | MedicationRequest.dosageInstruction",
+    " | Slot.start | MedicationRequest.dosageInstruction.timing | MedicationDispense.dosageInstruction.timing",
     8: "ServiceRequest.occurrence | SupplyRequest.occurrence | Appointment.end | Appointment.requestedPeriod.end"
-    " | Slot.end | MedicationRequest.dosageInstruction",
-    9: "ServiceRequest.priority | SupplyRequest.priority | MedicationRequest.priority | Appointment.priority",
-    10: "ServiceRequest.note | SupplyRequest.note | Appointment.comment | Slot.comment | MedicationRequest.note",
+    " | Slot.end | MedicationRequest.dosageInstruction.timing | MedicationDispense.dosageInstruction.timing",
+    9: "ServiceRequest.priority | SupplyRequest.priority | MedicationRequest.priority | Appointment.priority"
+    " | MedicationRequest.dosageInstruction.asNeeded | MedicationDispense.dosageInstruction",
+    10: "ServiceRequest.note | SupplyRequest.note | Appointment.comment | Slot.comment | MedicationRequest.note"
+    " | MedicationRequest.dosageInstruction.additionalInstruction | MedicationDispense.dosageInstruction",
     11: "ServiceRequest.note | Appointment.comment | Slot.comment | MedicationRequest.note"
-    " | MedicationRequest.dosageInstruction",
-    13: "ServiceRequest.occurrence | MedicationRequest.dosageInstruction",
-    14: "ServiceRequest.occurrence | SupplyRequest.occurrence | MedicationRequest.dosageInstruction",
+    " | MedicationRequest.dosageInstruction.text | MedicationDispense.dosageInstruction.text",
+    13: "ServiceRequest.occurrence | MedicationRequest.dosageInstruction.timing"
+    " | MedicationDispense.dosageInstruction.timing",
+    14: "ServiceRequest.occurrence | SupplyRequest.occurrence | MedicationRequest.dosageInstruction.timing"
+    " | MedicationDispense.dosageInstruction.timing",
 }
 IGNORED = {
     1: SEQUENCE,
