@@ -13,7 +13,7 @@ from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.links import Links
 from mappings.hl7v2.orders import Orders
-from mappings.hl7v2.pharmacy import PARTS, PharmacyOrders
+from mappings.hl7v2.pharmacy import PARTS, take_medicines
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.pid import other_patient
 from mappings.hl7v2.visit import open_message, open_visit, relatives
@@ -112,13 +112,7 @@ def _about_nobody(draft: Draft) -> None:
 def _take_medicines(draft: Draft, segments: Sequence[Segment]) -> None:
     if not segments:
         return
-    orders = PharmacyOrders(draft)
-    for segment in segments:
-        if segment.name == "ORC":
-            orders.begin(segment)
-        else:
-            orders.take(segment)
-    orders.close()
+    take_medicines(draft, segments)
     if draft.patient:
         with draft.within([segment for segment in segments if segment.name == "DG1"]):
             details(draft, None)

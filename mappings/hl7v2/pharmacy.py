@@ -10,15 +10,16 @@ Standard: HL7 v2.5.1 §4.13
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from mappings.hl7v2.actors import reference
 from mappings.hl7v2.datatypes import Element, compact, words
-from mappings.hl7v2.dosage import completed, distinct, dosage, medicine
+from mappings.hl7v2.dosage import completed, distinct, dosage
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.encoded_order import account, differ, filled
+from mappings.hl7v2.medicines import medicine
 from mappings.hl7v2.order_control import (
     administration_status,
     control_of,
@@ -76,12 +77,19 @@ class Part:
         return self.segment.name if self.segment else ""
 
 
-class PharmacyOrders:
-    """Take the segments of medicine orders one after the other.
+def take_medicines(draft: Draft, segments: Sequence[Segment]) -> None:
+    """Map the orders of medicines among the segments."""
+    orders = _Orders(draft)
+    for segment in segments:
+        if segment.name == "ORC":
+            orders.begin(segment)
+        else:
+            orders.take(segment)
+    orders.close()
 
-    `begin` at every ORC, `take` for every segment after it, `close` at the end. A walker that does not know yet what an ORC
-    will turn out to be keeps what comes after it and hands it over once one of `PARTS` comes.
-    """
+
+class _Orders:
+    """Collect each order of a medicine from the segments of a message, one after the other, and map it when it ends."""
 
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
@@ -97,18 +105,15 @@ class PharmacyOrders:
         self._orc = orc
         self._parts = [Part()]
 
-    def take(self, segment: Segment) -> bool:
-        """Take a segment of the present order; false when it is none of its."""
+    def take(self, segment: Segment) -> None:
+        """Take a segment of the present order; one that is none of its is passed over."""
         if segment.name in PARTS:
             if not self._parts:
                 self.begin(None)
             self._parts.append(Part(segment))
             self._observed = None
-            return True
-        if segment.name not in _DETAILS or not self._parts:
-            return False
-        self._detail(segment, self._parts[-1])
-        return True
+        elif segment.name in _DETAILS and self._parts:
+            self._detail(segment, self._parts[-1])
 
     def _detail(self, segment: Segment, part: Part) -> None:
         name = segment.name

@@ -5,7 +5,7 @@ Standard: HL7 v2.5.1 §3.3, §7.3.1
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +16,7 @@ from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.enclosed import obx_to_document_reference
 from mappings.hl7v2.events import effect_of
 from mappings.hl7v2.occupations import OCCUPATIONS, occupation, occupation_to_observation
-from mappings.hl7v2.participation import followers, to_encounter, to_patient
+from mappings.hl7v2.participation import Participation, followers, to_encounter, to_patient
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.arv import arv_to_security
 from mappings.hl7v2.segments.nk1 import is_contact, nk1_to_contact, nk1_to_related_person
@@ -83,18 +83,25 @@ def _about_person(draft: Draft, pd1: Segment | None, patient: Resource) -> None:
         will = pd1_to_living_will(pd1, draft)
         if will:
             draft.add(will, pd1)
-    for _, segment in followers(draft.reader.segments, _PERSON, _BESIDE):
-        if segment.name == "ARV":
-            arv_to_security(segment, patient)
-        elif segment.name == "ROL":
-            to_patient(rol_to_participation(segment, draft), patient, draft)
-        else:
-            to_patient(prt_to_participation(segment, draft), patient, draft)
+    _take_beside(draft, _PERSON, patient, to_patient)
     for _, segment in followers(draft.reader.segments, _PERSON, OCCUPATIONS):
         observation = occupation_to_observation(segment, draft)
         if observation:
             draft.add(observation, segment)
             occupation(segment, patient, draft)
+
+
+def _take_beside(
+    draft: Draft, leaders: frozenset[str], resource: Resource, add: Callable[[Participation, Resource, Draft], None]
+) -> None:
+    """Take who took part and who may see, from the segments after the person or the visit."""
+    for _, segment in followers(draft.reader.segments, leaders, _BESIDE):
+        if segment.name == "ARV":
+            arv_to_security(segment, resource)
+        elif segment.name == "ROL":
+            add(rol_to_participation(segment, draft), resource, draft)
+        else:
+            add(prt_to_participation(segment, draft), resource, draft)
 
 
 def open_visit(draft: Draft, pid: Segment) -> Resource | None:
@@ -116,13 +123,7 @@ def open_visit(draft: Draft, pid: Segment) -> Resource | None:
     for pv2 in draft.reader.all("PV2"):
         pv2_to_encounter(pv2, encounter, draft)
         draft.add(encounter, pv2)
-    for _, segment in followers(draft.reader.segments, _VISIT, _BESIDE):
-        if segment.name == "ARV":
-            arv_to_security(segment, encounter)
-        elif segment.name == "ROL":
-            to_encounter(rol_to_participation(segment, draft), encounter, draft)
-        else:
-            to_encounter(prt_to_participation(segment, draft), encounter, draft)
+    _take_beside(draft, _VISIT, encounter, to_encounter)
     return encounter
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from mappings.hl7v2.acknowledgement import take_acknowledgement
 from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.pharmacy import PharmacyOrders
+from mappings.hl7v2.pharmacy import take_medicines
 from mappings.hl7v2.visit import open_message, open_visit, relatives
 
 TRIGGERS = (
@@ -28,10 +28,4 @@ def map_message(draft: Draft) -> None:
     encounter = open_visit(draft, pid)
     relatives(draft)
     details(draft, encounter)
-    orders = PharmacyOrders(draft)
-    for segment in draft.reader.segments:
-        if segment.name == "ORC":
-            orders.begin(segment)
-        else:
-            orders.take(segment)
-    orders.close()
+    take_medicines(draft, draft.reader.segments)

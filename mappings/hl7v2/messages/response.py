@@ -12,7 +12,7 @@ from mappings.hl7v2.acknowledgement import take_acknowledgement
 from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.messages.immunization import person_observations
-from mappings.hl7v2.pharmacy import PARTS, PharmacyOrders
+from mappings.hl7v2.pharmacy import PARTS, take_medicines
 from mappings.hl7v2.vaccination import Vaccinations
 from mappings.hl7v2.visit import by_person, open_message, open_visit, relatives
 
@@ -45,10 +45,4 @@ def _orders(draft: Draft) -> None:
     if draft.trigger not in _MEDICINES and not names & (PARTS - {"RXA"}):
         Vaccinations(draft).take()
         return
-    orders = PharmacyOrders(draft)
-    for segment in draft.reader.segments:
-        if segment.name == "ORC":
-            orders.begin(segment)
-        else:
-            orders.take(segment)
-    orders.close()
+    take_medicines(draft, draft.reader.segments)

@@ -9,23 +9,13 @@ from mappings import codes
 from mappings.hl7v2.actors import practitioners
 from mappings.hl7v2.codings import concept, cwe_to_codeable_concept
 from mappings.hl7v2.datatypes import Element, code_of, compact
-from mappings.hl7v2.dosage import (
-    batch,
-    category,
-    daily,
-    ingredient,
-    manufacturer,
-    measured,
-    package,
-    remarks,
-    strength,
-    supplemented,
-)
+from mappings.hl7v2.dispense_requests import pharmacy
+from mappings.hl7v2.dosage import category, daily, measured, remarks
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import ei_to_identifier
+from mappings.hl7v2.medicines import batch, ingredient, manufacturer, package, strength, supplemented
 from mappings.hl7v2.places import la2_to_location
 from mappings.hl7v2.reader import Segment
-from mappings.hl7v2.segments.rxo import pharmacy
 from mappings.hl7v2.site import replaceable
 from mappings.systems import V2_TABLE
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from mappings.hl7v2.actors import practitioners
 from mappings.hl7v2.codings import cwe_to_codeable_concept
 from mappings.hl7v2.datatypes import Element, compact
+from mappings.hl7v2.dispense_requests import pharmacy, repeats, substitution
 from mappings.hl7v2.dosage import (
     amount,
     category,
@@ -15,21 +16,16 @@ from mappings.hl7v2.dosage import (
     daily,
     dose,
     dose_and_rate,
-    ingredient,
     instructions,
-    package,
     rate,
     remarks,
-    strength,
-    supplemented,
     unit_of,
 )
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import ei_to_identifier
+from mappings.hl7v2.medicines import ingredient, package, strength, supplemented
 from mappings.hl7v2.reader import Segment
-from mappings.hl7v2.segments.rxo import pharmacy, repeats
 from mappings.hl7v2.site import replaceable
-from mappings.systems import V2_TABLE
 
 MAPPED = {
     1: "MedicationRequest.dosageInstruction.timing | MedicationRequest.priority"
@@ -99,7 +95,6 @@ def rxe_to_medication_request(rxe: Segment, draft: Draft) -> Element:
         rxe.give_back(11, "unit without an amount")
     requesters = practitioners(rxe[13].repetitions, draft)
     number = ei_to_identifier(rxe[15], context, "prescription")
-    allowed = cwe_to_codeable_concept(rxe[9], context, system=f"{V2_TABLE}0167")
     sort = category(rxe, 44, draft)
     return compact(
         {
@@ -132,6 +127,6 @@ def rxe_to_medication_request(rxe: Segment, draft: Draft) -> Element:
                     "performer": pharmacy(rxe, 40, 41, 45, draft),
                 }
             ),
-            "substitution": {"allowedCodeableConcept": allowed} if allowed else {},
+            "substitution": substitution(rxe, 9, "0167", draft),
         }
     )
