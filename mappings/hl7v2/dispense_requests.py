@@ -23,7 +23,7 @@ def substitution(segment: Segment, n: int, table: str, draft: Draft) -> Element:
 
 def interval(segment: Segment, n: int, draft: Draft) -> Element | None:
     """Take the least number of days between two dispenses."""
-    return amount(segment, n, {"unit": "d", "system": UCUM, "code": "d"}, draft)
+    return amount(segment, n, {"unit": "d", "system": UCUM, "code": "d"})
 
 
 def repeats(segment: Segment, n: int) -> int | None:

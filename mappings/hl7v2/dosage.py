@@ -33,14 +33,14 @@ NO_AMOUNT = "unit without an amount"
 def unit_of(segment: Segment, n: int, draft: Draft) -> Element:
     """Take a unit: its words, and system and code when CWE.3 names a system or the unit is known to be UCUM."""
     cwe = segment[n]
-    found = cwe_to_unit(cwe, draft.context)
+    found = cwe_to_unit(cwe)
     code, named = code_of(cwe.c(1)), cwe.c(3).strip()
     if found and "system" not in found and code and named and named.upper() not in ("L", "99", "ISO+", "ANS+"):
         return {**found, "system": coding_system(named, draft.context), "code": code}
     return found
 
 
-def amount(segment: Segment, n: int, unit: Element, draft: Draft) -> Element | None:
+def amount(segment: Segment, n: int, unit: Element) -> Element | None:
     """Take a number as a Quantity in that unit; one that cannot be read is given back."""
     text = segment[n].text
     value = nm_to_decimal(text)
@@ -53,7 +53,7 @@ def amount(segment: Segment, n: int, unit: Element, draft: Draft) -> Element | N
 
 def measured(segment: Segment, n: int, n_unit: int, draft: Draft) -> Element | None:
     """Take an amount and its unit; a unit alone is given back."""
-    found = amount(segment, n, unit_of(segment, n_unit, draft), draft)
+    found = amount(segment, n, unit_of(segment, n_unit, draft))
     if found is None and segment.peek(n_unit):
         segment.give_back(n_unit, NO_AMOUNT)
     return found
@@ -62,7 +62,7 @@ def measured(segment: Segment, n: int, n_unit: int, draft: Draft) -> Element | N
 def dose(segment: Segment, low: int, high: int, n_unit: int, draft: Draft) -> Element:
     """Give `doseQuantity`, or `doseRange` when the least and the most differ."""
     unit = unit_of(segment, n_unit, draft)
-    least, most = amount(segment, low, unit, draft), amount(segment, high, unit, draft)
+    least, most = amount(segment, low, unit), amount(segment, high, unit)
     if least is None and most is None:
         if unit:
             segment.give_back(n_unit, NO_AMOUNT)
@@ -113,7 +113,7 @@ def daily(segment: Segment, n: int, draft: Draft) -> Element | None:
             segment.give_back(n)
         return None
     shown = words(segment[n].c(2, 2)) or words(segment[n].c(2))
-    unit = cwe_to_unit(_Unit(segment[n]), draft.context) or compact({"unit": shown})
+    unit = cwe_to_unit(_Unit(segment[n])) or compact({"unit": shown})
     day = {"value": Decimal(1), "unit": "d", "system": UCUM, "code": "d"}
     return {"numerator": quantity(value, unit), "denominator": day}
 
@@ -147,7 +147,7 @@ def instructions(segment: Segment, n: int, draft: Draft) -> Element:
     return compact({"text": "\n".join(said), "additionalInstruction": coded})
 
 
-def remarks(segment: Segment, n: int, draft: Draft) -> list[Element]:
+def remarks(segment: Segment, n: int) -> list[Element]:
     """Take a coded or plain text as Annotations."""
     texts = [words(cwe.c(9)) or words(cwe.c(2)) or words(cwe.c(1)) for cwe in segment[n].repetitions]
     return [{"text": text} for text in dict.fromkeys(texts) if text]

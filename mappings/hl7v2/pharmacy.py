@@ -447,7 +447,9 @@ class _Order:
             else:
                 limits, extra = rxv_to_dosages(limit, self.draft)
             base, more = {**limits, **base}, [*more, *extra]
-        routes = [found for rxr in part.routes or self.early.routes if (found := self._route(rxr, part.name))] or [{}]
+        routes = [found for rxr in part.routes or self.early.routes if (found := rxr_to_dosage(rxr, self.draft))] or [
+            {}
+        ]
         dosages = []
         sequence = 1
         for n, timed in enumerate(times or [Timed()]):
@@ -457,9 +459,6 @@ class _Order:
                     dosages.append({"sequence": sequence, **one} if len(times) > 1 else one)
             sequence += timed.in_turn
         return [*dosages, *more]
-
-    def _route(self, rxr: Segment, name: str) -> Element:
-        return rxr_to_dosage(rxr, self.draft)
 
 
 def _joined(

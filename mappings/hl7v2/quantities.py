@@ -12,7 +12,6 @@ from decimal import Decimal
 from typing import Any
 
 from mappings.formats.ucum import is_ucum
-from mappings.hl7v2.context import Context
 from mappings.hl7v2.datatypes import (
     Components,
     Element,
@@ -45,7 +44,7 @@ def nm_to_count(text: str) -> int:
     return int(number)
 
 
-def cwe_to_unit(cwe: Components, context: Context) -> Element:
+def cwe_to_unit(cwe: Components) -> Element:
     """Give `unit`, and `system` and `code` when the unit is UCUM or known to be the same as one of UCUM."""
     if not cwe:
         return {}
@@ -68,12 +67,12 @@ def quantity(value: Decimal, unit: Element, comparator: str = "") -> Element:
     return {"value": value, **unit}
 
 
-def cq_to_quantity(cq: Components, context: Context) -> Element | None:
+def cq_to_quantity(cq: Components) -> Element | None:
     """Make a Quantity of CQ (amount, then units as subcomponents)."""
     value = nm_to_decimal(cq.c(1))
     if value is None:
         return None
-    return quantity(value, cwe_to_unit(Subcomponents(cq, 2), context))
+    return quantity(value, cwe_to_unit(Subcomponents(cq, 2)))
 
 
 def comparable(text: str, unit: Element) -> Element | None:

@@ -326,7 +326,7 @@ def tq_to_timed(tq: Components, context: Context) -> Timed:
     if repeat.get("count") == 0:
         del repeat["count"]
     found.timing = timing_of(repeat, times_of_day(tq.c(2, 2).split(",")), _code(None, interval) if interval else None)
-    found.dose = cq_to_quantity(_Quantity(tq), context)
+    found.dose = cq_to_quantity(_Quantity(tq))
     found.priority = urgency(tq.c(6))
     found.as_needed = pattern.as_needed or is_as_needed(tq.c(6))
     found.condition = words(tq.c(7))

@@ -125,7 +125,7 @@ def _rarer(kind: str, one: er7.Repetition, unit: Element, draft: Draft) -> tuple
         limits = nr_to_range(one, unit)
         return ("valueRange", limits) if limits else None
     if kind == "CQ":
-        amount = cq_to_quantity(one, draft.context)
+        amount = cq_to_quantity(one)
         return ("valueQuantity", amount) if amount else None
     if kind in ("CP", "MO"):
         value, currency = nm_to_decimal(one.c(1)), code_of(one.c(1, 2) if kind == "CP" else one.c(2)).upper()

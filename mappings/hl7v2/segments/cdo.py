@@ -24,7 +24,7 @@ IGNORED = {1: SEQUENCE, 2: "action on the segment; the message is stored whole"}
 @replaceable
 def cdo_to_limit(cdo: Segment, draft: Draft) -> Element:
     """Give `maxDosePerPeriod`; nothing when the amount or the time cannot be read."""
-    most, time = cq_to_quantity(cdo[3], draft.context), cq_to_quantity(cdo[4], draft.context)
+    most, time = cq_to_quantity(cdo[3]), cq_to_quantity(cdo[4])
     unit = unit_of_time(cdo[4].c(2))
     if most is None or time is None or not unit:
         for n in (3, 4):

@@ -184,7 +184,7 @@ def _money(name: str, amount: Element | None, draft: Draft) -> list[Element]:
 
 def _amount(ft1: Segment, draft: Draft) -> Element | None:
     """Take FT1-10, with the unit of FT1-43 when both say the same number; FT1-43 alone when FT1-10 is empty."""
-    measured = cq_to_quantity(ft1.peek(43), draft.context)
+    measured = cq_to_quantity(ft1.peek(43))
     number = nm_to_decimal(ft1[10].text)
     if ft1.peek(10) and number is None:
         ft1.give_back(10)

@@ -75,7 +75,7 @@ def ldp_to_healthcare_service(ldp: Segment, place: Resource, draft: Draft, activ
         "location": [reference(f"Location/{place['id']}")],
         "name": name or code,
         "telecom": [points] if points else [],
-        "availableTime": _hours(ldp, draft),
+        "availableTime": _hours(ldp),
         "notAvailable": _closed(ldp, draft),
     }
     return compact(service)
@@ -88,7 +88,7 @@ def _closed(ldp: Segment, draft: Draft) -> list[Element]:
     return [{"description": words(ldp[9].whole) or "ngừng hoạt động", "during": {"start": since}}]
 
 
-def _hours(ldp: Segment, draft: Draft) -> list[Element]:
+def _hours(ldp: Segment) -> list[Element]:
     """Take LDP-10 (VH: first day, last day, opening, closing)."""
     found = [hours for vh in ldp[10].repetitions if (hours := vh_to_hours(vh))]
     if ldp.peek(10) and not found:

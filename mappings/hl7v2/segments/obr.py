@@ -294,7 +294,7 @@ def obr_to_specimen(obr: Segment, draft: Draft, order: str) -> Resource | None:
         "collectedDateTime": "" if span else started,
         "collectedPeriod": span,
         **specimen.pop("collection", {}),
-        "quantity": cq_to_quantity(obr[9], context),
+        "quantity": cq_to_quantity(obr[9]),
     }
     if not specimen and not obr.peek(14) and obr.fields.isdisjoint({9, 10, 12, 39}):
         return None

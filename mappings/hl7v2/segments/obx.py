@@ -212,7 +212,7 @@ def _unit(obx: Segment, draft: Draft) -> Element:
     written = field.raw
     known = draft.known_units.get(written)
     if known is None:
-        known = draft.known_units[written] = cwe_to_unit(field, draft.context)
+        known = draft.known_units[written] = cwe_to_unit(field)
     return known
 
 

@@ -42,7 +42,7 @@ _WEEKS = {"unit": "wk", "system": UCUM, "code": "wk"}
 @replaceable
 def om2_to_observation_definition(om2: Segment, definition: Resource, draft: Draft) -> None:
     """Add quantitativeDetails and qualifiedInterval to the ObservationDefinition."""
-    unit = cwe_to_unit(om2[2], draft.context)
+    unit = cwe_to_unit(om2[2])
     details = compact(
         {
             "customaryUnit": _unit(om2, 2, draft),
@@ -67,7 +67,7 @@ def om2_to_observation_definition(om2: Segment, definition: Resource, draft: Dra
 
 def _unit(om2: Segment, n: int, draft: Draft) -> Element | None:
     """Make the concept of a unit, with its UCUM code when it has one."""
-    unit = cwe_to_unit(om2[n], draft.context)
+    unit = cwe_to_unit(om2[n])
     if "code" in unit:
         return {"coding": [{"system": UCUM, "code": unit["code"]}], "text": unit["unit"]}
     return cwe_to_codeable_concept(om2[n], draft.context)

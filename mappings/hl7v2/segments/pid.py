@@ -15,7 +15,7 @@ from mappings.formats.identifiers import Kind, classify, doubts
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import hd_to_reference
 from mappings.hl7v2.addresses import xad_to_address, xtn_to_contact_point
-from mappings.hl7v2.codings import concept, cwe_to_codeable_concept, cwe_to_coding
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept, cwe_to_coding, cwe_to_language
 from mappings.hl7v2.datatypes import Components, Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import (
@@ -348,7 +348,7 @@ def _animal(pid: Segment, draft: Draft) -> Element | None:
 
 
 def _language(pid: Segment, draft: Draft) -> list[Element]:
-    found = cwe_to_codeable_concept(pid[15], draft.context, system="urn:ietf:bcp:47")
+    found = cwe_to_language(pid[15])
     return [{"language": found}] if found else []
 
 

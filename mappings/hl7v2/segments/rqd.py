@@ -52,7 +52,7 @@ def rqd_to_supply_request(rqd: Segment, draft: Draft) -> dict[str, Any]:
     return compact(
         {
             "itemCodeableConcept": compact({"coding": codings, "text": text}),
-            "quantity": _ABSENT if amount is None else quantity(amount, cwe_to_unit(rqd[6], context)),
+            "quantity": _ABSENT if amount is None else quantity(amount, cwe_to_unit(rqd[6])),
             "occurrenceDateTime": draft.moment(rqd, 10),
             "deliverTo": place,
         }

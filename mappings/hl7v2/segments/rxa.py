@@ -122,7 +122,7 @@ def rxa_to_medication_administration(rxa: Segment, draft: Draft) -> Element:
             **when,
             "performer": [{"actor": person} for person in practitioners(rxa[10].repetitions, draft)],
             "reasonCode": concepts(rxa, 19, draft),
-            "note": remarks(rxa, 9, draft),
+            "note": remarks(rxa, 9),
         }
     )
 

@@ -95,7 +95,7 @@ def rxd_to_medication_dispense(rxd: Segment, draft: Draft) -> Element:
             "quantity": measured(rxd, 4, 5, draft),
             "whenHandedOver": draft.moment(rxd, 3),
             "destination": la2_to_location(rxd[13], draft) if rxd[13] else None,
-            "note": [*remarks(rxd, 9, draft), *remarks(rxd, 15, draft)],
+            "note": [*remarks(rxd, 9), *remarks(rxd, 15)],
             "substitution": _substitution(rxd, draft),
         }
     )

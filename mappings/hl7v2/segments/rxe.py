@@ -90,7 +90,7 @@ def rxe_to_medication_request(rxe: Segment, draft: Draft) -> Element:
     code = supplemented(cwe_to_codeable_concept(rxe[2], context), rxe, 31, draft)
     given = dose(rxe, 3, 4, 5, draft)
     unit = unit_of(rxe, 11, draft)
-    dispensed, first = amount(rxe, 10, unit, draft), amount(rxe, 39, unit, draft)
+    dispensed, first = amount(rxe, 10, unit), amount(rxe, 39, unit)
     if dispensed is None and first is None and rxe.peek(11):
         rxe.give_back(11, "unit without an amount")
     requesters = practitioners(rxe[13].repetitions, draft)
@@ -118,7 +118,7 @@ def rxe_to_medication_request(rxe: Segment, draft: Draft) -> Element:
             "authoredOn": draft.moment(rxe, 32),
             "requester": requesters[0] if requesters else {},
             "reasonCode": concepts(rxe, 27, draft),
-            "note": remarks(rxe, 21, draft),
+            "note": remarks(rxe, 21),
             "dispenseRequest": compact(
                 {
                     "initialFill": {"quantity": first} if first else {},

@@ -90,7 +90,7 @@ def rxg_to_medication_request(rxg: Segment, draft: Draft) -> Element:
             "identifier": [tag] if tag else [],
             "category": [sort] if sort else [],
             "reasonCode": concepts(rxg, 22, draft),
-            "note": remarks(rxg, 9, draft),
+            "note": remarks(rxg, 9),
             "dispenseRequest": compact(
                 {"quantity": measured(rxg, 32, 33, draft), "performer": pharmacy(rxg, 27, 28, 0, draft)}
             ),

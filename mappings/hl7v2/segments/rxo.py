@@ -102,7 +102,7 @@ def rxo_to_medication_request(rxo: Segment, draft: Draft) -> Element:
             "category": [sort] if sort else [],
             "requester": requesters[0] if requesters else {},
             "reasonCode": concepts(rxo, 20, draft),
-            "note": remarks(rxo, 6, draft),
+            "note": remarks(rxo, 6),
             "dispenseRequest": compact(
                 {
                     "dispenseInterval": interval(rxo, 28, draft),

@@ -64,7 +64,7 @@ def rxv_to_dosages(rxv: Segment, draft: Draft) -> tuple[Element, list[Element]]:
 
 def _per_time(rxv: Segment, draft: Draft) -> Element | None:
     """Take the most per time, whose unit names the time: `mg/h`; without one it is given back."""
-    found = cq_to_quantity(rxv[14], draft.context)
+    found = cq_to_quantity(rxv[14])
     unit, _, time = found.get("unit", "").partition("/") if found else ("", "", "")
     span = unit_of_time(time)
     if found is None or not unit or not span:

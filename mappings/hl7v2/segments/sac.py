@@ -70,7 +70,7 @@ def sac_to_specimen(sac: Segment, draft: Draft, specimen: dict[str, Any]) -> Non
         for n in (3, 4)
         if sac.peek(n) and (found := ei_to_identifier(_ei(sac, n), context, "container" if n == 3 else "specimen"))
     ]
-    unit = cwe_to_unit(sac[24], context)
+    unit = cwe_to_unit(sac[24])
     amounts = {n: _amount(sac, n, unit) for n in (21, 22, 23)}
     if sac.peek(24) and not any(amounts.values()):
         sac.give_back(24, "unit without an amount")

@@ -109,7 +109,7 @@ def _collection(spm: Segment, draft: Draft) -> Element:
         spm.give_back(17)
         draft.notice(faults.DATE_UNREADABLE, spm.where(17))
     handling = [*_coded(spm, 15, draft, ""), *_coded(spm, 16, draft, "")]
-    amount = cq_to_quantity(spm[12], context)
+    amount = cq_to_quantity(spm[12])
     if amount is None and spm.peek(12):
         spm.give_back(12)
     return compact(
@@ -129,7 +129,7 @@ def _containers(spm: Segment, draft: Draft) -> list[Element]:
     first = compact(
         {
             "type": cwe_to_codeable_concept(spm[27], draft.context),
-            "specimenQuantity": cq_to_quantity(spm[25], draft.context) if spm.peek(25) else {},
+            "specimenQuantity": cq_to_quantity(spm[25]) if spm.peek(25) else {},
         }
     )
     if spm.peek(25) and "specimenQuantity" not in first:

@@ -105,7 +105,7 @@ def _take_repetition(tq1: Segment, found: Timed, draft: Draft) -> None:
         tq1.give_back(4)
     elif times and "timeOfDay" not in found.timing.get("repeat", {}):
         tq1.give_back(4, "clock times beside a pattern that they cannot stand with")
-    found.dose = cq_to_quantity(tq1[2], draft.context)
+    found.dose = cq_to_quantity(tq1[2])
     if tq1.peek(2) and found.dose is None:
         tq1.give_back(2)
 

@@ -21,7 +21,7 @@ from mappings.hl7v2.fields import (
 )
 from mappings.hl7v2.messages import query as query_messages
 from mappings.hl7v2.messages import response as response_messages
-from mappings.hl7v2.query import Query, query_to_identifiers, read_query
+from mappings.hl7v2.query import Query, read_query
 from mappings.outcome import Outcome
 from mappings.systems import DEFAULT
 from tests.unit.hl7v2.samples import CONTEXT, every, mapped, only
@@ -115,13 +115,6 @@ def test_queries_by_number(event: str, kind: str) -> None:
     assert query.kind == kind
     wanted = query.domains if kind == "allocation" else query.numbers
     assert wanted[0].value == "BN1"
-
-
-def test_numbers_are_looked_for_where_the_record_keeps_them() -> None:
-    query, _ = asked("QBP^Q21", "QPD|Q21^x^HL70471|T|BN1^^^01032^PI~001185012345^^^CCCD^NI~77^^^&1.2.840.1&ISO^PI~BN2")
-    systems = [one["system"] for one in query_to_identifiers(query, CONTEXT)]
-    own = DEFAULT.local("01032", "patient")
-    assert systems == [own, DEFAULT.cccd, "urn:oid:1.2.840.1", own]
 
 
 def test_original_query() -> None:
