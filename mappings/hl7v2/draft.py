@@ -1,4 +1,4 @@
-"""The message being mapped: what it holds, what has been made of it so far."""
+"""The message being mapped: what it holds, what has been made of it so far. Does not map anything itself."""
 
 from __future__ import annotations
 

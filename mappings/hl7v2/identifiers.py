@@ -1,4 +1,4 @@
-"""Decide which number of a person is which: CX and the numbers of PID-2, PID-3, PID-4, PID-19; also DLN and PLN.
+"""CX, EI, HD, DLN and PLN as Identifier and its system; which number of a person is which (PID-2, PID-3, PID-4, PID-19).
 
 The type code of CX.5 and the name of the authority in CX.4 decide; the form of the number only tells apart what shares one type
 code (a 12-digit personal number from a 9-digit identity card). Numbers are kept exactly as received: never padded, never cut.

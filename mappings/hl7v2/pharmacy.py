@@ -19,8 +19,7 @@ from mappings.hl7v2.datatypes import Element, compact, words
 from mappings.hl7v2.dosage import completed, distinct, dosage
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.encoded_order import account, differ, filled
-from mappings.hl7v2.medicines import medicine
-from mappings.hl7v2.order_control import (
+from mappings.hl7v2.medicine_orders import (
     administration_status,
     control_of,
     dispense_status,
@@ -28,6 +27,7 @@ from mappings.hl7v2.order_control import (
     orc_to_medication_event,
     orc_to_medication_request,
 )
+from mappings.hl7v2.medicines import medicine
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.cdo import cdo_to_limit
 from mappings.hl7v2.segments.obx import is_document, obx_to_observation

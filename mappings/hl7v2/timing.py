@@ -30,6 +30,7 @@ _LETTERS = {"S": "s", "M": "min", "H": "h", "D": "d", "W": "wk", "L": "mo"}
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MEALS = frozenset({"AC", "ACM", "ACD", "ACV", "PC", "PCM", "PCD", "PCV", "CM", "CD", "CV", "HS", "WAKE"})
 """Codes of table 0528 that FHIR's event-timing has too. `C` alone means continuous in table 0335."""
+_EVENTS = _MEALS | {"C"}
 _WITH_MEAL = frozenset({"C", "CM", "CD", "CV"})
 """Events that nothing is before or after of. Standard: FHIR R4, invariant tim-9"""
 _WORDS: dict[str, dict[str, Any]] = {
@@ -234,7 +235,8 @@ def take_pattern(rpt: Components, repeat: Element, found: Timed, context: Contex
         repeat.setdefault("frequency", 1)
         repeat |= {"period": length, "periodUnit": unit}
     event = code_of(rpt.c(8)).upper()
-    if event in _MEALS or event == "C":
+    event = codes.table("v2-0528").target(event) or (event if event in _EVENTS else "")
+    if event:
         repeat["when"] = [*repeat.get("when", []), event]
     away = minutes_of(rpt.c(9), rpt.c(10))
     if away is not None and hangs_on_event(repeat):

@@ -13,8 +13,8 @@ from mappings.fhir.tables import load
 from mappings.formats import er7
 from mappings.hl7v2 import faults
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.medicine_orders import administration_status, dispense_status, medication_status
 from mappings.hl7v2.messages import pharmacy as messages
-from mappings.hl7v2.order_control import administration_status, dispense_status, medication_status
 from mappings.hl7v2.pharmacy import take_medicines
 from mappings.hl7v2.visit import open_message
 from tests.unit.hl7v2.samples import CONTEXT, PID, PV1, every, line, mapped, only, raw
