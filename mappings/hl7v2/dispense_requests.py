@@ -21,7 +21,7 @@ def substitution(segment: Segment, n: int, table: str, draft: Draft) -> Element:
     return {"allowedCodeableConcept": allowed} if allowed else {}
 
 
-def interval(segment: Segment, n: int, draft: Draft) -> Element | None:
+def interval(segment: Segment, n: int) -> Element | None:
     """Take the least number of days between two dispenses."""
     return amount(segment, n, {"unit": "d", "system": UCUM, "code": "d"})
 

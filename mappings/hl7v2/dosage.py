@@ -105,7 +105,7 @@ def dose_and_rate(given: Element, speed: Element) -> Element:
     return {"type": _ORDERED, **given, **speed} if given or speed else {}
 
 
-def daily(segment: Segment, n: int, draft: Draft) -> Element | None:
+def daily(segment: Segment, n: int) -> Element | None:
     """Take a total daily dose as Dosage.maxDosePerPeriod."""
     value = nm_to_decimal(segment[n].c(1))
     if value is None:

@@ -183,7 +183,7 @@ class Orders:
             family=Family([one for one in numbers if one], obr=obr, orc=orc),
             key=key,
             report=report,
-            category=observation_category(obr, draft) if obr else [],
+            category=observation_category(obr) if obr else [],
             specimens=list(self._scope),
             origins=[one for one in (orc, obr) if one],
         )

@@ -82,7 +82,7 @@ def arq_to_appointment(arq: Segment, draft: Draft) -> dict[str, Any]:
             "appointmentType": kind,
             "reasonCode": reasons,
             "priority": urgency,
-            "minutesDuration": duration(arq, draft),
+            "minutesDuration": duration(arq),
             "requestedPeriod": [wanted] if wanted else [],
             "participant": contacts(arq, draft, 15, 16, 17, {"text": "placer contact"}),
         }

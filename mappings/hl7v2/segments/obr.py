@@ -194,7 +194,7 @@ def _instant(obr: Segment, draft: Draft) -> str:
     return moment
 
 
-def observation_category(obr: Segment, draft: Draft) -> list[Element]:
+def observation_category(obr: Segment) -> list[Element]:
     """Give the category of the observations of this order, from the section OBR-24."""
     row = codes.table("v2-0074-observation").find(code_of(obr.peek(24).text).upper())
     return [Shared({"coding": [row.coding()]})] if row else []

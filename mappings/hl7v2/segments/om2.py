@@ -56,7 +56,7 @@ def om2_to_observation_definition(om2: Segment, definition: Resource, draft: Dra
     intervals: list[Element] = []
     for n, category in _CATEGORIES:
         for rfr in om2[n].repetitions:
-            interval = rfr_to_interval(rfr, category, unit, draft)
+            interval = rfr_to_interval(rfr, category, unit)
             if interval:
                 intervals.append(interval)
         if om2.peek(n) and all(one["category"] != category for one in intervals):
@@ -100,7 +100,7 @@ def _precision(om2: Segment) -> Element:
     return {}
 
 
-def rfr_to_interval(rfr: Components, category: str, unit: Element, draft: Draft) -> Element:
+def rfr_to_interval(rfr: Components, category: str, unit: Element) -> Element:
     """Make a qualifiedInterval of RFR; nothing without a limit. Standard: HL7 v2.5.1 §2.A.66"""
     span = _range(rfr, 1, unit)
     if not span:

@@ -90,7 +90,7 @@ def _tested(om4: Segment, kind: Element | None, draft: Draft) -> Element:
         "preference": "alternate" if said == "A" else "preferred",
         "container": _container(om4, draft),
         "requirement": needed,
-        "retentionTime": _duration(om4, draft),
+        "retentionTime": _duration(om4),
         "handling": _handling(om4, draft),
     }
     if derived in ("P", "C"):
@@ -119,7 +119,7 @@ def _container(om4: Segment, draft: Draft) -> Element:
     )
 
 
-def _duration(om4: Segment, draft: Draft) -> Element | None:
+def _duration(om4: Segment) -> Element | None:
     """Take OM4-14 when its unit is one of time."""
     kept = cq_to_quantity(om4[14])
     if kept is not None and kept.get("code") in _TIMES:

@@ -123,7 +123,7 @@ def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
         "deceasedDateTime": died_at,
         "address": addresses(pid, 11, draft),
         "maritalStatus": cwe_to_codeable_concept(pid[16], context, "v2-0002"),
-        "communication": _language(pid, draft),
+        "communication": _language(pid),
     }
     _birth_time(pid, birth, patient, draft)
     for identifier in identifiers:
@@ -347,7 +347,7 @@ def _animal(pid: Segment, draft: Draft) -> Element | None:
     return {"url": f"{_CORE}/patient-animal", "extension": inner}
 
 
-def _language(pid: Segment, draft: Draft) -> list[Element]:
+def _language(pid: Segment) -> list[Element]:
     found = cwe_to_language(pid[15])
     return [{"language": found}] if found else []
 

@@ -87,7 +87,7 @@ def rxd_to_medication_dispense(rxd: Segment, draft: Draft) -> Element:
                     "batch": batch(rxd, 18, 19, draft),
                 }
             ),
-            "dosage": compact({"maxDosePerPeriod": daily(rxd, 12, draft)}),
+            "dosage": compact({"maxDosePerPeriod": daily(rxd, 12)}),
             "identifier": [number for number in numbers if number],
             "category": category(rxd, 32, draft),
             "performer": performers,

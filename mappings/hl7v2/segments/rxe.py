@@ -110,7 +110,7 @@ def rxe_to_medication_request(rxe: Segment, draft: Draft) -> Element:
                 {
                     **instructions(rxe, 7, draft),
                     "doseAndRate": dose_and_rate(given, rate(rxe, 22, 23, 24, given, draft)),
-                    "maxDosePerPeriod": daily(rxe, 19, draft),
+                    "maxDosePerPeriod": daily(rxe, 19),
                 }
             ),
             "identifier": [number] if number else [],

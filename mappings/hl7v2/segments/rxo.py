@@ -96,7 +96,7 @@ def rxo_to_medication_request(rxo: Segment, draft: Draft) -> Element:
                 {
                     **instructions(rxo, 7, draft),
                     "doseAndRate": dose_and_rate(given, rate(rxo, 17, 21, 22, given, draft)),
-                    "maxDosePerPeriod": daily(rxo, 23, draft),
+                    "maxDosePerPeriod": daily(rxo, 23),
                 }
             ),
             "category": [sort] if sort else [],
@@ -105,7 +105,7 @@ def rxo_to_medication_request(rxo: Segment, draft: Draft) -> Element:
             "note": remarks(rxo, 6),
             "dispenseRequest": compact(
                 {
-                    "dispenseInterval": interval(rxo, 28, draft),
+                    "dispenseInterval": interval(rxo, 28),
                     "numberOfRepeatsAllowed": repeats(rxo, 13),
                     "quantity": measured(rxo, 11, 12, draft),
                     "performer": pharmacy(rxo, 32, 33, 36, draft),

@@ -54,7 +54,7 @@ def rxv_to_dosages(rxv: Segment, draft: Draft) -> tuple[Element, list[Element]]:
     """Give the limits for the infusion itself, and a Dosage each for the bolus and for what the patient may ask for."""
     limits = compact(
         {
-            "maxDosePerPeriod": _per_time(rxv, draft),
+            "maxDosePerPeriod": _per_time(rxv),
             "maxDosePerAdministration": measured(rxv, 12, 13, draft),
         }
     )
@@ -62,7 +62,7 @@ def rxv_to_dosages(rxv: Segment, draft: Draft) -> tuple[Element, list[Element]]:
     return limits, [one for one in more if one]
 
 
-def _per_time(rxv: Segment, draft: Draft) -> Element | None:
+def _per_time(rxv: Segment) -> Element | None:
     """Take the most per time, whose unit names the time: `mg/h`; without one it is given back."""
     found = cq_to_quantity(rxv[14])
     unit, _, time = found.get("unit", "").partition("/") if found else ("", "", "")

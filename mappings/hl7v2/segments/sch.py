@@ -143,7 +143,7 @@ def sch_to_appointment(sch: Segment, draft: Draft) -> dict[str, Any]:
             "status": status,
             "appointmentType": kind,
             "reasonCode": reasons,
-            "minutesDuration": duration(sch, draft) or length,
+            "minutesDuration": duration(sch) or length,
             "start": start,
             "end": end,
             "participant": people,
@@ -196,7 +196,7 @@ def reason_and_type(segment: Segment, draft: Draft) -> tuple[list[Element], Elem
     return ([reason] if reason else []), kind
 
 
-def duration(segment: Segment, draft: Draft) -> int | None:
+def duration(segment: Segment) -> int | None:
     """Take fields 9 and 10 of SCH or ARQ as minutes."""
     length = minutes(segment[9].text, segment[10].c(1))
     for n in (9, 10):
@@ -318,7 +318,7 @@ def sch_to_slot(sch: Segment, draft: Draft) -> dict[str, Any]:
             "appointmentType": kind,
             "start": start,
             "end": end,
-            "minutes": duration(sch, draft) or length,
+            "minutes": duration(sch) or length,
             "comment": said,
         }
     )
