@@ -97,7 +97,7 @@ def _declared() -> Iterator[str]:
         yield str(module.__doc__).strip().splitlines()[0] + "\n"
         yield "| field | goes to | or why not |"
         yield "|---|---|---|"
-        mapped = segments.joined(entry.name.upper(), module.MAPPED)
+        mapped = module.MAPPED
         for n in sorted({*mapped, *module.IGNORED}):
             target = mapped.get(n, "").replace(" | ", ", ")
             places = f"`{target}`".replace(", ", "`, `") if target else ""

@@ -38,6 +38,7 @@ from gateway.store.messages import Earlier, NewMessage
 from gateway.store.sealed import Keyring
 from gateway.text import text
 from mappings.formats import er7
+from mappings.formats.er7_header import Header, read_header
 from mappings.formats.faults import Fault, IntakeFault
 from mappings.hl7v2 import Context, trigger_of
 from mappings.hl7v2.ack import Code, acknowledge
@@ -71,7 +72,7 @@ class ChannelIntake:
 
     async def receive(self, raw: bytes, peer: str, fault: IntakeFault | None = None) -> Answer:
         """Make `raw` durable, then answer. Never raises; a failing store gives AR and "try again"."""
-        header = er7.header(raw)
+        header = read_header(raw)
         try:
             new, message = self._read(raw, peer, header, fault)
             if new.state == "answered" and message is not None:
@@ -91,7 +92,7 @@ class ChannelIntake:
             return self._answer(header, _code(earlier.answer), new.id, new.id, None)
         return self._answer(header, "AE", new.id, new.id, ControlIdReused("MSH-10"))
 
-    async def _reply(self, header: er7.Header, new: NewMessage, message: er7.Message) -> Answer:
+    async def _reply(self, header: Header, new: NewMessage, message: er7.Message) -> Answer:
         """Answer a question once it and its answer are durable."""
         at = to_datetime(self._clock.now())
         own_id = _own_id(new.id)
@@ -129,7 +130,7 @@ class ChannelIntake:
             self._store.post(messages.answered_all, (answer.message_id, self._clock.now()))
 
     def _read(
-        self, raw: bytes, peer: str, header: er7.Header, fault: IntakeFault | None
+        self, raw: bytes, peer: str, header: Header, fault: IntakeFault | None
     ) -> tuple[NewMessage, er7.Message | None]:
         message_id = uuid7()
         message: er7.Message | None = None
@@ -167,7 +168,7 @@ class ChannelIntake:
         )
         return new, message
 
-    def _refuse(self, header: er7.Header, kind: str) -> IntakeFault | None:
+    def _refuse(self, header: Header, kind: str) -> IntakeFault | None:
         if not self._channel.accepts(kind):
             return TypeNotAccepted("MSH-9")
         if kind in queries.TRIGGERS and kind not in self._settings.accept:
@@ -177,7 +178,7 @@ class ChannelIntake:
         return None
 
     def _answer(
-        self, header: er7.Header, code: Code, control_id: str, message_id: str | None, fault: Fault | None
+        self, header: Header, code: Code, control_id: str, message_id: str | None, fault: Fault | None
     ) -> Answer:
         at = to_datetime(self._clock.now())
         own_id, said = _own_id(control_id), _said(fault)
@@ -196,7 +197,7 @@ def _said(fault: Fault | None) -> str:
 _ACCEPT: dict[str, Code] = {"AA": "CA", "AE": "CE", "AR": "CR"}
 
 
-def _codes(header: er7.Header, code: Code) -> tuple[Code, ...]:
+def _codes(header: Header, code: Code) -> tuple[Code, ...]:
     """Return the acknowledgement codes to answer with, never none.
 
     Original mode when MSH-15 and MSH-16 are both empty: one application acknowledgement. Otherwise enhanced mode: an accept

@@ -23,11 +23,11 @@ from gateway.store import persons as person_rows
 from gateway.store import resources as rows
 from gateway.store.sealed import Keyring
 from mappings.formats import er7
+from mappings.formats.er7_header import Header
 from mappings.formats.faults import IntakeFault
 from mappings.hl7v2 import Context
 from mappings.hl7v2.answer import Found, write_answer
-from mappings.hl7v2.datatypes import FACILITY_CODE
-from mappings.hl7v2.identifiers import cx_to_identifier, home_authority
+from mappings.hl7v2.identifiers import FACILITY_CODE, cx_to_identifier, home_authority
 from mappings.hl7v2.query import Number, Query, read_query
 from mappings.outcome import Resource
 
@@ -50,7 +50,7 @@ def answer(
     connection: Connection,
     keyring: Keyring,
     message: er7.Message,
-    header: er7.Header,
+    header: Header,
     context: Context,
     control_id: str,
     at: datetime,
@@ -67,12 +67,12 @@ def answer(
     return Reply(body, sum(line.startswith(b"PID") for line in body.split(b"\r")), fault)
 
 
-def refuse(message: er7.Message, header: er7.Header, control_id: str, at: datetime, fault: IntakeFault) -> bytes:
+def refuse(message: er7.Message, header: Header, control_id: str, at: datetime, fault: IntakeFault) -> bytes:
     """Write the answer to a question that is not to be answered."""
     return write_answer(read_query(message), header, [], at, control_id, fault)
 
 
-def _find(connection: Connection, keyring: Keyring, query: Query, header: er7.Header, context: Context) -> list[Found]:
+def _find(connection: Connection, keyring: Keyring, query: Query, header: Header, context: Context) -> list[Found]:
     if query.kind == "allocation":
         raise QueryNotUnderstood("QPD-1", "numbers are given by the facility's HIS")
     if query.kind == "other":
@@ -97,7 +97,7 @@ def _find(connection: Connection, keyring: Keyring, query: Query, header: er7.He
     return [_whole(connection, keyring, query, answers[0].patient)]
 
 
-def _wanted(query: Query, header: er7.Header, context: Context) -> Wanted:
+def _wanted(query: Query, header: Header, context: Context) -> Wanted:
     numbers = [number for number in query.numbers if number.value]
     home: str | None = home_authority(list(numbers), context, header.sending_facility)
     if home and FACILITY_CODE.match(home) and home != context.facility:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mappings.formats import er7
+from mappings.formats.er7_batch import split_batch
 from mappings.formats.faults import Fault
 
 _SUFFIXES = {".hl7", ".txt", ".er7", ".msg", ".dat", ".mllp"}
@@ -31,7 +31,7 @@ def messages_of(file: Path) -> Iterator[tuple[int, bytes]]:
         parts = [frame.partition(_END)[0] for frame in data.split(_START)[1:]]
     else:
         try:
-            parts = er7.split_batch(data)
+            parts = split_batch(data)
         except Fault:
             parts = [data]
     yield from enumerate(parts, 1)

@@ -21,6 +21,7 @@ from gateway.site import load_site
 from gateway.text import text
 from mappings.fhir import require_valid
 from mappings.formats import er7, json
+from mappings.formats.er7_header import read_header
 from mappings.formats.faults import Fault
 from mappings.guides import Guide, guides, in_guide
 from mappings.hl7v2 import Context, map_message, outcome_to_bundle, targets, trigger_of
@@ -155,7 +156,7 @@ def _map_file(file: Path, context: Context, charset: str) -> Iterator[Mapped]:
 
 def map_one(name: str, raw: bytes, context: Context, charset: str) -> Mapped:
     """Map one message; whatever goes wrong is a fault of it, never an exception."""
-    header = er7.header(raw)
+    header = read_header(raw)
     mapped = Mapped(name, f"{header.type}^{header.trigger}".strip("^"))
     try:
         mapped.message = message = er7.Message.parse(raw, charset)

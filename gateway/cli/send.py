@@ -19,6 +19,7 @@ from connectors.mllp_client import MllpClient
 from gateway.cli.files import files_of, messages_of
 from gateway.cli.output import Json, console, print_json, print_table
 from mappings.formats import er7
+from mappings.formats.er7_header import Header, read_header
 from mappings.formats.faults import Fault
 from mappings.formats.values import parse_address
 
@@ -81,7 +82,7 @@ def send(
 
 
 async def _one(client: MllpClient, file: str, number: int, raw: bytes) -> Sent:
-    header = er7.header(raw)
+    header = read_header(raw)
     kind = f"{header.type}^{header.trigger}" if header.trigger else header.type
     sent = Sent(file, number, kind, header.control_id, "", "", 0.0)
     started = time.perf_counter()
@@ -104,7 +105,7 @@ async def _one(client: MllpClient, file: str, number: int, raw: bytes) -> Sent:
     return sent
 
 
-def _application_follows(header: er7.Header, code: str) -> bool:
+def _application_follows(header: Header, code: str) -> bool:
     """Whether an application acknowledgement follows this accept acknowledgement. Standard: HL7 v2.5.1 §2.9.3, table 0155."""
     wanted = ("AL", "SU") if code == "CA" else ("AL", "ER")
     return code.startswith("C") and header.accept_ack not in ("", "NE") and header.application_ack in wanted

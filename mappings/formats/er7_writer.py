@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
-from mappings.formats import charsets, er7
+from mappings.formats import charsets, er7, er7_escapes
 from mappings.formats.faults import NotWritable
 
 Component: TypeAlias = str | tuple[str, ...]
@@ -94,7 +94,7 @@ class _Form:
             return text
         if not self.delimiters.escape:
             raise _Undelimited("escape character")
-        return er7.escape(text, self.delimiters, self.charset)
+        return er7_escapes.escape(text, self.delimiters, self.charset)
 
     def value(self, value: Value) -> str:
         if isinstance(value, str):

@@ -1,9 +1,24 @@
 """Turn HL7 v2 messages into FHIR R4 resources with an account of every field.
 
-Four shelves: `messages/` (one module per family of messages), `segments/` (one per segment), `datatypes.py` and the code tables
-of `mappings/codes`. Pure: no clock, no store, no network; the same message gives the same resources. Times without an offset
-are read in the zone of the context. Does not check the message against the structures of the standard: what is there is mapped,
-in whatever order it came, each thing with what it follows.
+Pure: no clock, no store, no network; the same message gives the same resources. Times without an offset are read in the zone of
+the context. Does not check the message against the structures of the standard: what is there is mapped, in whatever order it
+came, each thing with what it follows.
+
+Shelves: `messages/` (one module per family of messages), `segments/` (one per segment), the code tables of `mappings/codes`.
+Beside them:
+
+- the message being mapped: `context`, `reader` (each field and what became of it), `draft` (what was made), `header`,
+  `acknowledgement` (MSA and ERR in it), `targets`, `leftovers`, `bundle`, `site` (a hospital's own functions), `faults`
+- data types: `datatypes` (what they share), `codings`, `shared_codes`, `quantities`, `ranges`, `money`, `timing`, `names`,
+  `addresses`, `administrative_units`, `identifiers`, `actors`, `places`, `values` (OBX-5), `attachments`, `formatted`
+- a person and a visit: `visit` (what nearly every message begins with), `events` (what ADT does to it), `details` (diagnoses,
+  insurance …), `participation`, `occupations`, `insurance_card`, `enclosed` (documents in OBX)
+- orders and results: `parts` (one patient after the other), `orders` (the walk), `order`, `requests`, `links`, `order_people`,
+  `vital_signs`
+- medicines: `pharmacy` (the walk), `medicine_orders` (their ORC), `encoded_order` (RXO beside RXE), `medicines`, `dosage`,
+  `dispense_requests`, `vaccination` (the walk of vaccinations)
+- the rest of a hospital: `scheduling`, `finance`, `accounts`, `cost_groups`, `staff`, `actions` (problems, goals, pathways)
+- the way back: `ack`, `query` (read a question), `answer`, `answer_segments`, `fields` (FHIR data types as fields)
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Literal
 
 from mappings.formats import er7
+from mappings.formats.er7_header import Header
 from mappings.formats.er7_writer import Segment, write
 from mappings.formats.faults import Fault
 
@@ -46,7 +47,7 @@ _VERSION = re.compile(r"^2\.\d(\.\d)?$")
 
 
 def acknowledge(
-    header: er7.Header,
+    header: Header,
     code: Code,
     control_id: str,
     at: datetime,
@@ -70,12 +71,12 @@ def acknowledge(
     return write(segments, answering_delimiters(header))
 
 
-def answering_delimiters(header: er7.Header) -> er7.Delimiters:
+def answering_delimiters(header: Header) -> er7.Delimiters:
     """Choose the delimiters of an answer: the sender's own; the usual ones when it named too few to write everything."""
     return header.delimiters if header.delimiters.subcomponent else er7.DEFAULT
 
 
-def answering_msh(header: er7.Header, kind: tuple[str, ...], control_id: str, at: datetime) -> Segment:
+def answering_msh(header: Header, kind: tuple[str, ...], control_id: str, at: datetime) -> Segment:
     """Head an answer of the kind (MSH-9) to the message with that header, in UTF-8."""
     return Segment(
         "MSH",
@@ -94,12 +95,12 @@ def answering_msh(header: er7.Header, kind: tuple[str, ...], control_id: str, at
     )
 
 
-def msa(header: er7.Header, code: Code, text: str = "") -> Segment:
+def msa(header: Header, code: Code, text: str = "") -> Segment:
     """Say what became of the message with that header."""
     return Segment("MSA", {1: code, 2: header.control_id, 3: text})
 
 
-def err(header: er7.Header, fault: Fault, text: str = "") -> Segment:
+def err(header: Header, fault: Fault, text: str = "") -> Segment:
     """Write ERR: location (ERL), condition (table 0357), severity, our code, words for people.
 
     Before v2.5 there is only ERR-1 (ELD: segment, sequence, field, condition).
@@ -121,9 +122,9 @@ def err(header: er7.Header, fault: Fault, text: str = "") -> Segment:
     return Segment("ERR", {2: location, 3: condition, 4: "E", 5: own, 8: text})
 
 
-def _version(header: er7.Header) -> str:
+def _version(header: Header) -> str:
     return header.version if _VERSION.match(header.version) else "2.5"
 
 
-def _older(header: er7.Header) -> bool:
+def _older(header: Header) -> bool:
     return tuple(int(part) for part in _version(header).split(".")) < (2, 5)

@@ -11,23 +11,11 @@ from collections.abc import Sequence
 from mappings import codes
 from mappings.formats import er7
 from mappings.formats.identifiers import gln_doubts
-from mappings.hl7v2.datatypes import (
-    FACILITY_CODE,
-    Components,
-    Element,
-    Subcomponents,
-    code_of,
-    compact,
-    dr_to_period,
-    family_parts,
-    hd_to_uri,
-    human_name,
-    identifier_type,
-    words,
-    xad_to_address,
-    xtn_to_contact_point,
-)
+from mappings.hl7v2.addresses import xad_to_address, xtn_to_contact_point
+from mappings.hl7v2.datatypes import Components, Element, Subcomponents, code_of, compact, dr_to_period, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import FACILITY_CODE, hd_to_uri, identifier_type
+from mappings.hl7v2.names import family_parts, human_name
 from mappings.ids import resource_id
 
 _PHYSICAL_TYPE = "http://terminology.hl7.org/CodeSystem/location-physical-type"
@@ -123,16 +111,7 @@ def _practitioner(
         system, scope = context.systems.staff, f"{context.facility}|"
     display = name["text"] if name else ""
     said = authority.upper() in ("", context.facility, *_LICENCE_TYPES)
-    identifier: Element = {}
-    if number:
-        identifier = compact(
-            {
-                "type": identifier_type(kind),
-                "system": system,
-                "value": number,
-                "assigner": {} if said else {"display": authority},
-            }
-        )
+    identifier = _number(number, system, kind, "" if said else authority)
     target = draft.add(
         compact(
             {
@@ -145,6 +124,13 @@ def _practitioner(
         )
     )
     return reference(target, display)
+
+
+def _number(number: str, system: str, kind: str, assigner: str) -> Element:
+    if not number:
+        return {}
+    issuer = {"display": assigner} if assigner else {}
+    return compact({"type": identifier_type(kind), "system": system, "value": number, "assigner": issuer})
 
 
 def organization(
@@ -172,16 +158,7 @@ def organization(
     key_system = system if number else context.systems.local(context.facility, "organization-name")
     place = of_organization(xad_to_address(address, context)) if address else None
     phone = of_organization(xtn_to_contact_point(telecom, context)) if telecom else None
-    identifier: Element = {}
-    if number:
-        identifier = compact(
-            {
-                "type": identifier_type(kind),
-                "system": system,
-                "value": number,
-                "assigner": {"display": assigner} if assigner not in ("", context.facility) else {},
-            }
-        )
+    identifier = _number(number, system, kind, "" if assigner == context.facility else assigner)
     target = draft.add(
         compact(
             {

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mappings.formats import er7
+from mappings.formats.er7_header import Header
 from mappings.formats.er7_writer import Segment, Value, write
 from mappings.formats.faults import Fault
 from mappings.hl7v2 import ack
@@ -58,7 +59,7 @@ TOO_MANY = "TM"
 
 def write_answer(
     query: Query,
-    header: er7.Header,
+    header: Header,
     found: Sequence[Found],
     at: datetime,
     control_id: str,
@@ -176,11 +177,11 @@ def _person(query: Query, found: Found, n: int, alone: bool, modern: bool, syste
             yield from immunization_to_orders(immunization, named, systems)
 
 
-def _version(header: er7.Header) -> tuple[int, ...]:
+def _version(header: Header) -> tuple[int, ...]:
     return tuple(int(part) for part in header.version.split(".") if part.isdigit())
 
 
-def _echo(query: Query, header: er7.Header, delimiters: er7.Delimiters) -> bytes:
+def _echo(query: Query, header: Header, delimiters: er7.Delimiters) -> bytes:
     """Repeat the question, byte for byte where the answer has the same delimiters."""
     if delimiters == header.delimiters:
         return b"".join(segment.raw + b"\r" for segment in query.echo)

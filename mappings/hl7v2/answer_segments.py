@@ -13,7 +13,6 @@ from itertools import count
 from typing import Any
 
 from mappings.formats.er7_writer import Segment, Value
-from mappings.hl7v2.dosage import MVX
 from mappings.hl7v2.fields import (
     Parts,
     address_to_xad,
@@ -28,6 +27,7 @@ from mappings.hl7v2.fields import (
     quantity_to_unit,
     system_to_authority,
 )
+from mappings.hl7v2.medicines import MVX
 from mappings.hl7v2.vaccination import (
     COMMENT,
     DOCUMENT_TYPE,

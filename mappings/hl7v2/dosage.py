@@ -1,4 +1,6 @@
-"""Amounts, rates, strengths, medicines and instructions, as all pharmacy segments have them.
+"""Amounts, rates and instructions as all pharmacy segments have them, and Dosage put together.
+
+What the medicine is stands in `medicines`, when it is taken in `timing`.
 
 Every function takes the numbers of the fields it reads, because RXO, RXE, RXD, RXG and RXA say the same in different places.
 Units keep the sender's words and gain a code when they are UCUM or of another named system.
@@ -8,29 +10,16 @@ Standard: HL7 v2.5.1 §4.14
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 
-from mappings.hl7v2.actors import cwe_to_organization, organization, reference
-from mappings.hl7v2.datatypes import (
-    Components,
-    Element,
-    code_of,
-    coding_system,
-    compact,
-    cwe_to_codeable_concept,
-    cwe_to_unit,
-    nm_to_decimal,
-    quantity,
-    words,
-)
-from mappings.hl7v2.dosing import Timed, letters_to_duration
+from mappings.hl7v2.codings import coding_system, cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Components, Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.quantities import cwe_to_unit, nm_to_decimal, quantity
 from mappings.hl7v2.reader import Segment
-from mappings.ids import resource_id
+from mappings.hl7v2.timing import Timed, letters_to_length
 from mappings.systems import UCUM, V2_TABLE
 
-MVX = "http://hl7.org/fhir/sid/mvx"
 UNKNOWN_AMOUNT = Decimal(999)
 """What US immunisation registers write for an amount that nobody knows. Standard: HL7 v2.5.1 §4.14.7.6"""
 _ORDERED = {
@@ -44,14 +33,14 @@ NO_AMOUNT = "unit without an amount"
 def unit_of(segment: Segment, n: int, draft: Draft) -> Element:
     """Take a unit: its words, and system and code when CWE.3 names a system or the unit is known to be UCUM."""
     cwe = segment[n]
-    found = cwe_to_unit(cwe, draft.context)
+    found = cwe_to_unit(cwe)
     code, named = code_of(cwe.c(1)), cwe.c(3).strip()
     if found and "system" not in found and code and named and named.upper() not in ("L", "99", "ISO+", "ANS+"):
         return {**found, "system": coding_system(named, draft.context), "code": code}
     return found
 
 
-def amount(segment: Segment, n: int, unit: Element, draft: Draft) -> Element | None:
+def amount(segment: Segment, n: int, unit: Element) -> Element | None:
     """Take a number as a Quantity in that unit; one that cannot be read is given back."""
     text = segment[n].text
     value = nm_to_decimal(text)
@@ -64,7 +53,7 @@ def amount(segment: Segment, n: int, unit: Element, draft: Draft) -> Element | N
 
 def measured(segment: Segment, n: int, n_unit: int, draft: Draft) -> Element | None:
     """Take an amount and its unit; a unit alone is given back."""
-    found = amount(segment, n, unit_of(segment, n_unit, draft), draft)
+    found = amount(segment, n, unit_of(segment, n_unit, draft))
     if found is None and segment.peek(n_unit):
         segment.give_back(n_unit, NO_AMOUNT)
     return found
@@ -73,7 +62,7 @@ def measured(segment: Segment, n: int, n_unit: int, draft: Draft) -> Element | N
 def dose(segment: Segment, low: int, high: int, n_unit: int, draft: Draft) -> Element:
     """Give `doseQuantity`, or `doseRange` when the least and the most differ."""
     unit = unit_of(segment, n_unit, draft)
-    least, most = amount(segment, low, unit, draft), amount(segment, high, unit, draft)
+    least, most = amount(segment, low, unit), amount(segment, high, unit)
     if least is None and most is None:
         if unit:
             segment.give_back(n_unit, NO_AMOUNT)
@@ -91,7 +80,7 @@ def rate(segment: Segment, per: int, n_amount: int, n_unit: int, given: Element,
     A time without a rate is the time in which the dose itself is given.
     """
     written = words(segment[per].text) if per else ""
-    time = letters_to_duration(written) if written else None
+    time = letters_to_length(written) if written else None
     speed = measured(segment, n_amount, n_unit, draft) if n_amount else None
     if speed is not None and (time is None or "/" in speed.get("unit", "")):
         if written:
@@ -116,29 +105,7 @@ def dose_and_rate(given: Element, speed: Element) -> Element:
     return {"type": _ORDERED, **given, **speed} if given or speed else {}
 
 
-def strength(segment: Segment, n: int, n_unit: int, volume: int, volume_unit: int, draft: Draft) -> Element | None:
-    """Give the strength as a Ratio: so much in that volume, or in one of it when no volume is said."""
-    numerator = measured(segment, n, n_unit, draft)
-    denominator = measured(segment, volume, volume_unit, draft) if volume else None
-    if numerator is not None and not numerator["value"]:
-        for field in (n, n_unit):
-            segment.give_back(field, "a strength of nothing")
-        numerator = None
-    if numerator is None:
-        if denominator is not None:
-            segment.give_back(volume, "volume without a strength")
-            segment.give_back(volume_unit, "volume without a strength")
-        return None
-    return {"numerator": numerator, "denominator": denominator or {"value": Decimal(1)}}
-
-
-def package(segment: Segment, n: int, n_unit: int, draft: Draft) -> Element | None:
-    """Give the amount in one package as a Ratio."""
-    size = measured(segment, n, n_unit, draft)
-    return {"numerator": size, "denominator": {"value": Decimal(1)}} if size else None
-
-
-def daily(segment: Segment, n: int, draft: Draft) -> Element | None:
+def daily(segment: Segment, n: int) -> Element | None:
     """Take a total daily dose as Dosage.maxDosePerPeriod."""
     value = nm_to_decimal(segment[n].c(1))
     if value is None:
@@ -146,7 +113,7 @@ def daily(segment: Segment, n: int, draft: Draft) -> Element | None:
             segment.give_back(n)
         return None
     shown = words(segment[n].c(2, 2)) or words(segment[n].c(2))
-    unit = cwe_to_unit(_Unit(segment[n]), draft.context) or compact({"unit": shown})
+    unit = cwe_to_unit(_Unit(segment[n])) or compact({"unit": shown})
     day = {"value": Decimal(1), "unit": "d", "system": UCUM, "code": "d"}
     return {"numerator": quantity(value, unit), "denominator": day}
 
@@ -180,7 +147,7 @@ def instructions(segment: Segment, n: int, draft: Draft) -> Element:
     return compact({"text": "\n".join(said), "additionalInstruction": coded})
 
 
-def remarks(segment: Segment, n: int, draft: Draft) -> list[Element]:
+def remarks(segment: Segment, n: int) -> list[Element]:
     """Take a coded or plain text as Annotations."""
     texts = [words(cwe.c(9)) or words(cwe.c(2)) or words(cwe.c(1)) for cwe in segment[n].repetitions]
     return [{"text": text} for text in dict.fromkeys(texts) if text]
@@ -192,69 +159,9 @@ def concepts(segment: Segment, n: int, draft: Draft, system: str = "") -> list[E
     return [one for one in found if one]
 
 
-def supplemented(code: Element | None, segment: Segment, n: int, draft: Draft) -> Element | None:
-    """Add the supplementary codes of field `n` to the code of the medicine."""
-    if not segment.peek(n):
-        return code
-    if code is None:
-        return next(iter(concepts(segment, n, draft)), None)
-    more = [one for concept in concepts(segment, n, draft) for one in concept.get("coding", [])]
-    if more:
-        return {**code, "coding": distinct([*code.get("coding", []), *more])}
-    segment.ignore(n, "another name of the medicine, without a code; the medicine is named")
-    return code
-
-
 def distinct(elements: list[Element]) -> list[Element]:
     """Leave out what stands there before."""
     return list({repr(element): element for element in elements}.values())
-
-
-def manufacturer(segment: Segment, n: int, draft: Draft) -> Element | None:
-    """Take the manufacturer as Organization; one of the MVX list by its code there."""
-    cwe = segment[n]
-    if not cwe:
-        return None
-    if cwe.c(3).strip().upper() == "MVX" and code_of(cwe.c(1)):
-        return organization(draft, cwe.c(2), code_of(cwe.c(1)), MVX)
-    found = cwe_to_organization(cwe, draft)
-    if found is None:
-        segment.give_back(n)
-    return found
-
-
-def medicine(content: Element, draft: Draft, *origins: Segment) -> Element:
-    """Give `medication[x]` of what is known of the medicine, in the elements of Medication.
-
-    A bare code is a CodeableConcept; anything more is a Medication, the same for the same content.
-    """
-    code = content.get("code") or {"text": "không rõ"}
-    if set(content) <= {"code"}:
-        return {"medicationCodeableConcept": code}
-    key = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
-    system = draft.context.systems.local(draft.context.facility, "medication")
-    target = draft.add(
-        {"resourceType": "Medication", "id": resource_id("Medication", system, key), **content}, *origins
-    )
-    shown = code.get("text") or next((c["display"] for c in code.get("coding", []) if c.get("display")), "")
-    return {"medicationReference": reference(target, shown)}
-
-
-def ingredient(code: Element | None, measure: Element | None) -> list[Element]:
-    """Write the one ingredient that has the strength of the medicine itself."""
-    if measure is None:
-        return []
-    return [{"itemCodeableConcept": code or {"text": "không rõ"}, "strength": measure}]
-
-
-def batch(segment: Segment, lot: int, expires: int, draft: Draft) -> Element:
-    """Take lot numbers and expiry as Medication.batch."""
-    return compact({"lotNumber": lots(segment, lot), "expirationDate": draft.moment(segment, expires)})
-
-
-def lots(segment: Segment, n: int) -> str:
-    """Take lot numbers as one text."""
-    return ", ".join(dict.fromkeys(text for one in segment[n].repetitions if (text := words(one.c(1)))))
 
 
 def category(segment: Segment, n: int, draft: Draft) -> Element | None:
@@ -283,3 +190,33 @@ def dosage(base: Element, timed: Timed, route: Element) -> Element:
         "maxDosePerPeriod": base.get("maxDosePerPeriod"),
         "maxDosePerAdministration": base.get("maxDosePerAdministration"),
     }
+
+
+def completed(times: list[Timed], others: list[list[Timed]]) -> list[Timed]:
+    """Add to one timing what only another place says of the same: how often, from when, how urgent."""
+    if len(times) != 1:
+        return times
+    timed = times[0]
+    for other in (one[0] for one in others if len(one) == 1):
+        if other is timed:
+            continue
+        timed.timing = _filled(timed.timing, other.timing)
+        timed.dose = timed.dose or other.dose
+        timed.as_needed |= other.as_needed
+        timed.priority = timed.priority or other.priority
+        timed.text = timed.text or other.text
+        timed.condition = timed.condition or other.condition
+    return times
+
+
+def _filled(timing: Element, other: Element) -> Element:
+    """Add how often or the bounds where a Timing lacks the one or the other; never mix two patterns."""
+    bounds = {name for name in (*timing.get("repeat", {}), *other.get("repeat", {})) if name.startswith("bounds")}
+    own, more = timing.get("repeat", {}), other.get("repeat", {})
+    repeat = dict(own)
+    if not any(name.startswith("bounds") for name in own):
+        repeat |= {name: value for name, value in more.items() if name in bounds}
+    if not any(name not in bounds for name in own) and "code" not in timing:
+        repeat |= {name: value for name, value in more.items() if name not in bounds}
+        return compact({"repeat": repeat, "code": other.get("code")})
+    return compact({"repeat": repeat, "code": timing.get("code")})

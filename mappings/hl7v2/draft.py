@@ -1,4 +1,4 @@
-"""The message being mapped: what it holds, what has been made of it so far."""
+"""The message being mapped: what it holds, what has been made of it so far. Does not map anything itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Draft:
     def __init__(self, message: er7.Message, context: Context, trigger: str) -> None:
         self._raw = message.raw
         self.whole = self.reader = Reader(message)
-        """The message; `reader` may see only a part of it: see `open_group`, `within`."""
+        """The message; `reader` may see only a part of it: see `within`, `about_person`."""
         self.context = context
         self.trigger = trigger
         self.event = trigger.partition("^")[2]
@@ -38,6 +38,8 @@ class Draft:
         self.encounter = ""
         self.account = ""
         """Reference to the Account of the person that the message is about (PID-18)."""
+        self.known_by: tuple[str, str] | None = None
+        """Person and visit that the outcome is known by when the message is about several persons: the first; or none, `""`."""
         self.sent_at = ""
         self.about: list[Resource] = []
         """MessageHeader, Provenance and who they name."""
@@ -50,7 +52,6 @@ class Draft:
         """Units of measure by the bytes that said them: most results of a message share them."""
         self.delimiters = message.delimiters
         self._resources: dict[str, Resource] = {}
-        self._first = ("", "")
         self._clears: dict[str, list[str]] = {}
         self._assumed: dict[str, list[str]] = {}
         self._occurrences: dict[str, int] = {}
@@ -72,13 +73,6 @@ class Draft:
     def subject(self) -> Resource:
         """The Reference to the person where FHIR demands one: said to be unknown when the message names nobody."""
         return {"reference": self.patient} if self.patient else {"extension": [_UNKNOWN]}
-
-    def open_group(self, segments: Sequence[Segment]) -> None:
-        """Turn to the group of segments about a further person; the message stays known by the first person and visit."""
-        if not self._first[0]:
-            self._first = (self.patient, self.encounter)
-        self.reader = Reader.of(segments)
-        self.patient = self.encounter = self.account = ""
 
     def add(self, resource: Resource, *origins: Segment) -> str:
         """Keep a resource made of the `origins` and give its reference.
@@ -120,13 +114,22 @@ class Draft:
 
     @contextmanager
     def within(self, segments: Sequence[Segment]) -> Iterator[None]:
-        """Let `reader` see only these segments: one patient's part of a message, or one group of it."""
+        """Let `reader` see only these segments: one group of a message, the person stays who it is."""
         whole = self.reader
         self.reader = Reader.of(segments)
         try:
             yield
         finally:
             self.reader = whole
+
+    @contextmanager
+    def about_person(self, segments: Sequence[Segment]) -> Iterator[None]:
+        """Let `reader` see only these segments, which are about one of several persons; nothing is known of that one yet."""
+        self.patient = self.encounter = self.account = ""
+        with self.within(segments):
+            yield
+        if self.known_by is None and self.patient:
+            self.known_by = (self.patient, self.encounter)
 
     def change_identity(self, kind: Literal["merge", "link", "unlink", "move"], kept: str, other: str) -> None:
         """Note what the message says about two records; once."""
@@ -193,7 +196,7 @@ class Draft:
             for resource in resources:
                 resource["meta"] = {**resource.get("meta", {}), "source": source}
         coverage = self.whole.coverage()
-        patient, encounter = self._first if self._first[0] else (self.patient, self.encounter)
+        patient, encounter = self.known_by or (self.patient, self.encounter)
         return Outcome(
             resources=resources,
             coverage=coverage,

@@ -1,4 +1,4 @@
-"""FHIR data types as HL7 v2 fields: the way back of `datatypes.py`, `identifiers.py` and `actors.py`.
+"""FHIR data types as HL7 v2 fields: the way back of `names`, `addresses`, `identifiers`, `codings` and `actors`.
 
 Each function gives a value for `er7_writer`: a text or the tuple of its components. What HL7 v2 has no place for is left
 out; what our own reading made (systems, names in parts) reads back as the same.

@@ -13,8 +13,8 @@ from functools import lru_cache
 from html import escape
 
 from mappings.fhir.narrative import XHTML
-from mappings.formats import er7
 from mappings.formats.er7 import Delimiters
+from mappings.formats.er7_escapes import unescape
 
 _DEEPEST = 40
 
@@ -104,7 +104,7 @@ def _pieces(written: bytes, delimiters: Delimiters) -> list[tuple[str, int, str]
 
 def _text(written: bytes, delimiters: Delimiters, found: list[tuple[str, int, str]]) -> None:
     if written:
-        parts = er7.unescape(written, delimiters).replace("\r\n", "\n").split("\n")
+        parts = unescape(written, delimiters).replace("\r\n", "\n").split("\n")
         for n, part in enumerate(parts):
             if n:
                 found.append(("br", 0, ""))

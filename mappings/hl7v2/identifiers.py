@@ -1,4 +1,4 @@
-"""Decide which number of a person is which: CX and the numbers of PID-2, PID-3, PID-4, PID-19; also DLN and PLN.
+"""CX, EI, HD, DLN and PLN as Identifier and its system; which number of a person is which (PID-2, PID-3, PID-4, PID-19).
 
 The type code of CX.5 and the name of the authority in CX.4 decide; the form of the number only tells apart what shares one type
 code (a 12-digit personal number from a 9-digit identity card). Numbers are kept exactly as received: never padded, never cut.
@@ -6,21 +6,12 @@ code (a 12-digit personal number from a 9-digit identity card). Numbers are kept
 
 from __future__ import annotations
 
+import re
+
+from mappings import codes
 from mappings.formats.identifiers import Kind, classify
 from mappings.hl7v2.context import Context
-from mappings.hl7v2.datatypes import (
-    FACILITY_CODE,
-    Components,
-    Element,
-    authority_system,
-    code_of,
-    compact,
-    dr_to_period,
-    hd_to_uri,
-    identifier_type,
-    slug,
-    words,
-)
+from mappings.hl7v2.datatypes import Components, Element, code_of, compact, dr_to_period, slug, words
 from mappings.hl7v2.draft import datetime_of
 
 PATIENT_TYPES = frozenset({"PI", "MR", "PT", "U"})
@@ -184,3 +175,57 @@ def pln_to_identifier(pln: Components, context: Context) -> Element | None:
             "period": dr_to_period("", pln.c(4), context),
         }
     )
+
+
+# ---- numbers of things, and who issued a number ----
+
+_OID = re.compile(r"^[0-2](\.(0|[1-9]\d*)){2,}$")
+_UUID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+
+
+def hd_to_uri(universal_id: str, kind: str) -> str:
+    """Make a URI of HD.2 and HD.3 (or EI.3/EI.4, XON.6.2/6.3); `""` when they do not name one."""
+    universal_id = universal_id.strip()
+    if _OID.match(universal_id):
+        return f"urn:oid:{universal_id}"
+    if _UUID.match(universal_id):
+        return f"urn:uuid:{universal_id.lower()}"
+    if kind.upper() in ("URI", "URL") and ":" in universal_id and not re.search(r"\s", universal_id):
+        return universal_id
+    return ""
+
+
+def identifier_type(code: str) -> Element | None:
+    """Make Identifier.type of a code of HL7 table 0203."""
+    code = code_of(code)
+    if not code:
+        return None
+    row = codes.table("v2-0203").find(code)
+    if row:
+        return {"coding": [row.coding()]}
+    return {"text": code}
+
+
+def authority_system(namespace: str, universal_id: str, kind: str, context: Context, of: str) -> str:
+    """Give the system of a number from the authority that issued it.
+
+    A globally unique authority gives its own URI; a five-character facility code that facility's numbers; any other name, and
+    none, the numbers of this facility.
+    """
+    uri = hd_to_uri(universal_id, kind)
+    if uri:
+        return uri
+    namespace = namespace.strip()
+    return context.systems.local(namespace if FACILITY_CODE.match(namespace) else context.facility, of)
+
+
+FACILITY_CODE = re.compile(r"^\d{2}[0-9A-Z]\d{2}$")
+
+
+def ei_to_identifier(ei: Components, context: Context, of: str, kind: str = "") -> Element | None:
+    """Make an Identifier of EI: `of` names the kind of number (`order`, `filler` …), `kind` its code in table 0203."""
+    value = words(ei.c(1))
+    if not value:
+        return None
+    system = authority_system(ei.c(2), ei.c(3), ei.c(4), context, of)
+    return compact({"type": identifier_type(kind), "system": system, "value": value})

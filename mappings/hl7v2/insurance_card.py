@@ -14,8 +14,9 @@ from itertools import zip_longest
 
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import xon_to_organization
-from mappings.hl7v2.datatypes import FACILITY_CODE, Element, compact, period, words
+from mappings.hl7v2.datatypes import Element, compact, period, words
 from mappings.hl7v2.draft import Draft, date_of
+from mappings.hl7v2.identifiers import FACILITY_CODE
 from mappings.hl7v2.reader import Segment
 from mappings.ids import resource_id
 from mappings.outcome import Resource

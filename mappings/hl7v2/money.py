@@ -8,8 +8,9 @@ Standard: HL7 v2.5.1 §2.A.13, §2.A.41
 from __future__ import annotations
 
 from mappings.hl7v2 import faults
-from mappings.hl7v2.datatypes import Components, Element, code_of, nm_to_decimal
+from mappings.hl7v2.datatypes import Components, Element, code_of
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.quantities import nm_to_decimal
 from mappings.hl7v2.reader import Segment
 
 DONG = "VND"

@@ -29,13 +29,14 @@ from mappings.hl7v2.segments.dg1 import dg1_to_condition
 from mappings.hl7v2.segments.ipc import ipc_to_service_request
 from mappings.hl7v2.segments.nte import nte_to_annotation
 from mappings.hl7v2.segments.obr import obr_to_diagnostic_report, observation_category, order_numbers
-from mappings.hl7v2.segments.obx import is_document, is_paper_field, obx_to_observation, obx_to_performers, sub_id_of
+from mappings.hl7v2.segments.obx import is_document, obx_to_observation, obx_to_performers, sub_id_of
 from mappings.hl7v2.segments.ods import ods_to_service_request
 from mappings.hl7v2.segments.odt import odt_to_service_request
 from mappings.hl7v2.segments.prt import prt_to_participation
 from mappings.hl7v2.segments.sac import sac_opens_specimen, sac_to_specimen
 from mappings.hl7v2.segments.spm import spm_to_specimen
 from mappings.hl7v2.segments.tq1 import tq1_to_timing
+from mappings.hl7v2.values import is_paper_field
 from mappings.hl7v2.visit import Texts, note
 from mappings.outcome import Resource
 
@@ -182,7 +183,7 @@ class Orders:
             family=Family([one for one in numbers if one], obr=obr, orc=orc),
             key=key,
             report=report,
-            category=observation_category(obr, draft) if obr else [],
+            category=observation_category(obr) if obr else [],
             specimens=list(self._scope),
             origins=[one for one in (orc, obr) if one],
         )

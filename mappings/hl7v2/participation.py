@@ -10,15 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mappings.hl7v2.actors import reference
-from mappings.hl7v2.datatypes import (
-    Components,
-    Element,
-    code_of,
-    compact,
-    cwe_to_codeable_concept,
-    words,
-    xad_to_address,
-)
+from mappings.hl7v2.addresses import xad_to_address
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Components, Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.ids import resource_id

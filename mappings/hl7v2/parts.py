@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 from mappings.hl7v2 import faults
 from mappings.hl7v2.datatypes import code_of
+from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.links import Links
 from mappings.hl7v2.orders import Orders
-from mappings.hl7v2.pharmacy import PARTS, PharmacyOrders
+from mappings.hl7v2.pharmacy import PARTS, take_medicines
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.pid import other_patient
-from mappings.hl7v2.visit import details, open_message, open_visit, relatives
+from mappings.hl7v2.visit import open_message, open_visit, relatives
 
 _OPENERS = frozenset({"PID", "PD1", "PV1", "PV2", "AL1", "NK1"})
 """Segments that after an order open what was found before."""
@@ -27,12 +28,9 @@ _PLACED = frozenset({"NW", "XO", "CA", "DC", "HD", "RL", "RP", "RO", "SN", "PA",
 
 def take_results(draft: Draft) -> None:
     """Map a message of results: each patient with the visit and the results that follow."""
-    first, *others = patients(draft.reader.segments)
-    with draft.within(first):
-        _results(draft)
-    for group in others:
-        draft.open_group(group)
-        _results(draft)
+    for group in patients(draft.reader.segments):
+        with draft.about_person(group):
+            _results(draft)
 
 
 def _results(draft: Draft) -> None:
@@ -114,13 +112,7 @@ def _about_nobody(draft: Draft) -> None:
 def _take_medicines(draft: Draft, segments: Sequence[Segment]) -> None:
     if not segments:
         return
-    orders = PharmacyOrders(draft)
-    for segment in segments:
-        if segment.name == "ORC":
-            orders.begin(segment)
-        else:
-            orders.take(segment)
-    orders.close()
+    take_medicines(draft, segments)
     if draft.patient:
         with draft.within([segment for segment in segments if segment.name == "DG1"]):
             details(draft, None)

@@ -10,17 +10,16 @@ Standard: HL7 v2.5.1 §4.13
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from mappings.hl7v2.actors import reference
 from mappings.hl7v2.datatypes import Element, compact, words
-from mappings.hl7v2.dosage import distinct, dosage, medicine
-from mappings.hl7v2.dosing import Timed, completed, tq1_to_timing, tq_to_timing
+from mappings.hl7v2.dosage import completed, distinct, dosage
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.encoded_order import account, differ, filled
-from mappings.hl7v2.order_control import (
+from mappings.hl7v2.medicine_orders import (
     administration_status,
     control_of,
     dispense_status,
@@ -28,6 +27,7 @@ from mappings.hl7v2.order_control import (
     orc_to_medication_event,
     orc_to_medication_request,
 )
+from mappings.hl7v2.medicines import medicine
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.cdo import cdo_to_limit
 from mappings.hl7v2.segments.obx import is_document, obx_to_observation
@@ -39,6 +39,8 @@ from mappings.hl7v2.segments.rxg import rxg_to_medication_request
 from mappings.hl7v2.segments.rxo import rxo_to_medication_request
 from mappings.hl7v2.segments.rxr import rxr_to_device, rxr_to_dosage
 from mappings.hl7v2.segments.rxv import rxv_to_dosages
+from mappings.hl7v2.segments.tq1 import tq1_to_timed
+from mappings.hl7v2.timing import Timed, tq_to_timed
 from mappings.hl7v2.visit import document, note
 from mappings.ids import resource_id
 from mappings.outcome import Resource
@@ -75,12 +77,19 @@ class Part:
         return self.segment.name if self.segment else ""
 
 
-class PharmacyOrders:
-    """Take the segments of medicine orders one after the other.
+def take_medicines(draft: Draft, segments: Sequence[Segment]) -> None:
+    """Map the orders of medicines among the segments."""
+    orders = _Orders(draft)
+    for segment in segments:
+        if segment.name == "ORC":
+            orders.begin(segment)
+        else:
+            orders.take(segment)
+    orders.close()
 
-    `begin` at every ORC, `take` for every segment after it, `close` at the end. A walker that does not know yet what an ORC
-    will turn out to be keeps what comes after it and hands it over once one of `PARTS` comes.
-    """
+
+class _Orders:
+    """Collect each order of a medicine from the segments of a message, one after the other, and map it when it ends."""
 
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
@@ -96,18 +105,15 @@ class PharmacyOrders:
         self._orc = orc
         self._parts = [Part()]
 
-    def take(self, segment: Segment) -> bool:
-        """Take a segment of the present order; false when it is none of its."""
+    def take(self, segment: Segment) -> None:
+        """Take a segment of the present order; one that is none of its is passed over."""
         if segment.name in PARTS:
             if not self._parts:
                 self.begin(None)
             self._parts.append(Part(segment))
             self._observed = None
-            return True
-        if segment.name not in _DETAILS or not self._parts:
-            return False
-        self._detail(segment, self._parts[-1])
-        return True
+        elif segment.name in _DETAILS and self._parts:
+            self._detail(segment, self._parts[-1])
 
     def _detail(self, segment: Segment, part: Part) -> None:
         name = segment.name
@@ -418,11 +424,16 @@ class _Order:
         draft = self.draft
         n = _TIMED_FIELDS.get(part.name, 0)
         field_of = part.segment if part.segment and n and part.segment.peek(n) else None
-        found = [tq1_to_timing(tq1, draft) for tq1 in part.timings]
-        inside = [tq_to_timing(tq, draft) for tq in field_of[n].repetitions if tq] if field_of else []
-        whole = [tq1_to_timing(tq1, draft) for tq1 in self.early.timings]
-        outside = [tq_to_timing(tq, draft) for tq in self.orc[7].repetitions if tq] if self.orc else []
+        found = [self._timed(tq1) for tq1 in part.timings]
+        inside = [tq_to_timed(tq, draft.context) for tq in field_of[n].repetitions if tq] if field_of else []
+        whole = [self._timed(tq1) for tq1 in self.early.timings]
+        outside = [tq_to_timed(tq, draft.context) for tq in self.orc[7].repetitions if tq] if self.orc else []
         return completed(found or inside or whole or outside, [inside, whole, outside])
+
+    def _timed(self, tq1: Segment) -> Timed:
+        if tq1.peek(12):
+            tq1.ignore(12, "conjunction; the sequence of the dosages keeps it")
+        return tq1_to_timed(tq1, self.draft)
 
     def _dosages(self, part: Part, base: Element, times: list[Timed]) -> list[Element]:
         """Give a Dosage for every timing, by the first route, and for every other route, at the first time."""
@@ -436,7 +447,9 @@ class _Order:
             else:
                 limits, extra = rxv_to_dosages(limit, self.draft)
             base, more = {**limits, **base}, [*more, *extra]
-        routes = [found for rxr in part.routes or self.early.routes if (found := self._route(rxr, part.name))] or [{}]
+        routes = [found for rxr in part.routes or self.early.routes if (found := rxr_to_dosage(rxr, self.draft))] or [
+            {}
+        ]
         dosages = []
         sequence = 1
         for n, timed in enumerate(times or [Timed()]):
@@ -446,9 +459,6 @@ class _Order:
                     dosages.append({"sequence": sequence, **one} if len(times) > 1 else one)
             sequence += timed.in_turn
         return [*dosages, *more]
-
-    def _route(self, rxr: Segment, name: str) -> Element:
-        return rxr_to_dosage(rxr, self.draft)
 
 
 def _joined(

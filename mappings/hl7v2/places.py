@@ -6,7 +6,8 @@ Standard: HL7 v2.5.1 §2.A.36, §2.A.37
 from __future__ import annotations
 
 from mappings.hl7v2.actors import pl_to_location
-from mappings.hl7v2.datatypes import Components, Element, xad_to_address
+from mappings.hl7v2.addresses import xad_to_address
+from mappings.hl7v2.datatypes import Components, Element
 from mappings.hl7v2.draft import Draft
 
 

@@ -14,10 +14,9 @@ from typing import Literal, NamedTuple
 
 from mappings import codes
 from mappings.formats import er7
-from mappings.hl7v2.context import Context
-from mappings.hl7v2.datatypes import Components, Element, code_of, nm_to_count, words
+from mappings.hl7v2.datatypes import Components, code_of, words
 from mappings.hl7v2.draft import date_of
-from mappings.hl7v2.identifiers import cx_to_identifier
+from mappings.hl7v2.quantities import nm_to_count
 
 Kind = Literal["immunizations", "demographics", "candidates", "identifiers", "allocation", "other"]
 """`immunizations`: the history of one person. `demographics`: one person by number. `candidates`: everybody who fits.
@@ -124,19 +123,6 @@ def read_query(message: er7.Message) -> Query:
     if qrd is not None:
         return _read_qrd(message, qrd, trigger, asked)
     return Query("other", trigger)
-
-
-def query_to_identifiers(query: Query, context: Context) -> list[Element]:
-    """Give the numbers asked for as FHIR Identifiers, in the systems under which the record keeps them."""
-    own = {context.facility, ""}
-    found = []
-    for number in query.numbers:
-        bare = not number.authority and not number.authority_id and not number.type
-        home = number.authority if number.authority in own else None
-        identifier = cx_to_identifier(number, context, home, "patient" if bare else "")
-        if identifier:
-            found.append(identifier)
-    return found
 
 
 # ---- conformance-based queries ----

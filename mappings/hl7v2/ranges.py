@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from mappings.hl7v2.datatypes import Element, reference_range, words
+from mappings.hl7v2.datatypes import Element, words
+from mappings.hl7v2.quantities import reference_range
 from mappings.systems import UCUM
 
 _NUMBER = r"-?\d+(?:\.\d+)?"

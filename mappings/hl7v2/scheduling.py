@@ -16,6 +16,7 @@ from mappings import codes
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import reference
 from mappings.hl7v2.datatypes import Element, compact, later, words
+from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.aig import aig_to_participants
@@ -27,7 +28,7 @@ from mappings.hl7v2.segments.nte import nte_to_annotation
 from mappings.hl7v2.segments.rgs import rgs_deletes
 from mappings.hl7v2.segments.sch import NOTE, SUBJECT
 from mappings.hl7v2.segments.tq1 import tq1_to_appointment
-from mappings.hl7v2.visit import details, observations, open_message, open_visit, relatives
+from mappings.hl7v2.visit import observations, open_message, open_visit, relatives
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from mappings.hl7v2.actors import reference, this_facility
-from mappings.hl7v2.datatypes import Components, Element, code_of, compact, identifier_type, slug, words
+from mappings.hl7v2.datatypes import Components, Element, code_of, compact, slug, words
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.identifiers import national_number
+from mappings.hl7v2.identifiers import identifier_type, national_number
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 

@@ -12,17 +12,11 @@ from __future__ import annotations
 from typing import Any
 
 from mappings.hl7v2.actors import reference
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    cwe_to_codeable_concept,
-    joined,
-    nm_to_count,
-    words,
-)
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact, joined, words
 from mappings.hl7v2.draft import Draft, datetime_of
-from mappings.hl7v2.order_control import leave_rest, numbers, orc_to_immunization
+from mappings.hl7v2.medicine_orders import leave_rest, numbers, orc_to_immunization
+from mappings.hl7v2.quantities import nm_to_count
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.obx import is_document, obx_to_observation
 from mappings.hl7v2.segments.rxa import is_no_vaccine, rxa_to_immunization

@@ -10,23 +10,11 @@ from typing import Any
 
 from mappings.formats import er7
 from mappings.hl7v2 import faults
+from mappings.hl7v2.codings import cwe_to_codeable_concept
 from mappings.hl7v2.context import Context
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    comparable,
-    cq_to_quantity,
-    cwe_to_codeable_concept,
-    joined,
-    nm_to_decimal,
-    period,
-    quantity,
-    slug,
-    sn_to_value,
-    words,
-)
+from mappings.hl7v2.datatypes import Element, code_of, compact, joined, period, slug, words
 from mappings.hl7v2.draft import Draft, datetime_of
+from mappings.hl7v2.quantities import comparable, cq_to_quantity, nm_to_decimal, quantity, sn_to_value
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.timing import time_of_day
 
@@ -137,7 +125,7 @@ def _rarer(kind: str, one: er7.Repetition, unit: Element, draft: Draft) -> tuple
         limits = nr_to_range(one, unit)
         return ("valueRange", limits) if limits else None
     if kind == "CQ":
-        amount = cq_to_quantity(one, draft.context)
+        amount = cq_to_quantity(one)
         return ("valueQuantity", amount) if amount else None
     if kind in ("CP", "MO"):
         value, currency = nm_to_decimal(one.c(1)), code_of(one.c(1, 2) if kind == "CP" else one.c(2)).upper()

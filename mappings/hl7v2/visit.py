@@ -5,42 +5,42 @@ Standard: HL7 v2.5.1 §3.3, §7.3.1
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from mappings.hl7v2 import faults
 from mappings.hl7v2.accounts import keep_account, pid_to_account
 from mappings.hl7v2.datatypes import code_of, joined, words
-from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.enclosed import obx_to_document_reference
 from mappings.hl7v2.events import effect_of
 from mappings.hl7v2.occupations import OCCUPATIONS, occupation, occupation_to_observation
-from mappings.hl7v2.participation import followers, to_encounter, to_patient
+from mappings.hl7v2.participation import Participation, followers, to_encounter, to_patient
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.arv import arv_to_security
 from mappings.hl7v2.segments.nk1 import is_contact, nk1_to_contact, nk1_to_related_person
 from mappings.hl7v2.segments.nte import nte_to_annotation
-from mappings.hl7v2.segments.obx import (
-    is_coded,
-    is_document,
-    is_paper_field,
-    obx_to_observation,
-    paper_list,
-)
+from mappings.hl7v2.segments.obx import is_coded, is_document, obx_to_observation
 from mappings.hl7v2.segments.pd1 import pd1_to_living_will, pd1_to_patient
 from mappings.hl7v2.segments.pid import other_patient, pid_to_mother, pid_to_patient, pid_to_provenance
 from mappings.hl7v2.segments.prt import prt_to_participation
 from mappings.hl7v2.segments.pv1 import pv1_to_coverage, pv1_to_encounter
 from mappings.hl7v2.segments.pv2 import pv2_to_encounter
 from mappings.hl7v2.segments.rol import rol_to_participation
+from mappings.hl7v2.values import is_paper_field, paper_list
 from mappings.outcome import Resource
-
-__all__ = ["Texts", "details", "document", "note", "observations", "open_message", "open_visit", "relatives"]
 
 OCCUPATION_FIELDS = frozenset({"NGHE_NGHIEP", "MA_NGHE_NGHIEP"})
 _PERSON = frozenset({"PID", "PD1"})
 _VISIT = frozenset({"PV1", "PV2"})
 _BESIDE = frozenset({"ROL", "PRT", "ARV"})
+
+
+def by_person(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """Cut before every PID after the first, whomever it names; nothing without PID."""
+    starts = [n for n, segment in enumerate(segments) if segment.name == "PID"]
+    return [list(segments[start:end]) for start, end in pairwise([0, *starts[1:], len(segments)])] if starts else []
 
 
 def open_message(draft: Draft) -> Segment:
@@ -83,18 +83,25 @@ def _about_person(draft: Draft, pd1: Segment | None, patient: Resource) -> None:
         will = pd1_to_living_will(pd1, draft)
         if will:
             draft.add(will, pd1)
-    for _, segment in followers(draft.reader.segments, _PERSON, _BESIDE):
-        if segment.name == "ARV":
-            arv_to_security(segment, patient)
-        elif segment.name == "ROL":
-            to_patient(rol_to_participation(segment, draft), patient, draft)
-        else:
-            to_patient(prt_to_participation(segment, draft), patient, draft)
+    _take_beside(draft, _PERSON, patient, to_patient)
     for _, segment in followers(draft.reader.segments, _PERSON, OCCUPATIONS):
         observation = occupation_to_observation(segment, draft)
         if observation:
             draft.add(observation, segment)
             occupation(segment, patient, draft)
+
+
+def _take_beside(
+    draft: Draft, leaders: frozenset[str], resource: Resource, add: Callable[[Participation, Resource, Draft], None]
+) -> None:
+    """Take who took part and who may see, from the segments after the person or the visit."""
+    for _, segment in followers(draft.reader.segments, leaders, _BESIDE):
+        if segment.name == "ARV":
+            arv_to_security(segment, resource)
+        elif segment.name == "ROL":
+            add(rol_to_participation(segment, draft), resource, draft)
+        else:
+            add(prt_to_participation(segment, draft), resource, draft)
 
 
 def open_visit(draft: Draft, pid: Segment) -> Resource | None:
@@ -116,13 +123,7 @@ def open_visit(draft: Draft, pid: Segment) -> Resource | None:
     for pv2 in draft.reader.all("PV2"):
         pv2_to_encounter(pv2, encounter, draft)
         draft.add(encounter, pv2)
-    for _, segment in followers(draft.reader.segments, _VISIT, _BESIDE):
-        if segment.name == "ARV":
-            arv_to_security(segment, encounter)
-        elif segment.name == "ROL":
-            to_encounter(rol_to_participation(segment, draft), encounter, draft)
-        else:
-            to_encounter(prt_to_participation(segment, draft), encounter, draft)
+    _take_beside(draft, _VISIT, encounter, to_encounter)
     return encounter
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mappings.hl7v2.codings import concept
 from mappings.hl7v2.context import Context
-from mappings.hl7v2.datatypes import concept
 from mappings.systems import LOINC, UCUM
 
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"

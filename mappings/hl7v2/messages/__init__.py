@@ -1,4 +1,4 @@
-"""One module per message type: `adt.py`, `oru_r01.py`.
+"""One module per family of messages: `adt.py`, `oru.py`.
 
 A module declares the triggers it serves in `TRIGGERS` and maps with `map_message(draft) -> None`; a trigger without event
 (`ACK`) stands for every event of its type. Modules are found by name; adding a message type is adding a file.

@@ -9,9 +9,10 @@ Requirement: S2.7, S2.14
 
 from __future__ import annotations
 
+from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.events import EFFECTS
-from mappings.hl7v2.visit import details, observations, open_message, open_visit, relatives
+from mappings.hl7v2.visit import observations, open_message, open_visit, relatives
 
 TRIGGERS = tuple(f"ADT^{event}" for event in EFFECTS if event != "A17")
 

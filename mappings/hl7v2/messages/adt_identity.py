@@ -9,7 +9,7 @@ Requirement: S2.8
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -17,11 +17,12 @@ from mappings.hl7v2 import faults
 from mappings.hl7v2.accounts import keep_account, mrg_to_account
 from mappings.hl7v2.actors import reference
 from mappings.hl7v2.datatypes import Element
+from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import cx_to_identifier
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.mrg import has_patient, mrg_to_patient, patient_numbers, patient_of, visit_numbers
-from mappings.hl7v2.visit import details, observations, open_message, open_visit, relatives
+from mappings.hl7v2.visit import by_person, observations, open_message, open_visit, relatives
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 
@@ -73,31 +74,26 @@ def map_message(draft: Draft) -> None:
     """
     if draft.event == "A17":
         for group in _groups(draft):
-            _open(draft, group)
+            with draft.about_person(group):
+                _open(draft)
     elif draft.event in ("A24", "A37"):
         _link(draft)
     else:
         for group in _groups(draft):
-            _change(draft, group)
+            with draft.about_person(group):
+                _change(draft)
 
 
-def _groups(draft: Draft) -> Iterator[Sequence[Segment]]:
-    """Give the segments about each person; what stands before the first PID belongs to it.
-
-    Raises `MissingSegment` without PID.
-    """
-    segments = draft.whole.segments
-    starts = [n for n, segment in enumerate(segments) if segment.name == "PID"]
-    if not starts:
+def _groups(draft: Draft) -> list[list[Segment]]:
+    """Give the segments about each person; raise `MissingSegment` without PID."""
+    groups = by_person(draft.reader.segments)
+    if not groups:
         raise faults.MissingSegment("PID")
-    for n, start in enumerate(starts):
-        end = starts[n + 1] if n + 1 < len(starts) else len(segments)
-        yield segments[0 if n == 0 else start : end]
+    return groups
 
 
-def _open(draft: Draft, group: Sequence[Segment]) -> None:
+def _open(draft: Draft) -> None:
     """Take a person and the visit of that person."""
-    draft.open_group(group)
     encounter = open_visit(draft, open_message(draft))
     relatives(draft)
     details(draft, encounter)
@@ -108,11 +104,12 @@ def _link(draft: Draft) -> None:
     """Say that the persons of the message are, or are not, one (A24, A37)."""
     seen: list[str] = []
     for group in _groups(draft):
-        _open(draft, group)
-        _require_number(draft)
-        if draft.patient in seen:
-            raise faults.TwoPatients(draft.reader.all("PID")[0].where(3), "linked with itself")
-        seen.append(draft.patient)
+        with draft.about_person(group):
+            _open(draft)
+            _require_number(draft)
+            if draft.patient in seen:
+                raise faults.TwoPatients(draft.reader.all("PID")[0].where(3), "linked with itself")
+            seen.append(draft.patient)
     if len(seen) < 2:
         raise faults.MissingSegment("PID[2]")
     first, *others = seen
@@ -133,9 +130,9 @@ def _require_number(draft: Draft) -> None:
         raise faults.MissingField(draft.reader.all("PID")[0].where(3))
 
 
-def _change(draft: Draft, group: Sequence[Segment]) -> None:
+def _change(draft: Draft) -> None:
     """Take a person and each MRG with the PV1 after it."""
-    draft.open_group(group)
+    group = draft.reader.segments
     pid = open_message(draft)
     _require_number(draft)
     starts = [n for n, segment in enumerate(group) if segment.name == "MRG"]

@@ -5,39 +5,23 @@ Standard: HL7 v2.5.1 §6.4.1, §6.4.2, §6.4.5–§6.4.10
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.finance import insure_account, open_account
-from mappings.hl7v2.reader import Segment
-from mappings.hl7v2.visit import details, observations, open_message, open_visit, relatives
+from mappings.hl7v2.visit import by_person, observations, open_message, open_visit, relatives
 
 TRIGGERS = tuple(f"BAR^{event}" for event in ("P01", "P02", "P05", "P06", "P10", "P12"))
 
 
 def map_message(draft: Draft) -> None:
     """Map a message about an account; P02 purges those of several persons."""
-    groups = list(_groups(draft)) if draft.event == "P02" else []
+    groups = by_person(draft.reader.segments) if draft.event == "P02" else []
     if len(groups) < 2:
         _account(draft)
         return
     for group in groups:
-        draft.open_group(group)
-        _account(draft)
-
-
-def _groups(draft: Draft) -> Iterator[list[Segment]]:
-    """Part the segments so that each part is about one person: it begins with PID."""
-    part: list[Segment] = []
-    for segment in draft.reader.segments:
-        if segment.name == "PID":
-            if part:
-                yield part
-            part = []
-        if segment.name == "PID" or part:
-            part.append(segment)
-    if part:
-        yield part
+        with draft.about_person(group):
+            _account(draft)
 
 
 def _account(draft: Draft) -> None:

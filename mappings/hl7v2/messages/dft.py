@@ -6,10 +6,11 @@ Standard: HL7 v2.5.1 §6.4.3, §6.4.11
 from __future__ import annotations
 
 from mappings.hl7v2 import faults
+from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.finance import insure_account, open_account, take_charges
 from mappings.hl7v2.orders import Results
-from mappings.hl7v2.visit import details, open_message, open_visit, relatives
+from mappings.hl7v2.visit import open_message, open_visit, relatives
 
 TRIGGERS = ("DFT^P03", "DFT^P11")
 

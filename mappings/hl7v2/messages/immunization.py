@@ -5,11 +5,12 @@ Standard: HL7 v2.5.1 §4.17.6
 
 from __future__ import annotations
 
+from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.obx import is_document, obx_to_observation
 from mappings.hl7v2.vaccination import Vaccinations
-from mappings.hl7v2.visit import details, document, note, open_message, open_visit, relatives
+from mappings.hl7v2.visit import document, note, open_message, open_visit, relatives
 
 TRIGGERS = ("VXU^V04",)
 

@@ -26,7 +26,7 @@ from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.con import con_to_consent
 from mappings.hl7v2.segments.msh import ABSENT
 from mappings.hl7v2.segments.nte import nte_to_annotation
-from mappings.hl7v2.segments.obx import is_document, is_paper_field, obx_to_observation
+from mappings.hl7v2.segments.obx import is_document, obx_to_observation
 from mappings.hl7v2.segments.txa import (
     txa_to_content_type,
     txa_to_document_reference,
@@ -34,7 +34,7 @@ from mappings.hl7v2.segments.txa import (
     txa_to_related,
     txa_to_replaced,
 )
-from mappings.hl7v2.values import TEXT_TYPES
+from mappings.hl7v2.values import TEXT_TYPES, is_paper_field
 from mappings.hl7v2.visit import Texts, note, open_message, open_visit, relatives
 
 TRIGGERS = tuple(f"MDM^T{event:02}" for event in range(1, 12))

@@ -9,9 +9,10 @@ Standard: HL7 v2.5.1 §4.13; v2.3 §4.8
 from __future__ import annotations
 
 from mappings.hl7v2.acknowledgement import take_acknowledgement
+from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.pharmacy import PharmacyOrders
-from mappings.hl7v2.visit import details, open_message, open_visit, relatives
+from mappings.hl7v2.pharmacy import take_medicines
+from mappings.hl7v2.visit import open_message, open_visit, relatives
 
 TRIGGERS = (
     *("OMP^O09", "RDE^O11", "RDE^O25", "RDE^O01", "RDE^O49", "RDS^O13", "RDS^O01", "RAS^O17", "RAS^O01"),
@@ -27,10 +28,4 @@ def map_message(draft: Draft) -> None:
     encounter = open_visit(draft, pid)
     relatives(draft)
     details(draft, encounter)
-    orders = PharmacyOrders(draft)
-    for segment in draft.reader.segments:
-        if segment.name == "ORC":
-            orders.begin(segment)
-        else:
-            orders.take(segment)
-    orders.close()
+    take_medicines(draft, draft.reader.segments)

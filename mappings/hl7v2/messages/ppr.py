@@ -15,6 +15,7 @@ from typing import Any
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import reference
 from mappings.hl7v2.datatypes import Element
+from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.enclosed import obx_to_document_reference
 from mappings.hl7v2.orders import Orders
@@ -27,7 +28,7 @@ from mappings.hl7v2.segments.prt import prt_to_participation
 from mappings.hl7v2.segments.pth import pth_to_care_plan
 from mappings.hl7v2.segments.rol import rol_to_participation
 from mappings.hl7v2.segments.var import var_to_clinical_impression
-from mappings.hl7v2.visit import details, note, open_message, open_visit
+from mappings.hl7v2.visit import note, open_message, open_visit
 
 _EVENTS = {
     "PPR": ("PC1", "PC2", "PC3"),

@@ -15,6 +15,7 @@ from typing import Any
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import reference, this_facility
 from mappings.hl7v2.datatypes import code_of
+from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.orders import Results
 from mappings.hl7v2.reader import Segment
@@ -22,7 +23,7 @@ from mappings.hl7v2.segments.aut import aut_to_claim_response
 from mappings.hl7v2.segments.ctd import ctd_to_contact
 from mappings.hl7v2.segments.prd import Provider, prd_to_provider
 from mappings.hl7v2.segments.rf1 import rf1_to_service_request, rf1_to_task
-from mappings.hl7v2.visit import details, note, open_message, open_visit, relatives
+from mappings.hl7v2.visit import note, open_message, open_visit, relatives
 
 TRIGGERS = tuple(
     f"{kind}^I{event:02}"

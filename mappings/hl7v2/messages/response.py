@@ -9,12 +9,12 @@ Standard: HL7 v2.5.1 §3.3.56–§3.3.59, §4.17.4, §4.17.5, §5.4
 from __future__ import annotations
 
 from mappings.hl7v2.acknowledgement import take_acknowledgement
+from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.messages.immunization import person_observations
-from mappings.hl7v2.pharmacy import PARTS, PharmacyOrders
-from mappings.hl7v2.reader import Segment
+from mappings.hl7v2.pharmacy import PARTS, take_medicines
 from mappings.hl7v2.vaccination import Vaccinations
-from mappings.hl7v2.visit import details, open_message, open_visit, relatives
+from mappings.hl7v2.visit import by_person, open_message, open_visit, relatives
 
 _MEDICINES = frozenset({"RSP^K31", "RAR^RAR", "RDR^RDR", "RER^RER", "RGR^RGR", "ROR^ROR"})
 """Answers whose RXA is a medicine that was given, not a vaccination."""
@@ -27,10 +27,9 @@ TRIGGERS = (
 def map_message(draft: Draft) -> None:
     """Map an answer, one person after the other."""
     take_acknowledgement(draft)
-    people = _people(draft)
+    people = by_person(draft.reader.segments)
     for segments in people:
-        with draft.within(segments):
-            draft.encounter = ""
+        with draft.about_person(segments):
             pid = open_message(draft)
             encounter = open_visit(draft, pid)
             relatives(draft)
@@ -38,18 +37,7 @@ def map_message(draft: Draft) -> None:
             person_observations(draft)
             _orders(draft)
     if len(people) > 1:
-        draft.patient = draft.encounter = ""
-
-
-def _people(draft: Draft) -> list[list[Segment]]:
-    """Give the segments of every person, from PID on."""
-    groups: list[list[Segment]] = []
-    for segment in draft.reader.segments:
-        if segment.name == "PID":
-            groups.append([segment])
-        elif groups:
-            groups[-1].append(segment)
-    return groups
+        draft.known_by = ("", "")
 
 
 def _orders(draft: Draft) -> None:
@@ -57,10 +45,4 @@ def _orders(draft: Draft) -> None:
     if draft.trigger not in _MEDICINES and not names & (PARTS - {"RXA"}):
         Vaccinations(draft).take()
         return
-    orders = PharmacyOrders(draft)
-    for segment in draft.reader.segments:
-        if segment.name == "ORC":
-            orders.begin(segment)
-        else:
-            orders.take(segment)
-    orders.close()
+    take_medicines(draft, draft.reader.segments)

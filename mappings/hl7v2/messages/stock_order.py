@@ -9,6 +9,7 @@ from typing import Any
 
 from mappings.hl7v2 import faults
 from mappings.hl7v2.datatypes import compact
+from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.obr import order_numbers
@@ -16,7 +17,7 @@ from mappings.hl7v2.segments.orc import order_status, requester_of
 from mappings.hl7v2.segments.rq1 import rq1_to_supply_request
 from mappings.hl7v2.segments.rqd import rqd_to_supply_request
 from mappings.hl7v2.segments.tq1 import tq1_to_timing
-from mappings.hl7v2.visit import details, open_message, open_visit, relatives
+from mappings.hl7v2.visit import open_message, open_visit, relatives
 from mappings.ids import resource_id
 
 TRIGGERS = ("OMS^O05", "OMN^O07")

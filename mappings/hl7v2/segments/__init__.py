@@ -17,7 +17,6 @@ from pkgutil import iter_modules
 from typing import NamedTuple
 
 from mappings.hl7v2 import site
-from mappings.hl7v2.medicine_places import PLACES
 
 SEQUENCE = "sequence number of the sender; order is kept by position"
 LEDGER = "about the transport; kept in the ledger with the message"
@@ -56,12 +55,4 @@ def _usual(name: str) -> Tables | None:
     if find_spec(module) is None:
         return None
     loaded = import_module(module)
-    return Tables(joined(name, getattr(loaded, "MAPPED", {})), loaded.IGNORED)
-
-
-def joined(name: str, mapped: Mapping[int, str]) -> Mapping[int, str]:
-    """Add to the table of a segment the places that orders of medicines and vaccinations have for its fields."""
-    more = PLACES.get(name)
-    if more is None:
-        return mapped
-    return {n: " | ".join(filter(None, (mapped.get(n), more.get(n)))) for n in sorted({*mapped, *more})}
+    return Tables(loaded.MAPPED, loaded.IGNORED)

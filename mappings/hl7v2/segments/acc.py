@@ -6,16 +6,11 @@ Standard: HL7 v2.5.1 §6.5.9
 from __future__ import annotations
 
 from mappings.hl7v2.actors import practitioners, reference
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-    words,
-    xad_to_address,
-)
+from mappings.hl7v2.addresses import xad_to_address
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable
 from mappings.ids import resource_id

@@ -5,7 +5,8 @@ Standard: HL7 v2.5.1 §10.6.5
 
 from __future__ import annotations
 
-from mappings.hl7v2.datatypes import Element, code_of, compact, cwe_to_codeable_concept, words
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE

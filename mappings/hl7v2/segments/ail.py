@@ -8,7 +8,8 @@ from __future__ import annotations
 from mappings import codes
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import pl_to_location
-from mappings.hl7v2.datatypes import Element, code_of, compact, cwe_to_codeable_concept, later, period
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact, later, period
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE

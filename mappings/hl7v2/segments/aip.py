@@ -6,7 +6,8 @@ Standard: HL7 v2.5.1 §10.6.7
 from __future__ import annotations
 
 from mappings.hl7v2.actors import practitioners
-from mappings.hl7v2.datatypes import Element, cwe_to_codeable_concept
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import ail

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from mappings.hl7v2.actors import reference
-from mappings.hl7v2.datatypes import compact, cwe_to_codeable_concept, period, v2_coding
+from mappings.hl7v2.codings import cwe_to_codeable_concept, v2_coding
+from mappings.hl7v2.datatypes import compact, period
 from mappings.hl7v2.draft import Draft, datetime_of
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.msh import participant
@@ -81,7 +82,7 @@ def arq_to_appointment(arq: Segment, draft: Draft) -> dict[str, Any]:
             "appointmentType": kind,
             "reasonCode": reasons,
             "priority": urgency,
-            "minutesDuration": duration(arq, draft),
+            "minutesDuration": duration(arq),
             "requestedPeriod": [wanted] if wanted else [],
             "participant": contacts(arq, draft, 15, 16, 17, {"text": "placer contact"}),
         }

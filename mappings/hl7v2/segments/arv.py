@@ -5,7 +5,8 @@ Standard: HL7 v2.8 §3.4.14
 
 from __future__ import annotations
 
-from mappings.hl7v2.datatypes import Element, code_of, v2_coding, words
+from mappings.hl7v2.codings import v2_coding
+from mappings.hl7v2.datatypes import Element, code_of, words
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.site import replaceable

@@ -8,8 +8,10 @@ Standard: HL7 v2.5.1 §11.6.2, v2.8 §11.8.2
 from __future__ import annotations
 
 from mappings.hl7v2.actors import organization, practitioners, reference, xon_to_organization
-from mappings.hl7v2.datatypes import code_of, compact, concept, ei_to_identifier, joined, period, words
+from mappings.hl7v2.codings import concept
+from mappings.hl7v2.datatypes import code_of, compact, joined, period, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING
 from mappings.hl7v2.site import replaceable

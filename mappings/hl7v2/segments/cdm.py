@@ -5,8 +5,9 @@ Standard: HL7 v2.5.1 §8.10.2
 
 from __future__ import annotations
 
+from mappings.hl7v2.codings import cwe_to_codeable_concept
 from mappings.hl7v2.cost_groups import group_of_services, group_to_extension, names_group
-from mappings.hl7v2.datatypes import Components, Element, code_of, compact, cwe_to_codeable_concept, words
+from mappings.hl7v2.datatypes import Components, Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING

@@ -10,19 +10,11 @@ from base64 import b64encode
 from mappings import codes
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import reference
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    concept,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-    joined,
-    period,
-    words,
-    xpn_to_human_name,
-)
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact, joined, period, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
+from mappings.hl7v2.names import xpn_to_human_name
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.site import replaceable

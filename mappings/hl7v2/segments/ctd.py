@@ -5,15 +5,11 @@ Standard: HL7 v2.5.1 §11.6.4
 
 from __future__ import annotations
 
-from mappings.hl7v2.datatypes import (
-    Element,
-    compact,
-    cwe_to_codeable_concept,
-    xad_to_address,
-    xpn_to_human_name,
-    xtn_to_contact_point,
-)
+from mappings.hl7v2.addresses import xad_to_address, xtn_to_contact_point
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, compact
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.names import xpn_to_human_name
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable
 

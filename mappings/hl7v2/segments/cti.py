@@ -5,8 +5,9 @@ Standard: HL7 v2.5.1 §7.8.4
 
 from __future__ import annotations
 
-from mappings.hl7v2.datatypes import Element, compact, ei_to_identifier, words
+from mappings.hl7v2.datatypes import Element, compact, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable
 

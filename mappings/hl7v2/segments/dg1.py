@@ -8,19 +8,11 @@ from __future__ import annotations
 from mappings import codes
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import practitioners, reference
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    coding,
-    coding_system,
-    compact,
-    concept,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-    nm_to_count,
-    words,
-)
+from mappings.hl7v2.codings import coding, coding_system, concept, cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
+from mappings.hl7v2.quantities import nm_to_count
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING, SEQUENCE
 from mappings.hl7v2.site import replaceable

@@ -6,7 +6,8 @@ Standard: HL7 v2.5.1 §15.4.3
 from __future__ import annotations
 
 from mappings.hl7v2.actors import xon_to_organization
-from mappings.hl7v2.datatypes import Element, compact, cwe_to_codeable_concept, period
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, compact, period
 from mappings.hl7v2.draft import Draft, datetime_of
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE

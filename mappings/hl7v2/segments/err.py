@@ -5,16 +5,10 @@ Standard: HL7 v2.5.1 §2.15.5; ERR-1 as v2.1–v2.4 had it
 
 from __future__ import annotations
 
-from mappings.hl7v2.datatypes import (
-    Components,
-    Element,
-    Subcomponents,
-    compact,
-    cwe_to_codeable_concept,
-    nm_to_count,
-    words,
-)
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Components, Element, Subcomponents, compact, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.quantities import nm_to_count
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.msa import severity_and_type
 from mappings.hl7v2.site import replaceable

@@ -14,24 +14,13 @@ from typing import Any
 from mappings import codes
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import cwe_to_organization, pl_to_location, practitioners, reference, xon_to_organization
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept, v2_coding
 from mappings.hl7v2.cost_groups import group_of_services, group_to_extension, names_group
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    concept,
-    cq_to_quantity,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-    nm_to_decimal,
-    period,
-    quantity,
-    v2_coding,
-    words,
-)
+from mappings.hl7v2.datatypes import Element, code_of, compact, period, words
 from mappings.hl7v2.draft import Draft, datetime_of
-from mappings.hl7v2.identifiers import cx_to_identifier
+from mappings.hl7v2.identifiers import cx_to_identifier, ei_to_identifier
 from mappings.hl7v2.money import cp_to_money
+from mappings.hl7v2.quantities import cq_to_quantity, nm_to_decimal, quantity
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.site import replaceable
@@ -195,7 +184,7 @@ def _money(name: str, amount: Element | None, draft: Draft) -> list[Element]:
 
 def _amount(ft1: Segment, draft: Draft) -> Element | None:
     """Take FT1-10, with the unit of FT1-43 when both say the same number; FT1-43 alone when FT1-10 is empty."""
-    measured = cq_to_quantity(ft1.peek(43), draft.context)
+    measured = cq_to_quantity(ft1.peek(43))
     number = nm_to_decimal(ft1[10].text)
     if ft1.peek(10) and number is None:
         ft1.give_back(10)

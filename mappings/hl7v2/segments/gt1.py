@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from mappings import codes
 from mappings.hl7v2.actors import reference, xon_to_organization
-from mappings.hl7v2.datatypes import Element, code_of, compact, concept, cwe_to_codeable_concept, period, words
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept, cwe_to_language
+from mappings.hl7v2.datatypes import Element, code_of, compact, period, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import cx_to_identifier
 from mappings.hl7v2.reader import Segment
@@ -86,7 +87,7 @@ def _person(gt1: Segment, draft: Draft, told: list[Element]) -> Element:
     social = words(gt1[12].text)
     if social:
         numbers.append(social_number(social, draft))
-    language = cwe_to_codeable_concept(gt1[36], context, system="urn:ietf:bcp:47")
+    language = cwe_to_language(gt1[36])
     system = context.systems.local(context.facility, "guarantor")
     key = f"{numbers[0]['system']}|{numbers[0]['value']}" if numbers else told[0]["text"]
     target = draft.add(

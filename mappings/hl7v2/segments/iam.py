@@ -6,16 +6,10 @@ Standard: HL7 v2.5.1 §3.4.7
 from __future__ import annotations
 
 from mappings.hl7v2.actors import practitioners, reference
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    concept,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-    words,
-)
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.segments.al1 import CLINICAL, VERIFICATION, allergy_id, category_and_type, severity_of

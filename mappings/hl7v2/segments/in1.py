@@ -7,17 +7,10 @@ Requirement: S2.11
 from __future__ import annotations
 
 from mappings.hl7v2.actors import of_organization, organization, reference, xon_to_organization
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    cwe_to_codeable_concept,
-    identifier_type,
-    nm_to_count,
-    words,
-)
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.identifiers import cx_to_identifier
+from mappings.hl7v2.identifiers import cx_to_identifier, identifier_type
 from mappings.hl7v2.insurance_card import (
     card_classes,
     card_extensions,
@@ -26,6 +19,7 @@ from mappings.hl7v2.insurance_card import (
     further_coverages,
     is_card,
 )
+from mappings.hl7v2.quantities import nm_to_count
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING, SEQUENCE
 from mappings.hl7v2.segments.pid import addresses, gender, names, telecoms

@@ -6,7 +6,8 @@ Standard: HL7 v2.5.1 §6.5.7
 from __future__ import annotations
 
 from mappings.hl7v2.actors import organization, xon_to_organization
-from mappings.hl7v2.datatypes import Element, compact, cwe_to_codeable_concept, words
+from mappings.hl7v2.codings import cwe_to_codeable_concept, cwe_to_language
+from mappings.hl7v2.datatypes import Element, compact, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import cx_to_identifier
 from mappings.hl7v2.reader import Segment
@@ -107,7 +108,7 @@ def _insured(in2: Segment, coverage: Resource, draft: Draft) -> None:
     points = person.get("telecom", [])
     more = telecoms(in2, ((63, "home"), (64, "work")), draft) if in2.peek(63) or in2.peek(64) else []
     found["telecom"] = [*points, *(one for one in more if all(one["value"] != each["value"] for each in points))]
-    language = cwe_to_codeable_concept(in2[34], draft.context, system="urn:ietf:bcp:47") if in2.peek(34) else None
+    language = cwe_to_language(in2[34]) if in2.peek(34) else None
     if language and "communication" not in person:
         found["communication"] = [{"language": language}]
     elif language:

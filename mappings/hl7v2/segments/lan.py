@@ -5,7 +5,8 @@ Standard: HL7 v2.5.1 §15.4.4
 
 from __future__ import annotations
 
-from mappings.hl7v2.datatypes import Element, cwe_to_codeable_concept
+from mappings.hl7v2.codings import cwe_to_language
+from mappings.hl7v2.datatypes import Element
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
@@ -22,5 +23,5 @@ IGNORED = {
 @replaceable
 def lan_to_communication(lan: Segment, draft: Draft) -> list[Element]:
     """Give the language, or those that stand in its place."""
-    found = (cwe_to_codeable_concept(cwe, draft.context, system="urn:ietf:bcp:47") for cwe in lan[2].repetitions)
+    found = (cwe_to_language(cwe) for cwe in lan[2].repetitions)
     return [language for language in found if language]

@@ -5,7 +5,7 @@ Standard: HL7 v2.5.1 §8.9.6
 
 from __future__ import annotations
 
-from mappings.hl7v2.datatypes import cwe_to_codeable_concept
+from mappings.hl7v2.codings import cwe_to_codeable_concept
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING

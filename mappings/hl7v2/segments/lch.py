@@ -6,7 +6,8 @@ Standard: HL7 v2.5.1 §8.9.3
 from __future__ import annotations
 
 from mappings import codes
-from mappings.hl7v2.datatypes import code_of, cwe_to_codeable_concept
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import code_of
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable

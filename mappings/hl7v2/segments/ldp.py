@@ -8,15 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from mappings.hl7v2.actors import reference, this_facility
-from mappings.hl7v2.datatypes import (
-    Components,
-    Element,
-    code_of,
-    compact,
-    cwe_to_codeable_concept,
-    words,
-    xtn_to_contact_point,
-)
+from mappings.hl7v2.addresses import xtn_to_contact_point
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Components, Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING
@@ -81,7 +75,7 @@ def ldp_to_healthcare_service(ldp: Segment, place: Resource, draft: Draft, activ
         "location": [reference(f"Location/{place['id']}")],
         "name": name or code,
         "telecom": [points] if points else [],
-        "availableTime": _hours(ldp, draft),
+        "availableTime": _hours(ldp),
         "notAvailable": _closed(ldp, draft),
     }
     return compact(service)
@@ -94,7 +88,7 @@ def _closed(ldp: Segment, draft: Draft) -> list[Element]:
     return [{"description": words(ldp[9].whole) or "ngừng hoạt động", "during": {"start": since}}]
 
 
-def _hours(ldp: Segment, draft: Draft) -> list[Element]:
+def _hours(ldp: Segment) -> list[Element]:
     """Take LDP-10 (VH: first day, last day, opening, closing)."""
     found = [hours for vh in ldp[10].repetitions if (hours := vh_to_hours(vh))]
     if ldp.peek(10) and not found:

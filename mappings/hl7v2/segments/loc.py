@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from mappings import codes
 from mappings.hl7v2.actors import pl_to_location, xon_to_organization
-from mappings.hl7v2.datatypes import code_of, cwe_to_codeable_concept, words, xad_to_address, xtn_to_contact_point
+from mappings.hl7v2.addresses import xad_to_address, xtn_to_contact_point
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import code_of, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable

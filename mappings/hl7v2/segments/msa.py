@@ -9,7 +9,8 @@ import re
 
 from mappings import codes
 from mappings.hl7v2 import faults
-from mappings.hl7v2.datatypes import Element, code_of, compact, cwe_to_codeable_concept, words
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import LEDGER

@@ -14,17 +14,10 @@ from dataclasses import replace
 from typing import Any
 
 from mappings.hl7v2.actors import hd_to_reference, reference, xon_to_reference
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    cwe_to_coding,
-    hd_to_uri,
-    language_code,
-    v2_coding,
-    words,
-)
+from mappings.hl7v2.codings import cwe_to_coding, language_code, v2_coding
+from mappings.hl7v2.datatypes import Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import hd_to_uri
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import LEDGER
 from mappings.hl7v2.site import replaceable

@@ -8,14 +8,8 @@ from __future__ import annotations
 
 from mappings import codes
 from mappings.hl7v2.actors import reference, xon_to_organization
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    cwe_to_codeable_concept,
-    period,
-    words,
-)
+from mappings.hl7v2.codings import cwe_to_codeable_concept, cwe_to_language
+from mappings.hl7v2.datatypes import Element, code_of, compact, period, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import cx_to_identifier
 from mappings.hl7v2.reader import Segment
@@ -150,7 +144,7 @@ def nk1_to_related_person(nk1: Segment, draft: Draft) -> Resource | None:
         entry = compact({"relationship": roles, "name": told[0] if told else {}, "organization": organization})
         patient = draft.get(draft.patient)
         patient.setdefault("contact", []).append(entry)
-    language = cwe_to_codeable_concept(nk1[20], context, system="urn:ietf:bcp:47")
+    language = cwe_to_language(nk1[20])
     if identifiers:
         key = f"{draft.patient}|{identifiers[0]['system']}|{identifiers[0]['value']}"
     else:

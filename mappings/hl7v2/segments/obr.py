@@ -11,21 +11,12 @@ from mappings import codes
 from mappings.fhir.shared import Shared
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import ndl_to_practitioner, practitioners, reference
-from mappings.hl7v2.datatypes import (
-    Element,
-    Subcomponents,
-    code_of,
-    compact,
-    concept,
-    cq_to_quantity,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-    period,
-    words,
-    xtn_to_contact_point,
-)
+from mappings.hl7v2.addresses import xtn_to_contact_point
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, Subcomponents, code_of, compact, period, words
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.identifiers import cx_to_identifier
+from mappings.hl7v2.identifiers import cx_to_identifier, ei_to_identifier
+from mappings.hl7v2.quantities import cq_to_quantity
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING, SEQUENCE
 from mappings.hl7v2.segments.orc import CALLBACK
@@ -203,7 +194,7 @@ def _instant(obr: Segment, draft: Draft) -> str:
     return moment
 
 
-def observation_category(obr: Segment, draft: Draft) -> list[Element]:
+def observation_category(obr: Segment) -> list[Element]:
     """Give the category of the observations of this order, from the section OBR-24."""
     row = codes.table("v2-0074-observation").find(code_of(obr.peek(24).text).upper())
     return [Shared({"coding": [row.coding()]})] if row else []
@@ -303,7 +294,7 @@ def obr_to_specimen(obr: Segment, draft: Draft, order: str) -> Resource | None:
         "collectedDateTime": "" if span else started,
         "collectedPeriod": span,
         **specimen.pop("collection", {}),
-        "quantity": cq_to_quantity(obr[9], context),
+        "quantity": cq_to_quantity(obr[9]),
     }
     if not specimen and not obr.peek(14) and obr.fields.isdisjoint({9, 10, 12, 39}):
         return None

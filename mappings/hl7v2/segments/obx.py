@@ -17,28 +17,18 @@ from mappings.hl7v2.actors import (
     xcn_to_practitioner,
     xon_to_organization,
 )
-from mappings.hl7v2.attachments import obx_to_attachment as obx_to_attachment
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    concept,
-    cwe_to_codeable_concept,
-    cwe_to_unit,
-    ei_to_identifier,
-    v2_coding,
-    words,
-)
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept, v2_coding
+from mappings.hl7v2.datatypes import Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.formatted import ft_to_xhtml, is_formatted
+from mappings.hl7v2.identifiers import ei_to_identifier
+from mappings.hl7v2.quantities import cwe_to_unit
 from mappings.hl7v2.ranges import obx7_to_reference_ranges
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.shared_codes import RESULTS, shared_codings
 from mappings.hl7v2.site import replaceable
-from mappings.hl7v2.values import CODED_TYPES, obx_to_value
-from mappings.hl7v2.values import is_paper_field as is_paper_field
-from mappings.hl7v2.values import paper_list as paper_list
+from mappings.hl7v2.values import CODED_TYPES, is_paper_field, obx_to_value
 from mappings.hl7v2.vital_signs import as_vital_sign
 from mappings.ids import resource_id
 from mappings.outcome import Resource
@@ -49,7 +39,8 @@ MAPPED = {
     " | DocumentReference.content.attachment.title",
     4: "Observation.extension(observation-v2-subid)",
     5: "Observation.value | Observation.component | Observation.text | DiagnosticReport.presentedForm"
-    " | DocumentReference.content",
+    " | DocumentReference.content | Immunization.education | Immunization.programEligibility"
+    " | Immunization.fundingSource | Immunization.note | Immunization.protocolApplied | Immunization.vaccineCode",
     6: "Observation.valueQuantity.unit | Observation.valueRange | Observation.valueRatio | Observation.valueSampledData"
     " | Observation.component | Observation.referenceRange",
     7: "Observation.referenceRange",
@@ -221,7 +212,7 @@ def _unit(obx: Segment, draft: Draft) -> Element:
     written = field.raw
     known = draft.known_units.get(written)
     if known is None:
-        known = draft.known_units[written] = cwe_to_unit(field, draft.context)
+        known = draft.known_units[written] = cwe_to_unit(field)
     return known
 
 

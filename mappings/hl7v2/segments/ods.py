@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mappings.hl7v2.datatypes import Element, cwe_to_codeable_concept, words
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable

@@ -6,8 +6,10 @@ Standard: HL7 v2.9 §3.4.15
 from __future__ import annotations
 
 from mappings.hl7v2.actors import reference
-from mappings.hl7v2.datatypes import Components, Element, compact, cwe_to_codeable_concept, ei_to_identifier, period
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Components, Element, compact, period
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.site import replaceable

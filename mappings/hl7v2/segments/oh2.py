@@ -5,16 +5,10 @@ Standard: HL7 v2.9 §3.4.16
 
 from __future__ import annotations
 
-from mappings.hl7v2.datatypes import (
-    Components,
-    Element,
-    code_of,
-    cwe_to_codeable_concept,
-    nm_to_decimal,
-    quantity,
-    words,
-)
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Components, Element, code_of, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.quantities import nm_to_decimal, quantity
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.segments.oh1 import work_observation

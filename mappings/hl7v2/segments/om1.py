@@ -6,7 +6,8 @@ Standard: HL7 v2.5.1 §8.8.8
 from __future__ import annotations
 
 from mappings import codes
-from mappings.hl7v2.datatypes import Components, Element, code_of, compact, cwe_to_codeable_concept, v2_coding, words
+from mappings.hl7v2.codings import cwe_to_codeable_concept, v2_coding
+from mappings.hl7v2.datatypes import Components, Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE

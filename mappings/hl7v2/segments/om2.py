@@ -9,18 +9,10 @@ from decimal import Decimal, localcontext
 
 from mappings import codes
 from mappings.hl7v2 import faults
-from mappings.hl7v2.datatypes import (
-    Components,
-    Element,
-    code_of,
-    compact,
-    cwe_to_codeable_concept,
-    cwe_to_unit,
-    nm_to_decimal,
-    quantity,
-    words,
-)
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Components, Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.quantities import cwe_to_unit, nm_to_decimal, quantity
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.site import replaceable
@@ -50,7 +42,7 @@ _WEEKS = {"unit": "wk", "system": UCUM, "code": "wk"}
 @replaceable
 def om2_to_observation_definition(om2: Segment, definition: Resource, draft: Draft) -> None:
     """Add quantitativeDetails and qualifiedInterval to the ObservationDefinition."""
-    unit = cwe_to_unit(om2[2], draft.context)
+    unit = cwe_to_unit(om2[2])
     details = compact(
         {
             "customaryUnit": _unit(om2, 2, draft),
@@ -64,7 +56,7 @@ def om2_to_observation_definition(om2: Segment, definition: Resource, draft: Dra
     intervals: list[Element] = []
     for n, category in _CATEGORIES:
         for rfr in om2[n].repetitions:
-            interval = rfr_to_interval(rfr, category, unit, draft)
+            interval = rfr_to_interval(rfr, category, unit)
             if interval:
                 intervals.append(interval)
         if om2.peek(n) and all(one["category"] != category for one in intervals):
@@ -75,7 +67,7 @@ def om2_to_observation_definition(om2: Segment, definition: Resource, draft: Dra
 
 def _unit(om2: Segment, n: int, draft: Draft) -> Element | None:
     """Make the concept of a unit, with its UCUM code when it has one."""
-    unit = cwe_to_unit(om2[n], draft.context)
+    unit = cwe_to_unit(om2[n])
     if "code" in unit:
         return {"coding": [{"system": UCUM, "code": unit["code"]}], "text": unit["unit"]}
     return cwe_to_codeable_concept(om2[n], draft.context)
@@ -108,7 +100,7 @@ def _precision(om2: Segment) -> Element:
     return {}
 
 
-def rfr_to_interval(rfr: Components, category: str, unit: Element, draft: Draft) -> Element:
+def rfr_to_interval(rfr: Components, category: str, unit: Element) -> Element:
     """Make a qualifiedInterval of RFR; nothing without a limit. Standard: HL7 v2.5.1 §2.A.66"""
     span = _range(rfr, 1, unit)
     if not span:

@@ -6,7 +6,8 @@ Standard: HL7 v2.5.1 §8.8.10
 from __future__ import annotations
 
 from mappings import codes
-from mappings.hl7v2.datatypes import Element, code_of, coding_system, compact, cwe_to_coding
+from mappings.hl7v2.codings import coding_system, cwe_to_coding
+from mappings.hl7v2.datatypes import Element, code_of, compact
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE

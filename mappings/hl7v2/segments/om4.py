@@ -8,18 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from mappings.hl7v2.actors import reference
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    cq_to_quantity,
-    cwe_to_codeable_concept,
-    cwe_to_unit,
-    nm_to_decimal,
-    quantity,
-    words,
-)
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.quantities import cq_to_quantity, cwe_to_unit, nm_to_decimal, quantity
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.site import replaceable
@@ -88,7 +80,7 @@ def _tested(om4: Segment, kind: Element | None, draft: Draft) -> Element:
     said = code_of(om4[16].text).upper()
     if said and said not in ("P", "A"):
         om4.give_back(16)
-    usual = cq_to_quantity(om4[10], draft.context)
+    usual = cq_to_quantity(om4[10])
     volume = f"thể tích lấy thông thường {usual['value']} {usual.get('unit', '')}".strip() if usual else ""
     if om4.peek(10) and not usual:
         om4.give_back(10)
@@ -98,7 +90,7 @@ def _tested(om4: Segment, kind: Element | None, draft: Draft) -> Element:
         "preference": "alternate" if said == "A" else "preferred",
         "container": _container(om4, draft),
         "requirement": needed,
-        "retentionTime": _duration(om4, draft),
+        "retentionTime": _duration(om4),
         "handling": _handling(om4, draft),
     }
     if derived in ("P", "C"):
@@ -111,9 +103,9 @@ def _container(om4: Segment, draft: Draft) -> Element:
     volume = nm_to_decimal(om4[4].text)
     if om4.peek(4) and volume is None:
         om4.give_back(4)
-    unit = cwe_to_unit(om4[5], draft.context) if volume is not None else {}
+    unit = cwe_to_unit(om4[5]) if volume is not None else {}
     additive = cwe_to_codeable_concept(om4[7], draft.context, "v2-0371")
-    least = cq_to_quantity(om4[11], draft.context)
+    least = cq_to_quantity(om4[11])
     if om4.peek(11) and least is None:
         om4.give_back(11)
     return compact(
@@ -127,9 +119,9 @@ def _container(om4: Segment, draft: Draft) -> Element:
     )
 
 
-def _duration(om4: Segment, draft: Draft) -> Element | None:
+def _duration(om4: Segment) -> Element | None:
     """Take OM4-14 when its unit is one of time."""
-    kept = cq_to_quantity(om4[14], draft.context)
+    kept = cq_to_quantity(om4[14])
     if kept is not None and kept.get("code") in _TIMES:
         return kept
     if om4.peek(14):

@@ -5,7 +5,8 @@ Standard: HL7 v2.5.1 §8.8.14
 
 from __future__ import annotations
 
-from mappings.hl7v2.datatypes import cwe_to_codeable_concept, words
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE

@@ -16,21 +16,11 @@ from mappings.hl7v2.actors import (
     role_reference,
     xon_to_organization,
 )
-from mappings.hl7v2.datatypes import (
-    Element,
-    Subcomponents,
-    code_of,
-    compact,
-    concept,
-    cwe_to_codeable_concept,
-    cwe_to_coding,
-    ei_to_identifier,
-    words,
-    xad_to_address,
-    xtn_to_contact_point,
-)
+from mappings.hl7v2.addresses import xad_to_address, xtn_to_contact_point
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept, cwe_to_coding
+from mappings.hl7v2.datatypes import Element, Subcomponents, code_of, compact, words
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.identifiers import cx_to_identifier
+from mappings.hl7v2.identifiers import cx_to_identifier, ei_to_identifier
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING
 from mappings.hl7v2.site import replaceable
@@ -40,32 +30,46 @@ from mappings.outcome import Resource
 from mappings.systems import V2_TABLE
 
 MAPPED = {
-    1: "ServiceRequest.status | SupplyRequest.status",
-    2: "ServiceRequest.identifier | DiagnosticReport.identifier | SupplyRequest.identifier",
-    3: "ServiceRequest.identifier | DiagnosticReport.identifier | SupplyRequest.identifier",
-    4: "ServiceRequest.requisition | ServiceRequest.identifier",
-    5: "ServiceRequest.status | SupplyRequest.status",
+    1: "ServiceRequest.status | SupplyRequest.status | MedicationRequest.status | MedicationDispense.status"
+    " | MedicationAdministration.status",
+    2: "ServiceRequest.identifier | DiagnosticReport.identifier | SupplyRequest.identifier"
+    " | MedicationRequest.identifier | MedicationDispense.identifier | MedicationAdministration.identifier"
+    " | Immunization.identifier",
+    3: "ServiceRequest.identifier | DiagnosticReport.identifier | SupplyRequest.identifier"
+    " | MedicationRequest.identifier | MedicationDispense.identifier | MedicationAdministration.identifier"
+    " | Immunization.identifier",
+    4: "ServiceRequest.requisition | ServiceRequest.identifier | MedicationRequest.groupIdentifier"
+    " | Immunization.identifier",
+    5: "ServiceRequest.status | SupplyRequest.status | MedicationRequest.status | MedicationDispense.status"
+    " | MedicationAdministration.status",
     7: "ServiceRequest.occurrence | ServiceRequest.priority | ServiceRequest.quantityQuantity | ServiceRequest.note"
-    " | ServiceRequest.asNeeded",
-    8: "ServiceRequest.basedOn",
-    9: "ServiceRequest.authoredOn | SupplyRequest.authoredOn | Provenance.occurred",
-    10: "Provenance.agent.who",
+    " | ServiceRequest.asNeeded | MedicationRequest.dosageInstruction.timing"
+    " | MedicationDispense.dosageInstruction.timing | MedicationRequest.priority"
+    " | MedicationRequest.dosageInstruction",
+    8: "ServiceRequest.basedOn | MedicationRequest.basedOn",
+    9: "ServiceRequest.authoredOn | SupplyRequest.authoredOn | Provenance.occurred | MedicationRequest.authoredOn"
+    " | Immunization.recorded",
+    10: "Provenance.agent.who | MedicationRequest.recorder | Immunization.performer.actor",
     11: "Provenance.agent.who",
-    12: "ServiceRequest.requester | SupplyRequest.requester",
+    12: "ServiceRequest.requester | SupplyRequest.requester | MedicationRequest.requester"
+    " | MedicationAdministration.performer.actor | Immunization.performer.actor",
     13: "Provenance.location",
     14: "ServiceRequest.extension(servicerequest-order-callback-phone-number)",
-    16: "ServiceRequest.extension(request-statusReason) | SupplyRequest.extension(request-statusReason)",
+    15: "MedicationRequest.authoredOn",
+    16: "ServiceRequest.extension(request-statusReason) | SupplyRequest.extension(request-statusReason)"
+    " | MedicationRequest.statusReason",
     17: "Provenance.agent.onBehalfOf | Provenance.agent.who",
     18: "Provenance.agent.who",
     19: "Provenance.agent.who",
-    21: "ServiceRequest.requester | SupplyRequest.requester",
+    21: "ServiceRequest.requester | SupplyRequest.requester | MedicationRequest.requester",
     22: "Organization.address",
     23: "Organization.telecom",
     24: "Practitioner.address",
-    28: "ServiceRequest.meta.security | DiagnosticReport.meta.security",
-    29: "ServiceRequest.locationCode",
+    28: "ServiceRequest.meta.security | DiagnosticReport.meta.security | MedicationRequest.meta.security"
+    " | MedicationDispense.meta.security | MedicationAdministration.meta.security | Immunization.meta.security",
+    29: "ServiceRequest.locationCode | MedicationRequest.category",
     31: "ServiceRequest.basedOn.display",
-    33: "ServiceRequest.identifier",
+    33: "ServiceRequest.identifier | MedicationRequest.identifier",
     37: "ServiceRequest.authoredOn",
     38: "ServiceRequest.identifier",
 }

@@ -6,7 +6,8 @@ Standard: HL7 v2.5.1 §3.4.10
 from __future__ import annotations
 
 from mappings.hl7v2.actors import practitioners, reference, xon_to_organization
-from mappings.hl7v2.datatypes import Element, code_of, compact, cwe_to_codeable_concept, words
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable

@@ -6,7 +6,8 @@ Standard: HL7 v2.5.1 §3.4.13
 from __future__ import annotations
 
 from mappings.hl7v2.actors import pl_to_location, practitioners, reference
-from mappings.hl7v2.datatypes import Element, code_of, compact, cwe_to_codeable_concept, dr_to_period
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact, dr_to_period
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable

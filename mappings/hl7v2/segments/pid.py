@@ -14,23 +14,20 @@ from mappings.formats import er7
 from mappings.formats.identifiers import Kind, classify, doubts
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import hd_to_reference
-from mappings.hl7v2.datatypes import (
-    Components,
-    Element,
-    code_of,
-    compact,
-    concept,
-    cwe_to_codeable_concept,
-    cwe_to_coding,
-    identifier_type,
-    nm_to_count,
-    words,
-    xad_to_address,
-    xpn_to_human_names,
-    xtn_to_contact_point,
-)
+from mappings.hl7v2.addresses import xad_to_address, xtn_to_contact_point
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept, cwe_to_coding, cwe_to_language
+from mappings.hl7v2.datatypes import Components, Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.identifiers import PATIENT_TYPES, cx_to_identifier, dln_to_identifier, home_authority, kind_of
+from mappings.hl7v2.identifiers import (
+    PATIENT_TYPES,
+    cx_to_identifier,
+    dln_to_identifier,
+    home_authority,
+    identifier_type,
+    kind_of,
+)
+from mappings.hl7v2.names import xpn_to_human_names
+from mappings.hl7v2.quantities import nm_to_count
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.segments.msh import ABSENT, participant
@@ -126,7 +123,7 @@ def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
         "deceasedDateTime": died_at,
         "address": addresses(pid, 11, draft),
         "maritalStatus": cwe_to_codeable_concept(pid[16], context, "v2-0002"),
-        "communication": _language(pid, draft),
+        "communication": _language(pid),
     }
     _birth_time(pid, birth, patient, draft)
     for identifier in identifiers:
@@ -350,8 +347,8 @@ def _animal(pid: Segment, draft: Draft) -> Element | None:
     return {"url": f"{_CORE}/patient-animal", "extension": inner}
 
 
-def _language(pid: Segment, draft: Draft) -> list[Element]:
-    found = cwe_to_codeable_concept(pid[15], draft.context, system="urn:ietf:bcp:47")
+def _language(pid: Segment) -> list[Element]:
+    found = cwe_to_language(pid[15])
     return [{"language": found}] if found else []
 
 

@@ -6,18 +6,11 @@ Standard: HL7 v2.5.1 §6.5.4
 from __future__ import annotations
 
 from mappings.hl7v2.actors import pl_to_location, practitioners, reference
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    concept,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-    later,
-    nm_to_count,
-    words,
-)
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact, later, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
+from mappings.hl7v2.quantities import nm_to_count
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING, SEQUENCE
 from mappings.hl7v2.site import replaceable

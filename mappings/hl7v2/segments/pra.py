@@ -6,7 +6,8 @@ Standard: HL7 v2.5.1 §15.4.6
 from __future__ import annotations
 
 from mappings.hl7v2.actors import cwe_to_organization
-from mappings.hl7v2.datatypes import Element, Subcomponents, code_of, compact, cwe_to_codeable_concept, period, words
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, Subcomponents, code_of, compact, period, words
 from mappings.hl7v2.draft import Draft, date_of
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING, SEQUENCE

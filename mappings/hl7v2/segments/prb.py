@@ -9,16 +9,10 @@ from typing import Any
 
 from mappings.hl7v2.actions import Action, action_of, life_cycle
 from mappings.hl7v2.actors import reference
-from mappings.hl7v2.datatypes import (
-    Element,
-    compact,
-    concept,
-    cwe_to_codeable_concept,
-    cwe_to_coding,
-    ei_to_identifier,
-    words,
-)
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept, cwe_to_coding
+from mappings.hl7v2.datatypes import Element, compact, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable
 from mappings.ids import resource_id

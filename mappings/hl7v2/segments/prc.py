@@ -6,8 +6,9 @@ Standard: HL7 v2.5.1 §8.10.3
 from __future__ import annotations
 
 from mappings import codes
+from mappings.hl7v2.codings import v2_coding
 from mappings.hl7v2.cost_groups import group_to_extension, names_group
-from mappings.hl7v2.datatypes import Element, code_of, compact, period, v2_coding, words
+from mappings.hl7v2.datatypes import Element, code_of, compact, period, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.money import mo_to_money, one_cp_to_money
 from mappings.hl7v2.reader import Segment

@@ -8,20 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mappings.hl7v2.actors import organization, pl_to_location, reference
-from mappings.hl7v2.datatypes import (
-    Components,
-    Element,
-    code_of,
-    compact,
-    cwe_to_codeable_concept,
-    identifier_type,
-    period,
-    words,
-    xad_to_address,
-    xpn_to_human_name,
-    xtn_to_contact_point,
-)
+from mappings.hl7v2.addresses import xad_to_address, xtn_to_contact_point
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Components, Element, code_of, compact, period, words
 from mappings.hl7v2.draft import Draft, datetime_of
+from mappings.hl7v2.identifiers import identifier_type
+from mappings.hl7v2.names import xpn_to_human_name
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable
 from mappings.ids import resource_id

@@ -11,22 +11,11 @@ from mappings import codes
 from mappings.fhir import vocabulary
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import pl_to_location, practitioners, reference, this_facility
-from mappings.hl7v2.datatypes import (
-    FACILITY_CODE,
-    Element,
-    Subcomponents,
-    code_of,
-    coding,
-    compact,
-    concept,
-    cwe_to_codeable_concept,
-    period,
-    v2_coding,
-    words,
-)
+from mappings.hl7v2.codings import coding, concept, cwe_to_codeable_concept, v2_coding
+from mappings.hl7v2.datatypes import Element, Subcomponents, code_of, compact, period, words
 from mappings.hl7v2.draft import Draft, datetime_of
 from mappings.hl7v2.events import ASSIGNED, PLACES, PRIOR, PRIOR_TEMPORARY, TEMPORARY, Effect, effect_of
-from mappings.hl7v2.identifiers import cx_to_identifier
+from mappings.hl7v2.identifiers import FACILITY_CODE, cx_to_identifier
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING, SEQUENCE
 from mappings.hl7v2.site import replaceable

@@ -6,18 +6,11 @@ Standard: HL7 v2.5.1 §3.4.4
 from __future__ import annotations
 
 from mappings.hl7v2.actors import pl_to_location, practitioners
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    concept,
-    cwe_to_codeable_concept,
-    cwe_to_coding,
-    nm_to_decimal,
-    quantity,
-    words,
-)
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept, cwe_to_coding
+from mappings.hl7v2.datatypes import Element, code_of, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.events import PLANNED_END, PLANNED_START, effect_of
+from mappings.hl7v2.quantities import nm_to_decimal, quantity
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING
 from mappings.hl7v2.segments.pv1 import UNDONE

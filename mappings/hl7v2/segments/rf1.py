@@ -11,19 +11,11 @@ from typing import Any
 from mappings import codes
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import practitioners, reference, xon_to_organization
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-    joined,
-    nm_to_decimal,
-    period,
-    quantity,
-    words,
-)
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact, joined, period, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
+from mappings.hl7v2.quantities import nm_to_decimal, quantity
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable
 from mappings.ids import resource_id

@@ -8,8 +8,10 @@ Standard: HL7 v2.5.1 §15.4.7
 from __future__ import annotations
 
 from mappings.hl7v2.actors import pl_to_location, practitioners, xon_to_organization
-from mappings.hl7v2.datatypes import cwe_to_codeable_concept, ei_to_identifier, period
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import period
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
 from mappings.hl7v2.participation import Participation, add_address, organization_type, role_code
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.pid import telecoms

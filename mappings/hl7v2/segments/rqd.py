@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from mappings.hl7v2.actors import cwe_to_organization
-from mappings.hl7v2.datatypes import Element, compact, cwe_to_codeable_concept, cwe_to_unit, nm_to_decimal, quantity
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, compact
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.quantities import cwe_to_unit, nm_to_decimal, quantity
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import BILLING
 from mappings.hl7v2.site import replaceable
@@ -50,7 +52,7 @@ def rqd_to_supply_request(rqd: Segment, draft: Draft) -> dict[str, Any]:
     return compact(
         {
             "itemCodeableConcept": compact({"coding": codings, "text": text}),
-            "quantity": _ABSENT if amount is None else quantity(amount, cwe_to_unit(rqd[6], context)),
+            "quantity": _ABSENT if amount is None else quantity(amount, cwe_to_unit(rqd[6])),
             "occurrenceDateTime": draft.moment(rqd, 10),
             "deliverTo": place,
         }

@@ -10,32 +10,14 @@ from typing import Any
 from mappings import codes
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import practitioners
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    coding_system,
-    compact,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-    nm_to_decimal,
-    period,
-    v2_coding,
-)
-from mappings.hl7v2.dosage import (
-    UNKNOWN_AMOUNT,
-    batch,
-    category,
-    concepts,
-    ingredient,
-    lots,
-    manufacturer,
-    measured,
-    rate,
-    remarks,
-    strength,
-)
+from mappings.hl7v2.codings import coding_system, cwe_to_codeable_concept, v2_coding
+from mappings.hl7v2.datatypes import Element, code_of, compact, period
+from mappings.hl7v2.dosage import UNKNOWN_AMOUNT, category, concepts, measured, rate, remarks
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
+from mappings.hl7v2.medicines import batch, ingredient, lots, manufacturer, strength
 from mappings.hl7v2.places import la2_to_location, placed
+from mappings.hl7v2.quantities import nm_to_decimal
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable
 
@@ -140,7 +122,7 @@ def rxa_to_medication_administration(rxa: Segment, draft: Draft) -> Element:
             **when,
             "performer": [{"actor": person} for person in practitioners(rxa[10].repetitions, draft)],
             "reasonCode": concepts(rxa, 19, draft),
-            "note": remarks(rxa, 9, draft),
+            "note": remarks(rxa, 9),
         }
     )
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 from mappings.hl7v2.actors import reference
-from mappings.hl7v2.datatypes import Element, code_of, compact, cwe_to_codeable_concept
-from mappings.hl7v2.dosage import ingredient, measured, medicine, strength, supplemented
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact
+from mappings.hl7v2.dosage import measured
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.medicines import ingredient, medicine, strength, supplemented
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable
 

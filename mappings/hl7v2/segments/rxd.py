@@ -7,30 +7,15 @@ from __future__ import annotations
 
 from mappings import codes
 from mappings.hl7v2.actors import practitioners
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    concept,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-)
-from mappings.hl7v2.dosage import (
-    batch,
-    category,
-    daily,
-    ingredient,
-    manufacturer,
-    measured,
-    package,
-    remarks,
-    strength,
-    supplemented,
-)
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact
+from mappings.hl7v2.dispense_requests import pharmacy
+from mappings.hl7v2.dosage import category, daily, measured, remarks
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
+from mappings.hl7v2.medicines import batch, ingredient, manufacturer, package, strength, supplemented
 from mappings.hl7v2.places import la2_to_location
 from mappings.hl7v2.reader import Segment
-from mappings.hl7v2.segments.rxo import pharmacy
 from mappings.hl7v2.site import replaceable
 from mappings.systems import V2_TABLE
 
@@ -102,7 +87,7 @@ def rxd_to_medication_dispense(rxd: Segment, draft: Draft) -> Element:
                     "batch": batch(rxd, 18, 19, draft),
                 }
             ),
-            "dosage": compact({"maxDosePerPeriod": daily(rxd, 12, draft)}),
+            "dosage": compact({"maxDosePerPeriod": daily(rxd, 12)}),
             "identifier": [number for number in numbers if number],
             "category": category(rxd, 32, draft),
             "performer": performers,
@@ -110,7 +95,7 @@ def rxd_to_medication_dispense(rxd: Segment, draft: Draft) -> Element:
             "quantity": measured(rxd, 4, 5, draft),
             "whenHandedOver": draft.moment(rxd, 3),
             "destination": la2_to_location(rxd[13], draft) if rxd[13] else None,
-            "note": [*remarks(rxd, 9, draft), *remarks(rxd, 15, draft)],
+            "note": [*remarks(rxd, 9), *remarks(rxd, 15)],
             "substitution": _substitution(rxd, draft),
         }
     )

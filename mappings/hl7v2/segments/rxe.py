@@ -6,7 +6,9 @@ Standard: HL7 v2.5.1 §4.14.4
 from __future__ import annotations
 
 from mappings.hl7v2.actors import practitioners
-from mappings.hl7v2.datatypes import Element, compact, cwe_to_codeable_concept, ei_to_identifier
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, compact
+from mappings.hl7v2.dispense_requests import pharmacy, repeats, substitution
 from mappings.hl7v2.dosage import (
     amount,
     category,
@@ -14,20 +16,16 @@ from mappings.hl7v2.dosage import (
     daily,
     dose,
     dose_and_rate,
-    ingredient,
     instructions,
-    package,
     rate,
     remarks,
-    strength,
-    supplemented,
     unit_of,
 )
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
+from mappings.hl7v2.medicines import ingredient, package, strength, supplemented
 from mappings.hl7v2.reader import Segment
-from mappings.hl7v2.segments.rxo import pharmacy, repeats
 from mappings.hl7v2.site import replaceable
-from mappings.systems import V2_TABLE
 
 MAPPED = {
     1: "MedicationRequest.dosageInstruction.timing | MedicationRequest.priority"
@@ -92,12 +90,11 @@ def rxe_to_medication_request(rxe: Segment, draft: Draft) -> Element:
     code = supplemented(cwe_to_codeable_concept(rxe[2], context), rxe, 31, draft)
     given = dose(rxe, 3, 4, 5, draft)
     unit = unit_of(rxe, 11, draft)
-    dispensed, first = amount(rxe, 10, unit, draft), amount(rxe, 39, unit, draft)
+    dispensed, first = amount(rxe, 10, unit), amount(rxe, 39, unit)
     if dispensed is None and first is None and rxe.peek(11):
         rxe.give_back(11, "unit without an amount")
     requesters = practitioners(rxe[13].repetitions, draft)
     number = ei_to_identifier(rxe[15], context, "prescription")
-    allowed = cwe_to_codeable_concept(rxe[9], context, system=f"{V2_TABLE}0167")
     sort = category(rxe, 44, draft)
     return compact(
         {
@@ -113,7 +110,7 @@ def rxe_to_medication_request(rxe: Segment, draft: Draft) -> Element:
                 {
                     **instructions(rxe, 7, draft),
                     "doseAndRate": dose_and_rate(given, rate(rxe, 22, 23, 24, given, draft)),
-                    "maxDosePerPeriod": daily(rxe, 19, draft),
+                    "maxDosePerPeriod": daily(rxe, 19),
                 }
             ),
             "identifier": [number] if number else [],
@@ -121,7 +118,7 @@ def rxe_to_medication_request(rxe: Segment, draft: Draft) -> Element:
             "authoredOn": draft.moment(rxe, 32),
             "requester": requesters[0] if requesters else {},
             "reasonCode": concepts(rxe, 27, draft),
-            "note": remarks(rxe, 21, draft),
+            "note": remarks(rxe, 21),
             "dispenseRequest": compact(
                 {
                     "initialFill": {"quantity": first} if first else {},
@@ -130,6 +127,6 @@ def rxe_to_medication_request(rxe: Segment, draft: Draft) -> Element:
                     "performer": pharmacy(rxe, 40, 41, 45, draft),
                 }
             ),
-            "substitution": {"allowedCodeableConcept": allowed} if allowed else {},
+            "substitution": substitution(rxe, 9, "0167", draft),
         }
     )

@@ -5,26 +5,15 @@ Standard: HL7 v2.5.1 §4.14.6
 
 from __future__ import annotations
 
-from mappings.hl7v2.datatypes import Element, compact, cwe_to_codeable_concept, ei_to_identifier
-from mappings.hl7v2.dosage import (
-    batch,
-    category,
-    concepts,
-    dose,
-    dose_and_rate,
-    ingredient,
-    instructions,
-    manufacturer,
-    measured,
-    rate,
-    remarks,
-    strength,
-)
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, compact
+from mappings.hl7v2.dispense_requests import pharmacy, substitution
+from mappings.hl7v2.dosage import category, concepts, dose, dose_and_rate, instructions, measured, rate, remarks
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
+from mappings.hl7v2.medicines import batch, ingredient, manufacturer, strength
 from mappings.hl7v2.reader import Segment
-from mappings.hl7v2.segments.rxo import pharmacy
 from mappings.hl7v2.site import replaceable
-from mappings.systems import V2_TABLE
 
 MAPPED = {
     3: "MedicationRequest.dosageInstruction.timing | MedicationRequest.priority"
@@ -79,7 +68,6 @@ def rxg_to_medication_request(rxg: Segment, draft: Draft) -> Element:
     bar = cwe_to_codeable_concept(rxg[25], context)
     barcode = ei_to_identifier(rxg[25], context, "medication-barcode") if bar else None
     tag = ei_to_identifier(rxg[31], context, "give-tag")
-    allowed = cwe_to_codeable_concept(rxg[10], context, system=f"{V2_TABLE}0167")
     sort = category(rxg, 26, draft)
     return compact(
         {
@@ -102,10 +90,10 @@ def rxg_to_medication_request(rxg: Segment, draft: Draft) -> Element:
             "identifier": [tag] if tag else [],
             "category": [sort] if sort else [],
             "reasonCode": concepts(rxg, 22, draft),
-            "note": remarks(rxg, 9, draft),
+            "note": remarks(rxg, 9),
             "dispenseRequest": compact(
                 {"quantity": measured(rxg, 32, 33, draft), "performer": pharmacy(rxg, 27, 28, 0, draft)}
             ),
-            "substitution": {"allowedCodeableConcept": allowed} if allowed else {},
+            "substitution": substitution(rxg, 10, "0167", draft),
         }
     )

@@ -5,33 +5,26 @@ Standard: HL7 v2.5.1 §4.14.1
 
 from __future__ import annotations
 
-from mappings.hl7v2.actors import organization, practitioners
-from mappings.hl7v2.datatypes import (
-    Element,
-    compact,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-    nm_to_decimal,
-)
+from mappings.hl7v2.actors import practitioners
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, compact
+from mappings.hl7v2.dispense_requests import interval, pharmacy, repeats, substitution
 from mappings.hl7v2.dosage import (
-    amount,
     category,
     concepts,
     daily,
     dose,
     dose_and_rate,
-    ingredient,
     instructions,
     measured,
     rate,
     remarks,
-    strength,
-    supplemented,
 )
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
+from mappings.hl7v2.medicines import ingredient, strength, supplemented
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable
-from mappings.systems import UCUM, V2_TABLE
 
 MAPPED = {
     1: "MedicationRequest.medication | Medication.code",
@@ -88,7 +81,6 @@ def rxo_to_medication_request(rxo: Segment, draft: Draft) -> Element:
     given = dose(rxo, 2, 3, 4, draft)
     requesters = practitioners(rxo[14].repetitions, draft)
     own = ei_to_identifier(rxo[29], context, "medication-instance")
-    allowed = cwe_to_codeable_concept(rxo[9], context, system=f"{V2_TABLE}0161")
     sort = category(rxo, 27, draft)
     return compact(
         {
@@ -104,48 +96,21 @@ def rxo_to_medication_request(rxo: Segment, draft: Draft) -> Element:
                 {
                     **instructions(rxo, 7, draft),
                     "doseAndRate": dose_and_rate(given, rate(rxo, 17, 21, 22, given, draft)),
-                    "maxDosePerPeriod": daily(rxo, 23, draft),
+                    "maxDosePerPeriod": daily(rxo, 23),
                 }
             ),
             "category": [sort] if sort else [],
             "requester": requesters[0] if requesters else {},
             "reasonCode": concepts(rxo, 20, draft),
-            "note": remarks(rxo, 6, draft),
+            "note": remarks(rxo, 6),
             "dispenseRequest": compact(
                 {
-                    "dispenseInterval": interval(rxo, 28, draft),
+                    "dispenseInterval": interval(rxo, 28),
                     "numberOfRepeatsAllowed": repeats(rxo, 13),
                     "quantity": measured(rxo, 11, 12, draft),
                     "performer": pharmacy(rxo, 32, 33, 36, draft),
                 }
             ),
-            "substitution": {"allowedCodeableConcept": allowed} if allowed else {},
+            "substitution": substitution(rxo, 9, "0161", draft),
         }
     )
-
-
-def interval(segment: Segment, n: int, draft: Draft) -> Element | None:
-    """Take the least number of days between two dispenses."""
-    return amount(segment, n, {"unit": "d", "system": UCUM, "code": "d"}, draft)
-
-
-def repeats(segment: Segment, n: int) -> int | None:
-    """Take a number of refills; zero is one too."""
-    value = nm_to_decimal(segment[n].text)
-    if value is None or value != value.to_integral_value() or not 0 <= value < 2**31:
-        if segment.peek(n):
-            segment.give_back(n)
-        return None
-    return int(value)
-
-
-def pharmacy(segment: Segment, n: int, address: int, phone: int, draft: Draft) -> Element | None:
-    """Take the pharmacy that shall dispense, with its address and telephone."""
-    found = None
-    if segment[n]:
-        found = organization(draft, segment[n].c(2), segment[n].c(1), address=segment[address], telecom=segment[phone])
-    if found is None:
-        for other in (address, phone):
-            if segment.peek(other):
-                segment.give_back(other, "pharmacy without a name")
-    return found

@@ -8,13 +8,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 from mappings.formats.ucum import is_ucum
-from mappings.hl7v2.datatypes import Element, code_of, compact, cq_to_quantity, quantity
+from mappings.hl7v2.datatypes import Element, code_of, compact
 from mappings.hl7v2.dosage import dose_and_rate, measured
-from mappings.hl7v2.dosing import unit_of_time
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.quantities import cq_to_quantity, quantity
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.site import replaceable
+from mappings.hl7v2.timing import unit_of_time
 from mappings.systems import UCUM
 
 _DOSE = "MedicationRequest.dosageInstruction.doseAndRate.dose"
@@ -53,7 +54,7 @@ def rxv_to_dosages(rxv: Segment, draft: Draft) -> tuple[Element, list[Element]]:
     """Give the limits for the infusion itself, and a Dosage each for the bolus and for what the patient may ask for."""
     limits = compact(
         {
-            "maxDosePerPeriod": _per_time(rxv, draft),
+            "maxDosePerPeriod": _per_time(rxv),
             "maxDosePerAdministration": measured(rxv, 12, 13, draft),
         }
     )
@@ -61,9 +62,9 @@ def rxv_to_dosages(rxv: Segment, draft: Draft) -> tuple[Element, list[Element]]:
     return limits, [one for one in more if one]
 
 
-def _per_time(rxv: Segment, draft: Draft) -> Element | None:
+def _per_time(rxv: Segment) -> Element | None:
     """Take the most per time, whose unit names the time: `mg/h`; without one it is given back."""
-    found = cq_to_quantity(rxv[14], draft.context)
+    found = cq_to_quantity(rxv[14])
     unit, _, time = found.get("unit", "").partition("/") if found else ("", "", "")
     span = unit_of_time(time)
     if found is None or not unit or not span:

@@ -10,18 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from mappings.hl7v2.actors import reference
-from mappings.hl7v2.datatypes import (
-    Element,
-    Subcomponents,
-    compact,
-    cwe_to_codeable_concept,
-    cwe_to_unit,
-    ei_to_identifier,
-    nm_to_decimal,
-    quantity,
-    words,
-)
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, Subcomponents, compact, words
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
+from mappings.hl7v2.quantities import cwe_to_unit, nm_to_decimal, quantity
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.obr import sps_to_specimen
 from mappings.hl7v2.segments.spm import HANDLING
@@ -77,7 +70,7 @@ def sac_to_specimen(sac: Segment, draft: Draft, specimen: dict[str, Any]) -> Non
         for n in (3, 4)
         if sac.peek(n) and (found := ei_to_identifier(_ei(sac, n), context, "container" if n == 3 else "specimen"))
     ]
-    unit = cwe_to_unit(sac[24], context)
+    unit = cwe_to_unit(sac[24])
     amounts = {n: _amount(sac, n, unit) for n in (21, 22, 23)}
     if sac.peek(24) and not any(amounts.values()):
         sac.give_back(24, "unit without an amount")

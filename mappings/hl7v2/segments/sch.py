@@ -8,29 +8,22 @@ Standard: HL7 v2.5.1 §10.6.1
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 from mappings import codes
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import practitioners, reference
-from mappings.hl7v2.datatypes import (
-    Element,
-    compact,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-    nm_to_count,
-    nm_to_decimal,
-    words,
-    xad_to_address,
-    xtn_to_contact_point,
-)
+from mappings.hl7v2.addresses import xad_to_address, xtn_to_contact_point
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, compact, words
 from mappings.hl7v2.draft import Draft, datetime_of
+from mappings.hl7v2.identifiers import ei_to_identifier
+from mappings.hl7v2.quantities import nm_to_count
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.msh import participant
 from mappings.hl7v2.site import replaceable
+from mappings.hl7v2.timing import letters_to_length, minutes_of
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 from mappings.systems import V2_TABLE
@@ -75,45 +68,23 @@ _RECURRENCE = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Appointment
 _ORIGINATING = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Appointment.originatingAppointment"
 
 _STATUSES = {row.code.lower(): row.target for row in codes.table("v2-0278") if row.target}
-_MINUTES = {
-    "": 1,
-    "M": 1,
-    "MIN": 1,
-    "MINUTE": 1,
-    "MINUTES": 1,
-    "PHÚT": 1,
-    "H": 60,
-    "HR": 60,
-    "HOUR": 60,
-    "HOURS": 60,
-    "GIỜ": 60,
-    "D": 1440,
-    "DAY": 1440,
-    "DAYS": 1440,
-    "NGÀY": 1440,
-}
-_SECONDS = frozenset({"S", "SEC", "SECOND", "SECONDS", "GIÂY"})
-_TQ_DURATION = re.compile(r"^([SMHDW])(\d{1,6})$")
-_TQ_MINUTES = {"M": 1, "H": 60, "D": 1440, "W": 10080}
+_LONGEST = 2**31
+"""Minutes that a positiveInt no longer holds."""
 
 
 def minutes(amount: str, unit: str) -> int:
-    """Read a duration with its unit as whole minutes; 0 when it is none."""
-    number = nm_to_count(amount)
-    unit = unit.strip().upper()
-    if unit in _SECONDS:
-        return number // 60
-    found = number * _MINUTES.get(unit, 0)
-    return found if found < 2**31 else 0
+    """Read a duration as whole minutes, which a number without a unit is; 0 when it is none."""
+    found = minutes_of(amount, unit.strip() or "min") or 0
+    return found if found < _LONGEST else 0
 
 
 def offset(amount: str, unit: str) -> int | None:
     """Read an offset in whole minutes, which may be negative or zero; `None` when it is none."""
-    number, unit = nm_to_decimal(amount), unit.strip().upper()
-    if number is None or abs(number) > 10**6:
+    number = amount.strip()
+    found = minutes_of(number.removeprefix("-"), unit.strip() or "min")
+    if found is None or found >= _LONGEST:
         return None
-    factor = Decimal(1) / 60 if unit in _SECONDS else Decimal(_MINUTES.get(unit, 0))
-    return int(number * factor) if factor else None
+    return -found if number.startswith("-") else found
 
 
 def filler_status(code: str) -> str:
@@ -149,7 +120,7 @@ def sch_to_appointment(sch: Segment, draft: Draft) -> dict[str, Any]:
             "status": status,
             "appointmentType": kind,
             "reasonCode": reasons,
-            "minutesDuration": duration(sch, draft) or length,
+            "minutesDuration": duration(sch) or length,
             "start": start,
             "end": end,
             "participant": people,
@@ -202,7 +173,7 @@ def reason_and_type(segment: Segment, draft: Draft) -> tuple[list[Element], Elem
     return ([reason] if reason else []), kind
 
 
-def duration(segment: Segment, draft: Draft) -> int | None:
+def duration(segment: Segment) -> int | None:
     """Take fields 9 and 10 of SCH or ARQ as minutes."""
     length = minutes(segment[9].text, segment[10].c(1))
     for n in (9, 10):
@@ -216,11 +187,8 @@ def _timing(sch: Segment, draft: Draft) -> tuple[str, str, int | None]:
     timing, context = sch[11], draft.context
     start = datetime_of(timing.c(4), context) if timing.c(4) else ""
     end = datetime_of(timing.c(5), context) if timing.c(5) else ""
-    form = _TQ_DURATION.match(timing.c(3).strip().upper())
-    length = 0
-    if form:
-        amount = int(form[2])
-        length = amount // 60 if form[1] == "S" else amount * _TQ_MINUTES[form[1]]
+    said = letters_to_length(timing.c(3))
+    length = minutes(str(said[0]), said[1]) if said else 0
     if timing and not start and not length:
         sch.give_back(11)
     return start, end, length or None
@@ -324,7 +292,7 @@ def sch_to_slot(sch: Segment, draft: Draft) -> dict[str, Any]:
             "appointmentType": kind,
             "start": start,
             "end": end,
-            "minutes": duration(sch, draft) or length,
+            "minutes": duration(sch) or length,
             "comment": said,
         }
     )

@@ -8,20 +8,11 @@ from __future__ import annotations
 from mappings import codes
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import reference
-from mappings.hl7v2.datatypes import (
-    Components,
-    Element,
-    Subcomponents,
-    code_of,
-    compact,
-    cq_to_quantity,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-    period,
-    words,
-)
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Components, Element, Subcomponents, code_of, compact, period, words
 from mappings.hl7v2.draft import Draft, datetime_of
-from mappings.hl7v2.identifiers import cx_to_identifier
+from mappings.hl7v2.identifiers import cx_to_identifier, ei_to_identifier
+from mappings.hl7v2.quantities import cq_to_quantity
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.site import replaceable
@@ -118,7 +109,7 @@ def _collection(spm: Segment, draft: Draft) -> Element:
         spm.give_back(17)
         draft.notice(faults.DATE_UNREADABLE, spm.where(17))
     handling = [*_coded(spm, 15, draft, ""), *_coded(spm, 16, draft, "")]
-    amount = cq_to_quantity(spm[12], context)
+    amount = cq_to_quantity(spm[12])
     if amount is None and spm.peek(12):
         spm.give_back(12)
     return compact(
@@ -138,7 +129,7 @@ def _containers(spm: Segment, draft: Draft) -> list[Element]:
     first = compact(
         {
             "type": cwe_to_codeable_concept(spm[27], draft.context),
-            "specimenQuantity": cq_to_quantity(spm[25], draft.context) if spm.peek(25) else {},
+            "specimenQuantity": cq_to_quantity(spm[25]) if spm.peek(25) else {},
         }
     )
     if spm.peek(25) and "specimenQuantity" not in first:

@@ -6,15 +6,9 @@ Standard: HL7 v2.5.1 §15.4.8
 from __future__ import annotations
 
 from mappings.hl7v2.actors import cwe_to_organization
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    cwe_to_codeable_concept,
-    period,
-    words,
-    xtn_to_contact_point,
-)
+from mappings.hl7v2.addresses import xtn_to_contact_point
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, code_of, compact, period, words
 from mappings.hl7v2.draft import Draft, datetime_of
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.pid import addresses, gender, names

@@ -10,19 +10,10 @@ from typing import Any
 from mappings import codes
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import organization, practitioners, reference, this_facility
-from mappings.hl7v2.datatypes import (
-    Element,
-    code_of,
-    compact,
-    concept,
-    cwe_to_codeable_concept,
-    ei_to_identifier,
-    hd_to_uri,
-    joined,
-    v2_coding,
-    words,
-)
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept, v2_coding
+from mappings.hl7v2.datatypes import Element, code_of, compact, joined, words
 from mappings.hl7v2.draft import Draft, datetime_of
+from mappings.hl7v2.identifiers import ei_to_identifier, hd_to_uri
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
 from mappings.hl7v2.segments.msh import ABSENT, participant

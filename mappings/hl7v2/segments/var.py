@@ -8,8 +8,10 @@ Standard: HL7 v2.5.1 §12.4.4
 from __future__ import annotations
 
 from mappings.hl7v2.actors import practitioners, reference
-from mappings.hl7v2.datatypes import compact, cwe_to_codeable_concept, ei_to_identifier, joined
+from mappings.hl7v2.codings import cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import compact, joined
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.identifiers import ei_to_identifier
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable
 from mappings.ids import resource_id

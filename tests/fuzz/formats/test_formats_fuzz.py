@@ -9,6 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mappings.formats import charsets, dates, er7, identifiers, json, safe_xml
+from mappings.formats.er7_batch import split_batch
+from mappings.formats.er7_escapes import escape
+from mappings.formats.er7_header import Header, read_header
 from mappings.formats.faults import Fault
 
 CORPUS = Path(__file__).resolve().parents[3] / "../shared/corpora/hl7v2"
@@ -65,7 +68,7 @@ def everything(message: er7.Message) -> list[tuple[str, int, list[list[str]]]]:
 @QUICK
 @given(raw=st.one_of(rubbish, messages), charset=codecs)
 def test_er7_raises_only_faults_and_reads_the_same_twice(raw: bytes, charset: str) -> None:
-    assert isinstance(er7.header(raw), er7.Header)
+    assert isinstance(read_header(raw), Header)
     try:
         first, second = er7.Message.parse(raw, charset), er7.Message.parse(raw, charset)
     except Fault:
@@ -82,7 +85,7 @@ def test_er7_raises_only_faults_and_reads_the_same_twice(raw: bytes, charset: st
 @given(raw=rubbish)
 def test_batches_raise_only_faults(raw: bytes) -> None:
     try:
-        parts = er7.split_batch(raw)
+        parts = split_batch(raw)
     except Fault:
         return
     assert all(isinstance(part, bytes) for part in parts)
@@ -91,7 +94,7 @@ def test_batches_raise_only_faults(raw: bytes) -> None:
 @QUICK
 @given(text=st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc", "Cn"]), max_size=60))
 def test_escape_and_back(text: str) -> None:
-    raw = b"MSH|^~\\&|A\rZZZ|" + er7.escape(text).encode()
+    raw = b"MSH|^~\\&|A\rZZZ|" + escape(text).encode()
     assert er7.Message.parse(raw).segments[1][1].text == charsets.decode(text.encode(), "utf-8") or text == er7.NULL
 
 

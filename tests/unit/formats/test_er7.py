@@ -9,6 +9,9 @@ from itertools import pairwise
 import pytest
 
 from mappings.formats import er7
+from mappings.formats.er7_batch import split_batch
+from mappings.formats.er7_escapes import escape, unescape
+from mappings.formats.er7_header import Header, read_header
 from mappings.formats.faults import (
     CHARSET_DECLARED_WRONGLY,
     CHARSET_DOUBTFUL,
@@ -154,7 +157,7 @@ def test_whole_keeps_unescaped_separators_of_prose() -> None:
 )
 def test_unescape(written: str, text: str) -> None:
     assert read(written).text == text
-    assert er7.unescape(written.encode()) == text
+    assert unescape(written.encode()) == text
 
 
 def test_other_delimiters() -> None:
@@ -162,7 +165,7 @@ def test_other_delimiters() -> None:
     assert parsed.segments[1][1].text == "$%*?!"
     assert parsed.value("ZZZ-1.2.2") == "c"
     assert parsed.value("ZZZ-1[2]") == "d|"
-    assert er7.escape("$|\\", parsed.delimiters) == "!F!|\\"
+    assert escape("$|\\", parsed.delimiters) == "!F!|\\"
 
 
 def test_the_truncation_character_of_version_2_7() -> None:
@@ -175,15 +178,15 @@ def test_fewer_delimiters() -> None:
     parsed = er7.Message.parse(b"MSH|^~|LIS\rZZZ|a\\F\\&b^c~d")
     assert parsed.segments[1][1].text == "a\\F\\&b"
     assert parsed.segments[1][1].repetitions[1].text == "d"
-    assert er7.escape("a|b\\c^", parsed.delimiters) == "a b\\c "
+    assert escape("a|b\\c^", parsed.delimiters) == "a b\\c "
 
 
 @pytest.mark.parametrize("text", ["|^~\\&", "\\F\\", "a\r\nb", "Đặng # x", "\\E\\", ""])
 def test_escape_is_undone_by_unescape(text: str) -> None:
     for delimiters in (er7.DEFAULT, er7.Delimiters(truncation=b"#")):
-        written = er7.escape(text, delimiters)
+        written = escape(text, delimiters)
         assert not set(written) & set("|^~&\r\n")
-        assert er7.unescape(written.encode(), delimiters) == text
+        assert unescape(written.encode(), delimiters) == text
 
 
 # ---- framing ----
@@ -279,7 +282,7 @@ def test_a_line_that_is_no_segment(line: str) -> None:
     ],
 )
 def test_declared_charsets(declared: str, codec: str, text: str) -> None:
-    raw = message("PID|1||7||" + er7.escape(text) + "^b", charset=declared, codec=codec)
+    raw = message("PID|1||7||" + escape(text) + "^b", charset=declared, codec=codec)
     parsed = er7.Message.parse(raw)
     assert parsed.charset == codec
     assert parsed.value("PID-5") == text
@@ -369,15 +372,15 @@ def test_legacy_text_is_only_warned_about() -> None:
 
 def test_a_single_message_is_its_own_batch() -> None:
     for raw in (message("PID|1"), b"", b"rubbish", b"PID|1\rMSH|^~\\&|\rMSH|^~\\&|"):
-        assert er7.split_batch(raw) == [raw]
+        assert split_batch(raw) == [raw]
 
 
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
 def test_a_batch_gives_its_messages(end: str) -> None:
     one, two = f"{HEAD}{end}PID|1||Đ{end}", f"{HEAD}{end}OBX|1{end}"
     raw = f"FHS|^~\\&|A{end}BHS|^~\\&|A{end}{one}{two}BTS|2{end}BHS|^~\\&{end}{one}BTS|1{end}FTS|2{end}".encode()
-    assert er7.split_batch(raw) == [one.encode(), two.encode(), one.encode()]
-    assert [m.decode("utf-16").lstrip("\ufeff") for m in er7.split_batch(raw.decode().encode("utf-16"))] == [
+    assert split_batch(raw) == [one.encode(), two.encode(), one.encode()]
+    assert [m.decode("utf-16").lstrip("\ufeff") for m in split_batch(raw.decode().encode("utf-16"))] == [
         one,
         two,
         one,
@@ -386,24 +389,24 @@ def test_a_batch_gives_its_messages(end: str) -> None:
 
 def test_messages_without_batch_header_are_split_too() -> None:
     one = message("PID|1")
-    assert er7.split_batch(b"\xef\xbb\xbf" + one + b"\r\n" + one) == [one + b"\r\n", one]
+    assert split_batch(b"\xef\xbb\xbf" + one + b"\r\n" + one) == [one + b"\r\n", one]
 
 
 def test_an_empty_batch_has_no_messages() -> None:
-    assert er7.split_batch(b"FHS|^~\\&\rBHS|^~\\&\rBTS|0\rFTS|1\r") == []
+    assert split_batch(b"FHS|^~\\&\rBHS|^~\\&\rBTS|0\rFTS|1\r") == []
 
 
 def test_a_batch_that_begins_with_something_else_is_refused() -> None:
     with pytest.raises(HeaderMissing):
-        er7.split_batch(b"BHS|^~\\&|\rPID|1\rMSH|^~\\&|\r")
+        split_batch(b"BHS|^~\\&|\rPID|1\rMSH|^~\\&|\r")
 
 
 # ---- header ----
 
 
 def test_header_reads_msh() -> None:
-    found = er7.header(message("PID|1", charset="UNICODE UTF-8~x"))
-    assert found == er7.Header(
+    found = read_header(message("PID|1", charset="UNICODE UTF-8~x"))
+    assert found == Header(
         er7.DEFAULT,
         "LIS",
         "KHOA XN",
@@ -440,7 +443,7 @@ def test_header_reads_msh() -> None:
     ],
 )
 def test_header_never_raises(raw: bytes, control_id: str) -> None:
-    assert er7.header(raw).control_id == control_id
+    assert read_header(raw).control_id == control_id
 
 
 # ---- size ----

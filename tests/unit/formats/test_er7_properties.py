@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mappings.formats import charsets, er7
+from mappings.formats import charsets, er7, er7_escapes
 from mappings.formats.er7_writer import Component, Repetition, Revision, Segment, Value, write
 from mappings.formats.faults import Fault, NotWritable
 from tests.unit.formats.er7_values import anew, leaves
@@ -76,10 +76,10 @@ def composed(text: str) -> str:
 @STEADY
 @given(text=texts, delimiters=delimiter_sets())
 def test_any_text_survives(text: str, delimiters: er7.Delimiters) -> None:
-    written = er7.escape(text, delimiters)
+    written = er7_escapes.escape(text, delimiters)
     in_use = "".join(mark.decode() for mark in delimiters)
     assert not set(written) & set(in_use.replace(delimiters.escape.decode(), "") + "\r\n")
-    assert er7.unescape(written.encode(), delimiters) == composed(text)
+    assert er7_escapes.unescape(written.encode(), delimiters) == composed(text)
 
 
 @STEADY
@@ -227,12 +227,12 @@ def test_a_position_is_one_or_a_value_error(text: str) -> None:
 
 
 def test_an_escape_that_forgets_a_delimiter_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    genuine = er7.escape
+    genuine = er7_escapes.escape
 
     def forgetful(text: str, delimiters: er7.Delimiters = er7.DEFAULT, charset: str = "utf-8") -> str:
         return genuine(text, delimiters._replace(repetition=b""), charset)
 
-    monkeypatch.setattr(er7, "escape", forgetful)
+    monkeypatch.setattr(er7_escapes, "escape", forgetful)
     for promise in (test_any_text_survives, test_any_delimiter_set):
         with pytest.raises((AssertionError, Fault, ExceptionGroup)):
             promise()

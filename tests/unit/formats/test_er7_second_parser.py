@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from mappings.formats import er7
+from mappings.formats.er7_escapes import unescape
 from mappings.formats.faults import Fault
 from tests.unit.formats.second_parser import Parts, read
 
@@ -32,7 +33,7 @@ def plain(leaf: str) -> str:
     for letter, char in zip("FSTR", "|^&~", strict=True):
         leaf = leaf.replace(f"\\{letter}\\", char)
     if "\\" in leaf:
-        leaf = er7.unescape(leaf.encode(), er7.Delimiters(b"\x01", b"\x02", b"\x03", b"\\", b"\x04"))
+        leaf = unescape(leaf.encode(), er7.Delimiters(b"\x01", b"\x02", b"\x03", b"\\", b"\x04"))
     return unicodedata.normalize("NFC", leaf)
 
 

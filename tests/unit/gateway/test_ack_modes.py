@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.intake import _codes
-from mappings.formats import er7
+from mappings.formats.er7_header import read_header
 
 CONDITIONS = ("", "AL", "NE", "ER", "SU")
 
@@ -44,7 +44,7 @@ def cells(table: str) -> dict[tuple[str, str], tuple[str, ...]]:
 @pytest.mark.parametrize("accept", CONDITIONS)
 @pytest.mark.parametrize("application", CONDITIONS)
 def test_every_cell(accept: str, application: str) -> None:
-    header = er7.header(f"MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5|||{accept}|{application}\r".encode())
+    header = read_header(f"MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5|||{accept}|{application}\r".encode())
     assert _codes(header, "AA") == cells(WHEN_TAKEN)[accept, application]
     wrong = cells(WHEN_WRONG)[accept, application]
     assert _codes(header, "AE") == wrong
@@ -59,5 +59,5 @@ def test_the_table_is_whole_and_nobody_is_left_without_an_answer(table: str) -> 
 
 
 def test_a_word_that_is_no_condition_asks_for_nothing() -> None:
-    header = er7.header(b"MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5|||XX|AL\r")
+    header = read_header(b"MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5|||XX|AL\r")
     assert _codes(header, "AA") == ("AA",)

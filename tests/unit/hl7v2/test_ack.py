@@ -8,6 +8,7 @@ import pytest
 from hl7apy.parser import parse_message
 
 from mappings.formats import er7
+from mappings.formats.er7_header import read_header
 from mappings.formats.faults import Fault, HeaderMissing
 from mappings.hl7v2.ack import Code, acknowledge
 from mappings.hl7v2.faults import MissingField, UnsupportedMessage
@@ -17,11 +18,11 @@ AT = datetime(2026, 11, 3, 8, 15, 1, tzinfo=timezone(timedelta(hours=7)))
 
 
 def answer(data: bytes, code: Code = "AA", fault: Fault | None = None, text: str = "") -> er7.Message:
-    return er7.Message.parse(acknowledge(er7.header(data), code, "L0001", AT, fault, text))
+    return er7.Message.parse(acknowledge(read_header(data), code, "L0001", AT, fault, text))
 
 
 def test_a_positive_answer() -> None:
-    found = acknowledge(er7.header(raw("ADT^A01", PID)), "AA", "L0001", AT)
+    found = acknowledge(read_header(raw("ADT^A01", PID)), "AA", "L0001", AT)
     assert found == (
         b"MSH|^~\\&|LT|01032|HIS|01032|20261103081501+0700||ACK^A01^ACK|L0001|P|2.5||||||UNICODE UTF-8\rMSA|AA|C1\r"
     )
@@ -74,20 +75,20 @@ def test_rubbish_gets_a_well_formed_answer(rubbish: bytes) -> None:
 
 def test_what_the_sender_wrote_cannot_break_the_answer() -> None:
     data = b"MSH|^~\\&|A\\F\\MSA\\F\\AA|B|C|D|2026||ADT^A01|X\\X0D\\MSA\\F\\AA\\F\\Y|P|2.5\r"
-    written = acknowledge(er7.header(data), "AE", "L1", AT, MissingField("PID-3"), "a|b\rc^d")
+    written = acknowledge(read_header(data), "AE", "L1", AT, MissingField("PID-3"), "a|b\rc^d")
     assert written.count(b"\r") == 3
     assert er7.Message.parse(written).value("MSA-1") == "AE"
     assert er7.Message.parse(written).value("ERR-8") == "a|b\rc^d"
 
 
 def test_the_time_is_written_with_its_offset() -> None:
-    found = er7.Message.parse(acknowledge(er7.header(raw("ADT^A01")), "CA", "L1", datetime(2026, 11, 3, tzinfo=UTC)))
+    found = er7.Message.parse(acknowledge(read_header(raw("ADT^A01")), "CA", "L1", datetime(2026, 11, 3, tzinfo=UTC)))
     assert found.value("MSH-7") == "20261103000000+0000"
 
 
 @pytest.mark.parametrize("fault", [None, MissingField("PID-3")])
 def test_hl7apy_reads_it(fault: Fault | None) -> None:
-    text = acknowledge(er7.header(raw("ADT^A01")), "AE" if fault else "AA", "L0001", AT, fault, "xem lại").decode()
+    text = acknowledge(read_header(raw("ADT^A01")), "AE" if fault else "AA", "L0001", AT, fault, "xem lại").decode()
     parsed = parse_message(text, find_groups=False)
     assert parsed.msa.msa_2.value == "C1"
     assert parsed.msh.msh_9.value == "ACK^A01^ACK"

@@ -6,7 +6,7 @@ import pytest
 
 from mappings.formats import er7
 from mappings.hl7v2 import Context
-from mappings.hl7v2.datatypes import cwe_to_codeable_concept
+from mappings.hl7v2.codings import cwe_to_codeable_concept
 
 
 @pytest.mark.parametrize(

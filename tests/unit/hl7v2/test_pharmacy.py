@@ -13,9 +13,9 @@ from mappings.fhir.tables import load
 from mappings.formats import er7
 from mappings.hl7v2 import faults
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.medicine_orders import administration_status, dispense_status, medication_status
 from mappings.hl7v2.messages import pharmacy as messages
-from mappings.hl7v2.order_control import administration_status, dispense_status, medication_status
-from mappings.hl7v2.pharmacy import PharmacyOrders
+from mappings.hl7v2.pharmacy import take_medicines
 from mappings.hl7v2.visit import open_message
 from tests.unit.hl7v2.samples import CONTEXT, PID, PV1, every, line, mapped, only, raw
 
@@ -254,16 +254,10 @@ def test_the_walker_serves_other_messages() -> None:
     """An ORM tells only by RXO that its order is one of a medicine."""
     draft = Draft(er7.Message.parse(raw("ORM^O01", PID, ORC, "TQ1|1||BID", RXO, "RXR|PO", "FT1|1")), CONTEXT, "ORM^O01")
     open_message(draft)
-    orders = PharmacyOrders(draft)
-    taken = {}
-    for segment in draft.reader.segments:
-        if segment.name == "ORC":
-            orders.begin(segment)
-        else:
-            taken[segment.name] = orders.take(segment)
-    orders.close()
-    assert taken == {"MSH": False, "PID": False, "TQ1": True, "RXO": True, "RXR": True, "FT1": False}
-    assert only(draft.outcome(), "MedicationRequest")["dosageInstruction"][0]["route"]
+    take_medicines(draft, draft.reader.segments)
+    outcome = draft.outcome()
+    assert "FT1-1" not in outcome.coverage.mapped
+    assert only(outcome, "MedicationRequest")["dosageInstruction"][0]["route"]
 
 
 def test_the_most_of_a_pump_needs_its_time() -> None:

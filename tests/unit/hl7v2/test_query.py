@@ -9,6 +9,7 @@ import pytest
 
 from mappings.fhir import problems
 from mappings.formats import er7
+from mappings.formats.er7_header import Header, read_header
 from mappings.hl7v2 import faults, map_message
 from mappings.hl7v2.answer import Found, write_answer
 from mappings.hl7v2.fields import (
@@ -20,7 +21,7 @@ from mappings.hl7v2.fields import (
 )
 from mappings.hl7v2.messages import query as query_messages
 from mappings.hl7v2.messages import response as response_messages
-from mappings.hl7v2.query import Query, query_to_identifiers, read_query
+from mappings.hl7v2.query import Query, read_query
 from mappings.outcome import Outcome
 from mappings.systems import DEFAULT
 from tests.unit.hl7v2.samples import CONTEXT, every, mapped, only
@@ -57,12 +58,12 @@ def told() -> tuple[Outcome, Found]:
     return outcome, Found(person, every(outcome, "RelatedPerson"), every(outcome, "Immunization"), named)
 
 
-def asked(kind: str, *segments: str, version: str = "2.5.1", msh2: str = "^~\\&") -> tuple[Query, er7.Header]:
+def asked(kind: str, *segments: str, version: str = "2.5.1", msh2: str = "^~\\&") -> tuple[Query, Header]:
     raw = "\r".join([f"MSH|{msh2}|APP|79001|LT|01032|20261125||{kind}|Q9|P|{version}", *segments, ""]).encode()
-    return read_query(er7.Message.parse(raw)), er7.header(raw)
+    return read_query(er7.Message.parse(raw)), read_header(raw)
 
 
-def answered(query: Query, header: er7.Header, *found: Found, fault: Any = None) -> er7.Message:
+def answered(query: Query, header: Header, *found: Found, fault: Any = None) -> er7.Message:
     return er7.Message.parse(write_answer(query, header, found, AT, "LT1", fault))
 
 
@@ -114,13 +115,6 @@ def test_queries_by_number(event: str, kind: str) -> None:
     assert query.kind == kind
     wanted = query.domains if kind == "allocation" else query.numbers
     assert wanted[0].value == "BN1"
-
-
-def test_numbers_are_looked_for_where_the_record_keeps_them() -> None:
-    query, _ = asked("QBP^Q21", "QPD|Q21^x^HL70471|T|BN1^^^01032^PI~001185012345^^^CCCD^NI~77^^^&1.2.840.1&ISO^PI~BN2")
-    systems = [one["system"] for one in query_to_identifiers(query, CONTEXT)]
-    own = DEFAULT.local("01032", "patient")
-    assert systems == [own, DEFAULT.cccd, "urn:oid:1.2.840.1", own]
 
 
 def test_original_query() -> None:

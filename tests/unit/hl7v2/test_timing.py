@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from mappings.fhir import problems
-from mappings.hl7v2.timing import pattern
 from tests.unit.hl7v2.samples import PID, line, mapped, only
 
 
@@ -23,33 +22,6 @@ def request(tq1: str = "", timing: str = "", old: str = "") -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("code", "repeat"),
-    [
-        ("Q6H", {"frequency": 1, "period": 6, "periodUnit": "h"}),
-        ("Q30S", {"frequency": 1, "period": 30, "periodUnit": "s"}),
-        ("Q15M", {"frequency": 1, "period": 15, "periodUnit": "min"}),
-        ("Q2D", {"frequency": 1, "period": 2, "periodUnit": "d"}),
-        ("Q3W", {"frequency": 1, "period": 3, "periodUnit": "wk"}),
-        ("Q1L", {"frequency": 1, "period": 1, "periodUnit": "mo"}),
-        ("QJ135", {"frequency": 1, "period": 1, "periodUnit": "wk", "dayOfWeek": ["mon", "wed", "fri"]}),
-        ("BID", {"frequency": 2, "period": 1, "periodUnit": "d"}),
-        ("tid", {"frequency": 3, "period": 1, "periodUnit": "d"}),
-        ("5ID", {"frequency": 5, "period": 1, "periodUnit": "d"}),
-        ("QOD", {"frequency": 1, "period": 2, "periodUnit": "d"}),
-        ("QHS", {"frequency": 1, "period": 1, "periodUnit": "d", "when": ["HS"]}),
-        ("ONCE", {"count": 1}),
-        ("ACM", {"when": ["ACM"]}),
-        ("PRNQ4H", {"frequency": 1, "period": 4, "periodUnit": "h"}),
-        ("Q0H", {}),
-        ("U 0 4 * * *", {}),
-        ("C", {"when": ["C"]}),
-    ],
-)
-def test_repeat_pattern(code: str, repeat: dict[str, Any]) -> None:
-    assert pattern(code) == repeat
-
-
 def test_begin_and_end_are_a_period() -> None:
     found = request("TQ1|1||||||20261103080000|20261104080000|S")
     assert found["occurrencePeriod"] == {"start": "2026-11-03T08:00:00+07:00", "end": "2026-11-04T08:00:00+07:00"}
@@ -60,7 +32,8 @@ def test_a_repeated_order_is_a_timing() -> None:
     found = request("TQ1|1|2^lần|BID|0800~2000||3^d||||nếu sốt|nhịn ăn||10^min|6")
     repeat = found["occurrenceTiming"]["repeat"]
     assert repeat["boundsDuration"]["code"] == "d"
-    assert (repeat["frequency"], repeat["count"], repeat["timeOfDay"]) == (2, 6, ["08:00:00", "20:00:00"])
+    assert "frequency" not in repeat
+    assert (repeat["count"], repeat["timeOfDay"]) == (6, ["08:00:00", "20:00:00"])
     assert (repeat["duration"], repeat["durationUnit"]) == (Decimal("10"), "min")
     assert found["quantityQuantity"] == {"value": Decimal("2"), "unit": "lần"}
     assert [note["text"] for note in found["note"]] == ["nếu sốt", "nhịn ăn"]
@@ -85,7 +58,8 @@ def test_the_timing_of_older_versions(place: str) -> None:
     whole = request(**{place: "2^Q6H&0800,1400^D3^20261103080000^20261106080000^A^nếu cần^lấy máu^^^10&min^5"})
     repeat = whole["occurrenceTiming"]["repeat"]
     assert repeat["boundsPeriod"]["start"] == "2026-11-03T08:00:00+07:00"
-    assert (repeat["period"], repeat["periodUnit"], repeat["count"]) == (6, "h", 5)
+    assert "periodUnit" not in repeat
+    assert repeat["count"] == 5
     assert repeat["timeOfDay"] == ["08:00:00", "14:00:00"]
     assert whole["priority"] == "asap"
     assert request(**{place: "1^^D3"})["occurrenceTiming"]["repeat"]["boundsDuration"]["value"] == 3

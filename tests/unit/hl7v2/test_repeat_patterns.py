@@ -1,4 +1,4 @@
-"""When a medicine is to be given: patterns, bounds and clock times, from TQ1 and TQ."""
+"""When a medicine is to be given, and the patterns, lengths and clock times that every order has, from TQ1 and TQ."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from mappings import codes
 from mappings.fhir import problems
-from mappings.hl7v2.dosing import clock_of, letters_to_duration, repeat_pattern_to_repeat, unit_of_time, urgency
-from tests.unit.hl7v2.samples import CONTEXT, PID, line, mapped, only
+from mappings.hl7v2.timing import letters_to_length, repeat_pattern_to_repeat, times_of_day, unit_of_time, urgency
+from tests.unit.hl7v2.samples import PID, line, mapped, only
 
 ORC = "ORC|NW|TH1"
 RXO = "RXO|PARA^Paracetamol^L|1||viên"
@@ -85,11 +85,11 @@ def test_what_no_rule_reads_stays_words(code: str) -> None:
     [("H6", ("6", "h")), ("D", ("1", "d")), ("M30", ("30", "min")), ("10 days", ("10", "d")), ("5 ngày", ("5", "d"))],
 )
 def test_durations(text: str, found: tuple[str, str]) -> None:
-    assert letters_to_duration(text) == (Decimal(found[0]), found[1])
+    assert letters_to_length(text) == (Decimal(found[0]), found[1])
 
 
 def test_no_duration_out_of_words() -> None:
-    assert letters_to_duration("INDEF") is None
+    assert letters_to_length("INDEF") is None
     assert unit_of_time("viên") == ""
 
 
@@ -140,7 +140,7 @@ def test_bounds(tq1: dict[str, str], bounds: dict[str, Any]) -> None:
     ],
 )
 def test_clock(tm: str, clock: str) -> None:
-    assert clock_of(tm, CONTEXT) == clock
+    assert times_of_day([tm]) == ([clock] if clock else [])
 
 
 def test_clock_times_stand_instead_of_how_often() -> None:

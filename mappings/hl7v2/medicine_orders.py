@@ -12,22 +12,14 @@ from typing import Any
 from mappings import codes
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import practitioners, xon_to_organization
-from mappings.hl7v2.datatypes import (
-    Element,
-    Subcomponents,
-    code_of,
-    compact,
-    concept,
-    cwe_to_codeable_concept,
-    cwe_to_coding,
-    ei_to_identifier,
-)
+from mappings.hl7v2.codings import concept, cwe_to_codeable_concept
+from mappings.hl7v2.datatypes import Element, Subcomponents, code_of, compact
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.identifiers import cx_to_identifier
+from mappings.hl7v2.identifiers import cx_to_identifier, ei_to_identifier
 from mappings.hl7v2.reader import Segment
+from mappings.hl7v2.segments.orc import confidentiality, parents_of
 from mappings.hl7v2.segments.rxa import performers
 from mappings.hl7v2.site import replaceable
-from mappings.systems import V2_TABLE
 
 _CATEGORIES = {"I": ("inpatient", "Inpatient"), "O": ("outpatient", "Outpatient")}
 _NEW = frozenset({"", "NW", "SN", "XO", "OP", "RF", "RO"})
@@ -136,7 +128,7 @@ def orc_to_medication_request(orc: Segment, draft: Draft) -> dict[str, Any]:
             if orc.peek(n):
                 orc.give_back(n)
     recorders = practitioners(orc[10].repetitions[:1], draft)
-    label = cwe_to_coding(orc[28], context, system=f"{V2_TABLE}0177")
+    labels = confidentiality(orc, draft)
     authored_at = ""
     if control in _NEW:
         authored_at = draft.moment(orc, 9) or draft.moment(orc, 15)
@@ -148,15 +140,15 @@ def orc_to_medication_request(orc: Segment, draft: Draft) -> dict[str, Any]:
     if orc.peek(29) and setting is None:
         orc.give_back(29)
     alternates = [found for cx in orc[33].repetitions if (found := cx_to_identifier(cx, context, of="order"))]
-    parent = _parent(orc, draft)
-    if orc.peek(8) and parent is None:
+    parents = [{"type": "MedicationRequest", "identifier": number} for number in parents_of(orc, 8, draft)[:1]]
+    if orc.peek(8) and not parents:
         orc.give_back(8)
     leave_rest(orc, 7, 8, 15, 16, 29, 33, *((21, 22, 23) if place and not people else ()))
     if control not in _NEW and orc.peek(15):
         orc.ignore(15, _UNUSED[15])
     return compact(
         {
-            "meta": {"security": [label]} if label else {},
+            "meta": {"security": labels} if labels else {},
             "identifier": [*numbers(orc, draft), *alternates],
             "status": medication_status(control, status),
             "statusReason": cwe_to_codeable_concept(orc[16], context),
@@ -168,19 +160,10 @@ def orc_to_medication_request(orc: Segment, draft: Draft) -> dict[str, Any]:
             "authoredOn": authored_at,
             "requester": people[0] if people else place,
             "recorder": recorders[0] if recorders else {},
-            "basedOn": [parent] if parent else [],
+            "basedOn": parents,
             "groupIdentifier": ei_to_identifier(orc[4], context, "group", "PGN"),
         }
     )
-
-
-def _parent(orc: Segment, draft: Draft) -> Element | None:
-    """Refer to the parent order (ORC-8) by its number: placer's, else filler's."""
-    for n, of, kind in ((1, "order", "PLAC"), (2, "filler", "FILL")):
-        number = ei_to_identifier(Subcomponents(orc[8], n), draft.context, of, kind)
-        if number:
-            return {"type": "MedicationRequest", "identifier": number}
-    return None
 
 
 @replaceable
@@ -211,9 +194,9 @@ def orc_to_immunization(orc: Segment, immunization: dict[str, Any], draft: Draft
     for n in (1, 5):
         if orc.peek(n):
             orc.ignore(n, "RXA tells whether it was done")
-    label = cwe_to_coding(orc[28], context, system=f"{V2_TABLE}0177")
-    if label:
-        immunization["meta"] = {"security": [label]}
+    labels = confidentiality(orc, draft)
+    if labels:
+        immunization["meta"] = {"security": labels}
 
 
 @replaceable
@@ -231,10 +214,10 @@ def orc_to_medication_event(orc: Segment, draft: Draft, administered: bool) -> E
         if orc.peek(n):
             orc.ignore(n, reason)
     leave_rest(orc)
-    label = cwe_to_coding(orc[28], draft.context, system=f"{V2_TABLE}0177")
+    labels = confidentiality(orc, draft)
     return compact(
         {
-            "meta": {"security": [label]} if label else {},
+            "meta": {"security": labels} if labels else {},
             "performer": performers(orc, 12, "OP", draft) if administered else [],
         }
     )
