@@ -11,10 +11,12 @@ import json
 from decimal import Decimal
 
 from mappings.hl7v2.actors import cwe_to_organization, organization, reference
+from mappings.hl7v2.codings import cwe_to_codeable_concept
 from mappings.hl7v2.datatypes import Element, code_of, compact, words
 from mappings.hl7v2.dosage import concepts, distinct, measured
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.reader import Segment
+from mappings.hl7v2.shared_codes import DRUGS, shared_codings
 from mappings.ids import resource_id
 
 MVX = "http://hl7.org/fhir/sid/mvx"
@@ -40,6 +42,14 @@ def package(segment: Segment, n: int, n_unit: int, draft: Draft) -> Element | No
     """Give the amount in one package as a Ratio."""
     size = measured(segment, n, n_unit, draft)
     return {"numerator": size, "denominator": {"value": Decimal(1)}} if size else None
+
+
+def medicine_code(segment: Segment, n: int, draft: Draft, supplementary: int = 0) -> Element | None:
+    """Give the code of the medicine in field `n`: with the supplementary codes of another field, and the shared catalogue's."""
+    code = cwe_to_codeable_concept(segment[n], draft.context)
+    if supplementary:
+        code = supplemented(code, segment, supplementary, draft)
+    return code and shared_codings(code, draft, segment.where(n), DRUGS)
 
 
 def supplemented(code: Element | None, segment: Segment, n: int, draft: Draft) -> Element | None:

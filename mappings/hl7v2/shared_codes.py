@@ -1,7 +1,7 @@
 """A site's own codes beside the shared catalogue (QĐ 1227 and its like) or LOINC.
 
-A table named `site-observation` (results) or `site-service` (orders) says which of the site's codes means what; it belongs to
-the site and may be absent. A local code without a shared one is noted as work to do.
+A table named `site-observation` (results), `site-service` (orders) or `site-drug` (medicines) says which of the site's codes
+means what; it belongs to the site and may be absent. A local code without a shared one is noted as work to do.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from mappings.outcome import UnmappedCode
 
 RESULTS = "site-observation"
 SERVICES = "site-service"
+DRUGS = "site-drug"
 
 
 def shared_codings(concept: Element, draft: Draft, where: str, table: str) -> Element:

@@ -15,7 +15,7 @@ from mappings.hl7v2.datatypes import Element, code_of, compact, period
 from mappings.hl7v2.dosage import UNKNOWN_AMOUNT, category, concepts, measured, rate, remarks
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import ei_to_identifier
-from mappings.hl7v2.medicines import batch, ingredient, lots, manufacturer, strength
+from mappings.hl7v2.medicines import batch, ingredient, lots, manufacturer, medicine_code, strength
 from mappings.hl7v2.places import la2_to_location, placed
 from mappings.hl7v2.quantities import nm_to_decimal
 from mappings.hl7v2.reader import Segment
@@ -85,7 +85,7 @@ def rxa_to_medication_administration(rxa: Segment, draft: Draft) -> Element:
     `status` is `""` when RXA-20 and RXA-21 say nothing.
     """
     context = draft.context
-    code = cwe_to_codeable_concept(rxa[5], context)
+    code = medicine_code(rxa, 5, draft)
     given = _dose(rxa, draft)
     speed = rate(rxa, 12, 0, 0, {"doseQuantity": given} if given else {}, draft)
     started, ended = draft.moment(rxa, 3), draft.moment(rxa, 4)

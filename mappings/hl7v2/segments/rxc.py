@@ -8,11 +8,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from mappings.hl7v2.actors import reference
-from mappings.hl7v2.codings import cwe_to_codeable_concept
 from mappings.hl7v2.datatypes import Element, code_of, compact
 from mappings.hl7v2.dosage import measured
 from mappings.hl7v2.draft import Draft
-from mappings.hl7v2.medicines import ingredient, medicine, strength, supplemented
+from mappings.hl7v2.medicines import ingredient, medicine, medicine_code, strength
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable
 
@@ -37,7 +36,7 @@ IGNORED = {
 @replaceable
 def rxc_to_ingredient(rxc: Segment, draft: Draft) -> Element | None:
     """Make a Medication.ingredient; a component with a strength of its own is a Medication itself."""
-    code = supplemented(cwe_to_codeable_concept(rxc[2], draft.context), rxc, 7, draft)
+    code = medicine_code(rxc, 2, draft, 7)
     if code is None:
         return None
     additive = code_of(rxc.peek(1).text).upper() == "A"

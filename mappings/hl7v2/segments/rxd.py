@@ -13,7 +13,7 @@ from mappings.hl7v2.dispense_requests import pharmacy
 from mappings.hl7v2.dosage import category, daily, measured, remarks
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import ei_to_identifier
-from mappings.hl7v2.medicines import batch, ingredient, manufacturer, package, strength, supplemented
+from mappings.hl7v2.medicines import batch, ingredient, manufacturer, medicine_code, package, strength
 from mappings.hl7v2.places import la2_to_location
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable
@@ -64,7 +64,7 @@ IGNORED = {
 def rxd_to_medication_dispense(rxd: Segment, draft: Draft) -> Element:
     """Give what RXD knows of the MedicationDispense; `medication` in the elements of Medication, `dosage` of Dosage."""
     context = draft.context
-    code = supplemented(cwe_to_codeable_concept(rxd[2], context), rxd, 25, draft)
+    code = medicine_code(rxd, 2, draft, 25)
     maker = manufacturer(rxd, 20, draft)
     numbers = [ei_to_identifier(rxd[7], context, "prescription")]
     numbers += [ei_to_identifier(ei, context, "dispense-tag") for ei in rxd[35].repetitions]

@@ -23,7 +23,7 @@ from mappings.hl7v2.dosage import (
 )
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import ei_to_identifier
-from mappings.hl7v2.medicines import ingredient, package, strength, supplemented
+from mappings.hl7v2.medicines import ingredient, medicine_code, package, strength
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable
 
@@ -87,7 +87,7 @@ def rxe_to_medication_request(rxe: Segment, draft: Draft) -> Element:
     RXE-1 is read with the other timings of the order.
     """
     context = draft.context
-    code = supplemented(cwe_to_codeable_concept(rxe[2], context), rxe, 31, draft)
+    code = medicine_code(rxe, 2, draft, 31)
     given = dose(rxe, 3, 4, 5, draft)
     unit = unit_of(rxe, 11, draft)
     dispensed, first = amount(rxe, 10, unit), amount(rxe, 39, unit)

@@ -11,7 +11,7 @@ from mappings.hl7v2.dispense_requests import pharmacy, substitution
 from mappings.hl7v2.dosage import category, concepts, dose, dose_and_rate, instructions, measured, rate, remarks
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import ei_to_identifier
-from mappings.hl7v2.medicines import batch, ingredient, manufacturer, strength
+from mappings.hl7v2.medicines import batch, ingredient, manufacturer, medicine_code, strength
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.site import replaceable
 
@@ -63,7 +63,7 @@ def rxg_to_medication_request(rxg: Segment, draft: Draft) -> Element:
     RXG-3 is read with the other timings.
     """
     context = draft.context
-    code = cwe_to_codeable_concept(rxg[4], context)
+    code = medicine_code(rxg, 4, draft)
     given = dose(rxg, 5, 6, 7, draft)
     bar = cwe_to_codeable_concept(rxg[25], context)
     barcode = ei_to_identifier(rxg[25], context, "medication-barcode") if bar else None

@@ -24,6 +24,7 @@ from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import ei_to_identifier
 from mappings.hl7v2.medicines import ingredient, strength, supplemented
 from mappings.hl7v2.reader import Segment
+from mappings.hl7v2.shared_codes import DRUGS, shared_codings
 from mappings.hl7v2.site import replaceable
 
 MAPPED = {
@@ -78,6 +79,7 @@ def rxo_to_medication_request(rxo: Segment, draft: Draft) -> Element:
     elif rxo.peek(10):
         rxo.ignore(10, "code to dispense by; the medicine is named by RXO-1")
     code = supplemented(code, rxo, 24, draft)
+    code = code and shared_codings(code, draft, rxo.where(1 if rxo.peek(1) else 10), DRUGS)
     given = dose(rxo, 2, 3, 4, draft)
     requesters = practitioners(rxo[14].repetitions, draft)
     own = ei_to_identifier(rxo[29], context, "medication-instance")

@@ -134,3 +134,27 @@ def test_check_tells_and_map_uses_the_site(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "LT1013" in done.stderr
     assert "site/his.py:1" in done.stderr
+
+
+def test_a_sites_drug_codes_reach_the_shared_catalogue(tmp_path: Path) -> None:
+    order = (
+        "MSH|^~\\&|HIS|01032|||20261104||RDE^O11|D1|P|2.5\r"
+        "PID|1||BN000124^^^01032^PI||Hoàng^Ngọc^Phủ\r"
+        "ORC|NW|TH1\r"
+        "RXE||PARA500^Paracetamol 500 mg^L|1||VIEN^viên^L\r"
+    )
+
+    def drug() -> tuple[set[str], list[str]]:
+        outcome = map_message(er7.Message.parse(order.encode()), Context("01032"))
+        codings = [
+            coding["code"]
+            for resource in outcome.resources
+            if resource["resourceType"] == "MedicationRequest"
+            for coding in resource["medicationCodeableConcept"]["coding"]
+        ]
+        return set(codings), [unmapped.code for unmapped in outcome.unmapped]
+
+    assert drug() == ({"PARA500"}, ["PARA500"])
+    row = "HIS,PARA500,https://example.org/thuoc,40.123,Paracetamol,equivalent,,\n"
+    load_site(site(tmp_path / "site", **{"site-drug__csv": TABLE.splitlines()[0] + "\n" + row}))
+    assert drug() == ({"PARA500", "40.123"}, [])
