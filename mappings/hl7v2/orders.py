@@ -243,8 +243,13 @@ class Orders:
             observation.setdefault("specimen", reference(f"Specimen/{self._specimen['id']}"))
 
     def _describes_specimen(self, order: Order | None) -> bool:
-        """Tell whether OBX after a specimen describes that; results that come only after the specimen are results."""
-        return order is None or order.report is None or bool(order.results or order.report.get("presentedForm"))
+        """Tell whether OBX after a specimen describes that; results that come only after the specimen are results.
+
+        Where specimens come first, whatever follows an order is the order's.
+        """
+        if order is None or self._by_specimen:
+            return order is None
+        return order.report is None or bool(order.results or order.report.get("presentedForm"))
 
     def _sub_key(self, obx: Segment, sub_id: str, n: int) -> str:
         """Give what of OBX-4 makes the id: nothing where it only counts, so that a result stays itself in another place."""

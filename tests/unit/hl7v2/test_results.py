@@ -409,3 +409,23 @@ def test_a_coded_conclusion_is_the_conclusion_of_the_report() -> None:
     obx = "OBX|1|CE|KET_LUAN^Kết luận^QD3176||N^Bình thường"
     report = only(mapped("ORU^R01", PID, PV1, "OBR|1|P1|F1|CT", obx), "DiagnosticReport")
     assert report["conclusion"] == "Bình thường"
+
+
+@pytest.mark.parametrize(
+    "order", [("OBR|1||F1|GLU", "ORC|RE||F1"), ("ORC|RE||F1", "OBR|1||F1|GLU"), ("OBR|1||F1|GLU",)], ids=str
+)
+def test_every_result_after_an_order_of_a_specimen_is_a_result(order: tuple[str, ...]) -> None:
+    results = (f"OBX|{n}|NM|{code}^^L||5|mmol/L||||F" for n, code in enumerate(("GLU", "K", "NA"), 1))
+    outcome = mapped("OUL^R22", PID, "SPM|1|S1||SER", "OBX|1|ST|HEM^^L||no||||||F", *order, *results)
+    found = {one["code"]["coding"][0]["code"]: one for one in outcome.resources if one["resourceType"] == "Observation"}
+    report = only(outcome, "DiagnosticReport")
+    assert [one["reference"] for one in report["result"]] == [
+        f"Observation/{found[code]['id']}" for code in ("GLU", "K", "NA")
+    ]
+    assert ["focus" in found[code] for code in ("HEM", "GLU", "K", "NA")] == [True, False, False, False]
+
+
+def test_what_follows_an_order_of_a_specimen_supports_the_order() -> None:
+    outcome = mapped("OML^O33", PID, "SPM|1|S1||SER", "ORC|NW|P1", "OBR|1|P1||GLU", "OBX|1|NM|WT^^L||60|kg||||F")
+    assert len(only(outcome, "ServiceRequest")["supportingInfo"]) == 1
+    assert "focus" not in only(outcome, "Observation")
