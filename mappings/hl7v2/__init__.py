@@ -27,6 +27,7 @@ from mappings import codes
 from mappings.fhir import tables, vocabulary
 from mappings.formats import er7
 from mappings.hl7v2 import segments
+from mappings.hl7v2.acknowledgement import take_what_is_left
 from mappings.hl7v2.bundle import outcome_to_bundle
 from mappings.hl7v2.context import Context
 from mappings.hl7v2.draft import Draft
@@ -56,9 +57,14 @@ def known(trigger: str) -> bool:
 
 
 def trigger_of(message: er7.Message) -> str:
-    """Give `type^event` from MSH-9; the event from EVN-1, or the only one the type had, when MSH-9 has only the type."""
-    kind = (message.value("MSH-9.1") or "").strip().upper()
-    event = (message.value("MSH-9.2") or message.value("EVN-1") or _EVENTS.get(kind, "")).strip().upper()
+    """Give `type^event` from MSH-9.
+
+    When MSH-9 has only the type: the event from EVN-1, from the structure that some write there (`ORU_R01`), or the only one
+    that the type had.
+    """
+    kind, _, structure = (message.value("MSH-9.1") or "").strip().upper().partition("_")
+    event = message.value("MSH-9.2") or message.value("EVN-1") or structure or _EVENTS.get(kind, "")
+    event = event.strip().upper()
     return f"{kind}^{event}".strip("^")
 
 
@@ -76,5 +82,6 @@ def map_message(message: er7.Message, context: Context) -> Outcome:
     draft = Draft(message, context, trigger)
     open_header(draft)
     mapper(draft)
+    take_what_is_left(draft)
     close_message(draft)
     return draft.outcome()

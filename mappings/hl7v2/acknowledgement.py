@@ -49,3 +49,12 @@ def take_acknowledgement(draft: Draft, issues: list[Element] | None = None) -> S
         if segment.name in ("MSA", "ERR", "MFA"):
             give_back_leftovers(segment, draft, *about)
     return msa
+
+
+def take_what_is_left(draft: Draft) -> None:
+    """Take MSA and ERR of a message whose type does not look at them itself: an answer to a referral, an order sent back."""
+    for segment in draft.whole.segments:
+        if segment.name in ("MSA", "ERR") and not any(segment.is_taken(n) for n in segment.fields):
+            draft.reader = draft.whole
+            take_acknowledgement(draft)
+            return

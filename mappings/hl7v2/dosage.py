@@ -60,8 +60,11 @@ def measured(segment: Segment, n: int, n_unit: int, draft: Draft) -> Element | N
 
 
 def dose(segment: Segment, low: int, high: int, n_unit: int, draft: Draft) -> Element:
-    """Give `doseQuantity`, or `doseRange` when the least and the most differ."""
+    """Give `doseQuantity`, or `doseRange` when least and most differ; `text` of a dose that is no number (`875/125`)."""
     unit = unit_of(segment, n_unit, draft)
+    said = [text for text in dict.fromkeys(words(segment[n].text) for n in (low, high)) if text]
+    if any(nm_to_decimal(text) is None for text in said):
+        return {"text": " ".join(part for part in (" – ".join(said), unit.get("unit", "")) if part)}
     least, most = amount(segment, low, unit), amount(segment, high, unit)
     if least is None and most is None:
         if unit:
@@ -102,6 +105,7 @@ def rate(segment: Segment, per: int, n_amount: int, n_unit: int, given: Element,
 
 def dose_and_rate(given: Element, speed: Element) -> Element:
     """Write Dosage.doseAndRate of an ordered dose and rate."""
+    given = {name: value for name, value in given.items() if name != "text"}
     return {"type": _ORDERED, **given, **speed} if given or speed else {}
 
 
@@ -133,9 +137,9 @@ class _Unit:
         return self._cq.c(2, n) if s == 1 else ""
 
 
-def instructions(segment: Segment, n: int, draft: Draft) -> Element:
-    """Give `text` of instructions in words, `additionalInstruction` of those with a code of their own."""
-    said: list[str] = []
+def instructions(segment: Segment, n: int, given: Element, draft: Draft) -> Element:
+    """Give `text` of a dose and instructions in words, `additionalInstruction` of those with a code of their own."""
+    said: list[str] = [given["text"]] if "text" in given else []
     coded: list[Element] = []
     for cwe in segment[n].repetitions:
         concept = cwe_to_codeable_concept(cwe, draft.context)

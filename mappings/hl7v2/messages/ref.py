@@ -14,7 +14,7 @@ from typing import Any
 
 from mappings.hl7v2 import faults
 from mappings.hl7v2.actors import reference, this_facility
-from mappings.hl7v2.datatypes import code_of
+from mappings.hl7v2.datatypes import code_of, compact
 from mappings.hl7v2.details import details
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.orders import Results
@@ -22,8 +22,9 @@ from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments.aut import aut_to_claim_response
 from mappings.hl7v2.segments.ctd import ctd_to_contact
 from mappings.hl7v2.segments.prd import Provider, prd_to_provider
-from mappings.hl7v2.segments.rf1 import rf1_to_service_request, rf1_to_task
+from mappings.hl7v2.segments.rf1 import REFERRAL, referral_status, rf1_to_service_request, rf1_to_task
 from mappings.hl7v2.visit import note, open_message, open_visit, relatives
+from mappings.ids import resource_id
 
 TRIGGERS = tuple(
     f"{kind}^I{event:02}"
@@ -36,25 +37,44 @@ TRIGGERS = tuple(
 def map_message(draft: Draft) -> None:
     """Map a referral or the answer to one.
 
-    Raises `MissingSegment` without RF1: nothing is referred then.
+    Raises `MissingSegment` with neither RF1 nor PRD: nobody is referred to anybody then.
     """
     rf1 = draft.reader.first("RF1")
-    if rf1 is None:
+    if rf1 is None and draft.reader.first("PRD") is None:
         raise faults.MissingSegment("RF1")
     pid = open_message(draft)
     encounter = open_visit(draft, pid)
     relatives(draft)
     details(draft, encounter)
-    request = rf1_to_service_request(rf1, draft)
+    request = rf1_to_service_request(rf1, draft) if rf1 else _without_number(draft)
     _people(draft, request)
     _authorisations(draft, request)
     Results(draft, lambda nte: note(request, nte, draft)).take()
     conditions = [reference(entry["condition"]["reference"]) for entry in (encounter or {}).get("diagnosis", [])]
     if conditions:
         request["reasonReference"] = conditions
-    draft.add(request, rf1, *draft.reader.all("PRD"))
-    if draft.trigger != "REF^I15":
+    draft.add(request, *([rf1] if rf1 else []), *draft.reader.all("PRD"))
+    if rf1 and draft.trigger != "REF^I15":
         draft.add(rf1_to_task(rf1, draft, request, _answer(draft)), rf1)
+
+
+def _without_number(draft: Draft) -> dict[str, Any]:
+    """Make the referral of a message that tells only who refers to whom (RF1 may be absent)."""
+    system, key = (
+        draft.context.systems.local(draft.context.facility, "referral"),
+        draft.own_key(draft.reader.all("PRD")[0]),
+    )
+    return compact(
+        {
+            "resourceType": "ServiceRequest",
+            "id": resource_id("ServiceRequest", system, key),
+            "status": referral_status(draft.event, ""),
+            "intent": "order",
+            "category": [REFERRAL],
+            "subject": reference(draft.patient),
+            "encounter": reference(draft.encounter) if draft.encounter else {},
+        }
+    )
 
 
 def _answer(draft: Draft) -> str | None:

@@ -32,9 +32,9 @@ MAPPED = {
     " | MedicationRequest.dosageInstruction.asNeeded | MedicationRequest.dosageInstruction.doseAndRate.dose"
     " | MedicationRequest.dosageInstruction.additionalInstruction | MedicationRequest.dosageInstruction.text",
     2: "MedicationRequest.medication | Medication.code",
-    3: "MedicationRequest.dosageInstruction.doseAndRate.dose",
-    4: "MedicationRequest.dosageInstruction.doseAndRate.dose",
-    5: "MedicationRequest.dosageInstruction.doseAndRate.dose",
+    3: "MedicationRequest.dosageInstruction.doseAndRate.dose | MedicationRequest.dosageInstruction.text",
+    4: "MedicationRequest.dosageInstruction.doseAndRate.dose | MedicationRequest.dosageInstruction.text",
+    5: "MedicationRequest.dosageInstruction.doseAndRate.dose | MedicationRequest.dosageInstruction.text",
     6: "Medication.form",
     7: "MedicationRequest.dosageInstruction.text | MedicationRequest.dosageInstruction.additionalInstruction",
     9: "MedicationRequest.substitution.allowed",
@@ -108,7 +108,7 @@ def rxe_to_medication_request(rxe: Segment, draft: Draft) -> Element:
             ),
             "dosage": compact(
                 {
-                    **instructions(rxe, 7, draft),
+                    **instructions(rxe, 7, given, draft),
                     "doseAndRate": dose_and_rate(given, rate(rxe, 22, 23, 24, given, draft)),
                     "maxDosePerPeriod": daily(rxe, 19),
                 }

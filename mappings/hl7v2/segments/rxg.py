@@ -20,9 +20,9 @@ MAPPED = {
     " | MedicationRequest.dosageInstruction.asNeeded | MedicationRequest.dosageInstruction.doseAndRate.dose"
     " | MedicationRequest.dosageInstruction.additionalInstruction | MedicationRequest.dosageInstruction.text",
     4: "MedicationRequest.medication | Medication.code",
-    5: "MedicationRequest.dosageInstruction.doseAndRate.dose",
-    6: "MedicationRequest.dosageInstruction.doseAndRate.dose",
-    7: "MedicationRequest.dosageInstruction.doseAndRate.dose",
+    5: "MedicationRequest.dosageInstruction.doseAndRate.dose | MedicationRequest.dosageInstruction.text",
+    6: "MedicationRequest.dosageInstruction.doseAndRate.dose | MedicationRequest.dosageInstruction.text",
+    7: "MedicationRequest.dosageInstruction.doseAndRate.dose | MedicationRequest.dosageInstruction.text",
     8: "Medication.form",
     9: "MedicationRequest.note",
     10: "MedicationRequest.substitution.allowed",
@@ -83,7 +83,7 @@ def rxg_to_medication_request(rxg: Segment, draft: Draft) -> Element:
             ),
             "dosage": compact(
                 {
-                    **instructions(rxg, 13, draft),
+                    **instructions(rxg, 13, given, draft),
                     "doseAndRate": dose_and_rate(given, rate(rxg, 14, 15, 16, given, draft)),
                 }
             ),

@@ -29,9 +29,9 @@ from mappings.hl7v2.site import replaceable
 
 MAPPED = {
     1: "MedicationRequest.medication | Medication.code",
-    2: "MedicationRequest.dosageInstruction.doseAndRate.dose",
-    3: "MedicationRequest.dosageInstruction.doseAndRate.dose",
-    4: "MedicationRequest.dosageInstruction.doseAndRate.dose",
+    2: "MedicationRequest.dosageInstruction.doseAndRate.dose | MedicationRequest.dosageInstruction.text",
+    3: "MedicationRequest.dosageInstruction.doseAndRate.dose | MedicationRequest.dosageInstruction.text",
+    4: "MedicationRequest.dosageInstruction.doseAndRate.dose | MedicationRequest.dosageInstruction.text",
     5: "Medication.form",
     6: "MedicationRequest.note",
     7: "MedicationRequest.dosageInstruction.text | MedicationRequest.dosageInstruction.additionalInstruction",
@@ -96,7 +96,7 @@ def rxo_to_medication_request(rxo: Segment, draft: Draft) -> Element:
             ),
             "dosage": compact(
                 {
-                    **instructions(rxo, 7, draft),
+                    **instructions(rxo, 7, given, draft),
                     "doseAndRate": dose_and_rate(given, rate(rxo, 17, 21, 22, given, draft)),
                     "maxDosePerPeriod": daily(rxo, 23),
                 }

@@ -12,8 +12,8 @@ from types import ModuleType
 import mappings.hl7v2
 from mappings.hl7v2 import reader, segments
 
-REFUSALS = frozenset({"ignore", "withhold", "give_back"})
-"""Methods of a segment whose second argument is a reason."""
+REFUSALS = {"ignore": 1, "withhold": 1, "give_back": 1, "leave": 0}
+"""Methods of a segment that take a reason, and after how many other arguments."""
 
 
 class Unreadable(Exception):
@@ -46,7 +46,7 @@ def reasons_of(source: str, names: dict[str, object]) -> set[str]:
         reason
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in REFUSALS
-        for argument in [*node.args[1:], *(word.value for word in node.keywords)]
+        for argument in [*node.args[REFUSALS[node.func.attr] :], *(word.value for word in node.keywords)]
         for reason in _constants(argument, loops, names)
     }
 

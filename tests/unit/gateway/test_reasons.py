@@ -53,6 +53,7 @@ def test_a_planted_reason_without_vietnamese_is_found(monkeypatch: pytest.Monkey
         'segment.ignore(3, "planted")',
         'segment.withhold(3, "planted")',
         'segment.give_back(3, reason="planted")',
+        'segment.leave("planted")',
         "segment.ignore(3, PLANTED)",
         "segment.ignore(3, TABLE[3])",
         'segment.give_back(3, "planted" if segment else "planted")',

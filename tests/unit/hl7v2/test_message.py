@@ -133,3 +133,8 @@ def test_merge_without_mrg_and_with_itself() -> None:
         mapped("ADT^A40", PID, "MRG|BN1^^^01032^PI")
     with pytest.raises(MissingField):
         mapped("ADT^A40", PID, "MRG|")
+
+
+@pytest.mark.parametrize(("kind", "event"), [("ORU_R01", "ORU^R01"), ("adt_a05", "ADT^A05"), ("ORU", "ORU^R01")])
+def test_the_structure_in_place_of_the_type_tells_the_event(kind: str, event: str) -> None:
+    assert trigger_of(er7.Message.parse(raw(kind, PID))) == event

@@ -148,9 +148,9 @@ def test_dose(least: str, most: str, dose: dict[str, object]) -> None:
     assert found == dose
 
 
-def test_an_amount_that_is_none_is_unknown() -> None:
-    outcome = mapped("OMP^O09", PID, ORC, "RXO|PARA^Paracetamol^L|một||viên")
-    assert {"RXO-2", "RXO-4"} <= set(outcome.coverage.unknown)
+def test_a_unit_without_an_amount_is_unknown() -> None:
+    outcome = mapped("OMP^O09", PID, ORC, "RXO|PARA^Paracetamol^L|||viên")
+    assert "RXO-4" in outcome.coverage.unknown
 
 
 def rate(per: str, amount: str, unit: str) -> dict[str, object]:
@@ -265,3 +265,17 @@ def test_the_most_of_a_pump_needs_its_time() -> None:
     (dosage,) = only(outcome, "MedicationRequest")["dosageInstruction"]
     assert dosage["maxDosePerPeriod"]["denominator"]["code"] == "h"
     assert "RXV-14" in mapped("RDE^O11", PID, ORC, RXE, line("RXV", f1="1", f14="30^mg")).coverage.unknown
+
+
+@pytest.mark.parametrize("trigger", ["OMP^O09", "RDE^O11"])
+def test_a_dose_that_is_no_number_is_said_in_words(trigger: str) -> None:
+    ordered = {
+        "OMP^O09": "RXO|AMC^Amoxicillin/clavulanate^L|875/125||mg|||PO",
+        "RDE^O11": "RXE||AMC^Amoxicillin/clavulanate^L|875/125||mg||PO",
+    }[trigger]
+    outcome = mapped(trigger, PID, "ORC|NW|P1", ordered)
+    (instruction,) = only(outcome, "MedicationRequest")["dosageInstruction"]
+    assert instruction["text"].splitlines()[0] == "875/125 mg"
+    assert "doseAndRate" not in instruction
+    n = 2 if trigger == "OMP^O09" else 3
+    assert {f"{ordered[:3]}-{n}", f"{ordered[:3]}-{n + 2}"} <= outcome.coverage.mapped.keys()

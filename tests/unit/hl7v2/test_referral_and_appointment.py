@@ -234,3 +234,22 @@ def test_the_visit_of_the_message_supports_the_appointment() -> None:
 def test_no_appointment_without_sch() -> None:
     with pytest.raises(MissingSegment):
         mapped("SIU^S12", PID)
+
+
+def test_a_referral_that_tells_only_who_refers_to_whom() -> None:
+    outcome = mapped(
+        "REF^I12", "PRD|RP|Trần^Bình||||||BS1", "PRD|RT|Lê^Chi||||||BS2", PID, "OBR|1||F1|A", "OBX|1|NM|A||5"
+    )
+    (referral,) = (one for one in outcome.resources if one["resourceType"] == "ServiceRequest" and "category" in one)
+    assert referral["status"] == "active"
+    assert referral["requester"]["display"] == "Trần Bình"
+    assert referral["performer"][0]["display"] == "Lê Chi"
+    assert not [problem for one in outcome.resources for problem in problems(one)]
+
+
+@pytest.mark.parametrize("trigger", ["RRI^I12", "RPA^I08", "ORU^R01"])
+def test_the_acknowledgement_in_any_message_is_told(trigger: str) -> None:
+    about = ["RF1|A|R|MED|||REF1"] if trigger != "ORU^R01" else ["OBR|1||F1|A"]
+    outcome = mapped(trigger, "MSA|AA|C9", *about, PID)
+    assert outcome.about[0]["response"]["identifier"] == "C9"
+    assert "MSA-2" in outcome.coverage.mapped
