@@ -180,17 +180,20 @@ def pln_to_identifier(pln: Components, context: Context) -> Element | None:
 # ---- numbers of things, and who issued a number ----
 
 _OID = re.compile(r"^[0-2](\.(0|[1-9]\d*)){2,}$")
+_NUMBERED = re.compile(r"^urn:(oid|uuid):(.*)$", re.IGNORECASE)
+_URI = re.compile(r'^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>"{}|\\^`]+$')
 _UUID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 
 
 def hd_to_uri(universal_id: str, kind: str) -> str:
     """Make a URI of HD.2 and HD.3 (or EI.3/EI.4, XON.6.2/6.3); `""` when they do not name one."""
     universal_id = universal_id.strip()
-    if _OID.match(universal_id):
-        return f"urn:oid:{universal_id}"
-    if _UUID.match(universal_id):
-        return f"urn:uuid:{universal_id.lower()}"
-    if kind.upper() in ("URI", "URL") and ":" in universal_id and not re.search(r"\s", universal_id):
+    scheme, number = (found[1].lower(), found[2]) if (found := _NUMBERED.match(universal_id)) else ("", universal_id)
+    if scheme != "uuid" and _OID.match(number):
+        return f"urn:oid:{number}"
+    if scheme != "oid" and _UUID.match(number):
+        return f"urn:uuid:{number.lower()}"
+    if not scheme and kind.strip().upper() in ("URI", "URL") and _URI.match(universal_id):
         return universal_id
     return ""
 

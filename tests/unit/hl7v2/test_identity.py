@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mappings.hl7v2 import Context
+from mappings.hl7v2.identifiers import hd_to_uri
 from mappings.ids import resource_id
 from mappings.systems import Systems
 from tests.unit.hl7v2.samples import PV1, line, mapped, only
@@ -166,3 +167,20 @@ def test_words_and_code_of_the_occupation_are_one(order: int) -> None:
         "coding": [{"system": "https://lienthong.vn/fhir/CodeSystem/qd3176-ma-nghe-nghiep", "code": "23"}],
         "text": "Giáo viên",
     }
+
+
+@pytest.mark.parametrize(
+    ("universal_id", "kind", "system"),
+    [
+        ("urn:oid:1.2.840.99", "URI", "urn:oid:1.2.840.99"),
+        ("URN:UUID:0F8FAD5B-D9CB-469F-A165-70867728950E", "URI", "urn:uuid:0f8fad5b-d9cb-469f-a165-70867728950e"),
+        ("https://example.org/so", "URI", "https://example.org/so"),
+        ("urn:oid:1.2.x", "URI", ""),
+        ("urn:uuid:1.2.840.99", "URI", ""),
+        ("urn:oid:", "URI", ""),
+        ("https://example.org/<so>", "URI", ""),
+        ("số: 5", "URI", ""),
+    ],
+)
+def test_an_authority_is_a_uri_only_in_the_form_of_one(universal_id: str, kind: str, system: str) -> None:
+    assert hd_to_uri(universal_id, kind) == system
