@@ -16,12 +16,14 @@ from importlib.resources import files
 from types import MappingProxyType
 
 
-@cache
 def members(system: str) -> Mapping[str, str] | None:
     """Give the official display of every code of a system, `""` where editions differ; `None` for a system not held whole."""
-    text = _texts().get(system)
-    if text is None:
-        return None
+    return _members(system) if system in _texts() else None
+
+
+@cache
+def _members(system: str) -> Mapping[str, str]:
+    text = _texts()[system]
     pairs = (line.partition("\t") for line in text.split("\n"))
     return MappingProxyType({code: display for code, _, display in pairs})
 

@@ -54,7 +54,11 @@ def xad_to_address(xad: Components, context: Context) -> Element | None:
 
 
 def xtn_to_contact_point(xtn: Components, context: Context, use: str = "") -> Element | None:
-    """Make a ContactPoint; `use` when XTN.2 says none."""
+    """Make a ContactPoint; `use` when XTN.2 says none.
+
+    The parts of a number (XTN.5–8) are its value where XTN.1 and XTN.12 are empty: the extensions for parts have one context
+    in R4 and another in HL7's extension pack, so no place pleases every validator.
+    """
     kind = xtn.c(3).strip()
     system = codes.table("v2-0202").target(kind) or codes.table("v2-0202").target(kind.upper())
     address = words(xtn.c(4))
@@ -71,25 +75,11 @@ def xtn_to_contact_point(xtn: Components, context: Context, use: str = "") -> El
         {
             "system": system,
             "value": value,
-            "_value": _number_parts(xtn) if more and system != "email" else {},
             "use": said or use,
             "rank": (nm_to_count(xtn.c(18)) or None) if more else None,
             "period": dr_to_period(xtn.c(13), xtn.c(14), context) if more else {},
         }
     )
-
-
-_NUMBER_PARTS = ((5, "country"), (6, "area"), (7, "local"), (8, "extension"))
-
-
-def _number_parts(xtn: Components) -> Element:
-    parts = [(part, words(xtn.c(n))) for n, part in _NUMBER_PARTS]
-    found = [
-        {"url": f"http://hl7.org/fhir/StructureDefinition/contactpoint-{part}", "valueString": text}
-        for part, text in parts
-        if text
-    ]
-    return {"extension": found} if found else {}
 
 
 def _telephone(xtn: Components) -> str:

@@ -10,7 +10,7 @@ of its URL (`Patient.extension(patient-birthPlace)`); what depends on the messag
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
@@ -49,7 +49,7 @@ def tables(name: str) -> Tables | None:
 _NOTHING = Tables({}, {})
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _usual(name: str) -> Tables | None:
     module = f"{__name__}.{name.lower()}"
     if find_spec(module) is None:

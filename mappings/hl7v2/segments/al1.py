@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from mappings import codes
 from mappings.hl7v2 import faults
-from mappings.hl7v2.actors import reference
 from mappings.hl7v2.codings import concept, cwe_to_codeable_concept
 from mappings.hl7v2.datatypes import Element, code_of, compact, words
 from mappings.hl7v2.draft import Draft
@@ -50,7 +49,7 @@ def al1_to_allergy_intolerance(al1: Segment, draft: Draft) -> Resource | None:
             "category": [category] if category else [],
             "criticality": criticality,
             "code": code,
-            "patient": reference(draft.patient),
+            "patient": draft.subject,
             "onsetDateTime": draft.day(al1, 6),
             "reaction": [reaction] if reaction else [],
         }

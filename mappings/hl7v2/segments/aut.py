@@ -7,7 +7,7 @@ Standard: HL7 v2.5.1 §11.6.2, v2.8 §11.8.2
 
 from __future__ import annotations
 
-from mappings.hl7v2.actors import organization, practitioners, reference, xon_to_organization
+from mappings.hl7v2.actors import organization, practitioners, xon_to_organization
 from mappings.hl7v2.codings import concept
 from mappings.hl7v2.datatypes import code_of, compact, joined, period, words
 from mappings.hl7v2.draft import Draft
@@ -87,7 +87,7 @@ def aut_to_claim_response(aut: Segment, draft: Draft) -> Resource | None:
             "status": "entered-in-error" if wrong else "active",
             "type": _TYPE,
             "use": "preauthorization",
-            "patient": reference(draft.patient),
+            "patient": draft.subject,
             "created": created,
             "insurer": insurer,
             "requestor": requestor[0] if requestor else {},

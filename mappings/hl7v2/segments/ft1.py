@@ -117,7 +117,7 @@ def ft1_to_charge_item(ft1: Segment, draft: Draft) -> Resource | None:
         "identifier": [one for one in (number, batch, payment) if one],
         "status": _status(ft1, draft, kind),
         "code": code,
-        "subject": reference(draft.patient),
+        "subject": draft.subject,
         "context": reference(draft.encounter) if draft.encounter else {},
         **_occurrence(ft1, draft),
         "performer": _performers(ft1, draft),

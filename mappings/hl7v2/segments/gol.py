@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from mappings.hl7v2.actions import Action, action_of, life_cycle
-from mappings.hl7v2.actors import reference
 from mappings.hl7v2.codings import cwe_to_codeable_concept
 from mappings.hl7v2.datatypes import compact, joined, words
 from mappings.hl7v2.draft import Draft
@@ -79,7 +78,7 @@ def gol_to_goal(gol: Segment, draft: Draft) -> tuple[dict[str, Any], Action] | N
             "category": [category] if category else [],
             "priority": {"text": priority} if priority else {},
             "description": description,
-            "subject": reference(draft.patient),
+            "subject": draft.subject,
             "startDate": draft.day(gol, 7),
             "target": [{"dueDate": due}] if due else [],
             "statusDate": draft.day(gol, 19),

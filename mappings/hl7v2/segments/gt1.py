@@ -96,7 +96,7 @@ def _person(gt1: Segment, draft: Draft, told: list[Element]) -> Element:
                 "resourceType": "RelatedPerson",
                 "id": resource_id("RelatedPerson", system, f"{draft.patient}|{key}"),
                 "identifier": numbers,
-                "patient": reference(draft.patient),
+                "patient": draft.subject,
                 "relationship": [one for one in (guarantor, relationship) if one],
                 "name": told,
                 "telecom": telecoms(gt1, ((6, "home"), (7, "work")), draft),

@@ -119,7 +119,7 @@ def iam_to_allergy_intolerance(iam: Segment, draft: Draft) -> Resource | None:
             "category": [category] if category else [],
             "criticality": criticality,
             "code": code,
-            "patient": reference(draft.patient),
+            "patient": draft.subject,
             "onsetDateTime": onset,
             "onsetString": onset_text,
             "recordedDate": recorded,
@@ -159,7 +159,7 @@ def _reporter(iam: Segment, draft: Draft) -> Element:
                 {
                     "resourceType": "RelatedPerson",
                     "id": resource_id("RelatedPerson", system, f"{draft.patient}|{relation}|{told[0]['text']}|1"),
-                    "patient": reference(draft.patient),
+                    "patient": draft.subject,
                     "relationship": [role] if role else [],
                     "name": told,
                 }

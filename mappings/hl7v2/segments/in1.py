@@ -109,7 +109,7 @@ def in1_to_coverage(in1: Segment, draft: Draft) -> Resource | None:
             "policyHolder": employer,
             "subscriber": subscriber,
             "subscriberId": card,
-            "beneficiary": reference(draft.patient),
+            "beneficiary": draft.subject,
             "relationship": relationship,
             "period": periods[0] if periods else {},
             "payor": [insurer or {"display": (plan or {}).get("text") or "không rõ"}],
@@ -197,7 +197,7 @@ def _subscriber(in1: Segment, relationship: Element | None, insured: list[Elemen
             {
                 "resourceType": "RelatedPerson",
                 "id": resource_id("RelatedPerson", system, f"{draft.patient}|{insured[0]['text']}"),
-                "patient": reference(draft.patient),
+                "patient": draft.subject,
                 "name": insured,
                 "gender": gender(in1, 43, draft),
                 "birthDate": draft.day(in1, 18),

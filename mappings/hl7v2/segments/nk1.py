@@ -7,7 +7,7 @@ Requirement: S3.18
 from __future__ import annotations
 
 from mappings import codes
-from mappings.hl7v2.actors import reference, xon_to_organization
+from mappings.hl7v2.actors import xon_to_organization
 from mappings.hl7v2.codings import cwe_to_codeable_concept, cwe_to_language
 from mappings.hl7v2.datatypes import Element, code_of, compact, period, words
 from mappings.hl7v2.draft import Draft
@@ -158,7 +158,7 @@ def nk1_to_related_person(nk1: Segment, draft: Draft) -> Resource | None:
             "resourceType": "RelatedPerson",
             "id": resource_id("RelatedPerson", context.systems.local(context.facility, "relative"), key),
             "identifier": identifiers,
-            "patient": reference(draft.patient),
+            "patient": draft.subject,
             "relationship": roles,
             "name": told,
             "telecom": points,

@@ -261,7 +261,7 @@ def _rare(obr: Segment, found: dict[str, Any], draft: Draft) -> None:
         obr.ignore(36, "the order tells another time")
     numbers = [cx_to_identifier(cx, context, of="order") for cx in obr[53].repetitions]
     found["identifier"] = [{**number, "type": _kind("PLAC")} for number in numbers if number]
-    if obr.peek(18) and code_of(obr.peek(24).text).upper() in _IMAGING:
+    if words(obr.peek(18).text) and code_of(obr.peek(24).text).upper() in _IMAGING:
         system = context.systems.local(context.facility, "accession")
         found["identifier"].append({"type": _kind("ACSN"), "system": system, "value": words(obr[18].text)})
 

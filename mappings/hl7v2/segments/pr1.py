@@ -93,7 +93,7 @@ def pr1_to_procedure(pr1: Segment, draft: Draft) -> Resource | None:
             "status": "entered-in-error" if wrong else "completed",
             "category": cwe_to_codeable_concept(pr1[6], context, system=f"{V2_TABLE}0230"),
             "code": code,
-            "subject": reference(draft.patient),
+            "subject": draft.subject,
             "encounter": reference(draft.encounter) if draft.encounter else {},
             **when,
             "performer": performers,

@@ -69,7 +69,7 @@ def pth_to_care_plan(pth: Segment, draft: Draft) -> tuple[dict[str, Any], Action
             "intent": "plan",
             "category": [kind] if kind else [],
             "title": (kind or {}).get("text", ""),
-            "subject": reference(draft.patient),
+            "subject": draft.subject,
             "encounter": reference(draft.encounter) if draft.encounter else {},
             "period": span,
             "created": begun,

@@ -265,7 +265,7 @@ def _episode(pv1: Segment, draft: Draft) -> list[Element]:
             "id": resource_id("EpisodeOfCare", number["system"], number["value"]),
             "identifier": [number],
             "status": "active",
-            "patient": reference(draft.patient),
+            "patient": draft.subject,
         },
         pv1,
     )
@@ -286,7 +286,7 @@ def pv1_to_coverage(pv1: Segment, draft: Draft) -> Resource | None:
         "id": resource_id("Coverage", draft.context.systems.local(draft.context.facility, "financial-class"), key),
         "status": "active",
         "type": kind,
-        "beneficiary": reference(draft.patient),
+        "beneficiary": draft.subject,
         "payor": [{"display": shown}],
     }
 

@@ -50,7 +50,7 @@ def var_to_clinical_impression(var: Segment, draft: Draft, about: str) -> Resour
             "identifier": [number] if number else [],
             "status": "completed",
             "code": cwe_to_codeable_concept(var[5], context),
-            "subject": reference(draft.patient),
+            "subject": draft.subject,
             "encounter": reference(draft.encounter) if draft.encounter else {},
             "effectiveDateTime": draft.moment(var, 3),
             "date": draft.moment(var, 2),

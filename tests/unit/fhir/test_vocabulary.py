@@ -186,3 +186,10 @@ def test_the_shipped_vocabulary_is_made_from_the_definitions(generator: ModuleTy
         pytest.skip("HL7_VOCABULARY_DEFINITIONS names no two folders with the definitions")
     generator.main([*folders.split(os.pathsep), str(tmp_path / "made")])
     assert gzip.decompress((tmp_path / "made").read_bytes()) == gzip.decompress(SHIPPED.read_bytes())
+
+
+def test_a_system_that_is_not_held_is_not_remembered() -> None:
+    """Messages name systems without end; what was asked must not pile up."""
+    before = vocabulary._members.cache_info().currsize
+    assert [vocabulary.members(f"urn:oid:1.2.{n}") for n in range(100)] == [None] * 100
+    assert vocabulary._members.cache_info().currsize == before

@@ -148,3 +148,19 @@ def test_a_code_of_ucum_is_a_unit() -> None:
     outcome = mapped("ORU^R01", PID, "OBR|1||F1|GLU", "OBX|1|CWE|U^Unit^L||bad unit^^UCUM")
     value = only(outcome, "Observation")["valueCodeableConcept"]["coding"][0]
     assert value["system"] != "http://unitsofmeasure.org"
+
+
+def test_insurance_allergies_and_relatives_of_nobody_are_sound() -> None:
+    about = (
+        "IN1|1|BHYT^Bảo hiểm y tế^L|01^BHXH",
+        "AL1|1|DA|PEN^Penicillin^L",
+        "NK1|1|Trần^Bình|MTH",
+        "DG1|1||E11^ĐTĐ^I10",
+    )
+    for trigger in ("ORU^R01", "ORM^O01", "OML^O21"):
+        assert sound(mapped(trigger, *about, "ORC|NW|A1", *RESULT))
+
+
+def test_an_accession_of_separators_only_is_none() -> None:
+    order = line("OBR", f1="1", f2="A1", f4="CXR^X quang^L", f18="^x", f24="RAD")
+    assert sound(mapped("ORM^O01", PID, "ORC|NW|A1", order))
