@@ -45,14 +45,15 @@ class Mapped:
         if message is None:
             return []
         found = []
+        places = targets.Places(outcome) if outcome else None
         for position in _populated(message):
             entry = {"position": position, "state": "unknown", "target": "", "reason": ""}
-            if outcome is None:
+            if outcome is None or places is None:
                 entry["reason"] = f"LT{self.fault.code:04d}" if self.fault else ""
             elif position in outcome.coverage.mapped:
                 target = outcome.coverage.mapped[position]
                 entry["state"] = "mapped"
-                entry["target"] = ", ".join(targets.places(position, target, outcome)) or target
+                entry["target"] = ", ".join(places.of(position, target)) or target
             elif position in outcome.coverage.ignored:
                 entry["state"], entry["reason"] = "ignored", outcome.coverage.ignored[position]
             else:

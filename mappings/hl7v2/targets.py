@@ -31,15 +31,26 @@ def present(resource: Resource, path: str) -> bool:
     return bool(_at([resource], _STEP.findall(path)))
 
 
-def places(position: str, target: str, outcome: Outcome) -> list[str]:
-    """Give where the field at `position` is: `Observation/<id>.valueQuantity`.
+class Places:
+    """The resources of one outcome, to look fields up in."""
 
-    Looked for in the resources made of its segment, then in all; empty when no alternative is there, as after a null.
-    """
-    segment = position.rpartition("-")[0]
-    everything = {f"{r['resourceType']}/{r['id']}": r for r in (*outcome.resources, *outcome.about)}
-    own = [reference for reference in outcome.origins.get(segment, ()) if reference in everything]
-    return list(_found(target, own, everything)) or list(_found(target, everything, everything))
+    def __init__(self, outcome: Outcome) -> None:
+        self._origins = outcome.origins
+        self._everything = {f"{r['resourceType']}/{r['id']}": r for r in (*outcome.resources, *outcome.about)}
+
+    def of(self, position: str, target: str) -> list[str]:
+        """Give where the field at `position` is: `Observation/<id>.valueQuantity`.
+
+        Looked for in the resources made of its segment, then in all; empty when no alternative is there, as after a null.
+        """
+        everything = self._everything
+        own = [reference for reference in self._origins.get(position.rpartition("-")[0], ()) if reference in everything]
+        return list(_found(target, own, everything)) or list(_found(target, everything, everything))
+
+
+def places(position: str, target: str, outcome: Outcome) -> list[str]:
+    """Give where one field of an outcome is; for many of them make `Places` once."""
+    return Places(outcome).of(position, target)
 
 
 def _found(target: str, references: Iterable[str], everything: dict[str, Resource]) -> Iterator[str]:
