@@ -33,9 +33,9 @@ nightly: $(VENV)/.installed-dev servers judges
 
 # After a change of dependencies in pyproject.toml. The locks hold hashes and no address of any index.
 lock: $(VENV)/.installed-dev
-	$(NICE) piptools compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host \
+	$(NICE) piptools compile -q --generate-hashes --no-header --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host \
 	    --no-emit-find-links --extra build -o requirements.lock pyproject.toml
-	$(NICE) piptools compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host \
+	$(NICE) piptools compile -q --generate-hashes --no-header --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host \
 	    --no-emit-find-links --extra build --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 	$(NICE) piptools compile -q --generate-hashes --no-header --strip-extras --no-emit-index-url --no-emit-trusted-host \
 	    --no-emit-find-links -o $(GOOGLE)/requirements.lock $(GOOGLE)/requirements.in

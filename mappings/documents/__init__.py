@@ -97,16 +97,21 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
 def _require(edition: Edition, content: Content) -> None:
     """Raise `PaperIncomplete` when a required row or the signing practitioner is missing."""
     missing = [
-        (row.label, row.key)
+        (row.label, row.key, row.origin)
         for section in edition.sections
         for row in section.rows
         if row.need == "R" and not content.values[row.key].strip()
     ]
     names = _signing(edition, content)
-    missing += [(signer.label, signer.role) for signer in edition.signers if signer.need == "R" and not names[signer]]
+    missing += [
+        (signer.label, signer.role, signer.origin)
+        for signer in edition.signers
+        if signer.need == "R" and not names[signer]
+    ]
     if missing:
-        label, key = missing[0]
-        raise PaperIncomplete(f"{label.rstrip(':')} ({key})", ", ".join(key for _, key in missing))
+        label, key, _ = missing[0]
+        told = (f"{key} ← {origin}" for _, key, origin in missing)
+        raise PaperIncomplete(f"{label.rstrip(':')} ({key})", "; ".join(told))
 
 
 def _signing(edition: Edition, content: Content) -> Mapping[Signer, str]:

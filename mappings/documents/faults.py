@@ -6,7 +6,10 @@ from mappings.formats.faults import MappingFault
 
 
 class PaperIncomplete(MappingFault):
-    """Raised when the record lacks what the law wants on the paper; `where` is the field, `detail` lists all."""
+    """Raised when the record lacks what the law wants on the paper.
+
+    `where` is the field; `detail` lists all that are missing, each with where it should have come from.
+    """
 
     code = 3201
 

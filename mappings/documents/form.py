@@ -39,6 +39,8 @@ class Row:
     box: str
     """Key whose value crosses a box; the row's own key unless the row has a value as well."""
     mark: str
+    origin: str
+    """Where the item comes from, as the sending system knows it, such as `PV1-45`: from `origins.toml`."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Signer:
     """`professional` the practitioner, `legal` the facility, `other` somebody of `key`."""
     key: str
     need: str
+    origin: str
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,15 @@ def form(paper: str) -> Form:
     )
 
 
+@cache
+def _origins() -> dict[str, str]:
+    return tomllib.loads(files(__package__).joinpath("origins.toml").read_text(encoding="utf-8"))
+
+
+def _origin(key: str) -> str:
+    return _origins().get(key, f"OBX {key}")
+
+
 def _edition(data: dict[str, Any]) -> Edition:
     return Edition(
         number=data["number"],
@@ -153,6 +165,7 @@ def _edition(data: dict[str, Any]) -> Edition:
                 role=signer["role"],
                 key=signer.get("key", ""),
                 need=_need(signer),
+                origin=_origin(signer.get("key") or f"role.{signer['role']}"),
             )
             for signer in data["signer"]
         ),
@@ -179,6 +192,7 @@ def _section(data: dict[str, Any], mark: str) -> Section:
                 ),
                 box=row.get("box", row["key"]),
                 mark=row.get("mark", mark),
+                origin=_origin(row["key"]),
             )
             for row in data.get("row", ())
         ),

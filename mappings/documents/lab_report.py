@@ -48,7 +48,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
     specimens = list(record.of_type(subject.get("specimen", []), "Specimen"))
     results = _results(record, subject)
     if not results and not _comment(subject):
-        raise PaperIncomplete("Kết quả (KET_QUA)", "KET_QUA")
+        raise PaperIncomplete("Kết quả (KET_QUA)", "KET_QUA ← OBX-5")
     orderer = next(record.of_type([request.get("requester")], "Practitioner"), None)
     readers = list(record.of_type(subject.get("resultsInterpreter", []), "Practitioner"))
     performers = list(record.of_type(subject.get("performer", []), "Practitioner"))

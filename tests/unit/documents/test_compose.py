@@ -190,7 +190,7 @@ def test_a_person_without_what_the_form_wants(element: str, key: str) -> None:
     del find(record, "Patient/bn1")[element]
     with pytest.raises(PaperIncomplete) as incomplete:
         documents.compose("discharge_paper", subject, record, CONTEXT)
-    assert incomplete.value.detail == key
+    assert incomplete.value.detail.startswith(f"{key} ← PID-")
     assert "Thuỳ" not in str(incomplete.value)
 
 
@@ -199,7 +199,7 @@ def test_all_missing_fields_are_named_at_once() -> None:
     del find(record, "Encounter/dt1")["period"]["end"]
     with pytest.raises(PaperIncomplete) as incomplete:
         documents.compose("discharge_paper", subject, without(record, "Observation/f-pp-dieutri-dt1"), CONTEXT)
-    assert incomplete.value.detail == "NGAY_RA, PP_DIEUTRI"
+    assert incomplete.value.detail == "NGAY_RA ← PV1-45; PP_DIEUTRI ← OBX PP_DIEUTRI"
 
 
 def test_the_form_follows_the_day_of_the_event() -> None:

@@ -44,6 +44,15 @@ def test_each_edition_names_its_law_its_certainty_and_its_signers(paper: str) ->
         assert [signer.role for signer in edition.signers].count("professional") == 1
 
 
+@pytest.mark.parametrize("paper", documents.PAPERS)
+def test_every_required_item_names_where_it_comes_from(paper: str) -> None:
+    known = form._origins()
+    for edition in form.form(paper).editions:
+        needed = {row.key for section in edition.sections for row in section.rows if row.need == "R"}
+        needed |= {s.key or f"role.{s.role}" for s in edition.signers if s.need == "R"}
+        assert needed - known.keys() == set()
+
+
 def test_titles() -> None:
     assert {paper: documents.title(paper) for paper in documents.PAPERS} == {
         "discharge_paper": "GIẤY RA VIỆN",

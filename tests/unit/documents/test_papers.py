@@ -292,7 +292,7 @@ def test_a_report_without_any_result_makes_no_paper() -> None:
     assert documents.due("lab_report", "ORU^R01", record) == []
     with pytest.raises(PaperIncomplete) as incomplete:
         documents.compose("lab_report", subject, record, CONTEXT)
-    assert incomplete.value.detail == "KET_QUA"
+    assert incomplete.value.detail == "KET_QUA ← OBX-5"
 
 
 def test_imaging_has_a_paper_of_its_own() -> None:
