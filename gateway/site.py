@@ -1,8 +1,9 @@
 """Load a hospital's own habits: the folder `site/` beside the channels.
 
 `*.py` register replacements and segment readings with `mappings.hl7v2.site`; `*.csv` are code tables, read before the usual
-table of the same name. Everything is loaded once per process, in the order of the file names, before the first message. A file
-that cannot be used is one problem with file and line, and the start is refused.
+table of the same name; `forms.toml` adds rows to printed papers, `rules.toml` says differently when a paper is due. Everything
+is loaded once per process, in the order of the file names, before the first message. A file that cannot be used is one problem
+with file and line, and the start is refused.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from typing import Any
 
 from gateway.faults import ConfigInvalid, SiteInvalid
 from mappings import codes
+from mappings.documents import form, rules
 from mappings.hl7v2 import mappers, site
 
 FOLDER = "site"
+_TABLES = {"forms.toml": form.add_own_rows, "rules.toml": rules.replace}
 
 
 def load_site(folder: Path) -> None:
@@ -29,6 +32,8 @@ def load_site(folder: Path) -> None:
     """
     site.forget()
     codes.forget()
+    form.forget()
+    rules.forget()
     mappers()
     problems = [problem for path in sorted(folder.glob("*")) if path.is_file() for problem in _load(path)]
     if problems:
@@ -44,6 +49,11 @@ def _load(path: Path) -> Iterator[SiteInvalid]:
         except (ValueError, OSError) as error:
             line, _, detail = str(error).partition(": ")
             yield SiteInvalid(f"{FOLDER}/{path.name}:{line if line.isdigit() else 1}", detail or str(error))
+    elif path.name in _TABLES:
+        try:
+            _TABLES[path.name](path.read_text(encoding="utf-8"))
+        except (ValueError, TypeError, OSError) as error:
+            yield SiteInvalid(f"{FOLDER}/{path.name}:1", str(error))
 
 
 def _python(path: Path) -> Iterator[SiteInvalid]:

@@ -13,25 +13,25 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol, cast
 
-from mappings.documents import bundle, form, narrative, wording
+from mappings.documents import bundle, form, narrative, rules, versions, wording
 from mappings.documents.clean import Cleaner
 from mappings.documents.content import Content
 from mappings.documents.context import Context, Facility
 from mappings.documents.faults import FormNotInForce, PaperIncomplete
 from mappings.documents.form import Edition, Signer
 from mappings.documents.record import Record
+from mappings.documents.rules import Due
+from mappings.documents.versions import cancel, digest
 from mappings.outcome import Resource
 from mappings.systems import LOINC
 
-__all__ = ["PAPERS", "Context", "Facility", "compose", "due", "title"]
+__all__ = ["PAPERS", "Context", "Due", "Facility", "asked", "cancel", "compose", "digest", "due", "subjects", "title"]
 
 PAPERS = form.names()
 """Every paper there is a form and a module for."""
 
 
 class _Paper(Protocol):
-    TRIGGERS: frozenset[str]
-
     def subjects(self, resources: Sequence[Resource]) -> list[str]: ...
 
     def gather(self, record: Record, subject: Resource, context: Context) -> Content: ...
@@ -47,13 +47,22 @@ def title(paper: str) -> str:
     return form.form(paper).title
 
 
-def due(paper: str, trigger: str, resources: Sequence[Resource]) -> list[str]:
-    """Say about whom or what a paper is due after a message: references such as `Encounter/…`; none when it is not.
+def subjects(paper: str, resources: Sequence[Resource]) -> list[str]:
+    """Say about whom or what there is a paper to be made of these resources: references such as `Encounter/…`."""
+    return _module(paper).subjects(resources)
+
+
+def asked(paper: str, trigger: str, resources: Sequence[Resource]) -> list[Due]:
+    """Say what a message asks of a paper, as the rules have it: to be made, made again, withdrawn.
 
     `trigger` is the message type and event (`ADT^A03`), `resources` what the message was mapped to.
     """
-    module = _module(paper)
-    return module.subjects(resources) if trigger in module.TRIGGERS else []
+    return list(rules.asked(paper, trigger, resources, subjects(paper, resources)))
+
+
+def due(paper: str, trigger: str, resources: Sequence[Resource]) -> list[str]:
+    """Give the subjects about which a paper has to be made after a message."""
+    return [one.subject for one in asked(paper, trigger, resources) if one.act == "make"]
 
 
 def compose(paper: str, subject: str, record: Sequence[Resource], context: Context) -> Resource:
@@ -68,6 +77,7 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
     if on is None:
         raise FormNotInForce(paper, "no day")
     edition = sheet.on(on)
+    _add_own(paper, known, content)
     content.values["MS"] = edition.numbers.get(content.category, edition.number)
     content.values["NGAY_CT"] = wording.long_date(wording.stamp(context.issued_at)).capitalize()
     _require(edition, content)
@@ -76,8 +86,9 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
     organizations = bundle.facility_organization(known, context)
     picked = [resource for section in edition.sections for resource in content.entries.get(section.key, ())]
     roots = [content.patient, content.encounter, content.professional, organizations[0], *picked]
-    resources = bundle.closure(known, roots, organizations)
-    sections = _sections(edition, content, cleaner)
+    told = versions.provenance(context, organizations[0])
+    resources = [*bundle.closure(known, roots, organizations), *([told] if told else [])]
+    sections = _sections(edition, content, context, cleaner)
     head = bundle.composition(
         sheet,
         subject,
@@ -124,10 +135,21 @@ def _signing(edition: Edition, content: Content) -> Mapping[Signer, str]:
     return names
 
 
-def _sections(edition: Edition, content: Content, cleaner: Cleaner) -> list[dict[str, Any]]:
+def _add_own(paper: str, record: Record, content: Content) -> None:
+    """Fill the rows a site added to the form, from the fields told about the visit."""
+    keys = [row.key for row in form.own_rows(paper)]
+    if keys:
+        content.values |= {key: record.field(key, content.encounter) for key in keys}
+        said = record.fields(keys, content.encounter)
+        content.entries = {**content.entries, form.EXTRAS: [*content.entries.get(form.EXTRAS, ()), *said]}
+
+
+def _sections(edition: Edition, content: Content, context: Context, cleaner: Cleaner) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for section in edition.sections:
         markup = [narrative.paragraph(line) for line in section.lines]
+        if context.reissue and section is edition.sections[0]:
+            markup.insert(0, narrative.paragraph("CẤP LẠI", "CAP_LAI"))
         markup.append(
             narrative.rows([(row.label, row.key, narrative.row_text(row, content.values)) for row in section.rows])
         )
@@ -147,7 +169,7 @@ def _sections(edition: Edition, content: Content, cleaner: Cleaner) -> list[dict
         found.append(one)
     date_line = edition.date_line.format_map(content.values)
     names = {signer: cleaner.text(name) for signer, name in _signing(edition, content).items()}
-    text = narrative.div(narrative.signatures(edition, date_line, names))
+    text = narrative.div(narrative.signatures(edition, date_line, names), cleaner.text(versions.reason_line(context)))
     found.append({"title": "Chữ ký", "text": {"status": "generated", "div": text}})
     return found
 

@@ -21,7 +21,7 @@ from mappings.ids import resource_id
 from mappings.outcome import Resource
 from mappings.systems import LOINC
 
-_VERSION = "http://hl7.org/fhir/StructureDefinition/composition-clinicaldocument-versionNumber"
+VERSION_EXTENSION = "http://hl7.org/fhir/StructureDefinition/composition-clinicaldocument-versionNumber"
 _ELSEWHERE = ("http://", "https://")
 
 
@@ -80,7 +80,7 @@ def composition(
         "resourceType": "Composition",
         "id": context.number,
         "language": "vi",
-        "extension": [{"url": _VERSION, "valueString": str(context.version)}],
+        "extension": [{"url": VERSION_EXTENSION, "valueString": str(context.version)}],
         "identifier": {"system": systems.document, "value": str(uuid5(NAMESPACE_URL, about))},
         "status": "final",
         "type": {

@@ -34,3 +34,9 @@ class Context:
     version: int = 1
     replaces: str | None = None
     """Number of the version this one replaces."""
+    reason: str = ""
+    """Why there is a new version, in the words of whoever wanted it (S3.10)."""
+    by: str = ""
+    """Who wanted it; `""` = the facility's own systems."""
+    reissue: bool = False
+    """True when the same paper is given out once more: it says so on its face (Thông tư 25/2025/TT-BYT Điều 28)."""

@@ -13,7 +13,6 @@ from mappings.documents.context import Context
 from mappings.documents.record import Record
 from mappings.outcome import Resource
 
-TRIGGERS = frozenset({"ADT^A03"})
 _PERSON = ("NGHE_NGHIEP", "NGAYCAP_CCCD")
 _INSURANCE = (
     *content.INSURANCE,

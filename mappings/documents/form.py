@@ -5,8 +5,9 @@ Requirement: S3.3, S3.7
 
 from __future__ import annotations
 
+import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -14,7 +15,10 @@ from typing import Any
 
 from mappings.documents.faults import FormNotInForce, PaperUnknown
 
+_KEY = re.compile(r"[A-Z][A-Z0-9_]*$")
 _NEEDS = frozenset({"R", "P", "C"})
+EXTRAS = "extras"
+"""Key of the section that holds what is not on the official form."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +117,52 @@ class Form:
         """Give the edition in force on a day; raises `FormNotInForce`."""
         for edition in self.editions:
             if edition.covers(day):
-                return edition
+                return _with_own_rows(edition, own_rows(self.paper))
         raise FormNotInForce(self.paper, day.isoformat())
+
+
+def _with_own_rows(edition: Edition, rows: tuple[Row, ...]) -> Edition:
+    if not rows:
+        return edition
+    if all(section.key != EXTRAS for section in edition.sections):
+        last = Section(EXTRAS, "Nội dung bổ sung của cơ sở khám bệnh, chữa bệnh", "", "", (), rows, (), ())
+        return replace(edition, sections=(*edition.sections, last))
+    return replace(
+        edition,
+        sections=tuple(
+            replace(section, rows=(*section.rows, *rows)) if section.key == EXTRAS else section
+            for section in edition.sections
+        ),
+    )
+
+
+_own: dict[str, tuple[Row, ...]] = {}
+
+
+def own_rows(paper: str) -> tuple[Row, ...]:
+    """Give the rows a site added to a form; they stand after everything official, and nothing official goes."""
+    return _own.get(paper, ())
+
+
+def add_own_rows(text: str) -> None:
+    """Take rows a site adds to its papers; raises ValueError when the text is not a table of rows."""
+    for data in tomllib.loads(text).get("row", ()):
+        if data.keys() != {"paper", "label", "key"}:
+            raise ValueError("a row has paper, label and key")
+        if data["paper"] not in names():
+            raise ValueError(f"no paper is called {data['paper']}")
+        if not _KEY.match(data["key"]):
+            raise ValueError(f"key: {data['key']} is not written in capitals, digits and underscores")
+        taken = {row.key for edition in form(data["paper"]).editions for s in edition.sections for row in s.rows}
+        if data["key"] in taken | {row.key for row in own_rows(data["paper"])}:
+            raise ValueError(f"key: {data['key']} is on {data['paper']} already")
+        row = _section({"key": EXTRAS, "title": "", "row": [{**data, "need": "C"}]}, "L").rows[0]
+        _own[data["paper"]] = (*own_rows(data["paper"]), row)
+
+
+def forget() -> None:
+    """Forget the rows of a site."""
+    _own.clear()
 
 
 def names() -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from mappings.documents.faults import PaperIncomplete
 from mappings.documents.record import Record, value_text
 from mappings.outcome import Resource
 
-TRIGGERS = frozenset({"ORU^R01"})
 _STATES = {"final": "Kết quả chính thức", "corrected": "Kết quả đã sửa", "amended": "Kết quả có bổ sung"}
 _IMAGING = frozenset(
     {"RAD", "RX", "CT", "NMR", "NMS", "RUS", "VUS", "OUS", "CUS", "XRC", "CTH", "EC", "EN", "AU", "PF"}

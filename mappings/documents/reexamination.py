@@ -13,7 +13,6 @@ from mappings.documents.context import Context
 from mappings.documents.record import Record
 from mappings.outcome import Resource
 
-TRIGGERS = frozenset({"SIU^S12"})
 _CODES = frozenset({"FOLLOWUP", "KHAMLAI", "RECHECK"})
 _INSURANCE = (*content.INSURANCE, "SO_GIAYHEN_KL", "SO_LUU_TRU")
 """Told fields of table 14, and of the insurance summary; they travel as entries."""

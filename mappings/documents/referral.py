@@ -13,7 +13,6 @@ from mappings.documents.context import Context
 from mappings.documents.record import Record
 from mappings.outcome import Resource
 
-TRIGGERS = frozenset({"REF^I12"})
 _REFERRAL = "3457005"
 _SUMMARY = ("DAU_HIEU_LS", "QT_BENHLY", "TOMTAT_KQ", "PP_DIEUTRI", "TEN_THUOC", "TINH_TRANG_CT")
 _INSURANCE = (*content.INSURANCE, "SO_HOSO", "SO_LUU_TRU", "GIAY_CHUYEN_TUYEN", "MA_CSKCB_DI")

@@ -1,0 +1,195 @@
+"""Say which paper is due after a message, until when, and what becomes of one that was issued: a table, `rules.toml`.
+
+A rule names a paper, the kind of resource it is about, and three lists of events: `on` makes it due, `renew` makes a new
+version of one that was issued (late data), `cancel` withdraws it. Conditions on the visit (`class`, `disposition`, `department`)
+hold when the message says nothing of them: a paper too many is seen, one too few is not. A site may replace the rules of a paper.
+
+Requirement: S3.8, S3.15, S3.16
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from mappings.outcome import Resource
+
+_SPAN = re.compile(r"^(\d+)([mhd])$")
+_SECONDS = {"m": 60, "h": 3600, "d": 86400}
+_EVENT = re.compile(r"^[A-Z][A-Z0-9]{2}(\^[A-Z0-9]{3})?$")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of the table."""
+
+    paper: str
+    subject: str
+    """Type of the resource the paper is about."""
+    on: tuple[str, ...] = ()
+    """Events that make it due: `ADT^A03`, or a whole family `MDM`."""
+    renew: tuple[str, ...] = ()
+    """Events after which an issued one is made again; the same content makes no new version."""
+    cancel: tuple[str, ...] = ()
+    """Events that withdraw an issued one."""
+    cancel_status: tuple[str, ...] = ()
+    """States of the subject that withdraw an issued one, whatever the event."""
+    classes: tuple[str, ...] = ()
+    """Encounter classes (v3 ActCode) it is for; empty = any."""
+    disposition: tuple[str, ...] = ()
+    """Codes of the discharge disposition it is for; empty = any."""
+    department: tuple[str, ...] = ()
+    """Codes or names of the department it is for; empty = any."""
+    within: int = 86400
+    """Seconds in which all signatures have to be there."""
+    within_emergency: int = 0
+    """The same for emergency visits; 0 = `within`."""
+    since: str = ""
+    """Element of the subject the time counts from, such as `period.end`; without it, when the message came."""
+    source: str = ""
+    """Law or requirement."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """What a message asks for."""
+
+    paper: str
+    subject: str
+    """Reference of the resource the paper is about."""
+    act: str
+    """`make`, `renew`, `cancel`."""
+    within: int
+    """Seconds."""
+    since: str
+    """FHIR time the seconds count from; `""` = when the message came."""
+
+
+def rules(paper: str) -> tuple[Rule, ...]:
+    """Give the rules of a paper: the site's where it has any."""
+    return _own.get(paper) or _usual().get(paper, ())
+
+
+def replace(text: str) -> None:
+    """Take the rules of a site, for the papers it names; raises ValueError when the text is not a table of rules."""
+    _own.update(_read(text))
+
+
+def forget() -> None:
+    """Forget the rules of a site."""
+    _own.clear()
+
+
+_own: dict[str, tuple[Rule, ...]] = {}
+
+
+@cache
+def _usual() -> Mapping[str, tuple[Rule, ...]]:
+    return _read(files(__package__).joinpath("rules.toml").read_text(encoding="utf-8"))
+
+
+def _read(text: str) -> dict[str, tuple[Rule, ...]]:
+    found: dict[str, tuple[Rule, ...]] = {}
+    for row in tomllib.loads(text).get("rule", ()):
+        rule = _rule(row)
+        found[rule.paper] = (*found.get(rule.paper, ()), rule)
+    return found
+
+
+def _rule(row: Mapping[str, Any]) -> Rule:
+    known = {field.name for field in fields(Rule)} - {"classes"} | {"class"}
+    if unknown := row.keys() - known:
+        raise ValueError(f"no rule has {', '.join(sorted(unknown))}")
+    if missing := {"paper", "subject"} - row.keys():
+        raise ValueError(f"a rule needs {', '.join(sorted(missing))}")
+    values = {"classes" if name == "class" else name: value for name, value in row.items()}
+    for name, value in values.items():
+        if isinstance(value, list):
+            values[name] = tuple(value)
+    for name in ("within", "within_emergency"):
+        if name in values:
+            values[name] = _seconds(str(values[name]))
+    rule = Rule(**values)
+    for event in (*rule.on, *rule.renew, *rule.cancel):
+        if not _EVENT.match(event):
+            raise ValueError(f"{rule.paper}: {event} is not written like ADT^A03 or MDM")
+    return rule
+
+
+def _seconds(text: str) -> int:
+    read = _SPAN.match(text)
+    if read is None:
+        raise ValueError(f"{text} is not a time such as 36h")
+    return int(read[1]) * _SECONDS[read[2]]
+
+
+def asked(paper: str, trigger: str, resources: Sequence[Resource], subjects: Sequence[str]) -> Iterator[Due]:
+    """Give what a message asks of one paper; `subjects` are those the paper's own module finds in it."""
+    by_reference = {f"{r['resourceType']}/{r['id']}": r for r in resources}
+    for rule in rules(paper):
+        if _names(trigger, rule.on):
+            for subject in subjects:
+                yield from _judged(rule, "make", subject, by_reference)
+        for act, events in (("renew", rule.renew), ("cancel", rule.cancel)):
+            if _names(trigger, events):
+                for reference, resource in by_reference.items():
+                    if resource["resourceType"] == rule.subject:
+                        yield from _judged(rule, act, reference, by_reference)
+        for reference, resource in by_reference.items():
+            if resource["resourceType"] == rule.subject and resource.get("status") in rule.cancel_status:
+                yield Due(paper, reference, "cancel", rule.within, "")
+
+
+def _names(trigger: str, events: Sequence[str]) -> bool:
+    return trigger in events or trigger.partition("^")[0] in events
+
+
+def _judged(rule: Rule, act: str, subject: str, known: Mapping[str, Resource]) -> Iterator[Due]:
+    resource = known.get(subject, {})
+    visit = _visit(resource, known)
+    if act == "make" and not _fits(rule, visit, known):
+        return
+    emergency = visit.get("class", {}).get("code") == "EMER"
+    within = rule.within_emergency or rule.within if emergency else rule.within
+    yield Due(rule.paper, subject, act, within, _since(rule, resource))
+
+
+def _visit(resource: Resource, known: Mapping[str, Resource]) -> Resource:
+    if resource.get("resourceType") == "Encounter":
+        return resource
+    return known.get((resource.get("encounter") or {}).get("reference", ""), {})
+
+
+def _fits(rule: Rule, visit: Resource, known: Mapping[str, Resource]) -> bool:
+    said = {
+        "classes": {code for code in [visit.get("class", {}).get("code")] if code},
+        "disposition": _codes(visit.get("hospitalization", {}).get("dischargeDisposition", {})),
+        "department": {name for stay in visit.get("location", []) for name in _place(stay, known)},
+    }
+    return all(not (wanted := getattr(rule, name)) or not codes or codes & set(wanted) for name, codes in said.items())
+
+
+def _codes(concept: Mapping[str, Any]) -> set[str]:
+    return {coding["code"] for coding in concept.get("coding", []) if coding.get("code")}
+
+
+def _place(stay: Mapping[str, Any], known: Mapping[str, Resource]) -> Iterator[str]:
+    location = known.get(stay.get("location", {}).get("reference", ""))
+    for _ in range(6):
+        if location is None:
+            return
+        yield from (i["value"] for i in location.get("identifier", []) if i.get("value"))
+        yield from (location[name] for name in ("name", "description") if location.get(name))
+        location = known.get(location.get("partOf", {}).get("reference", ""))
+
+
+def _since(rule: Rule, resource: Resource) -> str:
+    value: Any = resource
+    for step in rule.since.split(".") if rule.since else ():
+        value = value.get(step) if isinstance(value, dict) else None
+    return value if isinstance(value, str) and "T" in value else ""
