@@ -15,12 +15,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
 from connectors.kinds import load_destination
-from gateway import steps
+from gateway import papers, steps
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery import disclosure
 from gateway.delivery.retry import Retry, decide
@@ -32,12 +33,9 @@ from gateway.safe_log import describe
 from gateway.settings import Channel, Plan
 from gateway.signing_desk import SigningDesk
 from gateway.store import actions, codes, deliveries, documents, messages
-from gateway.store.documents import NewDocument
 from gateway.store.engine import Store
 from gateway.store.sealed import Keyring
 from gateway.tasks import TaskSet
-from mappings.documents import Context as PaperContext
-from mappings.documents import Facility
 from mappings.formats import json
 from mappings.formats.faults import Fault, FaultClass
 from mappings.hl7v2 import Context as MessageContext
@@ -164,36 +162,10 @@ class Pipeline:
         )
         late = resources.save(connection, self._keyring, json.loads(mapped.resources), said, now)
         identity.settle(connection, self._keyring, pairs, now)
-        if channel is None:
-            return
-        for paper, subject in mapped.due:
-            if subject in late:
-                continue  # the paper that newer news made says more; this one would say the same again
-            patient_id = resources.patient_of(connection, subject) or mapped.patient_id
-            if patient_id is not None:
-                self._make_due(connection, row, channel, paper, subject, patient_id, now)
-
-    def _make_due(
-        self,
-        connection: Connection,
-        row: Row[Any],
-        channel: Channel,
-        paper: str,
-        subject: str,
-        patient_id: str,
-        now: int,
-    ) -> None:
-        deadline = row.received_at + round(channel.settings.deadline.total_seconds() * SECOND)
-        document_id = documents.insert(
-            connection,
-            NewDocument(
-                paper, subject, channel.settings.name, row.id, patient_id, row.order_key, row.received_at, deadline
-            ),
-        )
-        for name in channel.routes:
-            route = self._plan.routes[name].common
-            if not route.papers or paper in route.papers:
-                deliveries.insert(connection, document_id, name, row.order_key, route.basis, now, "pending")
+        if channel is not None:
+            papers.ask(connection, self._plan, channel, row, mapped.due, late, mapped.patient_id, now)
+        if mapped.patient_id is not None:
+            papers.told_more(connection, mapped.patient_id, now)
 
     async def _message_failed(self, row: Row[Any], fault: Fault) -> None:
         log.warning("message %s: %s", row.id, fault)
@@ -216,23 +188,56 @@ class Pipeline:
         self._ring()
 
     async def _compose(self, row: Row[Any]) -> None:
-        record = await self._store.read(lambda connection: resources.record(connection, self._keyring, row.patient_id))
-        withheld = disclosure.closed_list(record)
-        facility = self._plan.facility
-        context = PaperContext(
-            facility=Facility(facility.code, facility.name, facility.governing_body, facility.address, facility.phone),
-            systems=self._plan.systems,
-            issued_at=to_datetime(row.event_at),
-            number=row.id,
-            version=row.version,
-            replaces=row.replaces_id,
+        record, issued = await self._store.read(
+            lambda connection: (
+                resources.record(connection, self._keyring, row.patient_id),
+                documents.issued(connection, row.paper, row.subject),
+            )
         )
-        packed = json.dumps(record)
-        paper = await self._pool.run(steps.compose, row.paper, row.subject, packed, context, facility.head_licence)
-        await self._store.write(lambda connection: self._commit_composed(connection, row, paper, withheld))
+        if row.act in ("renew", "cancel") and (issued is None or issued.act == "cancel"):
+            await self._store.write(lambda connection: self._nothing_new(connection, row))
+            return
+        withheld = disclosure.closed_list(record)
+        context = replace(
+            self._plan.paper_context(row.id, to_datetime(row.event_at)),
+            version=issued.version + 1 if issued else 1,
+            replaces=issued.id if issued else None,
+            reason=row.reason,
+            by=row.actor,
+            reissue=row.act == "reissue",
+        )
+        head = self._plan.facility.head_licence
+        if row.act == "cancel":
+            assert issued is not None
+            body = await self._store.read(lambda connection: self._fhir(connection, issued.id))
+            paper = await self._pool.run(steps.cancel, body, context)
+        else:
+            paper = await self._pool.run(steps.compose, row.paper, row.subject, json.dumps(record), context, head)
+        digest = self._keyring.search_key("document", paper.digest)
+        if issued is not None and issued.digest == digest and row.act != "reissue":
+            await self._store.write(lambda connection: self._nothing_new(connection, row))
+            return
+        settled = {"version": context.version, "replaces_id": context.replaces, "digest": digest}
+        await self._store.write(lambda connection: self._commit_composed(connection, row, paper, withheld, settled))
 
-    def _commit_composed(self, connection: Connection, row: Row[Any], paper: steps.Paper, withheld: str | None) -> None:
-        if not documents.move(connection, row.id, "compose", due_at=self._clock.now(), attempts=0):
+    def _fhir(self, connection: Connection, document_id: str) -> bytes:
+        (rendition,) = documents.renditions(connection, document_id, "fhir")
+        return self._keyring.open(rendition.body, f"{document_id}/fhir")
+
+    def _nothing_new(self, connection: Connection, row: Row[Any]) -> None:
+        """Leave a paper unissued that would say what the version before says (S3.10)."""
+        if documents.move(connection, row.id, "repeat"):
+            deliveries.move_all(connection, row.id, "repeat", self._clock.now())
+
+    def _commit_composed(
+        self,
+        connection: Connection,
+        row: Row[Any],
+        paper: steps.Paper,
+        withheld: str | None,
+        settled: Mapping[str, Any],
+    ) -> None:
+        if not documents.move(connection, row.id, "compose", due_at=self._clock.now(), attempts=0, **settled):
             return
         for kind, media_type, body in (
             ("fhir", "application/fhir+json", paper.fhir),

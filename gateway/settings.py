@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from gateway.delivery.limits import Breaker, Limit
 from gateway.delivery.retry import Retry
 from gateway.store.sealed import Keyring
+from mappings.documents import Context, Facility
 from mappings.formats.dates import zone_of
 from mappings.formats.values import Secret, parse_address
 from mappings.systems import Systems
@@ -96,8 +97,8 @@ class ChannelSettings:
     """Position whose value is the key within which order is kept; messages without it are on their own."""
     produce: tuple[str, ...] = ()
     """Papers made from what arrives here."""
-    deadline: timedelta = timedelta(hours=24)
-    """From the event to the last destination's acceptance."""
+    deadline: timedelta | None = None
+    """From the event to the last destination's acceptance; without it the rules of each paper say (S3.8)."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,47}", self.name):
@@ -204,6 +205,12 @@ class Plan:
     @property
     def keyring(self) -> Keyring:
         return Keyring.parse(self.store.keys)
+
+    def paper_context(self, number: str, issued_at: datetime) -> Context:
+        """Say who issues a paper, when, under which number."""
+        own = self.facility
+        facility = Facility(own.code, own.name, own.governing_body, own.address, own.phone)
+        return Context(facility, self.systems, issued_at, number)
 
     @property
     def site(self) -> Path:

@@ -29,6 +29,7 @@ came, and `answered`, a question that got its answer when it came."""
 
 DOCUMENT: Table = {
     ("due", "compose"): "composed",
+    ("due", "repeat"): "unchanged",  # it says what the version before says
     ("due", "fail"): "error",
     ("composed", "sign"): "signed",
     ("composed", "fail"): "error",
@@ -40,6 +41,7 @@ DELIVERY: Table = {
     ("pending", "ready"): "queued",  # its document is signed
     ("pending", "fail"): "error",  # its document is in the error queue
     ("pending", "withhold"): "withheld",
+    ("pending", "repeat"): "closed",  # its document says nothing new
     ("queued", "claim"): "claimed",
     ("queued", "hold"): "held",
     ("queued", "give_up"): "error",

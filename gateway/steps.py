@@ -23,6 +23,7 @@ from gateway.faults import InternalFault
 from gateway.safe_log import describe
 from gateway.site import load_site
 from mappings import bhyt, cda, documents, hl7v2
+from mappings.bhyt.faults import WithdrawalNotCarried
 from mappings.fhir import bundle_references, require_valid
 from mappings.formats import dates, er7, json
 from mappings.formats.faults import Fault
@@ -70,8 +71,8 @@ class Mapped:
     """Reference → elements that are no better than what is known."""
     unmapped: tuple[tuple[str, str, str, str], ...]
     """(system, code, field, display) of site codes that no table takes to a shared catalogue."""
-    due: tuple[tuple[str, str], ...]
-    """(paper, subject) of every paper that is due now."""
+    due: tuple[documents.Due, ...]
+    """What is asked of papers now."""
 
 
 def map_message(
@@ -84,7 +85,7 @@ def map_message(
     outcome = hl7v2.map_message(message, context)
     for resource in outcome.resources:
         require_valid(resource)
-    due = [(paper, subject) for paper in produce for subject in documents.due(paper, trigger, outcome.resources)]
+    due = [one for paper in produce for one in documents.asked(paper, trigger, outcome.resources)]
     coverage = outcome.coverage
     notices = [(n.code, n.where, n.detail) for n in outcome.notices] + list(message.notices)
     positions = {
@@ -123,20 +124,18 @@ class Paper:
     """Kind → unsigned bytes: `cda`, `gdbhyt`."""
     refused: Mapping[str, Fault]
     """Kind → why it could not be written; the others go their way."""
+    digest: str
+    """What versions that say the same have in common."""
 
 
 def compose(paper: str, subject: str, record: bytes, context: documents.Context, head_licence: str) -> Paper:
     """Compose a paper from a person's record and render it; `head_licence` is the licence of the facility's head."""
     resources: list[Resource] = json.loads(record)
     bundle = documents.compose(paper, subject, resources, context)
-    require_valid(bundle)
-    dangling = bundle_references(bundle)
-    if dangling:
-        raise InternalFault(dangling[0].path, dangling[0].rule)
-    renditions = {"cda": cda.render(bundle)}
     refused: dict[str, Fault] = {}
+    insured: dict[str, bytes] = {}
     try:
-        renditions["gdbhyt"] = bhyt.paper_to_envelope(
+        insured["gdbhyt"] = bhyt.paper_to_envelope(
             bundle,
             facility=context.facility.code,
             made_on=context.issued_at.astimezone(dates.zone_of(dates.VIETNAM)).date(),
@@ -145,7 +144,21 @@ def compose(paper: str, subject: str, record: bytes, context: documents.Context,
         )
     except Fault as fault:
         refused["gdbhyt"] = fault
-    return Paper(json.canonical(bundle), renditions, refused)
+    return _paper(bundle, insured, refused)
+
+
+def cancel(issued: bytes, context: documents.Context) -> Paper:
+    """Make the version that withdraws an issued paper, of the FHIR document of that."""
+    bundle = documents.cancel(json.loads(issued), context)
+    return _paper(bundle, {}, {"gdbhyt": WithdrawalNotCarried()})
+
+
+def _paper(bundle: Resource, more: Mapping[str, bytes], refused: Mapping[str, Fault]) -> Paper:
+    require_valid(bundle)
+    dangling = bundle_references(bundle)
+    if dangling:
+        raise InternalFault(dangling[0].path, dangling[0].rule)
+    return Paper(json.canonical(bundle), {"cda": cda.render(bundle), **more}, refused, documents.digest(bundle))
 
 
 PLACES = {"cda": None, "gdbhyt": "CHUKYDONVI"}

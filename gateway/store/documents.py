@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,16 +32,15 @@ class NewDocument:
     order_key: bytes
     event_at: int
     deadline_at: int
+    act: str = "make"
+    """`make`, `renew`, `cancel`, `reissue`."""
+    reason: str = ""
+    actor: str = ""
 
 
 def insert(connection: Connection, new: NewDocument) -> str:
-    """Store a paper that is due, as the next version of its subject; return its id."""
-    last = connection.execute(
-        sa.select(document.c.id, document.c.version)
-        .where(document.c.paper == new.paper, document.c.subject == new.subject)
-        .order_by(document.c.version.desc())
-        .limit(1)
-    ).one_or_none()
+    """Store a paper that is due; return its id. Its version and what it replaces are settled when it is composed."""
+    last = newest(connection, new.paper, new.subject)
     document_id = uuid7()
     connection.execute(
         document.insert().values(
@@ -57,14 +57,87 @@ def insert(connection: Connection, new: NewDocument) -> str:
             deadline_at=new.deadline_at,
             state="due",
             due_at=new.event_at,
+            act=new.act,
+            reason=new.reason,
+            actor=new.actor,
         )
     )
     return document_id
 
 
+def newest(connection: Connection, paper: str, subject: str) -> Row[Any] | None:
+    """Return what was asked for last of a paper about one subject, whatever became of it."""
+    return connection.execute(
+        sa.select(document)
+        .where(document.c.paper == paper, document.c.subject == subject)
+        .order_by(document.c.version.desc(), document.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def issued(connection: Connection, paper: str, subject: str) -> Row[Any] | None:
+    """Return the newest signed version of a paper about one subject."""
+    return connection.execute(
+        sa.select(document)
+        .where(document.c.paper == paper, document.c.subject == subject, document.c.state == "signed")
+        .order_by(document.c.version.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def incomplete(connection: Connection, patient_ids: Iterable[str], codes: Iterable[int]) -> list[Row[Any]]:
+    """Return the papers of a person that failed with one of these fault codes."""
+    return list(
+        connection.execute(
+            sa.select(document)
+            .where(
+                document.c.patient_id.in_(list(patient_ids)),
+                document.c.state == "error",
+                document.c.fault_code.in_(list(codes)),
+            )
+            .order_by(document.c.id)
+        )
+    )
+
+
+def listing(
+    connection: Connection,
+    *,
+    states: Sequence[str] = (),
+    papers: Sequence[str] = (),
+    subjects: Sequence[str] = (),
+    patient_ids: Sequence[str] = (),
+    after: str = "",
+    limit: int = 0,
+) -> list[Row[Any]]:
+    """Return papers, newest first; every condition that is not empty counts."""
+    query = sa.select(document)
+    for column, wanted in (
+        (document.c.state, states),
+        (document.c.paper, papers),
+        (document.c.subject, subjects),
+        (document.c.patient_id, patient_ids),
+    ):
+        if wanted:
+            query = query.where(column.in_(list(wanted)))
+    if after:
+        query = query.where(document.c.id < after)
+    return list(connection.execute(query.order_by(document.c.id.desc()).limit(limit or None)))
+
+
 def take_unfinished(connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:
-    """Lease the next documents to compose or to sign."""
-    return take(connection, document, _UNFINISHED, None, owner=owner, now=now, until=until, limit=limit)
+    """Lease the next documents to compose or to sign, of one paper about one subject only the oldest."""
+    return take(connection, document, _UNFINISHED, _blocked(), owner=owner, now=now, until=until, limit=limit)
+
+
+def _blocked() -> sa.ColumnElement[bool]:
+    earlier = document.alias("earlier")
+    return sa.exists().where(
+        earlier.c.paper == document.c.paper,
+        earlier.c.subject == document.c.subject,
+        sa.text("earlier.state IN ('due', 'composed')"),
+        earlier.c.id < document.c.id,
+    )
 
 
 def move(connection: Connection, document_id: str, event: str, fault: Fault | None = None, **values: Any) -> bool:

@@ -198,13 +198,19 @@ document = Table(
     Column("signed_at", BigInteger, nullable=True),
     Column("state", String(16), nullable=False),
     *_work_columns(),
+    Column("act", String(8), nullable=False, server_default="make"),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("actor", String(64), nullable=False, server_default=""),
+    Column("digest", LargeBinary(16), nullable=True),
 )
+"""`act` is `make`, `renew`, `cancel` or `reissue`; `digest` tells what a composed version says from what another one says."""
 _unfinished = text("state IN ('due', 'composed')")
 # pipeline: the next documents to compose or sign
 Index("document_due", document.c.id, sqlite_where=_unfinished, postgresql_where=_unfinished)
 # people: the error queue
 Index("document_wrong", document.c.id, sqlite_where=_wrong, postgresql_where=_wrong)
 Index("document_subject", document.c.paper, document.c.subject, document.c.version)  # pipeline: which version is next
+Index("document_patient", document.c.patient_id)  # pipeline: what waits for more about a person
 Index("document_message", document.c.message_id)  # people: what a message became
 
 rendition = Table(

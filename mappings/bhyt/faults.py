@@ -33,3 +33,9 @@ class EnvelopeInvalid(MappingFault):
     """Raised when a file is not a GIAMDINHHS envelope, or cannot become one; `where` is the element."""
 
     code = 3305
+
+
+class WithdrawalNotCarried(MappingFault):
+    """Raised when a paper was withdrawn: the insurance portal's published interface has no way to say so."""
+
+    code = 3306

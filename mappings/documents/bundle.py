@@ -143,7 +143,7 @@ def _targets(value: Any) -> Iterable[str]:
 def document(head: Resource, resources: Sequence[Resource], context: Context, cleaner: Cleaner) -> Resource:
     """Make the document Bundle."""
     own = context.systems.own
-    present = {f"{resource['resourceType']}/{resource['id']}" for resource in resources}
+    present = {f"{resource['resourceType']}/{resource['id']}" for resource in (head, *resources)}
     entries = [
         {
             "fullUrl": f"{own}/{resource['resourceType']}/{resource['id']}",

@@ -1,8 +1,9 @@
 """Say which paper is due after a message, until when, and what becomes of one that was issued: a table, `rules.toml`.
 
 A rule names a paper, the kind of resource it is about, and three lists of events: `on` makes it due, `renew` makes a new
-version of one that was issued (late data), `cancel` withdraws it. Conditions on the visit (`class`, `disposition`, `department`)
-hold when the message says nothing of them: a paper too many is seen, one too few is not. A site may replace the rules of a paper.
+version of one that was issued (late data), `cancel` withdraws it. Conditions on the visit (`class`, `disposition`,
+`department`) hold when the message says nothing of them: a paper too many is seen, one too few is not. A site may replace the
+rules of a paper.
 
 Requirement: S3.8, S3.15, S3.16
 """

@@ -16,7 +16,7 @@ FIRST = {"message": {"received", "error"}, "document": {"due"}, "delivery": {"pe
 
 LAST = {
     "message": {"closed"},
-    "document": {"signed", "closed"},
+    "document": {"signed", "closed", "unchanged"},
     "delivery": {"accepted", "closed"},
 }
 """States that nothing leaves: what is answered, signed or accepted stays so."""

@@ -1,0 +1,164 @@
+"""What is asked of papers: by a message, as the rules have it, or by a person.
+
+Everything here happens inside the caller's transaction. A paper that could not be made for lack of something is tried again as
+soon as a message says more about the person; a person need not do it. Requirement: S3.8, S3.10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.engine import Connection, Row
+
+from gateway.clock import SECOND, to_instant
+from gateway.faults import NothingThere
+from gateway.records import persons, resources
+from gateway.settings import Channel, Plan
+from gateway.store import actions, deliveries, documents, messages
+from gateway.store import resources as rows
+from gateway.store.documents import NewDocument
+from mappings.documents import Due
+from mappings.documents.faults import PaperIncomplete, SubjectMissing
+from mappings.documents.rules import rules
+
+_LACKING = (PaperIncomplete.code, SubjectMissing.code)
+
+
+def ask(
+    connection: Connection,
+    plan: Plan,
+    channel: Channel,
+    row: Row[Any],
+    asked: Sequence[Due],
+    late: Collection[str],
+    patient_id: str | None,
+    now: int,
+) -> None:
+    """Do what message `row` asks; of subjects in `late` newer things were known, which other papers say already."""
+    for one in asked:
+        if one.subject in late:
+            continue
+        owner = resources.patient_of(connection, one.subject) or patient_id
+        if owner is not None:
+            _ask_one(connection, plan, channel, row, one, owner, now)
+
+
+def _ask_one(
+    connection: Connection,
+    plan: Plan,
+    channel: Channel,
+    row: Row[Any],
+    one: Due,
+    patient_id: str,
+    now: int,
+) -> None:
+    last = documents.newest(connection, one.paper, one.subject)
+    if last is None or last.act == "cancel":
+        if one.act != "make":
+            return
+    elif last.state == "error":
+        if one.act == "cancel":
+            drop(connection, last.id, now)
+            if documents.issued(connection, one.paper, one.subject) is None:
+                return
+        elif one.act == "make":
+            again(connection, last.id, now)
+            return
+        else:
+            return  # what it lacks may have come: that is tried whatever the rules say
+    within = channel.settings.deadline
+    seconds = one.within if within is None else round(within.total_seconds())
+    since = to_instant(datetime.fromisoformat(one.since)) if one.since else row.received_at
+    new = NewDocument(
+        one.paper,
+        one.subject,
+        channel.settings.name,
+        row.id,
+        patient_id,
+        row.order_key,
+        row.received_at,
+        since + seconds * SECOND,
+        act=one.act,
+        reason="" if one.act == "make" and last is None else f"Dữ liệu mới từ bản tin {row.type}",
+    )
+    put(connection, plan, channel, new, now)
+
+
+def put(connection: Connection, plan: Plan, channel: Channel, new: NewDocument, now: int) -> str:
+    """Store a paper that is due and its deliveries, which wait for it; return its id."""
+    document_id = documents.insert(connection, new)
+    for name in channel.routes:
+        route = plan.routes[name].common
+        if not route.papers or new.paper in route.papers:
+            deliveries.insert(connection, document_id, name, new.order_key, route.basis, now, "pending")
+    return document_id
+
+
+def again(connection: Connection, document_id: str, now: int) -> bool:
+    """Compose a failed paper again; its deliveries wait for it again."""
+    if not documents.move(connection, document_id, "retry", due_at=now, attempts=0):
+        return False
+    deliveries.move_all(connection, document_id, "renew", now)
+    return True
+
+
+def drop(connection: Connection, document_id: str, now: int) -> None:
+    """Take a failed paper that nobody needs any more off the error queue, with its deliveries."""
+    if documents.move(connection, document_id, "close"):
+        deliveries.move_all(connection, document_id, "close", now)
+
+
+def told_more(connection: Connection, patient_id: str, now: int) -> None:
+    """Try again what could not be made of a person's record for lack of something."""
+    for row in documents.incomplete(connection, persons.all_ids(connection, patient_id), _LACKING):
+        again(connection, row.id, now)
+
+
+def request(
+    connection: Connection,
+    plan: Plan,
+    paper: str,
+    subject: str,
+    act: str,
+    *,
+    actor: str,
+    reason: str,
+    now: int,
+) -> str:
+    """Ask for a paper in a person's name: `make`, `reissue` or `cancel`; return the id of what is due now.
+
+    Raises NothingThere when the record holds no such subject, no channel produces the paper, or there is nothing to withdraw.
+    """
+    last = documents.newest(connection, paper, subject)
+    if act in ("cancel", "reissue") and documents.issued(connection, paper, subject) is None:
+        raise NothingThere(paper, "not issued")
+    channel = next((one for one in plan.channels if paper in one.settings.produce), None)
+    if channel is None:
+        raise NothingThere(paper, "no channel produces it")
+    if last is not None and last.state == "error" and act == "make":
+        again(connection, last.id, now)
+        actions.insert(connection, at=now, actor=actor, verb="make", target=last.id, reason=reason)
+        return str(last.id)
+    type_, _, id_ = subject.partition("/")
+    found = next(iter(rows.current(connection, [(type_, id_)])), None)
+    if found is None or found.patient_id is None:
+        raise NothingThere(subject)
+    seconds = next((rule.within for rule in rules(paper)), 86400)
+    new = NewDocument(
+        paper,
+        subject,
+        channel.settings.name,
+        found.message_id,
+        found.patient_id,
+        messages.get(connection, found.message_id).order_key,
+        now,
+        now + seconds * SECOND,
+        act=act,
+        reason=reason,
+        actor=actor,
+    )
+    document_id = put(connection, plan, channel, new, now)
+    actions.insert(connection, at=now, actor=actor, verb=act, target=document_id, reason=reason)
+    return document_id
