@@ -55,5 +55,6 @@ def _section(section: dict[str, object], source: Source) -> Node:
             el("title", str(section["title"])),
             block,
             *entries(found, cells, source),
+            nullFlavor="NI" if "emptyReason" in section else None,
         ),
     )

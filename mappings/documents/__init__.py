@@ -31,6 +31,13 @@ PAPERS = form.names()
 """Every paper there is a form and a module for."""
 
 
+_NOTHING_KNOWN = {
+    "system": "http://terminology.hl7.org/CodeSystem/list-empty-reason",
+    "code": "unavailable",
+    "display": "Unavailable",
+}
+
+
 class _Paper(Protocol):
     def subjects(self, resources: Sequence[Resource]) -> list[str]: ...
 
@@ -87,7 +94,7 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
     picked = [resource for section in edition.sections for resource in content.entries.get(section.key, ())]
     roots = [content.patient, content.encounter, content.professional, organizations[0], *picked]
     told = versions.provenance(context, organizations[0])
-    resources = [*bundle.closure(known, roots, organizations), *([told] if told else [])]
+    resources = [*bundle.closure(known, roots, organizations, content.apart), *([told] if told else [])]
     sections = _sections(edition, content, context, cleaner)
     head = bundle.composition(
         sheet,
@@ -153,11 +160,12 @@ def _sections(edition: Edition, content: Content, context: Context, cleaner: Cle
         markup.append(
             narrative.rows([(row.label, row.key, narrative.row_text(row, content.values)) for row in section.rows])
         )
-        if section.columns:
-            body = [
-                {key: cleaner.text(text) for key, text in line.items()} for line in content.lines.get(section.key, ())
-            ]
+        body = [{key: cleaner.text(text) for key, text in line.items()} for line in content.lines.get(section.key, ())]
+        silent = bool(section.empty) and not body and not any(content.values[row.key].strip() for row in section.rows)
+        if section.columns and (body or not section.empty):
             markup.append(narrative.table(section, body))
+        if silent:
+            markup.append(narrative.paragraph(section.empty))
         markup += [narrative.paragraph(note) for note in section.notes]
         one: dict[str, Any] = {"title": section.title}
         if section.loinc:
@@ -166,6 +174,8 @@ def _sections(edition: Edition, content: Content, context: Context, cleaner: Cle
         entries = content.entries.get(section.key, ())
         if entries:
             one["entry"] = [bundle.reference(resource) for resource in entries]
+        elif silent:
+            one["emptyReason"] = {"coding": [_NOTHING_KNOWN]}
         found.append(one)
     date_line = edition.date_line.format_map(content.values)
     names = {signer: cleaner.text(name) for signer, name in _signing(edition, content).items()}

@@ -8,7 +8,7 @@ Standard: FHIR R4 §3.3 (documents)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -114,8 +114,13 @@ def composition(
     return found
 
 
-def closure(record: Record, roots: Iterable[Resource | None], own: Iterable[Resource]) -> list[Resource]:
-    """Give the roots and whatever they refer to, each once; `own` stands in for the record's version of the same resource."""
+def closure(
+    record: Record, roots: Iterable[Resource | None], own: Iterable[Resource], apart: Container[str] = ()
+) -> list[Resource]:
+    """Give the roots and whatever they refer to, each once; `own` stands in for the record's version of the same resource.
+
+    Resources of the types in `apart` stay out.
+    """
     made = {f"{resource['resourceType']}/{resource['id']}": resource for resource in own}
     found: dict[str, Resource] = {}
     waiting = [*(root for root in roots if root), *made.values()]
@@ -124,7 +129,8 @@ def closure(record: Record, roots: Iterable[Resource | None], own: Iterable[Reso
         if key in found:
             continue
         found[key] = resource = made.get(key, resource)
-        waiting += [next_one for target in _targets(resource) if (next_one := made.get(target) or record.get(target))]
+        targets = (target for target in _targets(resource) if target.partition("/")[0] not in apart)
+        waiting += [next_one for target in targets if (next_one := made.get(target) or record.get(target))]
     return list(found.values())
 
 

@@ -45,6 +45,8 @@ class Content:
     """Key of a section → the lines of its table."""
     category: str = ""
     """Chooses the form number where one paper has several forms."""
+    apart: frozenset[str] = frozenset()
+    """Types of resources that do not travel with the paper, though what travels refers to them."""
 
 
 def person(record: Record, patient: Resource, encounter: Resource | None, at: str) -> dict[str, str]:

@@ -68,6 +68,8 @@ class Section:
     rows: tuple[Row, ...]
     columns: tuple[Column, ...]
     notes: tuple[str, ...]
+    empty: str
+    """What the section says when nothing is known, in place of an empty table; `""`: the empty table stands."""
 
 
 @dataclass(frozen=True)
@@ -248,6 +250,7 @@ def _section(data: dict[str, Any], mark: str) -> Section:
             Column(column["label"], column["key"], column.get("optional", False)) for column in data.get("column", ())
         ),
         notes=tuple(data.get("notes", ())),
+        empty=data.get("empty", ""),
     )
 
 

@@ -45,7 +45,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
     issued: str = subject.get("issued") or wording.stamp(context.issued_at)
     request = next(record.of_type(subject.get("basedOn", []), "ServiceRequest"), None) or {}
     specimens = list(record.of_type(subject.get("specimen", []), "Specimen"))
-    results = _results(record, subject)
+    results = results_of(record, subject)
     if not results and not _comment(subject):
         raise PaperIncomplete("Kết quả (KET_QUA)", "KET_QUA ← OBX-5")
     orderer = next(record.of_type([request.get("requester")], "Practitioner"), None)
@@ -90,7 +90,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
     )
 
 
-def _results(record: Record, report: Resource) -> list[Resource]:
+def results_of(record: Record, report: Resource) -> list[Resource]:
     """Give the results in order, members of a panel after it, each once; texts of a paper are no results."""
     waiting = list(record.of_type(report.get("result", []), "Observation"))
     found: dict[str, Resource] = {}
@@ -142,7 +142,7 @@ def _line(record: Record, n: int, result: Resource) -> dict[str, str]:
     return {
         "STT": str(n),
         "TEN_CHI_SO": wording.concept(result.get("code")),
-        "KET_QUA": _value(result),
+        "KET_QUA": shown_value(result),
         "DON_VI": wording.unit(quantity),
         "TRI_SO": "; ".join(text for text in ranges if text),
         "PHUONG_PHAP": wording.concept(result.get("method")),
@@ -151,7 +151,8 @@ def _line(record: Record, n: int, result: Resource) -> dict[str, str]:
     }
 
 
-def _value(result: Resource) -> str:
+def shown_value(result: Resource) -> str:
+    """Write a result with the parts of a panel, what was flagged, and that it was corrected or cancelled."""
     shown = value_text(result)
     parts = [
         f"{wording.concept(part.get('code'))}: {value_text(part)} {wording.unit(part.get('valueQuantity', {}))}".strip()

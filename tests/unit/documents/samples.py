@@ -340,8 +340,138 @@ def lab_report() -> tuple[str, list[Resource]]:
     return "DiagnosticReport/pk1", [*base(), *people, glucose, potassium, crp, group, report, request, specimen]
 
 
+def allergy() -> Resource:
+    return {
+        "resourceType": "AllergyIntolerance",
+        "id": "du1",
+        "clinicalStatus": coded("http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "active"),
+        "category": ["medication"],
+        "criticality": "high",
+        "code": {"text": "Penicillin"},
+        "patient": ref("Patient", "bn1"),
+        "onsetDateTime": "2019-05",
+        "reaction": [{"manifestation": [{"text": "Nổi mề đay"}, {"text": "Khó thở"}], "severity": "severe"}],
+    }
+
+
+def vaccination(resource_id: str, on: str, **more: Any) -> Resource:
+    return {
+        "resourceType": "Immunization",
+        "id": resource_id,
+        "status": "completed",
+        "vaccineCode": {"text": "Viêm gan B"},
+        "patient": ref("Patient", "bn1"),
+        "encounter": ref("Encounter", "dt1"),
+        "occurrenceDateTime": on,
+        **more,
+    }
+
+
+def health_summary() -> tuple[str, list[Resource]]:
+    about = {"subject": ref("Patient", "bn1"), "encounter": ref("Encounter", "dt1")}
+    medicine = {
+        "resourceType": "MedicationRequest",
+        "id": "th1",
+        "status": "active",
+        "intent": "order",
+        "medicationCodeableConcept": {"text": "Amlodipin 5 mg"},
+        "authoredOn": "2026-11-05T09:00:00+07:00",
+        "dosageInstruction": [
+            {
+                "text": "Sáng 1 viên",
+                "route": {"text": "Uống"},
+                "doseAndRate": [{"doseQuantity": {"value": Decimal("1"), "unit": "viên"}}],
+            }
+        ],
+        "dispenseRequest": {"quantity": {"value": Decimal("30"), "unit": "viên"}},
+        **about,
+    }
+    procedure = {
+        "resourceType": "Procedure",
+        "id": "tt1",
+        "status": "completed",
+        "code": {"text": "Chọc dịch màng phổi"},
+        "performedDateTime": "2026-11-02T14:00:00+07:00",
+        "performer": [{"actor": ref("Practitioner", "bs1")}],
+        **about,
+    }
+    pulse = {
+        "resourceType": "Observation",
+        "id": "dh1",
+        "status": "final",
+        "category": [coded("http://terminology.hl7.org/CodeSystem/observation-category", "vital-signs", "Vital Signs")],
+        "code": {**coded(LOINC, "8867-4", "Heart rate"), "text": "Mạch"},
+        "effectiveDateTime": "2026-11-01T08:35:00+07:00",
+        "valueQuantity": {"value": Decimal("96"), "unit": "lần/phút", "system": UCUM, "code": "/min"},
+        **about,
+    }
+    past: Resource = {
+        **condition("cd9", "K35.8", "Viêm ruột thừa cấp"),
+        "clinicalStatus": coded("http://terminology.hl7.org/CodeSystem/condition-clinical", "resolved"),
+        "onsetDateTime": "2010",
+    }
+    del past["encounter"]
+    texts = [
+        field("QT_BENHLY", "Sốt, ho đờm 3 ngày"),
+        field("PP_DIEUTRI", "Kháng sinh, hạ sốt"),
+        field("LOI_DAN", "Uống nhiều nước"),
+        field("TIEN_SU_BENH", "Cắt ruột thừa năm 2010"),
+        field("NGHE_NGHIEP", "Giáo viên"),
+        field("KET_QUA_DTRI", "2"),
+        field("NHOM_MAU", "O Rh+"),
+    ]
+    laboratory = [one for one in lab_report()[1] if one["id"] not in {known["id"] for known in base()}]
+    statements = [medicine, procedure, pulse, past, allergy(), vaccination("tc1", "2024-03-01")]
+    return "Encounter/dt1", [*base(), *laboratory, *statements, *texts]
+
+
+def immunization_record() -> tuple[str, list[Resource]]:
+    reaction = {
+        "resourceType": "Observation",
+        "id": "pu1",
+        "status": "final",
+        "code": coded(LOINC, "31044-1", "Immunization reaction"),
+        "subject": ref("Patient", "bn1"),
+        "partOf": [ref("Immunization", "tc2")],
+        "effectiveDateTime": "2026-11-05T20:00:00+07:00",
+        "valueCodeableConcept": {"text": "Sốt nhẹ"},
+    }
+    due = {
+        **reaction,
+        "id": "hen1",
+        "code": coded(LOINC, "30980-7", "Date vaccine due"),
+        "valueDateTime": "2026-12-05",
+    }
+    del due["valueCodeableConcept"]
+    against = {
+        **reaction,
+        "id": "ccd1",
+        "code": coded(LOINC, "30945-0", "Vaccination contraindication/precaution"),
+        "valueCodeableConcept": {"text": "Dị ứng men bia"},
+    }
+    second = vaccination(
+        "tc2",
+        "2026-11-05T08:30:00+07:00",
+        lotNumber="U1234AB",
+        expirationDate="2027-08-31",
+        manufacturer={"display": "Hãng Thử Nghiệm"},
+        doseQuantity={"value": Decimal("0.50"), "unit": "mL", "system": UCUM, "code": "mL"},
+        site={"text": "Đùi trái"},
+        route={"text": "Tiêm bắp"},
+        performer=[{"actor": ref("Practitioner", "bs1")}],
+        protocolApplied=[{"doseNumberPositiveInt": 2, "seriesDosesPositiveInt": 3}],
+        reaction=[{"date": "2026-11-05T20:00:00+07:00", "detail": ref("Observation", "pu1")}],
+    )
+    first = vaccination("tc1", "2026-10-05", primarySource=False)
+    refused = vaccination("tc3", "2026-11-04", status="not-done", statusReason={"text": "Gia đình từ chối"})
+    deleted = vaccination("tc4", "2026-11-03", status="entered-in-error")
+    return "Patient/bn1", [*base(), second, first, refused, deleted, reaction, due, against]
+
+
 SAMPLES: dict[str, tuple[str, list[Resource]]] = {
     "discharge_paper": discharge(),
+    "health_summary": health_summary(),
+    "immunization_record": immunization_record(),
     "lab_report": lab_report(),
     "reexamination": reexamination(),
     "referral": referral(),

@@ -39,7 +39,7 @@ def test_editions_follow_each_other_without_overlap(paper: str) -> None:
 @pytest.mark.parametrize("paper", documents.PAPERS)
 def test_each_edition_names_its_law_its_certainty_and_its_signers(paper: str) -> None:
     for edition in form.form(paper).editions:
-        assert re.search(r"\d+/20\d\d/TT-BYT", edition.legal_basis)
+        assert re.search(r"\d+/(20\d\d/TT|QĐ)-BYT", edition.legal_basis)
         assert edition.mark in ("H", "M", "L")
         assert [signer.role for signer in edition.signers].count("professional") == 1
 
@@ -56,6 +56,8 @@ def test_every_required_item_names_where_it_comes_from(paper: str) -> None:
 def test_titles() -> None:
     assert {paper: documents.title(paper) for paper in documents.PAPERS} == {
         "discharge_paper": "GIẤY RA VIỆN",
+        "health_summary": "TÓM TẮT SỨC KHỎE NGƯỜI BỆNH (SỔ SỨC KHỎE ĐIỆN TỬ)",
+        "immunization_record": "PHIẾU TIÊM CHỦNG",
         "lab_report": "PHIẾU KẾT QUẢ XÉT NGHIỆM",
         "reexamination": "PHIẾU HẸN KHÁM LẠI",
         "referral": "PHIẾU CHUYỂN CƠ SỞ KHÁM BỆNH, CHỮA BỆNH BẢO HIỂM Y TẾ",

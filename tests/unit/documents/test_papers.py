@@ -262,6 +262,8 @@ def test_a_paper_is_due_after_its_message_only(paper: str) -> None:
     subject, record = sample(paper)
     triggers = {
         "discharge_paper": "ADT^A03",
+        "health_summary": "ADT^A03",
+        "immunization_record": "VXU^V04",
         "lab_report": "ORU^R01",
         "reexamination": "SIU^S12",
         "referral": "REF^I12",
