@@ -68,7 +68,7 @@ class Section:
     rows: tuple[Row, ...]
     columns: tuple[Column, ...]
     notes: tuple[str, ...]
-    empty: str
+    empty: str = ""
     """What the section says when nothing is known, in place of an empty table; `""`: the empty table stands."""
 
 

@@ -368,7 +368,7 @@ def vaccination(resource_id: str, on: str, **more: Any) -> Resource:
 
 
 def health_summary() -> tuple[str, list[Resource]]:
-    about = {"subject": ref("Patient", "bn1"), "encounter": ref("Encounter", "dt1")}
+    about: Resource = {"subject": ref("Patient", "bn1"), "encounter": ref("Encounter", "dt1")}
     medicine = {
         "resourceType": "MedicationRequest",
         "id": "th1",
@@ -395,7 +395,7 @@ def health_summary() -> tuple[str, list[Resource]]:
         "performer": [{"actor": ref("Practitioner", "bs1")}],
         **about,
     }
-    pulse = {
+    pulse: Resource = {
         "resourceType": "Observation",
         "id": "dh1",
         "status": "final",
