@@ -25,7 +25,9 @@ STEPS = (
     ("gateway.cli", "gateway.app"),
     ("gateway.api", "gateway.console", "gateway.hub"),
     (
+        "gateway.export",
         "gateway.intake",
+        "gateway.papers",
         "gateway.pipeline",
         "gateway.queries",
         "gateway.steps",

@@ -20,6 +20,7 @@ from gateway.cli import (
     mapping,
     messages,
     persons,
+    record,
     sandbox,
     send,
     serve,
@@ -49,6 +50,7 @@ app.add_typer(messages.app, name="messages")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(errors.app, name="errors")
 app.add_typer(persons.app, name="persons")
+app.add_typer(record.app, name="record")
 app.add_typer(codes.app, name="codes")
 app.add_typer(key.app, name="key")
 

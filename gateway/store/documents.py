@@ -204,6 +204,11 @@ def put_signature(
     )
 
 
+def signatures(connection: Connection, document_id: str) -> list[Row[Any]]:
+    query = sa.select(signature).where(signature.c.document_id == document_id)
+    return list(connection.execute(query.order_by(signature.c.kind)))
+
+
 def get(connection: Connection, document_id: str) -> Row[Any]:
     row = connection.execute(sa.select(document).where(document.c.id == document_id)).one_or_none()
     if row is None:
