@@ -176,7 +176,8 @@ def _renditions(connection: Connection, plan: Plan, row: Row[Any]) -> Iterator[t
     """Open what there is of a paper; of kinds that are signed only once they are."""
     for kept in documents.renditions(connection, row.id):
         if kept.signed or (kept.kind == "fhir" and row.state == "signed"):
-            name = _NAMES.get(kept.kind, kept.kind)
+            kind, _, guide = kept.kind.partition(":")
+            name = f"{guide}-{_NAMES[kind]}" if guide else _NAMES.get(kind, kind)
             body = plan.keyring.open(kept.body, f"{row.id}/{kept.kind}")
             yield File(f"papers/{row.paper}/{row.id}/{name}", kept.media_type, body), kept
 

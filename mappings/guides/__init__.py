@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from html import escape
 from importlib.resources import files
 from typing import Any
 
@@ -31,8 +32,10 @@ class Guide:
     canonical: str
     version: str
     title: str
-    profile: Mapping[str, Mapping[str, Any]]
-    """Resource type → `id`, and what a resource needs to claim it: `needs` (paths), `status`, `category`."""
+    profile: Mapping[str, Any]
+    """Resource type → `id`, and what a resource needs to claim it: `needs` (paths), `status`, `category`, `type` (of a Bundle),
+    `code` (of the type of a document). `text = true`: a document gets the narrative the profile wants. Of several profiles of
+    one type the first that fits is claimed."""
     sid: Mapping[str, str] = field(default_factory=dict)
     """Our name of a number → the guide's system, below its canonical; what is not named keeps our system."""
     codesystem: Mapping[str, str] = field(default_factory=dict)
@@ -68,15 +71,11 @@ def in_guide(resource: Resource, guide: Guide, systems: Systems = DEFAULT) -> Re
             {**entry, "resource": in_guide(entry["resource"], guide, systems)} if "resource" in entry else entry
             for entry in resource.get("entry", ())
         ]
-        return {**resource, **({"entry": entries} if entries else {})}
+        return _claimed({**resource, **({"entry": entries} if entries else {})}, guide)
     said: Resource = _Writer(guide, systems).value(resource)
     if said["resourceType"] == "Practitioner" and guide.practitioner.get("licence") == "qualification":
         said = _licences_as_qualifications(said, systems)
-    profile = guide.profile.get(said["resourceType"])
-    if profile and _conforms(said, profile):
-        url = f"{guide.canonical}/StructureDefinition/{profile['id']}|{guide.version}"
-        said["meta"] = {**said.get("meta", {}), "profile": [url]}
-    return said
+    return _claimed(said, guide)
 
 
 class _Writer:
@@ -160,8 +159,42 @@ def _licences_as_qualifications(practitioner: Resource, systems: Systems) -> Res
     return said
 
 
+def _claimed(said: Resource, guide: Guide) -> Resource:
+    """Claim the first profile of the guide that the resource conforms to."""
+    known = guide.profile.get(said["resourceType"], ())
+    for profile in known if isinstance(known, list) else [known] if known else []:
+        told = {**said, "text": _narrative(said)} if profile.get("text") and "text" not in said else said
+        if _conforms(told, profile):
+            url = f"{guide.canonical}/StructureDefinition/{profile['id']}|{guide.version}"
+            return {**told, "meta": {**told.get("meta", {}), "profile": [url]}}
+    return said
+
+
+def _narrative(composition: Resource) -> dict[str, str]:
+    """Say in one paragraph what document this is, of whom, from when; the sections have narratives of their own."""
+    parts = [
+        composition.get("title", ""),
+        composition.get("subject", {}).get("display", ""),
+        composition.get("date", ""),
+    ]
+    said = " · ".join(escape(part, quote=False) for part in parts if part)
+    return {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml"><p>{said}</p></div>'}
+
+
+def _document_codes(resource: Resource) -> set[str]:
+    """Give the codes of the kind of document a Composition is, or the one that a Bundle begins with."""
+    if resource["resourceType"] == "Bundle":
+        resource = next((entry["resource"] for entry in resource.get("entry", ())[:1] if "resource" in entry), {})
+    kind = resource.get("type")
+    return {coding.get("code", "") for coding in kind.get("coding", ())} if isinstance(kind, dict) else set()
+
+
 def _conforms(resource: Resource, profile: Mapping[str, Any]) -> bool:
     if "status" in profile and resource.get("status") not in profile["status"]:
+        return False
+    if "type" in profile and resource.get("type") != profile["type"]:
+        return False
+    if "code" in profile and profile["code"] not in _document_codes(resource):
         return False
     if "category" in profile:
         codes = {coding.get("code") for one in resource.get("category", ()) for coding in one.get("coding", ())}
