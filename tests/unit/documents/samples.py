@@ -477,6 +477,8 @@ SAMPLES: dict[str, tuple[str, list[Resource]]] = {
     "referral": referral(),
 }
 """Paper → (subject, record)."""
+NO_VISIT = frozenset({"immunization_record"})
+"""Papers about a person, not about a visit."""
 
 
 def sample(paper: str) -> tuple[str, list[Resource]]:

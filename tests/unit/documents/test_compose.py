@@ -19,11 +19,9 @@ from mappings.formats import json
 from mappings.outcome import Resource
 from mappings.systems import DEFAULT, LOINC
 from tests.unit.documents.reading import cells, composition, labels
-from tests.unit.documents.samples import CONTEXT, SAMPLES, child, field, mother, sample, without
+from tests.unit.documents.samples import CONTEXT, NO_VISIT, SAMPLES, child, field, mother, sample, without
 
 PAPERS = sorted(SAMPLES)
-NO_VISIT = frozenset({"immunization_record"})
-"""Papers about a person, not about a visit."""
 HOSTILE = "a]]>b <script>alert('x')</script> & \x0b\x00\x1f \ufffe \ud800 dấu ngoặc \" cuối"
 
 
