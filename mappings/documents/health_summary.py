@@ -1,10 +1,10 @@
 """Sổ sức khỏe điện tử: the patient summary that a visit adds to the health book, in the shape of the IPS.
 
 Form: groups a–d of QĐ 31/QĐ-BYT Điều 2 khoản 3, fields of QĐ 1332/QĐ-BYT appendix B (the complete numbered list is not
-public, so labels are ours and marked M). Legal source: NĐ 102/2025 Điều 10, 23; QĐ 31/QĐ-BYT, QĐ 2733/QĐ-BYT.
-Trigger: the end of a visit of any class (ADT A03). Required: facility, name, birth, sex, when the visit began and ended; where
-one is missing the paper waits for a person. Everything else is printed also when empty, and a section nobody said anything
-about says so: it never says that there is no allergy or no disease unless somebody told that.
+public, so labels are ours and marked M). Legal source: NĐ 102/2025 Điều 10, 23; QĐ 31/QĐ-BYT, QĐ 2733/QĐ-BYT. Trigger: the
+end of a visit of any class (ADT A03, or A08 that says the visit is over). Required: facility, name, birth, sex, when the
+visit began and ended; where one is missing the paper waits for a person. Everything else is printed also when empty, and a
+section nobody said anything about says so: it never says that there is no allergy or no disease unless somebody told that.
 
 Diagnoses, allergies and vaccinations are those of the whole record, results, medicines, procedures and vital signs those of the
 visit. What the book is sent as (table 8 of QĐ 3176) is not made here.
@@ -85,8 +85,9 @@ _TIMES = ("effectiveDateTime", "effectivePeriod", "issued")
 
 
 def subjects(resources: Sequence[Resource]) -> list[str]:
-    """Give the visit that ended."""
-    return [f"Encounter/{r['id']}" for r in resources if r["resourceType"] == "Encounter"]
+    """Give the visits that are over, whichever message says so: an outpatient's often ends without a discharge."""
+    visits = [r for r in resources if r["resourceType"] == "Encounter"]
+    return [f"Encounter/{r['id']}" for r in visits if r.get("status") == "finished" or r.get("period", {}).get("end")]
 
 
 def gather(record: Record, subject: Resource, context: Context) -> Content:

@@ -230,3 +230,17 @@ def test_a_visit_that_has_not_ended_waits() -> None:
     with pytest.raises(PaperIncomplete) as incomplete:
         made([*record, doctor()])
     assert incomplete.value.detail == "NGAY_RA ← PV1-45"
+
+
+@pytest.mark.parametrize(
+    ("visit", "is_due"),
+    [
+        ({"status": "finished"}, True),
+        ({"status": "in-progress", "period": {"start": "2026-11-01"}}, False),
+        ({"status": "unknown", "period": {"start": "2026-11-01", "end": "2026-11-02"}}, True),
+    ],
+)
+def test_it_is_due_when_a_message_says_that_the_visit_is_over(visit: Resource, is_due: bool) -> None:
+    outpatient = {"resourceType": "Encounter", "id": "dt7", "class": {"code": "AMB"}, **visit}
+    assert documents.due(PAPER, "ADT^A08", [outpatient]) == (["Encounter/dt7"] if is_due else [])
+    assert documents.due(PAPER, "ADT^A01", [outpatient]) == []
