@@ -5,7 +5,8 @@ Form: Mẫu số 01, Phụ lục I, TT 22/2025/TT-BYT. A child born before 1-10-
 Due: by a message about the child, so that each child of a birth has its own. A newborn is admitted or registered (ADT^A01,
 A04, A28): PV1-4 = N, or the mother is known (PID-21, NK1) and the visit began in the first 28 days, or one of the child's own
 fields of table 9 is told (`MA_GCS`, `NGAY_SINH_CON`, `CAN_NANG_CON`). A change (A08, A31) makes it due only with such a field.
-The mother's messages make none: they cannot tell one twin from the other.
+The mother's messages make none: they cannot tell one twin from the other. A birth told that is not the patient's own is refused
+(`ItemsDisagree`).
 Required: numbers of the book (`SO`, `QUYEN_SO`), mother or carer with birth, ethnic group, number, residence and number of
 social insurance (ten noughts when told so), moment, place, sex and weight of the birth, number of children, who assisted.
 Told fields come first, then NK1 (mother `MTH`, father `FTH`), then what PID says of the child. The code `MA_GCS` comes from the
@@ -24,7 +25,8 @@ from mappings import codes
 from mappings.documents import content, wording
 from mappings.documents.content import Content
 from mappings.documents.context import Context
-from mappings.documents.record import Record, relation_codes, tells
+from mappings.documents.faults import ItemsDisagree
+from mappings.documents.record import Record, relation_codes, tells, value_text
 from mappings.outcome import Resource
 
 _NEWBORN = 28
@@ -72,7 +74,7 @@ _CHILD = (
 
 def subjects(resources: Sequence[Resource]) -> list[str]:
     """Give the newborn the message is about."""
-    if not (_is_newborn(resources) or tells(resources, *_OWN)):
+    if not (_is_newborn(resources) or (tells(resources, *_OWN) and _is_child(resources))):
         return []
     return [f"Patient/{one['id']}" for one in resources if one["resourceType"] == "Patient"]
 
@@ -89,8 +91,17 @@ def _is_newborn(resources: Sequence[Resource]) -> bool:
     return "N" in kinds or (young and bool(mothers))
 
 
+def _is_child(resources: Sequence[Resource]) -> bool:
+    """Tell whether fields of a birth are told of the patient, not of the patient's child."""
+    born = {one.get("birthDate", "") for one in resources if one["resourceType"] == "Patient"}
+    births = [value_text(one) for one in resources if tells([one], "NGAY_SINH_CON")]
+    if births:
+        return any(wording.told_moment(text)[:10] in born for text in births)
+    return any(one["resourceType"] == "RelatedPerson" and "MTH" in relation_codes(one) for one in resources)
+
+
 def gather(record: Record, subject: Resource, context: Context) -> Content:
-    """Collect what the paper says about a child."""
+    """Collect what the paper says about a child; raises `ItemsDisagree` when the birth told is not the patient's."""
     child = record.patient("birth_certificate", subject)
     visit = _visit(record, child)
     mother, father = _relative(record, "MTH", "GUARD", "GRD"), _relative(record, "FTH")
@@ -101,6 +112,9 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
     beside = child.get("_birthDate", {}).get("extension", [])
     timed = next((one["valueDateTime"] for one in beside if one.get("url") == _BIRTH_TIME), "")
     born = wording.told_moment(said("NGAY_SINH_CON")) or timed or child.get("birthDate", "")
+    known = child.get("birthDate", "")
+    if wording.day(born) and known and not born.startswith(known):
+        raise ItemsDisagree("NGAY_SINH_CON", "PID-7")
     issued = wording.stamp(context.issued_at)
     again = context.reissue or said("CAP_LAI") == "1"
     return Content(

@@ -54,3 +54,9 @@ class ItemMalformed(MappingFault):
     """Raised when an item does not have the form the law gives it, such as a number of 18 characters."""
 
     code = 3214
+
+
+class ItemsDisagree(MappingFault):
+    """Raised when two places tell different things of one fact; `where` is the first, `detail` the other."""
+
+    code = 3215

@@ -16,6 +16,7 @@ from mappings.documents import form
 from mappings.documents.faults import (
     FormNotInForce,
     ItemMalformed,
+    ItemsDisagree,
     LeaveDatesWrong,
     LeaveTooLong,
     PaperIncomplete,
@@ -422,6 +423,7 @@ def test_the_code_of_a_birth_has_its_form() -> None:
 
 def test_born_before_october_2025_first_on_the_old_form_again_on_the_new() -> None:
     _, record = sample("birth_certificate")
+    find(record, "Patient/bn1")["birthDate"] = "2025-09-30"
     record = told(record, NGAY_SINH_CON="20250930235900", NGUOI_GHI_PHIEU="Vũ Thị Mai")
     first = cells(composed("birth_certificate", record))
     assert [first[f"KY-{n}"] for n in (1, 2, 3, 4)] == ["", "Lê Quốc Vượng", "Vũ Thị Mai", ""]
@@ -433,7 +435,18 @@ def test_born_before_october_2025_first_on_the_old_form_again_on_the_new() -> No
         assert again["MA_GCS"] == "00311.GCS.01999.26"
         assert again["CAP_LAI"] == "CẤP LẠI"
         assert "KY-4" not in again
+    find(record, "Patient/bn1")["birthDate"] = "2025-10-01"
     assert cells(composed("birth_certificate", told(record, NGAY_SINH_CON="20251001000100")))["MS"] == "01"
+
+
+def test_the_mothers_message_makes_no_certificate_of_her() -> None:
+    _, record = sample("birth_certificate")
+    find(record, "Patient/bn1")["birthDate"] = "1990-02-14"
+    assert documents.due("birth_certificate", "ADT^A08", record) == []
+    alone = without(told(record, NGAY_SINH_CON=""), "RelatedPerson/me1")
+    assert documents.due("birth_certificate", "ADT^A08", alone) == []
+    fault = refused("birth_certificate", ItemsDisagree, record)
+    assert (fault.where, fault.detail) == ("NGAY_SINH_CON", "PID-7")
 
 
 def test_every_twin_has_its_own() -> None:
