@@ -82,20 +82,21 @@ def subjects(resources: Sequence[Resource]) -> list[str]:
 def _is_newborn(resources: Sequence[Resource]) -> bool:
     """Tell whether the message admits a newborn: it says so, or names the mother of a child of less than 28 days."""
     visits = [one for one in resources if one["resourceType"] == "Encounter"]
-    kinds = {coding.get("code") for one in visits for kind in one.get("type", []) for coding in kind.get("coding", [])}
+    kinds = [coding for one in visits for kind in one.get("type", []) for coding in kind.get("coding", [])]
+    said = any(c.get("code") == "N" and c.get("system", "").endswith("/v2-0007") for c in kinds)
     births = [wording.day(one.get("birthDate", "")) for one in resources if one["resourceType"] == "Patient"]
     starts = [wording.day(one.get("period", {}).get("start", "")) for one in visits]
     ages = [(start - born).days for born in births for start in starts if born and start]
     young = bool(ages) and 0 <= ages[0] < _NEWBORN
     mothers = [one for one in resources if one["resourceType"] == "RelatedPerson" and "MTH" in relation_codes(one)]
-    return "N" in kinds or (young and bool(mothers))
+    return said or (young and bool(mothers))
 
 
 def _is_child(resources: Sequence[Resource]) -> bool:
     """Tell whether fields of a birth are told of the patient, not of the patient's child."""
     born = {one.get("birthDate", "") for one in resources if one["resourceType"] == "Patient"}
     births = [value_text(one) for one in resources if tells([one], "NGAY_SINH_CON")]
-    if births:
+    if births and any(born):
         return any(wording.told_moment(text)[:10] in born for text in births)
     return any(one["resourceType"] == "RelatedPerson" and "MTH" in relation_codes(one) for one in resources)
 

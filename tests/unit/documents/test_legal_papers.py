@@ -465,14 +465,15 @@ def test_every_twin_has_its_own() -> None:
         ("2026-10-31", "", False, False),
         ("2026-10-03", "", True, False),
         ("2020-11-01", "", True, False),
-        ("2026-10-31", "N", False, True),
+        ("2026-10-31", "0007", False, True),
+        ("1990-02-14", "0018", False, False),
     ],
 )
 def test_a_newborn_makes_a_certificate(born: str, kind: str, with_mother: bool, is_due: bool) -> None:
     _, record = sample("discharge_paper")
     find(record, "Patient/bn1")["birthDate"] = born
     if kind:
-        find(record, "Encounter/dt1")["type"] = [coded("http://terminology.hl7.org/CodeSystem/v2-0007", kind)]
+        find(record, "Encounter/dt1")["type"] = [coded(f"http://terminology.hl7.org/CodeSystem/v2-{kind}", "N")]
     record += [mother()] if with_mother else []
     assert documents.due("birth_certificate", "ADT^A01", record) == (["Patient/bn1"] if is_due else [])
     assert documents.due("birth_certificate", "ADT^A08", record) == []
