@@ -23,14 +23,16 @@ def samples() -> dict[str, tuple[str, list[Resource]]]:
     context = hl7v2.Context("01999")
     records: dict[str, dict[tuple[str, str], Resource]] = {}
     found: dict[str, tuple[str, list[Resource]]] = {}
-    for event in hospital_day(encounters=60).events:
+    day = hospital_day(encounters=60)
+    papers = sorted(day.expected_papers())
+    for event in day.events:
         if event.expect != "accepted":
             continue
         message = er7.Message.parse(event.raw)
         outcome = hl7v2.map_message(message, context)
         record = records.setdefault(outcome.patient_id or "", {})
         record.update({(r["resourceType"], r["id"]): r for r in outcome.resources})
-        for paper in documents.PAPERS:
+        for paper in papers:
             for subject in documents.due(paper, event.label, outcome.resources):
                 found.setdefault(paper, (subject, list(record.values())))
     return found

@@ -209,7 +209,7 @@ class Plan:
     def paper_context(self, number: str, issued_at: datetime) -> Context:
         """Say who issues a paper, when, under which number."""
         own = self.facility
-        facility = Facility(own.code, own.name, own.governing_body, own.address, own.phone)
+        facility = Facility(own.code, own.name, own.governing_body, own.address, own.phone, own.head_licence)
         return Context(facility, self.systems, issued_at, number)
 
     @property

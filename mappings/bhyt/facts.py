@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mappings import codes
-from mappings.bhyt.sheet import Sheet, licence_of, number_of, told, told_code, told_number, told_time
+from mappings.bhyt.sheet import Sheet, licence_of, number_of, told, told_code, told_day, told_number, told_time
 from mappings.documents import wording
 from mappings.documents.record import icd10, relation_codes
 from mappings.formats import dates
@@ -290,10 +290,12 @@ def referral_reason(sheet: Sheet) -> str:
 
 
 def appointment_number(sheet: Sheet) -> str:
-    """Give the number of the slip: told, else of the appointment."""
-    return told("SO_GIAYHEN_KL")(sheet) or number_of(sheet.subject, lambda _: True)
+    """Give the number of the slip: told, else of the appointment; of a visit that told the day alone the document's."""
+    booked = sheet.subject.get("resourceType") == "Appointment"
+    own = number_of(sheet.subject, lambda _: True) if booked else sheet.composition.get("id", "")
+    return told("SO_GIAYHEN_KL")(sheet) or own
 
 
 def comes_back_on(sheet: Sheet) -> str:
     asked = next((period.get("start", "") for period in sheet.subject.get("requestedPeriod", [])), "")
-    return dates.fhir_to_yyyymmdd(sheet.subject.get("start") or asked)
+    return dates.fhir_to_yyyymmdd(sheet.subject.get("start") or asked) or told_day("NGAY_HEN_KL")(sheet)

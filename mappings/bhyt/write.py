@@ -241,7 +241,8 @@ def _open(bundle: Resource, paper: str, head: str, systems: Systems) -> Sheet:
     named = [record.follow(entry) for part in composition.get("section", []) for entry in part.get("entry", [])]
     candidates = [*named, *record.all(_SUBJECT[paper])]
     subjects = [one for one in candidates if one and one["resourceType"] == _SUBJECT[paper]]
-    subject = encounter if paper == "discharge_paper" else next(iter(subjects), None)
+    about_visit = paper == "discharge_paper" or (paper == "reexamination" and not subjects)
+    subject = encounter if about_visit else next(iter(subjects), None)
     if subject is None:
         raise PaperNotInsured("Composition.section.entry", _SUBJECT[paper])
     return Sheet(record, systems, composition, patient, encounter, subject, head.strip())

@@ -9,15 +9,16 @@ Requirement: S3.3, S3.15
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol, cast
 
-from mappings.documents import bundle, form, narrative, rules, versions, wording
+from mappings.documents import bundle, form, leave, narrative, rules, versions, wording
 from mappings.documents.clean import Cleaner
 from mappings.documents.content import Content
 from mappings.documents.context import Context, Facility
-from mappings.documents.faults import FormNotInForce, PaperIncomplete
+from mappings.documents.faults import FormNotInForce, ItemMalformed, PaperIncomplete
 from mappings.documents.form import Edition, Signer
 from mappings.documents.record import Record
 from mappings.documents.rules import Due
@@ -76,7 +77,8 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
     """Compose a paper as a document Bundle.
 
     `record` is the newest version of every resource of the patient; what belongs to the subject is picked from it. Raises
-    `PaperIncomplete`, `SubjectMissing`, `FormNotInForce`, `PaperUnknown`.
+    `PaperIncomplete`, `SubjectMissing`, `FormNotInForce`, `PaperUnknown`, and where the law forbids what the paper would say
+    `LeaveTooLong`, `LeaveDatesWrong`, `VisitUnfit`, `ItemMalformed`.
     """
     module, sheet, known = _module(paper), form.form(paper), Record(record, context.systems)
     content = module.gather(known, known.subject(paper, subject), context)
@@ -88,6 +90,7 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
     content.values["MS"] = edition.numbers.get(content.category, edition.number)
     content.values["NGAY_CT"] = wording.long_date(wording.stamp(context.issued_at)).capitalize()
     _require(edition, content)
+    _check(edition, content)
     cleaner = Cleaner()
     content.values = {key: cleaner.text(value) for key, value in content.values.items()}
     organizations = bundle.facility_organization(known, context)
@@ -105,6 +108,7 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
         author=content.professional,
         facility=organizations[0],
         sections=sections,
+        attested="professional" in {signer.role for signer in edition.signers} - content.unsigned,
     )
     document = bundle.document(head, resources, context, cleaner)
     if cleaner.replaced:
@@ -118,13 +122,17 @@ def _require(edition: Edition, content: Content) -> None:
         (row.label, row.key, row.origin)
         for section in edition.sections
         for row in section.rows
-        if row.need == "R" and not content.values[row.key].strip()
+        if (row.need == "R" or row.key in content.required) and not content.values[row.key].strip()
+    ]
+    shown = {row.key for section in edition.sections for row in section.rows}
+    missing += [
+        (key, key, form.origin(key)) for key in content.required if key not in shown and not content.values[key].strip()
     ]
     names = _signing(edition, content)
     missing += [
         (signer.label, signer.role, signer.origin)
         for signer in edition.signers
-        if signer.need == "R" and not names[signer]
+        if signer.need == "R" and signer.role not in content.unsigned and not names[signer]
     ]
     if missing:
         label, key, _ = missing[0]
@@ -132,10 +140,22 @@ def _require(edition: Edition, content: Content) -> None:
         raise PaperIncomplete(f"{label.rstrip(':')} ({key})", "; ".join(told))
 
 
+def _check(edition: Edition, content: Content) -> None:
+    """Raise a fault when an item is not as the law wants it."""
+    for row in (row for section in edition.sections for row in section.rows):
+        said = content.values[row.key].strip() if row.pattern else ""
+        if said and not re.fullmatch(row.pattern, said):
+            raise ItemMalformed(f"{row.label.rstrip(':')} ({row.key})", row.pattern)
+    if content.leave:
+        leave.check(content.leave, edition.max_days)
+
+
 def _signing(edition: Edition, content: Content) -> Mapping[Signer, str]:
     names = {}
     for signer in edition.signers:
-        if signer.role == "professional":
+        if signer.role in content.unsigned:
+            names[signer] = ""
+        elif signer.role == "professional" and not signer.key:
             names[signer] = wording.title_and_name(content.professional) if content.professional else ""
         else:
             names[signer] = content.values[signer.key] if signer.key else ""
@@ -155,7 +175,7 @@ def _sections(edition: Edition, content: Content, context: Context, cleaner: Cle
     found: list[dict[str, Any]] = []
     for section in edition.sections:
         markup = [narrative.paragraph(line) for line in section.lines]
-        if context.reissue and section is edition.sections[0]:
+        if (context.reissue or content.reissue) and section is edition.sections[0]:
             markup.insert(0, narrative.paragraph("CẤP LẠI", "CAP_LAI"))
         markup.append(
             narrative.rows([(row.label, row.key, narrative.row_text(row, content.values)) for row in section.rows])

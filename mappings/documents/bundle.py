@@ -72,8 +72,12 @@ def composition(
     author: Resource | None,
     facility: Resource,
     sections: Sequence[dict[str, Any]],
+    attested: bool,
 ) -> Resource:
-    """Make the Composition; its identifier stays the same over all versions of a paper about one subject."""
+    """Make the Composition; its identifier stays the same over all versions of a paper about one subject.
+
+    `attested`: the form has a place for the author's own signature.
+    """
     systems = context.systems
     about = f"{systems.document}/{form.paper}/{context.facility.code}/{subject}"
     found: Resource = {
@@ -85,7 +89,7 @@ def composition(
         "status": "final",
         "type": {
             "coding": [
-                {"system": LOINC, "code": form.loinc, "display": form.loinc_display},
+                *([{"system": LOINC, "code": form.loinc, "display": form.loinc_display}] if form.loinc else []),
                 {"system": systems.paper, "code": form.paper, "display": form.title},
             ],
             "text": form.title,
@@ -101,7 +105,7 @@ def composition(
         "custodian": reference(facility, facility["name"]),
         "section": list(sections),
     }
-    if author:
+    if author and attested:
         party = reference(author, wording.title_and_name(author))
         found["attester"].insert(0, {"mode": "professional", "party": party})
     if encounter:

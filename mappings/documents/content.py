@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mappings.documents import wording
 from mappings.documents.context import Context
+from mappings.documents.leave import Leave
 from mappings.documents.record import Record, icd10, relation_codes
 from mappings.outcome import Resource
 
@@ -23,6 +24,9 @@ INSURANCE = (
 )
 """Told fields of the insurance summary of a visit, which goes with every paper (XML1 of QĐ 3176). Papers carry them as entries,
 printed or not, so that what is signed holds everything its insurance rendition says."""
+
+INPATIENT = frozenset({"IMP", "ACUTE", "NONAC", "SS"})
+"""Classes of a stay, that of a day's treatment among them."""
 
 _CHILD = 16
 _RELATIONS = {"FTH": "cha", "MTH": "mẹ", "GUARD": "người giám hộ", "GRD": "người giám hộ"}
@@ -47,6 +51,14 @@ class Content:
     """Chooses the form number where one paper has several forms."""
     apart: frozenset[str] = frozenset()
     """Types of resources that do not travel with the paper, though what travels refers to them."""
+    required: Sequence[str] = ()
+    """Keys that this case demands beside the required rows of the form."""
+    unsigned: frozenset[str] = frozenset()
+    """Roles whose signature block stays empty in this case."""
+    reissue: bool = False
+    """True when the sender told that the paper is given out once more."""
+    leave: Leave | None = None
+    """Days off work the paper gives; checked against what the edition allows."""
 
 
 def person(record: Record, patient: Resource, encounter: Resource | None, at: str) -> dict[str, str]:
@@ -116,12 +128,7 @@ def card(record: Record, patient: Resource, cards: Sequence[Resource]) -> dict[s
     numbers = [coverage["subscriberId"] for coverage in cards]
     if not record.all("Coverage"):
         systems = (record.systems.bhyt, record.systems.bhxh)
-        numbers = [
-            i["value"]
-            for s in systems
-            for i in patient.get("identifier", [])
-            if i.get("system") == s and i.get("value")
-        ]
+        numbers = [found for system in systems if (found := number(patient, system))]
     periods = [coverage.get("period", {}) for coverage in cards]
     return {
         "MA_THE_BHYT": "; ".join(dict.fromkeys(numbers)),
@@ -149,6 +156,43 @@ def _diagnosis(condition: Resource) -> str:
     return f"{said} ({code})"
 
 
+SEVERE = {"IS_LAO_GIAI_DOAN_NANG": "Lao giai đoạn nặng", "IS_XO_GAN_GIAI_DOAN_MAT_BU": "Xơ gan giai đoạn mất bù"}
+"""Told field → the words that open a single payment of social insurance."""
+
+
+def severe_diseases(record: Record, encounter: Resource | None) -> list[str]:
+    """Give the words that open a single payment of social insurance, where they were told."""
+    return [said for code, said in SEVERE.items() if record.coded_field(code, encounter)[0] == "1"]
+
+
+def pregnancy(record: Record, encounter: Resource | None) -> dict[str, str]:
+    """Give gestational age and what was told of a pregnancy that ended; the method is the treatment's to say."""
+    weeks = record.field("TUOI_THAI", encounter)
+    age = f"{weeks} tuần" if weeks.isdigit() else weeks
+    shown = f"Tuổi thai: {age}" if age else ""
+    if _ended(record, encounter):
+        cause = record.field("NGUYENNHAN_DINHCHI", encounter)
+        at = wording.long_time(wording.told_moment(record.field("THOIGIAN_DINHCHI", encounter)))
+        parts = [f"tuổi thai {age}" if age else "", cause, at]
+        shown = "Đình chỉ thai nghén: " + "; ".join(part for part in parts if part)
+    return {"TUOI_THAI": age, "DINH_CHI_THAI": shown}
+
+
+def pregnancy_required(record: Record, encounter: Resource | None) -> list[str]:
+    """Give the keys a paper must have when a pregnancy ended."""
+    return ["TUOI_THAI"] if _ended(record, encounter) else []
+
+
+def _ended(record: Record, encounter: Resource | None) -> bool:
+    return record.coded_field("MA_DINH_CHI_THAI", encounter)[0] == "1"
+
+
+def is_head(record: Record, encounter: Resource | None, doctor: Resource | None, context: Context) -> bool:
+    """Tell whether the head of the facility is who examined: by the practice licence told or of the settings."""
+    head = record.field("MA_TTDV", encounter) or context.facility.head_licence
+    return bool(head and doctor and head in (i.get("value") for i in doctor.get("identifier", [])))
+
+
 def place(record: Record, encounter: Resource | None) -> dict[str, str]:
     """Give department, room and bed."""
     found = record.place(encounter)
@@ -164,6 +208,19 @@ def furniture(record: Record, encounter: Resource | None, context: Context, numb
         "SO": number or context.number,
         "SO_HO_SO": record.field("SO_LUU_TRU", encounter) or (visits[0].get("value", "") if visits else ""),
     }
+
+
+def number(resource: Resource, system: str) -> str:
+    """Give the number somebody has in a system."""
+    return next(
+        (i["value"] for i in resource.get("identifier", []) if i.get("system") == system and i.get("value")), ""
+    )
+
+
+def dated(day: str, context: Context) -> str:
+    """Write the date line of a paper that bears the day of the examination; one issued again bears the day of that."""
+    on = wording.stamp(context.issued_at) if context.reissue or not day else day
+    return wording.long_date(on).capitalize()
 
 
 def identifier(resource: Resource, *kinds: str) -> str:

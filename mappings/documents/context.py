@@ -19,6 +19,8 @@ class Facility:
     """`SỞ Y TẾ …` or `BỘ Y TẾ`."""
     address: str
     phone: str
+    head_licence: str = ""
+    """Practice licence of the head (MA_TTDV)."""
 
 
 @dataclass(frozen=True)

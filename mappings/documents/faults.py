@@ -30,3 +30,33 @@ class PaperUnknown(MappingFault):
     """Raised when no form has this name."""
 
     code = 3204
+
+
+class LeaveTooLong(MappingFault):
+    """Raised when a paper would give more days of leave than the law allows; `where` is the item, `detail` both numbers."""
+
+    code = 3211
+
+
+class LeaveDatesWrong(MappingFault):
+    """Raised when the first day, the last day and the number of days of a leave do not agree, or it begins on a wrong day."""
+
+    code = 3212
+
+
+class VisitUnfit(MappingFault):
+    """Raised when the law does not allow the paper for a visit of this kind; `detail` is the class of the visit."""
+
+    code = 3213
+
+
+class ItemMalformed(MappingFault):
+    """Raised when an item does not have the form the law gives it, such as a number of 18 characters."""
+
+    code = 3214
+
+
+class ItemsDisagree(MappingFault):
+    """Raised when two places tell different things of one fact; `where` is the first, `detail` the other."""
+
+    code = 3215

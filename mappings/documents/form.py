@@ -45,6 +45,8 @@ class Row:
     mark: str
     origin: str
     """Where the item comes from, as the sending system knows it, such as `PV1-45`: from `origins.toml`."""
+    pattern: str
+    """What the whole text must look like when there is any; `""`: anything."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,9 @@ class Signer:
     hint: str
     side: str
     role: str
-    """`professional` the practitioner, `legal` the facility, `other` somebody of `key`."""
+    """`professional` the practitioner, `legal` the facility, `other` somebody else."""
     key: str
+    """Key of the name; without one a practitioner is named by the paper's own."""
     need: str
     origin: str
 
@@ -100,6 +103,8 @@ class Edition:
     signers: tuple[Signer, ...]
     numbers: dict[str, str]
     """Form number by category of the report, where one paper has several forms."""
+    max_days: dict[str, int]
+    """Days of leave one paper may give, by ground; see `leave`."""
 
     def covers(self, day: date) -> bool:
         return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
@@ -112,6 +117,7 @@ class Form:
     paper: str
     title: str
     loinc: str
+    """`""` where no code of LOINC fits."""
     loinc_display: str
     editions: tuple[Edition, ...]
 
@@ -183,9 +189,9 @@ def form(paper: str) -> Form:
     return Form(
         paper=paper,
         title=data["title"],
-        loinc=data["loinc"],
-        loinc_display=data["loinc_display"],
-        editions=tuple(_edition(edition) for edition in data["edition"]),
+        loinc=data.get("loinc", ""),
+        loinc_display=data.get("loinc_display", ""),
+        editions=tuple(_edition(_whole(edition, data["edition"])) for edition in data["edition"]),
     )
 
 
@@ -194,8 +200,14 @@ def _origins() -> dict[str, str]:
     return tomllib.loads(files(__package__).joinpath("origins.toml").read_text(encoding="utf-8"))
 
 
-def _origin(key: str) -> str:
+def origin(key: str) -> str:
+    """Say where an item comes from; one without a line of its own is told under its name."""
     return _origins().get(key, f"OBX {key}")
+
+
+def _whole(edition: dict[str, Any], editions: list[dict[str, Any]]) -> dict[str, Any]:
+    """Complete an edition that is another one but for what it says itself: `like` is the number of the other."""
+    return {**editions[edition["like"]], **edition} if "like" in edition else edition
 
 
 def _edition(data: dict[str, Any]) -> Edition:
@@ -215,11 +227,12 @@ def _edition(data: dict[str, Any]) -> Edition:
                 role=signer["role"],
                 key=signer.get("key", ""),
                 need=_need(signer),
-                origin=_origin(signer.get("key") or f"role.{signer['role']}"),
+                origin=origin(signer.get("key") or f"role.{signer['role']}"),
             )
             for signer in data["signer"]
         ),
         numbers=dict(data.get("numbers", {})),
+        max_days=dict(data.get("max_days", {})),
     )
 
 
@@ -242,7 +255,8 @@ def _section(data: dict[str, Any], mark: str) -> Section:
                 ),
                 box=row.get("box", row["key"]),
                 mark=row.get("mark", mark),
-                origin=_origin(row["key"]),
+                origin=origin(row["key"]),
+                pattern=row.get("pattern", ""),
             )
             for row in data.get("row", ())
         ),

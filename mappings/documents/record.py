@@ -55,6 +55,8 @@ class Record:
         for resource in about:
             if resource is None:
                 continue
+            if resource.get("resourceType") == "Patient":
+                return self._survivor(resource)
             actors = [part.get("actor") for part in resource.get("participant", [])]
             for patient in self.of_type([resource.get("subject"), *actors], "Patient"):
                 return self._survivor(patient)
@@ -142,13 +144,7 @@ class Record:
         """
         if encounter is None:
             return []
-        listed: list[tuple[int, str, Resource]] = []
-        for entry in encounter.get("diagnosis", []):
-            condition = self.follow(entry.get("condition"))
-            if condition and not _is_wrong(condition):
-                codes = {coding.get("code", "") for coding in entry.get("use", {}).get("coding", [])}
-                use = next((code for code in ("DD", "CM", "CC", "AD") if code in codes), "")
-                listed.append((int(entry.get("rank", 99)), use, condition))
+        listed = self._listed(encounter)
         if not listed:
             visit = f"Encounter/{encounter['id']}"
             listed = [
@@ -161,6 +157,23 @@ class Record:
             final = [one for one in listed if one[1] != "AD"] or listed
         final.sort(key=lambda one: (one[1] == "CM", one[0]))
         return list({one[2]["id"]: one[2] for one in final}.values())
+
+    def admission_diagnoses(self, encounter: Resource | None) -> list[Resource]:
+        """Give the conditions a visit began with, the main one first; none when none is called an admission diagnosis."""
+        listed = self._listed(encounter) if encounter else []
+        found = sorted((one for one in listed if one[1] == "AD"), key=lambda one: one[0])
+        return list({one[2]["id"]: one[2] for one in found}.values())
+
+    def _listed(self, encounter: Resource) -> list[tuple[int, str, Resource]]:
+        """Give rank, role and condition of what a visit lists as its diagnoses."""
+        listed: list[tuple[int, str, Resource]] = []
+        for entry in encounter.get("diagnosis", []):
+            condition = self.follow(entry.get("condition"))
+            if condition and not _is_wrong(condition):
+                codes = {coding.get("code", "") for coding in entry.get("use", {}).get("coding", [])}
+                use = next((code for code in ("DD", "CM", "CC", "AD") if code in codes), "")
+                listed.append((int(entry.get("rank", 99)), use, condition))
+        return listed
 
     def cards(self, start: str, end: str) -> list[Resource]:
         """Give the insurance coverages in force during a visit, newest first; one without a period is always in force."""
@@ -203,6 +216,15 @@ class Record:
         )
         return next(self.of_type([part.get("individual") for part in ranked], "Practitioner"), None)
 
+    def named(self, resource_type: str, name: str) -> Resource | None:
+        """Give the only person of a type who has this name; a title before it may be told or not."""
+        found = [
+            one
+            for one in self.all(resource_type)
+            if name and name.casefold() in (wording.name(one).casefold(), wording.title_and_name(one).casefold())
+        ]
+        return found[0] if len(found) == 1 else None
+
     def place(self, encounter: Resource | None) -> dict[str, str]:
         """Give department, room and bed of a visit under their physical type codes `wa`, `ro`, `bd`."""
         stays = encounter.get("location", []) if encounter else []
@@ -218,6 +240,16 @@ class Record:
         if described:
             found["wa"] = described
         return found
+
+
+def tells(resources: Iterable[Resource], *codes: str) -> bool:
+    """Tell whether one of the resources carries one of these fields of QĐ 3176 with a value; nought is none."""
+    return any(
+        coding.get("code") in codes and coding.get("system", "").endswith("/qd3176-field")
+        for one in resources
+        if one["resourceType"] == "Observation" and one.get("status") not in _WRONG and value_text(one).strip(" 0")
+        for coding in one.get("code", {}).get("coding", [])
+    )
 
 
 def relation_codes(related: Resource) -> set[str]:

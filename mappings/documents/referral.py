@@ -1,6 +1,12 @@
 """Phiếu chuyển cơ sở khám bệnh, chữa bệnh BHYT: the referral to another facility; its XML is table 13 of QĐ 3176.
 
-Requirement: S3.14, S3.15
+Form: Phụ lục VI, TT 01/2025/TT-BYT; from 1-6-2026 the facility seals digitally in place of its stamp (TT 06/2026).
+Due: with a referral (REF^I12, again I13).
+Required: person, receiver, signs, diagnosis, state, reason, plan, moment, transport, practitioner. A missing one:
+`PaperIncomplete`, a task for a person. What an insured person's referral wants beside (card, ethnic group, nationality,
+results) is printed even when empty: emergencies are sent on without it.
+
+The practitioner signs left, the facility right. Requirement: S3.14, S3.15
 """
 
 from __future__ import annotations

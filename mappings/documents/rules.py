@@ -18,6 +18,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from mappings.documents.record import tells
 from mappings.outcome import Resource
 
 _SPAN = re.compile(r"^(\d+)([mhd])$")
@@ -46,6 +47,8 @@ class Rule:
     """Codes of the discharge disposition it is for; empty = any."""
     department: tuple[str, ...] = ()
     """Codes or names of the department it is for; empty = any."""
+    told: tuple[str, ...] = ()
+    """Fields of QĐ 3176 of which the message has to tell one, for the paper to be made; empty = none."""
     within: int = 86400
     """Seconds in which all signatures have to be there."""
     within_emergency: int = 0
@@ -133,7 +136,7 @@ def asked(paper: str, trigger: str, resources: Sequence[Resource], subjects: Seq
     """Give what a message asks of one paper; `subjects` are those the paper's own module finds in it."""
     by_reference = {f"{r['resourceType']}/{r['id']}": r for r in resources}
     for rule in rules(paper):
-        if _names(trigger, rule.on):
+        if _names(trigger, rule.on) and (not rule.told or tells(resources, *rule.told)):
             for subject in subjects:
                 yield from _judged(rule, "make", subject, by_reference)
         for act, events in (("renew", rule.renew), ("cancel", rule.cancel)):

@@ -58,6 +58,14 @@ def day(text: str) -> date | None:
         return None
 
 
+def told_moment(text: str) -> str:
+    """Give the FHIR date or dateTime of a moment told in digits, `20261105` or `202611050830`; other texts stay as they are."""
+    try:
+        return dates.dtm_to_fhir_datetime(text)
+    except DateInvalid:
+        return text
+
+
 def short_date(text: str) -> str:
     """Write `05/11/2026`, `11/2026` or `2026`; also from `20261105`; other texts stay as they are."""
     compact = _COMPACT_DAY.match(text)

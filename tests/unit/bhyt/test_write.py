@@ -446,7 +446,8 @@ def test_a_paper_carries_every_told_field_its_table_asks_for(paper: str) -> None
             source(sheet)
     asked = asking.asked - ({"PP_DIEUTRI"} if paper in ("reexamination", "lab_report") else set())
     assert {"MA_TTDV", "MA_NGHE_NGHIEP"} <= asked
-    fields = [samples.field(name, "1") for name in sorted(asked)]
+    days = {"NGOAITRU_TUNGAY", "NGOAITRU_DENNGAY"}
+    fields = [samples.field(name, "20261106" if name in days else "1") for name in sorted(asked)]
     known = {one["id"] for one in fields}
     document = compose(paper, subject, [*(one for one in record if one["id"] not in known), *fields], samples.CONTEXT)
     sections = resource(document, "Composition")["section"]

@@ -263,6 +263,108 @@ def reexamination() -> tuple[str, list[Resource]]:
     return "Appointment/hen1", [*base(), appointment, field("LOI_DAN", "Uống thuốc theo đơn")]
 
 
+FORMED = frozenset(
+    {
+        "DEN_NGAY",
+        "MA_GBT",
+        "MA_GCS",
+        "MA_LYDO_CT",
+        "NGAY_SINH_CON",
+        "NGAY_TV",
+        "SO_NGAY",
+        "SO_NGAY_NGHI",
+        "TU_NGAY",
+    }
+)
+"""Told fields that a paper does not take in any form."""
+
+
+def outpatient() -> list[Resource]:
+    record = base()
+    visit = next(one for one in record if one["resourceType"] == "Encounter")
+    visit["class"] = {**visit["class"], "code": "AMB", "display": "ambulatory"}
+    return record
+
+
+def record_summary() -> tuple[str, list[Resource]]:
+    texts = [
+        field("LYDO_VVIEN", "Sốt, ho"),
+        field("QT_BENHLY", "Sốt 3 ngày, ho đờm; kháng sinh 5 ngày, hết sốt"),
+        field("TIEN_SU_BENH", "Đái tháo đường"),
+        field("DAU_HIEU_LAM_SANG", "Ran nổ đáy phổi phải"),
+        field("TOMTAT_KQ", "Bạch cầu 18.40 G/L"),
+        field("NOI_KHOA", "Ceftriaxon"),
+        field("TT_RAVIEN", "2"),
+        field("HUONG_DIEU_TRI", "Khám lại sau 1 tuần"),
+        field("NGHE_NGHIEP", "Giáo viên"),
+    ]
+    return "Encounter/dt1", [*base(), *texts]
+
+
+def death_notice() -> tuple[str, list[Resource]]:
+    record = base()
+    record[0]["deceasedDateTime"] = "2026-11-05T09:45:00+07:00"
+    texts = [
+        field("SO_BAOTU", "57"),
+        field("QUYEN_SO", "01/2026"),
+        field("MA_GBT", "00057.GBT.01999.26"),
+        field("NGAY_TV", "20261105094500"),
+        field("NGUYENNHAN_TV", "Suy hô hấp"),
+        field("NGUOI_GHIGIAY", "Lê Quốc Vượng"),
+        field("NGUOI_THANTHICH", "Trần Văn Hoà"),
+        field("NGAY_CAPGIAYBT", "20261105"),
+    ]
+    return "Encounter/dt1", [*record, *texts]
+
+
+def leave_paper() -> tuple[str, list[Resource]]:
+    texts = [
+        field("SO_NGAY_NGHI", "3"),
+        field("TU_NGAY", "20261101"),
+        field("DEN_NGAY", "20261103"),
+        field("SO_KCB", "1207"),
+        field("MA_BHXH", "0119000310"),
+        field("DON_VI", "Trường Tiểu học Sông Hồng"),
+        field("PP_DIEUTRI", "Kháng sinh, nghỉ ngơi"),
+    ]
+    return "Encounter/dt1", [*outpatient(), *texts]
+
+
+def maternity_rest_paper() -> tuple[str, list[Resource]]:
+    texts = [
+        field("SO_NGAY", "14"),
+        field("TU_NGAY", "20261101"),
+        field("DEN_NGAY", "20261114"),
+        field("SO_CT", "88"),
+        field("SO_SERI", "DT-000088"),
+        field("MA_BHXH", "0119000310"),
+        field("DON_VI", "Trường Tiểu học Sông Hồng"),
+        field("TUOI_THAI", "11"),
+    ]
+    return "Encounter/dt1", [*outpatient(), *texts]
+
+
+def birth_certificate() -> tuple[str, list[Resource]]:
+    record = base()
+    record[0].update(birthDate="2026-11-01", name=[{"text": "CB Trần Thị Hoà"}])
+    texts = [
+        field("MA_GCS", "00311.GCS.01999.26"),
+        field("SO", "311"),
+        field("QUYEN_SO", "03/2026"),
+        field("NGAY_SINH_CON", "20261101083000"),
+        field("NOI_SINH_CON", "Bệnh viện Đa khoa Sông Hồng"),
+        field("NGAYSINH_NND", "19900214"),
+        field("MA_DANTOC_NND", "3"),
+        field("SO_CCCD_NND", "001190000310"),
+        field("NOI_CU_TRU_NND", "Bản Nà Nghè, xã Chiềng Sinh, Sơn La"),
+        field("MA_BHXH_NND", "0000000000"),
+        field("SO_CON", "1"),
+        field("CAN_NANG_CON", "3100"),
+        field("NGUOI_DO_DE", "Lê Quốc Vượng"),
+    ]
+    return "Patient/bn1", [*record, mother(), *texts]
+
+
 def result(resource_id: str, name: str, **value: Any) -> Resource:
     return {
         "resourceType": "Observation",
@@ -469,10 +571,15 @@ def immunization_record() -> tuple[str, list[Resource]]:
 
 
 SAMPLES: dict[str, tuple[str, list[Resource]]] = {
+    "birth_certificate": birth_certificate(),
+    "death_notice": death_notice(),
     "discharge_paper": discharge(),
     "health_summary": health_summary(),
     "immunization_record": immunization_record(),
     "lab_report": lab_report(),
+    "leave_paper": leave_paper(),
+    "maternity_rest_paper": maternity_rest_paper(),
+    "record_summary": record_summary(),
     "reexamination": reexamination(),
     "referral": referral(),
 }
