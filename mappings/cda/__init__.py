@@ -1,60 +1,68 @@
 """Render FHIR documents as HL7 CDA R2, ready to be signed.
 
 Plain CDA R2: no template of another country is claimed. The narrative of the FHIR sections is taken over element by element, so
-both renditions say the same; entries repeat what is coded. Does not sign: the signature is added as last child of the root, and
-the bytes given here are the ones that are valid against the schema.
+both renditions say the same; entries repeat what is coded and point to where the narrative shows it. Does not sign: the
+signature is added as last child of the root, and the bytes given here are the ones that are valid against the schema.
 
 Requirement: S1.3, S3.3
 """
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
-from lxml import etree
-
-from mappings.cda import narrative
-from mappings.cda.datatypes import NS, XSI, Node, coded, el
+from mappings.cda.datatypes import DataTypes
 from mappings.cda.entries import entries
-from mappings.cda.header import header
+from mappings.cda.header import Header
+from mappings.cda.markup import Markup, document, el
+from mappings.cda.narrative import Block
+from mappings.cda.people import People
+from mappings.cda.settings import DEFAULT, Settings
 from mappings.cda.source import Source
+from mappings.cda.writer import Writer
 from mappings.outcome import Resource
 
-__all__ = ["render"]
+__all__ = ["Settings", "render"]
 
 
-def render(bundle: Resource) -> bytes:
+def render(bundle: Resource, settings: Settings = DEFAULT) -> bytes:
     """Render a document Bundle of ours as final, unsigned CDA bytes: UTF-8 with declaration.
 
-    The same Bundle gives the same bytes. Raises `NotADocument`, `NarrativeUnsupported`.
+    The same Bundle and settings give the same bytes. Raises `NotADocument`, `NarrativeUnsupported`.
     """
-    source = Source(bundle)
-    prefixes: dict[Any, str] = {None: NS, "xsi": XSI}
-    root = etree.Element(f"{{{NS}}}ClinicalDocument", nsmap=prefixes)
-    root.extend([node for node in header(source) if node is not None])
-    root.append(
-        el("component", el("structuredBody", *(_section(section, source) for section in source.composition["section"])))
-    )
-    etree.cleanup_namespaces(root, keep_ns_prefixes=["xsi"])
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+    return _Document(Source(bundle), settings).bytes()
 
 
-def _section(section: dict[str, object], source: Source) -> Node:
-    text = section["text"]
-    assert isinstance(text, dict)
-    block = narrative.text(text["div"])
-    cells = narrative.cell_ids(block)
-    code, listed = section.get("code"), section.get("entry", [])
-    assert isinstance(listed, list)
-    found = [resource for one in listed if (resource := source.get(one))]
-    return el(
-        "component",
-        el(
-            "section",
-            coded("code", code) if isinstance(code, dict) else None,
-            el("title", str(section["title"])),
-            block,
-            *entries(found, cells, source),
-            nullFlavor="NI" if "emptyReason" in section else None,
-        ),
-    )
+class _Document:
+    def __init__(self, source: Source, settings: Settings) -> None:
+        self._source = source
+        self._types = DataTypes(settings.oids)
+        self._people = People(source, self._types)
+        self._header = Header(source, self._types, self._people, settings)
+        self._taken: set[str] = set()
+        self._numbers = count(1)
+
+    def bytes(self) -> bytes:
+        header = list(self._header.elements())
+        body = el("structuredBody", *(self._section(section) for section in self._source.composition["section"]))
+        return document("ClinicalDocument", *header, el("component", body))
+
+    def _section(self, section: dict[str, Any]) -> Markup:
+        block = Block(section["text"]["div"], next(self._numbers), self._taken)
+        writer = Writer(self._source, self._types, self._people, block)
+        found = [resource for one in section.get("entry", []) if (resource := self._source.get(one))]
+        made = entries(found, writer)
+        code = section.get("code")
+        return el(
+            "component",
+            el(
+                "section",
+                self._types.coded("code", code) if code else None,
+                el("title", section["title"]) if section.get("title") else None,
+                block.markup,
+                *made,
+                *(self._section(inner) for inner in section.get("section", [])),
+                nullFlavor="NI" if "emptyReason" in section else None,
+            ),
+        )

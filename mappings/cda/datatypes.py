@@ -1,8 +1,9 @@
-"""HL7 v3 data types from FHIR elements: II, CE/CD, TS, PQ, AD, TEL, names.
+"""HL7 v3 data types from FHIR elements: II, CE/CD, TS, IVL, PQ, RTO, ST.
 
-CDA names systems by OID or UUID, FHIR by URI. A system with a registered OID gets it; `urn:oid:` and `urn:uuid:` are taken as
-they are; every other URI becomes the UUID version 5 of that URI (RFC 4122, name space URL), with the URI itself beside it
-(`assigningAuthorityName`, `codeSystemName`), so that a receiver can compute the same root and tell two systems apart.
+CDA names systems by OID or UUID, FHIR by URI. A system has the OID of the settings, else the one HL7 registered; `urn:oid:` and
+`urn:uuid:` are taken as they are; every other URI becomes the UUID version 5 of that URI (RFC 4122, name space URL), with the
+URI itself beside it (`assigningAuthorityName`, `codeSystemName`), so that a receiver can compute the same root and tell two
+systems apart.
 
 Standard: CDA R2, HL7 v3 Data Types R1
 """
@@ -10,55 +11,50 @@ Standard: CDA R2, HL7 v3 Data Types R1
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from lxml import etree
-
+from mappings.cda.markup import Markup, el
 from mappings.documents import wording
-from mappings.systems import ICD10, LOINC, UCUM
+from mappings.systems import DICOM, ICD10, LOINC, SNOMED, UCUM
 
-NS = "urn:hl7-org:v3"
-XSI = "http://www.w3.org/2001/XMLSchema-instance"
-XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-
-Node = etree._Element
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"
-_OIDS = {
+REGISTERED: Mapping[str, tuple[str, str]] = {
     LOINC: ("2.16.840.1.113883.6.1", "LOINC"),
     ICD10: ("2.16.840.1.113883.6.3", "ICD-10"),
     UCUM: ("2.16.840.1.113883.6.8", "UCUM"),
-    "http://snomed.info/sct": ("2.16.840.1.113883.6.96", "SNOMED CT"),
+    SNOMED: ("2.16.840.1.113883.6.96", "SNOMED CT"),
+    DICOM: ("1.2.840.10008.2.16.4", "DCM"),
+    "http://hl7.org/fhir/sid/cvx": ("2.16.840.1.113883.12.292", "CVX"),
+    "http://www.whocc.no/atc": ("2.16.840.1.113883.6.73", "ATC"),
     f"{_TERMINOLOGY}v3-ActCode": ("2.16.840.1.113883.5.4", "ActCode"),
-    f"{_TERMINOLOGY}v3-RoleCode": ("2.16.840.1.113883.5.111", "RoleCode"),
+    f"{_TERMINOLOGY}v3-ActPriority": ("2.16.840.1.113883.5.7", "ActPriority"),
+    f"{_TERMINOLOGY}v3-ActReason": ("2.16.840.1.113883.5.8", "ActReason"),
+    f"{_TERMINOLOGY}v3-AdministrativeGender": ("2.16.840.1.113883.5.1", "AdministrativeGender"),
+    f"{_TERMINOLOGY}v3-MaritalStatus": ("2.16.840.1.113883.5.2", "MaritalStatus"),
     f"{_TERMINOLOGY}v3-ObservationInterpretation": ("2.16.840.1.113883.5.83", "ObservationInterpretation"),
+    f"{_TERMINOLOGY}v3-ParticipationType": ("2.16.840.1.113883.5.90", "ParticipationType"),
+    f"{_TERMINOLOGY}v3-ReligiousAffiliation": ("2.16.840.1.113883.5.1076", "ReligiousAffiliation"),
+    f"{_TERMINOLOGY}v3-RoleCode": ("2.16.840.1.113883.5.111", "RoleCode"),
+    f"{_TERMINOLOGY}v3-substanceAdminSubstitution": ("2.16.840.1.113883.5.1070", "substanceAdminSubstitution"),
 }
+"""FHIR system → OID HL7 registered, and the name."""
+
 _DATE = re.compile(r"^[0-9]{4}(-[0-9]{2}){0,2}$")
-_OID = re.compile(r"^urn:oid:([0-2](?:\.(?:0|[1-9]\d*))+)$")
+_URN_OID = re.compile(r"^urn:oid:([0-2](?:\.(?:0|[1-9]\d*))+)$")
+_SPACE = re.compile(r"\s")
+_UNKNOWN_ID = el("id", nullFlavor="UNK")
 
 
-def el(tag: str, *children: Node | str | None, **attributes: str | None) -> Node:
-    """Make an element of CDA; None leaves a child or an attribute out. `xsi_type` is written as xsi:type."""
-    node = etree.Element(f"{{{NS}}}{tag}")
-    for name, value in attributes.items():
-        if value is not None:
-            node.set(f"{{{XSI}}}type" if name == "xsi_type" else name, value)
-    for child in children:
-        if isinstance(child, str):
-            node.text = (node.text or "") + child
-        elif child is not None:
-            node.append(child)
-    return node
-
-
+@lru_cache(maxsize=1024)
 def root_of(system: str) -> tuple[str, str]:
-    """Give the OID or UUID of a system, and its name."""
-    if system in _OIDS:
-        return _OIDS[system]
-    oid = _OID.match(system)
+    """Give the OID or UUID of a system that no setting names, and its name."""
+    if system in REGISTERED:
+        return REGISTERED[system]
+    oid = _URN_OID.match(system)
     if oid:
         return oid[1], system
     if system.startswith("urn:uuid:"):
@@ -74,52 +70,69 @@ def uuid_of(text: str) -> str | None:
         return None
 
 
-def document_id(identifier: dict[str, Any], tag: str = "id") -> Node:
-    """Make the II of a document: a UUID alone is the root."""
-    value = identifier.get("value", "")
-    return el(tag, root=value) if uuid_of(value) else instance(identifier, tag)
+class DataTypes:
+    """Writes what names a system, with the OIDs of one realm."""
 
+    def __init__(self, oids: Mapping[str, str]) -> None:
+        self._oids = oids
 
-def instance(identifier: dict[str, Any], tag: str = "id") -> Node:
-    """Make II of an Identifier."""
-    if not identifier.get("value"):
-        return el(tag, nullFlavor="UNK")
-    root, name = root_of(identifier.get("system", "urn:ietf:rfc:3986"))
-    return el(tag, root=root, extension=identifier["value"], assigningAuthorityName=name)
+    def root(self, system: str) -> tuple[str, str]:
+        """Give the OID or UUID of a system, and its name."""
+        root, name = root_of(system)
+        return self._oids.get(system, root), name
 
+    def document_id(self, identifier: dict[str, Any], tag: str = "id") -> Markup:
+        """Make the II of a document: a UUID alone is the root."""
+        value = identifier.get("value", "")
+        return el(tag, root=value) if uuid_of(value) else self.instance(identifier, tag)
 
-def instances(resource: dict[str, Any] | None) -> list[Node]:
-    """Make every II of a resource; one that says UNK when there is none."""
-    found = [instance(i) for i in (resource or {}).get("identifier", []) if i.get("value")]
-    return found or [el("id", nullFlavor="UNK")]
+    def instance(self, identifier: dict[str, Any], tag: str = "id") -> Markup:
+        """Make II of an Identifier; of `urn:oid:…` and `urn:uuid:…` as value the root alone."""
+        value = identifier.get("value")
+        if not value:
+            return el(tag, nullFlavor="UNK")
+        system = identifier.get("system", "urn:ietf:rfc:3986")
+        oid = _URN_OID.match(value) if value.startswith("urn:oid:") else None
+        if oid:
+            return el(tag, root=oid[1])
+        if value.startswith("urn:uuid:"):
+            return el(tag, root=value[9:])
+        root, name = self.root(system)
+        return el(tag, root=root, extension=value, assigningAuthorityName=name)
 
+    def instances(self, resource: dict[str, Any] | None) -> list[Markup]:
+        """Make every II of a resource; one that says UNK when there is none."""
+        found = [self.instance(i) for i in (resource or {}).get("identifier", []) if i.get("value")]
+        return found or [_UNKNOWN_ID]
 
-def coded(tag: str, concept: dict[str, Any] | None, xsi_type: str | None = None) -> Node:
-    """Make CE or CD of a CodeableConcept: the first coding, the others as translations, the text as original text."""
-    codings = [c for c in (concept or {}).get("coding", []) if c.get("code") and not re.search(r"\s", c["code"])]
-    text = (concept or {}).get("text")
-    if not codings:
+    def coded(self, tag: str, concept: dict[str, Any] | None, xsi_type: str | None = None) -> Markup:
+        """Make CE or CD of a CodeableConcept: the first coding, the others as translations, the text as original text."""
+        codings = [c for c in (concept or {}).get("coding", ()) if c.get("code") and not _SPACE.search(c["code"])]
+        text = (concept or {}).get("text")
+        original = el("originalText", text) if text else None
+        if not codings:
+            return el(tag, original, xsi_type=xsi_type, nullFlavor="OTH" if text else "UNK")
+        translations = [self._coding("translation", coding) for coding in codings[1:]]
+        return self._coding(tag, codings[0], xsi_type, original, *translations)
+
+    def code(self, tag: str, system: str, code: str, display: str | None = None, xsi_type: str | None = None) -> Markup:
+        """Make CE or CD of one code."""
+        return self._coding(tag, {"system": system, "code": code, "display": display}, xsi_type)
+
+    def _coding(
+        self, tag: str, coding: dict[str, Any], xsi_type: str | None = None, *children: Markup | None
+    ) -> Markup:
+        root, name = self.root(coding["system"]) if coding.get("system") else (None, None)
         return el(
-            tag, el("originalText", text) if text else None, xsi_type=xsi_type, nullFlavor="OTH" if text else "UNK"
+            tag,
+            *children,
+            xsi_type=xsi_type,
+            code=coding["code"],
+            codeSystem=root,
+            codeSystemName=name,
+            codeSystemVersion=coding.get("version") or None,
+            displayName=coding.get("display") or None,
         )
-    node = _coding(tag, codings[0], xsi_type)
-    if text:
-        node.append(el("originalText", text))
-    for coding in codings[1:]:
-        node.append(_coding("translation", coding))
-    return node
-
-
-def _coding(tag: str, coding: dict[str, Any], xsi_type: str | None = None) -> Node:
-    root, name = root_of(coding["system"]) if coding.get("system") else (None, None)
-    return el(
-        tag,
-        xsi_type=xsi_type,
-        code=coding["code"],
-        codeSystem=root,
-        codeSystemName=name,
-        displayName=coding.get("display"),
-    )
 
 
 def timestamp(text: str) -> str:
@@ -129,55 +142,109 @@ def timestamp(text: str) -> str:
     """
     moment = wording.instant(text)
     if moment:
-        return f"{moment:%Y%m%d%H%M%S%z}"
+        return moment.strftime("%Y%m%d%H%M%S%z")
     return text.replace("-", "") if _DATE.match(text) else ""
 
 
-def time(tag: str, text: str | None) -> Node:
+def time(tag: str, text: str | None, xsi_type: str | None = None) -> Markup:
     """Make TS."""
     said = timestamp(text) if text else ""
-    return el(tag, value=said) if said else el(tag, nullFlavor="UNK")
+    return el(tag, xsi_type=xsi_type, value=said) if said else el(tag, xsi_type=xsi_type, nullFlavor="UNK")
 
 
-def interval(tag: str, period: dict[str, Any] | None) -> Node:
+def interval(
+    tag: str, period: dict[str, Any] | None, xsi_type: str | None = None, operator: str | None = None
+) -> Markup:
     """Make IVL_TS of a Period."""
-    period = period or {}
-    if not period:
-        return el(tag, nullFlavor="UNK")
-    high = time("high", period["end"]) if period.get("end") else None
-    return el(tag, time("low", period.get("start")), high)
+    if not period or not (period.get("start") or period.get("end")):
+        return el(tag, xsi_type=xsi_type, nullFlavor="UNK")
+    low = time("low", period.get("start"))
+    return el(
+        tag, low, time("high", period["end"]) if period.get("end") else None, xsi_type=xsi_type, operator=operator
+    )
 
 
-def address(resource: dict[str, Any] | None) -> Node | None:
-    """Make AD of the residence, as one line."""
-    text = wording.address(resource or {})
-    return el("addr", el("streetAddressLine", text)) if text else None
+def when(resource: dict[str, Any], element: str, tag: str = "effectiveTime") -> Markup | None:
+    """Make IVL_TS of a choice such as `effective[x]`; None when nothing is said."""
+    if f"{element}DateTime" in resource:
+        return time(tag, resource[f"{element}DateTime"])
+    if f"{element}Period" in resource:
+        return interval(tag, resource[f"{element}Period"])
+    return time(tag, resource[f"{element}Instant"]) if f"{element}Instant" in resource else None
 
 
-def telecoms(resource: dict[str, Any] | None) -> Iterator[Node]:
-    """Make TEL of telephone numbers and mail addresses; other ways to reach somebody have no URL here."""
-    for point in (resource or {}).get("telecom", []):
-        kind, said = point.get("system", "phone"), point.get("value", "")
-        if kind == "email" and said:
-            yield el("telecom", value=f"mailto:{quote(said, safe='@+')}")
-        number = re.sub(r"[^0-9+]", "", said)
-        if kind in ("phone", "sms", "fax") and number.strip("+"):
-            yield el("telecom", value=f"{'fax' if kind == 'fax' else 'tel'}:{number}")
+# ---- amounts ---------------------------------------------------------------------------------------------------
 
 
-def quantity(tag: str, amount: dict[str, Any]) -> Node:
-    """Make the value of a measurement, digits as received.
-
-    PQ with a UCUM unit or none; an interval when there is a comparator; text when the unit is none of UCUM.
-    """
-    value, unit = amount.get("value"), amount.get("code")
-    known = amount.get("system") == UCUM and unit and not re.search(r"\s", unit)
-    if not isinstance(value, (int, Decimal)) or (not known and (amount.get("unit") or unit)):
-        return el(tag, f"{wording.amount(amount)} {wording.unit(amount)}".strip(), xsi_type="ST")
+def amount(tag: str, quantity: dict[str, Any], xsi_type: str | None = None, **attributes: str | None) -> Markup:
+    """Make PQ, digits as received; a unit that is none of UCUM stands in a translation as it was written."""
+    value, unit, shown = quantity.get("value"), quantity.get("code"), quantity.get("unit")
+    if not isinstance(value, (int, Decimal)):
+        return el(tag, xsi_type=xsi_type, nullFlavor="UNK")
     said = wording.number(value)
-    comparator = amount.get("comparator")
+    if quantity.get("system") == UCUM and unit and not _SPACE.search(unit):
+        return el(tag, xsi_type=xsi_type, value=said, unit=unit, **attributes)
+    if not (shown or unit):
+        return el(tag, xsi_type=xsi_type, value=said, **attributes)
+    foreign = el("translation", el("originalText", str(shown or unit)), nullFlavor="OTH", value=said)
+    return el(tag, foreign, xsi_type=xsi_type, nullFlavor="OTH", **attributes)
+
+
+def quantity(tag: str, measured: dict[str, Any]) -> Markup:
+    """Make the value of a measurement: PQ, or an interval when there is a comparator; text when there is no number."""
+    if not isinstance(measured.get("value"), (int, Decimal)):
+        return el(tag, f"{wording.amount(measured)} {wording.unit(measured)}".strip(), xsi_type="ST")
+    comparator = measured.get("comparator")
     if not comparator:
-        return el(tag, xsi_type="PQ", value=said, unit=unit if known else None)
+        return amount(tag, measured, "PQ")
     side = "high" if comparator.startswith("<") else "low"
-    limit = el(side, value=said, unit=unit if known else None, inclusive="true" if "=" in comparator else "false")
-    return el(tag, limit, xsi_type="IVL_PQ")
+    inclusive = "true" if "=" in comparator else "false"
+    return el(tag, amount(side, measured, inclusive=inclusive), xsi_type="IVL_PQ")
+
+
+def quantity_range(tag: str, limits: dict[str, Any], xsi_type: str | None = None) -> Markup:
+    """Make IVL_PQ of `low` and `high`."""
+    sides = [amount(side, limits[side]) for side in ("low", "high") if limits.get(side)]
+    return el(tag, *sides, xsi_type=xsi_type)
+
+
+def ratio(tag: str, said: dict[str, Any], xsi_type: str | None = None) -> Markup:
+    """Make RTO_PQ_PQ; a denominator that is not said is 1."""
+    numerator = amount("numerator", said.get("numerator", {}))
+    return el(tag, numerator, amount("denominator", said.get("denominator", {"value": 1})), xsi_type=xsi_type)
+
+
+def value(resource: dict[str, Any], types: DataTypes) -> Markup | None:
+    """Make the value of an Observation or one of its components; None when it has none."""
+    for element, xsi_type in (("valueString", "ST"), ("valueTime", "ST"), ("valueInteger", "INT")):
+        if element in resource:
+            said = resource[element]
+            return (
+                el("value", said, xsi_type="ST") if xsi_type == "ST" else el("value", xsi_type="INT", value=str(said))
+            )
+    if "valueQuantity" in resource:
+        return quantity("value", resource["valueQuantity"])
+    if "valueCodeableConcept" in resource:
+        return types.coded("value", resource["valueCodeableConcept"], "CD")
+    if "valueDateTime" in resource:
+        return time("value", resource["valueDateTime"], "TS")
+    if "valueBoolean" in resource:
+        return el("value", xsi_type="BL", value=str(resource["valueBoolean"]).lower())
+    if "valueRange" in resource:
+        return quantity_range("value", resource["valueRange"], "IVL_PQ")
+    if "valueRatio" in resource:
+        return ratio("value", resource["valueRatio"], "RTO_PQ_PQ")
+    if "valuePeriod" in resource:
+        return interval("value", resource["valuePeriod"], "IVL_TS")
+    if "valueSampledData" in resource:
+        return _samples(resource["valueSampledData"])
+    return None
+
+
+def _samples(data: dict[str, Any]) -> Markup:
+    """Make SLIST_PQ; text when a sample is no whole number (`E`, `U`, `L`, decimals)."""
+    origin, digits = data.get("origin", {}), data.get("data", "")
+    if not re.fullmatch(r"-?\d+( -?\d+)*", digits):
+        return el("value", digits, xsi_type="ST")
+    scale = amount("scale", {**origin, "value": data.get("factor", 1)})
+    return el("value", amount("origin", origin), scale, el("digits", digits), xsi_type="SLIST_PQ")

@@ -1,130 +1,105 @@
-"""Coded entries beside the narrative: diagnoses, fields of QĐ 3176, results, appointments.
+"""Coded entries beside the narrative: every resource a section is made of, unless the header says it.
 
-Whatever has no entry here is in the narrative or the header; nothing legal hangs on an entry.
+Results of a report and members of a panel stand inside it; the vital signs of one moment make one organizer.
 
 Standard: CDA R2 §4.3.6
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from mappings.cda.datatypes import Node, coded, el, instances, interval, quantity, time, timestamp
-from mappings.cda.source import Source
-from mappings.documents import wording
-from mappings.documents.record import value_text
+from mappings.cda import acts, attachments, medicines, problems, results
+from mappings.cda.markup import Markup, el
+from mappings.cda.writer import Writer
 from mappings.outcome import Resource
-from mappings.systems import LOINC
 
-_DIAGNOSIS = {"coding": [{"system": LOINC, "code": "29308-4", "display": "Diagnosis"}]}
-_STATUS = {"final": "completed", "corrected": "completed", "amended": "completed", "cancelled": "aborted"}
+HEADER: Mapping[str, str] = {
+    "Patient": "recordTarget",
+    "RelatedPerson": "guardian, informant or participant",
+    "Coverage": "participant HLD",
+    "Practitioner": "author, authenticator, or performer of an entry",
+    "PractitionerRole": "author, authenticator, or performer of an entry",
+    "Organization": "custodian, recipient, or maker in an entry",
+    "Location": "place of the visit, or of an entry",
+    "Consent": "authorization",
+    "Provenance": "dataEnterer",
+}
+"""Types that make no entry, and which part of the document says them."""
+
+_MAKERS: Mapping[str, Callable[[Resource, Writer], Markup]] = {
+    "AllergyIntolerance": problems.allergy_intolerance_to_observation,
+    "Appointment": acts.appointment_to_encounter,
+    "Binary": attachments.binary_to_media,
+    "CarePlan": acts.care_plan_to_act,
+    "ClinicalImpression": acts.clinical_impression_to_act,
+    "Condition": problems.condition_to_observation,
+    "DiagnosticReport": results.diagnostic_report_to_organizer,
+    "DocumentReference": attachments.document_reference_to_act,
+    "Encounter": acts.encounter_to_encounter,
+    "FamilyMemberHistory": problems.family_member_history_to_organizer,
+    "Goal": acts.goal_to_observation,
+    "ImagingStudy": results.imaging_study_to_act,
+    "Immunization": medicines.immunization_to_substance_administration,
+    "Media": attachments.media_to_media,
+    "MedicationAdministration": medicines.medication_administration_to_substance_administration,
+    "MedicationDispense": medicines.medication_dispense_to_supply,
+    "MedicationRequest": medicines.medication_request_to_substance_administration,
+    "MedicationStatement": medicines.medication_statement_to_substance_administration,
+    "Observation": results.observation_to_observation,
+    "Procedure": acts.procedure_to_procedure,
+    "ServiceRequest": acts.service_request_to_act,
+    "Specimen": results.specimen_to_procedure,
+}
+
+_PARTS: Mapping[str, Sequence[str]] = {
+    "DiagnosticReport": ("result", "imagingStudy", "specimen"),
+    "MedicationAdministration": ("medicationReference",),
+    "MedicationDispense": ("medicationReference",),
+    "MedicationRequest": ("medicationReference",),
+    "MedicationStatement": ("medicationReference",),
+    "Observation": ("hasMember",),
+}
+"""What stands inside the entry of another resource."""
 
 
-def entries(resources: Sequence[Resource], cells: Set[str], source: Source) -> list[Node]:
-    """Make the entries of one section; beside a laboratory report all its results stand inside the report.
-
-    Resources that CDA has in its header make none.
-    """
-    report = next((one for one in resources if one["resourceType"] == "DiagnosticReport"), None)
-    made: list[Node] = []
-    for one in resources:
-        kind = one["resourceType"]
-        if kind == "Condition":
-            made.append(_condition(one, cells))
-        elif kind == "Observation" and report is None:
-            made.append(_observation(one, cells))
-        elif kind == "DiagnosticReport":
-            made.append(_report(one, resources, cells, source))
-        elif kind == "Appointment":
-            made.append(_appointment(one))
-    return [el("entry", node) for node in made]
+def entries(resources: Sequence[Resource], w: Writer) -> list[Markup]:
+    """Make the entries of one section."""
+    listed = [one for one in resources if one["resourceType"] not in HEADER and one is not w.source.encounter]
+    inner = set(_inside(listed, w))
+    tops = [one for one in listed if _key(one) not in inner]
+    signs: dict[str, list[Resource]] = {}
+    made: list[Markup] = []
+    for one in tops:
+        if _is_sign(one):
+            signs.setdefault(one.get("effectiveDateTime", ""), []).append(one)
+        else:
+            made.append(_MAKERS.get(one["resourceType"], acts.resource_to_act)(one, w))
+    made += [results.vital_signs_to_organizer(group, w) for group in signs.values()]
+    return [el("entry", one) for one in made]
 
 
-def _pointer(key: str, cells: Set[str]) -> Node | None:
-    return el("text", el("reference", value=f"#{key}")) if key in cells else None
+def _key(resource: Resource) -> str:
+    return f"{resource['resourceType']}/{resource['id']}"
 
 
-def _condition(condition: Resource, cells: Set[str]) -> Node:
-    shown = next((key for key in ("CHAN_DOAN", "CHAN_DOAN_CHINH") if key in cells), "")
-    return el(
-        "observation",
-        coded("code", _DIAGNOSIS),
-        _pointer(shown, cells),
-        el("statusCode", code="completed"),
-        time("effectiveTime", condition["recordedDate"]) if condition.get("recordedDate") else None,
-        coded("value", condition.get("code"), "CD"),
-        classCode="OBS",
-        moodCode="EVN",
+def _is_sign(resource: Resource) -> bool:
+    return (
+        resource["resourceType"] == "Observation" and not resource.get("hasMember") and results.is_vital_sign(resource)
     )
 
 
-def _observation(observation: Resource, cells: Set[str], row: int = 0) -> Node:
-    codes = [coding.get("code", "") for coding in observation.get("code", {}).get("coding", [])]
-    key = f"KET_QUA-{row}" if row else next((code for code in codes if code in cells), "")
-    effective = observation.get("effectiveDateTime")
-    return el(
-        "observation",
-        *(instances(observation) if observation.get("identifier") else []),
-        coded("code", observation.get("code")),
-        _pointer(key, cells),
-        el("statusCode", code=_STATUS.get(observation.get("status", ""), "active")),
-        time("effectiveTime", effective) if effective else None,
-        _value(observation),
-        *(coded("interpretationCode", one) for one in observation.get("interpretation", [])),
-        *(_range(limits) for limits in observation.get("referenceRange", [])),
-        classCode="OBS",
-        moodCode="EVN",
-    )
-
-
-def _value(observation: Resource) -> Node | None:
-    if "valueQuantity" in observation:
-        return quantity("value", observation["valueQuantity"])
-    if "valueCodeableConcept" in observation:
-        return coded("value", observation["valueCodeableConcept"], "CD")
-    if "valueDateTime" in observation:
-        return el("value", xsi_type="TS", value=timestamp(observation["valueDateTime"]))
-    if "valueBoolean" in observation:
-        return el("value", xsi_type="BL", value=str(observation["valueBoolean"]).lower())
-    shown = value_text(observation)
-    return el("value", shown, xsi_type="ST") if shown else None
-
-
-def _range(limits: dict[str, Any]) -> Node:
-    return el("referenceRange", el("observationRange", el("text", wording.limits(limits))))
-
-
-def _report(report: Resource, siblings: Sequence[Resource], cells: Set[str], source: Source) -> Node:
-    """Make the organizer of a laboratory report, one component per result in the order of the table."""
-    when = report.get("effectivePeriod") or {"start": report.get("effectiveDateTime")}
-    specimens = [found for one in report.get("specimen", []) if (found := source.get(one))]
-    results = [one for one in siblings if one["resourceType"] == "Observation"]
-    return el(
-        "organizer",
-        *instances(report),
-        coded("code", report.get("code")),
-        el("statusCode", code="completed"),
-        interval("effectiveTime", when) if when.get("start") else None,
-        *(_specimen(specimen) for specimen in specimens),
-        *(el("component", _observation(result, cells, row)) for row, result in enumerate(results, 1)),
-        classCode="BATTERY",
-        moodCode="EVN",
-    )
-
-
-def _specimen(specimen: Resource) -> Node:
-    kind = specimen.get("type")
-    entity = el("specimenPlayingEntity", coded("code", kind)) if kind else None
-    return el("specimen", el("specimenRole", *instances(specimen), entity))
-
-
-def _appointment(appointment: Resource) -> Node:
-    when: dict[str, Any] = {name: appointment[name] for name in ("start", "end") if name in appointment}
-    return el(
-        "encounter",
-        *(instances(appointment) if appointment.get("identifier") else []),
-        interval("effectiveTime", when) if when.get("start") else None,
-        classCode="ENC",
-        moodCode="APT",
-    )
+def _inside(listed: Sequence[Resource], w: Writer) -> Iterator[str]:
+    """Give what other resources of the section have inside."""
+    waiting = list(listed)
+    seen: set[str] = set()
+    while waiting:
+        resource = waiting.pop()
+        for element in _PARTS.get(resource["resourceType"], ()):
+            said = resource.get(element, [])
+            for reference in said if isinstance(said, list) else [said]:
+                found = w.source.get(reference)
+                if found and _key(found) not in seen:
+                    seen.add(_key(found))
+                    waiting.append(found)
+                    yield _key(found)

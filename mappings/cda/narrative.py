@@ -1,4 +1,4 @@
-"""Turn the XHTML of a FHIR section into the narrative block of a CDA section, element by element.
+"""Turn the XHTML of a FHIR section into the narrative block of a CDA section, and find what an entry says in it.
 
 Only the markup our own papers use is known; anything else is a fault, because what is signed must be what was shown.
 
@@ -7,45 +7,125 @@ Standard: CDA R2 §4.3.5
 
 from __future__ import annotations
 
-from mappings.cda.datatypes import NS, Node, el
+import re
+from collections.abc import Iterable
+
+from lxml import etree
+
 from mappings.cda.faults import NarrativeUnsupported
+from mappings.cda.markup import Markup, escape
 from mappings.formats import safe_xml
 
 _XHTML = "{http://www.w3.org/1999/xhtml}"
 _SAME = {
-    "table": "table",
-    "thead": "thead",
-    "tbody": "tbody",
-    "tr": "tr",
-    "th": "th",
-    "td": "td",
-    "br": "br",
-    "p": "paragraph",
+    f"{_XHTML}{ours}": theirs
+    for ours, theirs in (
+        ("table", "table"),
+        ("thead", "thead"),
+        ("tbody", "tbody"),
+        ("tr", "tr"),
+        ("th", "th"),
+        ("td", "td"),
+        ("br", "br"),
+        ("p", "paragraph"),
+    )
 }
+_NAME = re.compile(r"[^\W\d][\w.-]*")
 
 
-def text(div: str) -> Node:
-    """Make the `text` of a section; raises `NarrativeUnsupported`, `XmlRefused`."""
-    root = safe_xml.parse(div.encode())
-    if root.tag != f"{_XHTML}div":
-        raise NarrativeUnsupported("div")
-    block = el("text")
-    _copy(root, block)
-    return block
+class Block:
+    """The narrative of one section.
 
+    A cell with an id can be pointed to; ids stay what they are, unless another section has the same one, or XML has no place
+    for it. `taken` are the ids of the document so far. Raises `NarrativeUnsupported`, `XmlRefused`.
+    """
 
-def _copy(source: Node, target: Node) -> None:
-    target.text = source.text
-    for child in source:
-        name = str(child.tag).removeprefix(_XHTML)
-        if name not in _SAME:
-            raise NarrativeUnsupported(name if name.isalnum() else "")
-        made = el(_SAME[name], ID=child.get("id"))
-        target.append(made)
-        _copy(child, made)
-        made.tail = child.tail
+    def __init__(self, div: str, number: int, taken: set[str]) -> None:
+        root = safe_xml.parse(div.encode())
+        if root.tag != f"{_XHTML}div":
+            raise NarrativeUnsupported("div")
+        self._number = number
+        self._taken = taken
+        self._row: list[tuple[str, str]] = []
+        self._rows: list[list[tuple[str, str]]] = []
+        self._keys: dict[str, str] = {}
+        parts: list[str] = []
+        self._copy(root, parts)
+        self._inner = Markup("".join(parts))
+        self._whole = ""
+        self._used: set[int] = set()
 
+    @property
+    def markup(self) -> Markup:
+        """The `text` element; it has an id of its own once something points to the whole of it."""
+        name = f' ID="{self._whole}"' if self._whole else ""
+        return Markup(f"<text{name}>{self._inner}</text>" if self._inner else f"<text{name}/>")
 
-def cell_ids(block: Node) -> frozenset[str]:
-    """Give the keys of a block's cells, for entries that point to what was shown."""
-    return frozenset(key for cell in block.iter(f"{{{NS}}}td") if (key := cell.get("ID")))
+    def _copy(self, source: etree._Element, parts: list[str]) -> None:
+        if source.text:
+            parts.append(escape(source.text))
+        for child in source:
+            tag = child.tag
+            name = _SAME.get(tag) if isinstance(tag, str) else None
+            if name is None:
+                said = str(tag).removeprefix(_XHTML)
+                raise NarrativeUnsupported(said if said.isalnum() else "")
+            if name == "tr":
+                self._row = []
+            key = child.get("id")
+            label = self._label(key, child) if key else ""
+            start = len(parts)
+            parts.append("")
+            self._copy(child, parts)
+            parts[start] = f"<{name}{label}/>" if len(parts) == start + 1 else f"<{name}{label}>"
+            if len(parts) > start + 1:
+                parts.append(f"</{name}>")
+            if name == "tr":
+                self._rows.append(self._row)
+            if child.tail:
+                parts.append(escape(child.tail))
+
+    def _label(self, key: str, node: etree._Element) -> str:
+        name = key if _NAME.fullmatch(key) else "N." + re.sub(r"[^\w.-]", "_", key)
+        if name in self._taken:
+            name = f"{name}.{self._number}"
+        while name in self._taken:
+            name += "_"
+        self._taken.add(name)
+        self._keys.setdefault(key, name)
+        self._row.append((name, "".join(str(part) for part in node.itertext())))
+        return f' ID="{name}"'
+
+    # ---- what an entry points to ----
+
+    def key(self, keys: Iterable[str]) -> str:
+        """Give the id of the cell that has one of the keys; `""` when there is none."""
+        return next((self._keys[key] for key in keys if key in self._keys), "")
+
+    def saying(self, words: Iterable[str], value: str = "") -> str:
+        """Give the id of the cell that says one of some words, the first row that no entry has taken yet; of its row the cell
+        that says the value, when there is one."""
+        for said in words:
+            for n, row in enumerate(self._rows):
+                if n in self._used:
+                    continue
+                found = next((name for name, text in row if said == text or (len(said) > 3 and said in text)), "")
+                if found:
+                    if len(row) > 1:
+                        self._used.add(n)
+                    others = (name for name, text in row if name != found and value and text.startswith(value))
+                    return next(others, found)
+        return ""
+
+    def showing(self, value: str) -> str:
+        """Give the id of the first cell that shows a value, alone or among other words; `""` when there is none."""
+        cells = [cell for row in self._rows for cell in row]
+        alone = (name for name, text in cells if len(value) > 1 and text == value)
+        return next(alone, "") or next((name for name, text in cells if len(value) > 3 and value in text), "")
+
+    def whole(self) -> str:
+        """Give the id of the narrative itself."""
+        if not self._whole:
+            self._whole = f"S.{self._number}"
+            self._taken.add(self._whole)
+        return self._whole

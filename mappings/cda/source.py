@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mappings.cda.faults import NotADocument
 from mappings.outcome import Resource
+
+_PAPER = "/CodeSystem/paper"
 
 
 class Source:
@@ -21,12 +23,15 @@ class Source:
             raise NotADocument("Bundle.identifier")
         self.bundle = bundle
         self.composition: Resource = first
-        self._resources = {}
+        self._resources: dict[str, Resource] = {}
+        self._urls: dict[str, str] = {}
         for entry in entries:
             resource = entry["resource"]
-            self._resources[f"{resource['resourceType']}/{resource['id']}"] = resource
+            key = f"{resource['resourceType']}/{resource['id']}"
+            self._resources[key] = resource
             if "fullUrl" in entry:
                 self._resources[entry["fullUrl"]] = resource
+                self._urls[key] = entry["fullUrl"]
         for element in ("identifier", "subject", "date", "title", "type", "custodian", "section"):
             if element not in first:
                 raise NotADocument(f"Composition.{element}")
@@ -35,9 +40,14 @@ class Source:
         self.encounter = self.get(first.get("encounter", {}))
         self.authors = [self._must(author, "author") for author in first.get("author", [])]
 
-    def get(self, reference: dict[str, Any]) -> Resource | None:
+    def get(self, reference: dict[str, Any] | None) -> Resource | None:
         """Give the resource a Reference points to, inside the bundle."""
-        return self._resources.get(reference.get("reference", ""))
+        return self._resources.get(reference.get("reference", "")) if reference else None
+
+    def url(self, resource: Resource) -> str:
+        """Give the `fullUrl` of a resource, `Type/id` when it has none."""
+        key = f"{resource['resourceType']}/{resource['id']}"
+        return self._urls.get(key, key)
 
     def _must(self, reference: dict[str, Any], element: str) -> Resource:
         found = self.get(reference)
@@ -45,19 +55,37 @@ class Source:
             raise NotADocument(f"Composition.{element}")
         return found
 
-    def attesters(self, mode: str) -> Iterable[Resource]:
-        """Give who attests in a mode: `professional`, `legal`."""
-        for attester in self.composition.get("attester", []):
-            found = self.get(attester.get("party", {}))
-            if attester.get("mode") == mode and found:
-                yield found
+    @property
+    def paper(self) -> dict[str, Any]:
+        """Give the Coding that says which paper of ours this is, in which edition; empty when it is none of ours."""
+        codings: list[dict[str, Any]] = self.composition["type"].get("coding", [])
+        return next((coding for coding in codings if coding.get("system", "").endswith(_PAPER)), {})
 
-    def of_type(self, resource_type: str) -> Iterable[Resource]:
-        """Give the resources of a type that the sections are made of, each once."""
+    def attesters(self, *modes: str) -> Iterator[tuple[dict[str, Any], Resource | None]]:
+        """Give who attests in one of the modes (`professional`, `legal` …): the attester, and the resource of its party."""
+        for attester in self.composition.get("attester", []):
+            if attester.get("mode") in modes and attester.get("party"):
+                yield attester, self.get(attester["party"])
+
+    def of_type(self, *resource_types: str) -> Iterable[Resource]:
+        """Give the resources of some types that the sections are made of, each once."""
         seen: set[str] = set()
-        for section in self.composition["section"]:
+        for section in sections(self.composition["section"]):
             for entry in section.get("entry", []):
                 found = self.get(entry)
-                if found and found["resourceType"] == resource_type and found["id"] not in seen:
+                if found and found["resourceType"] in resource_types and found["id"] not in seen:
                     seen.add(found["id"])
                     yield found
+
+    def all(self, resource_type: str) -> Iterable[Resource]:
+        """Give every resource of a type in the bundle."""
+        for entry in self.bundle["entry"]:
+            if entry["resource"]["resourceType"] == resource_type:
+                yield entry["resource"]
+
+
+def sections(listed: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Give sections and the sections inside them."""
+    for section in listed:
+        yield section
+        yield from sections(section.get("section", []))

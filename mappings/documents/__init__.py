@@ -101,6 +101,7 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
     sections = _sections(edition, content, context, cleaner)
     head = bundle.composition(
         sheet,
+        edition,
         subject,
         context,
         patient=content.patient,

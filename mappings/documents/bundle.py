@@ -15,7 +15,7 @@ from uuid import NAMESPACE_URL, uuid5
 from mappings.documents import wording
 from mappings.documents.clean import Cleaner
 from mappings.documents.context import Context
-from mappings.documents.form import Form
+from mappings.documents.form import Edition, Form
 from mappings.documents.record import Record
 from mappings.ids import resource_id
 from mappings.outcome import Resource
@@ -64,6 +64,7 @@ def reference(resource: Resource, display: str = "") -> dict[str, Any]:
 
 def composition(
     form: Form,
+    edition: Edition,
     subject: str,
     context: Context,
     *,
@@ -77,6 +78,7 @@ def composition(
     """Make the Composition; its identifier stays the same over all versions of a paper about one subject.
 
     `attested`: the form has a place for the author's own signature.
+    The version of the code that names the paper is the day from which the edition of its form is in force.
     """
     systems = context.systems
     about = f"{systems.document}/{form.paper}/{context.facility.code}/{subject}"
@@ -90,7 +92,12 @@ def composition(
         "type": {
             "coding": [
                 *([{"system": LOINC, "code": form.loinc, "display": form.loinc_display}] if form.loinc else []),
-                {"system": systems.paper, "code": form.paper, "display": form.title},
+                {
+                    "system": systems.paper,
+                    "version": edition.valid_from.isoformat(),
+                    "code": form.paper,
+                    "display": form.title,
+                },
             ],
             "text": form.title,
         },

@@ -13,6 +13,7 @@ from lxml import etree
 
 from mappings import cda, documents
 from mappings.cda.faults import NarrativeUnsupported, NotADocument
+from mappings.cda.settings import TEMPLATES
 from mappings.documents import form
 from mappings.formats import json, safe_xml
 from mappings.outcome import Resource
@@ -23,6 +24,7 @@ from tests.unit.documents.samples import CONTEXT, FORMED, NO_VISIT, SAMPLES, chi
 SCHEMA = Path(__file__).resolve().parents[3] / "../shared/corpora/cda-schema/sdtc/infrastructure/cda/CDA_SDTC.xsd"
 PAPERS = sorted(SAMPLES)
 V3 = {"v3": "urn:hl7-org:v3", "xsi": "http://www.w3.org/2001/XMLSchema-instance"}
+TEXT = "{urn:hl7-org:v3}text"
 HOSTILE = "a]]>b <script>alert(1)</script> & \x0b\x00 \ufffe \ud800 <!DOCTYPE x> dấu \" ' cuối"
 
 
@@ -102,7 +104,8 @@ def test_header(paper: str) -> None:
     root = rendered(paper)
     assert values(root, "v3:realmCode/@code") == ["VN"]
     assert values(root, "v3:typeId/@extension") == ["POCD_HD000040"]
-    assert values(root, "//v3:templateId/@root") == []
+    assert values(root, "//v3:templateId/@root") == [TEMPLATES]
+    assert values(root, "v3:templateId/@extension")[0].partition(":")[0] == paper
     assert values(root, "v3:id/@root") == [CONTEXT.number]
     assert values(root, "v3:title/text()") == [documents.title(paper)]
     assert values(root, "v3:effectiveTime/@value") == ["20261105101530+0700"]
@@ -110,7 +113,8 @@ def test_header(paper: str) -> None:
     codes = values(root, "v3:code/@code") + values(root, "v3:code/v3:translation/@code")
     assert codes == [code for code in (form.form(paper).loinc, paper) if code]
     person = find(sample(paper)[1], "Patient/bn1")
-    assert values(root, "v3:recordTarget//v3:patient/v3:name/text()") == [person["name"][0]["text"]]
+    (name,) = root.iterfind("v3:recordTarget//v3:patient/v3:name", V3)
+    assert text_of(name) == person["name"][0]["text"]
     assert values(root, "v3:recordTarget//v3:birthTime/@value") == [person["birthDate"].replace("-", "")]
     assert values(root, "v3:custodian//v3:name/text()") == ["Bệnh viện Đa khoa Sông Hồng"]
     assert values(root, "v3:legalAuthenticator/v3:signatureCode/@code") == ["S"]
@@ -141,7 +145,7 @@ def test_a_system_that_is_an_oid_keeps_it() -> None:
 def test_the_narrative_says_what_the_fhir_narrative_says(paper: str) -> None:
     bundle = composed(paper)
     root = safe_xml.parse(cda.render(bundle))
-    shown = {str(node.get("ID")): text_of(node) for node in root.iter() if node.get("ID")}
+    shown = {str(node.get("ID")): text_of(node) for node in root.iter() if node.get("ID") and node.tag != TEXT}
     assert shown == cells(bundle)
     rows = root.xpath("//v3:structuredBody/v3:component[position() < last()]//v3:tbody/v3:tr/v3:th", namespaces=V3)
     assert isinstance(rows, list)
@@ -173,8 +177,14 @@ def test_results_keep_their_digits() -> None:
     measured = "//v3:component/v3:observation/v3:value"
     assert values(root, f"{measured}[@xsi:type='PQ']/@value") == ["4.50", "2.80"]
     assert values(root, f"{measured}[@xsi:type='PQ']/@unit") == ["mmol/L", "mmol/L"]
-    assert values(root, f"{measured}[@xsi:type='ST']/text()") == ["<0.30 mg/dL lạ", "O Rh(D) dương"]
-    assert values(root, "//v3:referenceRange//v3:text/text()") == ["3.90 - 6.40", "3.5 - 5.1"]
+    assert values(root, f"{measured}[@xsi:type='ST']/text()") == ["O Rh(D) dương"]
+    foreign = "//v3:component/v3:observation/v3:value[@xsi:type='IVL_PQ']/v3:high[@nullFlavor='OTH']/v3:translation"
+    assert values(root, f"{foreign}/@value") == ["0.30"]
+    assert values(root, f"{foreign}/v3:originalText/text()") == ["mg/dL lạ"]
+    limits = "//v3:referenceRange/v3:observationRange/v3:value/v3:{}/@value"
+    assert values(root, limits.format("low")) == ["3.90"]
+    assert values(root, limits.format("high")) == ["6.40"]
+    assert values(root, "//v3:observationRange/v3:text/text()") == ["3.5 - 5.1"]
     assert values(root, "//v3:interpretationCode/@code") == ["LL"]
     assert values(root, "//v3:organizer//v3:text/v3:reference/@value") == [f"#KET_QUA-{n}" for n in (1, 2, 3, 4)]
     assert values(root, "v3:inFulfillmentOf/v3:order/v3:id/@extension") == ["CD26000009"]
@@ -192,8 +202,9 @@ def test_results_beyond_a_limit_are_intervals(comparator: str, limit: str) -> No
     root = rendered("lab_report", record)
     assert_valid(root)
     side, inclusive = limit.split()
-    assert values(root, f"//v3:value[@xsi:type='IVL_PQ']/v3:{side}/@inclusive") == [inclusive]
-    assert values(root, f"//v3:value[@xsi:type='IVL_PQ']/v3:{side}/@value") == ["4.50"]
+    value = f"//v3:observation[v3:id/@extension='kq1']/v3:value[@xsi:type='IVL_PQ']/v3:{side}"
+    assert values(root, f"{value}/@inclusive") == [inclusive]
+    assert values(root, f"{value}/@value") == ["4.50"]
 
 
 def test_a_referral_names_who_it_is_for() -> None:

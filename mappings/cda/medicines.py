@@ -1,0 +1,359 @@
+"""Entries about medicines: asked for, taken, given, handed out, and immunisations.
+
+Standard: CDA R2 §4.3.6.7, §4.3.6.8
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mappings.cda import dosage
+from mappings.cda.datatypes import amount, interval, time, when
+from mappings.cda.markup import Markup, el
+from mappings.cda.writer import Writer
+from mappings.outcome import Resource
+from mappings.systems import LOINC
+
+_REQUESTED = {"proposal": "PRP", "plan": "INT"}
+_SUBSTITUTION = "http://terminology.hl7.org/CodeSystem/v3-substanceAdminSubstitution"
+
+
+def medication_request_to_substance_administration(request: Resource, w: Writer) -> Markup:
+    """Make the order of a medicine: RQO, a plan INT, a proposal PRP; what shall be handed out is a supply inside."""
+    said = request.get("dosageInstruction", [])
+    return _administration(
+        request,
+        w,
+        said,
+        _REQUESTED.get(request.get("intent", ""), "RQO"),
+        w.people.author(request.get("requester"), request.get("authoredOn")),
+        None,
+        _dispense_request(request, w),
+        w.element_code(request, "intent", _narrow_intent(request)),
+        *(w.element("MedicationRequest.category", one) for one in request.get("category", [])),
+        w.element("MedicationRequest.courseOfTherapyType", request.get("courseOfTherapyType")),
+        w.element("MedicationRequest.statusReason", request.get("statusReason")),
+        _group(request, w),
+        *w.references(request, "REFR", "basedOn"),
+        denied=bool(request.get("doNotPerform")),
+        priority=w.priority(request),
+        performers=w.performers({"performer": [request["performer"]]} if request.get("performer") else {}),
+    )
+
+
+def _narrow_intent(request: Resource) -> str | None:
+    intent = request.get("intent")
+    return intent if intent not in ("order", "plan", "proposal") else None
+
+
+def _group(request: Resource, w: Writer) -> Markup | None:
+    """Say which prescription an order is part of."""
+    group = request.get("groupIdentifier")
+    if not group:
+        return None
+    code = w.types.code("code", LOINC, "57833-6", "Prescription for medication")
+    return w.related("COMP", el("act", w.types.instance(group), code, classCode="ACT", moodCode="RQO"), inverted=True)
+
+
+def medication_statement_to_substance_administration(statement: Resource, w: Writer) -> Markup:
+    """Make what somebody says a person takes; what is meant to be taken is INT."""
+    return _administration(
+        statement,
+        w,
+        statement.get("dosage", []),
+        "INT" if statement.get("status") == "intended" else "EVN",
+        w.people.author(None, statement.get("dateAsserted")),
+        w.people.informant(statement.get("informationSource")),
+        w.element("MedicationStatement.category", statement.get("category")),
+        *(w.element("MedicationStatement.statusReason", one) for one in statement.get("statusReason", [])),
+        *w.references(statement, "REFR", "basedOn"),
+        denied=statement.get("status") == "not-taken",
+        at=w.when(statement, "effective"),
+    )
+
+
+def medication_administration_to_substance_administration(administration: Resource, w: Writer) -> Markup:
+    """Make what was given; what was not given is negated."""
+    said = [administration["dosage"]] if administration.get("dosage") else []
+    return _administration(
+        administration,
+        w,
+        said,
+        "EVN",
+        None,
+        None,
+        w.element("MedicationAdministration.category", administration.get("category")),
+        *(w.element("MedicationAdministration.statusReason", one) for one in administration.get("statusReason", [])),
+        *w.references(administration, "REFR", "request"),
+        denied=administration.get("status") == "not-done",
+        at=w.when(administration, "effective"),
+        performers=w.performers(administration),
+    )
+
+
+def _administration(
+    resource: Resource,
+    w: Writer,
+    dosages: Sequence[dict[str, Any]],
+    mood: str,
+    author: Markup | None,
+    informant: Markup | None,
+    *more: Markup | None,
+    denied: bool = False,
+    priority: Markup | None = None,
+    at: Markup | None = None,
+    performers: Sequence[Markup | None] = (),
+) -> Markup:
+    """Make a SubstanceAdministration: the first dosage is its own, others stand inside in their order."""
+    medication = w.source.get(resource.get("medicationReference"))
+    first = dosages[0] if dosages else {}
+    form = (medication or {}).get("form")
+    return el(
+        "substanceAdministration",
+        *w.ids(resource),
+        w.text(resource),
+        w.status(resource),
+        _typed(at),
+        *dosage.effective_times(first),
+        priority,
+        w.coded("routeCode", first["route"]) if first.get("route") else None,
+        w.coded("approachSiteCode", first["site"]) if first.get("site") else None,
+        *dosage.doses(first),
+        dosage.limit(first),
+        w.coded("administrationUnitCode", form) if form else None,
+        el("consumable", _product(resource, medication, w)),
+        *performers,
+        author,
+        informant,
+        *([w.people.device(w.source.get(d), d.get("display", "")) for d in resource.get("device", [])]),
+        *dosage.instructions(first, w),
+        *(w.related("COMP", _further(one, w), number=n) for n, one in enumerate(dosages[1:], 2)),
+        *(w.related("COMP", _ingredient(one, w)) for one in (medication or {}).get("ingredient", [])),
+        *w.reasons(resource),
+        *more,
+        w.state(resource),
+        *w.notes(resource),
+        dosage.precondition(first, w),
+        classCode="SBADM",
+        moodCode=mood,
+        negationInd="true" if denied else None,
+    )
+
+
+def _typed(at: Markup | None) -> Markup | None:
+    """Say the type of `effectiveTime`, which the schema takes for a component of a set."""
+    if at is None:
+        return None
+    kind = "IVL_TS" if "<low" in at else "TS"
+    return Markup(at.replace("<effectiveTime", f'<effectiveTime xsi:type="{kind}"', 1))
+
+
+def _further(said: dict[str, Any], w: Writer) -> Markup:
+    """Make a further dosage of the same medicine."""
+    nothing = el("manufacturedMaterial", nullFlavor="NA")
+    return el(
+        "substanceAdministration",
+        *dosage.effective_times(said),
+        w.coded("routeCode", said["route"]) if said.get("route") else None,
+        w.coded("approachSiteCode", said["site"]) if said.get("site") else None,
+        *dosage.doses(said),
+        dosage.limit(said),
+        el("consumable", el("manufacturedProduct", nothing)),
+        *dosage.instructions(said, w),
+        dosage.precondition(said, w),
+        classCode="SBADM",
+        moodCode="RQO",
+    )
+
+
+def _product(resource: Resource, medication: Resource | None, w: Writer, tag: str = "manufacturedProduct") -> Markup:
+    """Make the medicine: its code and name, lot, maker."""
+    known = medication or {}
+    code = resource.get("medicationCodeableConcept") or known.get("code") or _named(resource)
+    lot = known.get("batch", {}).get("lotNumber")
+    maker = known.get("manufacturer", {})
+    return el(
+        tag,
+        *([*w.ids(medication)] if medication else []),
+        el("manufacturedMaterial", w.coded("code", code), el("lotNumberText", lot) if lot else None),
+        _maker(maker, w),
+        classCode="MANU",
+    )
+
+
+def _named(resource: Resource) -> dict[str, Any] | None:
+    """Give the name of a medicine the document has nothing else of."""
+    shown = resource.get("medicationReference", {}).get("display")
+    return {"text": shown} if shown else None
+
+
+def _maker(reference: dict[str, Any], w: Writer) -> Markup | None:
+    found = w.source.get(reference)
+    if found:
+        return w.people.organization(found, "manufacturerOrganization")
+    shown = reference.get("display")
+    return el("manufacturerOrganization", el("name", shown)) if shown else None
+
+
+def _ingredient(ingredient: dict[str, Any], w: Writer) -> Markup:
+    """Make an active ingredient: what, and how much of it."""
+    strength = ingredient.get("strength", {})
+    item = ingredient.get("itemCodeableConcept") or (w.source.get(ingredient.get("itemReference")) or {}).get("code")
+    top, bottom = strength.get("numerator"), strength.get("denominator", {})
+    alone = bottom.get("value", 1) == 1 and not bottom.get("unit") and not bottom.get("code")
+    amounts = [one for one in (top, None if alone else bottom) if one]
+    material = el("manufacturedMaterial", w.coded("code", item))
+    dose = amount("doseQuantity", amounts[0]) if len(amounts) == 1 else None
+    limits = (
+        el("maxDoseQuantity", amount("numerator", amounts[0]), amount("denominator", amounts[1]))
+        if len(amounts) == 2
+        else None
+    )
+    return el(
+        "substanceAdministration",
+        w.types.code("code", f"{_FHIR}", "Medication.ingredient"),
+        dose,
+        limits,
+        el("consumable", el("manufacturedProduct", material)),
+        classCode="SBADM",
+        moodCode="EVN",
+    )
+
+
+_FHIR = "http://hl7.org/fhir/StructureDefinition"
+
+
+def _dispense_request(request: Resource, w: Writer) -> Markup | None:
+    """Make the supply that an order asks for: how much, how often, until when, from whom, with which substitution."""
+    said = request.get("dispenseRequest", {})
+    substitution = request.get("substitution")
+    if not (said or substitution):
+        return None
+    repeats = said.get("numberOfRepeatsAllowed")
+    duration = said.get("expectedSupplyDuration")
+    supply = el(
+        "supply",
+        el("statusCode", code="active"),
+        interval("effectiveTime", said["validityPeriod"], "IVL_TS") if said.get("validityPeriod") else None,
+        el("repeatNumber", value=str(repeats + 1)) if repeats is not None else None,
+        amount("quantity", said["quantity"]) if said.get("quantity") else None,
+        el("expectedUseTime", amount("width", duration)) if duration else None,
+        w.people.performer(said.get("performer")),
+        _substitution(substitution, w),
+        classCode="SPLY",
+        moodCode="RQO",
+    )
+    return w.related("REFR", supply)
+
+
+def _substitution(said: dict[str, Any] | None, w: Writer) -> Markup | None:
+    """Say whether another medicine may be given instead: E equivalent, N none; the reason when there is one."""
+    if not said:
+        return None
+    concept = said.get("allowedCodeableConcept") or said.get("type")
+    if not concept:
+        allowed = said.get("allowedBoolean", said.get("wasSubstituted"))
+        concept = {"coding": [{"system": _SUBSTITUTION, "code": "E" if allowed else "N"}]}
+    reason = said.get("reason")
+    why = [w.related("RSON", w.assertion(one)) for one in (reason if isinstance(reason, list) else [reason]) if one]
+    return w.related("COMP", el("act", w.coded("code", concept), *why, classCode="ACT", moodCode="DEF"))
+
+
+def medication_dispense_to_supply(dispense: Resource, w: Writer) -> Markup:
+    """Make what was handed out."""
+    medication = w.source.get(dispense.get("medicationReference"))
+    supplied = dispense.get("daysSupply")
+    kind = dispense.get("type")
+    return el(
+        "supply",
+        *w.ids(dispense),
+        w.coded("code", kind) if kind else None,
+        w.text(dispense),
+        w.status(dispense),
+        time("effectiveTime", dispense["whenHandedOver"], "TS") if dispense.get("whenHandedOver") else None,
+        amount("quantity", dispense["quantity"]) if dispense.get("quantity") else None,
+        el("expectedUseTime", amount("width", supplied)) if supplied else None,
+        el("product", _product(dispense, medication, w)),
+        *w.performers(dispense),
+        *(
+            w.related("COMP", _further(one, w), number=n)
+            for n, one in enumerate(dispense.get("dosageInstruction", []), 1)
+        ),
+        _substitution(dispense.get("substitution"), w),
+        *w.references(dispense, "REFR", "authorizingPrescription"),
+        w.state(dispense),
+        *w.notes(dispense),
+        classCode="SPLY",
+        moodCode="EVN",
+        # a dispense that did not happen is aborted, and its own status says why
+    )
+
+
+def immunization_to_substance_administration(immunization: Resource, w: Writer) -> Markup:
+    """Make a vaccination: vaccine, lot, maker, dose in its series; one that did not take place is negated."""
+    lot = immunization.get("lotNumber")
+    expires = immunization.get("expirationDate")
+    material = el(
+        "manufacturedMaterial",
+        w.coded("code", immunization.get("vaccineCode")),
+        el("lotNumberText", lot) if lot else None,
+    )
+    at = when(immunization, "occurrence")
+    site = immunization.get("site")
+    return el(
+        "substanceAdministration",
+        *w.ids(immunization),
+        w.text(immunization),
+        w.status(immunization),
+        _typed(at),
+        w.coded("routeCode", immunization["route"]) if immunization.get("route") else None,
+        w.coded("approachSiteCode", site) if site else None,
+        amount("doseQuantity", immunization["doseQuantity"]) if immunization.get("doseQuantity") else None,
+        el(
+            "consumable",
+            el("manufacturedProduct", material, _maker(immunization.get("manufacturer", {}), w), classCode="MANU"),
+        ),
+        *w.performers(immunization),
+        w.people.author(None, immunization.get("recorded")),
+        *w.locations(immunization, "location"),
+        *(one for protocol in immunization.get("protocolApplied", []) for one in _protocol(protocol, w)),
+        w.element("Immunization.expirationDate", None, time("value", expires, "TS")) if expires else None,
+        w.element("Immunization.statusReason", immunization.get("statusReason")),
+        w.element("Immunization.reportOrigin", immunization.get("reportOrigin")),
+        w.element("Immunization.fundingSource", immunization.get("fundingSource")),
+        *(w.element("Immunization.programEligibility", one) for one in immunization.get("programEligibility", [])),
+        *(one for reaction in immunization.get("reaction", []) for one in _reaction(reaction, w)),
+        *w.reasons(immunization),
+        w.state(immunization),
+        *w.notes(immunization),
+        classCode="SBADM",
+        moodCode="EVN",
+        negationInd="true" if immunization.get("status") == "not-done" else None,
+    )
+
+
+def _protocol(protocol: dict[str, Any], w: Writer) -> list[Markup | None]:
+    """Say which dose of a series it is."""
+    made: list[Markup | None] = []
+    for element, loinc, display in (
+        ("doseNumber", "30973-2", "Dose number in series"),
+        ("seriesDoses", "59782-3", "Number of doses in primary series"),
+    ):
+        code = w.types.code("code", LOINC, loinc, display)
+        if f"{element}PositiveInt" in protocol:
+            said = el("value", xsi_type="INT", value=str(protocol[f"{element}PositiveInt"]))
+            made.append(w.related("SUBJ", w.observation(code, said)))
+        elif protocol.get(f"{element}String"):
+            said = el("value", protocol[f"{element}String"], xsi_type="ST")
+            made.append(w.related("SUBJ", w.observation(code, said)))
+    if protocol.get("series"):
+        made.append(
+            w.element("Immunization.protocolApplied.series", None, el("value", protocol["series"], xsi_type="ST"))
+        )
+    path = "Immunization.protocolApplied.targetDisease"
+    return made + [w.element(path, concept) for concept in protocol.get("targetDisease", [])]
+
+
+def _reaction(reaction: dict[str, Any], w: Writer) -> list[Markup | None]:
+    return w.references(reaction, "CAUS", "detail")

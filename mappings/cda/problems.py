@@ -1,0 +1,176 @@
+"""Entries about what a person has: conditions, allergies, diseases in the family.
+
+Standard: CDA R2 §4.3.6
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from mappings.cda.datatypes import amount, interval, time
+from mappings.cda.markup import Markup, el
+from mappings.cda.writer import Writer
+from mappings.outcome import Resource
+from mappings.systems import LOINC, V3_ACT_CODE
+
+_DENIED = "refuted"
+_CATEGORIES = "http://hl7.org/fhir/allergy-intolerance-category"
+_TYPES = "http://hl7.org/fhir/allergy-intolerance-type"
+_CRITICALITY = "http://hl7.org/fhir/allergy-intolerance-criticality"
+_SEVERITY = "http://hl7.org/fhir/reaction-event-severity"
+
+
+def condition_to_observation(condition: Resource, w: Writer) -> Markup:
+    """Make an Observation of kind diagnosis; `effectiveTime` is when the disease began and ended."""
+    kinds = [coding for one in condition.get("category", []) for coding in one.get("coding", [])]
+    diagnosis = {"system": LOINC, "code": "29308-4", "display": "Diagnosis"}
+    return el(
+        "observation",
+        *w.ids(condition),
+        w.coded("code", {"coding": [diagnosis, *kinds]}),
+        w.text(condition),
+        el("statusCode", code="completed"),
+        _course(condition, "onset", "abatement"),
+        w.coded("value", condition.get("code"), "CD"),
+        *w.sites(condition, "bodySite", "targetSiteCode"),
+        w.people.author(condition.get("recorder"), condition.get("recordedDate")),
+        w.people.informant(condition.get("asserter")),
+        w.status_observation(condition.get("clinicalStatus")),
+        w.status_observation(condition.get("verificationStatus")),
+        w.severity(condition.get("severity")),
+        _spoken(condition, w, "onsetString", "abatementString"),
+        *w.notes(condition),
+        *(
+            w.related("SPRT", w.assertion(concept))
+            for evidence in condition.get("evidence", [])
+            for concept in evidence.get("code", [])
+        ),
+        *(one for evidence in condition.get("evidence", []) for one in w.references(evidence, "SPRT", "detail")),
+        classCode="OBS",
+        moodCode="EVN",
+        negationInd="true" if _verified(condition) == _DENIED else None,
+    )
+
+
+def _course(resource: Resource, first: str, last: str) -> Markup | None:
+    """Make IVL_TS of beginning and end, each a dateTime or a period."""
+    start = resource.get(f"{first}DateTime") or resource.get(f"{first}Period", {}).get("start")
+    end = resource.get(f"{last}DateTime") or resource.get(f"{last}Period", {}).get("end")
+    return interval("effectiveTime", {"start": start, "end": end}) if start or end else None
+
+
+def _spoken(resource: Resource, w: Writer, *elements: str) -> Markup | None:
+    """Say a time that was told in words or as an age."""
+    said = "; ".join(resource[element] for element in elements if resource.get(element))
+    return w.related("SUBJ", w.remark("48767-8", "Annotation comment", said), inverted=True) if said else None
+
+
+def _verified(resource: Resource) -> str:
+    codings = resource.get("verificationStatus", {}).get("coding", [])
+    return next((coding.get("code", "") for coding in codings), "")
+
+
+def allergy_intolerance_to_observation(allergy: Resource, w: Writer) -> Markup:
+    """Make an Observation that asserts a kind of allergy; what it is against takes part as CSM."""
+    kind = [{"system": _TYPES, "code": allergy["type"]}] if allergy.get("type") else []
+    kinds = kind + [{"system": _CATEGORIES, "code": code} for code in allergy.get("category", [])]
+    criticality = allergy.get("criticality")
+    substance = el("playingEntity", w.coded("code", allergy.get("code")), classCode="MMAT")
+    return el(
+        "observation",
+        *w.ids(allergy),
+        w.types.code("code", V3_ACT_CODE, "ASSERTION", "Assertion"),
+        w.text(allergy),
+        el("statusCode", code="completed"),
+        _course({**allergy, "endDateTime": None}, "onset", "end"),
+        w.coded("value", {"coding": kinds}, "CD"),
+        w.people.author(allergy.get("recorder"), allergy.get("recordedDate")),
+        w.people.informant(allergy.get("asserter")),
+        el("participant", el("participantRole", substance, classCode="MANU"), typeCode="CSM"),
+        w.status_observation(allergy.get("clinicalStatus")),
+        w.status_observation(allergy.get("verificationStatus")),
+        *(_reaction(reaction, w) for reaction in allergy.get("reaction", [])),
+        w.related(
+            "SUBJ",
+            w.fact(
+                "82606-5",
+                "Allergy or intolerance criticality",
+                {"coding": [{"system": _CRITICALITY, "code": criticality}]},
+            ),
+            inverted=True,
+        )
+        if criticality
+        else None,
+        _spoken(allergy, w, "onsetString"),
+        *w.notes(allergy),
+        classCode="OBS",
+        moodCode="EVN",
+        negationInd="true" if _verified(allergy) == _DENIED else None,
+    )
+
+
+def _reaction(reaction: dict[str, Any], w: Writer) -> Markup | None:
+    """Make the manifestations of one reaction: the first is its value, the others stand inside."""
+    severity = reaction.get("severity")
+    onset = reaction.get("onset")
+    shown = reaction.get("description")
+    code = w.types.code("code", V3_ACT_CODE, "ASSERTION", "Assertion")
+    values = [w.coded("value", one, "CD") for one in reaction.get("manifestation", [])]
+    made = el(
+        "observation",
+        code,
+        el("text", shown) if shown else None,
+        el("statusCode", code="completed"),
+        time("effectiveTime", onset) if onset else None,
+        *values[:1],
+        w.severity({"coding": [{"system": _SEVERITY, "code": severity}]}) if severity else None,
+        *(w.related("COMP", w.observation(code, value)) for value in values[1:]),
+        *w.notes(reaction),
+        classCode="OBS",
+        moodCode="EVN",
+    )
+    return w.related("MFST", made, inverted=True)
+
+
+def family_member_history_to_organizer(history: Resource, w: Writer) -> Markup:
+    """Make an organizer about a relative: who, and one Observation per disease."""
+    sex = next((c.get("code") for c in history.get("sex", {}).get("coding", [])), "")
+    gender = {"male": "M", "female": "F", "other": "UN"}.get(sex or "")
+    person = [
+        el("name", history["name"]) if history.get("name") else None,
+        el("administrativeGenderCode", code=gender, codeSystem="2.16.840.1.113883.5.1") if gender else None,
+        time("birthTime", history["bornDate"]) if history.get("bornDate") else None,
+    ]
+    subject = el(
+        "relatedSubject",
+        w.coded("code", history.get("relationship")),
+        el("subject", *person) if any(person) else None,
+        classCode="PRS",
+    )
+    return el(
+        "organizer",
+        *w.ids(history),
+        w.types.code("code", LOINC, "10157-6", "History of family member diseases Narrative"),
+        el("statusCode", code="completed"),
+        time("effectiveTime", history["date"]) if history.get("date") else None,
+        el("subject", subject),
+        *_diseases(history.get("condition", []), w),
+        *(el("component", w.note(note)) for note in history.get("note", [])),
+        classCode="CLUSTER",
+        moodCode="EVN",
+    )
+
+
+def _diseases(conditions: Iterable[dict[str, Any]], w: Writer) -> Iterable[Markup]:
+    for condition in conditions:
+        age = condition.get("onsetAge")
+        code = w.types.code("code", LOINC, "29308-4", "Diagnosis")
+        aged = w.types.code("code", LOINC, "21611-9", "Age")
+        rest = [
+            w.related("SUBJ", w.observation(aged, amount("value", age, "PQ")), inverted=True) if age else None,
+            w.related("CAUS", w.assertion(condition["outcome"])) if condition.get("outcome") else None,
+            _spoken(condition, w, "onsetString"),
+            *w.notes(condition),
+        ]
+        yield el("component", w.observation(code, w.coded("value", condition.get("code"), "CD"), *rest))
