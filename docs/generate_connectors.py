@@ -14,7 +14,7 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
@@ -25,6 +25,7 @@ from gateway import settings
 from gateway.delivery.limits import Breaker, Limit
 from gateway.delivery.retry import Retry
 from mappings import documents
+from mappings.cda import Settings as CdaSettings
 from mappings.formats.values import Secret, Size
 from mappings.systems import Systems
 from signing import keys
@@ -78,6 +79,7 @@ def _node() -> Iterator[str]:
         ("node", settings.NodeSettings),
         ("store", settings.StoreSettings),
         ("systems", Systems),
+        ("cda", CdaSettings),
     ):
         yield f"### `[{name}]`\n\n{_doc(cls)}\n"
         yield _table(cls)
@@ -152,6 +154,8 @@ def _form(hint: Any) -> str:
         return _form(next(arg for arg in inner if arg is not type(None)))
     if origin is tuple:
         return f"list of {_form(inner[0])}"
+    if origin is Mapping:
+        return f"table of {_form(inner[1])}"
     if origin is Literal:
         return ", ".join(f'`"{choice}"`' for choice in inner)
     if dataclasses.is_dataclass(hint):

@@ -47,6 +47,7 @@ from gateway.settings import (
     Test,
 )
 from gateway.store.sealed import Keyring
+from mappings.cda import Settings as CdaSettings
 from mappings.documents import PAPERS
 from mappings.formats.values import FileName, Secret, Size, parse_duration, parse_size
 from mappings.systems import Systems
@@ -117,7 +118,7 @@ class _Reader:
         if node_file is None:
             return None
         top = node_file.table
-        known = {"facility", "node", "store", "systems", "signing", "transport"}
+        known = {"facility", "node", "store", "systems", "cda", "signing", "transport"}
         self._unknown(node_file, "", top, known)
         facility = self._dataclass(FacilitySettings, node_file, "facility", top.get("facility", {}))
         node = self._dataclass(NodeSettings, node_file, "node", top.get("node", {}))
@@ -128,14 +129,15 @@ class _Reader:
             except ValueError as error:
                 self._problem(SettingInvalid, node_file, "store.keys", str(error))
         systems = self._dataclass(Systems, node_file, "systems", top.get("systems", {}))
+        cda = self._dataclass(CdaSettings, node_file, "cda", top.get("cda", {}))
         signing = self._key(node_file, "signing", top.get("signing"))
         transport = self._key(node_file, "transport", top["transport"]) if "transport" in top else signing
         channels, routes = self._channels([file for file in channel_files if file is not None])
         if not channel_files:
             self.problems.append(FileUnreadable(str(self.folder / "channels"), "no channel file"))
-        if self.problems or not (facility and node and store and systems and signing and transport):
+        if self.problems or not (facility and node and store and systems and cda and signing and transport):
             return None
-        return Plan(self.folder, facility, node, store, systems, signing, transport, tuple(channels), routes)
+        return Plan(self.folder, facility, node, store, systems, cda, signing, transport, tuple(channels), routes)
 
     def _open(self, path: Path) -> _File | None:
         name = str(path.relative_to(self.folder))
@@ -317,6 +319,10 @@ class _Reader:
             if not isinstance(value, list):
                 raise ValueError('a list is expected, for example ["a", "b"]')
             return tuple(self._convert(typing.get_args(hint)[0], file, key, entry) for entry in value)
+        if origin is Mapping:
+            if not isinstance(value, dict):
+                raise ValueError('a table is expected, for example { "http://…" = "2.16.…" }')
+            return {name: self._convert(typing.get_args(hint)[1], file, key, entry) for name, entry in value.items()}
         if origin is Literal:
             choices = typing.get_args(hint)
             if value not in choices:

@@ -210,9 +210,11 @@ class Pipeline:
         if row.act == "cancel":
             assert issued is not None
             body = await self._store.read(lambda connection: self._fhir(connection, issued.id))
-            paper = await self._pool.run(steps.cancel, body, context)
+            paper = await self._pool.run(steps.cancel, body, context, self._plan.cda)
         else:
-            paper = await self._pool.run(steps.compose, row.paper, row.subject, json.dumps(record), context, head)
+            paper = await self._pool.run(
+                steps.compose, row.paper, row.subject, json.dumps(record), context, head, self._plan.cda
+            )
         digest = self._keyring.search_key("document", paper.digest)
         if issued is not None and issued.digest == digest and row.act != "reissue":
             await self._store.write(lambda connection: self._nothing_new(connection, row))

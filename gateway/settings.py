@@ -16,6 +16,7 @@ from typing import Any
 from gateway.delivery.limits import Breaker, Limit
 from gateway.delivery.retry import Retry
 from gateway.store.sealed import Keyring
+from mappings.cda import Settings as CdaSettings
 from mappings.documents import Context, Facility
 from mappings.formats.dates import zone_of
 from mappings.formats.values import Secret, parse_address
@@ -196,6 +197,7 @@ class Plan:
     node: NodeSettings
     store: StoreSettings
     systems: Systems
+    cda: CdaSettings
     signing: SigningPlan
     transport: SigningPlan
     """The key that seals envelopes; the signing key when `[transport]` is not written."""

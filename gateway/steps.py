@@ -128,8 +128,18 @@ class Paper:
     """What versions that say the same have in common."""
 
 
-def compose(paper: str, subject: str, record: bytes, context: documents.Context, head_licence: str) -> Paper:
-    """Compose a paper from a person's record and render it; `head_licence` is the licence of the facility's head."""
+def compose(
+    paper: str,
+    subject: str,
+    record: bytes,
+    context: documents.Context,
+    head_licence: str,
+    realm: cda.Settings = cda.DEFAULT,
+) -> Paper:
+    """Compose a paper from a person's record and render it; `head_licence` is the licence of the facility's head.
+
+    `realm` is how CDA is written here.
+    """
     resources: list[Resource] = json.loads(record)
     bundle = documents.compose(paper, subject, resources, context)
     refused: dict[str, Fault] = {}
@@ -144,21 +154,21 @@ def compose(paper: str, subject: str, record: bytes, context: documents.Context,
         )
     except Fault as fault:
         refused["gdbhyt"] = fault
-    return _paper(bundle, insured, refused)
+    return _paper(bundle, realm, insured, refused)
 
 
-def cancel(issued: bytes, context: documents.Context) -> Paper:
+def cancel(issued: bytes, context: documents.Context, realm: cda.Settings = cda.DEFAULT) -> Paper:
     """Make the version that withdraws an issued paper, of the FHIR document of that."""
     bundle = documents.cancel(json.loads(issued), context)
-    return _paper(bundle, {}, {"gdbhyt": WithdrawalNotCarried()})
+    return _paper(bundle, realm, {}, {"gdbhyt": WithdrawalNotCarried()})
 
 
-def _paper(bundle: Resource, more: Mapping[str, bytes], refused: Mapping[str, Fault]) -> Paper:
+def _paper(bundle: Resource, realm: cda.Settings, more: Mapping[str, bytes], refused: Mapping[str, Fault]) -> Paper:
     require_valid(bundle)
     dangling = bundle_references(bundle)
     if dangling:
         raise InternalFault(dangling[0].path, dangling[0].rule)
-    return Paper(json.canonical(bundle), {"cda": cda.render(bundle), **more}, refused, documents.digest(bundle))
+    return Paper(json.canonical(bundle), {"cda": cda.render(bundle, realm), **more}, refused, documents.digest(bundle))
 
 
 PLACES = {"cda": None, "gdbhyt": "CHUKYDONVI"}

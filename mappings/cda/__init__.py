@@ -23,7 +23,7 @@ from mappings.cda.source import Source
 from mappings.cda.writer import Writer
 from mappings.outcome import Resource
 
-__all__ = ["Settings", "render"]
+__all__ = ["DEFAULT", "Settings", "render"]
 
 
 def render(bundle: Resource, settings: Settings = DEFAULT) -> bytes:

@@ -1,6 +1,6 @@
 """What a realm decides about its CDA documents: realm code, the root of template ids, the OIDs of systems.
 
-No Vietnamese template and no OID arc is public, so these are settings. Does not choose what a document says.
+Does not choose what a document says.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _OID = re.compile(r"[0-2](\.(0|[1-9]\d*))+")
 
 @dataclass(frozen=True)
 class Settings:
-    """CDA as a realm wants it."""
+    """CDA as a realm wants it; no Vietnamese template and no OID arc is public, so nothing here is official."""
 
     realm: str = "VN"
     """`realmCode`."""

@@ -129,3 +129,27 @@ def test_one_name_for_two_destinations_is_refused(site: Path) -> None:
     assert set(load(site).routes) == set(ADDRESSES)
     change(site / "channels" / "lis.toml", "http://127.0.0.1:1", "http://127.0.0.1:9")
     assert {code for code, _ in problems(site)} == {1008}
+
+
+def test_the_realm_of_cda_is_a_table(site: Path) -> None:
+    node = site / "node.toml"
+    assert load(site).cda.realm == "VN"
+    oids = '\n[cda]\ntemplate = "2.16.704.9"\n[cda.oids]\n"http://fhir.hl7.org.vn/core/sid/cccd" = "2.16.704.1"\n'
+    node.write_text(node.read_text(encoding="utf-8") + oids, encoding="utf-8")
+    assert load(site).cda.template == "2.16.704.9"
+    assert load(site).cda.oids == {"http://fhir.hl7.org.vn/core/sid/cccd": "2.16.704.1"}
+
+
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        ('realm = "Việt Nam"', 'realm = "Việt Nam"'),
+        ('template = "gốc"', 'template = "gốc"'),
+        ('oids = "2.16"', 'oids = "2.16"'),
+        ('oids = { "http://x" = "2.x" }', "oids = {"),
+    ],
+)
+def test_a_wrong_realm_is_told_with_its_line(site: Path, table: str, line: str) -> None:
+    node = site / "node.toml"
+    node.write_text(f"{node.read_text(encoding='utf-8')}\n[cda]\n{table}\n", encoding="utf-8")
+    assert problems(site) == [(1004, f"node.toml:{line_of(node, line)}")]
