@@ -75,6 +75,7 @@ class DataTypes:
 
     def __init__(self, oids: Mapping[str, str]) -> None:
         self._oids = oids
+        self._codes: dict[tuple[str, str, str], Markup] = {}
 
     def root(self, system: str) -> tuple[str, str]:
         """Give the OID or UUID of a system, and its name."""
@@ -115,9 +116,12 @@ class DataTypes:
         translations = [self._coding("translation", coding) for coding in codings[1:]]
         return self._coding(tag, codings[0], xsi_type, original, *translations)
 
-    def code(self, tag: str, system: str, code: str, display: str | None = None, xsi_type: str | None = None) -> Markup:
+    def code(self, tag: str, system: str, code: str, display: str | None = None) -> Markup:
         """Make CE or CD of one code."""
-        return self._coding(tag, {"system": system, "code": code, "display": display}, xsi_type)
+        key = (tag, system, code)
+        if key not in self._codes:
+            self._codes[key] = self._coding(tag, {"system": system, "code": code, "display": display})
+        return self._codes[key]
 
     def _coding(
         self, tag: str, coding: dict[str, Any], xsi_type: str | None = None, *children: Markup | None
@@ -216,14 +220,14 @@ def ratio(tag: str, said: dict[str, Any], xsi_type: str | None = None) -> Markup
 
 def value(resource: dict[str, Any], types: DataTypes) -> Markup | None:
     """Make the value of an Observation or one of its components; None when it has none."""
-    for element, xsi_type in (("valueString", "ST"), ("valueTime", "ST"), ("valueInteger", "INT")):
-        if element in resource:
-            said = resource[element]
-            return (
-                el("value", said, xsi_type="ST") if xsi_type == "ST" else el("value", xsi_type="INT", value=str(said))
-            )
     if "valueQuantity" in resource:
         return quantity("value", resource["valueQuantity"])
+    if "valueString" in resource:
+        return el("value", resource["valueString"], xsi_type="ST")
+    if "valueInteger" in resource:
+        return el("value", xsi_type="INT", value=str(resource["valueInteger"]))
+    if "valueTime" in resource:
+        return el("value", resource["valueTime"], xsi_type="ST")
     if "valueCodeableConcept" in resource:
         return types.coded("value", resource["valueCodeableConcept"], "CD")
     if "valueDateTime" in resource:

@@ -14,7 +14,7 @@ from typing import Any
 
 from mappings.cda.datatypes import amount, interval, quantity_range, ratio, timestamp
 from mappings.cda.markup import Markup, el
-from mappings.cda.writer import Writer
+from mappings.cda.writer import COMPLETED, Writer
 from mappings.documents import wording
 from mappings.systems import UCUM, V3_ACT_CODE
 
@@ -133,4 +133,4 @@ def instructions(dosage: dict[str, Any], w: Writer) -> list[Markup | None]:
 
 def _told(w: Writer, text: Markup) -> Markup:
     code = w.types.code("code", V3_ACT_CODE, "PINSTRUCT", "Patient instructions")
-    return el("act", code, text, el("statusCode", code="completed"), classCode="ACT", moodCode="INT")
+    return el("act", code, text, COMPLETED, classCode="ACT", moodCode="INT")

@@ -111,6 +111,7 @@ class People:
             if role.get("practitioner")
         }
         self._known: dict[tuple[str, str], Markup] = {}
+        self._entities: dict[tuple[str, str], Markup] = {}
 
     def organization(self, organization: Resource, tag: str, single: bool = False) -> Markup:
         """Make an Organization; `single` where CDA allows one telecom."""
@@ -209,7 +210,10 @@ class People:
         """Make an entity of a Reference; beside what it stands for it has no organization, the document's holds."""
         found = self._source.get(reference)
         if found:
-            return self.assigned(tag, found, context=False)
+            key = (tag, reference["reference"])
+            if key not in self._entities:
+                self._entities[key] = self.assigned(tag, found, context=False)
+            return self._entities[key]
         identifier = reference.get("identifier")
         identity = self._types.instance(identifier) if identifier else el("id", nullFlavor="UNK")
         shown = reference.get("display", "")

@@ -10,7 +10,7 @@ from typing import Any
 
 from mappings.cda.datatypes import amount, interval, time
 from mappings.cda.markup import Markup, el
-from mappings.cda.writer import Writer
+from mappings.cda.writer import COMPLETED, Writer
 from mappings.outcome import Resource
 from mappings.systems import LOINC, V3_ACT_CODE
 
@@ -30,7 +30,7 @@ def condition_to_observation(condition: Resource, w: Writer) -> Markup:
         *w.ids(condition),
         w.coded("code", {"coding": [diagnosis, *kinds]}),
         w.text(condition),
-        el("statusCode", code="completed"),
+        COMPLETED,
         _course(condition, "onset", "abatement"),
         w.coded("value", condition.get("code"), "CD"),
         *w.sites(condition, "bodySite", "targetSiteCode"),
@@ -82,7 +82,7 @@ def allergy_intolerance_to_observation(allergy: Resource, w: Writer) -> Markup:
         *w.ids(allergy),
         w.types.code("code", V3_ACT_CODE, "ASSERTION", "Assertion"),
         w.text(allergy),
-        el("statusCode", code="completed"),
+        COMPLETED,
         _course({**allergy, "endDateTime": None}, "onset", "end"),
         w.coded("value", {"coding": kinds}, "CD"),
         w.people.author(allergy.get("recorder"), allergy.get("recordedDate")),
@@ -121,7 +121,7 @@ def _reaction(reaction: dict[str, Any], w: Writer) -> Markup | None:
         "observation",
         code,
         el("text", shown) if shown else None,
-        el("statusCode", code="completed"),
+        COMPLETED,
         time("effectiveTime", onset) if onset else None,
         *values[:1],
         w.severity({"coding": [{"system": _SEVERITY, "code": severity}]}) if severity else None,
@@ -152,7 +152,7 @@ def family_member_history_to_organizer(history: Resource, w: Writer) -> Markup:
         "organizer",
         *w.ids(history),
         w.types.code("code", LOINC, "10157-6", "History of family member diseases Narrative"),
-        el("statusCode", code="completed"),
+        COMPLETED,
         time("effectiveTime", history["date"]) if history.get("date") else None,
         el("subject", subject),
         *_diseases(history.get("condition", []), w),

@@ -11,7 +11,7 @@ from typing import Any
 from mappings.cda.attachments import attachment_to_media
 from mappings.cda.datatypes import interval, quantity_range, time, value
 from mappings.cda.markup import Markup, el
-from mappings.cda.writer import FHIR, PLAIN, Writer
+from mappings.cda.writer import COMPLETED, FHIR, PLAIN, Writer
 from mappings.outcome import Resource
 from mappings.systems import DICOM, LOINC
 
@@ -86,7 +86,7 @@ def _component(part: dict[str, Any], w: Writer) -> Markup:
     return el(
         "observation",
         w.coded("code", part.get("code")),
-        el("statusCode", code="completed"),
+        COMPLETED,
         _value(part, w),
         *(w.coded("interpretationCode", one) for one in part.get("interpretation", [])),
         _absent(part, w),
@@ -133,7 +133,7 @@ def specimen_to_procedure(specimen: Resource, w: Writer) -> Markup:
         "procedure",
         *w.ids(specimen),
         w.types.code("code", "http://snomed.info/sct", "17636008", "Specimen collection"),
-        el("statusCode", code="completed"),
+        COMPLETED,
         w.when(taken, "collected"),
         *w.sites(taken, "method", "methodCode"),
         *w.sites(taken, "bodySite", "targetSiteCode"),
@@ -152,7 +152,7 @@ def vital_signs_to_organizer(signs: Sequence[Resource], w: Writer) -> Markup:
     return el(
         "organizer",
         w.types.code("code", LOINC, "8716-3", "Vital signs"),
-        el("statusCode", code="completed"),
+        COMPLETED,
         time("effectiveTime", moment) if moment else None,
         *(el("component", observation_to_observation(sign, w)) for sign in signs),
         classCode="CLUSTER",
@@ -239,7 +239,7 @@ def imaging_study_to_act(study: Resource, w: Writer) -> Markup:
         *w.ids(study),
         w.types.code("code", DICOM, "113014", "Study"),
         el("text", study["description"]) if study.get("description") else None,
-        el("statusCode", code="completed"),
+        COMPLETED,
         time("effectiveTime", study["started"]) if study.get("started") else None,
         *(w.related("REFR", w.assertion(one)) for one in modalities),
         *(w.related("REFR", w.assertion(one)) for one in study.get("procedureCode", [])),
@@ -258,7 +258,7 @@ def _series(series: dict[str, Any], w: Writer) -> Markup:
         el("id", root=series["uid"]) if series.get("uid") else None,
         w.types.code("code", DICOM, "113015", "Series"),
         el("text", shown) if shown else None,
-        el("statusCode", code="completed"),
+        COMPLETED,
         time("effectiveTime", series["started"]) if series.get("started") else None,
         w.related("REFR", w.assertion({"coding": [series["modality"]]})) if series.get("modality") else None,
         *(w.related("COMP", _object(one, w)) for one in series.get("instance", [])),

@@ -76,6 +76,9 @@ PLAIN: Mapping[str, str] = {
     "booked": "active",
 }
 """The states that a receiver can tell from `statusCode` and the kind of entry; every other is said by its own code as well."""
+_STATUS = {state: el("statusCode", code=state) for state in STATES.values()}
+_UNKNOWN = el("statusCode", nullFlavor="UNK")
+COMPLETED = _STATUS["completed"]
 
 
 class Writer:
@@ -139,8 +142,7 @@ class Writer:
 
     def status(self, resource: Resource) -> Markup:
         """Make `statusCode`."""
-        state = STATES.get(resource.get("status", ""))
-        return el("statusCode", code=state) if state else el("statusCode", nullFlavor="UNK")
+        return _STATUS.get(STATES.get(resource.get("status", ""), ""), _UNKNOWN)
 
     def state(self, resource: Resource) -> Markup | None:
         """Say a FHIR status that `statusCode` is too narrow for."""
@@ -176,8 +178,7 @@ class Writer:
 
     def observation(self, code: Markup, value: Markup | None, *rest: Markup | None, mood: str = "EVN") -> Markup:
         """Make a completed Observation of code and value."""
-        status = el("statusCode", code="completed")
-        return el("observation", code, status, value, *rest, classCode="OBS", moodCode=mood)
+        return el("observation", code, COMPLETED, value, *rest, classCode="OBS", moodCode=mood)
 
     def related(
         self, kind: str, act: Markup | None, inverted: bool = False, number: int | None = None
@@ -207,9 +208,7 @@ class Writer:
     def remark(self, loinc: str, display: str, text: str, *rest: Markup | None) -> Markup:
         """Make an act that is a text."""
         code = self.types.code("code", LOINC, loinc, display)
-        return el(
-            "act", code, el("text", text), el("statusCode", code="completed"), *rest, classCode="ACT", moodCode="EVN"
-        )
+        return el("act", code, el("text", text), COMPLETED, *rest, classCode="ACT", moodCode="EVN")
 
     def reasons(self, resource: Resource, *elements: str) -> list[Markup | None]:
         """Say why: reasons in codes and words, and the statements that are reasons."""
