@@ -8,7 +8,8 @@ from typing import Any
 from mappings.cda.faults import NotADocument
 from mappings.outcome import Resource
 
-_PAPER = "/CodeSystem/paper"
+PAPER = "/CodeSystem/paper"
+"""How the system of our paper names ends, whatever its base."""
 
 
 class Source:
@@ -59,7 +60,7 @@ class Source:
     def paper(self) -> dict[str, Any]:
         """Give the Coding that says which paper of ours this is, in which edition; empty when it is none of ours."""
         codings: list[dict[str, Any]] = self.composition["type"].get("coding", [])
-        return next((coding for coding in codings if coding.get("system", "").endswith(_PAPER)), {})
+        return next((coding for coding in codings if coding.get("system", "").endswith(PAPER)), {})
 
     def attesters(self, *modes: str) -> Iterator[tuple[dict[str, Any], Resource | None]]:
         """Give who attests in one of the modes (`professional`, `legal` …): the attester, and the resource of its party."""
