@@ -11,6 +11,7 @@ import sys
 import typer
 
 from gateway.cli import (
+    cda_check,
     check,
     codes,
     deliveries,
@@ -52,6 +53,7 @@ app.add_typer(errors.app, name="errors")
 app.add_typer(persons.app, name="persons")
 app.add_typer(record.app, name="record")
 app.add_typer(codes.app, name="codes")
+app.add_typer(cda_check.app, name="cda")
 app.add_typer(key.app, name="key")
 
 

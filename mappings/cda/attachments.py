@@ -26,7 +26,7 @@ def _encapsulated(tag: str, attachment: dict[str, Any], xsi_type: str | None = N
         el("reference", value=url) if url else None,
         data,
         xsi_type=xsi_type,
-        mediaType=attachment.get("contentType"),
+        mediaType="".join(attachment.get("contentType", "").split()) or None,
         representation="B64" if data else None,
         language=attachment.get("language"),
         integrityCheck=attachment.get("hash"),

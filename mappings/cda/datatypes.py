@@ -103,8 +103,12 @@ class DataTypes:
 
     def instances(self, resource: dict[str, Any] | None) -> list[Markup]:
         """Make every II of a resource; one that says UNK when there is none."""
-        found = [self.instance(i) for i in (resource or {}).get("identifier", []) if i.get("value")]
-        return found or [_UNKNOWN_ID]
+        return self.known_instances(resource) or [_UNKNOWN_ID]
+
+    def known_instances(self, resource: dict[str, Any] | None) -> list[Markup]:
+        """Make every II of a resource."""
+        said = (resource or {}).get("identifier", [])
+        return [self.instance(i) for i in (said if isinstance(said, list) else [said]) if i.get("value")]
 
     def coded(self, tag: str, concept: dict[str, Any] | None, xsi_type: str | None = None) -> Markup:
         """Make CE or CD of a CodeableConcept: the first coding, the others as translations, the text as original text."""

@@ -34,7 +34,7 @@ def effective_times(dosage: dict[str, Any]) -> list[Markup]:
     elif repeat.get("boundsDuration"):
         width = amount("width", repeat["boundsDuration"])
         made.append(el("effectiveTime", width, xsi_type="IVL_TS"))
-    made += [el("effectiveTime", xsi_type="TS", value=timestamp(event)) for event in timing.get("event", [])]
+    made += [el("effectiveTime", value=timestamp(event)) for event in timing.get("event", [])]
     repeats = [*_hours(repeat), *_meals(repeat)]
     if not repeats and (period := _period(repeat)):
         repeats = [("PIVL_TS", [period], "true")]

@@ -135,10 +135,9 @@ class Header:
 
     def _guardian(self, related: Resource) -> Markup:
         relationship = next(iter(related.get("relationship", [])), None)
-        identifiers = [self._types.instance(i) for i in related.get("identifier", []) if i.get("value")]
         return el(
             "guardian",
-            *identifiers,
+            *self._types.known_instances(related),
             self._types.coded("code", relationship) if relationship else None,
             *people.addresses(related),
             *people.telecoms(related),
@@ -209,7 +208,7 @@ class Header:
                 "participant",
                 el(
                     "associatedEntity",
-                    *(self._types.instance(i) for i in related.get("identifier", []) if i.get("value")),
+                    *self._types.known_instances(related),
                     self._types.coded("code", relationship) if relationship else None,
                     *people.addresses(related),
                     *people.telecoms(related),
@@ -268,7 +267,7 @@ class Header:
                 "documentationOf",
                 el(
                     "serviceEvent",
-                    *(self._types.instance(i) for i in report.get("identifier", []) if i.get("value")),
+                    *self._types.known_instances(report),
                     self._types.coded("code", report.get("code")),
                     when(report, "effective") or when(report, "performed"),
                     *(self._performer(one.get("actor", one)) for one in performers),
@@ -315,7 +314,7 @@ class Header:
                 "authorization",
                 el(
                     "consent",
-                    *(self._types.instance(i) for i in consent.get("identifier", []) if i.get("value")),
+                    *self._types.known_instances(consent),
                     self._types.coded("code", kind) if kind else None,
                     el("statusCode", code="completed"),
                 ),

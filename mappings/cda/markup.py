@@ -28,10 +28,14 @@ def el(tag: str, *children: Markup | str | None, **attributes: str | None) -> Ma
     head = tag
     for name, value in attributes.items():
         if value is not None:
-            said = _IN_ATTRIBUTE.sub(_entity, value) if _IN_ATTRIBUTE.search(value) else value
-            head += f' {"xsi:type" if name == "xsi_type" else name}="{said}"'
+            head += attribute("xsi:type" if name == "xsi_type" else name, value)
     inner = "".join([child if type(child) is Markup else escape(child) for child in children if child is not None])
     return Markup(f"<{head}>{inner}</{tag}>" if inner else f"<{head}/>")
+
+
+def attribute(name: str, value: str) -> str:
+    """Write an attribute, with the space before it."""
+    return f' {name}="{_IN_ATTRIBUTE.sub(_entity, value) if _IN_ATTRIBUTE.search(value) else value}"'
 
 
 def escape(text: str) -> Markup:

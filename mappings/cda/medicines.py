@@ -142,11 +142,10 @@ def _administration(
 
 
 def _typed(at: Markup | None) -> Markup | None:
-    """Say the type of `effectiveTime`, which the schema takes for a component of a set."""
-    if at is None:
-        return None
-    kind = "IVL_TS" if "<low" in at else "TS"
-    return Markup(at.replace("<effectiveTime", f'<effectiveTime xsi:type="{kind}"', 1))
+    """Say that `effectiveTime` is an interval where it is one: the schema takes it for a moment."""
+    if at is None or "<low" not in at:
+        return at
+    return Markup(at.replace("<effectiveTime", '<effectiveTime xsi:type="IVL_TS"', 1))
 
 
 def _further(said: dict[str, Any], w: Writer) -> Markup:
@@ -271,7 +270,7 @@ def medication_dispense_to_supply(dispense: Resource, w: Writer) -> Markup:
         w.coded("code", kind) if kind else None,
         w.text(dispense),
         w.status(dispense),
-        time("effectiveTime", dispense["whenHandedOver"], "TS") if dispense.get("whenHandedOver") else None,
+        time("effectiveTime", dispense["whenHandedOver"]) if dispense.get("whenHandedOver") else None,
         amount("quantity", dispense["quantity"]) if dispense.get("quantity") else None,
         el("expectedUseTime", amount("width", supplied)) if supplied else None,
         el("product", _product(dispense, medication, w)),

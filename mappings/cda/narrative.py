@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from lxml import etree
 
 from mappings.cda.faults import NarrativeUnsupported
-from mappings.cda.markup import Markup, escape
+from mappings.cda.markup import Markup, attribute, escape
 from mappings.formats import safe_xml
 
 _XHTML = "{http://www.w3.org/1999/xhtml}"
@@ -28,6 +28,7 @@ _SAME = {
         ("td", "td"),
         ("br", "br"),
         ("p", "paragraph"),
+        ("span", "content"),
     )
 }
 _NAME = re.compile(r"[^\W\d][\w.-]*")
@@ -45,6 +46,7 @@ class Block:
         if root.tag != f"{_XHTML}div":
             raise NarrativeUnsupported("div")
         self._number = number
+        self._style = _style(root)
         self._taken = taken
         self._row: list[tuple[str, str]] = []
         self._rows: list[list[tuple[str, str]]] = []
@@ -58,7 +60,7 @@ class Block:
     @property
     def markup(self) -> Markup:
         """The `text` element; it has an id of its own once something points to the whole of it."""
-        name = f' ID="{self._whole}"' if self._whole else ""
+        name = (f' ID="{self._whole}"' if self._whole else "") + self._style
         return Markup(f"<text{name}>{self._inner}</text>" if self._inner else f"<text{name}/>")
 
     def _copy(self, source: etree._Element, parts: list[str]) -> None:
@@ -73,7 +75,7 @@ class Block:
             if name == "tr":
                 self._row = []
             key = child.get("id")
-            label = self._label(key, child) if key else ""
+            label = (self._label(key, child) if key else "") + _style(child)
             start = len(parts)
             parts.append("")
             self._copy(child, parts)
@@ -129,3 +131,9 @@ class Block:
             self._whole = f"S.{self._number}"
             self._taken.add(self._whole)
         return self._whole
+
+
+def _style(node: etree._Element) -> str:
+    """Write the classes of an element as its style codes."""
+    classes = node.get("class")
+    return attribute("styleCode", classes) if classes else ""

@@ -80,7 +80,7 @@ def _facility(encounter: Resource, source: Source, types: DataTypes, persons: Pe
     body = source.get(encounter.get("serviceProvider")) or source.custodian
     return el(
         "healthCareFacility",
-        *(types.instance(i) for i in location.get("identifier", []) if i.get("value")),
+        *types.known_instances(location),
         types.coded("code", service) if service else None,
         el("location", el("name", shown) if shown else None, where) if shown or where else None,
         persons.organization(body, "serviceProviderOrganization"),

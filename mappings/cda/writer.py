@@ -95,8 +95,7 @@ class Writer:
 
     def ids(self, resource: Resource) -> list[Markup]:
         """Make the II of a resource's identifiers, and the one that says which resource of the FHIR document it is."""
-        found = [self.types.instance(i) for i in resource.get("identifier", []) if i.get("value")]
-        return [*found, self.reference_id(resource)]
+        return [*self.types.known_instances(resource), self.reference_id(resource)]
 
     def reference_id(self, resource: Resource) -> Markup:
         """Make the II of a resource's `fullUrl`: base and type are the root, the id is the extension."""
