@@ -143,6 +143,7 @@ class DataTypes:
         )
 
 
+@lru_cache(maxsize=512)
 def timestamp(text: str) -> str:
     """Write a FHIR date or dateTime as TS, with its precision; times in Vietnamese time: `20261105101530+0700`.
 

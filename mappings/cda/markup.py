@@ -14,6 +14,8 @@ XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\t": "&#9;", "\r": "&#13;"}
 _IN_ATTRIBUTE = re.compile('[&<>"\n\t\r]')
 _IN_TEXT = re.compile("[&<>\r]")
+_CONTROLS = bytes({*range(0x20)} - {0x09, 0x0A, 0x0D})
+_NO_CHARACTERS = ("\ufffe".encode(), "\uffff".encode())
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -28,8 +30,13 @@ def el(tag: str, *children: Markup | str | None, **attributes: str | None) -> Ma
     head = tag
     for name, value in attributes.items():
         if value is not None:
-            head += attribute("xsi:type" if name == "xsi_type" else name, value)
-    inner = "".join([child if type(child) is Markup else escape(child) for child in children if child is not None])
+            if _IN_ATTRIBUTE.search(value):
+                value = _IN_ATTRIBUTE.sub(_entity, value)
+            head = f'{head} {"xsi:type" if name == "xsi_type" else name}="{value}"'
+    inner = ""
+    for child in children:
+        if child is not None:
+            inner += child if type(child) is Markup else escape(child)
     return Markup(f"<{head}>{inner}</{tag}>" if inner else f"<{head}/>")
 
 
@@ -51,9 +58,18 @@ def joined(*parts: Markup | None) -> Markup:
 def document(root: str, *children: Markup | None) -> bytes:
     """Write a document: declaration, root element with the name spaces of CDA; characters XML has no place for become �."""
     text = f'<{root} xmlns="{NS}" xmlns:xsi="{XSI}">{joined(*children)}</{root}>'
-    if _NO_XML.search(text):
-        text = _NO_XML.sub("\ufffd", text)
-    return b"<?xml version='1.0' encoding='UTF-8'?>\n" + text.encode()
+    return b"<?xml version='1.0' encoding='UTF-8'?>\n" + _encoded(text)
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:
+        return _NO_XML.sub("\ufffd", text).encode()
+    clean = len(encoded.translate(None, _CONTROLS)) == len(encoded) and not any(
+        one in encoded for one in _NO_CHARACTERS
+    )
+    return encoded if clean else _NO_XML.sub("\ufffd", text).encode()
 
 
 def _entity(match: re.Match[str]) -> str:

@@ -56,6 +56,10 @@ class Block:
         self._inner = Markup("".join(parts))
         self._whole = ""
         self._used: set[int] = set()
+        self._saying: dict[str, list[tuple[int, str]]] = {}
+        for n, row in enumerate(self._rows):
+            for name, text in row:
+                self._saying.setdefault(text, []).append((n, name))
 
     @property
     def markup(self) -> Markup:
@@ -108,16 +112,25 @@ class Block:
         """Give the id of the cell that says one of some words, the first row that no entry has taken yet; of its row the cell
         that says the value, when there is one."""
         for said in words:
-            for n, row in enumerate(self._rows):
-                if n in self._used:
-                    continue
-                found = next((name for name, text in row if said == text or (len(said) > 3 and said in text)), "")
-                if found:
-                    if len(row) > 1:
-                        self._used.add(n)
-                    others = (name for name, text in row if name != found and value and text.startswith(value))
-                    return next(others, found)
+            exact = (pair for pair in self._saying.get(said, ()) if pair[0] not in self._used)
+            n, found = next(exact, None) or self._containing(said)
+            if found:
+                row = self._rows[n]
+                if len(row) > 1:
+                    self._used.add(n)
+                others = (name for name, text in row if name != found and value and text.startswith(value))
+                return next(others, found)
         return ""
+
+    def _containing(self, said: str) -> tuple[int, str]:
+        """Give the first free row that says some words among others, and the id of its cell."""
+        if len(said) > 3:
+            for n, row in enumerate(self._rows):
+                if n not in self._used:
+                    for name, text in row:
+                        if said in text:
+                            return n, name
+        return -1, ""
 
     def showing(self, value: str) -> str:
         """Give the id of the first cell that shows a value, alone or among other words; `""` when there is none."""

@@ -26,6 +26,7 @@ class Source:
         self.composition: Resource = first
         self._resources: dict[str, Resource] = {}
         self._urls: dict[str, str] = {}
+        self._listed: list[Resource] | None = None
         for entry in entries:
             resource = entry["resource"]
             key = f"{resource['resourceType']}/{resource['id']}"
@@ -68,15 +69,15 @@ class Source:
             if attester.get("mode") in modes and attester.get("party"):
                 yield attester, self.get(attester["party"])
 
-    def of_type(self, *resource_types: str) -> Iterable[Resource]:
+    def of_type(self, *resource_types: str) -> Iterator[Resource]:
         """Give the resources of some types that the sections are made of, each once."""
-        seen: set[str] = set()
-        for section in sections(self.composition["section"]):
-            for entry in section.get("entry", []):
-                found = self.get(entry)
-                if found and found["resourceType"] in resource_types and found["id"] not in seen:
-                    seen.add(found["id"])
-                    yield found
+        if self._listed is None:
+            references = (
+                entry for section in sections(self.composition["section"]) for entry in section.get("entry", [])
+            )
+            found = (self.get(reference) for reference in references)
+            self._listed = list({id(one): one for one in found if one}.values())
+        return (one for one in self._listed if one["resourceType"] in resource_types)
 
     def all(self, resource_type: str) -> Iterable[Resource]:
         """Give every resource of a type in the bundle."""
