@@ -26,7 +26,7 @@ from mappings.formats import safe_xml
 _SIGNATURE = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 _FAILED = f"{{{SVRL}}}failed-assert"
 _STEP = re.compile(r"\*\[local-name\(\)='(\w+)' and namespace-uri\(\)='[^']*'\]")
-_KIND = f"{{{NS}}}code/{{{NS}}}translation"
+_CODE = f"{{{NS}}}code"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def checked_tree(root: etree._Element, schema: etree.XMLSchema | None = None, pa
 
 def paper_of(root: etree._Element) -> str:
     """Give which paper of ours a document says it is; `""` when it is none."""
-    for kind in root.iterfind(_KIND):
+    for kind in [*root.iterfind(_CODE), *root.iterfind(f"{_CODE}/{{{NS}}}translation")]:
         code = kind.get("code", "")
         if kind.get("codeSystemName", "").endswith(PAPER) and code in form.names():
             return code

@@ -87,6 +87,8 @@ class Signer:
     """Key of the name; without one a practitioner is named by the paper's own."""
     need: str
     origin: str
+    unless: str
+    """Role that signs in this one's place too when both are one person."""
 
 
 @dataclass(frozen=True)
@@ -228,6 +230,7 @@ def _edition(data: dict[str, Any]) -> Edition:
                 key=signer.get("key", ""),
                 need=_need(signer),
                 origin=origin(signer.get("key") or f"role.{signer['role']}"),
+                unless=signer.get("unless", ""),
             )
             for signer in data["signer"]
         ),

@@ -73,6 +73,10 @@ _PATIENT = (
         "Thiếu ngày sinh người bệnh (birthTime)",
     ),
 )
+_ATTESTED = (
+    "../../v3:authenticator[v3:time/@value and v3:signatureCode/@code]"
+    "/v3:assignedEntity[v3:id and normalize-space(v3:assignedPerson/v3:name)]"
+)
 _LINKS = (
     "link",
     "/v3:ClinicalDocument/v3:component/v3:structuredBody//v3:section/v3:text"
@@ -118,7 +122,7 @@ def _kind(known: Form) -> Iterator[tuple[str, str, str]]:
     yield "template", editions, "Thiếu mẫu giấy và ngày có hiệu lực của mẫu (templateId)"
     yield (
         "paper",
-        f"v3:code/v3:translation/@code = {_string(known.paper)}",
+        f"v3:code/@code = {_string(known.paper)} or v3:code/v3:translation/@code = {_string(known.paper)}",
         f"Giấy không phải là {known.paper} (code/translation)",
     )
 
@@ -218,14 +222,13 @@ def _signed(edition: Edition, name: str) -> Iterator[str]:
         label = _flat(f"{signer.label}\n{signer.hint}".strip())
         row = f"{section}/v3:table/v3:tbody/v3:tr[{number}][v3:th = {_string(label)}]/v3:td[{_named(f'KY-{number}')}]"
         yield _assert(f"{name}-signer-{number}", row, f"Thiếu ô ký “{signer.label}”")
-        if signer.need == "R":
-            test = f"normalize-space({row})"
-            yield _assert(f"{name}-signer-{number}-said", test, f"Ô ký “{signer.label}” bắt buộc mà chưa có họ tên")
-        if signer.need == "R" and signer.role == "professional":
-            test = (
-                "../../v3:authenticator[v3:time/@value and v3:signatureCode/@code]"
-                "/v3:assignedEntity[v3:id and normalize-space(v3:assignedPerson/v3:name)]"
-            )
+        if signer.need != "R":
+            continue
+        named, attested = f"normalize-space({row})", f"boolean({_ATTESTED})"
+        said = f"Ô ký “{signer.label}” bắt buộc mà chưa có họ tên"
+        yield _assert(f"{name}-signer-{number}-said", f"{named} or not({attested})" if signer.unless else named, said)
+        if signer.role == "professional" and not signer.key:
+            test = f"{attested} or not({named})" if signer.unless else attested
             yield _assert(f"{name}-authenticator", test, "Thiếu người hành nghề ký giấy (authenticator)")
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
-from mappings.documents import bundle, form, narrative
-from mappings.documents.clean import Cleaner
+from mappings.documents import form, narrative
+from mappings.documents.bundle import VERSION_EXTENSION
 from mappings.documents.form import Edition, Section
 from mappings.outcome import Resource
-from mappings.systems import LOINC
-from tests.unit.documents.samples import CONTEXT, doctor, encounter, organization, patient
+from mappings.systems import DEFAULT, LOINC
+from tests.unit.documents.samples import doctor, encounter, organization, patient
 
 
 class Filled(dict[str, str]):
@@ -29,23 +28,42 @@ def editions() -> Iterator[tuple[str, Edition]]:
 
 def specimen(paper: str, edition: Edition, version: int = 1) -> Resource:
     """Make a document Bundle that shows a form with everything filled in."""
-    context = replace(
-        CONTEXT, version=version, replaces="0192f6a0-0000-7abc-8def-0123456789ab" if version > 1 else None
-    )
-    facility = {**organization(), "name": context.facility.name}
-    visit = {**encounter(), "diagnosis": [], "location": []}
-    head = bundle.composition(
-        form.form(paper),
-        edition,
-        "Encounter/dt1",
-        context,
-        patient=patient(),
-        encounter=visit,
-        author=doctor(),
-        facility=facility,
-        sections=[*(_section(section) for section in edition.sections), _signatures(edition)],
-    )
-    return bundle.document(head, [patient(), visit, doctor(), facility], context, Cleaner())
+    facility: Resource = {**organization(), "name": "Bệnh viện Đa khoa Sông Hồng"}
+    visit: Resource = {**encounter(), "diagnosis": [], "location": []}
+    known = form.form(paper)
+    coding = [{"system": LOINC, "code": known.loinc}] if known.loinc else []
+    signs = any(signer.role == "professional" for signer in edition.signers)
+    doctors = [{"mode": "professional", "party": {"reference": "Practitioner/bs1"}}] if signs else []
+    head: Resource = {
+        "resourceType": "Composition",
+        "id": "giay",
+        "language": "vi",
+        "extension": [{"url": VERSION_EXTENSION, "valueString": str(version)}],
+        "identifier": {"system": DEFAULT.document, "value": "72a75c2b-678f-5166-9151-b1a047bbd6bc"},
+        "type": {
+            "coding": [*coding, {"system": DEFAULT.paper, "version": edition.valid_from.isoformat(), "code": paper}]
+        },
+        "subject": {"reference": "Patient/bn1"},
+        "encounter": {"reference": "Encounter/dt1"},
+        "date": "2026-11-05T10:15:30+07:00",
+        "author": [{"reference": "Practitioner/bs1"}],
+        "title": known.title,
+        "attester": [*doctors, {"mode": "legal", "party": {"reference": "Organization/cskcb"}}],
+        "custodian": {"reference": "Organization/cskcb"},
+        "section": [*(_section(section) for section in edition.sections), _signatures(edition)],
+    }
+    if version > 1:
+        replaced = {"system": DEFAULT.document, "value": "0192f6a0-0000-7abc-8def-0123456789ab"}
+        head["relatesTo"] = [{"code": "replaces", "targetIdentifier": replaced}]
+    return {
+        "resourceType": "Bundle",
+        "type": "document",
+        "identifier": {"system": DEFAULT.document, "value": "0192f6a0-1111-7abc-8def-0123456789ab"},
+        "entry": [
+            {"fullUrl": f"{DEFAULT.own}/{one['resourceType']}/{one['id']}", "resource": one}
+            for one in (head, patient(), visit, doctor(), facility)
+        ],
+    }
 
 
 def _section(section: Section) -> Resource:

@@ -82,7 +82,7 @@ HEADER: list[tuple[str, Plant]] = [
     ("header-template", remove("v3:templateId")),
     ("header-id", remove("v3:id")),
     ("header-code", attribute("v3:code", "code", None)),
-    ("header-paper", attribute("v3:code/v3:translation", "code", "other")),
+    ("header-paper", attribute("v3:code/descendant-or-self::v3:*[last()]", "code", "other")),
     ("header-title", empty("v3:title")),
     ("header-time", attribute("v3:effectiveTime", "value", "20261105")),
     ("header-confidentiality", remove("v3:confidentialityCode")),
@@ -136,7 +136,7 @@ def planted(edition: Edition) -> Iterator[tuple[str, Plant]]:
         yield f"{name}-signer-{number}", empty(f"{last}//v3:tr[{number}]/v3:th")
         if signer.need == "R":
             yield f"{name}-signer-{number}-said", empty(f"{last}//v3:tr[{number}]/v3:td")
-            if signer.role == "professional":
+            if signer.role == "professional" and not signer.key:
                 yield f"{name}-authenticator", remove("v3:authenticator")
 
 
