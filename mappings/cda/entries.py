@@ -66,7 +66,7 @@ _PARTS: Mapping[str, Sequence[str]] = {
 def entries(resources: Sequence[Resource], w: Writer) -> list[Markup]:
     """Make the entries of one section."""
     listed = [one for one in resources if one["resourceType"] not in HEADER and one is not w.source.encounter]
-    inner = set(_inside(listed, w))
+    inner = _inside(listed, w)
     tops = [one for one in listed if _key(one) not in inner]
     signs: dict[str, list[Resource]] = {}
     made: list[Markup] = []
@@ -89,17 +89,22 @@ def _is_sign(resource: Resource) -> bool:
     )
 
 
-def _inside(listed: Sequence[Resource], w: Writer) -> Iterator[str]:
-    """Give what other resources of the section have inside."""
-    waiting = list(listed)
-    seen: set[str] = set()
-    while waiting:
-        resource = waiting.pop()
-        for element in _PARTS.get(resource["resourceType"], ()):
-            said = resource.get(element, [])
-            for reference in said if isinstance(said, list) else [said]:
-                found = w.source.get(reference)
-                if found and _key(found) not in seen:
-                    seen.add(_key(found))
-                    waiting.append(found)
-                    yield _key(found)
+def _inside(listed: Sequence[Resource], w: Writer) -> set[str]:
+    """Give what other resources of the section have inside; of those that have each other inside the first is outside."""
+    inner: set[str] = set()
+    for top in listed:
+        waiting = [] if _key(top) in inner else [top]
+        while waiting:
+            for part in _parts(waiting.pop(), w):
+                if _key(part) not in inner and part is not top:
+                    inner.add(_key(part))
+                    waiting.append(part)
+    return inner
+
+
+def _parts(resource: Resource, w: Writer) -> Iterator[Resource]:
+    for element in _PARTS.get(resource["resourceType"], ()):
+        said = resource.get(element, [])
+        for reference in said if isinstance(said, list) else [said]:
+            if found := w.source.get(reference):
+                yield found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,8 @@ from mappings.cda.entries import HEADER
 from mappings.formats import json, safe_xml
 from mappings.outcome import Resource
 from tests.conftest import CORPORA
-from tests.unit.cda.test_render import V3
+from tests.unit.cda import rich
+from tests.unit.cda.test_render import V3, values
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 PAPERS = sorted(GOLDEN.glob("papers/*/*/expected.fhir.json"))
@@ -173,3 +175,106 @@ def test_every_resource_that_messages_become_is_a_valid_entry() -> None:
     assert {"MedicationRequest", "Immunization", "AllergyIntolerance", "Procedure", "Goal", "DiagnosticReport"} <= set(
         kinds
     )
+
+
+@cache
+def whole() -> etree._Element:
+    return safe_xml.parse(cda.render(document(rich.everything())))
+
+
+def test_everything_that_can_be_said_is_valid() -> None:
+    problems = [] if schema().validate(whole()) else [str(schema().error_log)]
+    assert problems == []
+    assert lost(document(rich.everything()), whole()) == []
+    assert unsaid(document(rich.everything()), whole()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        # header
+        ("//v3:patientRole/v3:addr[@use='HP']/v3:county/text()", ["Huyện B"]),
+        ("//v3:patientRole/v3:addr/@use", ["HP", "BAD"]),
+        ("//v3:patientRole/v3:telecom/@value", ["mailto:be@example.org", "http://x/y"]),
+        ("//v3:patient/v3:name/@use", ["L"]),
+        ("//v3:patient/v3:maritalStatusCode/@code", ["S"]),
+        ("//v3:patient/v3:religiousAffiliationCode/@code", ["01"]),
+        ("//v3:patient/v3:birthplace//v3:city/text()", ["Hải Phòng"]),
+        ("//v3:patient/v3:languageCommunication/v3:languageCode/@code", ["vi"]),
+        ("//v3:patient/v3:guardian/v3:code/@code", ["MTH"]),
+        ("v3:informant/v3:relatedEntity/v3:code/@code", ["MTH"]),
+        ("v3:participant[@typeCode='IND']/v3:associatedEntity/v3:code/@code", ["AUNT"]),
+        ("v3:participant[@typeCode='HLD']//v3:scopingOrganization/v3:name/text()", ["Bảo hiểm xã hội Việt Nam"]),
+        ("v3:authorization/v3:consent/v3:code/@code", ["59284-0"]),
+        ("v3:inFulfillmentOf/v3:order/v3:id/@extension", ["CD1"]),
+        ("v3:documentationOf/v3:serviceEvent/v3:code/@code", ["36643-5"]),
+        ("v3:documentationOf//v3:performer/v3:assignedEntity/v3:code/v3:originalText/text()", ["Bác sĩ điều trị"]),
+        # problems
+        ("{benh}/v3:effectiveTime/*/@value", ["202503", "20260110"]),
+        (
+            "{benh}/v3:entryRelationship/v3:observation[v3:code/@code='33999-4']/v3:value/@code",
+            ["resolved", "confirmed"],
+        ),
+        ("{benh}/v3:entryRelationship/v3:observation[v3:code/@code='SEV']/v3:value/@code", ["24484000"]),
+        ("{benh}/v3:author/v3:time/@value", ["20261105080000+0700"]),
+        ("{benh}//v3:act[v3:code/@code='48767-8']/v3:text/text()", ["theo dõi"]),
+        ("{di-ung}/v3:participant[@typeCode='CSM']//v3:playingEntity/v3:code/@code", ["J01CA04"]),
+        ("{di-ung}/v3:value/@code | {di-ung}/v3:value/v3:translation/@code", ["allergy", "medication", "food"]),
+        ("{di-ung}/v3:entryRelationship[@typeCode='MFST']/v3:observation/v3:value/@code", ["247472004"]),
+        ("{di-ung}//v3:observation[v3:code/@code='82606-5']/v3:value/@code", ["high"]),
+        ("{gia-dinh}/v3:subject/v3:relatedSubject/v3:code/@code", ["FTH"]),
+        ("{gia-dinh}//v3:observation[v3:code/@code='21611-9']/v3:value/@value", ["40"]),
+        # findings
+        ("//v3:organizer[v3:code/@code='8716-3']/v3:component/v3:observation/v3:code/@code", ["8867-4", "85354-9"]),
+        ("{ha}/v3:entryRelationship/v3:observation[v3:code/@code='8480-6']/v3:value/@value", ["120"]),
+        ("{vi-sinh}/v3:entryRelationship/v3:observation[v3:id/@extension='khang-sinh']/v3:value/v3:low/@value", ["2"]),
+        ("{vi-sinh}//v3:observation[v3:code/@code='Observation.status']/v3:value/@code", ["corrected"]),
+        ("{vi-sinh}/v3:participant[@typeCode='DEV']//v3:manufacturerModelName/text()", ["Máy A"]),
+        ("{khoang}/v3:value/*/@value", ["1", "2"]),
+        ("{ti-le}/v3:value/v3:denominator/@value", ["128"]),
+        ("{song}/v3:value/v3:digits/text()", ["1 -2 3"]),
+        ("{trong}/v3:value/@nullFlavor", ["NASK"]),
+        # reports
+        ("{xq}/v3:component/v3:act/v3:entryRelationship/v3:act/v3:id/@root", ["1.2.3.4.1"]),
+        ("{xq}/v3:component/v3:observationMedia/v3:value/text()", ["JVBERi0="]),
+        ("{xq}/v3:component/v3:act[v3:code/@code='55110-1']/v3:text/text()", ["Không thấy tổn thương"]),
+        ("{giay}/v3:reference/v3:externalDocument/v3:text/v3:reference/@value", ["https://example.org/giay.pdf"]),
+        # medicines
+        ("{don}/v3:effectiveTime[@xsi:type='PIVL_TS']/v3:period/@value", ["8"]),
+        ("{don}/v3:doseQuantity/v3:translation/v3:originalText/text()", ["viên"]),
+        ("{don}//v3:supply/v3:repeatNumber/@value", ["3"]),
+        ("{don}//v3:supply/v3:expectedUseTime/v3:width/@value", ["7"]),
+        ("{don}/v3:precondition/v3:criterion/v3:value/v3:originalText/text()", ["sốt"]),
+        ("{don}//v3:act[v3:code/@code='76662-6']/v3:text/text()", ["Uống 1 viên x 3 lần/ngày", "sau đó 1 viên tối"]),
+        ("{don}/v3:entryRelationship[v3:sequenceNumber/@value='2']//v3:event/@code", ["PC", "HS"]),
+        ("{don}//v3:manufacturedMaterial/v3:lotNumberText/text()", ["L1"]),
+        ("{dang-dung}/v3:effectiveTime/v3:phase/v3:low/@value", ["19000101080000", "19000101200000"]),
+        ("{da-tiem}/@negationInd", ["true"]),
+        ("{da-tiem}/v3:rateQuantity/@unit", ["mL/h"]),
+        ("{da-phat}/v3:quantity/v3:translation/@value", ["21"]),
+        ("{tiem}/@negationInd", ["true"]),
+        ("{tiem}//v3:observation[v3:code/@code='30973-2']/v3:value/@value", ["2"]),
+        ("{tiem}//v3:manufacturerOrganization/v3:name/text()", ["VABIOTECH"]),
+        # acts
+        ("{mo}/@negationInd", ["true"]),
+        ("{mo}/v3:participant[@typeCode='LOC']//v3:name/text()", ["Phòng mổ 1"]),
+        ("{mo}//v3:observation[v3:code/@code='Procedure.complication']/v3:value/v3:originalText/text()", ["chảy máu"]),
+        ("{chi-dinh}/@moodCode", ["INT"]),
+        ("{chi-dinh}/v3:priorityCode/@code", ["S"]),
+        ("{ke-hoach}/v3:entryRelationship/v3:act/v3:text/text()", ["đo huyết áp"]),
+        ("{dich}/@moodCode", ["GOL"]),
+        ("{dich}/v3:effectiveTime/v3:high/@value", ["20270101"]),
+        ("{hen}/@moodCode", ["ARQ"]),
+        ("{nhan-dinh}/v3:text/text()", ["Ổn định, theo dõi tiếp"]),
+        ("{an}/v3:code/v3:originalText/text()", ["NutritionOrder"]),
+    ],
+)
+def test_what_an_entry_says(path: str, expected: list[str]) -> None:
+    """`{id}` stands for the entry of the resource with that id, or for its component inside a report."""
+
+    def entry(match: re.Match[str]) -> str:
+        top = f"//v3:entry/*[v3:id[@extension='{match[1]}']]"
+        return top if values(whole(), f"{top}/@moodCode") else f"//v3:component/*[v3:id[@extension='{match[1]}']]"
+
+    named = re.sub(r"\{([a-z-]+)\}", entry, path)
+    assert values(whole(), named) == expected
