@@ -183,6 +183,8 @@ def _section(section: Section, path: str, edition: str) -> Iterator[str]:
         head = f"{heads}/v3:th[. = {_string(_flat(column.label))}]"
         if number:
             head += f"[preceding-sibling::v3:th[. = {_string(_flat(columns[number - 1].label))}]]"
+        if section.empty:
+            head += f" or {path}/v3:section/v3:text/v3:paragraph[. = {_string(_flat(section.empty))}]"
         yield _assert(f"{key}-column-{column.key}", head, f"Thiếu cột “{_flat(column.label)}” đúng thứ tự")
 
 
