@@ -184,7 +184,9 @@ def _section(section: Section, path: str, edition: str) -> Iterator[str]:
         if number:
             head += f"[preceding-sibling::v3:th[. = {_string(_flat(columns[number - 1].label))}]]"
         if section.empty:
-            head += f" or {path}/v3:section/v3:text/v3:paragraph[. = {_string(_flat(section.empty))}]"
+            text = f"{path}/v3:section/v3:text"
+            words = f"{text}/v3:paragraph[. = {_string(_flat(section.empty))}]"
+            head += f" or not({text}//v3:thead) and ({words} or {text}//v3:td[normalize-space()])"
         yield _assert(f"{key}-column-{column.key}", head, f"Thiếu cột “{_flat(column.label)}” đúng thứ tự")
 
 
