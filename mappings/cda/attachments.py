@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from mappings.cda.datatypes import time
+from mappings.cda.elements import beside
 from mappings.cda.markup import Markup, el
 from mappings.cda.writer import Writer
 from mappings.outcome import Resource
@@ -64,7 +65,7 @@ def document_reference_to_act(document: Resource, w: Writer) -> Markup:
         time("effectiveTime", document["date"]) if document.get("date") else None,
         *(w.people.author(author, document.get("date")) for author in document.get("author", [])),
         *(w.related("COMP", attachment_to_media(one, w)) for one in contents if one.get("data")),
-        w.state(document),
+        *beside(document, w),
         el("reference", outside, typeCode="REFR"),
         classCode="ACT",
         moodCode="EVN",

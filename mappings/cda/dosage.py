@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from mappings.cda.datatypes import amount, interval, quantity_range, ratio, timestamp
+from mappings.cda.elements import one
 from mappings.cda.markup import Markup, el
 from mappings.cda.writer import COMPLETED, Writer
 from mappings.documents import wording
@@ -115,20 +116,25 @@ def precondition(dosage: dict[str, Any], w: Writer) -> Markup | None:
     return None
 
 
-def instructions(dosage: dict[str, Any], w: Writer) -> list[Markup | None]:
-    """Make what is told in words: the whole instruction, what to add, what the patient is told, how and when in codes."""
+def instructions(dosage: dict[str, Any], w: Writer, path: str) -> list[Markup | None]:
+    """Make what is told in words, and what has no place in an administration, by its path below `path`."""
     made: list[Markup | None] = []
     if dosage.get("text"):
         said = w.remark("76662-6", "Instructions Medication", dosage["text"])
         made.append(w.related("SUBJ", said, inverted=True))
     if dosage.get("patientInstruction"):
         made.append(w.related("SUBJ", _told(w, el("text", dosage["patientInstruction"])), inverted=True))
-    for concept in dosage.get("additionalInstruction", []):
-        act = el("act", w.coded("code", concept), classCode="ACT", moodCode="INT")
-        made.append(w.related("SUBJ", act, inverted=True))
-    made.append(w.element("Timing.code", dosage.get("timing", {}).get("code")))
-    made.append(w.element("Dosage.method", dosage.get("method")))
-    return made
+    return [*made, *_by_path(dosage, w, path)] if path else made
+
+
+def _by_path(dosage: dict[str, Any], w: Writer, path: str) -> Iterable[Markup | None]:
+    for n, concept in enumerate(dosage.get("additionalInstruction", [])):
+        yield one(f"{path}.additionalInstruction[{n}]", "CodeableConcept", concept, w)
+    for n, said in enumerate(dosage.get("doseAndRate", [])):
+        yield one(f"{path}.doseAndRate[{n}].type", "CodeableConcept", said.get("type"), w)
+    yield one(f"{path}.sequence", "integer", dosage.get("sequence"), w)
+    yield one(f"{path}.timing.code", "CodeableConcept", dosage.get("timing", {}).get("code"), w)
+    yield one(f"{path}.method", "CodeableConcept", dosage.get("method"), w)
 
 
 def _told(w: Writer, text: Markup) -> Markup:

@@ -10,13 +10,14 @@ from typing import Any
 
 from mappings.cda import dosage
 from mappings.cda.datatypes import amount, interval, time, when
+from mappings.cda.elements import PATHS, beside
 from mappings.cda.markup import Markup, el
 from mappings.cda.writer import Writer
 from mappings.outcome import Resource
 from mappings.systems import LOINC
 
 _REQUESTED = {"proposal": "PRP", "plan": "INT"}
-_SUBSTITUTION = "http://terminology.hl7.org/CodeSystem/v3-substanceAdminSubstitution"
+_DOSES = {"MedicationRequest": "dosageInstruction", "MedicationStatement": "dosage"}
 
 
 def medication_request_to_substance_administration(request: Resource, w: Writer) -> Markup:
@@ -30,30 +31,10 @@ def medication_request_to_substance_administration(request: Resource, w: Writer)
         w.people.author(request.get("requester"), request.get("authoredOn")),
         None,
         _dispense_request(request, w),
-        w.element_code(request, "intent", _narrow_intent(request)),
-        *(w.element("MedicationRequest.category", one) for one in request.get("category", [])),
-        w.element("MedicationRequest.courseOfTherapyType", request.get("courseOfTherapyType")),
-        w.element("MedicationRequest.statusReason", request.get("statusReason")),
-        _group(request, w),
-        *w.references(request, "REFR", "basedOn"),
         denied=bool(request.get("doNotPerform")),
         priority=w.priority(request),
         performers=w.performers({"performer": [request["performer"]]} if request.get("performer") else {}),
     )
-
-
-def _narrow_intent(request: Resource) -> str | None:
-    intent = request.get("intent")
-    return intent if intent not in ("order", "plan", "proposal") else None
-
-
-def _group(request: Resource, w: Writer) -> Markup | None:
-    """Say which prescription an order is part of."""
-    group = request.get("groupIdentifier")
-    if not group:
-        return None
-    code = w.types.code("code", LOINC, "57833-6", "Prescription for medication")
-    return w.related("COMP", el("act", w.types.instance(group), code, classCode="ACT", moodCode="RQO"), inverted=True)
 
 
 def medication_statement_to_substance_administration(statement: Resource, w: Writer) -> Markup:
@@ -65,9 +46,6 @@ def medication_statement_to_substance_administration(statement: Resource, w: Wri
         "INT" if statement.get("status") == "intended" else "EVN",
         w.people.author(None, statement.get("dateAsserted")),
         w.people.informant(statement.get("informationSource")),
-        w.element("MedicationStatement.category", statement.get("category")),
-        *(w.element("MedicationStatement.statusReason", one) for one in statement.get("statusReason", [])),
-        *w.references(statement, "REFR", "basedOn"),
         denied=statement.get("status") == "not-taken",
         at=w.when(statement, "effective"),
     )
@@ -83,9 +61,6 @@ def medication_administration_to_substance_administration(administration: Resour
         "EVN",
         None,
         None,
-        w.element("MedicationAdministration.category", administration.get("category")),
-        *(w.element("MedicationAdministration.statusReason", one) for one in administration.get("statusReason", [])),
-        *w.references(administration, "REFR", "request"),
         denied=administration.get("status") == "not-done",
         at=w.when(administration, "effective"),
         performers=w.performers(administration),
@@ -127,18 +102,23 @@ def _administration(
         author,
         informant,
         *([w.people.device(w.source.get(d), d.get("display", "")) for d in resource.get("device", [])]),
-        *dosage.instructions(first, w),
-        *(w.related("COMP", _further(one, w), number=n) for n, one in enumerate(dosages[1:], 2)),
+        *dosage.instructions(first, w, _path(resource, 0)),
+        *(w.related("COMP", _further(one, w, _path(resource, n)), number=n + 1) for n, one in enumerate(dosages) if n),
         *(w.related("COMP", _ingredient(one, w)) for one in (medication or {}).get("ingredient", [])),
-        *w.reasons(resource),
         *more,
-        w.state(resource),
+        *beside(resource, w),
         *w.notes(resource),
         dosage.precondition(first, w),
         classCode="SBADM",
         moodCode=mood,
         negationInd="true" if denied else None,
     )
+
+
+def _path(resource: Resource, number: int) -> str:
+    """Give the path of a dosage; `""` where the whole of it is said by paths."""
+    element = _DOSES.get(resource["resourceType"])
+    return f"{resource['resourceType']}.{element}[{number}]" if element else ""
 
 
 def _typed(at: Markup | None) -> Markup | None:
@@ -148,7 +128,7 @@ def _typed(at: Markup | None) -> Markup | None:
     return Markup(at.replace("<effectiveTime", '<effectiveTime xsi:type="IVL_TS"', 1))
 
 
-def _further(said: dict[str, Any], w: Writer) -> Markup:
+def _further(said: dict[str, Any], w: Writer, path: str) -> Markup:
     """Make a further dosage of the same medicine."""
     nothing = el("manufacturedMaterial", nullFlavor="NA")
     return el(
@@ -159,7 +139,7 @@ def _further(said: dict[str, Any], w: Writer) -> Markup:
         *dosage.doses(said),
         dosage.limit(said),
         el("consumable", el("manufacturedProduct", nothing)),
-        *dosage.instructions(said, w),
+        *dosage.instructions(said, w, path),
         dosage.precondition(said, w),
         classCode="SBADM",
         moodCode="RQO",
@@ -211,7 +191,7 @@ def _ingredient(ingredient: dict[str, Any], w: Writer) -> Markup:
     )
     return el(
         "substanceAdministration",
-        w.types.code("code", f"{_FHIR}", "Medication.ingredient"),
+        w.types.code("code", PATHS, "Medication.ingredient"),
         dose,
         limits,
         el("consumable", el("manufacturedProduct", material)),
@@ -220,14 +200,10 @@ def _ingredient(ingredient: dict[str, Any], w: Writer) -> Markup:
     )
 
 
-_FHIR = "http://hl7.org/fhir/StructureDefinition"
-
-
 def _dispense_request(request: Resource, w: Writer) -> Markup | None:
-    """Make the supply that an order asks for: how much, how often, until when, from whom, with which substitution."""
+    """Make the supply that an order asks for: how much, how often, until when, from whom."""
     said = request.get("dispenseRequest", {})
-    substitution = request.get("substitution")
-    if not (said or substitution):
+    if not said:
         return None
     repeats = said.get("numberOfRepeatsAllowed")
     duration = said.get("expectedSupplyDuration")
@@ -239,24 +215,10 @@ def _dispense_request(request: Resource, w: Writer) -> Markup | None:
         amount("quantity", said["quantity"]) if said.get("quantity") else None,
         el("expectedUseTime", amount("width", duration)) if duration else None,
         w.people.performer(said.get("performer")),
-        _substitution(substitution, w),
         classCode="SPLY",
         moodCode="RQO",
     )
     return w.related("REFR", supply)
-
-
-def _substitution(said: dict[str, Any] | None, w: Writer) -> Markup | None:
-    """Say whether another medicine may be given instead: E equivalent, N none; the reason when there is one."""
-    if not said:
-        return None
-    concept = said.get("allowedCodeableConcept") or said.get("type")
-    if not concept:
-        allowed = said.get("allowedBoolean", said.get("wasSubstituted"))
-        concept = {"coding": [{"system": _SUBSTITUTION, "code": "E" if allowed else "N"}]}
-    reason = said.get("reason")
-    why = [w.related("RSON", w.assertion(one)) for one in (reason if isinstance(reason, list) else [reason]) if one]
-    return w.related("COMP", el("act", w.coded("code", concept), *why, classCode="ACT", moodCode="DEF"))
 
 
 def medication_dispense_to_supply(dispense: Resource, w: Writer) -> Markup:
@@ -275,24 +237,16 @@ def medication_dispense_to_supply(dispense: Resource, w: Writer) -> Markup:
         el("expectedUseTime", amount("width", supplied)) if supplied else None,
         el("product", _product(dispense, medication, w)),
         *w.performers(dispense),
-        *(
-            w.related("COMP", _further(one, w), number=n)
-            for n, one in enumerate(dispense.get("dosageInstruction", []), 1)
-        ),
-        _substitution(dispense.get("substitution"), w),
-        *w.references(dispense, "REFR", "authorizingPrescription"),
-        w.state(dispense),
+        *beside(dispense, w),
         *w.notes(dispense),
         classCode="SPLY",
         moodCode="EVN",
-        # a dispense that did not happen is aborted, and its own status says why
     )
 
 
 def immunization_to_substance_administration(immunization: Resource, w: Writer) -> Markup:
     """Make a vaccination: vaccine, lot, maker, dose in its series; one that did not take place is negated."""
     lot = immunization.get("lotNumber")
-    expires = immunization.get("expirationDate")
     material = el(
         "manufacturedMaterial",
         w.coded("code", immunization.get("vaccineCode")),
@@ -316,15 +270,8 @@ def immunization_to_substance_administration(immunization: Resource, w: Writer) 
         *w.performers(immunization),
         w.people.author(None, immunization.get("recorded")),
         *w.locations(immunization, "location"),
-        *(one for protocol in immunization.get("protocolApplied", []) for one in _protocol(protocol, w)),
-        w.element("Immunization.expirationDate", None, time("value", expires, "TS")) if expires else None,
-        w.element("Immunization.statusReason", immunization.get("statusReason")),
-        w.element("Immunization.reportOrigin", immunization.get("reportOrigin")),
-        w.element("Immunization.fundingSource", immunization.get("fundingSource")),
-        *(w.element("Immunization.programEligibility", one) for one in immunization.get("programEligibility", [])),
-        *(one for reaction in immunization.get("reaction", []) for one in _reaction(reaction, w)),
-        *w.reasons(immunization),
-        w.state(immunization),
+        *(_dose_number(protocol, w) for protocol in immunization.get("protocolApplied", [])),
+        *beside(immunization, w),
         *w.notes(immunization),
         classCode="SBADM",
         moodCode="EVN",
@@ -332,27 +279,13 @@ def immunization_to_substance_administration(immunization: Resource, w: Writer) 
     )
 
 
-def _protocol(protocol: dict[str, Any], w: Writer) -> list[Markup | None]:
-    """Say which dose of a series it is."""
-    made: list[Markup | None] = []
-    for element, loinc, display in (
-        ("doseNumber", "30973-2", "Dose number in series"),
-        ("seriesDoses", "59782-3", "Number of doses in primary series"),
-    ):
-        code = w.types.code("code", LOINC, loinc, display)
-        if f"{element}PositiveInt" in protocol:
-            said = el("value", xsi_type="INT", value=str(protocol[f"{element}PositiveInt"]))
-            made.append(w.related("SUBJ", w.observation(code, said)))
-        elif protocol.get(f"{element}String"):
-            said = el("value", protocol[f"{element}String"], xsi_type="ST")
-            made.append(w.related("SUBJ", w.observation(code, said)))
-    if protocol.get("series"):
-        made.append(
-            w.element("Immunization.protocolApplied.series", None, el("value", protocol["series"], xsi_type="ST"))
-        )
-    path = "Immunization.protocolApplied.targetDisease"
-    return made + [w.element(path, concept) for concept in protocol.get("targetDisease", [])]
-
-
-def _reaction(reaction: dict[str, Any], w: Writer) -> list[Markup | None]:
-    return w.references(reaction, "CAUS", "detail")
+def _dose_number(protocol: dict[str, Any], w: Writer) -> Markup | None:
+    """Say which dose of a series it is; the rest of a protocol is said by its paths."""
+    code = w.types.code("code", LOINC, "30973-2", "Dose number in series")
+    if "doseNumberPositiveInt" in protocol:
+        said = el("value", xsi_type="INT", value=str(protocol["doseNumberPositiveInt"]))
+    elif protocol.get("doseNumberString"):
+        said = el("value", protocol["doseNumberString"], xsi_type="ST")
+    else:
+        return None
+    return w.related("SUBJ", w.observation(code, said))

@@ -9,26 +9,29 @@ from collections.abc import Iterable
 from typing import Any
 
 from mappings.cda.datatypes import amount, interval, time
+from mappings.cda.elements import beside, components
 from mappings.cda.markup import Markup, el
 from mappings.cda.writer import COMPLETED, Writer
 from mappings.outcome import Resource
-from mappings.systems import LOINC, V3_ACT_CODE
+from mappings.systems import LOINC, SNOMED, V3_ACT_CODE
 
 _DENIED = "refuted"
-_CATEGORIES = "http://hl7.org/fhir/allergy-intolerance-category"
-_TYPES = "http://hl7.org/fhir/allergy-intolerance-type"
-_CRITICALITY = "http://hl7.org/fhir/allergy-intolerance-criticality"
+_ASSERTED = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate"
 _SEVERITY = "http://hl7.org/fhir/reaction-event-severity"
+_VALUES = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
+_CRITICALITIES = {
+    "low": {"coding": [{"system": _VALUES, "code": "CRITL", "display": "low criticality"}]},
+    "high": {"coding": [{"system": _VALUES, "code": "CRITH", "display": "high criticality"}]},
+    "unable-to-assess": {"coding": [{"system": _VALUES, "code": "CRITU", "display": "unable to assess criticality"}]},
+}
 
 
 def condition_to_observation(condition: Resource, w: Writer) -> Markup:
     """Make an Observation of kind diagnosis; `effectiveTime` is when the disease began and ended."""
-    kinds = [coding for one in condition.get("category", []) for coding in one.get("coding", [])]
-    diagnosis = {"system": LOINC, "code": "29308-4", "display": "Diagnosis"}
     return el(
         "observation",
         *w.ids(condition),
-        w.coded("code", {"coding": [diagnosis, *kinds]}),
+        w.types.code("code", LOINC, "29308-4", "Diagnosis"),
         w.text(condition),
         COMPLETED,
         _course(condition, "onset", "abatement"),
@@ -37,16 +40,10 @@ def condition_to_observation(condition: Resource, w: Writer) -> Markup:
         w.people.author(condition.get("recorder"), condition.get("recordedDate")),
         w.people.informant(condition.get("asserter")),
         w.status_observation(condition.get("clinicalStatus")),
-        w.status_observation(condition.get("verificationStatus")),
         w.severity(condition.get("severity")),
-        _spoken(condition, w, "onsetString", "abatementString"),
+        _asserted(condition, w),
+        *beside(condition, w),
         *w.notes(condition),
-        *(
-            w.related("SPRT", w.assertion(concept))
-            for evidence in condition.get("evidence", [])
-            for concept in evidence.get("code", [])
-        ),
-        *(one for evidence in condition.get("evidence", []) for one in w.references(evidence, "SPRT", "detail")),
         classCode="OBS",
         moodCode="EVN",
         negationInd="true" if _verified(condition) == _DENIED else None,
@@ -60,10 +57,14 @@ def _course(resource: Resource, first: str, last: str) -> Markup | None:
     return interval("effectiveTime", {"start": start, "end": end}) if start or end else None
 
 
-def _spoken(resource: Resource, w: Writer, *elements: str) -> Markup | None:
-    """Say a time that was told in words or as an age."""
-    said = "; ".join(resource[element] for element in elements if resource.get(element))
-    return w.related("SUBJ", w.remark("48767-8", "Annotation comment", said), inverted=True) if said else None
+def _asserted(condition: Resource, w: Writer) -> Markup | None:
+    """Say when a condition was first asserted."""
+    at = next((e["valueDateTime"] for e in condition.get("extension", []) if e.get("url") == _ASSERTED), None)
+    if not at:
+        return None
+    code = w.types.code("code", LOINC, "77975-1", "Problem date of diagnosis")
+    dated = el("act", code, COMPLETED, time("effectiveTime", at), classCode="ACT", moodCode="EVN")
+    return w.related("COMP", dated)
 
 
 def _verified(resource: Resource) -> str:
@@ -73,9 +74,7 @@ def _verified(resource: Resource) -> str:
 
 def allergy_intolerance_to_observation(allergy: Resource, w: Writer) -> Markup:
     """Make an Observation that asserts a kind of allergy; what it is against takes part as CSM."""
-    kind = [{"system": _TYPES, "code": allergy["type"]}] if allergy.get("type") else []
-    kinds = kind + [{"system": _CATEGORIES, "code": code} for code in allergy.get("category", [])]
-    criticality = allergy.get("criticality")
+    risk = _CRITICALITIES.get(allergy.get("criticality", ""))
     substance = el("playingEntity", w.coded("code", allergy.get("code")), classCode="MMAT")
     return el(
         "observation",
@@ -83,31 +82,35 @@ def allergy_intolerance_to_observation(allergy: Resource, w: Writer) -> Markup:
         w.types.code("code", V3_ACT_CODE, "ASSERTION", "Assertion"),
         w.text(allergy),
         COMPLETED,
-        _course({**allergy, "endDateTime": None}, "onset", "end"),
-        w.coded("value", {"coding": kinds}, "CD"),
+        _course(allergy, "onset", ""),
+        _kind(allergy, w),
         w.people.author(allergy.get("recorder"), allergy.get("recordedDate")),
         w.people.informant(allergy.get("asserter")),
         el("participant", el("participantRole", substance, classCode="MANU"), typeCode="CSM"),
         w.status_observation(allergy.get("clinicalStatus")),
-        w.status_observation(allergy.get("verificationStatus")),
         *(_reaction(reaction, w) for reaction in allergy.get("reaction", [])),
-        w.related(
-            "SUBJ",
-            w.fact(
-                "82606-5",
-                "Allergy or intolerance criticality",
-                {"coding": [{"system": _CRITICALITY, "code": criticality}]},
-            ),
-            inverted=True,
-        )
-        if criticality
+        w.related("SUBJ", w.fact("82606-5", "Allergy or intolerance criticality", risk), inverted=True)
+        if risk
         else None,
-        _spoken(allergy, w, "onsetString"),
+        *beside(allergy, w),
         *w.notes(allergy),
         classCode="OBS",
         moodCode="EVN",
         negationInd="true" if _verified(allergy) == _DENIED else None,
     )
+
+
+def _kind(allergy: Resource, w: Writer) -> Markup:
+    """Make the value: allergy or intolerance, to a medicine, a food or something around."""
+    families = {"allergy": ("DALG", "FALG", "EALG", "ALG"), "intolerance": ("DINT", "FINT", "EINT", "OINT")}
+    family = families.get(allergy.get("type", ""))
+    if family is None:
+        coding = {"system": SNOMED, "code": "420134006", "display": "Propensity to adverse reaction"}
+    else:
+        category = next(iter(allergy.get("category", [])), "")
+        places = {"medication": 0, "food": 1, "environment": 2}
+        coding = {"system": V3_ACT_CODE, "code": family[places.get(category, 3)]}
+    return w.coded("value", {"coding": [coding]}, "CD")
 
 
 def _reaction(reaction: dict[str, Any], w: Writer) -> Markup | None:
@@ -157,6 +160,7 @@ def family_member_history_to_organizer(history: Resource, w: Writer) -> Markup:
         el("subject", subject),
         *_diseases(history.get("condition", []), w),
         *(el("component", w.note(note)) for note in history.get("note", [])),
+        *components(history, w),
         classCode="CLUSTER",
         moodCode="EVN",
     )
@@ -170,7 +174,6 @@ def _diseases(conditions: Iterable[dict[str, Any]], w: Writer) -> Iterable[Marku
         rest = [
             w.related("SUBJ", w.observation(aged, amount("value", age, "PQ")), inverted=True) if age else None,
             w.related("CAUS", w.assertion(condition["outcome"])) if condition.get("outcome") else None,
-            _spoken(condition, w, "onsetString"),
             *w.notes(condition),
         ]
         yield el("component", w.observation(code, w.coded("value", condition.get("code"), "CD"), *rest))

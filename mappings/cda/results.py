@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from mappings.cda.acts import service_request_to_act
 from mappings.cda.attachments import attachment_to_media
-from mappings.cda.datatypes import interval, quantity_range, time, value
+from mappings.cda.datatypes import quantity_range, time, value
+from mappings.cda.elements import beside, components
 from mappings.cda.markup import Markup, el
-from mappings.cda.writer import COMPLETED, FHIR, PLAIN, Writer
+from mappings.cda.writer import COMPLETED, Writer
 from mappings.outcome import Resource
 from mappings.systems import DICOM, LOINC
 
@@ -46,13 +48,9 @@ def observation_to_observation(observation: Resource, w: Writer, seen: frozenset
         *w.performers(observation),
         w.people.author(None, observation.get("issued")),
         *_device(observation, w),
-        w.state(observation),
-        *(w.element("Observation.category", one) for one in observation.get("category", [])),
-        _absent(observation, w),
+        *beside(observation, w),
         *(w.related("COMP", _component(part, w)) for part in observation.get("component", [])),
         *(w.related("COMP", one) for one in _members(observation, w, seen)),
-        *w.references(observation, "SPRT", "derivedFrom"),
-        *w.references(observation, "REFR", "basedOn"),
         *w.notes(observation),
         *(_range(limits, w) for limits in observation.get("referenceRange", [])),
         classCode="OBS",
@@ -76,12 +74,6 @@ def _value(observation: Resource, w: Writer) -> Markup | None:
     return el("value", xsi_type="ST", nullFlavor=next((_ABSENT[code] for code in codes if code in _ABSENT), "NI"))
 
 
-def _absent(observation: Resource, w: Writer) -> Markup | None:
-    """Say why a value is absent in the words of the sender."""
-    reason = observation.get("dataAbsentReason")
-    return w.related("RSON", w.assertion(reason)) if reason else None
-
-
 def _component(part: dict[str, Any], w: Writer) -> Markup:
     return el(
         "observation",
@@ -89,7 +81,6 @@ def _component(part: dict[str, Any], w: Writer) -> Markup:
         COMPLETED,
         _value(part, w),
         *(w.coded("interpretationCode", one) for one in part.get("interpretation", [])),
-        _absent(part, w),
         *(_range(limits, w) for limits in part.get("referenceRange", [])),
         classCode="OBS",
         moodCode="EVN",
@@ -126,7 +117,7 @@ def _specimen(specimen: Resource | None, w: Writer) -> Markup | None:
 
 
 def specimen_to_procedure(specimen: Resource, w: Writer) -> Markup:
-    """Make the procedure of taking a specimen: when, from where, by whom, in which state it was."""
+    """Make the procedure of taking a specimen: when, from where, by whom; what else is known of it stands inside."""
     taken = specimen.get("collection", {})
     collector = taken.get("collector")
     return el(
@@ -139,7 +130,7 @@ def specimen_to_procedure(specimen: Resource, w: Writer) -> Markup:
         *w.sites(taken, "bodySite", "targetSiteCode"),
         _specimen(specimen, w),
         w.people.performer(collector),
-        *(w.related("REFR", w.assertion(state)) for state in specimen.get("condition", [])),
+        *beside(specimen, w),
         *w.notes(specimen),
         classCode="PROC",
         moodCode="EVN",
@@ -171,7 +162,6 @@ def is_vital_sign(observation: Resource) -> bool:
 
 def diagnostic_report_to_organizer(report: Resource, w: Writer) -> Markup:
     """Make the organizer of a report, one component per result in its order; of an imaging report it is a cluster."""
-    period = report.get("effectivePeriod") or {"start": report.get("effectiveDateTime")}
     specimens = [found for one in report.get("specimen", []) if (found := w.source.get(one))]
     studies = _nested(report.get("imagingStudy", []), w, "ImagingStudy")
     imaging = studies or any(
@@ -181,22 +171,21 @@ def diagnostic_report_to_organizer(report: Resource, w: Writer) -> Markup:
         *(observation_to_observation(one, w) for one in _nested(report.get("result", []), w, "Observation")),
         *(imaging_study_to_act(study, w) for study in studies),
         *(specimen_to_procedure(specimen, w) for specimen in specimens if specimen.get("collection")),
-        *_conclusions(report, w),
         *(w.note(note) for note in _notes(report)),
         *(attachment_to_media(form, w) for form in report.get("presentedForm", [])),
-        *(one for one in (w.pointer(reference) for reference in report.get("basedOn", [])) if one),
-        *_states(report, w),
+        *(service_request_to_act(one, w) for one in _nested(report.get("basedOn", []), w, "ServiceRequest")),
     ]
     return el(
         "organizer",
         *w.ids(report),
         w.coded("code", report.get("code")),
         w.status(report),
-        interval("effectiveTime", period) if period.get("start") else None,
+        w.when(report, "effective"),
         *(_specimen(specimen, w) for specimen in specimens),
         *w.performers(report),
         w.people.author(next(iter(report.get("resultsInterpreter", [])), None), report.get("issued")),
         *(el("component", one) for one in made),
+        *components(report, w),
         classCode="CLUSTER" if imaging else "BATTERY",
         moodCode="EVN",
     )
@@ -206,23 +195,6 @@ def _nested(references: Iterable[dict[str, Any]], w: Writer, resource_type: str)
     """Give the resources of one type that references point to, inside the bundle."""
     found = (w.source.get(reference) for reference in references)
     return [one for one in found if one and one["resourceType"] == resource_type]
-
-
-def _states(report: Resource, w: Writer) -> Iterable[Markup]:
-    """Say the status of a report and its categories as components: an organizer has no relationships."""
-    for concept in report.get("category", []):
-        yield w.element_observation("DiagnosticReport.category", w.coded("value", concept, "CD"))
-    said = report.get("status")
-    if said and said not in PLAIN:
-        value = {"coding": [{"system": f"{FHIR}/DiagnosticReport.status", "code": said}]}
-        yield w.element_observation("DiagnosticReport.status", w.coded("value", value, "CD"))
-
-
-def _conclusions(report: Resource, w: Writer) -> Iterable[Markup]:
-    if report.get("conclusion"):
-        yield w.remark("55110-1", "Conclusions", report["conclusion"])
-    for concept in report.get("conclusionCode", []):
-        yield w.fact("55110-1", "Conclusions", concept)
 
 
 def _notes(report: Resource) -> Iterable[dict[str, Any]]:
@@ -244,7 +216,7 @@ def imaging_study_to_act(study: Resource, w: Writer) -> Markup:
         *(w.related("REFR", w.assertion(one)) for one in modalities),
         *(w.related("REFR", w.assertion(one)) for one in study.get("procedureCode", [])),
         *(w.related("COMP", _series(one, w)) for one in study.get("series", [])),
-        w.state(study),
+        *beside(study, w),
         *w.notes(study),
         classCode="ACT",
         moodCode="EVN",

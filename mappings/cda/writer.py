@@ -18,8 +18,6 @@ from mappings.outcome import Resource
 from mappings.systems import LOINC, V3_ACT_CODE
 
 FHIR = "http://hl7.org/fhir"
-ELEMENTS = f"{FHIR}/StructureDefinition"
-"""Code system of paths such as `Dosage.method`."""
 _PRIORITY = {"routine": "R", "urgent": "UR", "asap": "A", "stat": "S"}
 _PRIORITIES = "http://terminology.hl7.org/CodeSystem/v3-ActPriority"
 _NAMED_BY = (
@@ -66,16 +64,6 @@ STATES: Mapping[str, str] = {
 }
 """FHIR status → act status of HL7 v3."""
 
-PLAIN: Mapping[str, str] = {
-    "active": "active",
-    "completed": "completed",
-    "final": "completed",
-    "finished": "completed",
-    "current": "completed",
-    "available": "completed",
-    "booked": "active",
-}
-"""The states that a receiver can tell from `statusCode` and the kind of entry; every other is said by its own code as well."""
 _STATUS = {state: el("statusCode", code=state) for state in STATES.values()}
 _UNKNOWN = el("statusCode", nullFlavor="UNK")
 COMPLETED = _STATUS["completed"]
@@ -143,25 +131,6 @@ class Writer:
         """Make `statusCode`."""
         return _STATUS.get(STATES.get(resource.get("status", ""), ""), _UNKNOWN)
 
-    def state(self, resource: Resource) -> Markup | None:
-        """Say a FHIR status that `statusCode` is too narrow for."""
-        said = resource.get("status")
-        return self.element_code(resource, "status", said) if said and said not in PLAIN else None
-
-    def element_code(self, resource: Resource, element: str, code: str | None) -> Markup | None:
-        """Say an element of FHIR that is a code."""
-        path = f"{resource['resourceType']}.{element}"
-        return self.element(path, {"coding": [{"system": f"{FHIR}/{path}", "code": code}]}) if code else None
-
-    def element(self, path: str, concept: dict[str, Any] | None, value: Markup | None = None) -> Markup | None:
-        """Say an element of FHIR that CDA has no place and no vocabulary has a code for: the code is its path."""
-        said = self.coded("value", concept, "CD") if concept else value
-        return self.related("REFR", self.element_observation(path, said)) if said else None
-
-    def element_observation(self, path: str, value: Markup) -> Markup:
-        """Make the Observation of an element."""
-        return self.observation(self.types.code("code", ELEMENTS, path), value)
-
     def status_observation(self, concept: dict[str, Any] | None) -> Markup | None:
         """Say a status as an Observation; the system of its value tells which."""
         return self.related("REFR", self.fact("33999-4", "Status", concept)) if concept else None
@@ -208,36 +177,6 @@ class Writer:
         """Make an act that is a text."""
         code = self.types.code("code", LOINC, loinc, display)
         return el("act", code, el("text", text), COMPLETED, *rest, classCode="ACT", moodCode="EVN")
-
-    def reasons(self, resource: Resource, *elements: str) -> list[Markup | None]:
-        """Say why: reasons in codes and words, and the statements that are reasons."""
-        made: list[Markup | None] = []
-        for element in elements or ("reasonCode",):
-            said = resource.get(element, [])
-            for concept in said if isinstance(said, list) else [said]:
-                made.append(self.related("RSON", self.assertion(concept)))
-        return made + self.references(resource, "RSON", "reasonReference")
-
-    def references(self, resource: Resource, kind: str, *elements: str) -> list[Markup | None]:
-        """Say which other statements a statement refers to."""
-        made: list[Markup | None] = []
-        for element in elements:
-            said = resource.get(element, [])
-            for reference in said if isinstance(said, list) else [said]:
-                made.append(self.related(kind, self.pointer(reference)))
-        return made
-
-    def pointer(self, reference: dict[str, Any]) -> Markup | None:
-        """Make an act that only says which one is meant; None when the reference says nothing."""
-        found = self.source.get(reference)
-        identifier = reference.get("identifier")
-        if not (found or identifier):
-            return None
-        ids = self.ids(found) if found else [self.types.instance(identifier or {})]
-        words = (found or {}).get("code") or (found or {}).get("type")
-        kind = words if isinstance(words, dict) else None
-        mood = "RQO" if found and found["resourceType"].endswith("Request") else "EVN"
-        return el("act", *ids, self.coded("code", kind), classCode="ACT", moodCode=mood)
 
     def priority(self, resource: Resource) -> Markup | None:
         """Make `priorityCode` of a FHIR request priority."""

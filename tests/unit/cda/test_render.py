@@ -174,7 +174,7 @@ def test_results_keep_their_digits() -> None:
     heads = values(root, "//v3:thead/v3:tr/v3:th/text()")
     assert heads[:5] == ["STT", "Tên xét nghiệm", "Kết quả", "Đơn vị", "Khoảng tham chiếu"]
     assert len(values(root, "//v3:section[v3:title='Kết quả xét nghiệm']//v3:tbody/v3:tr/v3:td[1]/text()")) == 4
-    measured = "//v3:component/v3:observation/v3:value"
+    measured = "//v3:component/v3:observation[v3:id]/v3:value"
     assert values(root, f"{measured}[@xsi:type='PQ']/@value") == ["4.50", "2.80"]
     assert values(root, f"{measured}[@xsi:type='PQ']/@unit") == ["mmol/L", "mmol/L"]
     assert values(root, f"{measured}[@xsi:type='ST']/text()") == ["O Rh(D) dương"]
