@@ -23,7 +23,6 @@ from mappings.systems import ICD10, LOINC, UCUM
 
 NS = "urn:hl7-org:v3"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
-XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 Node = etree._Element
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"

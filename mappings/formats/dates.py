@@ -4,7 +4,7 @@ Precision is kept: a year stays a year. A date never gets a zone and never shift
 given zone; a time leaving for Vietnam is shown in the given zone. Zeros for an unknown month or day, as Vietnamese systems
 write them, are read as "unknown", never as January.
 
-Standard: HL7 v2.5.1 §2.A.22 DTM; FHIR R4 §2.24.0.1 date, dateTime, instant
+Standard: HL7 v2.5.1 §2.A.22 DTM; FHIR R4 §2.24.0.1 date, dateTime
 """
 
 from __future__ import annotations
@@ -60,14 +60,6 @@ def dtm_to_fhir_datetime(text: str, zone: str = VIETNAM) -> str:
 def dtm_to_fhir_date(text: str) -> str:
     """Give the FHIR date: the digits that were written, whatever the time and offset after them; `""` for `""`."""
     return _date(_read(_DTM, text)) if text.strip() else ""
-
-
-def dtm_to_instant(text: str, zone: str = VIETNAM) -> str:
-    """Give the FHIR instant; `""` for `""`. Raise DateInvalid when no time of day was sent."""
-    found = dtm_to_fhir_datetime(text, zone)
-    if found and "T" not in found:
-        raise DateInvalid("", "no time of day")
-    return found
 
 
 def fhir_to_yyyymmdd(text: str, zone: str = VIETNAM) -> str:
