@@ -40,13 +40,18 @@ class _Parts(NamedTuple):
     """`+07:00`, or `""` when none was written."""
 
 
-@lru_cache(maxsize=4096)
 def dtm_to_fhir_datetime(text: str, zone: str = VIETNAM) -> str:
     """Give the FHIR dateTime of a DTM, TS or DT; `""` for `""`. Raise DateInvalid.
 
     FHIR knows no time without seconds: those not sent become zeros.
     """
-    if not text.strip():
+    return _datetime(text.strip(), zone)
+
+
+@lru_cache(maxsize=4096)
+def _datetime(text: str, zone: str) -> str:
+    """Keep what was read: the same times come in every message, and none that can be read is long."""
+    if not text:
         return ""
     parts = _read(_DTM, text)
     if parts.moment is None:
