@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.engine import Connection, Row
 
 from gateway import steps
-from gateway.clock import Clock
+from gateway.clock import Clock, to_datetime
 from gateway.pool import Pool
 from gateway.store import deliveries, documents
 from gateway.store.engine import Store
@@ -34,9 +34,9 @@ class SigningDesk:
         renditions = await self._store.read(lambda connection: documents.renditions(connection, row.id))
         signed: dict[str, steps.Signed] = {}
         for rendition in renditions:
-            if rendition.kind in steps.PLACES:
-                unsigned = self._keyring.open(rendition.body, f"{row.id}/{rendition.kind}")
-                signed[rendition.kind] = await self._pool.run(steps.sign, unsigned, rendition.kind)
+            unsigned = self._keyring.open(rendition.body, f"{row.id}/{rendition.kind}")
+            now = to_datetime(self._clock.now())
+            signed[rendition.kind] = await self._pool.run(steps.sign, unsigned, rendition.kind, now)
         await self._store.write(lambda connection: self._commit(connection, row.id, signed))
 
     def _commit(self, connection: Connection, document_id: str, signed: dict[str, steps.Signed]) -> None:
@@ -45,7 +45,9 @@ class SigningDesk:
             return
         for kind, result in signed.items():
             sealed = self._keyring.seal(result.body, f"{document_id}/{kind}")
-            documents.put_rendition(connection, document_id, kind, "application/xml", result.body, sealed, signed=True)
+            documents.put_rendition(
+                connection, document_id, kind, steps.media_type(kind), result.body, sealed, signed=True
+            )
             documents.put_signature(
                 connection,
                 document_id,

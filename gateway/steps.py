@@ -27,8 +27,10 @@ from mappings.bhyt.faults import WithdrawalNotCarried
 from mappings.fhir import bundle_references, require_valid
 from mappings.formats import dates, er7, json
 from mappings.formats.faults import Fault
+from mappings.guides import guides, in_guide
 from mappings.outcome import IdentityChange, Resource
-from signing import xmldsig
+from mappings.systems import Systems
+from signing import jws, xmldsig
 from signing.contract import KeyProvider
 from signing.keys import open_key
 
@@ -119,17 +121,26 @@ def populated(raw: bytes, charset: str) -> dict[str, str]:
 class Paper:
     """A composed paper and its renditions, not signed yet."""
 
-    fhir: bytes
     renditions: Mapping[str, bytes]
-    """Kind → unsigned bytes: `cda`, `gdbhyt`."""
+    """Kind → unsigned bytes: `fhir`, `cda`, `gdbhyt`, and `fhir:<tag>` for every guide asked for."""
     refused: Mapping[str, Fault]
     """Kind → why it could not be written; the others go their way."""
     digest: str
     """What versions that say the same have in common."""
 
 
-def compose(paper: str, subject: str, record: bytes, context: documents.Context, head_licence: str) -> Paper:
-    """Compose a paper from a person's record and render it; `head_licence` is the licence of the facility's head."""
+def compose(
+    paper: str,
+    subject: str,
+    record: bytes,
+    context: documents.Context,
+    head_licence: str,
+    asked_for: Sequence[str] = (),
+) -> Paper:
+    """Compose a paper from a person's record and render it, in FHIR also in the words of the guides asked for.
+
+    `head_licence` is the licence of the facility's head.
+    """
     resources: list[Resource] = json.loads(record)
     bundle = documents.compose(paper, subject, resources, context)
     refused: dict[str, Fault] = {}
@@ -144,13 +155,13 @@ def compose(paper: str, subject: str, record: bytes, context: documents.Context,
         )
     except Fault as fault:
         refused["gdbhyt"] = fault
-    return _paper(bundle, insured, refused)
+    return _paper(bundle, {**_guided(bundle, asked_for, context.systems), **insured}, refused)
 
 
-def cancel(issued: bytes, context: documents.Context) -> Paper:
+def cancel(issued: bytes, context: documents.Context, asked_for: Sequence[str] = ()) -> Paper:
     """Make the version that withdraws an issued paper, of the FHIR document of that."""
     bundle = documents.cancel(json.loads(issued), context)
-    return _paper(bundle, {}, {"gdbhyt": WithdrawalNotCarried()})
+    return _paper(bundle, _guided(bundle, asked_for, context.systems), {"gdbhyt": WithdrawalNotCarried()})
 
 
 def _paper(bundle: Resource, more: Mapping[str, bytes], refused: Mapping[str, Fault]) -> Paper:
@@ -158,11 +169,36 @@ def _paper(bundle: Resource, more: Mapping[str, bytes], refused: Mapping[str, Fa
     dangling = bundle_references(bundle)
     if dangling:
         raise InternalFault(dangling[0].path, dangling[0].rule)
-    return Paper(json.canonical(bundle), {"cda": cda.render(bundle), **more}, refused, documents.digest(bundle))
+    return Paper({"fhir": _unsigned(bundle), "cda": cda.render(bundle), **more}, refused, documents.digest(bundle))
+
+
+def _guided(bundle: Resource, asked_for: Sequence[str], systems: Systems) -> dict[str, bytes]:
+    """Say a document in the words of each guide asked for."""
+    said = {}
+    for guide in (guides()[key] for key in asked_for):
+        document = in_guide(bundle, guide, systems)
+        require_valid(document)
+        said[f"fhir:{guide.tag}"] = _unsigned(document)
+    return said
+
+
+def _unsigned(document: Resource) -> bytes:
+    """Write a document as it will be signed: without the Bundle's id, which every server that stores it gives anew."""
+    return json.canonical({name: value for name, value in document.items() if name != "id"})
+
+
+def media_type(kind: str) -> str:
+    """Give the media type of a kind of rendition."""
+    return "application/fhir+json" if is_fhir(kind) else "application/xml"
+
+
+def is_fhir(kind: str) -> bool:
+    """Tell whether a rendition is FHIR: in our own words, or in a guide's."""
+    return kind.partition(":")[0] == "fhir"
 
 
 PLACES = {"cda": None, "gdbhyt": "CHUKYDONVI"}
-"""Where each rendition carries its signature; None = last child of the root."""
+"""Where each XML rendition carries its signature; None = last child of the root."""
 
 
 @dataclass(frozen=True)
@@ -173,14 +209,25 @@ class Signed:
     certificate_sha256: str
 
 
-def sign(unsigned: bytes, kind: str) -> Signed:
-    """Sign final bytes with the key of this process."""
+def sign(unsigned: bytes, kind: str, at: datetime) -> Signed:
+    """Sign final bytes with the key of this process; FHIR says `at` as the time of it."""
     assert _key is not None, "prepare() comes first"
-    body = xmldsig.sign(unsigned, _key, PLACES[kind])
+    if is_fhir(kind):
+        body = jws.sign(unsigned, _key, at=at, who=_custodian(json.loads(unsigned)))
+    else:
+        body = xmldsig.sign(unsigned, _key, PLACES[kind])
     leaf = _key.chain[0]
     return Signed(
         body, hashlib.sha256(body).hexdigest(), leaf.subject.rfc4514_string(), leaf.fingerprint(hashes.SHA256()).hex()
     )
+
+
+def _custodian(bundle: Resource) -> dict[str, str]:
+    """Refer to the facility that answers for a document: its seal signs."""
+    custodian: dict[str, str] = bundle["entry"][0]["resource"]["custodian"]
+    target = f"/{custodian['reference']}"
+    (url,) = (entry["fullUrl"] for entry in bundle["entry"] if entry["fullUrl"].endswith(target))
+    return {**custodian, "reference": url}
 
 
 def guarded(function: object, *arguments: object) -> object:
