@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.engine import Connection, Row
 
 from gateway import steps
-from gateway.clock import Clock, to_datetime
+from gateway.clock import Clock
 from gateway.pool import Pool
 from gateway.store import deliveries, documents
 from gateway.store.engine import Store
@@ -35,8 +35,7 @@ class SigningDesk:
         signed: dict[str, steps.Signed] = {}
         for rendition in renditions:
             unsigned = self._keyring.open(rendition.body, f"{row.id}/{rendition.kind}")
-            now = to_datetime(self._clock.now())
-            signed[rendition.kind] = await self._pool.run(steps.sign, unsigned, rendition.kind, now)
+            signed[rendition.kind] = await self._pool.run(steps.sign, unsigned, rendition.kind)
         await self._store.write(lambda connection: self._commit(connection, row.id, signed))
 
     def _commit(self, connection: Connection, document_id: str, signed: dict[str, steps.Signed]) -> None:

@@ -209,11 +209,11 @@ class Signed:
     certificate_sha256: str
 
 
-def sign(unsigned: bytes, kind: str, at: datetime) -> Signed:
-    """Sign final bytes with the key of this process; FHIR says `at` as the time of it."""
+def sign(unsigned: bytes, kind: str) -> Signed:
+    """Sign final bytes with the key of this process."""
     assert _key is not None, "prepare() comes first"
     if is_fhir(kind):
-        body = jws.sign(unsigned, _key, at=at, who=_custodian(json.loads(unsigned)))
+        body = jws.sign(unsigned, _key, who=_custodian(json.loads(unsigned)))
     else:
         body = xmldsig.sign(unsigned, _key, PLACES[kind])
     leaf = _key.chain[0]

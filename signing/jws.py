@@ -144,16 +144,17 @@ def sign(
     bundle: bytes,
     key: KeyProvider,
     *,
-    at: datetime,
     who: Mapping[str, Any],
     purpose: Purpose = VERIFICATION,
+    at: datetime | None = None,
 ) -> bytes:
-    """Return `bundle` with a signature by `key`; every byte outside `signature` stays as it was.
+    """Return `bundle` with a signature by `key`, made `at` an aware instant, now when None; no byte of `bundle` changes.
 
     Raises DocumentUnsignable, KeyUnsuitable, CertificateOutOfDate and what `key.sign` raises.
     """
-    certificates.require_current(key.chain[0], at)
-    prepared = prepare(bundle, key.chain, at=at, who=who, purpose=purpose)
+    moment = at or datetime.now(UTC)
+    certificates.require_current(key.chain[0], moment)
+    prepared = prepare(bundle, key.chain, at=moment, who=who, purpose=purpose)
     return inject(prepared, key.sign(prepared.to_be_signed))
 
 

@@ -230,7 +230,7 @@ def _is_searchset(answer: Mapping[str, Any]) -> bool:
 def _matches(searchset: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Give the resources found, an empty one for each that cannot be read; what is said about the search itself is left out."""
     entries = searchset.get("entry")
-    found = [entry.get("resource") if isinstance(entry, dict) else {} for entry in entries or ()]
+    found: list[Any] = [entry.get("resource") if isinstance(entry, dict) else {} for entry in entries or ()]
     resources = [one if isinstance(one, dict) else {} for one in found]
     return [one for one in resources if one.get("resourceType") != "OperationOutcome"]
 
