@@ -534,7 +534,7 @@ def test_a_doctor_told_by_role_is_found() -> None:
 def test_a_paper_the_portal_has_no_table_for_is_made_all_the_same(paper: str) -> None:
     subject, record = sample(paper)
     made = steps.compose(paper, subject, json.dumps(record), CONTEXT, "000001/HNO-CCHN")
-    assert made.renditions.keys() == {"cda"}
+    assert made.renditions.keys() == {"fhir", "cda"}
     assert isinstance(made.refused["gdbhyt"], PaperNotInsured)
     assert made.refused["gdbhyt"].detail == paper
 
