@@ -174,23 +174,13 @@ def _add_own(paper: str, record: Record, content: Content) -> None:
 def _sections(edition: Edition, content: Content, context: Context, cleaner: Cleaner) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for section in edition.sections:
-        markup = [narrative.paragraph(line) for line in section.lines]
-        if (context.reissue or content.reissue) and section is edition.sections[0]:
-            markup.insert(0, narrative.paragraph("CẤP LẠI", "CAP_LAI"))
-        markup.append(
-            narrative.rows([(row.label, row.key, narrative.row_text(row, content.values)) for row in section.rows])
-        )
         body = [{key: cleaner.text(text) for key, text in line.items()} for line in content.lines.get(section.key, ())]
         silent = bool(section.empty) and not body and not any(content.values[row.key].strip() for row in section.rows)
-        if section.columns and (body or not section.empty):
-            markup.append(narrative.table(section, body))
-        if silent:
-            markup.append(narrative.paragraph(section.empty))
-        markup += [narrative.paragraph(note) for note in section.notes]
+        stamp = "CẤP LẠI" if (context.reissue or content.reissue) and section is edition.sections[0] else ""
         one: dict[str, Any] = {"title": section.title}
         if section.loinc:
             one["code"] = {"coding": [{"system": LOINC, "code": section.loinc, "display": section.loinc_display}]}
-        one["text"] = {"status": "generated", "div": narrative.div(*markup)}
+        one["text"] = {"status": "generated", "div": narrative.section(section, edition, content.values, body, stamp)}
         entries = content.entries.get(section.key, ())
         if entries:
             one["entry"] = [bundle.reference(resource) for resource in entries]
@@ -199,7 +189,7 @@ def _sections(edition: Edition, content: Content, context: Context, cleaner: Cle
         found.append(one)
     date_line = edition.date_line.format_map(content.values)
     names = {signer: cleaner.text(name) for signer, name in _signing(edition, content).items()}
-    text = narrative.div(narrative.signatures(edition, date_line, names), cleaner.text(versions.reason_line(context)))
+    text = narrative.signatures(edition, date_line, names, cleaner.text(versions.reason_line(context)))
     found.append({"title": "Chữ ký", "text": {"status": "generated", "div": text}})
     return found
 

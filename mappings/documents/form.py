@@ -16,6 +16,7 @@ from typing import Any
 from mappings.documents.faults import FormNotInForce, PaperUnknown
 
 _KEY = re.compile(r"[A-Z][A-Z0-9_]*$")
+_NUMBERED = re.compile(r"(?:[IVX]+|[A-Z]|\d+)[.)] ")
 _NEEDS = frozenset({"R", "P", "C"})
 EXTRAS = "extras"
 """Key of the section that holds what is not on the official form."""
@@ -47,6 +48,10 @@ class Row:
     """Where the item comes from, as the sending system knows it, such as `PV1-45`: from `origins.toml`."""
     pattern: str
     """What the whole text must look like when there is any; `""`: anything."""
+    same_line: bool
+    """Stands on the line of the row before it."""
+    side: str
+    """In the header: `left` or `right` block, `body` under the title; empty: where rows of this key usually stand."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ class Section:
     rows: tuple[Row, ...]
     columns: tuple[Column, ...]
     notes: tuple[str, ...]
+    heading: bool
+    """The form prints the title; unless said, that of a table and one that is numbered or in capitals."""
     empty: str = ""
     """What the section says when nothing is known, in place of an empty table; `""`: the empty table stands."""
 
@@ -105,6 +112,12 @@ class Edition:
     """Form number by category of the report, where one paper has several forms."""
     max_days: dict[str, int]
     """Days of leave one paper may give, by ground; see `leave`."""
+    subtitle: str
+    """Printed under the title, such as the words in brackets of a leave paper."""
+    paper_size: str
+    """`A4` or `A5`."""
+    copies: int
+    """2 when the form is printed as two identical parts (`liên`) on one sheet."""
 
     def covers(self, day: date) -> bool:
         return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
@@ -133,7 +146,7 @@ def _with_own_rows(edition: Edition, rows: tuple[Row, ...]) -> Edition:
     if not rows:
         return edition
     if all(section.key != EXTRAS for section in edition.sections):
-        last = Section(EXTRAS, "Nội dung bổ sung của cơ sở khám bệnh, chữa bệnh", "", "", (), rows, (), ())
+        last = Section(EXTRAS, "Nội dung bổ sung của cơ sở khám bệnh, chữa bệnh", "", "", (), rows, (), (), False)
         return replace(edition, sections=(*edition.sections, last))
     return replace(
         edition,
@@ -233,6 +246,9 @@ def _edition(data: dict[str, Any]) -> Edition:
         ),
         numbers=dict(data.get("numbers", {})),
         max_days=dict(data.get("max_days", {})),
+        subtitle=data.get("subtitle", ""),
+        paper_size=data.get("paper_size", "A4"),
+        copies=data.get("copies", 1),
     )
 
 
@@ -257,6 +273,8 @@ def _section(data: dict[str, Any], mark: str) -> Section:
                 mark=row.get("mark", mark),
                 origin=origin(row["key"]),
                 pattern=row.get("pattern", ""),
+                same_line=row.get("same_line", False),
+                side=row.get("side", ""),
             )
             for row in data.get("row", ())
         ),
@@ -264,8 +282,14 @@ def _section(data: dict[str, Any], mark: str) -> Section:
             Column(column["label"], column["key"], column.get("optional", False)) for column in data.get("column", ())
         ),
         notes=tuple(data.get("notes", ())),
+        heading=data.get("heading", _heading(data)),
         empty=data.get("empty", ""),
     )
+
+
+def _heading(data: dict[str, Any]) -> bool:
+    title: str = data["title"]
+    return "column" in data or title.isupper() or _NUMBERED.match(title) is not None
 
 
 def _need(data: dict[str, Any]) -> str:

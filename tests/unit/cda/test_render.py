@@ -242,7 +242,7 @@ def test_what_is_no_document_of_ours() -> None:
 def test_markup_without_a_place_in_cda_is_refused() -> None:
     bundle = composed("discharge_paper")
     text = bundle["entry"][0]["resource"]["section"][0]["text"]
-    text["div"] = text["div"].replace("<p>", "<ul>", 1).replace("</p>", "</ul>", 1)
+    text["div"] = text["div"].replace("<p ", "<ul ", 1).replace("</p>", "</ul>", 1)
     with pytest.raises(NarrativeUnsupported) as unsupported:
         cda.render(bundle)
     assert unsupported.value.where == "ul"

@@ -132,7 +132,7 @@ def test_summary_of_an_older_stay_is_on_the_older_form() -> None:
     _, record = sample("record_summary")
     find(record, "Encounter/dt1")["period"] = {"start": "2025-06-20T08:00:00+07:00", "end": "2025-06-30T08:00:00+07:00"}
     rows = shown("record_summary", record, MA_LOAI_KCB="03")
-    assert "☒ Điều trị nội trú\n" in rows["HINH_THUC"]
+    assert "☒ Điều trị nội trú\u2003" in rows["HINH_THUC"]
     assert "MS" not in rows
 
 

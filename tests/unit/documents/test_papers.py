@@ -111,7 +111,7 @@ def test_referral_rows() -> None:
     assert rows["SO_CHUYENTUYEN"] == "412/2026"
     assert rows["NOI_NHAN"] == "Bệnh viện Trung ương Thử Nghiệm"
     assert (rows["NAM_SINH"], rows["QUOC_TICH"]) == ("1986", "Việt Nam")
-    assert rows["GT_THE_DEN"] == "31/12/2026\n☐ Hết thời hạn\n☐ Không xác định được thời hạn"
+    assert rows["GT_THE_DEN"] == "31/12/2026\u2003☐ Hết thời hạn\u2003☐ Không xác định được thời hạn"
     assert rows["DA_DIEU_TRI"].split("\n") == [
         "+ Tại: Bệnh viện Đa khoa Sông Hồng (cấp …) từ ngày 01 tháng 11 năm 2026 đến ngày 05 tháng 11 năm 2026",
         "+ Tại: … (cấp …) từ ngày … đến ngày …",
@@ -190,7 +190,7 @@ def test_lab_report_rows_and_table() -> None:
     bundle = documents.compose("lab_report", subject, record, CONTEXT)
     rows = cells(bundle)
     assert (rows["MS"], rows["SO"], rows["MA_CHI_DINH"]) == ("22/BV2", "XN26000009", "CD26000009")
-    assert rows["UU_TIEN"] == "☐ Thường\n☒ Cấp cứu"
+    assert rows["UU_TIEN"] == "☐ Thường\u2003☒ Cấp cứu"
     assert rows["NGAY_YL"] == "06:10 02/11/2026"
     assert (rows["MA_BENH_PHAM"], rows["TINH_TRANG_BENH_PHAM"]) == ("SID0009", "Đạt yêu cầu")
     assert rows["NHAN_XET"] == "Kali máu giảm nặng"
