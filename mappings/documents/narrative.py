@@ -18,8 +18,9 @@ from mappings.documents.form import Choice, Edition, Row, Section, Signer
 
 _INDENT = "\u2003"
 _BLANK = "……"
-_ONE_LINE = 60
-"""Boxes whose texts are shorter than this together stand on one line."""
+_ALONE = re.compile(r"\{\w+\}")
+_ONE_LINE = 40
+"""Boxes whose texts are no longer than this follow each other on one line."""
 _LEFT = re.compile(r"CO_QUAN_CHU_QUAN|KHOA|.*_CSKCB")
 _RIGHT = re.compile(r"MS|SO|SO_.*|MA_.*|QUYEN_.*|TO_SO")
 _BARE = frozenset({"CO_QUAN_CHU_QUAN", "TEN_CSKCB"})
@@ -107,19 +108,25 @@ def _rows(rows: Sequence[tuple[str, str, str, str]], style: str) -> str:
 
 def _row_markup(row: Row, values: Mapping[str, str]) -> str:
     """Give what stands behind a label: the filled template, and the boxes of the row."""
-    alone = row.value == f"{{{row.key}}}"
-    shown = values if alone else {key: text or _BLANK for key, text in values.items()}
-    said = lines(row.value.format_map(shown).strip())
-    if not row.choices:
-        return said
+    shown = values if _ALONE.fullmatch(row.value) else {key: text or _BLANK for key, text in values.items()}
+    said = [_line(line) for line in row.value.format_map(shown).strip().split("\n")]
     boxes = [_box(choice, values[row.box]) for choice in row.choices]
-    short = sum(len(choice.text) for choice in row.choices) < _ONE_LINE and not any(c.level for c in row.choices)
-    return (_INDENT if short else "<br/>").join([*([said] if said else []), *boxes])
+    apart = "<br/>" if any(c.level or len(c.text) > _ONE_LINE for c in row.choices) else _INDENT
+    return apart.join([*(["<br/>".join(said)] if any(said) or not boxes else []), *boxes])
+
+
+def _line(line: str) -> str:
+    """Escape one line of a value; one that begins with a box is a choice."""
+    return _choice(line[0] == "☒", line[2:]) if line[:2] in ("☒ ", "☐ ") else lines(line)
 
 
 def _box(choice: Choice, crossed: str) -> str:
-    style, mark = ("xOn", "☒") if crossed in choice.codes else ("xOff", "☐")
-    return f'{_INDENT * choice.level}<span class="{style}">{mark} {lines(choice.text)}</span>'
+    return _INDENT * choice.level + _choice(crossed in choice.codes, choice.text)
+
+
+def _choice(crossed: bool, text: str) -> str:
+    style, mark = ("xOn", "☒") if crossed else ("xOff", "☐")
+    return f'<span class="{style}">{mark} {lines(text)}</span>'
 
 
 def table(part: Section, body: Sequence[Mapping[str, str]]) -> str:

@@ -36,10 +36,16 @@
   <xsl:template match="v:content" mode="narrative">
     <xsl:choose>
       <xsl:when test="starts-with(., '☒ ') and contains(concat(' ', @styleCode, ' '), ' xOn ')">
-        <span class="choice"><span class="box" role="img" aria-label="đã chọn">×</span><xsl:text> </xsl:text><xsl:value-of select="substring(., 3)"/></span>
+        <span>
+          <xsl:if test="string-length(.) &lt; 45"><xsl:attribute name="class">choice</xsl:attribute></xsl:if>
+          <span class="box" role="img" aria-label="đã chọn">×</span><xsl:text> </xsl:text><xsl:value-of select="substring(., 3)"/>
+        </span>
       </xsl:when>
       <xsl:when test="starts-with(., '☐ ') and contains(concat(' ', @styleCode, ' '), ' xOff ')">
-        <span class="choice"><span class="box" role="img" aria-label="không chọn">&#160;</span><xsl:text> </xsl:text><xsl:value-of select="substring(., 3)"/></span>
+        <span>
+          <xsl:if test="string-length(.) &lt; 45"><xsl:attribute name="class">choice</xsl:attribute></xsl:if>
+          <span class="box" role="img" aria-label="không chọn">&#160;</span><xsl:text> </xsl:text><xsl:value-of select="substring(., 3)"/>
+        </span>
       </xsl:when>
       <xsl:when test="@revised = 'delete'">
         <del><xsl:call-template name="marks"/><xsl:apply-templates mode="narrative"/></del>
