@@ -175,7 +175,7 @@ def _sections(edition: Edition, content: Content, context: Context, cleaner: Cle
     found: list[dict[str, Any]] = []
     for section in edition.sections:
         body = [{key: cleaner.text(text) for key, text in line.items()} for line in content.lines.get(section.key, ())]
-        silent = bool(section.empty) and not body and not any(content.values[row.key].strip() for row in section.rows)
+        silent = narrative.says_nothing(section, content.values, body)
         stamp = "CẤP LẠI" if (context.reissue or content.reissue) and section is edition.sections[0] else ""
         one: dict[str, Any] = {"title": section.title}
         if section.loinc:

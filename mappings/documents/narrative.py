@@ -57,10 +57,15 @@ def section(
     markup.append(_rows(rows, "xRows"))
     if part.columns and (body or not part.empty):
         markup.append(table(part, body))
-    if part.empty and not body and not any(values[row.key].strip() for row in part.rows):
+    if says_nothing(part, values, body):
         markup.append(paragraph(part.empty))
     markup += [paragraph(note, style="xNote") for note in part.notes]
     return div(*markup, style=_page(edition) if header else _section_style(part))
+
+
+def says_nothing(part: Section, values: Mapping[str, str], body: Sequence[Mapping[str, str]]) -> bool:
+    """Say whether a section that has words for it has nothing to say."""
+    return bool(part.empty) and not body and not any(values[row.key].strip() for row in part.rows)
 
 
 def _page(edition: Edition) -> str:
