@@ -41,6 +41,8 @@ _SERIAL = 16
 """Longer serial numbers are shown by their last digits."""
 _LONGEST = 80
 _SHORT, _UNIT, _WORD = 8, 13, 24
+_UPRIGHT = 9
+"""Tables of more columns are printed on landscape pages."""
 _FIT = f"{{{_VIEW}}}fit"
 _LONG_WORD = re.compile(rf"\S{{{_WORD},}}")
 
@@ -217,8 +219,9 @@ def _layout(view: etree._Element, root: etree._Element, styles: Mapping[str, etr
     head = styles.get("xHeader")
     size = "A5" if head is not None and "xPaperA5" in styles else "A4"
     two = head is not None and "xCopies2" in styles
+    wide = size == "A4" and any(len(row) > _UPRIGHT for row in root.iter(f"{{{NS}}}tr"))
     style = (
-        f"{_css()}@page{{size:{size}{' landscape' if two else ''};margin:{_MARGINS['two' if two else size]};"
+        f"{_css()}@page{{size:{size}{' landscape' if two or wide else ''};margin:{_MARGINS['two' if two else size]};"
         f"@bottom-left{{{_SMALL};content:{_css_string(_identity(root, head))}}}"
         f"@bottom-right{{{_SMALL};content:'Trang ' counter(page) '/' counter(pages)}}"
         f"@top-right{{{_SMALL};content:{_css_string(mark)}}}}}"

@@ -124,7 +124,13 @@
   </xsl:template>
 
   <xsl:template match="v:table" mode="narrative">
-    <div class="wide">
+    <xsl:variable name="columns" select="count((v:thead/v:tr | v:tbody/v:tr | v:tr)[1]/*)"/>
+    <div>
+      <xsl:attribute name="class">
+        <xsl:text>wide</xsl:text>
+        <xsl:if test="$columns &gt; 6"> tight</xsl:if>
+        <xsl:if test="$columns &gt; 14"> dense</xsl:if>
+      </xsl:attribute>
       <table>
         <xsl:call-template name="marks"/>
         <xsl:if test="v:caption">

@@ -332,6 +332,21 @@ def test_narrative_markup() -> None:
     assert of_class(root, "bold")[0].get("class") == "bold italics"
 
 
+@pytest.mark.parametrize(
+    ("columns", "style", "size"),
+    [
+        (6, "wide", "A4"),
+        (7, "wide tight", "A4"),
+        (10, "wide tight", "A4 landscape"),
+        (15, "wide tight dense", "A4 landscape"),
+    ],
+)
+def test_tables_of_many_columns_stay_on_the_page(columns: int, style: str, size: str) -> None:
+    root = page(section(f"<table><tbody><tr>{'<td>x</td>' * columns}</tr></tbody></table>"))
+    assert [node.get("class") for node in of_class(root, "wide")] == [style]
+    assert f"size:{size};" in (root.findtext(".//style") or "")
+
+
 def media(value: str) -> etree._Element:
     entry = f"<entry><observationMedia ID='M1'>{value}</observationMedia></entry>"
     return page(section("<paragraph><renderMultiMedia referencedObject='M1'/></paragraph>", entry))
