@@ -59,6 +59,14 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Item:
+    """One line that a table of the form always has, with its label."""
+
+    label: str
+    key: str
+
+
+@dataclass(frozen=True)
 class Section:
     """One group of rows, in the order of the form."""
 
@@ -69,6 +77,9 @@ class Section:
     lines: tuple[str, ...]
     rows: tuple[Row, ...]
     columns: tuple[Column, ...]
+    items: tuple[Item, ...]
+    across: int
+    """How many columns of the content one table holds beside those of the form; further ones begin another table."""
     notes: tuple[str, ...]
     empty: str = ""
     """What the section says when nothing is known, in place of an empty table; `""`: the empty table stands."""
@@ -102,9 +113,13 @@ class Edition:
     sections: tuple[Section, ...]
     signers: tuple[Signer, ...]
     numbers: dict[str, str]
-    """Form number by category of the report, where one paper has several forms."""
+    """Form number by category of the paper, where one paper has several forms."""
     max_days: dict[str, int]
     """Days of leave one paper may give, by ground; see `leave`."""
+    titles: dict[str, str]
+    """Title by category, where the forms of one paper have titles of their own."""
+    limits: dict[str, int]
+    """Key of a number that the law limits → the greatest allowed."""
 
     def covers(self, day: date) -> bool:
         return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
@@ -119,6 +134,7 @@ class Form:
     loinc: str
     """`""` where no code of LOINC fits."""
     loinc_display: str
+    paper_size: str
     editions: tuple[Edition, ...]
 
     def on(self, day: date) -> Edition:
@@ -191,6 +207,7 @@ def form(paper: str) -> Form:
         title=data["title"],
         loinc=data.get("loinc", ""),
         loinc_display=data.get("loinc_display", ""),
+        paper_size=data.get("paper_size", "A4"),
         editions=tuple(_edition(_whole(edition, data["edition"])) for edition in data["edition"]),
     )
 
@@ -233,6 +250,8 @@ def _edition(data: dict[str, Any]) -> Edition:
         ),
         numbers=dict(data.get("numbers", {})),
         max_days=dict(data.get("max_days", {})),
+        titles=dict(data.get("titles", {})),
+        limits=dict(data.get("limits", {})),
     )
 
 
@@ -263,6 +282,8 @@ def _section(data: dict[str, Any], mark: str) -> Section:
         columns=tuple(
             Column(column["label"], column["key"], column.get("optional", False)) for column in data.get("column", ())
         ),
+        items=tuple(Item(item["label"], item["key"]) for item in data.get("item", ())),
+        across=data.get("across", 6),
         notes=tuple(data.get("notes", ())),
         empty=data.get("empty", ""),
     )

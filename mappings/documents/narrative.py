@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from mappings.documents.form import Edition, Row, Section, Signer
+from mappings.documents.form import Column, Edition, Row, Section, Signer
 
 _INDENT = "\u2003"
 XHTML = "http://www.w3.org/1999/xhtml"
@@ -47,15 +47,31 @@ def row_text(row: Row, values: Mapping[str, str]) -> str:
     return "\n".join([*([said] if said or not boxes else []), *boxes])
 
 
-def table(section: Section, body: Sequence[Mapping[str, str]]) -> str:
-    """Write a table with the columns of the form; optional columns without content are left out."""
+def tables(section: Section, body: Sequence[Mapping[str, str]], further: Sequence[Column] = ()) -> list[str]:
+    """Write the table of a section: the columns of the form, then `further` ones.
+
+    Optional columns without content are left out. When there are more further columns than one table holds, the next table has
+    the columns of the form again.
+    """
     columns = [
         column for column in section.columns if not column.optional or any(line.get(column.key) for line in body)
     ]
+    parts = [further[n : n + section.across] for n in range(0, len(further), section.across)] or [()]
+    return [
+        _table([*columns, *part], body, frozenset(column.key for column in columns) if n else frozenset())
+        for n, part in enumerate(parts)
+    ]
+
+
+def _table(columns: Sequence[Column], body: Sequence[Mapping[str, str]], repeated: frozenset[str]) -> str:
+    """Write one table; cells of columns that stood in a table before have no id again."""
     head = "".join(f"<th>{lines(column.label)}</th>" for column in columns)
     written = []
     for n, line in enumerate(body, 1):
-        cells = "".join(f"<td{_id(f'{column.key}-{n}')}>{lines(line.get(column.key, ''))}</td>" for column in columns)
+        cells = "".join(
+            f"<td{_id('' if column.key in repeated else f'{column.key}-{n}')}>{lines(line.get(column.key, ''))}</td>"
+            for column in columns
+        )
         written.append(f"<tr>{cells}</tr>")
     if not written:
         written.append("<tr>" + "<td></td>" * len(columns) + "</tr>")
