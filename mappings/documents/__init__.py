@@ -180,7 +180,9 @@ def _add_own(paper: str, record: Record, content: Content) -> None:
         content.entries = {**content.entries, form.EXTRAS: [*content.entries.get(form.EXTRAS, ()), *said]}
 
 
-def _sections(edition: Edition, content: Content, context: Context, cleaner: Cleaner, heading: str) -> list[dict[str, Any]]:
+def _sections(
+    edition: Edition, content: Content, context: Context, cleaner: Cleaner, heading: str
+) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for section in edition.sections:
         markup = [narrative.paragraph(line) for line in section.lines]

@@ -23,7 +23,6 @@ from mappings.documents.record import Record, is_field, value_text
 from mappings.documents.told import Told
 from mappings.outcome import Resource
 
-TRIGGERS = told.TRIGGERS
 _LOINC = {
     "8867-4": "MACH",
     "8310-5": "NHIET_DO",
@@ -75,7 +74,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
             "NGAY_CHAM_SOC": wording.long_date(at).capitalize(),
         },
         entries={
-            "person": [patient, *cards],
+            "person": [patient, *content.guardians(record, patient, at), *cards],
             "chart": [resource for one in entries for resource in one.entries],
         },
         lines={"chart": _lines(entries, at)},

@@ -21,8 +21,6 @@ from mappings.documents.record import Record
 from mappings.documents.told import Told
 from mappings.outcome import Resource
 
-TRIGGERS = told.TRIGGERS
-
 
 def subjects(resources: Sequence[Resource]) -> list[str]:
     """Give the finished documents or reports of a consultation."""
@@ -62,7 +60,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
             "NGAY_KY": wording.long_time(said.issued or at).capitalize(),
         },
         entries={
-            "person": [patient, *cards],
+            "person": [patient, *content.guardians(record, patient, at), *cards],
             "consultation": said.entries,
         },
     )

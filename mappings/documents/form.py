@@ -149,7 +149,7 @@ def _with_own_rows(edition: Edition, rows: tuple[Row, ...]) -> Edition:
     if not rows:
         return edition
     if all(section.key != EXTRAS for section in edition.sections):
-        last = Section(EXTRAS, "Nội dung bổ sung của cơ sở khám bệnh, chữa bệnh", "", "", (), rows, (), ())
+        last = Section(EXTRAS, "Nội dung bổ sung của cơ sở khám bệnh, chữa bệnh", "", "", (), rows, (), (), 6, ())
         return replace(edition, sections=(*edition.sections, last))
     return replace(
         edition,

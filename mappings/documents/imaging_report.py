@@ -24,7 +24,6 @@ from mappings.documents.told import Told
 from mappings.outcome import Resource
 from mappings.systems import LOINC
 
-TRIGGERS = told.TRIGGERS
 KINDS = frozenset(
     {"RAD", "RX", "XRC", "CR", "DX", "RF", "MG", "XA", "CTH", "CT", "NMR", "MR", "NMS", "NM"}
     | {"RUS", "VUS", "OUS", "CUS", "US", "EC", "ECG", "EN", "EEG", "ES", "PF", "AU"}

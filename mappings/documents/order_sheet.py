@@ -22,7 +22,6 @@ from mappings.documents.record import Record, is_field, value_text
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 
-TRIGGERS = frozenset({"OMG^O19", "OML^O21", "OMI^O23", "ORM^O01"})
 _GONE = frozenset({"revoked", "entered-in-error", "draft"})
 _REFERRAL = "3457005"
 _DIGITS = re.compile(r"(\d+)")

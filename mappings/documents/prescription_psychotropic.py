@@ -15,8 +15,6 @@ from mappings.documents.context import Context
 from mappings.documents.record import Record
 from mappings.outcome import Resource
 
-TRIGGERS = prescriptions.TRIGGERS
-
 
 def subjects(resources: Sequence[Resource]) -> list[str]:
     """Give the prescriptions of this class that a message speaks of."""

@@ -22,7 +22,6 @@ from mappings.documents.faults import PaperIncomplete
 from mappings.documents.record import Record
 from mappings.outcome import Resource
 
-TRIGGERS = frozenset({"RDE^O11", "RDE^O25", "OMP^O09", "ORM^O01"})
 _INPATIENT = frozenset({"IMP", "ACUTE", "NONAC"})
 _CHILD_MONTHS = 72
 _WEIGHT = frozenset({"29463-7", "3141-9"})

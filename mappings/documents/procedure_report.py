@@ -20,7 +20,6 @@ from mappings.documents.record import Record
 from mappings.documents.told import Told
 from mappings.outcome import Resource
 
-TRIGGERS = told.TRIGGERS
 _SURGEON, _ANAESTHETIST = "304292004", "88189002"
 _FIELDS = ("CHAN_DOAN_SAU", "LOAI_PTTT", "PP_VO_CAM", "DAN_LUU", "BAC", "KHAC")
 _DAYS = ("NGAY_RUT", "NGAY_CAT_CHI")
@@ -67,7 +66,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
             "NGAY_KY": wording.long_time(said.issued or at).capitalize(),
         },
         entries={
-            "person": [patient, *cards],
+            "person": [patient, *content.guardians(record, patient, at), *cards],
             "procedure": [*([done] if done else []), *said.entries],
         },
     )

@@ -32,7 +32,7 @@ class Rule:
 
     paper: str
     subject: str
-    """Type of the resource the paper is about."""
+    """Type of the resource the paper, or its part behind `#`, is about."""
     on: tuple[str, ...] = ()
     """Events that make it due: `ADT^A03`, or a whole family `MDM`."""
     renew: tuple[str, ...] = ()
@@ -154,7 +154,7 @@ def _names(trigger: str, events: Sequence[str]) -> bool:
 
 
 def _judged(rule: Rule, act: str, subject: str, known: Mapping[str, Resource]) -> Iterator[Due]:
-    resource = known.get(subject, {})
+    resource = known.get(subject.partition("#")[0], {})
     visit = _visit(resource, known)
     if act == "make" and not _fits(rule, visit, known):
         return

@@ -17,9 +17,6 @@ from mappings.formats import safe_xml
 from mappings.outcome import Resource
 from mappings.systems import DEFAULT, LOINC, V2_TABLE
 
-DOCUMENTS = frozenset(f"MDM^T{event:02}" for event in (2, 4, 6, 8, 10))
-"""Triggers of documents that come with their content, or become final."""
-TRIGGERS = frozenset({"ORU^R01"}) | DOCUMENTS
 _REPORT_STATES = frozenset({"final", "corrected", "amended"})
 _DOCUMENT_STATES = frozenset({"", "final", "amended"})
 _HL7_TYPES = "HL70270"

@@ -21,8 +21,6 @@ from mappings.documents.record import Record
 from mappings.documents.told import Told
 from mappings.outcome import Resource
 
-TRIGGERS = told.TRIGGERS
-
 
 def subjects(resources: Sequence[Resource]) -> list[str]:
     """Give the days that a message has entries of."""
@@ -55,7 +53,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
             "NGAY_DIEU_TRI": wording.long_date(at).capitalize(),
         },
         entries={
-            "person": [patient, *cards],
+            "person": [patient, *content.guardians(record, patient, at), *cards],
             "course": [resource for one in entries for resource in one.entries],
         },
         lines={"course": [_line(one) for one in entries]},
