@@ -66,9 +66,14 @@ def subjects(paper: str, resources: Sequence[Resource]) -> list[str]:
 def asked(paper: str, trigger: str, resources: Sequence[Resource]) -> list[Due]:
     """Say what a message asks of a paper, as the rules have it: to be made, made again, withdrawn.
 
+    A module of papers about parts of a resource may say with `changed` which of them a message changes without making them due,
+    such as a prescription one medicine of which is taken back: these are made again where they were issued.
+
     `trigger` is the message type and event (`ADT^A03`), `resources` what the message was mapped to.
     """
-    return list(rules.asked(paper, trigger, resources, subjects(paper, resources)))
+    changed = getattr(_module(paper), "changed", None)
+    touched = changed(resources) if changed else None
+    return list(rules.asked(paper, trigger, resources, subjects(paper, resources), touched))
 
 
 def due(paper: str, trigger: str, resources: Sequence[Resource]) -> list[str]:

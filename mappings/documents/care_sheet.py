@@ -44,13 +44,19 @@ def subjects(resources: Sequence[Resource]) -> list[str]:
     return told.days(resources, "care_sheet")
 
 
+def changed(resources: Sequence[Resource]) -> list[str]:
+    """Give the days of entries a message speaks of, be it to take one back."""
+    return told.changed_days(resources, "care_sheet")
+
+
 def gather(record: Record, subject: Resource, context: Context) -> Content:
     """Collect the entries of a day; raises `PaperIncomplete` when there is none left, `FormNotInForce`."""
     entries = told.of_day(record, subject, record.part, "care_sheet")
     if not entries:
         raise PaperIncomplete("Chăm sóc (CHAM_SOC)", "CHAM_SOC ← OBX NHAN_DINH · OBX CAN_THIEP · OBX-5")
     at = entries[0].at
-    patient = record.patient("care_sheet", subject)
+    encounter = subject if subject["resourceType"] == "Encounter" else None
+    patient = record.patient("care_sheet", subject) if encounter else subject
     cards = record.cards(at, at)
     nurses = [person for one in entries for person in one.written_by[:1]]
     level = next((text for one in reversed(entries) if (text := one.field(_LEVEL))), "")
@@ -60,15 +66,15 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
     return Content(
         event_at=at,
         patient=patient,
-        encounter=subject,
+        encounter=encounter,
         professional=nurses[-1] if nurses else None,
         values={
-            **content.furniture(record, subject, context),
-            **content.place(record, subject),
-            **content.person(record, patient, subject, at),
+            **content.furniture(record, encounter, context),
+            **content.place(record, encounter),
+            **content.person(record, patient, encounter, at),
             **content.card(record, patient, cards),
             "TO_SO": ", ".join(dict.fromkeys(number for one in entries if (number := one.field("TO_SO")))),
-            "CHAN_DOAN": content.diagnoses(record.diagnoses(subject))["CHAN_DOAN"],
+            "CHAN_DOAN": content.diagnoses(record.diagnoses(encounter))["CHAN_DOAN"],
             _LEVEL: level,
             "DI_UNG": next((text for one in reversed(entries) if (text := one.field("DI_UNG"))), ""),
             "NGAY_CHAM_SOC": wording.long_date(at).capitalize(),

@@ -30,6 +30,7 @@ KINDS = frozenset(
 )
 """Sections of HL7 table 0074, and modalities that some write in their place, whose reports are not of the laboratory."""
 _STATES = {"final": "Kết quả chính thức", "corrected": "Kết quả đã sửa", "amended": "Kết quả có bổ sung"}
+_ENCLOSED = "Kết quả trong tệp kèm theo phiếu này."
 _CONCLUSIONS = frozenset({"19005-8"})
 """LOINC codes of results that say what the report concludes."""
 
@@ -147,4 +148,7 @@ def _described(said: Told, conclusion: str) -> str:
             continue
         unit = wording.unit(one.get("valueQuantity", {}))
         lines.append(f"{wording.concept(one.get('code'))}: {value} {unit}".strip())
-    return "\n".join([*lines, *([said.text] if said.text else [])])
+    lines += [said.text] if said.text else []
+    if not lines and not conclusion and any(report.get("presentedForm") for report in said.reports):
+        return _ENCLOSED
+    return "\n".join(lines)

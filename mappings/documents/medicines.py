@@ -19,13 +19,14 @@ from typing import Any
 from mappings import codes
 from mappings.documents import wording
 from mappings.documents.number_words import amount_words
-from mappings.documents.record import Record, is_field, value_text
+from mappings.documents.record import Record, is_field, owner, value_text
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 
 PAPERS = {"prescription": "C", "prescription_narcotic": "N", "prescription_psychotropic": "H"}
 _CLASSES = {"N": "N", "H": "H", "D": "D"}
-_GONE = frozenset({"cancelled", "stopped", "entered-in-error", "draft"})
+GONE = frozenset({"cancelled", "stopped", "entered-in-error", "draft"})
+"""States of orders that are not in force."""
 _CODE = re.compile(r"^[0-9A-Z]{5}[0-9A-Z]{7}-?([CNHYT])$", re.IGNORECASE)
 _NUMBERS = ("/prescription", "/group")
 _DIGITS = re.compile(r"(\d+)")
@@ -135,7 +136,7 @@ def listed(requests: Iterable[Resource], resources: Mapping[str, Resource]) -> l
 
     An order that another one encodes is left out.
     """
-    found = [one for one in requests if one.get("status") not in _GONE]
+    found = [one for one in requests if one.get("status") not in GONE]
     encoded = {part.get("reference") for one in found for part in one.get("basedOn", [])}
     kept = [one for one in found if f"MedicationRequest/{one['id']}" not in encoded]
     return sorted(kept, key=lambda one: (drug_class(one, resources) != "D", _natural(one), one["id"]))
@@ -260,8 +261,4 @@ def period(requests: Sequence[Resource]) -> tuple[str, str]:
 def of_group(record: Record, subject: Resource, key: str) -> list[Resource]:
     """Give the orders of a prescription: those of the visit or person `subject` whose group it is."""
     about = f"{subject['resourceType']}/{subject['id']}"
-    return [
-        one
-        for one in record.all("MedicationRequest")
-        if group(one) == key and about in (one.get("encounter", {}).get("reference"), one["subject"].get("reference"))
-    ]
+    return [one for one in record.all("MedicationRequest") if group(one) == key and owner(one) == about]

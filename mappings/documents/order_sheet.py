@@ -18,7 +18,7 @@ from mappings.documents import content, requested, wording
 from mappings.documents.content import Content
 from mappings.documents.context import Context
 from mappings.documents.faults import PaperIncomplete
-from mappings.documents.record import Record, is_field, value_text
+from mappings.documents.record import Record, is_field, owner, value_text
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 
@@ -29,12 +29,13 @@ _URGENCY = ("stat", "asap", "urgent", "routine")
 
 
 def subjects(resources: Sequence[Resource]) -> list[str]:
-    """Give the sheets a message speaks of: `visit#sheet`, without a visit `person#sheet`."""
-    found = [
-        f"{(one.get('encounter') or one['subject'])['reference']}#{_sheet(one)}"
-        for one in resources
-        if _is_ordered(one) and "subject" in one
-    ]
+    """Give the sheets with an order in force in a message: `visit#sheet`, without a visit `person#sheet`."""
+    return changed([one for one in resources if one.get("status") not in _GONE])
+
+
+def changed(resources: Sequence[Resource]) -> list[str]:
+    """Give the sheets a message speaks of, be it to take an order back."""
+    found = [f"{owner(one)}#{_sheet(one)}" for one in resources if _is_ordered(one) and owner(one)]
     return list(dict.fromkeys(found))
 
 
@@ -59,10 +60,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
     orders = [
         one
         for one in record.all("ServiceRequest")
-        if _is_ordered(one)
-        and one.get("status") not in _GONE
-        and _sheet(one) == record.part
-        and about in (one.get("encounter", {}).get("reference"), one.get("subject", {}).get("reference"))
+        if _is_ordered(one) and one.get("status") not in _GONE and _sheet(one) == record.part and owner(one) == about
     ]
     orders.sort(key=lambda one: (_natural(one), one["id"]))
     if not orders:

@@ -21,6 +21,11 @@ def subjects(resources: Sequence[Resource]) -> list[str]:
     return prescriptions.subjects(resources, "prescription_psychotropic")
 
 
+def changed(resources: Sequence[Resource]) -> list[str]:
+    """Give those of which a message says anything."""
+    return prescriptions.changed(resources, "prescription_psychotropic")
+
+
 def gather(record: Record, subject: Resource, context: Context) -> Content:
     """Collect what the prescription says."""
     return prescriptions.gather(record, subject, context, "prescription_psychotropic")

@@ -19,7 +19,7 @@ from mappings.documents import content, medicines, told, wording
 from mappings.documents.content import Content
 from mappings.documents.context import Context
 from mappings.documents.faults import PaperIncomplete
-from mappings.documents.record import Record
+from mappings.documents.record import Record, owner
 from mappings.outcome import Resource
 
 _INPATIENT = frozenset({"IMP", "ACUTE", "NONAC"})
@@ -32,6 +32,11 @@ _TOLD = ("LOI_DAN", "NGAY_TAI_KHAM", "DOT_DUNG_THUOC", "CAN_NANG")
 
 def subjects(resources: Sequence[Resource], paper: str) -> list[str]:
     """Give the prescriptions of a class in a message: `visit#prescription`, without a visit `person#prescription`."""
+    return changed([one for one in resources if one.get("status") not in medicines.GONE], paper)
+
+
+def changed(resources: Sequence[Resource], paper: str) -> list[str]:
+    """Give the prescriptions of a class that a message speaks of, be it to take a medicine back."""
     known = {f"{one['resourceType']}/{one['id']}": one for one in resources}
     inpatients = [
         reference
@@ -39,9 +44,11 @@ def subjects(resources: Sequence[Resource], paper: str) -> list[str]:
         if one["resourceType"] == "Encounter" and one.get("class", {}).get("code") in _INPATIENT
     ]
     found = [
-        f"{(one.get('encounter') or one['subject'])['reference']}#{medicines.group(one)}"
+        f"{owner(one)}#{medicines.group(one)}"
         for one in resources
-        if medicines.is_prescribed(one, inpatients) and medicines.paper_class(one, known) == medicines.PAPERS[paper]
+        if owner(one)
+        and medicines.is_prescribed(one, inpatients)
+        and medicines.paper_class(one, known) == medicines.PAPERS[paper]
     ]
     return list(dict.fromkeys(found))
 

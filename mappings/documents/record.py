@@ -262,6 +262,13 @@ def tells(resources: Iterable[Resource], *codes: str) -> bool:
     )
 
 
+def owner(resource: Resource) -> str:
+    """Refer to the visit a resource belongs to, without one to the person; `""` when it names neither."""
+    visits = [resource.get("encounter", {}), *resource.get("context", {}).get("encounter", [])]
+    about = [one.get("reference", "") for one in (*visits, resource.get("subject", {}))]
+    return next((reference for reference in about if reference), "")
+
+
 _FIELDS = DEFAULT.field.removeprefix(DEFAULT.own)
 
 

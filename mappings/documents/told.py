@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from mappings import codes
 from mappings.documents import wording
-from mappings.documents.record import Record, is_field, value_text
+from mappings.documents.record import Record, is_field, owner, value_text
 from mappings.formats import safe_xml
 from mappings.outcome import Resource
 from mappings.systems import DEFAULT, LOINC, V2_TABLE
@@ -172,22 +172,28 @@ def day(at: str) -> str:
 
 
 def days(resources: Sequence[Resource], paper: str) -> list[str]:
-    """Give the days of visits that entries of a kind were written on: `Encounter/…#2026-11-05`."""
+    """Give the days of visits, without one of persons, that entries of a kind were written on: `Encounter/…#2026-11-05`."""
     record = Record(resources, DEFAULT)
-    found = []
-    for one in of_kind(resources, paper):
-        said = Told(record, one)
-        if said.encounter and day(said.at):
-            found.append(f"Encounter/{said.encounter['id']}#{day(said.at)}")
+    found = [
+        f"{owner(one)}#{on}" for one in of_kind(resources, paper) if owner(one) and (on := day(Told(record, one).at))
+    ]
     return list(dict.fromkeys(found))
 
 
-def of_day(record: Record, encounter: Resource, on: str, paper: str) -> list[Told]:
-    """Give the entries of a kind in a visit on a day, in the order of their times."""
+def changed_days(resources: Sequence[Resource], paper: str) -> list[str]:
+    """Give the days that documents of a kind speak of, also those taken back."""
+    record = Record(resources, DEFAULT)
+    written = [one for one in resources if one["resourceType"] in ("DocumentReference", "DiagnosticReport")]
+    found = [f"{owner(one)}#{day(Told(record, one).at)}" for one in written if owner(one) and kind(one) == paper]
+    return [one for one in dict.fromkeys(found) if not one.endswith("#")]
+
+
+def of_day(record: Record, subject: Resource, on: str, paper: str) -> list[Told]:
+    """Give the entries of a kind of a visit or person on a day, in the order of their times."""
     written = of_kind([*record.all("DocumentReference"), *record.all("DiagnosticReport")], paper)
-    found = [Told(record, one) for one in written]
-    mine = [one for one in found if (one.encounter or {}).get("id") == encounter["id"] and day(one.at) == on]
-    return sorted(mine, key=lambda one: (one.at, one.resource["id"]))
+    about = f"{subject['resourceType']}/{subject['id']}"
+    found = [Told(record, one) for one in written if owner(one) == about]
+    return sorted((one for one in found if day(one.at) == on), key=lambda one: (one.at, one.resource["id"]))
 
 
 def _readable(attachment: Resource) -> str:

@@ -27,26 +27,32 @@ def subjects(resources: Sequence[Resource]) -> list[str]:
     return told.days(resources, "treatment_sheet")
 
 
+def changed(resources: Sequence[Resource]) -> list[str]:
+    """Give the days of entries a message speaks of, be it to take one back."""
+    return told.changed_days(resources, "treatment_sheet")
+
+
 def gather(record: Record, subject: Resource, context: Context) -> Content:
     """Collect the entries of a day; raises `PaperIncomplete` when there is none left."""
     entries = told.of_day(record, subject, record.part, "treatment_sheet")
     if not entries:
         raise PaperIncomplete("Diễn biến bệnh (DIEN_BIEN_LS)", "DIEN_BIEN_LS ← OBX DIEN_BIEN_LS · OBX-5")
     at = entries[0].at
-    patient = record.patient("treatment_sheet", subject)
-    diagnosis = content.diagnoses(record.diagnoses(subject))
+    encounter = subject if subject["resourceType"] == "Encounter" else None
+    patient = record.patient("treatment_sheet", subject) if encounter else subject
+    diagnosis = content.diagnoses(record.diagnoses(encounter))
     cards = record.cards(at, at)
     doctors = [person for one in entries for person in one.written_by[:1]]
     numbers = dict.fromkeys(number for one in entries if (number := one.field("TO_SO")))
     return Content(
         event_at=at,
         patient=patient,
-        encounter=subject,
-        professional=doctors[-1] if doctors else record.doctor(subject),
+        encounter=encounter,
+        professional=doctors[-1] if doctors else record.doctor(encounter),
         values={
-            **content.furniture(record, subject, context),
-            **content.place(record, subject),
-            **content.person(record, patient, subject, at),
+            **content.furniture(record, encounter, context),
+            **content.place(record, encounter),
+            **content.person(record, patient, encounter, at),
             **content.card(record, patient, cards),
             "TO_SO": ", ".join(numbers),
             "CHAN_DOAN": diagnosis["CHAN_DOAN"],

@@ -332,3 +332,38 @@ def test_who_wrote_and_who_answers() -> None:
     document = {**written("f", {"text": "x"}, []), "authenticator": ref("Practitioner", "truong")}
     said = told.Told(Record([document, doctor(), doctor("truong", "Phạm Thị Quỳnh")], DEFAULT), document)
     assert (told.names(said.authors), told.names(said.written_by)) == ("Phạm Thị Quỳnh; Lê Quốc Vượng", "Lê Quốc Vượng")
+
+
+def test_an_entry_without_a_visit_belongs_to_the_person() -> None:
+    _, record = sample("treatment_sheet")
+    for name in ("s1", "s2"):
+        del find(record, f"DocumentReference/{name}")["context"]["encounter"]
+    assert documents.due("treatment_sheet", "MDM^T02", record) == ["Patient/bn1#2026-11-02"]
+    bundle = documents.compose("treatment_sheet", "Patient/bn1#2026-11-02", record, CONTEXT)
+    assert len(table(bundle)) == 3
+    assert cells(bundle)["HO_TEN"] == "ĐẶNG THỊ THUỲ ƯỞNG"
+
+
+def test_a_report_that_is_only_a_file_says_so() -> None:
+    _, record = sample("imaging_report")
+    report = find(record, "DiagnosticReport/ha")
+    del report["result"]
+    report["presentedForm"] = [{"contentType": "application/pdf", "data": "AAAA"}]
+    rows = shown("imaging_report", record)
+    assert (rows["MO_TA"], rows["KET_LUAN"]) == ("Kết quả trong tệp kèm theo phiếu này.", "")
+
+
+def test_an_entry_taken_back_renews_its_day() -> None:
+    subject, record = sample("treatment_sheet")
+    for name in ("s1", "s2"):
+        find(record, f"DocumentReference/{name}")["status"] = "entered-in-error"
+    asked = documents.asked("treatment_sheet", "MDM^T11", record)
+    assert [(one.act, one.subject) for one in asked] == [("renew", subject)]
+
+
+def test_an_order_taken_back_renews_its_sheet() -> None:
+    subject, record = sample("order_sheet")
+    for number in (2, 10):
+        find(record, f"ServiceRequest/yc{number}")["status"] = "revoked"
+    asked = documents.asked("order_sheet", "OMG^O19", record)
+    assert [(one.act, one.subject) for one in asked] == [("renew", subject)]

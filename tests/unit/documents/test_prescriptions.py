@@ -143,6 +143,17 @@ def test_an_order_taken_back_or_encoded_by_another_is_not_printed() -> None:
     assert names("prescription", [original, *record]) == ["Panadol 500 mg"]
 
 
+def test_a_medicine_taken_back_renews_the_prescription_and_makes_none() -> None:
+    subject, record = sample("prescription")
+    for one in record:
+        if one["resourceType"] == "MedicationRequest":
+            one["status"] = "cancelled"
+    assert documents.due("prescription", "RDE^O11", record) == []
+    asked = documents.asked("prescription", "RDE^O11", record)
+    assert [(one.act, one.subject) for one in asked] == [("renew", subject)]
+    assert documents.asked("prescription", "ADT^A08", record) == []
+
+
 def test_a_prescription_without_any_medicine_left() -> None:
     subject, record = sample("prescription_narcotic")
     find(record, "MedicationRequest/m3")["status"] = "entered-in-error"
@@ -296,7 +307,7 @@ def test_a_personal_number_stands_for_birth_sex_and_address() -> None:
 @pytest.mark.parametrize(("paper", "request_id", "most"), [(CLASSES[0], "m1", 90), (CLASSES[1], "m3", 30)])
 def test_more_days_than_the_law_allows(paper: str, request_id: str, most: int) -> None:
     subject, record = sample(paper)
-    duration = {"value": Decimal(most), "unit": "ngày", "code": "d"}
+    duration: dict[str, Any] = {"value": Decimal(most), "unit": "ngày", "code": "d"}
     find(record, f"MedicationRequest/{request_id}")["dosageInstruction"][0]["timing"] = {
         "repeat": {"boundsDuration": duration}
     }
