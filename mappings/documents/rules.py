@@ -141,7 +141,7 @@ def asked(
 ) -> Iterator[Due]:
     """Give what a message asks of one paper; `subjects` are those the paper's own module finds in it.
 
-    `changed` are those it finds to be changed, for papers about parts of a resource; None for others, which are about all of it.
+    `changed` are those it finds to be changed, for papers about parts of a resource; None for papers about all of one.
     """
     by_reference = {f"{r['resourceType']}/{r['id']}": r for r in resources}
     for rule in rules(paper):
