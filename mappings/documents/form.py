@@ -120,6 +120,8 @@ class Edition:
     """Title by category, where the forms of one paper have titles of their own."""
     limits: dict[str, int]
     """Key of a number that the law limits → the greatest allowed."""
+    paper_size: str
+    """`A4` or `A5`."""
 
     def covers(self, day: date) -> bool:
         return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
@@ -134,7 +136,6 @@ class Form:
     loinc: str
     """`""` where no code of LOINC fits."""
     loinc_display: str
-    paper_size: str
     editions: tuple[Edition, ...]
 
     def on(self, day: date) -> Edition:
@@ -207,7 +208,6 @@ def form(paper: str) -> Form:
         title=data["title"],
         loinc=data.get("loinc", ""),
         loinc_display=data.get("loinc_display", ""),
-        paper_size=data.get("paper_size", "A4"),
         editions=tuple(_edition(_whole(edition, data["edition"])) for edition in data["edition"]),
     )
 
@@ -252,6 +252,7 @@ def _edition(data: dict[str, Any]) -> Edition:
         max_days=dict(data.get("max_days", {})),
         titles=dict(data.get("titles", {})),
         limits=dict(data.get("limits", {})),
+        paper_size=data.get("paper_size", "A4"),
     )
 
 

@@ -25,8 +25,8 @@ from mappings.outcome import Resource
 _INPATIENT = frozenset({"IMP", "ACUTE", "NONAC"})
 _CHILD_MONTHS = 72
 _WEIGHT = frozenset({"29463-7", "3141-9"})
-_CHILD = frozenset({"NGAY_SINH", "CAN_NANG", "NGUOI_DUA_TRE"})
-_WITHOUT_NUMBER = frozenset({"NGAY_SINH", "GIOI_TINH", "DIA_CHI"})
+_CHILD = ("NGAY_SINH", "CAN_NANG", "NGUOI_DUA_TRE")
+_WITHOUT_NUMBER = ("NGAY_SINH", "GIOI_TINH", "DIA_CHI")
 _TOLD = ("LOI_DAN", "NGAY_TAI_KHAM", "DOT_DUNG_THUOC", "CAN_NANG")
 
 
@@ -93,7 +93,7 @@ def gather(record: Record, subject: Resource, context: Context, paper: str) -> C
             **content.card(record, patient, cards),
             "CHAN_DOAN": content.diagnoses(conditions)["CHAN_DOAN"] or _reasons(asked),
             "DOT": fields["DOT_DUNG_THUOC"] or _period(asked),
-            "SO_NGAY": str(days) if days else "",
+            "SO_NGAY_THUOC": str(days) if days else "",
             "LOI_DAN": "\n".join(part for part in (fields["LOI_DAN"], _comes_back(fields["NGAY_TAI_KHAM"])) if part),
             "NGUOI_DUA_TRE": person["NGUOI_GIAM_HO"] if is_child else "",
             "CCCD_NGUOI_NHAN": record.field("CCCD_NGUOI_NHAN", encounter),
@@ -107,7 +107,7 @@ def gather(record: Record, subject: Resource, context: Context, paper: str) -> C
             "advice": record.fields(_TOLD, encounter),
         },
         lines={"medicines": [medicines.line(n, one, known, drug_class == "N") for n, one in enumerate(asked, 1)]},
-        required=(_CHILD if is_child else frozenset()) | (frozenset() if person["SO_CCCD"] else _WITHOUT_NUMBER),
+        required=(*(_CHILD if is_child else ()), *(() if person["SO_CCCD"] else _WITHOUT_NUMBER)),
     )
 
 

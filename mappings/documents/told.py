@@ -6,7 +6,6 @@ Which paper a report or a document makes follows from its code: OBR-4 of a repor
 
 from __future__ import annotations
 
-import re
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
 
@@ -21,7 +20,6 @@ _REPORT_STATES = frozenset({"final", "corrected", "amended"})
 _DOCUMENT_STATES = frozenset({"", "final", "amended"})
 _HL7_TYPES = "HL70270"
 _WRONG = frozenset({"entered-in-error", "cancelled"})
-_COMPACT = re.compile(r"^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?$")
 
 
 def kind(resource: Resource) -> str:
@@ -114,12 +112,7 @@ class Told:
 
     def moment(self, name: str) -> str:
         """Give a field that is a time as FHIR dateTime; texts of another form as they are."""
-        said = self.field(name)
-        compact = _COMPACT.match(said)
-        if not compact:
-            return said
-        year, month, day, hour, minute, second = compact.groups("00")
-        return f"{year}-{month}-{day}T{hour}:{minute}:{second}+07:00"
+        return wording.told_moment(self.field(name))
 
     @property
     def results(self) -> list[Resource]:
