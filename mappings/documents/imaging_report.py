@@ -73,14 +73,13 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
     description = said.field("MO_TA") or _described(said, conclusion)
     if not conclusion and not description:
         raise PaperIncomplete("Mô tả (MO_TA)", "MO_TA ← OBX MO_TA; KET_LUAN ← OBX KET_LUAN")
-    performers = [one for one in said.written_by if one not in said.authors[:1]]
     cards = record.cards(issued, issued)
     diagnosis = content.diagnoses(record.diagnoses(encounter))
     return Content(
         event_at=issued,
         patient=patient,
         encounter=encounter,
-        professional=next(iter(said.authors), None),
+        professional=next(iter(said.readers), None),
         values={
             **content.furniture(record, encounter, context, content.identifier(report, "filler", "order")),
             **content.place(record, encounter),
@@ -97,7 +96,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
             "KET_LUAN": conclusion,
             "DE_NGHI": said.field("DE_NGHI"),
             "TRANG_THAI": _STATES.get(report.get("status", ""), _STATES["final"]),
-            "NGUOI_THUC_HIEN": told.names(performers),
+            "NGUOI_THUC_HIEN": told.names(said.performers),
             "NGAY_TRA_KQ": wording.short_time(said.issued),
             "NGAY_KQ": wording.long_time(issued).capitalize(),
         },

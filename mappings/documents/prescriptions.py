@@ -37,6 +37,8 @@ def subjects(resources: Sequence[Resource], paper: str) -> list[str]:
 
 def changed(resources: Sequence[Resource], paper: str) -> list[str]:
     """Give the prescriptions of a class that a message speaks of, be it to take a medicine back."""
+    if all(one["resourceType"] != "MedicationRequest" for one in resources):
+        return []
     known = {f"{one['resourceType']}/{one['id']}": one for one in resources}
     inpatients = [
         reference

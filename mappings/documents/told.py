@@ -130,13 +130,27 @@ class Told:
         return "\n".join(text for report in self.reports if (text := report.get("conclusion", "")))
 
     @property
-    def authors(self) -> list[Resource]:
-        """Give who answers for it, the first first: who authenticated or interpreted, then authors and performers."""
+    def readers(self) -> list[Resource]:
+        """Give who answers for it, the first first: who authenticated, who wrote, who interpreted."""
         one = self.resource
         listed = [one.get("authenticator"), *one.get("author", [])]
-        for report in self.reports:
-            listed += [*report.get("resultsInterpreter", []), *report.get("performer", [])]
-        found = self._record.of_type([entry for entry in listed if entry], "Practitioner")
+        listed += [person for report in self.reports for person in report.get("resultsInterpreter", [])]
+        return self._people(listed)
+
+    @property
+    def authors(self) -> list[Resource]:
+        """Give who answers for it; where nobody is said to, who performed it."""
+        performers = [person for report in self.reports for person in report.get("performer", [])]
+        return self.readers or self._people(performers)
+
+    @property
+    def performers(self) -> list[Resource]:
+        """Give who did what the reports tell of, and did not read it."""
+        listed = self._people([person for report in self.reports for person in report.get("performer", [])])
+        return [person for person in listed if person not in self.readers]
+
+    def _people(self, listed: Sequence[Resource | None]) -> list[Resource]:
+        found = self._record.of_type([one for one in listed if one], "Practitioner")
         return list({person["id"]: person for person in found}.values())
 
     @property
@@ -166,19 +180,21 @@ def day(at: str) -> str:
 
 def days(resources: Sequence[Resource], paper: str) -> list[str]:
     """Give the days of visits, without one of persons, that entries of a kind were written on: `Encounter/…#2026-11-05`."""
-    record = Record(resources, DEFAULT)
-    found = [
-        f"{owner(one)}#{on}" for one in of_kind(resources, paper) if owner(one) and (on := day(Told(record, one).at))
-    ]
-    return list(dict.fromkeys(found))
+    return _days(resources, of_kind(resources, paper))
 
 
 def changed_days(resources: Sequence[Resource], paper: str) -> list[str]:
     """Give the days that documents of a kind speak of, also those taken back."""
-    record = Record(resources, DEFAULT)
     written = [one for one in resources if one["resourceType"] in ("DocumentReference", "DiagnosticReport")]
-    found = [f"{owner(one)}#{day(Told(record, one).at)}" for one in written if owner(one) and kind(one) == paper]
-    return [one for one in dict.fromkeys(found) if not one.endswith("#")]
+    return _days(resources, [one for one in written if kind(one) == paper])
+
+
+def _days(resources: Sequence[Resource], entries: Sequence[Resource]) -> list[str]:
+    if not entries:
+        return []
+    record = Record(resources, DEFAULT)
+    found = [f"{owner(one)}#{on}" for one in entries if owner(one) and (on := day(Told(record, one).at))]
+    return list(dict.fromkeys(found))
 
 
 def of_day(record: Record, subject: Resource, on: str, paper: str) -> list[Told]:

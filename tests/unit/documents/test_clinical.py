@@ -367,3 +367,10 @@ def test_an_order_taken_back_renews_its_sheet() -> None:
         find(record, f"ServiceRequest/yc{number}")["status"] = "revoked"
     asked = documents.asked("order_sheet", "OMG^O19", record)
     assert [(one.act, one.subject) for one in asked] == [("renew", subject)]
+
+
+def test_who_took_the_picture_does_not_sign_for_who_read_it() -> None:
+    _, record = sample("imaging_report")
+    del find(record, "DiagnosticReport/ha")["resultsInterpreter"]
+    rows = shown("imaging_report", record)
+    assert (rows["NGUOI_THUC_HIEN"], rows["KY-2"]) == ("Tạ Văn Sơn", "")
