@@ -115,7 +115,7 @@ def group(request: Resource) -> str:
         if one.get("value"):
             return resource_id("prescription", one.get("system", ""), one["value"])
     ordered = request.get("requester", {}).get("reference", "")
-    return resource_id("prescription", ordered, request.get("authoredOn") or request["id"])
+    return resource_id("prescription", ordered, request.get("authoredOn", ""))
 
 
 def is_prescribed(request: Resource, inpatients: Iterable[str]) -> bool:

@@ -126,6 +126,9 @@ def test_without_a_group_number_one_doctor_at_one_time_makes_one_prescription() 
         del one["groupIdentifier"]
     requests[2]["authoredOn"] = "2026-11-05T09:45:00+07:00"
     assert medicines.group(requests[0]) == medicines.group(requests[1]) != medicines.group(requests[2])
+    for one in requests:
+        del one["authoredOn"]
+    assert len({medicines.group(one) for one in requests}) == 1, "nobody says that they were ordered apart"
 
 
 def test_medicines_of_another_prescription_stay_out() -> None:
