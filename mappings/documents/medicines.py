@@ -200,18 +200,19 @@ def quantity(request: Resource, in_words: bool) -> str:
 
 
 def use(request: Resource) -> str:
-    """Write how it is taken: the words of the prescriber, else route, dose, how often; and for how long."""
+    """Write how it is taken: the words of the prescriber, with route, dose and how often where they name no number; how long."""
     return "\n".join(text for one in request.get("dosageInstruction", []) if (text := _instruction(one)))
 
 
 def _instruction(dosage: Resource) -> str:
     said = [dosage.get("text", ""), *(wording.concept(one) for one in dosage.get("additionalInstruction", []))]
     told_words = "; ".join(text for text in said if text)
-    if not told_words:
+    if not _DIGITS.search(told_words):
         given = [one.get("doseQuantity", {}) for one in dosage.get("doseAndRate", [])]
         each = next((f"mỗi lần {wording.amount(q)} {wording.unit(q)}".strip() for q in given if q), "")
         route = _route(dosage.get("route", {}))
-        told_words = ", ".join(part for part in (route, each, _often(dosage)) if part)
+        route = "" if route.casefold() in told_words.casefold() else route
+        told_words = ", ".join(part for part in (told_words, route, each, _often(dosage)) if part)
     days = _days(dosage)
     length = f"{days:02d} ngày" if days else ""
     return ", ".join(part for part in (told_words, length if length not in told_words else "") if part)

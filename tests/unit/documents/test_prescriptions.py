@@ -238,7 +238,7 @@ def test_quantities(amount: str, in_words: bool, shown: str) -> None:
                     }
                 },
             },
-            "Ngậm, 10 ngày",
+            "Ngậm, mỗi 8 giờ 1 lần, 10 ngày",
         ),
         ({"timing": {"repeat": {"frequency": 1, "period": Decimal(8), "periodUnit": "h"}}}, "mỗi 8 giờ 1 lần"),
         ({"route": coded("x", "ZZ", "Đường lạ"), "timing": {"code": {"text": "khi cần"}}}, "Đường lạ, khi cần"),
