@@ -200,7 +200,7 @@ def quantity(request: Resource, in_words: bool) -> str:
 
 
 def use(request: Resource) -> str:
-    """Write how it is taken: the words of the prescriber, with route, dose and how often where they name no number; how long."""
+    """Write how it is taken, and for how long: in the words of the prescriber; route and dose too where they name no number."""
     return "\n".join(text for one in request.get("dosageInstruction", []) if (text := _instruction(one)))
 
 
