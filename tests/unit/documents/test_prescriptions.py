@@ -257,7 +257,8 @@ def test_rows_of_a_narcotic() -> None:
     assert composition(bundle)["title"] == 'ĐƠN THUỐC "N"'
     assert rows["MA_DON_THUOC"] == "01999b3h8x1z-n"
     assert rows["DOT"] == "Đợt 1 (từ ngày 05 tháng 11 năm 2026 đến hết ngày 14 tháng 11 năm 2026)"
-    assert (rows["SO_LUONG-1"], rows["SO_NGAY_THUOC"]) == ("30 viên (Ba mươi viên)", "10")
+    assert rows["SO_LUONG-1"] == "30 viên (Ba mươi viên)"
+    assert rows["CACH_DUNG-1"].endswith(", 10 ngày")
     assert (rows["GIOI_TINH"], rows["CCCD_NGUOI_NHAN"]) == ("☐ Nam\n☒ Nữ", "")
     assert rows["KY-1"] == "Lê Quốc Vượng"
 
@@ -314,7 +315,7 @@ def test_more_days_than_the_law_allows(paper: str, request_id: str, most: int) -
     find(record, f"MedicationRequest/{request_id}")["dosageInstruction"][0]["timing"] = {
         "repeat": {"boundsDuration": duration}
     }
-    assert cells(documents.compose(paper, subject, record, CONTEXT))["SO_NGAY_THUOC"] == str(most)
+    assert cells(documents.compose(paper, subject, record, CONTEXT))["CACH_DUNG-1"].endswith(f", {most} ngày")
     duration["value"] += 1
     with pytest.raises(PaperBeyondLimit) as beyond:
         documents.compose(paper, subject, record, CONTEXT)
