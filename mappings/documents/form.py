@@ -64,6 +64,14 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Item:
+    """One line that a table of the form always has, with its label."""
+
+    label: str
+    key: str
+
+
+@dataclass(frozen=True)
 class Section:
     """One group of rows, in the order of the form."""
 
@@ -74,6 +82,9 @@ class Section:
     lines: tuple[str, ...]
     rows: tuple[Row, ...]
     columns: tuple[Column, ...]
+    items: tuple[Item, ...]
+    across: int
+    """How many columns of the content one table holds beside those of the form; further ones begin another table."""
     notes: tuple[str, ...]
     heading: bool
     """The form prints the title; unless said, that of a table and one that is numbered or in capitals."""
@@ -109,7 +120,7 @@ class Edition:
     sections: tuple[Section, ...]
     signers: tuple[Signer, ...]
     numbers: dict[str, str]
-    """Form number by category of the report, where one paper has several forms."""
+    """Form number by category of the paper, where one paper has several forms."""
     max_days: dict[str, int]
     """Days of leave one paper may give, by ground; see `leave`."""
     subtitle: str
@@ -118,6 +129,10 @@ class Edition:
     """`A4` or `A5`."""
     copies: int
     """2 when the form is printed as two identical parts (`liên`) on one sheet."""
+    titles: dict[str, str]
+    """Title by category, where the forms of one paper have titles of their own."""
+    limits: dict[str, int]
+    """Key of a number that the law limits → the greatest allowed."""
 
     def covers(self, day: date) -> bool:
         return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
@@ -146,7 +161,9 @@ def _with_own_rows(edition: Edition, rows: tuple[Row, ...]) -> Edition:
     if not rows:
         return edition
     if all(section.key != EXTRAS for section in edition.sections):
-        last = Section(EXTRAS, "Nội dung bổ sung của cơ sở khám bệnh, chữa bệnh", "", "", (), rows, (), (), False)
+        last = Section(
+            EXTRAS, "Nội dung bổ sung của cơ sở khám bệnh, chữa bệnh", "", "", (), rows, (), (), 6, (), False
+        )
         return replace(edition, sections=(*edition.sections, last))
     return replace(
         edition,
@@ -249,6 +266,8 @@ def _edition(data: dict[str, Any]) -> Edition:
         subtitle=data.get("subtitle", ""),
         paper_size=data.get("paper_size", "A4"),
         copies=data.get("copies", 1),
+        titles=dict(data.get("titles", {})),
+        limits=dict(data.get("limits", {})),
     )
 
 
@@ -281,6 +300,8 @@ def _section(data: dict[str, Any], mark: str) -> Section:
         columns=tuple(
             Column(column["label"], column["key"], column.get("optional", False)) for column in data.get("column", ())
         ),
+        items=tuple(Item(item["label"], item["key"]) for item in data.get("item", ())),
+        across=data.get("across", 6),
         notes=tuple(data.get("notes", ())),
         heading=data.get("heading", _heading(data)),
         empty=data.get("empty", ""),

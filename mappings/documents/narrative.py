@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from mappings.documents.form import Choice, Edition, Row, Section, Signer
+from mappings.documents.form import Choice, Column, Edition, Row, Section, Signer
 
 _INDENT = "\u2003"
 _BLANK = "……"
@@ -42,9 +42,14 @@ def lines(text: str) -> str:
 
 
 def section(
-    part: Section, edition: Edition, values: Mapping[str, str], body: Sequence[Mapping[str, str]], stamp: str = ""
+    part: Section,
+    edition: Edition,
+    values: Mapping[str, str],
+    body: Sequence[Mapping[str, str]],
+    stamp: str = "",
+    further: Sequence[Column] = (),
 ) -> str:
-    """Write one section; `body` holds the lines of its table, `stamp` is what is stamped on the paper."""
+    """Write one section; `body` and `further` are lines and columns of its table, `stamp` is what is stamped on the paper."""
     header = part.key == "header"
     markup = [paragraph(stamp, "CAP_LAI", "xStamp")] if stamp else []
     markup += [paragraph(line, style="xMotto" if header else "") for line in part.lines]
@@ -56,7 +61,7 @@ def section(
     ]
     markup.append(_rows(rows, "xRows"))
     if part.columns and (body or not part.empty):
-        markup.append(table(part, body))
+        markup += tables(part, body, further)
     if says_nothing(part, values, body):
         markup.append(paragraph(part.empty))
     markup += [paragraph(note, style="xNote") for note in part.notes]
@@ -134,13 +139,29 @@ def _choice(crossed: bool, text: str) -> str:
     return f'<span class="{style}">{mark} {lines(text)}</span>'
 
 
-def table(part: Section, body: Sequence[Mapping[str, str]]) -> str:
-    """Write a table with the columns of the form; optional columns without content are left out."""
+def tables(part: Section, body: Sequence[Mapping[str, str]], further: Sequence[Column] = ()) -> list[str]:
+    """Write the table of a section: the columns of the form, then `further` ones.
+
+    Optional columns without content are left out. When there are more further columns than one table holds, the next table has
+    the columns of the form again.
+    """
     columns = [column for column in part.columns if not column.optional or any(line.get(column.key) for line in body)]
+    parts = [further[n : n + part.across] for n in range(0, len(further), part.across)] or [()]
+    return [
+        _table([*columns, *more], body, frozenset(column.key for column in columns) if n else frozenset())
+        for n, more in enumerate(parts)
+    ]
+
+
+def _table(columns: Sequence[Column], body: Sequence[Mapping[str, str]], repeated: frozenset[str]) -> str:
+    """Write one table; cells of columns that stood in a table before have no id again."""
     head = "".join(f"<th>{lines(column.label)}</th>" for column in columns)
     written = []
     for n, line in enumerate(body, 1):
-        cells = "".join(f"<td{_id(f'{column.key}-{n}')}>{lines(line.get(column.key, ''))}</td>" for column in columns)
+        cells = "".join(
+            f"<td{_id('' if column.key in repeated else f'{column.key}-{n}')}>{lines(line.get(column.key, ''))}</td>"
+            for column in columns
+        )
         written.append(f"<tr>{cells}</tr>")
     if not written:
         written.append("<tr>" + "<td></td>" * len(columns) + "</tr>")

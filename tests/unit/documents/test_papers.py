@@ -194,7 +194,9 @@ def test_lab_report_rows_and_table() -> None:
     assert rows["NGAY_YL"] == "06:10 02/11/2026"
     assert (rows["MA_BENH_PHAM"], rows["TINH_TRANG_BENH_PHAM"]) == ("SID0009", "Đạt yêu cầu")
     assert rows["NHAN_XET"] == "Kali máu giảm nặng"
-    assert (rows["NGUOI_THUC_HIEN"], rows["KY-1"], rows["KY-2"]) == ("Hồ Văn Ý", "Lê Quốc Vượng", "Phạm Thị Quỳnh")
+    assert (rows["NGUOI_THUC_HIEN"], rows["NGUOI_DUYET"]) == ("Hồ Văn Ý", "Phạm Thị Quỳnh")
+    assert [rows[f"KY-{n}"] for n in (1, 2, 3)] == ["Lê Quốc Vượng", "Hồ Văn Ý", "Phạm Thị Quỳnh"]
+    assert rows["XN_GUI_NGOAI"] == ""
     assert table(bundle) == [
         ["STT", "Tên xét nghiệm", "Kết quả", "Đơn vị", "Khoảng tham chiếu", "Ghi chú"],
         ["1", "Glucose máu", "4.50", "mmol/L", "3.90 - 6.40", ""],
@@ -258,18 +260,28 @@ def test_values_of_results(value: dict[str, Any], text: str) -> None:
 # ---- due ----
 
 
+_WRITTEN = {"ORU^R01", "MDM^T02", "MDM^T04", "MDM^T06", "MDM^T08", "MDM^T10"}
 DUE = {
     "birth_certificate": {"ADT^A01", "ADT^A04", "ADT^A08", "ADT^A28", "ADT^A31"},
+    "care_sheet": _WRITTEN,
+    "consultation_minutes": _WRITTEN,
     "death_notice": {"ADT^A03", "ADT^A08"},
     "discharge_paper": {"ADT^A03"},
     "health_summary": {"ADT^A03", "ADT^A08"},
+    "imaging_report": _WRITTEN,
     "immunization_record": {"VXU^V04"},
     "lab_report": {"ORU^R01"},
     "leave_paper": {"ADT^A03", "ADT^A04", "ADT^A08"},
     "maternity_rest_paper": {"ADT^A03", "ADT^A04", "ADT^A08"},
+    "order_sheet": {"OMG^O19", "OML^O21", "OMI^O23", "ORM^O01"},
+    "prescription": {"RDE^O11", "RDE^O25", "OMP^O09", "ORM^O01"},
+    "prescription_narcotic": {"RDE^O11", "RDE^O25", "OMP^O09", "ORM^O01"},
+    "prescription_psychotropic": {"RDE^O11", "RDE^O25", "OMP^O09", "ORM^O01"},
+    "procedure_report": _WRITTEN,
     "record_summary": {"ADT^A03"},
     "reexamination": {"SIU^S12", "SIU^S13", "SIU^S14"},
     "referral": {"REF^I12", "REF^I13"},
+    "treatment_sheet": _WRITTEN,
 }
 
 
