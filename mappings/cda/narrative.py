@@ -21,6 +21,7 @@ _SAME = {
     "td": "td",
     "br": "br",
     "p": "paragraph",
+    "span": "content",
 }
 
 
@@ -29,7 +30,7 @@ def text(div: str) -> Node:
     root = safe_xml.parse(div.encode())
     if root.tag != f"{_XHTML}div":
         raise NarrativeUnsupported("div")
-    block = el("text")
+    block = el("text", styleCode=root.get("class"))
     _copy(root, block)
     return block
 
@@ -40,7 +41,7 @@ def _copy(source: Node, target: Node) -> None:
         name = str(child.tag).removeprefix(_XHTML)
         if name not in _SAME:
             raise NarrativeUnsupported(name if name.isalnum() else "")
-        made = el(_SAME[name], ID=child.get("id"))
+        made = el(_SAME[name], ID=child.get("id"), styleCode=child.get("class"))
         target.append(made)
         _copy(child, made)
         made.tail = child.tail

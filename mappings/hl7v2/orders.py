@@ -47,6 +47,8 @@ _ELSEWHERE = frozenset(
 ) | {"FT1", "MSA", "ERR", "QAK"}
 """Segments after which a comment is no longer about an order."""
 _BESIDE = frozenset({"NTE", "PRT"})
+_IMPRESSION = "IMP"
+"""Suffix of OBX-3.1 of what a report concludes. Standard: HL7 v2.5.1 §7.2.4"""
 _ASKED_AT_ORDER = frozenset({"QST", "SCI"})
 """Kinds of observation (OBX-29) that belong to the order, not to its result."""
 
@@ -241,6 +243,9 @@ class Orders:
         order.results.append(link)
         order.statuses.append(observation["status"])
         order.family.members.append(Member(obx, sub_id, observation))
+        if "valueString" in observation and code_of(obx.peek(3).c(1, 2)).upper() == _IMPRESSION:
+            earlier = order.report.get("conclusion", "")
+            order.report["conclusion"] = f"{earlier}\n{observation['valueString']}".strip()
         if self._specimen is not None and not self._scope:
             observation.setdefault("specimen", reference(f"Specimen/{self._specimen['id']}"))
 
