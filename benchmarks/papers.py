@@ -11,6 +11,7 @@ from conformance.sandbox.ca import DemoCA
 from conformance.scenarios.hospital_day import hospital_day
 from gateway import steps
 from mappings import cda, documents, hl7v2
+from mappings.cda.html import html
 from mappings.documents import Facility
 from mappings.formats import er7, json
 from mappings.outcome import Resource
@@ -59,7 +60,9 @@ def measure() -> list[Row]:
         compose = per_call_us(lambda s=subject, p=paper, r=packed: steps.compose(p, s, r, context, "000001/HNO-CCHN"))  # type: ignore[misc]
         unsigned = cda.render(documents.compose(paper, subject, record, context))
         sign = per_call_us(lambda u=unsigned: xmldsig.sign(u, key))  # type: ignore[misc]
+        show = per_call_us(lambda u=unsigned: html(u))  # type: ignore[misc]
         rows += [
+            Row(f"{paper}: HTML of {len(unsigned) / 1024:.0f} KB of CDA", show, "us", "bare signature", show / bare),
             Row(f"{paper}: compose, check, render CDA and XML", compose, "us", "bare signature", compose / bare),
             Row(f"{paper}: sign {len(unsigned) / 1024:.0f} KB of CDA", sign, "us", "bare signature", sign / bare),
         ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from mappings.formats.faults import IntakeFault
 
@@ -87,10 +87,11 @@ class Seal(Protocol):
 
 
 class Destination(Protocol):
-    """Built as `Destination(name, settings, seal)`; one HTTP client or socket pool for its whole life."""
+    """Built as `Destination(name, settings, seal)`; one HTTP client or socket pool for its whole life.
 
-    takes: ClassVar[str]
-    """The rendition it carries: `cda` or `gdbhyt`."""
+    `settings.takes` names the rendition it carries: `cda`, `gdbhyt` or `fhir`; a ClassVar of the module's frozen `Settings`, or
+    a property when a setting decides.
+    """
 
     def __init__(self, name: str, settings: Any, seal: Seal) -> None: ...
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Make sure that the real servers which the tests start are on this machine. Installs Debian packages when root; otherwise
-# says in one message what is missing and which command installs it. Starts nothing.
+# Make sure that the real servers which the tests start, and what PDF needs, are on this machine. Installs Debian packages when
+# root; otherwise says in one message what is missing and which command installs it. Starts nothing.
 set -eu
 
 missing=""
@@ -9,6 +9,10 @@ have redis-server || missing="$missing redis-server"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 have xmlsec1 || missing="$missing xmlsec1"
 have softhsm2-util || missing="$missing softhsm2"
+libraries=$(ldconfig -p 2>/dev/null || /sbin/ldconfig -p)
+case $libraries in *libpango-1.0.so.0*) ;; *) missing="$missing libpango-1.0-0" ;; esac
+case $libraries in *libpangoft2-1.0.so.0*) ;; *) missing="$missing libpangoft2-1.0-0" ;; esac
+ls /usr/share/fonts/truetype/liberation*/LiberationSerif-Regular.ttf >/dev/null 2>&1 || missing="$missing fonts-liberation"
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" != 0 ]; then

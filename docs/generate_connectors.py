@@ -123,8 +123,15 @@ def _sources() -> Iterator[str]:
 def _destinations() -> Iterator[str]:
     for kind in kinds.destination_kinds():
         cls, made = kinds.load_destination(kind)
-        yield f"## Destination `{kind}`\n\n{_doc(inspect.getmodule(made))}\n\nCarries the rendition `{made.takes}`.\n"
+        yield f"## Destination `{kind}`\n\n{_doc(inspect.getmodule(made))}\n\n{_carries(cls)}\n"
         yield _table(cls)
+
+
+def _carries(cls: type[Any]) -> str:
+    takes = cls.takes
+    if isinstance(takes, str):
+        return f"Carries the rendition `{takes}`."
+    return "Which rendition it carries is a setting."
 
 
 def _table(cls: type[Any]) -> str:

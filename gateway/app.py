@@ -82,7 +82,7 @@ class Node:
                 group.create_task(self._fill_search(store))
                 group.create_task(pipeline.run(bell.listener()))
                 for route, destination in destinations.items():
-                    worker = Worker(route, plan.routes[route].common, destination, queue, self.clock)
+                    worker = Worker(plan.routes[route], destination, queue, self.clock)
                     group.create_task(worker.run(bell.listener()))
                 group.create_task(self._heartbeat(queue, plan.node.lease.total_seconds() / 3))
                 for channel in plan.channels:

@@ -50,6 +50,7 @@ from gateway.store.sealed import Keyring
 from mappings.cda import Settings as CdaSettings
 from mappings.documents import PAPERS
 from mappings.formats.values import FileName, Secret, Size, parse_duration, parse_size
+from mappings.guides import guides
 from mappings.systems import Systems
 from signing.keys import key_settings
 
@@ -259,6 +260,10 @@ class _Reader:
         for paper in common.papers:
             if paper not in PAPERS:
                 self._problem(KindUnknown, file, f"{path}.papers", f"{paper}; known: {', '.join(PAPERS)}")
+        if common.guide and common.guide not in guides():
+            self._problem(KindUnknown, file, f"{path}.guide", f"{common.guide}; known: {', '.join(guides())}")
+        elif common.guide and own.takes != "fhir":
+            self._problem(SettingInvalid, file, f"{path}.guide", f"this destination takes {own.takes}, and not FHIR")
         if not common.basis:
             self._problem(SettingMissing, file, f"{path}.basis", "the law or reason that lets documents leave to it")
         return Route(common.name or kind, common, own)

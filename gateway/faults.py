@@ -127,6 +127,12 @@ class QueryNotUnderstood(IntakeFault):
     code = 2206
 
 
+class DomainNotServed(IntakeFault):
+    """Raised when numbers are to be allocated in a domain that is not the gateway's own; `where` is its place in QPD-3."""
+
+    code = 2207
+
+
 class DocumentWithheld(Fault):
     """Raised by the egress gate when no recorded basis or a closed list forbids sending (promise P10)."""
 

@@ -3,7 +3,8 @@
     frame ── read the header ── decode check ── accepted type? ── seal ── commit ── answer
                     └────────────── a fault: committed all the same, in the error queue, negative answer
 
-A question about persons is searched for (`gateway/queries.py`) before the commit; its answer is committed with it.
+A question about persons is searched for (`gateway/queries.py`) before the commit; its answer is committed with it, and so is a
+number that it asks for.
 
 Every frame gets a row, rubbish too. What it means is the pipeline's business; the only thing looked up besides the header is
 the value that orders it. Requirement: S1.1, S2.10.
@@ -15,6 +16,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
@@ -101,6 +103,9 @@ class ChannelIntake:
         )
         if reply.fault is not None:
             new = replace(new, answer="AE", fault=reply.fault)
+        if reply.allocates:
+            new, body = await self._store.write(lambda connection: self._allocate(connection, header, new, message, at))
+            return self._frames(header, new, body, at)
         sealed = self._keyring.seal(reply.body, f"answer/{new.id}")
 
         def keep(connection: Connection) -> Earlier | None:
@@ -118,10 +123,37 @@ class ChannelIntake:
         if earlier is not None and earlier.sha256 != new.sha256:
             new = replace(new, answer="AE")
             body = queries.refuse(message, header, own_id, at, ControlIdReused("MSH-10"))
+        return self._frames(header, new, body, at)
+
+    def _allocate(
+        self, connection: Connection, header: Header, new: NewMessage, message: er7.Message, at: datetime
+    ) -> tuple[NewMessage, bytes]:
+        """Store a question for a number with the number and the answer; the same question again gets that same answer."""
+        own_id = _own_id(new.id)
+        (earlier,) = messages.insert_all(connection, [new])
+        if earlier is None:
+            body = queries.allocate(connection, self._keyring, message, header, self._context, new.id, own_id, at)
+            told = f"1 number to {new.sender} ({new.type})"
+            actions.insert(
+                connection, at=new.received_at, actor=new.channel, verb="allocate", target=new.id, reason=told
+            )
+        else:
+            kept = messages.find_answer(connection, earlier.id) if earlier.sha256 == new.sha256 else None
+            if kept is None:
+                refused = queries.refuse(message, header, own_id, at, ControlIdReused("MSH-10"))
+                return replace(new, answer="AE"), refused
+            body = self._keyring.open(kept, f"answer/{earlier.id}")
+            new = replace(new, answer=earlier.answer)
+        messages.put_answer(connection, new.id, self._keyring.seal(body, f"answer/{new.id}"))
+        return new, body
+
+    @staticmethod
+    def _frames(header: Header, new: NewMessage, body: bytes, at: datetime) -> Answer:
+        """Give the answer to a question, after the accept acknowledgement that enhanced mode asks for."""
         accept: Code = _ACCEPT[_code(new.answer)]
         frames = [body]
         if _asked(header.accept_ack, positive=new.answer == "AA"):
-            frames.insert(0, acknowledge(header, accept, own_id, at, new.fault, _said(new.fault)))
+            frames.insert(0, acknowledge(header, accept, _own_id(new.id), at, new.fault, _said(new.fault)))
         return Answer(tuple(frames), new.answer == "AA", new.id)
 
     def answered(self, answer: Answer) -> None:

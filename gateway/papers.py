@@ -141,7 +141,7 @@ def request(
         again(connection, last.id, now)
         actions.insert(connection, at=now, actor=actor, verb="make", target=last.id, reason=reason)
         return str(last.id)
-    type_, _, id_ = subject.partition("/")
+    type_, _, id_ = subject.partition("#")[0].partition("/")
     found = next(iter(rows.current(connection, [(type_, id_)])), None)
     if found is None or found.patient_id is None:
         raise NothingThere(subject)

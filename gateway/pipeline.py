@@ -20,7 +20,6 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from connectors.kinds import load_destination
 from gateway import papers, steps
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery import disclosure
@@ -66,7 +65,6 @@ class Pipeline:
         self._store = store
         self._keyring: Keyring = plan.keyring
         self._pool = pool
-        self._takes = {name: load_destination(route.common.kind)[1].takes for name, route in plan.routes.items()}
         self._clock = clock
         self._owner = owner
         self._ring = ring
@@ -207,13 +205,14 @@ class Pipeline:
             reissue=row.act == "reissue",
         )
         head = self._plan.facility.head_licence
+        asked_for = self._guides(row.channel)
         if row.act == "cancel":
             assert issued is not None
             body = await self._store.read(lambda connection: self._fhir(connection, issued.id))
-            paper = await self._pool.run(steps.cancel, body, context, self._plan.cda)
+            paper = await self._pool.run(steps.cancel, body, context, asked_for, self._plan.cda)
         else:
             paper = await self._pool.run(
-                steps.compose, row.paper, row.subject, json.dumps(record), context, head, self._plan.cda
+                steps.compose, row.paper, row.subject, json.dumps(record), context, head, asked_for, self._plan.cda
             )
         digest = self._keyring.search_key("document", paper.digest)
         if issued is not None and issued.digest == digest and row.act != "reissue":
@@ -221,6 +220,12 @@ class Pipeline:
             return
         settled = {"version": context.version, "replaces_id": context.replaces, "digest": digest}
         await self._store.write(lambda connection: self._commit_composed(connection, row, paper, withheld, settled))
+
+    def _guides(self, channel: str) -> tuple[str, ...]:
+        """Name the guides that destinations of a channel ask for, each once."""
+        found = self._channels.get(channel)
+        routes = [self._plan.routes[name].common for name in found.routes] if found else []
+        return tuple(dict.fromkeys(route.guide for route in routes if route.guide))
 
     def _fhir(self, connection: Connection, document_id: str) -> bytes:
         (rendition,) = documents.renditions(connection, document_id, "fhir")
@@ -241,15 +246,12 @@ class Pipeline:
     ) -> None:
         if not documents.move(connection, row.id, "compose", due_at=self._clock.now(), attempts=0, **settled):
             return
-        for kind, media_type, body in (
-            ("fhir", "application/fhir+json", paper.fhir),
-            *((kind, "application/xml", body) for kind, body in paper.renditions.items()),
-        ):
+        for kind, body in paper.renditions.items():
             sealed = self._keyring.seal(body, f"{row.id}/{kind}")
-            documents.put_rendition(connection, row.id, kind, media_type, body, sealed, signed=False)
+            documents.put_rendition(connection, row.id, kind, steps.media_type(kind), body, sealed, signed=False)
         now = self._clock.now()
         for delivery in deliveries.listing(connection, document_id=row.id, states=("pending",)):
-            refused = paper.refused.get(self._takes[delivery.destination])
+            refused = paper.refused.get(self._plan.routes[delivery.destination].rendition)
             if refused is not None:
                 deliveries.move(connection, delivery.id, "fail", None, refused, due_at=now)
         if withheld is not None:

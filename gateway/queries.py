@@ -2,8 +2,10 @@
 
 An answer discloses data about persons to the connected system of this facility. So a question is answered only on a channel
 whose `accept` names its trigger (`QBP^Q22`; not `QBP`, not `*`), the number of persons told is kept in the log of actions, and
-question and answer are in the ledger. Persons that were merged are answered as the survivor. Reads the question and writes the
-answer with `mappings.hl7v2`; finds with `gateway.records`. Requirement: S1.10, S2.8
+question and answer are in the ledger. Persons that were merged are answered as the survivor. A new number (Q24) is given in the
+gateway's own domain alone. Reads the question and writes the answer with `mappings.hl7v2`; finds with `gateway.records`.
+
+Requirement: S1.10, S2.1, S2.8
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway.faults import QueryNotUnderstood
-from gateway.records import persons, resources, search
+from gateway.faults import DomainNotServed, QueryNotUnderstood
+from gateway.records import numbers, persons, resources, search
 from gateway.records.search import Wanted
 from gateway.records.versions import opened
 from gateway.store import persons as person_rows
@@ -27,7 +29,7 @@ from mappings.formats.er7_header import Header
 from mappings.formats.faults import IntakeFault
 from mappings.hl7v2 import Context
 from mappings.hl7v2.answer import Found, write_answer
-from mappings.hl7v2.identifiers import FACILITY_CODE, cx_to_identifier, home_authority
+from mappings.hl7v2.identifiers import FACILITY_CODE, PERSON, cx_to_identifier, home_authority, identifier_type
 from mappings.hl7v2.query import Number, Query, read_query
 from mappings.outcome import Resource
 
@@ -44,6 +46,8 @@ class Reply:
     disclosed: int
     """How many persons it tells about."""
     fault: IntakeFault | None
+    allocates: bool = False
+    """A new number is asked for: there is no `body` before `allocate` has taken one."""
 
 
 def answer(
@@ -63,8 +67,27 @@ def answer(
         found = _find(connection, keyring, query, header, context)
     except IntakeFault as refused:
         fault = refused
+    if query.kind == "allocation" and fault is None:
+        return Reply(b"", 0, None, allocates=True)
     body = write_answer(query, header, found, at, control_id, fault, systems=context.systems)
     return Reply(body, sum(line.startswith(b"PID") for line in body.split(b"\r")), fault)
+
+
+def allocate(
+    connection: Connection,
+    keyring: Keyring,
+    message: er7.Message,
+    header: Header,
+    context: Context,
+    message_id: str,
+    control_id: str,
+    at: datetime,
+) -> bytes:
+    """Answer a question for a new number with one that nobody has; taken for good once the transaction is durable."""
+    system = context.systems.local(context.facility, PERSON)
+    number = numbers.allocate(connection, keyring, system, message_id)
+    patient = {"identifier": [{"type": identifier_type("PN"), "system": system, "value": number}]}
+    return write_answer(read_query(message), header, [Found(patient)], at, control_id, systems=context.systems)
 
 
 def refuse(message: er7.Message, header: Header, control_id: str, at: datetime, fault: IntakeFault) -> bytes:
@@ -73,10 +96,11 @@ def refuse(message: er7.Message, header: Header, control_id: str, at: datetime, 
 
 
 def _find(connection: Connection, keyring: Keyring, query: Query, header: Header, context: Context) -> list[Found]:
-    if query.kind == "allocation":
-        raise QueryNotUnderstood("QPD-1", "numbers are given by the facility's HIS")
     if query.kind == "other":
         raise QueryNotUnderstood("MSH-9" if not any(query.name) else "QPD-1")
+    if query.kind == "allocation":
+        _require_served(query, context)
+        return []
     if query.others:
         raise QueryNotUnderstood("QPD-3", ", ".join(query.others))
     found = search.find(connection, keyring, _wanted(query, header, context))
@@ -121,6 +145,14 @@ def _wanted(query: Query, header: Header, context: Context) -> Wanted:
         query.phone,
         query.address,
     )
+
+
+def _require_served(query: Query, context: Context) -> None:
+    """Raise `DomainNotServed` for the first domain that is not the gateway's own. Standard: HL7 v2.5.1 §3.3.59"""
+    for n, domain in enumerate(query.domains, 1):
+        if domain and _system(domain, context) != context.systems.local(context.facility, PERSON):
+            name = domain.authority or domain.authority_id
+            raise DomainNotServed(f"QPD-3[{n}]", name if len(name) <= 40 else "")
 
 
 def _system(number: Number, context: Context) -> str:

@@ -20,6 +20,7 @@ from mappings.cda import Settings as CdaSettings
 from mappings.documents import Context, Facility
 from mappings.formats.dates import zone_of
 from mappings.formats.values import Secret, parse_address
+from mappings.guides import guides
 from mappings.systems import Systems
 
 # ---- what can be set -------------------------------------------------------------------------------------------
@@ -123,6 +124,8 @@ class RouteSettings:
     """Papers it gets; empty = all that the channel produces."""
     basis: str = ""
     """Why documents may leave to it: the law, or `referral`, `emergency`, `request`. Nothing leaves without."""
+    guide: str = ""
+    """National guide in whose words FHIR is written, as `canonical|version`; empty = our own words, no profile claimed."""
     closed_lists: bool = False
     """True when the receiver may by law see diagnoses on closed lists (HIV …); otherwise such papers are withheld."""
     retry: Retry = field(default_factory=Retry)
@@ -149,6 +152,12 @@ class Route:
     name: str
     common: RouteSettings
     settings: Any
+
+    @property
+    def rendition(self) -> str:
+        """The rendition of a document that goes there: `cda`, `fhir`, `fhir:<tag of a guide>` …"""
+        takes: str = self.settings.takes
+        return f"{takes}:{guides()[self.common.guide].tag}" if self.common.guide else takes
 
 
 @dataclass(frozen=True)

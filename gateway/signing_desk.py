@@ -34,9 +34,8 @@ class SigningDesk:
         renditions = await self._store.read(lambda connection: documents.renditions(connection, row.id))
         signed: dict[str, steps.Signed] = {}
         for rendition in renditions:
-            if rendition.kind in steps.PLACES:
-                unsigned = self._keyring.open(rendition.body, f"{row.id}/{rendition.kind}")
-                signed[rendition.kind] = await self._pool.run(steps.sign, unsigned, rendition.kind)
+            unsigned = self._keyring.open(rendition.body, f"{row.id}/{rendition.kind}")
+            signed[rendition.kind] = await self._pool.run(steps.sign, unsigned, rendition.kind)
         await self._store.write(lambda connection: self._commit(connection, row.id, signed))
 
     def _commit(self, connection: Connection, document_id: str, signed: dict[str, steps.Signed]) -> None:
@@ -45,7 +44,9 @@ class SigningDesk:
             return
         for kind, result in signed.items():
             sealed = self._keyring.seal(result.body, f"{document_id}/{kind}")
-            documents.put_rendition(connection, document_id, kind, "application/xml", result.body, sealed, signed=True)
+            documents.put_rendition(
+                connection, document_id, kind, steps.media_type(kind), result.body, sealed, signed=True
+            )
             documents.put_signature(
                 connection,
                 document_id,

@@ -27,8 +27,10 @@ from mappings.bhyt.faults import WithdrawalNotCarried
 from mappings.fhir import bundle_references, require_valid
 from mappings.formats import dates, er7, json
 from mappings.formats.faults import Fault
+from mappings.guides import guides, in_guide
 from mappings.outcome import IdentityChange, Resource
-from signing import xmldsig
+from mappings.systems import Systems
+from signing import jws, xmldsig
 from signing.contract import KeyProvider
 from signing.keys import open_key
 
@@ -119,9 +121,8 @@ def populated(raw: bytes, charset: str) -> dict[str, str]:
 class Paper:
     """A composed paper and its renditions, not signed yet."""
 
-    fhir: bytes
     renditions: Mapping[str, bytes]
-    """Kind → unsigned bytes: `cda`, `gdbhyt`."""
+    """Kind → unsigned bytes: `fhir`, `cda`, `gdbhyt`, and `fhir:<tag>` for every guide asked for."""
     refused: Mapping[str, Fault]
     """Kind → why it could not be written; the others go their way."""
     digest: str
@@ -134,11 +135,12 @@ def compose(
     record: bytes,
     context: documents.Context,
     head_licence: str,
+    asked_for: Sequence[str] = (),
     realm: cda.Settings = cda.DEFAULT,
 ) -> Paper:
-    """Compose a paper from a person's record and render it; `head_licence` is the licence of the facility's head.
+    """Compose a paper from a person's record and render it, in FHIR also in the words of the guides asked for.
 
-    `realm` is how CDA is written here.
+    `head_licence` is the licence of the facility's head, `realm` how CDA is written here.
     """
     resources: list[Resource] = json.loads(record)
     bundle = documents.compose(paper, subject, resources, context)
@@ -154,13 +156,16 @@ def compose(
         )
     except Fault as fault:
         refused["gdbhyt"] = fault
-    return _paper(bundle, realm, insured, refused)
+    return _paper(bundle, realm, {**_guided(bundle, asked_for, context.systems), **insured}, refused)
 
 
-def cancel(issued: bytes, context: documents.Context, realm: cda.Settings = cda.DEFAULT) -> Paper:
+def cancel(
+    issued: bytes, context: documents.Context, asked_for: Sequence[str] = (), realm: cda.Settings = cda.DEFAULT
+) -> Paper:
     """Make the version that withdraws an issued paper, of the FHIR document of that."""
     bundle = documents.cancel(json.loads(issued), context)
-    return _paper(bundle, realm, {}, {"gdbhyt": WithdrawalNotCarried()})
+    guided = _guided(bundle, asked_for, context.systems)
+    return _paper(bundle, realm, guided, {"gdbhyt": WithdrawalNotCarried()})
 
 
 def _paper(bundle: Resource, realm: cda.Settings, more: Mapping[str, bytes], refused: Mapping[str, Fault]) -> Paper:
@@ -168,11 +173,37 @@ def _paper(bundle: Resource, realm: cda.Settings, more: Mapping[str, bytes], ref
     dangling = bundle_references(bundle)
     if dangling:
         raise InternalFault(dangling[0].path, dangling[0].rule)
-    return Paper(json.canonical(bundle), {"cda": cda.render(bundle, realm), **more}, refused, documents.digest(bundle))
+    renditions = {"fhir": _unsigned(bundle), "cda": cda.render(bundle, realm), **more}
+    return Paper(renditions, refused, documents.digest(bundle))
+
+
+def _guided(bundle: Resource, asked_for: Sequence[str], systems: Systems) -> dict[str, bytes]:
+    """Say a document in the words of each guide asked for."""
+    said = {}
+    for guide in (guides()[key] for key in asked_for):
+        document = in_guide(bundle, guide, systems)
+        require_valid(document)
+        said[f"fhir:{guide.tag}"] = _unsigned(document)
+    return said
+
+
+def _unsigned(document: Resource) -> bytes:
+    """Write a document as it will be signed: without the Bundle's id, which every server that stores it gives anew."""
+    return json.canonical({name: value for name, value in document.items() if name != "id"})
+
+
+def media_type(kind: str) -> str:
+    """Give the media type of a kind of rendition."""
+    return "application/fhir+json" if is_fhir(kind) else "application/xml"
+
+
+def is_fhir(kind: str) -> bool:
+    """Tell whether a rendition is FHIR: in our own words, or in a guide's."""
+    return kind.partition(":")[0] == "fhir"
 
 
 PLACES = {"cda": None, "gdbhyt": "CHUKYDONVI"}
-"""Where each rendition carries its signature; None = last child of the root."""
+"""Where each XML rendition carries its signature; None = last child of the root."""
 
 
 @dataclass(frozen=True)
@@ -186,11 +217,22 @@ class Signed:
 def sign(unsigned: bytes, kind: str) -> Signed:
     """Sign final bytes with the key of this process."""
     assert _key is not None, "prepare() comes first"
-    body = xmldsig.sign(unsigned, _key, PLACES[kind])
+    if is_fhir(kind):
+        body = jws.sign(unsigned, _key, who=_custodian(json.loads(unsigned)))
+    else:
+        body = xmldsig.sign(unsigned, _key, PLACES[kind])
     leaf = _key.chain[0]
     return Signed(
         body, hashlib.sha256(body).hexdigest(), leaf.subject.rfc4514_string(), leaf.fingerprint(hashes.SHA256()).hex()
     )
+
+
+def _custodian(bundle: Resource) -> dict[str, str]:
+    """Refer to the facility that answers for a document: its seal signs."""
+    custodian: dict[str, str] = bundle["entry"][0]["resource"]["custodian"]
+    target = f"/{custodian['reference']}"
+    (url,) = (entry["fullUrl"] for entry in bundle["entry"] if entry["fullUrl"].endswith(target))
+    return {**custodian, "reference": url}
 
 
 def guarded(function: object, *arguments: object) -> object:

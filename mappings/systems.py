@@ -17,7 +17,6 @@ SNOMED = "http://snomed.info/sct"
 ICD10 = "http://hl7.org/fhir/sid/icd-10"
 V2_TABLE = "http://terminology.hl7.org/CodeSystem/v2-"
 V3_ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
-IDENTIFIER_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0203"
 
 
 @dataclass(frozen=True)

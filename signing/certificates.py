@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import verification
 from cryptography.x509.oid import NameOID
 
+from signing.algorithms import PublicKey
 from signing.faults import CertificateOutOfDate, CertificateUntrusted, KeyUnsuitable, RootsUnreadable
 
 MINIMUM_RSA_BITS = 2048
@@ -70,20 +71,47 @@ def signer_of(certificate: x509.Certificate) -> Signer:
     )
 
 
-def signing_key(certificate: x509.Certificate) -> rsa.RSAPublicKey:
-    """Return the public key, or raise KeyUnsuitable: not RSA, below 2048 bits, certificate sealed with SHA-1 or MD5."""
+def public_key(certificate: x509.Certificate) -> PublicKey:
+    """Return the public key, or raise KeyUnsuitable.
+
+    RSA of 2048 bits or more, or the curves P-256 and P-384; never a certificate that is sealed with SHA-1 or MD5.
+    """
     try:
         key = certificate.public_key()
         sealed_with = certificate.signature_hash_algorithm
     except UNREADABLE as problem:
         raise KeyUnsuitable("certificate", "unknown algorithm") from problem
-    if not isinstance(key, rsa.RSAPublicKey):
-        raise KeyUnsuitable("certificate", "not an RSA key")
-    if key.key_size < MINIMUM_RSA_BITS:
-        raise KeyUnsuitable("certificate", f"RSA {key.key_size} bits")
+    match key:
+        case rsa.RSAPublicKey():
+            if key.key_size < MINIMUM_RSA_BITS:
+                raise KeyUnsuitable("certificate", f"RSA {key.key_size} bits")
+        case ec.EllipticCurvePublicKey():
+            if not isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1):
+                raise KeyUnsuitable("certificate", f"curve {key.curve.name}")
+        case _:
+            raise KeyUnsuitable("certificate", "neither RSA nor ECDSA")
     if isinstance(sealed_with, hashes.SHA1 | hashes.MD5):
         raise KeyUnsuitable("certificate", f"sealed with {sealed_with.name}")
     return key
+
+
+def signing_key(certificate: x509.Certificate) -> rsa.RSAPublicKey:
+    """Return the public key as `public_key` does; raise KeyUnsuitable when it is not RSA."""
+    key = public_key(certificate)
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise KeyUnsuitable("certificate", "not an RSA key")
+    return key
+
+
+def from_der(der: bytes) -> x509.Certificate:
+    """Read a certificate; raise ValueError for what is not one, or not the one DER form of it."""
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+    except UNREADABLE as problem:
+        raise ValueError("a certificate that cannot be read") from problem
+    if not der.endswith(b"\x00" + certificate.signature):  # spare bits would give one certificate two fingerprints
+        raise ValueError("a certificate that is not DER")
+    return certificate
 
 
 def rsa_modulus(certificate: x509.Certificate) -> int | None:

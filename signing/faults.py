@@ -19,7 +19,7 @@ class NotAuthorised(SigningFault):
 
 
 class KeyUnsuitable(SigningFault):
-    """Raised when a key or algorithm is too weak or of the wrong kind: SHA-1, RSA below 2048 bits."""
+    """Raised when a key or algorithm is too weak or of the wrong kind: SHA-1, RSA below 2048 bits, a curve we do not know."""
 
     code = 5003
 
@@ -43,7 +43,7 @@ class CertificateUntrusted(SigningFault):
 
 
 class DocumentUnsignable(SigningFault):
-    """Raised when the bytes to be signed are not XML of the kind asked for, or are signed already."""
+    """Raised when the bytes to be signed are not XML or a Bundle of the kind asked for, or are signed already."""
 
     code = 5007
 

@@ -185,12 +185,9 @@ def _certificates(key_info: etree._Element) -> list[x509.Certificate]:
 
 def _certificate(der: bytes) -> x509.Certificate:
     try:
-        certificate = x509.load_der_x509_certificate(der)
-    except certificates.UNREADABLE as problem:
-        raise SignatureInvalid("KeyInfo", "a certificate that cannot be read") from problem
-    if not der.endswith(b"\x00" + certificate.signature):  # spare bits would give one certificate two fingerprints
-        raise SignatureInvalid("KeyInfo", "a certificate that is not DER")
-    return certificate
+        return certificates.from_der(der)
+    except ValueError as problem:
+        raise SignatureInvalid("KeyInfo", str(problem)) from problem
 
 
 def _canonical_part(element: etree._Element, *, exclusive: bool) -> bytes:

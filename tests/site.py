@@ -98,6 +98,8 @@ def destinations(addresses: Mapping[str, str], names: tuple[str, ...] = ()) -> s
         ),
         "national_coordination": 'client_id = "01999_BV"\nclient_secret = "secret:destinations"\nsender = "01999"',
     }
+    if "fhir_rest" in names:
+        own["fhir_rest"] = 'token_url = "/token"\nclient_id = "01999_BV"\nclient_secret = "secret:destinations"'
     return "".join(
         f'\n[[destination]]\nkind = "{name}"\nurl = "{addresses[name]}"\n{own[name]}\nbasis = "test"\n'
         'retry = { first = "50ms", factor = 2.0, cap = "400ms", give_up_after = "1h" }\n'

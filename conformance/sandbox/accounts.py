@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True)
 class Account:
-    """One facility's account; the same at all three destinations."""
+    """One facility's account; the same at all destinations."""
 
     user: str
     password: str = field(repr=False)

@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Response
 
 from conformance.sandbox.accounts import gln_is_valid
+from conformance.sandbox.bundle_signatures import check_bundle
 from conformance.sandbox.faults import DESTINATIONS, FaultPlan, Rule
 from conformance.sandbox.insurance_file import FileError, judge_file
 from conformance.sandbox.records import Record, Records, Verdict
@@ -118,6 +119,8 @@ def _verifies(controls: Controls, record: Record) -> bool:
     try:
         if record.destination == "insurance_portal":
             judge_file(body, None, controls.ca_pem_file)
+        elif record.destination == "fhir_rest":
+            check_bundle(body, controls.ca_pem_file)
         else:
             check_whole(parse(body), controls.ca_pem_file)
     except (FileError, NotXmlError, NotSignedError, SignatureError):

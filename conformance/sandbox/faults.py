@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Final
 
-DESTINATIONS: Final = ("insurance_portal", "moh_axis", "national_coordination")
+DESTINATIONS: Final = ("insurance_portal", "moh_axis", "national_coordination", "fhir_rest")
 
 
 class Action(StrEnum):

@@ -26,17 +26,18 @@ class Arrival:
     """What a destination found in one submission."""
 
     key: str
-    """insurance_portal: SHA-256 of the file; moh_axis: msg_id; national_coordination: Idempotency-Key."""
+    """insurance_portal: SHA-256 of the file; moh_axis: msg_id; national_coordination: Idempotency-Key;
+    fhir_rest: `system|value` of `Bundle.identifier`."""
     body: bytes
     """The paper as it came, taken out of its envelope."""
     verdict: Verdict
     code: str
     """The published code answered."""
     reference: str = ""
-    """What the answer calls the paper: maGiaoDich, txn_id, id."""
+    """What the answer calls the paper: maGiaoDich, txn_id, id, `Bundle/<id>`."""
     signers: tuple[str, ...] = ()
     document_id: str = ""
-    """`ClinicalDocument/id`, or MA_LK and the LOAIHOSO of an insurance file."""
+    """`ClinicalDocument/id`, MA_LK and the LOAIHOSO of an insurance file, or the value of `Bundle.identifier`."""
     wire_sha256: str = ""
     """Hash of the whole request body."""
     detail: str = ""

@@ -1,4 +1,4 @@
-"""Run the whole sandbox: three destinations and the admin interface, each on its own port, in one event loop."""
+"""Run the whole sandbox: four destinations and the admin interface, each on its own port, in one event loop."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from conformance.sandbox.accounts import Account, Tokens, gln_is_valid
 from conformance.sandbox.admin import Controls, admin_app
 from conformance.sandbox.ca import DemoCA, write_private
 from conformance.sandbox.faults import DESTINATIONS, FaultPlan
+from conformance.sandbox.fhir_server import FhirServer
 from conformance.sandbox.insurance_portal import InsurancePortal
 from conformance.sandbox.listener import Listener
 from conformance.sandbox.moh_axis import DataForm, MohAxis
@@ -45,6 +46,7 @@ class Settings:
     portal_port: int = 0
     axis_port: int = 0
     coordination_port: int = 0
+    fhir_port: int = 0
     admin_port: int = 0
     admin_host: str = "127.0.0.1"
     """The admin interface has no log-in and shows what arrived: keep it on this machine."""
@@ -97,11 +99,19 @@ class Sandbox:
             self._tokens(), self.records, self.ca.pem_file, self._clock, largest_file=settings.largest_file
         )
         self.coordination = NationalCoordination(self._tokens(), self.records, self.ca.pem_file)
+        self.fhir = FhirServer(
+            self._tokens(),
+            self.records,
+            self.ca.pem_file,
+            self._clock,
+            scheme="https" if settings.tls else "http",
+        )
         tls = _tls_context(self.ca, settings.host) if settings.tls else None
         try:
             self._listen(self.portal, settings.portal_port, tls)
             self._listen(self.axis, settings.axis_port, tls)
             self._listen(self.coordination, settings.coordination_port, tls)
+            self._listen(self.fhir, settings.fhir_port, tls)
             controls = Controls(
                 records=self.records,
                 faults=self.faults,
@@ -139,6 +149,11 @@ class Sandbox:
     def coordination_url(self) -> str:
         """Base address of the coordination system."""
         return self._listeners["national_coordination"].url
+
+    @property
+    def fhir_url(self) -> str:
+        """Base of the FHIR server."""
+        return self._listeners["fhir_rest"].url
 
     @property
     def admin_url(self) -> str:
@@ -247,6 +262,7 @@ def main(argv: Sequence[str]) -> int:
             portal_port=options.portal_port,
             axis_port=options.axis_port,
             coordination_port=options.coordination_port,
+            fhir_port=options.fhir_port,
             admin_port=options.admin_port,
             admin_host=options.admin_host,
             folder=options.folder,
@@ -264,17 +280,17 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="sandbox", description="Ba nơi nhận mô phỏng, kèm CA thử nghiệm, kế hoạch lỗi và sổ ghi mọi thứ đã nhận."
+        prog="sandbox", description="Bốn nơi nhận mô phỏng, kèm CA thử nghiệm, kế hoạch lỗi và sổ ghi mọi thứ đã nhận."
     )
-    parser.add_argument("--host", default="127.0.0.1", help="địa chỉ lắng nghe của ba nơi nhận")
-    for name in ("portal", "axis", "coordination", "admin"):
+    parser.add_argument("--host", default="127.0.0.1", help="địa chỉ lắng nghe của bốn nơi nhận")
+    for name in ("portal", "axis", "coordination", "fhir", "admin"):
         parser.add_argument(f"--{name}-port", type=int, default=0, help="0: lấy một cổng còn trống")
     parser.add_argument("--admin-host", default="127.0.0.1", help="giao diện quản trị không có đăng nhập")
     parser.add_argument("--folder", type=Path, help="giữ CA, khóa và sổ ghi; lần chạy sau tiếp tục từ đó")
     parser.add_argument("--password", help=f"mật khẩu của tài khoản {USER}; không cho thì tạo ngẫu nhiên và in ra")
     parser.add_argument("--key-password", help="mật khẩu của các tệp PKCS#12; không cho thì như --password")
     parser.add_argument("--accounts", type=Path, help="tệp JSON: danh sách {user, password, facility, gln}")
-    parser.add_argument("--tls", action="store_true", help="ba nơi nhận dùng TLS với chứng thư của CA thử nghiệm")
+    parser.add_argument("--tls", action="store_true", help="bốn nơi nhận dùng TLS với chứng thư của CA thử nghiệm")
     parser.add_argument("--token-life", type=int, default=600, metavar="GIÂY", help="thời hạn của token")
     parser.add_argument(
         "--axis-data", choices=get_args(DataForm), default="any", help="dạng của data mà trục chấp nhận"

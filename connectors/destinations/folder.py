@@ -1,4 +1,4 @@
-"""A folder of this machine or a mounted share: writes each CDA document as one file, whole or not at all.
+"""A folder of this machine or a mounted share: writes each document as one file, whole or not at all.
 
 The name of the file is the delivery's key: nothing about a patient can be read from it. Who fetches the files is not our
 business, so a file that is gone counts as not there.
@@ -12,18 +12,26 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Final, Literal
 from uuid import UUID
 
 from connectors.contract import Outbound, Receipt, Seal
 from connectors.faults import FolderUnusable, Refused
 from mappings.formats.values import FileName
 
+_SUFFIXES: Final = {"cda": ".xml", "fhir": ".json"}
+
 
 @dataclass(frozen=True)
 class Settings:
     folder: FileName
     """Where the files go; it must exist and be writable."""
+    rendition: Literal["cda", "fhir"] = "cda"
+    """What is written: CDA as `<key>.xml`, or signed FHIR document Bundles as `<key>.json`."""
+
+    @property
+    def takes(self) -> str:
+        return self.rendition
 
     def __post_init__(self) -> None:
         if not self.folder:
@@ -31,13 +39,12 @@ class Settings:
 
 
 class Destination:
-    """Write CDA documents as `<key>.xml`."""
-
-    takes: ClassVar[str] = "cda"
+    """Write documents under the delivery's key."""
 
     def __init__(self, name: str, settings: Settings, seal: Seal) -> None:
         self._name = name
         self._folder = Path(settings.folder)
+        self._suffix = _SUFFIXES[settings.takes]
 
     async def deliver(self, document: Outbound) -> Receipt:
         """Write the file durably; the same document again is the same receipt, another body under its key is `Refused`."""
@@ -87,7 +94,7 @@ class Destination:
         return _receipt(body)
 
     def _path(self, document: Outbound) -> Path:
-        return self._folder / f"{UUID(document.key)}.xml"
+        return self._folder / f"{UUID(document.key)}{self._suffix}"
 
 
 def _receipt(body: bytes) -> Receipt:

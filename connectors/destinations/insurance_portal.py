@@ -46,6 +46,8 @@ _REFUSED = frozenset({"402", "403", "123", "124", "125", "202", "204", "205", "1
 
 @dataclass(frozen=True)
 class Settings:
+    takes: ClassVar[str] = "gdbhyt"
+
     url: str
     """Address of the portal's interface, like `https://host`."""
     username: str
@@ -75,8 +77,6 @@ class Settings:
 
 class Destination:
     """Carry QĐ 130/4750/3176 files to the portal."""
-
-    takes: ClassVar[str] = "gdbhyt"
 
     def __init__(self, name: str, settings: Settings, seal: Seal) -> None:
         self._name = name

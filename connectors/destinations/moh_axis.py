@@ -50,6 +50,8 @@ _JSON = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True)
 class Settings:
+    takes: ClassVar[str] = "cda"
+
     url: str
     """Address of the axis, like `https://host`."""
     username: str
@@ -93,8 +95,6 @@ class Settings:
 
 class Destination:
     """Carry CDA documents to the axis."""
-
-    takes: ClassVar[str] = "cda"
 
     def __init__(self, name: str, settings: Settings, seal: Seal) -> None:
         self._name = name

@@ -33,6 +33,8 @@ _DEFAULT_LIFE = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Settings:
+    takes: ClassVar[str] = "cda"
+
     url: str
     """Address of the system, like `https://host`."""
     client_id: str
@@ -58,8 +60,6 @@ class Settings:
 
 class Destination:
     """Carry CDA documents to the coordination system."""
-
-    takes: ClassVar[str] = "cda"
 
     def __init__(self, name: str, settings: Settings, seal: Seal) -> None:
         self._name = name

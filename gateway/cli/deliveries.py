@@ -9,7 +9,6 @@ import msgspec
 import typer
 from sqlalchemy.engine import Connection, Row
 
-from connectors.kinds import load_destination
 from gateway.cli.access import ledger, remember
 from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, moment, print_json, print_table
 from gateway.faults import NothingThere
@@ -107,8 +106,7 @@ def paper(delivery_id: str, config: Config = HERE) -> None:
 
         def query(connection: Connection) -> Row[Any]:
             row = rows.get(connection, delivery_id)
-            takes = load_destination(plan.routes[row.destination].common.kind)[1].takes
-            found = documents.renditions(connection, row.document_id, takes)
+            found = documents.renditions(connection, row.document_id, plan.routes[row.destination].rendition)
             if not found or not found[0].signed:
                 raise NothingThere(where=delivery_id)
             return found[0]

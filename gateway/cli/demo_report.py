@@ -283,7 +283,8 @@ async def export(store: Store, plan: Plan, place: Path) -> None:
         ]
         for row in connection.execute(sa.select(schema.rendition).where(schema.rendition.c.signed)):
             body = keyring.open(row.body, f"{row.document_id}/{row.kind}")
-            files.append((f"papers/{row.document_id}.{row.kind}.xml", body))
+            suffix = "json" if row.media_type == "application/fhir+json" else "xml"
+            files.append((f"papers/{row.document_id}.{row.kind.replace(':', '-')}.{suffix}", body))
         for row in connection.execute(sa.select(schema.attempt).where(schema.attempt.c.body.is_not(None))):
             body = keyring.open(row.body, f"receipt/{row.delivery_id}")
             files.append((f"receipts/{row.delivery_id}.{row.number}.json", body))
@@ -298,7 +299,7 @@ async def export(store: Store, plan: Plan, place: Path) -> None:
 
     await asyncio.to_thread(write, await store.read(read))
     (place / "README.txt").write_text(
-        "messages/  thông điệp gốc, nguyên từng byte\npapers/    giấy tờ đã ký (cda, gdbhyt)\n"
+        "messages/  thông điệp gốc, nguyên từng byte\npapers/    giấy tờ đã ký (cda, gdbhyt, fhir)\n"
         "receipts/  câu trả lời của nơi nhận\nsandbox/   sổ của nơi nhận\nconfig/    cấu hình của nút\n",
         encoding="utf-8",
     )

@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
+from gateway.cli.mapped import Mapped
 from gateway.cli.output import console, language, print_table
 from gateway.text.fields import field_name
 from gateway.text.reasons import reason
 from mappings.formats import er7
-
-if TYPE_CHECKING:
-    from gateway.cli.mapping import Mapped
 
 STATES = {"mapped": "ánh xạ", "ignored": "bỏ qua", "unknown": "chưa biết"}
 _STYLES = {"mapped": "", "ignored": "dim", "unknown": "yellow"}
@@ -97,10 +95,11 @@ def _print_fields(mapped: Mapped, fields: Sequence[dict[str, str]]) -> None:
     if wide:
         table.add_column("kết quả", no_wrap=True)
     table.add_column("đi về đâu, hoặc vì sao không", overflow="fold")
+    segments = {segment.position(): segment for segment in mapped.message.segments} if mapped.message else {}
     for entry in fields:
         position, state = entry["position"], entry["state"]
         name = field_name(position, language())
-        value = _value(mapped.message, position) if mapped.message else ""
+        value = _value(segments, position)
         told = _places(entry["target"], several, place_width) or reason(entry["reason"], language())
         if wide:
             cells = [position, name, value, STATES[state], told]
@@ -181,10 +180,8 @@ def _sums(counts: dict[str, Any]) -> str:
     return ", ".join(f"{name}: {counts[state]}" for state, name in STATES.items()) + f", tổng: {counts['populated']}"
 
 
-def _value(message: er7.Message, position: str) -> str:
+def _value(segments: Mapping[str, er7.Segment], position: str) -> str:
     segment, _, n = position.rpartition("-")
-    name, _, occurrence = segment.partition("[")
-    found = message.all(name)[int(occurrence.rstrip("]") or 1) - 1] if occurrence else message.first(name)
-    written = found[int(n)].raw.decode() if found is not None else ""
+    written = segments[segment][int(n)].raw.decode() if segment in segments else ""
     shown = "".join(character if character.isprintable() else " " for character in written)
     return shown if len(shown) <= _LONGEST_VALUE else f"{shown[: _LONGEST_VALUE - 1]}…"

@@ -1,4 +1,4 @@
-"""`lienthong sandbox`: the three simulated destinations, for integrators and for the demo."""
+"""`lienthong sandbox`: the four simulated destinations, for integrators and for the demo."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from conformance.sandbox import server
 
 
 def sandbox(context: typer.Context) -> None:
-    """Chạy ba nơi nhận mô phỏng (cổng BHYT, trục Bộ Y tế, hệ thống điều phối) và CA thử nghiệm.
+    """Chạy bốn nơi nhận mô phỏng (cổng BHYT, trục Bộ Y tế, hệ thống điều phối, máy chủ FHIR) và CA thử nghiệm.
 
     Mọi tham số được chuyển cho sandbox; xem: lienthong sandbox -- --help
     """

@@ -11,16 +11,20 @@ from gateway.cli.output import Json, complain, console, fault_dict, print_json
 from mappings.formats.faults import Fault
 from signing.certificates import load_roots
 from signing.verify import report
-from signing.verify import verify as verify_signature
+from signing.verify import verify as verify_xml
+from signing.verify_jws import verify as verify_bundle
 
 _WARNINGS = {
     "revocation not checked": "chưa kiểm tra thu hồi chứng thư (CRL/OCSP)",
     "no signing time in the signature": "chữ ký không mang thời điểm ký",
+    "signing time claimed by the signer": "thời điểm ký do người ký khai, không có dấu thời gian",
+    "signature type, time and signer are not protected": "chữ ký không bảo vệ loại chữ ký, thời điểm và người ký ghi trong tệp",
+    "digits of numbers are not protected": "chữ ký không bảo vệ số chữ số của các con số (4.50 hay 4.5)",
 }
 
 
 def verify(
-    files: Annotated[list[Path], typer.Argument(help="Tệp XML đã ký.", exists=True, dir_okay=False)],
+    files: Annotated[list[Path], typer.Argument(help="Tệp XML hoặc FHIR JSON đã ký.", exists=True, dir_okay=False)],
     trust: Annotated[
         list[Path], typer.Option("--trust", help="Tệp PEM của chứng thư gốc được tin.", exists=True, dir_okay=False)
     ],
@@ -34,7 +38,8 @@ def verify(
     results: list[dict[str, object]] = []
     for path in files:
         try:
-            verified = verify_signature(path.read_bytes(), roots, None)
+            data = path.read_bytes()
+            verified = (verify_bundle if data.lstrip()[:1] == b"{" else verify_xml)(data, roots, None)
         except Fault as fault:
             results.append(
                 {"file": str(path), "valid": False, "fault": fault_dict(fault.code, fault.where, fault.detail)}

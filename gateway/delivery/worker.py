@@ -26,7 +26,7 @@ from gateway.delivery.queue import Queue
 from gateway.delivery.retry import decide
 from gateway.faults import InternalFault, StoreFault
 from gateway.safe_log import describe
-from gateway.settings import RouteSettings
+from gateway.settings import Route
 from gateway.tasks import TaskSet
 from mappings.formats.faults import Fault, FaultClass
 
@@ -34,15 +34,16 @@ log = logging.getLogger("lienthong.delivery")
 
 
 class Worker:
-    def __init__(self, name: str, route: RouteSettings, destination: Destination, queue: Queue, clock: Clock) -> None:
-        self._name = name
-        self._route = route
+    def __init__(self, route: Route, destination: Destination, queue: Queue, clock: Clock) -> None:
+        self._name = route.name
+        self._route = route.common
+        self._rendition = route.rendition
         self._destination = destination
         self._queue = queue
         self._clock = clock
-        self._gate = Gate(route.limit, route.breaker)
-        self._tasks = TaskSet(route.limit.in_flight)
-        self._jitter = random.Random(name)  # noqa: S311 - spreads retries, guards nothing
+        self._gate = Gate(self._route.limit, self._route.breaker)
+        self._tasks = TaskSet(self._route.limit.in_flight)
+        self._jitter = random.Random(self._name)  # noqa: S311 - spreads retries, guards nothing
         self._said_down = False
         self._free = asyncio.Event()
 
@@ -108,7 +109,7 @@ class Worker:
 
     async def _attempt(self, row: Row[Any]) -> None:
         try:
-            document = await self._queue.load(row, self._destination.takes)
+            document = await self._queue.load(row, self._rendition)
         except Fault as fault:
             await self._queue.send(row)
             await self._queue.fail(row, "refuse", fault, 0)
@@ -145,7 +146,7 @@ class Worker:
     async def _ask(self, row: Row[Any]) -> None:
         """Find out what became of a request whose answer was lost."""
         try:
-            document = await self._queue.load(row, self._destination.takes)
+            document = await self._queue.load(row, self._rendition)
             receipt = await self._destination.find(document)
         except CannotAsk as fault:
             await self._queue.fail(row, "refuse", fault, 0)

@@ -151,8 +151,8 @@ def _cleared(resource: Resource, paths: Sequence[str]) -> Resource:
 
 
 def patient_of(connection: Connection, reference: str) -> str | None:
-    """Return whose record a stored resource is in."""
-    type_, _, id_ = reference.partition("/")
+    """Return whose record a stored resource is in; what stands behind `#` names a part of it."""
+    type_, _, id_ = reference.partition("#")[0].partition("/")
     found = rows.current(connection, [(type_, id_)])
     return found[0].patient_id if found else None
 

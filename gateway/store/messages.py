@@ -191,14 +191,20 @@ def put_answer(connection: Connection, message_id: str, sealed: bytes) -> None:
     connection.execute(message_answer.insert().values(message_id=message_id, body=sealed))
 
 
-def answer(connection: Connection, message_id: str) -> bytes:
-    """Return the sealed answer of a query."""
+def find_answer(connection: Connection, message_id: str) -> bytes | None:
+    """Return the sealed answer of a query; None when there is none."""
     found: bytes | None = connection.scalar(
         sa.select(message_answer.c.body).where(message_answer.c.message_id == message_id)
     )
+    return None if found is None else bytes(found)
+
+
+def answer(connection: Connection, message_id: str) -> bytes:
+    """Return the sealed answer of a query."""
+    found = find_answer(connection, message_id)
     if found is None:
         raise NothingThere(where=message_id)
-    return bytes(found)
+    return found
 
 
 def put_coverage(connection: Connection, message_id: str, counts: tuple[int, int, int], positions: bytes) -> bool:

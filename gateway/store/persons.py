@@ -1,4 +1,4 @@
-"""Rows of `identity_change`, `identity_effect`, `person_link` and `person_key`: which records are one person's."""
+"""Rows of `identity_change`, `identity_effect`, `person_link`, `person_key` and `person_number`: which records are whose."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from gateway.store.raw import Raw
-from gateway.store.schema import identity_change, identity_effect, person_key, person_link, resource
+from gateway.store.schema import identity_change, identity_effect, person_key, person_link, person_number, resource
 
 # ---- the merges that hold ----
 
@@ -121,6 +121,15 @@ def put_effects(connection: Connection, change_id: str, keys: Iterable[tuple[str
 def effects(connection: Connection, change_id: str) -> list[tuple[str, str]]:
     query = sa.select(identity_effect.c.type, identity_effect.c.id).where(identity_effect.c.change_id == change_id)
     return [(str(row.type), str(row.id)) for row in connection.execute(query)]
+
+
+# ---- numbers ----
+
+
+def next_serial(connection: Connection, message_id: str) -> int:
+    """Take the next serial number for a query; those taken before never come again."""
+    taken = connection.execute(person_number.insert().values(message_id=message_id).returning(person_number.c.serial))
+    return int(taken.scalar_one())
 
 
 # ---- search keys ----

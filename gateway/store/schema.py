@@ -168,6 +168,15 @@ person_key = Table(
 """Search keys of the newest version of every Patient: HMACs, so the table says nothing by itself. Found by `key`."""
 Index("person_key_patient", person_key.c.patient_id)  # records: replace the keys of a Patient
 
+person_number = Table(
+    "person_number",
+    metadata,
+    Column("serial", Integer, primary_key=True),
+    Column("message_id", ForeignKey("message.id"), nullable=False),  # the query that asked for it
+    sqlite_autoincrement=True,
+)
+"""Numbers of persons that the gateway gave. Rows are never deleted: a number is given once."""
+
 unmapped_code = Table(
     "unmapped_code",
     metadata,

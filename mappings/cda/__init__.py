@@ -50,9 +50,8 @@ class _Document:
 
     def _section(self, section: dict[str, Any]) -> Markup:
         block = Block(section["text"]["div"], next(self._numbers), self._taken)
-        writer = Writer(self._source, self._types, self._people, block)
         found = [resource for one in section.get("entry", []) if (resource := self._source.get(one))]
-        made = entries(found, writer)
+        made = entries(found, Writer(self._source, self._types, self._people, block, found))
         code = section.get("code")
         return el(
             "component",

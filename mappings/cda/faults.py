@@ -1,4 +1,4 @@
-"""Why a document could not be rendered as CDA. 3250–3269."""
+"""Why a document could not be rendered as CDA. 3250–3269, or not be shown, 3270–3279."""
 
 from __future__ import annotations
 
@@ -15,3 +15,15 @@ class NarrativeUnsupported(MappingFault):
     """Raised when a section's narrative has markup that CDA has no place for; `where` is the element."""
 
     code = 3251
+
+
+class NotRendered(MappingFault):
+    """Raised when bytes are no CDA document or cannot be shown; `where` is what stands in the way."""
+
+    code = 3270
+
+
+class PdfUnavailable(MappingFault):
+    """Raised when PDF is asked for on a machine without Pango."""
+
+    code = 3271

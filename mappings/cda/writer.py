@@ -5,7 +5,7 @@ Standard: CDA R2 §4.3.6
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mappings.cda.datatypes import DataTypes, when
@@ -70,14 +70,17 @@ COMPLETED = _STATUS["completed"]
 
 
 class Writer:
-    """Writes entries of one section; `block` is its narrative."""
+    """Writes entries of one section; `block` is its narrative, `listed` what it is made of."""
 
-    def __init__(self, source: Source, types: DataTypes, people: People, block: Block) -> None:
+    def __init__(
+        self, source: Source, types: DataTypes, people: People, block: Block, listed: Sequence[Resource]
+    ) -> None:
         self.source = source
         self.types = types
         self.people = people
         self.block = block
         self.coded = types.coded
+        self._listed = frozenset(id(resource) for resource in listed)
 
     # ---- which one, and where it is shown ----
 
@@ -95,10 +98,10 @@ class Writer:
     def text(self, resource: Resource, said: str = "") -> Markup | None:
         """Point to where the narrative shows a resource: its cell or row, else the whole section.
 
-        An Observation that the narrative does not show has no pointer.
+        What the section is not made of, and an Observation that the narrative does not show, has no pointer.
         """
         place = self.place(resource)
-        if not place and resource["resourceType"] != "Observation":
+        if not place and resource["resourceType"] != "Observation" and id(resource) in self._listed:
             place = self.block.whole()
         return (
             el("text", el("reference", value=f"#{place}") if place else None, said or None) if place or said else None

@@ -18,7 +18,7 @@ from mappings.documents import bundle, form, leave, narrative, rules, versions, 
 from mappings.documents.clean import Cleaner
 from mappings.documents.content import Content
 from mappings.documents.context import Context, Facility
-from mappings.documents.faults import FormNotInForce, ItemMalformed, PaperIncomplete
+from mappings.documents.faults import FormNotInForce, ItemMalformed, PaperBeyondLimit, PaperIncomplete
 from mappings.documents.form import Edition, Signer
 from mappings.documents.record import Record
 from mappings.documents.rules import Due
@@ -56,16 +56,24 @@ def title(paper: str) -> str:
 
 
 def subjects(paper: str, resources: Sequence[Resource]) -> list[str]:
-    """Say about whom or what there is a paper to be made of these resources: references such as `Encounter/…`."""
+    """Say about whom or what there is a paper to be made of these resources: references such as `Encounter/…`.
+
+    A paper about a part of a resource names the part behind `#`: `Encounter/…#2026-11-05`.
+    """
     return _module(paper).subjects(resources)
 
 
 def asked(paper: str, trigger: str, resources: Sequence[Resource]) -> list[Due]:
     """Say what a message asks of a paper, as the rules have it: to be made, made again, withdrawn.
 
+    A module of papers about parts of a resource may say with `changed` which of them a message changes without making them due,
+    such as a prescription one medicine of which is taken back: these are made again where they were issued.
+
     `trigger` is the message type and event (`ADT^A03`), `resources` what the message was mapped to.
     """
-    return list(rules.asked(paper, trigger, resources, subjects(paper, resources)))
+    changed = getattr(_module(paper), "changed", None)
+    touched = changed(resources) if changed else None
+    return list(rules.asked(paper, trigger, resources, subjects(paper, resources), touched))
 
 
 def due(paper: str, trigger: str, resources: Sequence[Resource]) -> list[str]:
@@ -78,7 +86,7 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
 
     `record` is the newest version of every resource of the patient; what belongs to the subject is picked from it. Raises
     `PaperIncomplete`, `SubjectMissing`, `FormNotInForce`, `PaperUnknown`, and where the law forbids what the paper would say
-    `LeaveTooLong`, `LeaveDatesWrong`, `VisitUnfit`, `ItemMalformed`.
+    `LeaveTooLong`, `PaperBeyondLimit`, `LeaveDatesWrong`, `VisitUnfit`, `ItemMalformed`.
     """
     module, sheet, known = _module(paper), form.form(paper), Record(record, context.systems)
     content = module.gather(known, known.subject(paper, subject), context)
@@ -87,6 +95,7 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
         raise FormNotInForce(paper, "no day")
     edition = sheet.on(on)
     _add_own(paper, known, content)
+    heading = edition.titles.get(content.category, sheet.title)
     content.values["MS"] = edition.numbers.get(content.category, edition.number)
     content.values["NGAY_CT"] = wording.long_date(wording.stamp(context.issued_at)).capitalize()
     _require(edition, content)
@@ -98,10 +107,11 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
     roots = [content.patient, content.encounter, content.professional, organizations[0], *picked]
     told = versions.provenance(context, organizations[0])
     resources = [*bundle.closure(known, roots, organizations, content.apart), *([told] if told else [])]
-    sections = _sections(edition, content, context, cleaner)
+    sections = _sections(edition, content, context, cleaner, heading)
     head = bundle.composition(
         sheet,
         edition,
+        heading,
         subject,
         context,
         patient=content.patient,
@@ -118,7 +128,7 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
 
 
 def _require(edition: Edition, content: Content) -> None:
-    """Raise `PaperIncomplete` when a required row or the signing practitioner is missing."""
+    """Raise `PaperIncomplete` when a required row or the signing practitioner is missing, `PaperBeyondLimit`."""
     missing = [
         (row.label, row.key, row.origin)
         for section in edition.sections
@@ -139,6 +149,10 @@ def _require(edition: Edition, content: Content) -> None:
         label, key, _ = missing[0]
         told = (f"{key} ← {origin}" for _, key, origin in missing)
         raise PaperIncomplete(f"{label.rstrip(':')} ({key})", "; ".join(told))
+    for key, most in edition.limits.items():
+        said = content.values[key]
+        if said.isdigit() and int(said) > most:
+            raise PaperBeyondLimit(key, f"{key} ≤ {most}")
 
 
 def _check(edition: Edition, content: Content) -> None:
@@ -172,26 +186,20 @@ def _add_own(paper: str, record: Record, content: Content) -> None:
         content.entries = {**content.entries, form.EXTRAS: [*content.entries.get(form.EXTRAS, ()), *said]}
 
 
-def _sections(edition: Edition, content: Content, context: Context, cleaner: Cleaner) -> list[dict[str, Any]]:
+def _sections(
+    edition: Edition, content: Content, context: Context, cleaner: Cleaner, heading: str
+) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for section in edition.sections:
-        markup = [narrative.paragraph(line) for line in section.lines]
-        if (context.reissue or content.reissue) and section is edition.sections[0]:
-            markup.insert(0, narrative.paragraph("CẤP LẠI", "CAP_LAI"))
-        markup.append(
-            narrative.rows([(row.label, row.key, narrative.row_text(row, content.values)) for row in section.rows])
-        )
         body = [{key: cleaner.text(text) for key, text in line.items()} for line in content.lines.get(section.key, ())]
-        silent = bool(section.empty) and not body and not any(content.values[row.key].strip() for row in section.rows)
-        if section.columns and (body or not section.empty):
-            markup.append(narrative.table(section, body))
-        if silent:
-            markup.append(narrative.paragraph(section.empty))
-        markup += [narrative.paragraph(note) for note in section.notes]
-        one: dict[str, Any] = {"title": section.title}
+        silent = narrative.says_nothing(section, content.values, body)
+        stamp = "CẤP LẠI" if (context.reissue or content.reissue) and section is edition.sections[0] else ""
+        further = content.columns.get(section.key, ())
+        div = narrative.section(section, edition, content.values, body, stamp, further)
+        one: dict[str, Any] = {"title": heading if section.key == "header" else section.title}
         if section.loinc:
             one["code"] = {"coding": [{"system": LOINC, "code": section.loinc, "display": section.loinc_display}]}
-        one["text"] = {"status": "generated", "div": narrative.div(*markup)}
+        one["text"] = {"status": "generated", "div": div}
         entries = content.entries.get(section.key, ())
         if entries:
             one["entry"] = [bundle.reference(resource) for resource in entries]
@@ -200,7 +208,7 @@ def _sections(edition: Edition, content: Content, context: Context, cleaner: Cle
         found.append(one)
     date_line = edition.date_line.format_map(content.values)
     names = {signer: cleaner.text(name) for signer, name in _signing(edition, content).items()}
-    text = narrative.div(narrative.signatures(edition, date_line, names), cleaner.text(versions.reason_line(context)))
+    text = narrative.signatures(edition, date_line, names, cleaner.text(versions.reason_line(context)))
     found.append({"title": "Chữ ký", "text": {"status": "generated", "div": text}})
     return found
 

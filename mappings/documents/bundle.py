@@ -65,6 +65,7 @@ def reference(resource: Resource, display: str = "") -> dict[str, Any]:
 def composition(
     form: Form,
     edition: Edition,
+    heading: str,
     subject: str,
     context: Context,
     *,
@@ -75,7 +76,7 @@ def composition(
     sections: Sequence[dict[str, Any]],
     attested: bool,
 ) -> Resource:
-    """Make the Composition; its identifier stays the same over all versions of a paper about one subject.
+    """Make the Composition under the title `heading`; its identifier is the same in all versions about one subject.
 
     `attested`: the form has a place for the author's own signature.
     The version of the code that names the paper is the day from which the edition of its form is in force.
@@ -99,14 +100,14 @@ def composition(
                     "display": form.title,
                 },
             ],
-            "text": form.title,
+            "text": heading,
         },
         "subject": reference(patient, wording.name(patient)),
         "date": wording.stamp(context.issued_at),
         "author": [
             reference(author, wording.title_and_name(author)) if author else reference(facility, facility["name"])
         ],
-        "title": form.title,
+        "title": heading,
         "confidentiality": "N",
         "attester": [{"mode": "legal", "party": reference(facility, facility["name"])}],
         "custodian": reference(facility, facility["name"]),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mappings.documents import wording
 from mappings.documents.context import Context
+from mappings.documents.form import Column
 from mappings.documents.leave import Leave
 from mappings.documents.record import Record, icd10, relation_codes
 from mappings.outcome import Resource
@@ -48,9 +49,11 @@ class Content:
     lines: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
     """Key of a section → the lines of its table."""
     category: str = ""
-    """Chooses the form number where one paper has several forms."""
+    """Chooses form number and title where one paper has several forms."""
     apart: frozenset[str] = frozenset()
     """Types of resources that do not travel with the paper, though what travels refers to them."""
+    columns: Mapping[str, Sequence[Column]] = field(default_factory=dict)
+    """Key of a section → the columns its table has beside those of the form, such as one for each time."""
     required: Sequence[str] = ()
     """Keys that this case demands beside the required rows of the form."""
     unsigned: frozenset[str] = frozenset()
@@ -139,7 +142,7 @@ def card(record: Record, patient: Resource, cards: Sequence[Resource]) -> dict[s
 
 def diagnoses(conditions: Sequence[Resource]) -> dict[str, str]:
     """Give the main diagnosis and the accompanying ones: words, then the ICD-10 code in brackets."""
-    shown = [_diagnosis(condition) for condition in conditions]
+    shown = [diagnosis(condition) for condition in conditions]
     main, others = (shown[0], shown[1:]) if shown else ("", [])
     return {
         "CHAN_DOAN": "\n".join([main, f"Kèm theo: {'; '.join(others)}"]) if others else main,
@@ -148,7 +151,7 @@ def diagnoses(conditions: Sequence[Resource]) -> dict[str, str]:
     }
 
 
-def _diagnosis(condition: Resource) -> str:
+def diagnosis(condition: Resource) -> str:
     code = icd10(condition)
     said = wording.concept(condition.get("code"))
     if not code or said == code:

@@ -20,6 +20,12 @@ class FormNotInForce(MappingFault):
     code = 3202
 
 
+class PaperBeyondLimit(MappingFault):
+    """Raised when a number on the paper is greater than the law allows; `where` is its key, `detail` the limit."""
+
+    code = 3210
+
+
 class SubjectMissing(MappingFault):
     """Raised when the record lacks what the paper is about, or its patient; `detail` is the resource type."""
 

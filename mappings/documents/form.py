@@ -16,6 +16,7 @@ from typing import Any
 from mappings.documents.faults import FormNotInForce, PaperUnknown
 
 _KEY = re.compile(r"[A-Z][A-Z0-9_]*$")
+_NUMBERED = re.compile(r"(?:[IVX]+|[A-Z]|\d+)[.)] ")
 _NEEDS = frozenset({"R", "P", "C"})
 EXTRAS = "extras"
 """Key of the section that holds what is not on the official form."""
@@ -47,6 +48,10 @@ class Row:
     """Where the item comes from, as the sending system knows it, such as `PV1-45`: from `origins.toml`."""
     pattern: str
     """What the whole text must look like when there is any; `""`: anything."""
+    same_line: bool
+    """Stands on the line of the row before it."""
+    side: str
+    """In the header: `left` or `right` block, `body` under the title; empty: where rows of this key usually stand."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,14 @@ class Column:
     label: str
     key: str
     optional: bool
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line that a table of the form always has, with its label."""
+
+    label: str
+    key: str
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,12 @@ class Section:
     lines: tuple[str, ...]
     rows: tuple[Row, ...]
     columns: tuple[Column, ...]
+    items: tuple[Item, ...]
+    across: int
+    """How many columns of the content one table holds beside those of the form; further ones begin another table."""
     notes: tuple[str, ...]
+    heading: bool
+    """The form prints the title; unless said, that of a table and one that is numbered or in capitals."""
     empty: str = ""
     """What the section says when nothing is known, in place of an empty table; `""`: the empty table stands."""
 
@@ -104,9 +122,19 @@ class Edition:
     sections: tuple[Section, ...]
     signers: tuple[Signer, ...]
     numbers: dict[str, str]
-    """Form number by category of the report, where one paper has several forms."""
+    """Form number by category of the paper, where one paper has several forms."""
     max_days: dict[str, int]
     """Days of leave one paper may give, by ground; see `leave`."""
+    subtitle: str
+    """Printed under the title, such as the words in brackets of a leave paper."""
+    paper_size: str
+    """`A4` or `A5`."""
+    copies: int
+    """2 when the form is printed as two identical parts (`liên`) on one sheet."""
+    titles: dict[str, str]
+    """Title by category, where the forms of one paper have titles of their own."""
+    limits: dict[str, int]
+    """Key of a number that the law limits → the greatest allowed."""
 
     def covers(self, day: date) -> bool:
         return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
@@ -135,7 +163,9 @@ def _with_own_rows(edition: Edition, rows: tuple[Row, ...]) -> Edition:
     if not rows:
         return edition
     if all(section.key != EXTRAS for section in edition.sections):
-        last = Section(EXTRAS, "Nội dung bổ sung của cơ sở khám bệnh, chữa bệnh", "", "", (), rows, (), ())
+        last = Section(
+            EXTRAS, "Nội dung bổ sung của cơ sở khám bệnh, chữa bệnh", "", "", (), rows, (), (), 6, (), False
+        )
         return replace(edition, sections=(*edition.sections, last))
     return replace(
         edition,
@@ -236,6 +266,11 @@ def _edition(data: dict[str, Any]) -> Edition:
         ),
         numbers=dict(data.get("numbers", {})),
         max_days=dict(data.get("max_days", {})),
+        subtitle=data.get("subtitle", ""),
+        paper_size=data.get("paper_size", "A4"),
+        copies=data.get("copies", 1),
+        titles=dict(data.get("titles", {})),
+        limits=dict(data.get("limits", {})),
     )
 
 
@@ -260,15 +295,25 @@ def _section(data: dict[str, Any], mark: str) -> Section:
                 mark=row.get("mark", mark),
                 origin=origin(row["key"]),
                 pattern=row.get("pattern", ""),
+                same_line=row.get("same_line", False),
+                side=row.get("side", ""),
             )
             for row in data.get("row", ())
         ),
         columns=tuple(
             Column(column["label"], column["key"], column.get("optional", False)) for column in data.get("column", ())
         ),
+        items=tuple(Item(item["label"], item["key"]) for item in data.get("item", ())),
+        across=data.get("across", 6),
         notes=tuple(data.get("notes", ())),
+        heading=data.get("heading", _heading(data)),
         empty=data.get("empty", ""),
     )
+
+
+def _heading(data: dict[str, Any]) -> bool:
+    title: str = data["title"]
+    return "column" in data or title.isupper() or _NUMBERED.match(title) is not None
 
 
 def _need(data: dict[str, Any]) -> str:

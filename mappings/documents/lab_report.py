@@ -1,5 +1,10 @@
 """Phiếu kết quả xét nghiệm: one laboratory report with its table of results.
 
+Form: 16/BV2 to 26/BV2 of TT 32/2023/TT-BYT, annex XXIX, number and title by the section of the laboratory (OBR-24). Trigger:
+ORU^R01 with a final or corrected report that is no picture and no sheet of the record. Required: the person, what was asked
+and at least one result or a comment; without them the paper waits for a person, who is told which item is missing and where
+it should have come from. A result that a laboratory of another facility made (OBX-23) is marked.
+
 Requirement: S3.15
 """
 
@@ -7,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mappings.documents import content, wording
+from mappings.documents import content, imaging_report, requested, told, wording
 from mappings.documents.content import Content
 from mappings.documents.context import Context
 from mappings.documents.faults import PaperIncomplete
@@ -15,9 +20,6 @@ from mappings.documents.record import Record, value_text
 from mappings.outcome import Resource
 
 _STATES = {"final": "Kết quả chính thức", "corrected": "Kết quả đã sửa", "amended": "Kết quả có bổ sung"}
-_IMAGING = frozenset(
-    {"RAD", "RX", "CT", "NMR", "NMS", "RUS", "VUS", "OUS", "CUS", "XRC", "CTH", "EC", "EN", "AU", "PF"}
-)
 _NOTES = ("/report-note", "/extension-DiagnosticReport.note")
 """Extensions that hold a comment on a report: ours, and the one that records kept before."""
 
@@ -29,13 +31,10 @@ def subjects(resources: Sequence[Resource]) -> list[str]:
         for r in resources
         if r["resourceType"] == "DiagnosticReport"
         and r.get("status") in _STATES
-        and not _categories(r) & _IMAGING
+        and not imaging_report.is_imaging(r)
+        and not told.kind(r)
         and (r.get("result") or r.get("conclusion"))
     ]
-
-
-def _categories(report: Resource) -> set[str]:
-    return {coding.get("code", "") for one in report.get("category", []) for coding in one.get("coding", [])}
 
 
 def gather(record: Record, subject: Resource, context: Context) -> Content:
@@ -48,13 +47,12 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
     results = results_of(record, subject)
     if not results and not _comment(subject):
         raise PaperIncomplete("Kết quả (KET_QUA)", "KET_QUA ← OBX-5")
-    orderer = next(record.of_type([request.get("requester")], "Practitioner"), None)
     readers = list(record.of_type(subject.get("resultsInterpreter", []), "Practitioner"))
     performers = list(record.of_type(subject.get("performer", []), "Practitioner"))
     cards = record.cards(issued, issued)
-    conditions = record.diagnoses(encounter)
-    said = "; ".join(text for reason in request.get("reasonCode", []) if (text := wording.concept(reason)))
-    diagnosis = content.diagnoses(conditions)
+    diagnosis = content.diagnoses(record.diagnoses(encounter))
+    told_inside = told.Told(record, subject)
+    elsewhere = _referred(record, results, context)
     return Content(
         event_at=issued,
         patient=patient,
@@ -66,16 +64,16 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
             **content.person(record, patient, encounter, issued),
             **content.card(record, patient, cards),
             **diagnosis,
-            "CHAN_DOAN": diagnosis["CHAN_DOAN"] or said,
+            **requested.rows(record, request),
+            "CHAN_DOAN": requested.diagnosis(record, encounter, request),
             "TEN_DICH_VU": wording.concept(subject.get("code")),
-            "MA_CHI_DINH": content.identifier(request, "order"),
-            "BS_CHI_DINH": wording.title_and_name(orderer) if orderer else "",
-            "NGAY_YL": wording.short_time(request.get("authoredOn") or request.get("occurrenceDateTime", "")),
-            "UU_TIEN": request.get("priority", ""),
             **_specimen(record, specimens),
             "NHAN_XET": _comment(subject),
             "TRANG_THAI": _STATES.get(subject["status"], ""),
-            "NGUOI_THUC_HIEN": "; ".join(wording.title_and_name(person) for person in performers),
+            "NGUOI_NHAN_MAU": told_inside.field("NGUOI_NHAN_MAU"),
+            "XN_GUI_NGOAI": "; ".join(dict.fromkeys(elsewhere.values())),
+            "NGUOI_THUC_HIEN": told.names(performers),
+            "NGUOI_DUYET": told.names(readers),
             "NGAY_TRA_KQ": wording.short_time(subject.get("issued", "")),
             "NGAY_KQ": wording.long_time(issued).capitalize(),
         },
@@ -85,8 +83,8 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
             "specimen": specimens,
             "results": [subject, *results],
         },
-        lines={"results": [_line(record, n, result) for n, result in enumerate(results, 1)]},
-        category=next(iter(sorted(_categories(subject))), ""),
+        lines={"results": [_line(record, n, one, one["id"] in elsewhere) for n, one in enumerate(results, 1)]},
+        category=next(iter(sorted(imaging_report.categories(subject))), ""),
     )
 
 
@@ -133,15 +131,26 @@ def _comment(report: Resource) -> str:
     return "\n".join(text for text in [report.get("conclusion", ""), *notes] if text)
 
 
-def _line(record: Record, n: int, result: Resource) -> dict[str, str]:
-    """Write one result; parts of a panel follow in the same cell."""
+def _referred(record: Record, results: Sequence[Resource], context: Context) -> dict[str, str]:
+    """Give the results that another facility made: id → name of the facility."""
+    found = {}
+    for result in results:
+        for place in record.of_type(result.get("performer", []), "Organization"):
+            numbers = [i["value"] for i in place.get("identifier", []) if i.get("system") == record.systems.facility]
+            if numbers and context.facility.code not in numbers:
+                found[result["id"]] = place.get("name") or numbers[0]
+    return found
+
+
+def _line(record: Record, n: int, result: Resource, is_referred: bool) -> dict[str, str]:
+    """Write one result; parts of a panel follow in the same cell. One of another laboratory has a star."""
     ranges = [wording.limits(limits) for limits in result.get("referenceRange", [])]
     device = record.follow(result.get("device")) or {}
     names = device.get("deviceName", [])
     quantity = result.get("valueQuantity", {})
     return {
         "STT": str(n),
-        "TEN_CHI_SO": wording.concept(result.get("code")),
+        "TEN_CHI_SO": f"{wording.concept(result.get('code'))}{' (*)' if is_referred else ''}",
         "KET_QUA": shown_value(result),
         "DON_VI": wording.unit(quantity),
         "TRI_SO": "; ".join(text for text in ranges if text),

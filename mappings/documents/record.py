@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mappings.documents import wording
 from mappings.documents.faults import SubjectMissing
 from mappings.outcome import Resource
-from mappings.systems import Systems
+from mappings.systems import DEFAULT, Systems
 
 _WRONG = frozenset({"entered-in-error", "cancelled"})
 
@@ -18,10 +18,17 @@ class Record:
 
     def __init__(self, resources: Sequence[Resource], systems: Systems) -> None:
         self.systems = systems
+        self.part = ""
+        """Which part of its subject a paper is about, such as one day of a visit; empty when it is the whole."""
         self._by_reference = {f"{resource['resourceType']}/{resource['id']}": resource for resource in resources}
         self._by_type: dict[str, list[Resource]] = {}
         for resource in self._by_reference.values():
             self._by_type.setdefault(resource["resourceType"], []).append(resource)
+
+    @property
+    def by_reference(self) -> Mapping[str, Resource]:
+        """Every resource by `Type/id`."""
+        return self._by_reference
 
     def get(self, reference: str) -> Resource | None:
         """Give the resource `Type/id`."""
@@ -44,10 +51,14 @@ class Record:
                 yield found
 
     def subject(self, paper: str, reference: str) -> Resource:
-        """Give what a paper is about; raises `SubjectMissing`."""
-        found = self.get(reference)
+        """Give what a paper is about: the resource before `#`; what stands behind is kept as `part`.
+
+        Raises `SubjectMissing`.
+        """
+        whole, _, self.part = reference.partition("#")
+        found = self.get(whole)
         if found is None:
-            raise SubjectMissing(paper, reference.partition("/")[0])
+            raise SubjectMissing(paper, whole.partition("/")[0])
         return found
 
     def patient(self, paper: str, *about: Resource | None) -> Resource:
@@ -114,8 +125,7 @@ class Record:
 
     def is_field(self, observation: Resource, code: str = "") -> bool:
         """Tell whether an Observation carries a field of QĐ 3176: this one, or any."""
-        codings = observation.get("code", {}).get("coding", [])
-        return any(c.get("system") == self.systems.field and code in ("", c.get("code")) for c in codings)
+        return is_field(observation, code)
 
     def field_observation(self, code: str, encounter: Resource | None) -> Resource | None:
         """Give the Observation that carries a field."""
@@ -250,6 +260,22 @@ def tells(resources: Iterable[Resource], *codes: str) -> bool:
         if one["resourceType"] == "Observation" and one.get("status") not in _WRONG and value_text(one).strip(" 0")
         for coding in one.get("code", {}).get("coding", [])
     )
+
+
+def owner(resource: Resource) -> str:
+    """Refer to the visit a resource belongs to, without one to the person; `""` when it names neither."""
+    visits = [resource.get("encounter", {}), *resource.get("context", {}).get("encounter", [])]
+    about = [one.get("reference", "") for one in (*visits, resource.get("subject", {}))]
+    return next((reference for reference in about if reference), "")
+
+
+_FIELDS = DEFAULT.field.removeprefix(DEFAULT.own)
+
+
+def is_field(observation: Resource, code: str = "") -> bool:
+    """Tell whether an Observation carries a field of QĐ 3176, whatever base our systems have: this one, or any."""
+    codings = observation.get("code", {}).get("coding", [])
+    return any(c.get("system", "").endswith(_FIELDS) and code in ("", c.get("code")) for c in codings)
 
 
 def relation_codes(related: Resource) -> set[str]:

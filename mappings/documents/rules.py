@@ -32,7 +32,7 @@ class Rule:
 
     paper: str
     subject: str
-    """Type of the resource the paper is about."""
+    """Type of the resource the paper, or its part behind `#`, is about."""
     on: tuple[str, ...] = ()
     """Events that make it due: `ADT^A03`, or a whole family `MDM`."""
     renew: tuple[str, ...] = ()
@@ -132,15 +132,28 @@ def _seconds(text: str) -> int:
     return int(read[1]) * _SECONDS[read[2]]
 
 
-def asked(paper: str, trigger: str, resources: Sequence[Resource], subjects: Sequence[str]) -> Iterator[Due]:
-    """Give what a message asks of one paper; `subjects` are those the paper's own module finds in it."""
+def asked(
+    paper: str,
+    trigger: str,
+    resources: Sequence[Resource],
+    subjects: Sequence[str],
+    changed: Sequence[str] | None = None,
+) -> Iterator[Due]:
+    """Give what a message asks of one paper; `subjects` are those the paper's own module finds in it.
+
+    `changed` are those it finds to be changed, for papers about parts of a resource; None for papers about all of one.
+    """
     by_reference = {f"{r['resourceType']}/{r['id']}": r for r in resources}
     for rule in rules(paper):
         if _names(trigger, rule.on) and (not rule.told or tells(resources, *rule.told)):
             for subject in subjects:
                 yield from _judged(rule, "make", subject, by_reference)
+        if _names(trigger, (*rule.on, *rule.renew)):
+            for subject in changed or ():
+                if subject not in subjects:
+                    yield from _judged(rule, "renew", subject, by_reference)
         for act, events in (("renew", rule.renew), ("cancel", rule.cancel)):
-            if _names(trigger, events):
+            if _names(trigger, events) and (changed is None or act != "renew"):
                 for reference, resource in by_reference.items():
                     if resource["resourceType"] == rule.subject:
                         yield from _judged(rule, act, reference, by_reference)
@@ -154,7 +167,7 @@ def _names(trigger: str, events: Sequence[str]) -> bool:
 
 
 def _judged(rule: Rule, act: str, subject: str, known: Mapping[str, Resource]) -> Iterator[Due]:
-    resource = known.get(subject, {})
+    resource = known.get(subject.partition("#")[0], {})
     visit = _visit(resource, known)
     if act == "make" and not _fits(rule, visit, known):
         return

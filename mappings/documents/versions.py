@@ -82,7 +82,10 @@ def cancel(document: Resource, context: Context) -> Resource:
     said = f"GIẤY NÀY ĐÃ BỊ HỦY ngày {wording.short_date(wording.stamp(context.issued_at)[:10])}. Lý do: {context.reason}.{who}"
     withdrawal = {
         "title": "Hủy giấy",
-        "text": {"status": "generated", "div": narrative.div(narrative.paragraph(said, "HUY_GIAY"))},
+        "text": {
+            "status": "generated",
+            "div": narrative.div(narrative.paragraph(said, "HUY_GIAY"), style="xCancelled"),
+        },
     }
     composition |= {
         "id": context.number,

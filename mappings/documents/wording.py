@@ -109,14 +109,22 @@ def years_old(birth: str, at: str) -> int | None:
     return then.year - born.year - ((then.month, then.day) < (born.month, born.day))
 
 
+def months_old(birth: str, at: str) -> int | None:
+    """Count full months; None when the day of birth is not known."""
+    born, then = day(birth), day(at)
+    if born is None or then is None or len(birth) < 10:
+        return None
+    return (then.year - born.year) * 12 + then.month - born.month - (then.day < born.day)
+
+
 def age(birth: str, at: str) -> str:
     """Write the age: years, under 72 months in months, under one month in days."""
     years, born, then = years_old(birth, at), day(birth), day(at)
     if years is None or born is None or then is None or years < 0:
         return ""
-    if years >= 6 or len(birth) < 10:
+    months = months_old(birth, at)
+    if years >= 6 or months is None:
         return str(years)
-    months = (then.year - born.year) * 12 + then.month - born.month - (then.day < born.day)
     return f"{months} tháng" if months >= 1 else f"{(then - born).days} ngày"
 
 

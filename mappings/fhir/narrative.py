@@ -55,7 +55,7 @@ def is_safe_div(text: str) -> bool:
             continue
         if piece.startswith("<!--"):
             continue
-        tag = _read_tag(piece)
+        tag = _read_tag(piece) if len(piece) <= _LONGEST_KEPT else _read_tag.__wrapped__(piece)
         if tag is None or closed:
             return False
         name, closes, empty = tag
@@ -84,6 +84,10 @@ def _reference_fine(match: re.Match[str]) -> bool:
         return named in _NAMED
     number = int(decimal) if decimal else int(hexadecimal, 16)
     return number in (9, 10, 13) or 32 <= number < 0xD800 or 0xE000 <= number <= 0xFFFD or 0x10000 <= number <= 0x10FFFF
+
+
+_LONGEST_KEPT = 256
+"""A longer tag is read again each time: one with a picture in it may be as long as the picture."""
 
 
 @lru_cache(maxsize=1024)

@@ -4,7 +4,7 @@ Precision is kept: a year stays a year. A date never gets a zone and never shift
 given zone; a time leaving for Vietnam is shown in the given zone. Zeros for an unknown month or day, as Vietnamese systems
 write them, are read as "unknown", never as January.
 
-Standard: HL7 v2.5.1 §2.A.22 DTM; FHIR R4 §2.24.0.1 date, dateTime, instant
+Standard: HL7 v2.5.1 §2.A.22 DTM; FHIR R4 §2.24.0.1 date, dateTime
 """
 
 from __future__ import annotations
@@ -40,13 +40,18 @@ class _Parts(NamedTuple):
     """`+07:00`, or `""` when none was written."""
 
 
-@lru_cache(maxsize=4096)
 def dtm_to_fhir_datetime(text: str, zone: str = VIETNAM) -> str:
     """Give the FHIR dateTime of a DTM, TS or DT; `""` for `""`. Raise DateInvalid.
 
     FHIR knows no time without seconds: those not sent become zeros.
     """
-    if not text.strip():
+    return _datetime(text.strip(), zone)
+
+
+@lru_cache(maxsize=4096)
+def _datetime(text: str, zone: str) -> str:
+    """Keep what was read: the same times come in every message, and none that can be read is long."""
+    if not text:
         return ""
     parts = _read(_DTM, text)
     if parts.moment is None:
@@ -60,14 +65,6 @@ def dtm_to_fhir_datetime(text: str, zone: str = VIETNAM) -> str:
 def dtm_to_fhir_date(text: str) -> str:
     """Give the FHIR date: the digits that were written, whatever the time and offset after them; `""` for `""`."""
     return _date(_read(_DTM, text)) if text.strip() else ""
-
-
-def dtm_to_instant(text: str, zone: str = VIETNAM) -> str:
-    """Give the FHIR instant; `""` for `""`. Raise DateInvalid when no time of day was sent."""
-    found = dtm_to_fhir_datetime(text, zone)
-    if found and "T" not in found:
-        raise DateInvalid("", "no time of day")
-    return found
 
 
 def fhir_to_yyyymmdd(text: str, zone: str = VIETNAM) -> str:

@@ -1,4 +1,4 @@
-"""Parse XML from strangers, and write XML: the only door to lxml's parser in the product.
+"""Parse XML from strangers: the only door to lxml's parser in the product.
 
 Nothing outside the given bytes is ever read: no DTD (so no entities of the sender's making), no network, no inclusion. Does not
 validate against a schema.
@@ -51,11 +51,6 @@ def parse(data: bytes, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) -> 
     if too_deep:
         raise XmlRefused("", f"deeper than {max_depth} elements")
     return root
-
-
-def serialize(element: etree._Element) -> bytes:
-    """Write UTF-8 with an XML declaration, without a byte order mark and without adding white space."""
-    return etree.tostring(element, encoding="UTF-8", xml_declaration=True, with_tail=False)
 
 
 def _has_doctype(data: bytes) -> bool:

@@ -38,6 +38,9 @@ class Secret(str):
         return "Secret('***')"
 
 
+NO_SECRET = Secret("")
+
+
 def parse_duration(text: str) -> timedelta:
     """Read `"250ms"`, `"5s"`, `"15m"`, `"24h"`, `"7d"`; raise `ValueError` for anything else."""
     match = _DURATION.match(text)

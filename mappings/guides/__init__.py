@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -51,6 +52,11 @@ class Guide:
     def key(self) -> str:
         """`canonical|version`, as configuration names it."""
         return f"{self.canonical}|{self.version}"
+
+    @property
+    def tag(self) -> str:
+        """Eight hex digits that stand for the key where a URL has no place, such as names of files."""
+        return sha256(self.key.encode()).hexdigest()[:8]
 
 
 @cache

@@ -27,6 +27,7 @@ _CONDITIONS = {
     2003: "102",
     2004: "102",
     2005: "100",
+    2207: "204",
     3101: "201",
     3102: "100",
     3103: "207",
@@ -41,6 +42,7 @@ _WORDS = {
     "200": "Unsupported message type",
     "201": "Unsupported event code",
     "203": "Unsupported version id",
+    "204": "Unknown key identifier",
     "207": "Application internal error",
 }
 _VERSION = re.compile(r"^2\.\d(\.\d)?$")
@@ -100,8 +102,8 @@ def msa(header: Header, code: Code, text: str = "") -> Segment:
     return Segment("MSA", {1: code, 2: header.control_id, 3: text})
 
 
-def err(header: Header, fault: Fault, text: str = "") -> Segment:
-    """Write ERR: location (ERL), condition (table 0357), severity, our code, words for people.
+def err(header: Header, fault: Fault, text: str = "", diagnosis: str = "") -> Segment:
+    """Write ERR: location (ERL), condition (table 0357), severity, our code, what a technician and what people should read.
 
     Before v2.5 there is only ERR-1 (ELD: segment, sequence, field, condition).
     """
@@ -119,7 +121,7 @@ def err(header: Header, fault: Fault, text: str = "") -> Segment:
         numbers = (place.field, place.repetition or min(place.field, 1), place.component, place.subcomponent)
         location = (place.segment, str(place.occurrence), *(str(number or "") for number in numbers))
     own = (f"LT{fault.code:04d}", type(fault).__name__, "L")
-    return Segment("ERR", {2: location, 3: condition, 4: "E", 5: own, 8: text})
+    return Segment("ERR", {2: location, 3: condition, 4: "E", 5: own, 7: diagnosis, 8: text})
 
 
 def _version(header: Header) -> str:

@@ -41,8 +41,9 @@ def take_acknowledgement(draft: Draft, issues: list[Element] | None = None) -> S
                 "issue": found,
             }
         )
-        response["details"] = reference(target)
-    if msa is not None:
+        if response:
+            response["details"] = reference(target)
+    if response:
         draft.about[0]["response"] = response
     about = [one for one in draft.about if one["resourceType"] in ("MessageHeader", "OperationOutcome")]
     for segment in draft.reader.segments:

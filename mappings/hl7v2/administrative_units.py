@@ -36,7 +36,12 @@ def units_to_extensions(component: Callable[[int], str], context: Context) -> li
     if on is None:
         return []
     ward = next((code for n in (9, 10, 8, 3) if len(code := component(n).strip()) == 5 and code.isdigit()), "")
-    return list(_units(component(4).strip(), component(3).strip(), ward, on, context.systems.national))
+    state, city = (name if len(name := component(n).strip()) <= _LONGEST_NAME else "" for n in (4, 3))
+    return list(_units(state, city, ward, on, context.systems.national))
+
+
+_LONGEST_NAME = 100
+"""No unit has a longer name; what was looked up is kept, and must not be of any length."""
 
 
 @lru_cache(maxsize=4096)

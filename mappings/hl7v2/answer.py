@@ -83,7 +83,7 @@ def write_answer(
         msh = Segment("MSH", {**msh.fields, 21: (profile, "CDCPHINVS")})
     first = [msh, ack.msa(header, "AE" if fault else "AA")]
     if fault is not None:
-        first.append(ack.err(header, fault))
+        first.append(ack.err(header, fault, diagnosis=fault.detail))
     if kind[0] in ("RSP", "ADR", "QCK"):
         first.append(_qak(query, told, fault))
     if kind[0] == "QCK":

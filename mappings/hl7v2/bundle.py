@@ -23,6 +23,8 @@ def outcome_to_bundle(outcome: Outcome, context: Context) -> dict[str, Any]:
     header, *others = outcome.about
     focus = [_reference(resource) for resource in outcome.resources if resource["resourceType"] not in _NAMED]
     first: Resource = dict(header)
+    if "response" not in header:  # whose details it would be
+        focus += [_reference(resource) for resource in others if resource["resourceType"] == "OperationOutcome"]
     if focus:
         first["focus"] = [{"reference": one} for one in focus]
     identifier = others[0]["entity"][0]["what"]["identifier"]

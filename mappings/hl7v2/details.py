@@ -13,6 +13,7 @@ from mappings.hl7v2.segments.al1 import al1_to_allergy_intolerance
 from mappings.hl7v2.segments.dg1 import dg1_to_condition
 from mappings.hl7v2.segments.gt1 import gt1_to_guarantor
 from mappings.hl7v2.segments.iam import iam_to_allergy_intolerance
+from mappings.hl7v2.segments.iar import iar_to_reaction
 from mappings.hl7v2.segments.in1 import in1_to_coverage
 from mappings.hl7v2.segments.in2 import in2_to_coverage
 from mappings.hl7v2.segments.in3 import in3_to_case_manager
@@ -28,6 +29,7 @@ _PEOPLE = frozenset({"ROL", "PRT"})
 def details(draft: Draft, encounter: Resource | None) -> None:
     """Take diagnoses, allergies, procedures, insurance, guarantors, accident and death."""
     coverage: Resource | None = None
+    allergy: Resource | None = None
     first: Resource | None = None
     guarantors: list[Segment] = []
     for segment in draft.reader.segments:
@@ -38,7 +40,11 @@ def details(draft: Draft, encounter: Resource | None) -> None:
         elif name == "AL1":
             resource = al1_to_allergy_intolerance(segment, draft)
         elif name == "IAM":
-            resource = iam_to_allergy_intolerance(segment, draft)
+            found = iam_to_allergy_intolerance(segment, draft)
+            allergy = draft.get(draft.add(found, segment)) if found else None
+        elif name == "IAR" and allergy is not None:
+            iar_to_reaction(segment, allergy, draft)
+            draft.add(allergy, segment)
         elif name == "PR1":
             resource = pr1_to_procedure(segment, draft)
         elif name == "IN1":

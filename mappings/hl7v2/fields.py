@@ -15,6 +15,7 @@ from typing import Any
 
 from mappings import codes
 from mappings.formats.er7_writer import Component
+from mappings.hl7v2.identifiers import GATEWAY, PERSON
 from mappings.outcome import Resource
 from mappings.systems import Systems
 
@@ -24,6 +25,7 @@ Parts = tuple[Component, ...]
 _HL7_TABLE = re.compile(r"^http://terminology\.hl7\.org/CodeSystem/v2-(\d{4})$")
 _OWN_LIST = re.compile(r"/sid/[^/]+/code(?:-(.+))?$")
 _PATIENT_OF = re.compile(r"/sid/([^/]+)/patient(?:-(.+))?$")
+_PERSON = re.compile(rf"/sid/[^/]+/{PERSON}$")
 _LOCAL = re.compile(r"/sid/([^/]+)/[^/]+$")
 _NAME_USES = {"official": "L", "usual": "D", "maiden": "M", "nickname": "N", "anonymous": "S"}
 _ADDRESS_USES = {"home": "H", "work": "B", "temp": "C", "old": "BA"}
@@ -133,6 +135,8 @@ def system_to_authority(system: str, systems: Systems) -> Component:
     patient = _PATIENT_OF.search(system)
     if patient:
         return patient[2] or patient[1]
+    if _PERSON.search(system):
+        return (GATEWAY, system, "URI")
     local = _LOCAL.search(system)
     if local:
         return local[1]

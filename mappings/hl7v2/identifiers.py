@@ -18,7 +18,12 @@ PATIENT_TYPES = frozenset({"PI", "MR", "PT", "U"})
 _NATIONAL_TYPES = frozenset({"NI", "NNVNM", "CZ", "NNVN", "VNM"})
 _PASSPORT_TYPES = frozenset({"PPN", "PP", "PPVNM"})
 _INSURANCE_TYPES = frozenset({"SB", "HC", "NH", "BHYT", "SN", "MB"})
+GATEWAY = "LIENTHONG"
+"""Name, in CX.4, of the domain whose numbers the gateway itself gives."""
+PERSON = "person"
+"""The kind of those numbers, as `Systems.local` wants it: one domain per facility."""
 _AUTHORITIES = {
+    GATEWAY: PERSON,
     "CCCD": "cccd",
     "CAN CUOC": "cccd",
     "VNEID": "cccd",
@@ -38,7 +43,7 @@ def national_number(value: str) -> str:
 
 
 def kind_of(cx: Components) -> str:
-    """Tell what a number is: `patient`, `cccd`, `cmnd`, `passport`, `bhyt`, `bhxh`, `visit`, `account`, or `""`."""
+    """Tell what a number is: `patient`, `person`, `cccd`, `cmnd`, `passport`, `bhyt`, `bhxh`, `visit`, `account`, or `""`."""
     kind = cx.c(5).strip().upper()
     value = words(cx.c(1))
     named = _AUTHORITIES.get(cx.c(4).strip().upper(), "")
@@ -104,7 +109,7 @@ def cx_to_identifier(cx: Components, context: Context, home: str | None = None, 
     if start and end and end[:10] < start[:10]:
         end = ""
     authority = cx.c(4).strip()
-    said = kind in national or authority in ("", home, context.facility)
+    said = kind in national or kind == PERSON or authority in ("", home, context.facility)
     return compact(
         {
             "type": identifier_type(code_of(cx.c(5)) or _TYPE_CODES.get(kind, "")),
@@ -118,6 +123,7 @@ def cx_to_identifier(cx: Components, context: Context, home: str | None = None, 
 
 _TYPE_CODES = {
     "patient": "PI",
+    PERSON: "PN",
     "visit": "VN",
     "account": "AN",
     "cccd": "NI",

@@ -26,6 +26,7 @@ from mappings.hl7v2.requests import Asked
 from mappings.hl7v2.segments.ctd import ctd_to_contact_detail
 from mappings.hl7v2.segments.cti import cti_to_research_study
 from mappings.hl7v2.segments.dg1 import dg1_to_condition
+from mappings.hl7v2.segments.inv import inv_to_substance
 from mappings.hl7v2.segments.ipc import ipc_to_service_request
 from mappings.hl7v2.segments.nte import nte_to_annotation
 from mappings.hl7v2.segments.obr import obr_to_diagnostic_report, observation_category, order_numbers
@@ -34,6 +35,7 @@ from mappings.hl7v2.segments.ods import ods_to_service_request
 from mappings.hl7v2.segments.odt import odt_to_service_request
 from mappings.hl7v2.segments.prt import prt_to_participation
 from mappings.hl7v2.segments.sac import sac_opens_specimen, sac_to_specimen
+from mappings.hl7v2.segments.sid import sid_to_reagent
 from mappings.hl7v2.segments.spm import spm_to_specimen
 from mappings.hl7v2.segments.tq1 import tq1_to_timing
 from mappings.hl7v2.values import is_paper_field
@@ -45,6 +47,8 @@ _ELSEWHERE = frozenset(
 ) | {"FT1", "MSA", "ERR", "QAK"}
 """Segments after which a comment is no longer about an order."""
 _BESIDE = frozenset({"NTE", "PRT"})
+_IMPRESSION = "IMP"
+"""Suffix of OBX-3.1 of what a report concludes. Standard: HL7 v2.5.1 §7.2.4"""
 _ASKED_AT_ORDER = frozenset({"QST", "SCI"})
 """Kinds of observation (OBX-29) that belong to the order, not to its result."""
 
@@ -239,6 +243,9 @@ class Orders:
         order.results.append(link)
         order.statuses.append(observation["status"])
         order.family.members.append(Member(obx, sub_id, observation))
+        if "valueString" in observation and code_of(obx.peek(3).c(1, 2)).upper() == _IMPRESSION:
+            earlier = order.report.get("conclusion", "")
+            order.report["conclusion"] = f"{earlier}\n{observation['valueString']}".strip()
         if self._specimen is not None and not self._scope:
             observation.setdefault("specimen", reference(f"Specimen/{self._specimen['id']}"))
 
@@ -386,6 +393,12 @@ class Orders:
             draft.add(specimen, sac)
             self._commented = specimen
 
+    def _on_inv(self, inv: Segment, _: int) -> None:
+        inv_to_substance(inv, self._draft, self._specimen)
+
+    def _on_sid(self, sid: Segment, _: int) -> None:
+        sid_to_reagent(sid, self._draft, self._commented)
+
     def _keep(self, specimen: Resource, segment: Segment) -> None:
         """Keep a specimen with its order, or as that whose orders follow."""
         is_new = not self._draft.has(f"Specimen/{specimen['id']}")
@@ -470,6 +483,8 @@ _READERS: dict[str, Callable[[Orders, Segment, int], None]] = {
     "ORC": Orders._on_orc,
     "SPM": Orders._on_spm,
     "SAC": Orders._on_sac,
+    "INV": Orders._on_inv,
+    "SID": Orders._on_sid,
     "TQ1": Orders._on_tq1,
     "DG1": Orders._on_dg1,
     "IPC": Orders._on_ipc,

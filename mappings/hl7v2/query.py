@@ -98,7 +98,8 @@ class Query:
     """QPD-10, `Y` or `N`."""
     birth_order: int = 0
     domains: tuple[Number, ...] = ()
-    """In which domains numbers are wanted, or are to be allocated; empty: in all."""
+    """In which domains numbers are wanted, or are to be allocated; empty: in all. Of an allocation as many as there are
+    repetitions, so that one can be named by its place."""
     limit: int = 0
     """How many records at most (RCP-2, QRD-7); 0: as many as there are."""
     offset: int = 0
@@ -140,7 +141,7 @@ def _read_qpd(message: er7.Message, qpd: er7.Segment, trigger: str, asked: Kind)
         about = _by_parameters(qpd)
     elif asked == "allocation":
         about = _Person()
-        about.domains = _numbers(qpd[3])
+        about.domains = [_number(cx) for cx in qpd[3].repetitions]
     else:
         about = _Person()
         about.numbers = _numbers(qpd[3])

@@ -49,6 +49,13 @@ DOCUMENT = Outbound(
     created_at=datetime(2026, 11, 20, 18, 30, tzinfo=UTC),
     facility="01999",
 )
+BUNDLE = (
+    '{"resourceType":"Bundle","identifier":{"system":"https://h/sid/document","value":"0192"},"type":"document","entry":['
+    '{"fullUrl":"https://h/Patient/1","resource":{"resourceType":"Patient","id":"1","name":[{"text":"Nguyễn Văn An"}]}}]}'
+).encode()
+FHIR_DOCUMENT = replace(
+    DOCUMENT, body=BUNDLE, media_type="application/fhir+json", sha256=hashlib.sha256(BUNDLE).hexdigest()
+)
 GLN = "8930000000019"
 MSG_ID = f"{GLN}2611210192f0c45f3e7a108c3d1f2e3d4c5b6a"
 
@@ -73,6 +80,7 @@ class Face:
     absent: tuple[Reply, ...] = ()
     found_refused: tuple[Reply, ...] = ()
     cannot_ask: tuple[Reply, ...] = ()
+    document: Outbound = DOCUMENT
 
 
 def axis(code: str, status: int = 200, **header: str) -> Reply:
@@ -85,6 +93,18 @@ def portal(code: object, status: int = 200, **more: object) -> Reply:
 
 def item(**content: str) -> Reply:
     return http(200, {"success": True, "data": {"item": {"msg_id": MSG_ID, **content}}})
+
+
+def outcome(status: int, code: str, severity: str = "error") -> Reply:
+    issue = {"severity": severity, "code": code, "diagnostics": "Nguyễn Văn An"}
+    return http(status, {"resourceType": "OperationOutcome", "issue": [issue]})
+
+
+def searchset(*values: str, **more: Any) -> Reply:
+    system = "https://h/sid/document"
+    found = [{"resourceType": "Bundle", "id": f"b-{v}", "identifier": {"system": system, "value": v}} for v in values]
+    entries = [{"resource": one, "search": {"mode": "match"}} for one in found]
+    return http(200, {"resourceType": "Bundle", "type": "searchset", "total": len(found), "entry": entries, **more})
 
 
 FACES = {
@@ -174,6 +194,63 @@ FACES = {
         absent=(http(404, {"code": "NOT_FOUND"}),),
         cannot_ask=(http(404),),
     ),
+    "fhir_rest": Face(
+        settings={"token_url": "/token", "client_id": "01999", "client_secret": Secret(PASSWORD), "scope": "a b"},
+        login_path="/token",
+        login=http(200, {"access_token": "access", "token_type": "Bearer", "expires_in": 3600}),
+        login_refused=http(401, {"error": "invalid_client"}),
+        token_refused=outcome(401, "login"),
+        accepted=http(201, Location="https://h/fhir/Bundle/b-0192/_history/1", ETag='W/"1"'),
+        reference="Bundle/b-0192",
+        refused=(
+            outcome(422, "business-rule"),
+            outcome(412, "multiple-matches"),
+            outcome(400, "structure"),
+            outcome(403, "forbidden"),
+            http(409),
+            http(413),
+            http(415),
+        ),
+        server_trouble=(outcome(500, "exception"), outcome(500, "lock-error", "fatal")),
+        uncertain=(
+            http(200),
+            http(201),
+            http(201, Location="https://h/fhir/Patient/1"),
+            http(201, Location="https://h/fhir/Bundle/Nguyễn"),
+            http(202, Location="https://h/fhir/Bundle/b-0192"),
+            outcome(200, "informational", "information"),
+            http(500),
+            http(502),
+            http(504),
+            http(408),
+        ),
+        carried=lambda request: request.body,
+        found=(
+            searchset("0192"),
+            searchset("0192", link=[{"relation": "next", "url": "https://h/fhir?page=2"}]),
+            searchset("0191", "0192", "0192"),
+        ),
+        absent=(
+            searchset(),
+            http(200, {"resourceType": "Bundle", "type": "searchset", "total": 0}),
+            http(
+                200,
+                {
+                    "resourceType": "Bundle",
+                    "type": "searchset",
+                    "entry": [{"resource": {"resourceType": "OperationOutcome"}, "search": {"mode": "outcome"}}],
+                },
+            ),
+        ),
+        cannot_ask=(
+            outcome(404, "not-found"),
+            outcome(400, "not-supported"),
+            outcome(403, "forbidden"),
+            searchset("0191"),
+            searchset(link=[{"relation": "next", "url": "https://h/fhir?page=2"}]),
+        ),
+        document=FHIR_DOCUMENT,
+    ),
 }
 
 NOT_A_NETWORK = {"folder"}
@@ -256,13 +333,14 @@ def test_every_kind_found_has_a_face_here() -> None:
 
 @pytest.mark.parametrize("kind", destination_kinds())
 def test_settings_are_frozen_and_hide_their_secrets(kind: str) -> None:
-    settings, destination = load_destination(kind)
+    settings, _ = load_destination(kind)
     assert is_dataclass(settings)
     assert settings.__dataclass_params__.frozen  # type: ignore[attr-defined]  # not in typeshed
-    assert destination.takes in ("cda", "gdbhyt")
     if kind in FACES:
         settings = cast("Any", settings)
-        assert PASSWORD not in repr(settings(url="https://127.0.0.1", **FACES[kind].settings))
+        made = settings(url="https://127.0.0.1", **FACES[kind].settings)
+        assert made.takes in ("cda", "gdbhyt", "fhir")
+        assert PASSWORD not in repr(made)
         assert "Secret" in {str(field.type) for field in fields(settings)}
 
 
@@ -270,11 +348,11 @@ def test_settings_are_frozen_and_hide_their_secrets(kind: str) -> None:
 def test_accepted_is_a_receipt(kind: str) -> None:
     async def scene() -> None:
         async with house(kind, FACES[kind].accepted) as at:
-            receipt = await at.destination.deliver(DOCUMENT)
+            receipt = await at.destination.deliver(at.face.document)
             assert receipt.reference == at.face.reference
             assert receipt.evidence in at.face.accepted.raw
             assert receipt.evidence
-            assert at.face.carried(at.carrying[0]) == BODY
+            assert at.face.carried(at.carrying[0]) == at.face.document.body
             assert "PATIENT" not in at.carrying[0].path
 
     on_loop(scene)
@@ -286,7 +364,7 @@ def test_nobody_there_is_unreachable(kind: str) -> None:
         for url in (f"http://127.0.0.1:{closed_port()}", "http://no-such-host.invalid"):
             destination = build(kind, url)
             with pytest.raises(Unreachable):
-                await destination.deliver(DOCUMENT)
+                await destination.deliver(FACES[kind].document)
             await destination.close()
 
     on_loop(scene)
@@ -303,9 +381,9 @@ def test_a_refused_connection_after_the_log_in_is_unreachable(kind: str) -> None
 
         async with scripted_peer(answer) as peer:
             destination = build(kind, peer.url)
-            await destination.deliver(DOCUMENT)
+            await destination.deliver(FACES[kind].document)
         with pytest.raises(Unreachable):
-            await destination.deliver(DOCUMENT)
+            await destination.deliver(FACES[kind].document)
         await destination.close()
 
     on_loop(scene)
@@ -315,8 +393,9 @@ def test_a_refused_connection_after_the_log_in_is_unreachable(kind: str) -> None
 @pytest.mark.parametrize("what", AFTER_SENDING)
 def test_no_usable_answer_after_sending_is_uncertain(kind: str, what: str) -> None:
     async def scene() -> None:
-        large = replace(DOCUMENT, body=BODY * 40_000)
-        for document in (DOCUMENT, large):
+        small = FACES[kind].document
+        large = replace(small, body=small.body + b" " * 2_000_000)
+        for document in (small, large):
             async with house(kind, AFTER_SENDING[what]) as at:
                 with pytest.raises(Uncertain) as caught:
                     await at.destination.deliver(document)
@@ -332,7 +411,7 @@ def test_no_usable_answer_to_a_log_in_is_never_uncertain(kind: str, what: str) -
     async def scene() -> None:
         async with house(kind, login=AFTER_SENDING[what]) as at:
             with pytest.raises((Unreachable, ServerTrouble)):
-                await at.destination.deliver(DOCUMENT)
+                await at.destination.deliver(at.face.document)
             assert not at.carrying
 
     on_loop(scene)
@@ -344,7 +423,7 @@ def test_a_clear_no_is_refused(kind: str) -> None:
         async with house(kind, *FACES[kind].refused) as at:
             for _ in FACES[kind].refused:
                 with pytest.raises(Refused):
-                    await at.destination.deliver(DOCUMENT)
+                    await at.destination.deliver(at.face.document)
 
     on_loop(scene)
 
@@ -355,7 +434,7 @@ def test_the_peers_own_trouble_is_tried_again(kind: str) -> None:
         async with house(kind, *FACES[kind].server_trouble) as at:
             for _ in FACES[kind].server_trouble:
                 with pytest.raises(ServerTrouble):
-                    await at.destination.deliver(DOCUMENT)
+                    await at.destination.deliver(at.face.document)
 
     on_loop(scene)
 
@@ -366,7 +445,7 @@ def test_what_is_not_understood_is_uncertain(kind: str) -> None:
         for number, reply in enumerate(FACES[kind].uncertain):
             async with house(kind, reply) as at:
                 with pytest.raises(Uncertain):
-                    await at.destination.deliver(DOCUMENT)
+                    await at.destination.deliver(at.face.document)
                 assert len(at.carrying) == 1, number
 
     on_loop(scene)
@@ -387,7 +466,7 @@ def test_throttled_says_how_long(kind: str, status: int) -> None:
             waits = []
             for _ in replies:
                 with pytest.raises(Throttled) as caught:
-                    await at.destination.deliver(DOCUMENT)
+                    await at.destination.deliver(at.face.document)
                 waits.append(caught.value.retry_after)
             assert waits[0] == timedelta(seconds=7)
             assert waits[1] is not None
@@ -395,7 +474,7 @@ def test_throttled_says_how_long(kind: str, status: int) -> None:
             assert waits[2:] == [None, None]
         async with house(kind, login=http(status, Retry_After="7")) as at:
             with pytest.raises(Throttled) as caught:
-                await at.destination.deliver(DOCUMENT)
+                await at.destination.deliver(at.face.document)
             assert caught.value.retry_after == timedelta(seconds=7)
 
     on_loop(scene)
@@ -408,10 +487,10 @@ def test_a_redirect_is_not_followed(kind: str) -> None:
             for status in (301, 302, 307, 308):
                 async with house(kind, http(status, Location=f"{elsewhere.url}/x")) as at:
                     with pytest.raises(Refused):
-                        await at.destination.deliver(DOCUMENT)
+                        await at.destination.deliver(at.face.document)
             async with house(kind, login=http(302, Location=f"{elsewhere.url}/x")) as at:
                 with pytest.raises(DeliveryFault):
-                    await at.destination.deliver(DOCUMENT)
+                    await at.destination.deliver(at.face.document)
             assert not elsewhere.requests
 
     on_loop(scene)
@@ -423,7 +502,7 @@ def test_an_interface_that_is_gone_keeps_the_queue(kind: str) -> None:
         async with house(kind, http(404), http(405), http(410)) as at:
             for _ in range(3):
                 with pytest.raises(InterfaceClosed):
-                    await at.destination.deliver(DOCUMENT)
+                    await at.destination.deliver(at.face.document)
 
     on_loop(scene)
 
@@ -437,7 +516,7 @@ def test_every_attempt_sends_the_same_bytes(kind: str) -> None:
             async with house(kind, *replies) as at:
                 for _ in replies:
                     try:
-                        await at.destination.deliver(DOCUMENT)
+                        await at.destination.deliver(at.face.document)
                     except DeliveryFault:
                         pass
                 sent += [(request.body, request.headers.get("idempotency-key")) for request in at.carrying]
@@ -451,7 +530,7 @@ def test_every_attempt_sends_the_same_bytes(kind: str) -> None:
 def test_one_log_in_serves_all_who_wait(kind: str) -> None:
     async def scene() -> None:
         async with house(kind, *[FACES[kind].accepted] * 20) as at:
-            await asyncio.gather(*(at.destination.deliver(DOCUMENT) for _ in range(20)))
+            await asyncio.gather(*(at.destination.deliver(at.face.document) for _ in range(20)))
             assert at.logins == 1
             assert len(at.carrying) == 20
 
@@ -463,11 +542,11 @@ def test_a_token_that_is_refused_is_renewed_once(kind: str) -> None:
     async def scene() -> None:
         for refusal in (FACES[kind].token_refused, http(401)):
             async with house(kind, refusal, FACES[kind].accepted) as at:
-                await at.destination.deliver(DOCUMENT)
+                await at.destination.deliver(at.face.document)
                 assert at.logins == 2
             async with house(kind, *[refusal] * 3) as at:
                 with pytest.raises(LoginRefused):
-                    await at.destination.deliver(DOCUMENT)
+                    await at.destination.deliver(at.face.document)
                 assert (at.logins, len(at.carrying)) == (2, 2)
 
     on_loop(scene)
@@ -478,7 +557,7 @@ def test_a_refused_account_is_not_tried_by_every_document(kind: str) -> None:
     async def scene() -> None:
         async with house(kind, login=FACES[kind].login_refused) as at:
             faults = await asyncio.gather(
-                *(at.destination.deliver(DOCUMENT) for _ in range(10)), return_exceptions=True
+                *(at.destination.deliver(at.face.document) for _ in range(10)), return_exceptions=True
             )
             assert {type(fault) for fault in faults} == {LoginRefused}
             assert at.logins == 1
@@ -495,20 +574,20 @@ def test_the_question_whether_it_arrived(kind: str) -> None:
         async with house(kind, *face.found, *face.absent, *face.found_refused, *face.cannot_ask) as at:
             if not face.found:
                 with pytest.raises(CannotAsk):
-                    await at.destination.find(DOCUMENT)
+                    await at.destination.find(at.face.document)
                 return
             for _ in face.found:
-                receipt = await at.destination.find(DOCUMENT)
+                receipt = await at.destination.find(at.face.document)
                 assert receipt is not None
                 assert receipt.reference == face.reference
             for _ in face.absent:
-                assert await at.destination.find(DOCUMENT) is None
+                assert await at.destination.find(at.face.document) is None
             for _ in face.found_refused:
                 with pytest.raises(Refused):
-                    await at.destination.find(DOCUMENT)
+                    await at.destination.find(at.face.document)
             for _ in face.cannot_ask:
                 with pytest.raises(CannotAsk):
-                    await at.destination.find(DOCUMENT)
+                    await at.destination.find(at.face.document)
             assert all(request.method == "GET" and not request.body for request in at.carrying)
 
     on_loop(scene)
@@ -523,10 +602,10 @@ def test_a_question_without_an_answer_is_unreachable(kind: str) -> None:
         for reply in (wire.SILENCE, wire.CLOSE, wire.GARBAGE, http(500), http(200, {"data": {"item": None}})):
             async with house(kind, reply) as at:
                 with pytest.raises(Unreachable):
-                    await at.destination.find(DOCUMENT)
+                    await at.destination.find(at.face.document)
         async with house(kind, http(503, Retry_After="9")) as at:
             with pytest.raises(Throttled):
-                await at.destination.find(DOCUMENT)
+                await at.destination.find(at.face.document)
 
     on_loop(scene)
 
@@ -535,18 +614,30 @@ def test_a_question_without_an_answer_is_unreachable(kind: str) -> None:
 def test_nothing_secret_and_no_patient_in_logs_and_faults(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     hashed = hashlib.md5(PASSWORD.encode(), usedforsecurity=False).hexdigest().upper()
-    leaking = {"maKetQua": "Nguyễn Văn An", "code": "Nguyễn Văn An", "header": {"res_code": "Nguyễn Văn An"}}
+    issue = {
+        "severity": "error",
+        "code": "Nguyễn Văn An",
+        "diagnostics": "Nguyễn Văn An",
+        "expression": ["Bundle.entry[0].resource.name.where(text = 'Nguyễn Văn An')"],
+    }
+    leaking = {
+        "maKetQua": "Nguyễn Văn An",
+        "code": "Nguyễn Văn An",
+        "header": {"res_code": "Nguyễn Văn An"},
+        "resourceType": "OperationOutcome",
+        "issue": [issue, {**issue, "code": "invalid"}],
+    }
 
     async def scene() -> None:
         async with house(kind, FACES[kind].accepted, http(200, leaking), http(422, leaking), http(500, leaking)) as at:
-            await at.destination.deliver(DOCUMENT)
+            await at.destination.deliver(at.face.document)
             for _ in range(3):
                 with pytest.raises(DeliveryFault) as caught:
-                    await at.destination.deliver(DOCUMENT)
+                    await at.destination.deliver(at.face.document)
                 assert "Văn" not in str(caught.value)
 
     on_loop(scene)
-    for secret in (PASSWORD, hashed, "Nguyễn Văn An", base64.b64encode(BODY).decode()[:40]):
+    for secret in (PASSWORD, hashed, "Nguyễn Văn An", base64.b64encode(FACES[kind].document.body).decode()[:40]):
         assert secret not in caplog.text
 
 
@@ -561,13 +652,13 @@ def test_tls_is_verified(kind: str, tmp_path: Path) -> None:
     async def scene() -> None:
         async with scripted_peer(answer, context) as peer:
             trusting = build(kind, peer.url, ca=ours.certificate)
-            assert (await trusting.deliver(DOCUMENT)).reference == FACES[kind].reference
+            assert (await trusting.deliver(FACES[kind].document)).reference == FACES[kind].reference
             await trusting.close()
             count = len(peer.requests)
             for more in ({"ca": strange.certificate}, {}):
                 doubting = build(kind, peer.url, **more)
                 with pytest.raises(Unreachable):
-                    await doubting.deliver(DOCUMENT)
+                    await doubting.deliver(FACES[kind].document)
                 await doubting.close()
             assert len(peer.requests) == count
         with pytest.raises(TrustFileUnusable):

@@ -46,6 +46,7 @@ def test_the_folder_holds_messages_papers_and_receipts(day: dict[str, Any]) -> N
     papers = sum(day["expected_papers"].values())
     assert len(list((folder / "papers").glob("*.cda.xml"))) == papers
     assert len(list((folder / "papers").glob("*.gdbhyt.xml"))) == papers
+    assert len(list((folder / "papers").glob("*.fhir.json"))) == papers
     assert len(list((folder / "messages").glob("*.hl7"))) == sum(count for _, _, count in day["messages"])
     accepted = sum(balance["accepted"] for balance in day["balances"])
     assert len(list((folder / "receipts").glob("*.facts.json"))) == accepted

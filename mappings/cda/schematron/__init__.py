@@ -16,6 +16,7 @@ from itertools import pairwise
 
 from mappings.documents import form
 from mappings.documents.form import Edition, Form, Row, Section
+from mappings.documents.narrative import BLANK
 
 SVRL = "http://purl.oclc.org/dsdl/svrl"
 
@@ -112,7 +113,7 @@ def _schema(known: Form) -> Iterator[str]:
     yield "    </rule>"
     yield "  </pattern>"
     for edition in known.editions:
-        yield from _edition(known.paper, edition)
+        yield from _edition(known.paper, known.title, edition)
     yield "</schema>"
 
 
@@ -132,15 +133,15 @@ def template(paper: str, edition: Edition) -> str:
     return f"{paper}:{edition.valid_from.isoformat()}"
 
 
-def _edition(paper: str, edition: Edition) -> Iterator[str]:
+def _edition(paper: str, title: str, edition: Edition) -> Iterator[str]:
     name = edition.valid_from.isoformat()
     known = f"v3:templateId/@extension = {_string(template(paper, edition))}"
     yield f'  <pattern id="edition-{name}">'
     yield f'    <rule context="{_text(f"/v3:ClinicalDocument[{known}]/v3:component/v3:structuredBody")}">'
     yield from _signed(edition, name)
-    paths = _paths(edition)
+    paths = _paths(edition, title)
     for section, path in zip(edition.sections, paths, strict=True):
-        yield from _section(section, path, name)
+        yield from _section(section, edition, path, name)
     for number, (before, after) in enumerate(pairwise(paths), 2):
         said = f"Phần {number} của giấy không đứng sau phần {number - 1}"
         yield _assert(f"{name}-order-{number}", _follows(before, after), said)
@@ -148,13 +149,20 @@ def _edition(paper: str, edition: Edition) -> Iterator[str]:
     yield "  </pattern>"
 
 
-def _paths(edition: Edition) -> list[str]:
-    """Give the path of each section: by its title, and its number among those of the same title."""
+def _paths(edition: Edition, title: str) -> list[str]:
+    """Give the path of each section: by its title, and its number among those of the same title.
+
+    The first has the title of the paper, or of one of its kinds.
+    """
     found: list[str] = []
     titles: list[str] = []
     for section in edition.sections:
         titles.append(section.title)
-        same = f"v3:component[v3:section/v3:title = {_string(section.title)}]"
+        named = [section.title]
+        if section.key == "header":
+            named = list(dict.fromkeys([title, *edition.titles.values()]))
+        any_of = " or ".join(f"v3:section/v3:title = {_string(one)}" for one in named)
+        same = f"v3:component[{any_of}]"
         found.append(f"{same}[{titles.count(section.title)}]")
     return found
 
@@ -164,13 +172,14 @@ def _follows(before: str, after: str) -> str:
     return f"count({after}/preceding-sibling::v3:component) > count({before}/preceding-sibling::v3:component)"
 
 
-def _section(section: Section, path: str, edition: str) -> Iterator[str]:
-    key = f"{edition}-{section.key}"
+def _section(section: Section, edition: Edition, path: str, name: str) -> Iterator[str]:
+    key = f"{name}-{section.key}"
     yield _assert(key, path, f"Thiếu phần “{section.title}”")
     if section.loinc:
         code = f"{path}/v3:section/v3:code/@code = {_string(section.loinc)}"
         yield _assert(f"{key}-code", code, f"Phần “{section.title}” thiếu mã LOINC {section.loinc}")
-    for number, line in enumerate((*section.lines, *section.notes), 1):
+    subtitle = [edition.subtitle] if section.key == "header" and edition.subtitle else []
+    for number, line in enumerate((*section.lines, *subtitle, *section.notes), 1):
         shown = f"{path}/v3:section/v3:text/v3:paragraph[. = {_string(_flat(line))}]"
         yield _assert(f"{key}-line-{number}", shown, f"Thiếu dòng chữ “{_flat(line)}”")
     before: Row | None = None
@@ -188,6 +197,9 @@ def _section(section: Section, path: str, edition: str) -> Iterator[str]:
             words = f"{text}/v3:paragraph[. = {_string(_flat(section.empty))}]"
             head += f" or not({text}//v3:thead) and ({words} or {text}//v3:td[normalize-space()])"
         yield _assert(f"{key}-column-{column.key}", head, f"Thiếu cột “{_flat(column.label)}” đúng thứ tự")
+    for item in section.items:
+        cell = f"{path}/v3:section/v3:text/v3:table/v3:tbody/v3:tr/v3:td[. = {_string(_flat(item.label))}]"
+        yield _assert(f"{key}-item-{item.key}", cell, f"Thiếu dòng “{_flat(item.label)}” của bảng")
 
 
 def _row(row: Row, before: Row | None, path: str, key: str) -> Iterator[str]:
@@ -212,6 +224,8 @@ def _said(row: Row, cell: str) -> str:
             said = f"substring-after({said}, {_string(start)})"
         if end := after.partition("{")[0].strip():
             said = f"substring-before({said}, {_string(end)})"
+    if found and (before or after):
+        return f"normalize-space({said}) and normalize-space({said}) != '{BLANK}'"
     return f"normalize-space({said})"
 
 

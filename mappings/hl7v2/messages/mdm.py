@@ -55,7 +55,7 @@ def map_message(draft: Draft) -> None:
     relatives(draft)
     orders, interpreters = _orders(draft)
     document = txa_to_document_reference(txa, draft)
-    content = _Content(draft)
+    content = _Content(draft, f"DocumentReference/{document['id']}")
     content.take()
     document["content"] = content.entries(txa_to_content_type(txa))
     related = [*orders, *(one for one in txa_to_related(txa, draft) if one not in orders), *content.observations]
@@ -113,8 +113,9 @@ class _Piece:
 class _Content:
     """What the OBX segments after TXA hold: text in one attachment, data one by one, anything else as observations."""
 
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: Draft, document: str) -> None:
         self._draft = draft
+        self._document = document
         self._pieces: list[_Piece] = []
         self._attachments: list[Element] = []
         self._comments: list[str] = []
@@ -140,7 +141,10 @@ class _Content:
     def _obx(self, obx: Segment) -> dict[str, Any] | None:
         draft = self._draft
         if is_paper_field(obx):
-            return self._papers.take(obx)
+            told = self._papers.take(obx, self._document)
+            if told:
+                self.observations.append(reference(f"Observation/{told['id']}"))
+            return told
         if is_document(obx):
             self._leave_rest(obx)
             self._data(obx, code_of(obx.peek(2).text).upper())

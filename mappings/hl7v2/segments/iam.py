@@ -70,7 +70,7 @@ _SHOWN = {
     "unconfirmed": "Unconfirmed",
     "entered-in-error": "Entered in Error",
 }
-_SENSITIVITY = {"AD": "allergy", "AL": "allergy", "IN": "intolerance"}
+SENSITIVITY = {"AD": "allergy", "AL": "allergy", "IN": "intolerance"}
 """HL7 table 0436 as far as FHIR tells it apart."""
 
 
@@ -83,7 +83,7 @@ def iam_to_allergy_intolerance(iam: Segment, draft: Draft) -> Resource | None:
         return None
     category, kind = category_and_type(iam, draft)
     sensitivity = code_of(iam[9].c(1)).upper()
-    if sensitivity and sensitivity not in _SENSITIVITY:
+    if sensitivity and sensitivity not in SENSITIVITY:
         iam.ignore(9, "kind of sensitivity that FHIR does not tell apart")
     manifestations = [found for cwe in iam[5].repetitions if (found := cwe_to_codeable_concept(cwe, context))]
     severity, criticality = severity_of(iam, bool(manifestations))
@@ -115,7 +115,7 @@ def iam_to_allergy_intolerance(iam: Segment, draft: Draft) -> Resource | None:
             "identifier": [identifier] if identifier else [],
             "clinicalStatus": concept(clinical, CLINICAL, _SHOWN[clinical]) if clinical else {},
             "verificationStatus": concept(verification, VERIFICATION, _SHOWN[verification]) if verification else {},
-            "type": _SENSITIVITY.get(sensitivity, kind),
+            "type": SENSITIVITY.get(sensitivity, kind),
             "category": [category] if category else [],
             "criticality": criticality,
             "code": code,

@@ -36,7 +36,7 @@ _ID = re.compile(r"^[A-Za-z0-9\-.]{1,64}$")
 
 @replaceable
 def msa_to_response(msa: Segment, draft: Draft) -> Element:
-    """Make MessageHeader.response.
+    """Make MessageHeader.response; nothing of an answer whose code is not known, because R4 has no response without one.
 
     A control id that cannot be a FHIR id is replaced by the id that the header of the answered message has here.
     """
@@ -46,12 +46,15 @@ def msa_to_response(msa: Segment, draft: Draft) -> Element:
         msa.give_back(1)
         draft.notice(faults.CODE_UNKNOWN, msa.where(1))
     number = words(msa[2].text)
+    if not code:
+        if msa.peek(2):
+            msa.give_back(2, "the code of the answer is not known; FHIR R4 has no response without one")
+        return {}
     return compact(
         {
             "identifier": _identifier(number, draft) if number else "",
             "_identifier": {} if number else ABSENT,
             "code": code,
-            "_code": {} if code else ABSENT,
         }
     )
 

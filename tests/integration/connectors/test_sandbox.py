@@ -1,4 +1,4 @@
-"""The three network destinations against the simulated peers that ship with the product, over TLS."""
+"""The network destinations against the simulated peers that ship with the product, over TLS."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from conformance.sandbox.faults import Action, Rule
 from conformance.sandbox.server import FACILITY, GLN, USER, Sandbox, Settings, default_accounts
 from connectors.contract import Destination, Outbound
+from connectors.destinations.fhir_rest import Destination as FhirRest
+from connectors.destinations.fhir_rest import Settings as FhirSettings
 from connectors.destinations.insurance_portal import Destination as InsurancePortal
 from connectors.destinations.insurance_portal import Settings as PortalSettings
 from connectors.destinations.moh_axis import Destination as MohAxis
@@ -24,10 +26,10 @@ from connectors.destinations.national_coordination import Destination as Nationa
 from connectors.destinations.national_coordination import Settings as CoordinationSettings
 from connectors.faults import CannotAsk, LoginRefused, Refused, ServerTrouble, Throttled, Uncertain, Unreachable
 from mappings.formats.values import Secret
-from tests.integration.sandbox.peer import cda, insurance_file, sign
+from tests.integration.sandbox.peer import bundle, cda, insurance_file, sign, sign_bundle, write
 
 PASSWORD = Secret("mật-khẩu thử")
-KINDS = ("insurance_portal", "moh_axis", "national_coordination")
+KINDS = ("fhir_rest", "insurance_portal", "moh_axis", "national_coordination")
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -53,6 +55,8 @@ class Bench:
         self._key = transport.key
         if kind == "insurance_portal":
             self.document = document(sign(insurance_file(), signer, "CHUKYDONVI"), "application/xml")
+        elif kind == "fhir_rest":
+            self.document = document(sign_bundle(bundle(), signer), "application/fhir+json")
         else:
             self.document = document(sign(cda(), signer), "application/xml")
 
@@ -67,6 +71,9 @@ class Bench:
         if self.kind == "moh_axis":
             axis = AxisSettings(self.sandbox.axis_url, USER, password, GLN, "sync_document", **shared)
             return MohAxis(self.kind, axis, self.seal)
+        if self.kind == "fhir_rest":
+            fhir = FhirSettings(self.sandbox.fhir_url, "/token", USER, password, **shared)
+            return FhirRest(self.kind, fhir, self.seal)
         coordination = CoordinationSettings(self.sandbox.coordination_url, USER, password, FACILITY, **shared)
         return NationalCoordination(self.kind, coordination, self.seal)
 
@@ -110,6 +117,8 @@ def test_accepted_once_and_recognised_when_repeated(kind: str) -> None:
         assert found is not None
         assert found.reference == first.reference
         other = replace(bench.document, key="0192f0c4-0000-7a10-8c3d-000000000000")
+        if kind == "fhir_rest":  # knows a document by its identifier
+            other = replace(other, body=write(bundle("2")))
         assert await destination.find(other) is None
 
     play(kind, scene)
@@ -118,7 +127,8 @@ def test_accepted_once_and_recognised_when_repeated(kind: str) -> None:
 @every_kind
 def test_an_unsigned_document_is_refused(kind: str) -> None:
     async def scene(bench: Bench, destination: Destination) -> None:
-        body = (insurance_file() if kind == "insurance_portal" else cda()).encode()
+        made = {"insurance_portal": insurance_file, "fhir_rest": lambda: write(bundle()).decode()}
+        body = made.get(kind, cda)().encode()
         with pytest.raises(Refused):
             await destination.deliver(document(body, "application/xml"))
 

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, ClassVar
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sqlalchemy.engine import Connection
@@ -18,7 +19,7 @@ from gateway.delivery.limits import Breaker, Limit
 from gateway.delivery.retry import Retry
 from gateway.delivery.sql_queue import SqlQueue
 from gateway.delivery.worker import Worker
-from gateway.settings import RouteSettings
+from gateway.settings import Route, RouteSettings
 from gateway.store import deliveries, documents, messages
 from gateway.store.documents import NewDocument
 from gateway.store.engine import Store, open_store
@@ -47,7 +48,6 @@ def no(fault: Exception) -> Script:
 class Peer:
     """A destination that follows a script, one line per attempt; then it accepts."""
 
-    takes: ClassVar[str] = "cda"
     script: list[Script] = field(default_factory=list)
     answers: list[Receipt | Exception | None] = field(default_factory=list)
     """What `find` says, one after the other."""
@@ -115,7 +115,7 @@ ROUTE = RouteSettings(
 async def work(store: Store, clock: HandClock, peer: Peer, route: RouteSettings = ROUTE, owner: str = "n1") -> Worker:
     """Run a worker until it has nothing more to do at this instant."""
     queue = SqlQueue(store, KEYRING, clock, owner, 30 * SECOND, "01999")
-    worker = Worker("portal", route, peer, queue, clock)
+    worker = Worker(Route("portal", route, SimpleNamespace(takes="cda")), peer, queue, clock)
     await go_on(worker)
     return worker
 

@@ -178,3 +178,37 @@ def test_what_was_not_issued_can_be_neither_withdrawn_nor_given_out_again(desk: 
                     c, desk.plan, "discharge_paper", "Encounter/x", act, actor="lan.nt", reason="", now=1
                 )
             )
+
+
+def entry(control_id: str, number: str, orders: str, at: str) -> bytes:
+    txa = f"TXA|1|36/BV2^Tờ điều trị^TT32|TX|{at}||{at}|||{DOCTOR}|||{number}^HIS|||||AU||AV"
+    told = f"OBX|1|TX|Y_LENH^Y lệnh^QD3176||{orders}||||||F"
+    return message("MDM^T02", control_id, pid("BN1"), stay(end=""), txa, told)
+
+
+def test_a_paper_about_one_day_of_a_visit_has_versions_for_that_day(
+    tmp_path: Path, store_url: str, clock: HandClock
+) -> None:
+    desk = Desk(tmp_path, store_url, clock, produce=("treatment_sheet",), destinations=FOLDER)
+    desk.send(entry("1", "T1", "Kháng sinh", "20261120080000"))
+    desk.send(entry("2", "T2", "Ăn cháo", "20261120160000"))
+    desk.send(entry("3", "T3", "Ra viện", "20261121080000"))
+    found = rows(desk)
+    assert [(row.paper, row.version, row.state) for row in found] == [
+        ("treatment_sheet", 1, "signed"),
+        ("treatment_sheet", 2, "signed"),
+        ("treatment_sheet", 1, "signed"),
+    ]
+    assert [row.subject.partition("#")[2] for row in found] == ["2026-11-20", "2026-11-20", "2026-11-21"]
+    course = [
+        section for section in document(desk, found[1])["entry"][0]["resource"]["section"] if section.get("entry")
+    ]
+    assert "Kháng sinh" in str(course)
+    assert "Ra viện" not in str(course)
+    asked = desk.store.write_now(
+        lambda c: papers.request(
+            c, desk.plan, "treatment_sheet", found[2].subject, "cancel", actor="an", reason="nhầm", now=desk.clock.now()
+        )
+    )
+    desk.work()
+    assert desk.store.read_now(lambda c: documents.get(c, asked)).state == "signed"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.faults import StoreUnavailable
+from gateway.records.numbers import written
 from gateway.store import actions, messages
 from mappings.formats import er7
 from tests.conftest import HandClock
@@ -138,7 +139,8 @@ def test_the_vaccinations_of_a_person(node: NodeProcess) -> None:
     [
         ("QBP^Q22", "QPD|Q22^Find^HL7|T|@PID.5.1^Nguyễn", "LT2205"),
         ("QBP^Q22", "QPD|Q22^Find^HL7|T|@PID.7^19900101~@PID.18.1^1", "LT2206"),
-        ("QBP^Q24", "QPD|Q24^Allocate^HL7|T|^^^01999", "LT2206"),
+        ("QBP^Q24", "QPD|Q24^Allocate^HL7|T|^^^01999", "LT2207"),
+        ("QBP^Q24", "QRD|20261121|R|I|T|||1^RD|BN1|DEM", "LT2206"),
         ("QBP^Q11", "QPD|Z99^Else^HL7|T|BN1", "LT2206"),
     ],
 )
@@ -149,6 +151,51 @@ def test_what_cannot_be_answered_says_why_and_tells_nothing(
     assert answer.value("MSA-1") == "AE"
     assert fault in answer.raw.decode()
     assert not answer.all("PID")
+
+
+def allocated(answer: er7.Message) -> str:
+    assert (answer.value("MSH-9.2"), answer.value("MSA-1"), answer.value("QAK-2")) == ("K24", "AA", "OK")
+    (segment,) = answer.all("PID")
+    assert (segment[3].c(4), segment[3].c(5)) == ("LIENTHONG", "PN")
+    return segment[3].c(1)
+
+
+def test_new_numbers(node: NodeProcess, site: Path) -> None:
+    domains = {"a1": "", "a2": "^^^LIENTHONG", "a3": "^^^LIENTHONG~^^^lienthong"}
+    raw = {id_: query("QBP^Q24", id_, f"QPD|Q24^Allocate^HL7|T|{domain}", "RCP|I") for id_, domain in domains.items()}
+    answers = {id_: talk(node, one)[0] for id_, one in raw.items()}
+    given = [allocated(answer) for answer in answers.values()]
+    assert len(set(given)) == 3
+    for id_, one in raw.items():
+        assert talk(node, one)[0].raw == answers[id_].raw
+    rows = cli_json("messages", "--config", str(site), "--limit", "1")
+    assert (rows[0]["state"], rows[0]["answer"]) == ("duplicate", "AA")
+    kept = cli("messages", "raw", rows[0]["id"], "--answer", "--config", str(site)).stdout
+    assert given[2] in kept
+    other = query("QBP^Q24", "a1", "QPD|Q24^Allocate^HL7|T2|", "RCP|I")
+    (answer,) = talk(node, other)
+    assert (answer.value("MSA-1"), answer.all("PID"), "LT2202" in answer.raw.decode()) == ("AE", [], True)
+
+
+def test_a_new_number_is_the_persons_who_comes_with_it(node: NodeProcess, site: Path) -> None:
+    number = allocated(talk(node, query("QBP^Q24", "p1", "QPD|Q24^Allocate^HL7|T|^^^LIENTHONG", "RCP|I"))[0])
+    both = f"{number}^^^LIENTHONG^PN~BN9^^^01999^PI"
+    talk(node, message("ADT^A28", "p2", evn(), pid("BN9", "Đỗ^Mai", "19600101").replace("BN9^^^01999^PI", both)))
+    wait_until(lambda: not cli_json("messages", "--config", str(site), "--state", "received"))
+    (answer,) = talk(node, query("QBP^Q21", "p3", f"QPD|Q21^Get^HL7|T|{number}^^^LIENTHONG", "RCP|I"))
+    assert "BN9" in answer.raw.decode()
+    (answer,) = talk(node, query("QBP^Q23", "p4", "QPD|Q23^Ids^HL7|T|BN9^^^01999^PI|^^^LIENTHONG", "RCP|I"))
+    assert numbers(answer) == [number]
+
+
+def test_a_domain_of_others_is_named_and_no_number_is_taken(node: NodeProcess) -> None:
+    before = allocated(talk(node, query("QBP^Q24", "d1", "QPD|Q24^Allocate^HL7|T|", "RCP|I"))[0])
+    (answer,) = talk(node, query("QBP^Q24", "d2", "QPD|Q24^Allocate^HL7|T|^^^LIENTHONG~^^^HIS&1.2.3&ISO", "RCP|I"))
+    assert (answer.value("MSA-1"), answer.value("QAK-2"), answer.all("PID")) == ("AE", "AE", [])
+    assert [answer.value(f"ERR-2.{n}") for n in range(1, 5)] == ["QPD", "1", "3", "2"]
+    assert (answer.value("ERR-3.1"), answer.value("ERR-7")) == ("204", "HIS")
+    after = allocated(talk(node, query("QBP^Q24", "d3", "QPD|Q24^Allocate^HL7|T|", "RCP|I"))[0])
+    assert int(after[2:-2]) == int(before[2:-2]) + 1
 
 
 def test_a_channel_that_names_only_the_type_does_not_answer(node: NodeProcess) -> None:
@@ -207,6 +254,33 @@ def test_what_was_told_is_in_the_log_of_actions(tmp_path: Path, clock: HandClock
         assert desk.state(id_).answered_at is None
         kept = desk.store.read_now(lambda c: messages.answer(c, id_))
         assert desk.keyring.open(kept, f"answer/{id_}") == answer.frames[-1]
+    finally:
+        desk.store.close()
+
+
+def test_a_number_that_a_record_has_already_is_passed_over(tmp_path: Path, clock: HandClock) -> None:
+    desk = Desk(tmp_path / "site", f"sqlite:///{tmp_path / 'l.db'}", clock, accept=("ADT", *ASKED), produce=())
+    try:
+        both = f"BN1^^^01999^PI~{written(1)}^^^LIENTHONG^PN"
+        desk.send(message("ADT^A28", "1", evn(), pid("BN1").replace("BN1^^^01999^PI", both)))
+        answer = desk.ask(query("QBP^Q24", "q1", "QPD|Q24^Allocate^HL7|T|", "RCP|I"))
+        assert written(2).encode() in answer.frames[-1]
+        (act,) = desk.store.read_now(lambda c: actions.of_target(c, str(answer.message_id)))
+        assert (act.verb, act.reason) == ("allocate", "1 number to HIS|01999 (QBP^Q24)")
+    finally:
+        desk.store.close()
+
+
+def test_a_number_that_was_not_committed_is_not_given(tmp_path: Path, clock: HandClock) -> None:
+    desk = Desk(tmp_path / "site", f"sqlite:///{tmp_path / 'l.db'}", clock, accept=ASKED, produce=())
+    asked = query("QBP^Q24", "q1", "QPD|Q24^Allocate^HL7|T|", "RCP|I")
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(messages, "put_answer", lambda *_: 1 / 0)
+            failed = desk.ask(asked)
+        assert (failed.positive, b"PID" in failed.frames[-1]) == (False, False)
+        assert not desk.store.read_now(lambda c: messages.listing(c))
+        assert written(1).encode() in desk.ask(asked).frames[-1]
     finally:
         desk.store.close()
 

@@ -7,15 +7,21 @@ import hashlib
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
-from cryptography.hazmat.primitives import hashes
+import msgspec
+import rfc8785
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
+from joserfc import jws
+from joserfc.jwk import RSAKey
 from lxml import etree
 from signxml.algorithms import DigestAlgorithm, SignatureMethod
 from signxml.signer import XMLSigner
 
+from conformance.sandbox.bundle_signatures import WRITTEN
 from conformance.sandbox.ca import Identity
 from conformance.sandbox.server import FACILITY, GLN, USER, Sandbox, Settings, default_accounts
 
@@ -23,6 +29,10 @@ PASSWORD = "mật-khẩu thử"
 PASSWORD_MD5 = hashlib.md5(PASSWORD.encode()).hexdigest().upper()
 ACCOUNTS = default_accounts(PASSWORD)
 SETTINGS = Settings(accounts=ACCOUNTS)
+
+
+SYSTEM = "https://lienthong.vn/fhir/sid/document"
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 class Clock:
@@ -52,6 +62,55 @@ def sign(xml: str, signer: Identity, place: str = ".", references: list[str] | N
 def cda(extension: str = "1", text: str = "Giấy ra viện") -> str:
     identifier = f'<id root="2.25.1" extension="{extension}"/>'
     return f'<ClinicalDocument xmlns="urn:hl7-org:v3">{identifier}<title>{text}</title></ClinicalDocument>'
+
+
+def bundle(value: str = "1", **more: Any) -> dict[str, Any]:
+    """Make a small FHIR document whose numbers have digits that JSON readers lose."""
+    composition = {"resourceType": "Composition", "id": "c", "title": "Giấy ra viện"}
+    observation = {"resourceType": "Observation", "id": "o", "valueQuantity": {"value": Decimal("4.50")}}
+    return {
+        "resourceType": "Bundle",
+        "type": "document",
+        "identifier": {"system": SYSTEM, "value": value},
+        "timestamp": "2026-11-21T08:00:00+07:00",
+        "entry": [
+            {"fullUrl": f"https://h/{one['resourceType']}/1", "resource": one} for one in (composition, observation)
+        ],
+        **more,
+    }
+
+
+def write(resource: dict[str, Any]) -> bytes:
+    return _ENCODER.encode(resource)
+
+
+def sign_bundle(resource: dict[str, Any], signer: Identity, **header: Any) -> bytes:
+    """Sign a FHIR document with joserfc."""
+    about = {
+        "type": [{"system": "urn:iso-astm:E1762-95:2013", "code": "1.2.840.10065.1.12.1.5"}],
+        "when": "2026-11-21T01:00:00Z",
+        "who": {"display": "Bệnh viện"},
+        "sigFormat": "application/jose",
+    }
+    plain = json.loads(write(resource))
+    marked = json.loads(write({**resource, "signature": about}), parse_float="#{}#".format)
+    written = rfc8785.dumps(marked).replace(b'"#', b"").replace(b'#"', b"")
+    digest = base64.urlsafe_b64encode(hashlib.sha256(written).digest()).rstrip(b"=").decode()
+    der = signer.certificate.public_bytes(serialization.Encoding.DER)
+    protected = {
+        "alg": "RS256",
+        "sigT": about["when"],
+        "x5c": [base64.b64encode(der).decode()],
+        WRITTEN: digest,
+        **header,
+    }
+    registry = jws.JWSRegistry(algorithms=["RS256", "PS256"], strict_check_header=False)
+    compact = jws.serialize_compact(
+        protected, rfc8785.dumps(plain), RSAKey.import_key(signer.key_pem), registry=registry
+    )
+    head, _, seal = compact.split(".")
+    data = base64.b64encode(f"{head}..{seal}".encode()).decode()
+    return write({**resource, "signature": {**about, "data": data}})
 
 
 def table(xml: str) -> str:
@@ -195,3 +254,27 @@ class CoordinationClient:
         return await self._http.get(
             f"{self._url}/v1/documents/{key}", headers={"Authorization": f"Bearer {self.token}"}
         )
+
+
+class FhirClient:
+    """Log in once, create and look for Bundles."""
+
+    def __init__(self, sandbox: Sandbox, http: httpx.AsyncClient) -> None:
+        self._url = sandbox.fhir_url
+        self._http = http
+        self.token = ""
+
+    async def login(self, secret: str = PASSWORD) -> httpx.Response:
+        form = {"grant_type": "client_credentials", "client_id": USER, "client_secret": secret}
+        response = await self._http.post(self._url + "/token", data=form)
+        if response.status_code == 200:
+            self.token = response.json()["access_token"]
+        return response
+
+    async def create(self, body: bytes, **headers: str) -> httpx.Response:
+        given = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/fhir+json"}
+        changed = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self._http.post(self._url + "/Bundle", content=body, headers=given | changed)
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        return await self._http.get(self._url + path, headers={"Authorization": f"Bearer {self.token}"} | headers)

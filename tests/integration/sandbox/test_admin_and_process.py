@@ -207,7 +207,15 @@ def process(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
 def test_the_command_prints_addresses_serves_and_stops_on_sigterm(tmp_path: Path) -> None:
     folder = tmp_path / "box"
     with process("--folder", str(folder), "--password", PASSWORD, "--tls") as (running, line):
-        assert {"insurance_portal", "moh_axis", "national_coordination", "admin", "ca", "keys"} == line.keys()
+        assert {
+            "insurance_portal",
+            "moh_axis",
+            "national_coordination",
+            "fhir_rest",
+            "admin",
+            "ca",
+            "keys",
+        } == line.keys()
         trust = ssl.create_default_context(cafile=line["ca"])
         with httpx.Client(trust_env=False, verify=trust) as http:
             login = http.post(line["moh_axis"] + "/api/auth/login", json={"username": "01999_BV", "password": PASSWORD})

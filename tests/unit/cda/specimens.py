@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from mappings.documents import form, narrative
@@ -10,6 +11,8 @@ from mappings.documents.form import Edition, Section
 from mappings.outcome import Resource
 from mappings.systems import DEFAULT, LOINC
 from tests.unit.documents.samples import doctor, encounter, organization, patient
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 class Filled(dict[str, str]):
@@ -50,7 +53,7 @@ def specimen(paper: str, edition: Edition, version: int = 1) -> Resource:
         "title": known.title,
         "attester": [*doctors, {"mode": "legal", "party": {"reference": "Organization/cskcb"}}],
         "custodian": {"reference": "Organization/cskcb"},
-        "section": [*(_section(section) for section in edition.sections), _signatures(edition)],
+        "section": [*(_section(section, edition) for section in edition.sections), _signatures(edition)],
     }
     if version > 1:
         replaced = {"system": DEFAULT.document, "value": "0192f6a0-0000-7abc-8def-0123456789ab"}
@@ -66,20 +69,24 @@ def specimen(paper: str, edition: Edition, version: int = 1) -> Resource:
     }
 
 
-def _section(section: Section) -> Resource:
-    values = Filled({row.box: row.choices[0].codes[0] for row in section.rows if row.choices and row.choices[0].codes})
-    markup = [narrative.paragraph(line) for line in section.lines]
-    markup.append(narrative.rows([(row.label, row.key, narrative.row_text(row, values)) for row in section.rows]))
-    if section.columns:
-        markup.append(narrative.table(section, [values, Filled()]))
-    markup += [narrative.paragraph(note) for note in section.notes]
-    one: Resource = {"title": section.title, "text": {"status": "generated", "div": narrative.div(*markup)}}
-    if section.loinc:
-        one["code"] = {"coding": [{"system": LOINC, "code": section.loinc, "display": section.loinc_display}]}
+def _section(part: Section, edition: Edition) -> Resource:
+    values = Filled()
+    for row in part.rows:
+        values |= {key: values[key] for key in (row.key, row.box, *_PLACEHOLDER.findall(row.value))}
+    values |= {row.box: row.choices[0].codes[0] for row in part.rows if row.choices and row.choices[0].codes}
+    first = part.columns[0].key if part.columns else ""
+    items = [Filled({first: item.label}) for item in part.items]
+    body = [values, Filled(), *items] if part.columns else []
+    one: Resource = {
+        "title": part.title,
+        "text": {"status": "generated", "div": narrative.section(part, edition, values, body)},
+    }
+    if part.loinc:
+        one["code"] = {"coding": [{"system": LOINC, "code": part.loinc, "display": part.loinc_display}]}
     return one
 
 
 def _signatures(edition: Edition) -> Resource:
     names = dict.fromkeys(edition.signers, "Lê Quốc Vượng")
-    text = narrative.div(narrative.signatures(edition, "Ngày 05 tháng 11 năm 2026", names))
+    text = narrative.signatures(edition, "Ngày 05 tháng 11 năm 2026", names)
     return {"title": "Chữ ký", "text": {"status": "generated", "div": text}}

@@ -16,6 +16,7 @@ from mappings.cda.check import checked_tree
 from mappings.cda.schematron import rules
 from mappings.documents import form
 from mappings.documents.form import Edition
+from mappings.documents.narrative import BLANK
 from mappings.formats import safe_xml
 from tests.unit.cda.specimens import Filled, editions, specimen
 from tests.unit.cda.test_render import PAPERS, V3, composed
@@ -115,7 +116,8 @@ def planted(edition: Edition) -> Iterator[tuple[str, Plant]]:
             yield key, remove(at)
         if section.loinc:
             yield f"{key}-code", remove(f"{at}/v3:section/v3:code")
-        for number, _ in enumerate((*section.lines, *section.notes), 1):
+        subtitle = [edition.subtitle] if section.key == "header" and edition.subtitle else []
+        for number, _ in enumerate((*section.lines, *subtitle, *section.notes), 1):
             yield f"{key}-line-{number}", empty(f"{at}/v3:section/v3:text/v3:paragraph[{number}]")
         for row in section.rows:
             cell = f"{at}//v3:td[@ID = '{row.key}' or starts-with(@ID, '{row.key}.')]"
@@ -124,7 +126,9 @@ def planted(edition: Edition) -> Iterator[tuple[str, Plant]]:
             if row.need == "R":
                 yield f"{key}-{row.key}-said", empty(cell)
                 if row.value.replace(f"{{{row.key}}}", "").strip() and f"{{{row.key}}}" in row.value:
-                    yield f"{key}-{row.key}-said", say(cell, row.value.format_map(Filled({row.key: ""})).strip())
+                    yield f"{key}-{row.key}-said", say(cell, row.value.format_map(Filled({row.key: BLANK})).strip())
+        for item in section.items:
+            yield f"{key}-item-{item.key}", empty(f"{at}//v3:td[. = '{item.label}']")
         for column in section.columns:
             if not column.optional:
                 yield f"{key}-column-{column.key}", empty(f"{at}//v3:th[. = '{column.label}']")

@@ -11,6 +11,7 @@ from mappings.formats.values import Secret
 GOOD: dict[str, dict[str, Any]] = {
     "insurance_portal": {"username": "a", "password": Secret("b"), "facility": "01999"},
     "moh_axis": {"username": "a", "password": Secret("b"), "sender_id": "8930000000019", "txn_type": "sync_checkup"},
+    "fhir_rest": {"token_url": "/token", "client_id": "a", "client_secret": Secret("b")},
     "national_coordination": {"client_id": "a", "client_secret": Secret("b"), "sender": "01999"},
 }
 WRONG = [
@@ -27,6 +28,10 @@ WRONG = [
     ("moh_axis", "txn_type", {"txn_type": "sync checkup"}),
     ("moh_axis", "receiver_id", {"receiver_id": ""}),
     ("moh_axis", "reconcile_path", {"reconcile_path": "https://elsewhere.example/x"}),
+    ("fhir_rest", "token_url", {"token_url": "ftp://host/token"}),
+    ("fhir_rest", "client_id", {"client_id": ""}),
+    ("fhir_rest", "client_secret", {"client_secret": Secret("")}),
+    ("fhir_rest", "client_id", {"token_url": "", "client_secret": Secret("")}),
     ("national_coordination", "sender", {"sender": "01999\r\nX: y"}),
 ]
 

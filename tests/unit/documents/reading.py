@@ -7,6 +7,7 @@ from typing import Any
 
 from lxml import etree
 
+from mappings.documents import form
 from mappings.formats import safe_xml
 from mappings.outcome import Resource
 
@@ -27,6 +28,12 @@ def text_of(node: etree._Element) -> str:
     for line_end in node.iter(f"{_H}br"):
         line_end.text = "\n"
     return "".join(str(part) for part in node.itertext())
+
+
+def titles(paper: str) -> set[str]:
+    """Give every title a paper may have."""
+    sheet = form.form(paper)
+    return {sheet.title, *(title for edition in sheet.editions for title in edition.titles.values())}
 
 
 def labels(bundle: Resource) -> list[str]:

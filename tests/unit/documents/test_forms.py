@@ -56,14 +56,23 @@ def test_every_required_item_names_where_it_comes_from(paper: str) -> None:
 def test_titles() -> None:
     assert {paper: documents.title(paper) for paper in documents.PAPERS} == {
         "birth_certificate": "GIẤY CHỨNG SINH",
+        "care_sheet": "PHIẾU CHĂM SÓC",
+        "consultation_minutes": "TRÍCH BIÊN BẢN HỘI CHẨN",
         "death_notice": "GIẤY BÁO TỬ",
         "discharge_paper": "GIẤY RA VIỆN",
         "health_summary": "TÓM TẮT SỨC KHỎE NGƯỜI BỆNH (SỔ SỨC KHỎE ĐIỆN TỬ)",
+        "imaging_report": "PHIẾU KẾT QUẢ CHẨN ĐOÁN HÌNH ẢNH",
         "immunization_record": "PHIẾU TIÊM CHỦNG",
         "lab_report": "PHIẾU KẾT QUẢ XÉT NGHIỆM",
         "leave_paper": "GIẤY CHỨNG NHẬN NGHỈ VIỆC HƯỞNG BẢO HIỂM XÃ HỘI",
         "maternity_rest_paper": "GIẤY CHỨNG NHẬN NGHỈ DƯỠNG THAI",
+        "order_sheet": "PHIẾU CHỈ ĐỊNH",
+        "prescription": "ĐƠN THUỐC",
+        "prescription_narcotic": 'ĐƠN THUỐC "N"',
+        "prescription_psychotropic": 'ĐƠN THUỐC "H"',
+        "procedure_report": "PHIẾU PHẪU THUẬT/THỦ THUẬT",
         "record_summary": "TÓM TẮT HỒ SƠ BỆNH ÁN",
         "reexamination": "PHIẾU HẸN KHÁM LẠI",
         "referral": "PHIẾU CHUYỂN CƠ SỞ KHÁM BỆNH, CHỮA BỆNH BẢO HIỂM Y TẾ",
+        "treatment_sheet": "PHIẾU THEO DÕI ĐIỀU TRỊ",
     }

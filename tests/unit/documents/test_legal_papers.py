@@ -67,7 +67,7 @@ def test_summary_rows() -> None:
     assert rows["CHAN_DOAN_VAO"] == "Sốt chưa rõ nguyên nhân (R50.9)"
     assert rows["CHAN_DOAN"].startswith("Viêm phổi, tác nhân không xác định (J18.9)\nKèm theo:")
     assert rows["PP_DIEUTRI"].split("\n") == ["☒ Nội khoa: Ceftriaxon", "☐ Phẫu thuật, thủ thuật:"]
-    assert [line for line in rows["TT_RAVIEN"].split("\n") if "☒" in line] == ["☒ Đỡ"]
+    assert [line for line in rows["TT_RAVIEN"].split("\u2003") if "☒" in line] == ["☒ Đỡ"]
     assert [key for key in rows if key.startswith("KY-")] == ["KY-1"]
 
 
@@ -96,7 +96,7 @@ def test_summary_takes_reason_surgery_and_outcome_from_where_they_are() -> None:
 
 def test_summary_shows_an_outcome_in_words_that_fits_no_box() -> None:
     rows = shown("record_summary", TT_RAVIEN="Ổn định")
-    assert rows["TT_RAVIEN"].startswith("Ổn định\n☐ Khỏi")
+    assert rows["TT_RAVIEN"].startswith("Ổn định\u2003☐ Khỏi")
     assert "☒" not in rows["TT_RAVIEN"]
 
 
@@ -132,7 +132,7 @@ def test_summary_of_an_older_stay_is_on_the_older_form() -> None:
     _, record = sample("record_summary")
     find(record, "Encounter/dt1")["period"] = {"start": "2025-06-20T08:00:00+07:00", "end": "2025-06-30T08:00:00+07:00"}
     rows = shown("record_summary", record, MA_LOAI_KCB="03")
-    assert "☒ Điều trị nội trú\n" in rows["HINH_THUC"]
+    assert "☒ Điều trị nội trú\u2003" in rows["HINH_THUC"]
     assert "MS" not in rows
 
 
@@ -534,7 +534,7 @@ def test_a_doctor_told_by_role_is_found() -> None:
 def test_a_paper_the_portal_has_no_table_for_is_made_all_the_same(paper: str) -> None:
     subject, record = sample(paper)
     made = steps.compose(paper, subject, json.dumps(record), CONTEXT, "000001/HNO-CCHN")
-    assert made.renditions.keys() == {"cda"}
+    assert made.renditions.keys() == {"fhir", "cda"}
     assert isinstance(made.refused["gdbhyt"], PaperNotInsured)
     assert made.refused["gdbhyt"].detail == paper
 

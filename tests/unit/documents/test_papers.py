@@ -111,7 +111,7 @@ def test_referral_rows() -> None:
     assert rows["SO_CHUYENTUYEN"] == "412/2026"
     assert rows["NOI_NHAN"] == "Bệnh viện Trung ương Thử Nghiệm"
     assert (rows["NAM_SINH"], rows["QUOC_TICH"]) == ("1986", "Việt Nam")
-    assert rows["GT_THE_DEN"] == "31/12/2026\n☐ Hết thời hạn\n☐ Không xác định được thời hạn"
+    assert rows["GT_THE_DEN"] == "31/12/2026\u2003☐ Hết thời hạn\u2003☐ Không xác định được thời hạn"
     assert rows["DA_DIEU_TRI"].split("\n") == [
         "+ Tại: Bệnh viện Đa khoa Sông Hồng (cấp …) từ ngày 01 tháng 11 năm 2026 đến ngày 05 tháng 11 năm 2026",
         "+ Tại: … (cấp …) từ ngày … đến ngày …",
@@ -190,11 +190,13 @@ def test_lab_report_rows_and_table() -> None:
     bundle = documents.compose("lab_report", subject, record, CONTEXT)
     rows = cells(bundle)
     assert (rows["MS"], rows["SO"], rows["MA_CHI_DINH"]) == ("22/BV2", "XN26000009", "CD26000009")
-    assert rows["UU_TIEN"] == "☐ Thường\n☒ Cấp cứu"
+    assert rows["UU_TIEN"] == "☐ Thường\u2003☒ Cấp cứu"
     assert rows["NGAY_YL"] == "06:10 02/11/2026"
     assert (rows["MA_BENH_PHAM"], rows["TINH_TRANG_BENH_PHAM"]) == ("SID0009", "Đạt yêu cầu")
     assert rows["NHAN_XET"] == "Kali máu giảm nặng"
-    assert (rows["NGUOI_THUC_HIEN"], rows["KY-1"], rows["KY-2"]) == ("Hồ Văn Ý", "Lê Quốc Vượng", "Phạm Thị Quỳnh")
+    assert (rows["NGUOI_THUC_HIEN"], rows["NGUOI_DUYET"]) == ("Hồ Văn Ý", "Phạm Thị Quỳnh")
+    assert [rows[f"KY-{n}"] for n in (1, 2, 3)] == ["Lê Quốc Vượng", "Hồ Văn Ý", "Phạm Thị Quỳnh"]
+    assert rows["XN_GUI_NGOAI"] == ""
     assert table(bundle) == [
         ["STT", "Tên xét nghiệm", "Kết quả", "Đơn vị", "Khoảng tham chiếu", "Ghi chú"],
         ["1", "Glucose máu", "4.50", "mmol/L", "3.90 - 6.40", ""],
@@ -258,18 +260,28 @@ def test_values_of_results(value: dict[str, Any], text: str) -> None:
 # ---- due ----
 
 
+_WRITTEN = {"ORU^R01", "MDM^T02", "MDM^T04", "MDM^T06", "MDM^T08", "MDM^T10"}
 DUE = {
     "birth_certificate": {"ADT^A01", "ADT^A04", "ADT^A08", "ADT^A28", "ADT^A31"},
+    "care_sheet": _WRITTEN,
+    "consultation_minutes": _WRITTEN,
     "death_notice": {"ADT^A03", "ADT^A08"},
     "discharge_paper": {"ADT^A03"},
     "health_summary": {"ADT^A03", "ADT^A08"},
+    "imaging_report": _WRITTEN,
     "immunization_record": {"VXU^V04"},
     "lab_report": {"ORU^R01"},
     "leave_paper": {"ADT^A03", "ADT^A04", "ADT^A08"},
     "maternity_rest_paper": {"ADT^A03", "ADT^A04", "ADT^A08"},
+    "order_sheet": {"OMG^O19", "OML^O21", "OMI^O23", "ORM^O01"},
+    "prescription": {"RDE^O11", "RDE^O25", "OMP^O09", "ORM^O01"},
+    "prescription_narcotic": {"RDE^O11", "RDE^O25", "OMP^O09", "ORM^O01"},
+    "prescription_psychotropic": {"RDE^O11", "RDE^O25", "OMP^O09", "ORM^O01"},
+    "procedure_report": _WRITTEN,
     "record_summary": {"ADT^A03"},
     "reexamination": {"SIU^S12", "SIU^S13", "SIU^S14"},
     "referral": {"REF^I12", "REF^I13"},
+    "treatment_sheet": _WRITTEN,
 }
 
 

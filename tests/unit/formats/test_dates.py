@@ -34,11 +34,6 @@ from mappings.formats.faults import DateInvalid
 def test_dtm(dtm: str, datetime: str, date: str) -> None:
     assert dates.dtm_to_fhir_datetime(dtm) == datetime
     assert dates.dtm_to_fhir_date(dtm) == date
-    if "T" in datetime or not dtm:
-        assert dates.dtm_to_instant(dtm) == datetime
-    else:
-        with pytest.raises(DateInvalid, match="time of day"):
-            dates.dtm_to_instant(dtm)
 
 
 def test_the_zone_fills_the_absent_offset_only() -> None:
@@ -73,7 +68,7 @@ def test_the_zone_fills_the_absent_offset_only() -> None:
     ],
 )
 def test_no_date(dtm: str) -> None:
-    for function in (dates.dtm_to_fhir_datetime, dates.dtm_to_fhir_date, dates.dtm_to_instant):
+    for function in (dates.dtm_to_fhir_datetime, dates.dtm_to_fhir_date):
         with pytest.raises(DateInvalid) as caught:
             function(dtm)
         assert dtm not in str(caught.value)

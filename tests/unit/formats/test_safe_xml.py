@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from lxml import etree
 
 from mappings.formats import safe_xml
 from mappings.formats.faults import XmlRefused
@@ -64,12 +65,11 @@ def test_one_long_text_is_read() -> None:
     "inner",
     ["<b>Đặng</b>", "<![CDATA[<!DOCTYPE a>]]>", "<!--c--><?pi d?>", " \n <b/> \n ", '<b xmlns="urn:x" y="&lt;&amp;"/>'],
 )
-def test_written_as_it_was_read(inner: str) -> None:
+def test_nothing_is_lost_in_reading(inner: str) -> None:
+    def written(read: bytes) -> bytes:
+        return etree.tostring(safe_xml.parse(read), encoding="UTF-8", xml_declaration=True)
+
     data = f"<?xml version='1.0' encoding='UTF-8'?>\n<a>{inner}</a>".encode()
-    assert safe_xml.serialize(safe_xml.parse(data)) == data
+    assert written(data) == data
     wide = data.decode().replace("UTF-8", "UTF-16").encode("utf-16")
-    assert safe_xml.serialize(safe_xml.parse(wide)) == data
-
-
-def test_a_part_is_written_without_its_tail() -> None:
-    assert safe_xml.serialize(safe_xml.parse(b"<a><b/>tail</a>")[0]).endswith(b"\n<b/>")
+    assert written(wide) == data

@@ -1,4 +1,4 @@
-"""UUIDv7 keys."""
+"""UUIDv7 keys, and numbers of persons."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import threading
 import time
 from uuid import UUID
 
+from gateway.records.numbers import written
 from gateway.store.ids import uuid7, uuid7_instant
+from mappings.formats.identifiers import Kind, classify
 
 
 def test_form_and_order() -> None:
@@ -25,3 +27,11 @@ def test_threads_never_make_the_same_key() -> None:
     for thread in threads:
         thread.join()
     assert len(set(made)) == 16_000
+
+
+def test_numbers_of_persons_have_check_digits_and_no_national_form() -> None:
+    numbers = [written(serial) for serial in (1, 2, 10, 97, 9_999_999, 123_456_789)]
+    assert numbers[0] == "LT000000195"
+    for number in numbers:
+        assert int(number[2:]) % 97 == 1
+        assert classify(number) is Kind.UNKNOWN

@@ -51,11 +51,20 @@ def test_codes(said: str, code: str) -> None:
 
 def test_an_unknown_code_is_noticed_and_not_guessed() -> None:
     outcome = mapped("ACK", "MSA|XX|C9")
-    assert "code" not in header(outcome)["response"]
-    assert "_code" in header(outcome)["response"]
-    assert "MSA-1" in outcome.coverage.unknown
+    assert "response" not in header(outcome)
+    assert outcome.coverage.unknown.keys() == {"MSA-1", "MSA-2"}
     assert [notice.code for notice in outcome.notices] == [faults.CODE_UNKNOWN]
     assert problems(header(outcome)) == []
+
+
+def test_what_is_wrong_is_told_although_the_code_of_the_answer_is_not() -> None:
+    outcome = mapped("ACK", "MSA||C9|lỗi", "ERR||PID^1^3|101^Required field missing^HL70357|E")
+    assert outcome.coverage.unknown.keys() == {"MSA-2"}
+    (found,) = [one for one in outcome.about if one["resourceType"] == "OperationOutcome"]
+    assert len(found["issue"]) == 2
+    assert outcome_to_bundle(outcome, CONTEXT)["entry"][0]["resource"]["focus"] == [
+        {"reference": f"OperationOutcome/{found['id']}"}
+    ]
 
 
 def test_without_msa_nothing_is_answered() -> None:

@@ -249,3 +249,15 @@ def test_consent(code: str, status: str) -> None:
 def test_no_document_without_txa() -> None:
     with pytest.raises(MissingSegment):
         mapped("MDM^T02", PID)
+
+
+def test_the_paper_fields_of_a_document_are_its_own() -> None:
+    field = "OBX|1|TX|Y_LENH^Y lệnh^QD3176||{}||||||F"
+    first, second = (
+        mdm("T02", field.format(text), f2="36/BV2", f12=number) for text, number in (("a", "D1"), ("b", "D2"))
+    )
+    one, two = only(first, "Observation"), only(second, "Observation")
+    assert one["id"] != two["id"]
+    assert {"reference": f"Observation/{one['id']}"} in only(first, "DocumentReference")["context"]["related"]
+    again = mdm("T08", field.format("sửa"), f2="36/BV2", f12="D1")
+    assert only(again, "Observation")["id"] == one["id"]

@@ -262,6 +262,23 @@ def test_original_queries_are_answered_by_how_many_fit() -> None:
     assert (many.value("MSH-9.1"), len(many.all("PID"))) == ("VXX", 1)
 
 
+def test_a_number_of_the_gateway_goes_out_and_comes_back_as_the_same() -> None:
+    number = {"system": CONTEXT.systems.local("01032", "person"), "value": "LT000000195"}
+    query, header = asked("QBP^Q24", "QPD|Q24^x^HL70471|T|^^^LIENTHONG")
+    message = answered(query, header, Found({"identifier": [number]}))
+    assert message.value("PID-3.4") == "LIENTHONG"
+    (patient,) = every(map_message(message, CONTEXT), "Patient")
+    assert [(one["system"], one["value"]) for one in patient["identifier"]] == [(number["system"], number["value"])]
+
+
+def test_a_number_of_the_gateway_before_the_hospitals_changes_nothing() -> None:
+    alone = only(mapped("ADT^A28", "PID|1||BN1^^^HIS^PI||Lê"), "Patient")
+    both = only(mapped("ADT^A28", "PID|1||LT000000195^^^LIENTHONG^PN~BN1^^^HIS^PI||Lê"), "Patient")
+    assert both["id"] == alone["id"]
+    assert both["identifier"][1:] == alone["identifier"]
+    assert both["identifier"][0]["system"] == CONTEXT.systems.local("01032", "person")
+
+
 @pytest.mark.parametrize("version", ["2.3.1", "2.5.1", "2.8"])
 def test_a_fault_tells_nothing_about_anybody(version: str) -> None:
     _, found = told()

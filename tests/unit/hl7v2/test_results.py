@@ -429,3 +429,9 @@ def test_what_follows_an_order_of_a_specimen_supports_the_order() -> None:
     outcome = mapped("OML^O33", PID, "SPM|1|S1||SER", "ORC|NW|P1", "OBR|1|P1||GLU", "OBX|1|NM|WT^^L||60|kg||||F")
     assert len(only(outcome, "ServiceRequest")["supportingInfo"]) == 1
     assert "focus" not in only(outcome, "Observation")
+
+
+def test_an_impression_is_the_conclusion_of_the_report() -> None:
+    lines = ["OBX|1|TX|SA&GDT^Mô tả||không giãn||||||F", "OBX|2|TX|SA&IMP^Kết luận||bình thường||||||F"]
+    outcome = mapped("ORU^R01", PID, PV1, "OBR|1|A1||SA^Siêu âm", *lines, "OBX|3|TX|SA&IMP^Kết luận||theo dõi||||||F")
+    assert only(outcome, "DiagnosticReport")["conclusion"] == "bình thường\ntheo dõi"

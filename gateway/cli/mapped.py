@@ -1,0 +1,99 @@
+"""One message, what became of it, and the account of its fields, as `lienthong map` tells it. Does not print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.cli.output import language
+from gateway.faults import InternalFault
+from gateway.safe_log import describe
+from gateway.text import text
+from mappings.fhir import require_valid
+from mappings.formats import er7
+from mappings.formats.er7_header import read_header
+from mappings.formats.faults import Fault
+from mappings.hl7v2 import Context, map_message, outcome_to_bundle, targets, trigger_of
+from mappings.outcome import Outcome
+
+STATES = ("mapped", "ignored", "unknown")
+
+
+@dataclass
+class Mapped:
+    """One message and what became of it."""
+
+    file: str
+    type: str
+    message: er7.Message | None = None
+    outcome: Outcome | None = None
+    bundle: dict[str, Any] | None = None
+    fault: Fault | None = None
+
+    def fields(self) -> list[dict[str, str]]:
+        """List every populated field in the order of the message: position, state, target, reason."""
+        message, outcome = self.message, self.outcome
+        if message is None:
+            return []
+        found = []
+        places = targets.Places(outcome) if outcome else None
+        for position in _populated(message):
+            entry = {"position": position, "state": "unknown", "target": "", "reason": ""}
+            if outcome is None or places is None:
+                entry["reason"] = f"LT{self.fault.code:04d}" if self.fault else ""
+            elif position in outcome.coverage.mapped:
+                target = outcome.coverage.mapped[position]
+                entry["state"] = "mapped"
+                entry["target"] = ", ".join(places.of(position, target)) or target
+            elif position in outcome.coverage.ignored:
+                entry["state"], entry["reason"] = "ignored", outcome.coverage.ignored[position]
+            else:
+                entry["reason"] = outcome.coverage.unknown[position]
+            found.append(entry)
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        fields = self.fields()
+        counts = {state: sum(entry["state"] == state for entry in fields) for state in STATES}
+        notices = self.outcome.notices if self.outcome else ()
+        return {
+            "file": self.file,
+            "type": self.type,
+            "outcome": "fault" if self.fault else "mapped",
+            "bundle": self.bundle,
+            "coverage": {"populated": len(fields), **counts, "fields": fields},
+            "faults": [_said(self.fault.code, self.fault.where, self.fault.detail)] if self.fault else [],
+            "notices": [_said(notice.code, notice.where, notice.detail) for notice in notices],
+        }
+
+
+def map_one(name: str, raw: bytes, context: Context, charset: str) -> Mapped:
+    """Map one message; whatever goes wrong is a fault of it, never an exception."""
+    header = read_header(raw)
+    mapped = Mapped(name, f"{header.type}^{header.trigger}".strip("^"))
+    try:
+        mapped.message = message = er7.Message.parse(raw, charset)
+        mapped.type = trigger_of(message)
+        outcome = map_message(message, context)
+        for resource in (*outcome.about, *outcome.resources):
+            require_valid(resource)
+        mapped.bundle = outcome_to_bundle(outcome, context)
+        mapped.outcome = outcome
+    except Fault as fault:
+        mapped.fault = fault
+    except Exception as error:  # noqa: BLE001 - one message must not end the run over a folder
+        mapped.fault = InternalFault(detail=describe(error))
+    return mapped
+
+
+def _populated(message: er7.Message) -> Iterator[str]:
+    for segment in message.segments:
+        position = segment.position()
+        yield from (f"{position}-{n}" for n in segment.populated())
+
+
+def _said(code: int, where: str, detail: str) -> dict[str, str]:
+    said = text(code, language())
+    place = f" [{detail}]" if detail else ""
+    return {"code": f"LT{code:04d}", "where": where, "text": f"{said}{place}"}

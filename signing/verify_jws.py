@@ -1,0 +1,208 @@
+"""Verification of signed FHIR Bundles: what was signed, by whom, and whether to believe it.
+
+Strict on purpose. One detached JWS in `Bundle.signature`; an algorithm with a public key that fits the certificate; the
+certificates in the header itself; no header that we do not know, because a header may change what is verified or with which
+key (`crit`, `b64`, `jwk`, `jku`, `x5u`); JSON that can be read in one way only. `id` and `meta` of the Bundle itself may have
+been given by a server since; they are no part of `Verified.data`, on which callers act.
+
+Not here: revocation (stated in the result), time stamps, `Provenance.signature`, the network.
+
+Standard: RFC 7515 §5.2; RFC 8725 §3; FHIR R4 §2.6.2.6
+Requirement: S0.6, S0.10, S3.9
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64decode, b64encode, urlsafe_b64decode
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography import x509
+
+from mappings.formats import json_canonical
+from mappings.formats.faults import JsonInvalid
+from signing import certificates, jws
+from signing.algorithms import ALGORITHMS, algorithm_for
+from signing.faults import KeyUnsuitable, NotSigned, SignatureInvalid
+from signing.verify import Verified
+
+_ELEMENT = frozenset({"id", "type", "when", "who", "onBehalfOf", "targetFormat", "sigFormat", "data"})
+_HEADERS = frozenset({"alg", "typ", "cty", "kid", "canon", "sigT", "iat", "srCms", "x5c", "x5t#S256", jws.WRITTEN})
+"""What else a header may say, we would not understand; `kid` and `x5t#S256` are read past: `x5c` names the key."""
+_TARGETS = {
+    jws.TARGET_FORMAT: "",
+    f"{jws.TARGET_FORMAT};canonicalization={jws.FHIR_JSON}": jws.FHIR_JSON,
+}
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+_MAXIMUM_CERTIFICATES = 10
+
+
+def verify(bundle: bytes, roots: Sequence[x509.Certificate], at: datetime | None = None) -> Verified:
+    """Return what was signed and by whom, or raise; `at` is an aware instant, now when None.
+
+    Raises NotSigned, SignatureInvalid (changed content or a form we do not accept), CertificateUntrusted.
+    """
+    moment = (at or datetime.now(UTC)).astimezone(UTC)
+    value = _read(bundle, "")
+    if not isinstance(value, dict) or value.get("resourceType") != "Bundle":
+        raise SignatureInvalid("resourceType", "not a Bundle")
+    element = _signature(value)
+    protected, signature = _compact(element)
+    header = _header(protected)
+    content = jws.signed_content(value)
+    form = _form(element, header)
+    known = _certificates(header)
+    payload = jws.CANONICAL_FORMS[form](content)
+    _check_signature(header, known[0], signature, protected + b"." + jws.base64url(payload))
+    claimed_at = _check_element(element, header)
+    written = _check_written(content, element, header)
+    chain = certificates.require_trusted(known[0], known[1:], roots, moment)
+    warnings = ["revocation not checked", "signing time claimed by the signer" if claimed_at else _NO_TIME]
+    if not written:
+        warnings.append("signature type, time and signer are not protected")
+        if form == jws.RFC8785:
+            warnings.append("digits of numbers are not protected")
+    return Verified(
+        data=json_canonical.as_written(content) if written else payload,
+        signer=certificates.signer_of(known[0]),
+        chain=chain,
+        checked_for=moment,
+        claimed_at=claimed_at,
+        warnings=tuple(warnings),
+    )
+
+
+_NO_TIME = "no signing time in the signature"
+
+
+def _read(data: bytes, where: str) -> Any:
+    try:
+        return json_canonical.loads(data)
+    except JsonInvalid as problem:
+        raise SignatureInvalid(where or problem.where, problem.detail or "not JSON") from problem
+
+
+def _signature(bundle: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "signature" not in bundle:
+        raise NotSigned()
+    element = bundle["signature"]
+    if not isinstance(element, dict) or not element.keys() <= _ELEMENT:
+        raise SignatureInvalid("signature", "not a Signature that is understood")
+    if element.get("sigFormat") != jws.SIG_FORMAT:
+        raise SignatureInvalid("signature.sigFormat", "not application/jose")
+    return element
+
+
+def _compact(element: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """Return the protected header as it is encoded, and the signature."""
+    parts = _base64(element.get("data"), "signature.data").split(b".")
+    if len(parts) != 3 or not parts[0] or not parts[2]:
+        raise SignatureInvalid("signature.data", "not a compact JWS")
+    if parts[1]:
+        raise SignatureInvalid("signature.data", "the payload is not detached")
+    _base64url(parts[0])
+    return parts[0], _base64url(parts[2])
+
+
+def _header(protected: bytes) -> Mapping[str, Any]:
+    header = _read(_base64url(protected), "header")
+    if not isinstance(header, dict):
+        raise SignatureInvalid("header", "not an object")
+    for name in sorted(header.keys() - _HEADERS):
+        raise SignatureInvalid("header", f"{name[:20]} is not accepted" if name.isalnum() else "a name not accepted")
+    if header.get("typ", "JOSE") not in ("JOSE", "jose"):
+        raise SignatureInvalid("header", "typ is not JOSE")
+    return header
+
+
+def _form(element: Mapping[str, Any], header: Mapping[str, Any]) -> str:
+    """Tell which canonical form was signed: header and element must not contradict each other."""
+    target = element.get("targetFormat", jws.TARGET_FORMAT)
+    named = _TARGETS.get(target) if isinstance(target, str) else None
+    if named is None:
+        raise SignatureInvalid("signature.targetFormat", "not accepted")
+    form = header.get("canon", named or jws.RFC8785)
+    if not isinstance(form, str) or form not in jws.CANONICAL_FORMS or (named and named != form):
+        raise SignatureInvalid("header", "canon is not accepted")
+    return form
+
+
+def _certificates(header: Mapping[str, Any]) -> list[x509.Certificate]:
+    encoded = header.get("x5c")
+    if not isinstance(encoded, list) or not 0 < len(encoded) <= _MAXIMUM_CERTIFICATES:
+        raise SignatureInvalid("x5c", f"1 to {_MAXIMUM_CERTIFICATES} certificates expected")
+    try:
+        return [certificates.from_der(_base64(one, "x5c")) for one in encoded]
+    except ValueError as problem:
+        raise SignatureInvalid("x5c", str(problem)) from problem
+
+
+def _check_signature(header: Mapping[str, Any], leaf: x509.Certificate, signature: bytes, data: bytes) -> None:
+    name = header.get("alg")
+    if not isinstance(name, str) or name not in ALGORITHMS:
+        raise SignatureInvalid("alg", "algorithm not accepted")
+    try:
+        key = certificates.public_key(leaf)
+        algorithm = algorithm_for(key, name)
+    except KeyUnsuitable as problem:
+        raise SignatureInvalid(problem.where, problem.detail) from problem
+    if not algorithm.holds(key, signature, data):
+        raise SignatureInvalid("signature", "content changed after signing, or not made by the certificate's key")
+
+
+def _check_element(element: Mapping[str, Any], header: Mapping[str, Any]) -> datetime | None:
+    """Return the time that the header claims; the element must say the same time and the same purpose."""
+    when, claimed = element.get("when"), header.get("sigT")
+    if claimed is not None and claimed != when:
+        raise SignatureInvalid("signature.when", "not the time in the header")
+    purposes = header.get("srCms")
+    if purposes is not None:
+        try:
+            said = {one["commId"]["id"] for one in purposes}
+            shown = {f"urn:oid:{one['code']}" for one in element["type"]}
+        except (TypeError, KeyError) as problem:
+            raise SignatureInvalid("signature.type", "not understood") from problem
+        if said != shown:
+            raise SignatureInvalid("signature.type", "not the purpose in the header")
+    if claimed is None:
+        return None
+    if not isinstance(claimed, str) or not _INSTANT.fullmatch(claimed):
+        raise SignatureInvalid("sigT", "not an instant")
+    try:
+        return datetime.fromisoformat(claimed).astimezone(UTC)
+    except (ValueError, OverflowError) as problem:
+        raise SignatureInvalid("sigT", "not an instant") from problem
+
+
+def _check_written(content: Mapping[str, Any], element: Mapping[str, Any], header: Mapping[str, Any]) -> bool:
+    """Check the digits, and the parts of the element that the payload does not hold; False when nobody vouches for them."""
+    expected = header.get(jws.WRITTEN)
+    if expected is None:
+        return False
+    if jws.written_sha256(content, element) != expected:
+        raise SignatureInvalid("Bundle", "digits of a number, or the Signature element, changed after signing")
+    return True
+
+
+def _base64(text: Any, where: str) -> bytes:
+    """Return the decoded content, refusing every spelling but the canonical one."""
+    try:
+        octets = b64decode(text, validate=True)
+    except (binascii.Error, ValueError, TypeError) as problem:
+        raise SignatureInvalid(where, "not base64") from problem
+    if not octets or b64encode(octets).decode() != text:
+        raise SignatureInvalid(where, "not base64")
+    return octets
+
+
+def _base64url(text: bytes) -> bytes:
+    try:
+        octets = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+    except (binascii.Error, ValueError) as problem:
+        raise SignatureInvalid("signature.data", "not base64url") from problem
+    if jws.base64url(octets) != text:
+        raise SignatureInvalid("signature.data", "not base64url")
+    return octets
