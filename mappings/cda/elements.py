@@ -86,6 +86,7 @@ BESIDE: Mapping[str, frozenset[str]] = {
         {"education", "expirationDate", "fundingSource", "isSubpotent", "primarySource", "programEligibility"}
         | {"protocolApplied", "reaction", "reasonCode", "reasonReference", "recorded", "reportOrigin", "statusReason"}
     ),
+    "Medication": frozenset({"amount", "batch", "form", "ingredient", "manufacturer", "status"}),
     "MedicationAdministration": _ALL,
     "MedicationDispense": frozenset(
         {
@@ -155,6 +156,8 @@ PLAIN: Mapping[str, frozenset[str]] = {
 }
 """Type → the states that `statusCode` tells by itself."""
 
+_PARTIES = frozenset({"Device", "Location", "Organization", "Patient", "Practitioner", "RelatedPerson"})
+"""Types that the document knows by numbers of their own."""
 _KINDS = {
     "reasonCode": "RSON",
     "reasonReference": "RSON",
@@ -261,12 +264,13 @@ def _pointer(code: Markup, reference: dict[str, Any], w: Writer) -> Markup | Non
     """Name another resource by its number; one that only has a name by that."""
     found, identifier, shown = w.source.get(reference), reference.get("identifier"), reference.get("display")
     if found:
-        number = w.reference_id(found)
+        own = w.types.known_instances(found) if found["resourceType"] in _PARTIES else []
+        number = own[0] if own else w.reference_id(found)
     elif identifier:
         number = w.types.instance(identifier)
     else:
         number = el("id", nullFlavor="UNK")
-    words = el("text", shown) if shown and not found else None
+    words = el("text", shown) if shown else None
     return el("act", number, code, words, classCode="ACT", moodCode="EVN") if found or identifier or words else None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from mappings.cda import dosage
 from mappings.cda.datatypes import amount, interval, time, when
-from mappings.cda.elements import PATHS, beside
+from mappings.cda.elements import beside
 from mappings.cda.markup import Markup, el
 from mappings.cda.writer import Writer
 from mappings.outcome import Resource
@@ -104,7 +104,7 @@ def _administration(
         *([w.people.device(w.source.get(d), d.get("display", "")) for d in resource.get("device", [])]),
         *dosage.instructions(first, w, _path(resource, 0)),
         *(w.related("COMP", _further(one, w, _path(resource, n)), number=n + 1) for n, one in enumerate(dosages) if n),
-        *(w.related("COMP", _ingredient(one, w)) for one in (medication or {}).get("ingredient", [])),
+        *(beside(medication, w) if medication else []),
         *more,
         *beside(resource, w),
         *w.notes(resource),
@@ -175,31 +175,6 @@ def _maker(reference: dict[str, Any], w: Writer) -> Markup | None:
     return el("manufacturerOrganization", el("name", shown)) if shown else None
 
 
-def _ingredient(ingredient: dict[str, Any], w: Writer) -> Markup:
-    """Make an active ingredient: what, and how much of it."""
-    strength = ingredient.get("strength", {})
-    item = ingredient.get("itemCodeableConcept") or (w.source.get(ingredient.get("itemReference")) or {}).get("code")
-    top, bottom = strength.get("numerator"), strength.get("denominator", {})
-    alone = bottom.get("value", 1) == 1 and not bottom.get("unit") and not bottom.get("code")
-    amounts = [one for one in (top, None if alone else bottom) if one]
-    material = el("manufacturedMaterial", w.coded("code", item))
-    dose = amount("doseQuantity", amounts[0]) if len(amounts) == 1 else None
-    limits = (
-        el("maxDoseQuantity", amount("numerator", amounts[0]), amount("denominator", amounts[1]))
-        if len(amounts) == 2
-        else None
-    )
-    return el(
-        "substanceAdministration",
-        w.types.code("code", PATHS, "Medication.ingredient"),
-        dose,
-        limits,
-        el("consumable", el("manufacturedProduct", material)),
-        classCode="SBADM",
-        moodCode="EVN",
-    )
-
-
 def _dispense_request(request: Resource, w: Writer) -> Markup | None:
     """Make the supply that an order asks for: how much, how often, until when, from whom."""
     said = request.get("dispenseRequest", {})
@@ -237,6 +212,7 @@ def medication_dispense_to_supply(dispense: Resource, w: Writer) -> Markup:
         el("expectedUseTime", amount("width", supplied)) if supplied else None,
         el("product", _product(dispense, medication, w)),
         *w.performers(dispense),
+        *(beside(medication, w) if medication else []),
         *beside(dispense, w),
         *w.notes(dispense),
         classCode="SPLY",
