@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from mappings.cda.datatypes import amount, interval, quantity, quantity_range, ratio, time
@@ -24,115 +25,60 @@ PATHS = f"{FHIR}/StructureDefinition"
 
 _ALL = frozenset({"*"})
 _CONTEXT = frozenset(
-    {"resourceType", "id", "meta", "language", "text", "contained", "extension", "modifierExtension"}
-    | {"identifier", "subject", "patient", "encounter", "context", "note", "implicitRules"}
+    {"contained", "context", "encounter", "extension", "id", "identifier", "implicitRules", "language", "meta"}
+    | {"modifierExtension", "note", "patient", "resourceType", "subject", "text"}
 )
 """What the entry or the header says in any case, or nobody: elements of every resource, numbers, person, visit, remarks."""
 
+
+def _names(said: str) -> frozenset[str]:
+    return frozenset(said.split())
+
+
 BESIDE: Mapping[str, frozenset[str]] = {
-    "AllergyIntolerance": frozenset(
-        {
-            "category",
-            "criticality",
-            "lastOccurrence",
-            "onsetAge",
-            "onsetString",
-            "reaction",
-            "type",
-            "verificationStatus",
-        }
+    "AllergyIntolerance": _names(
+        "category criticality lastOccurrence onsetAge onsetString reaction type verificationStatus"
     ),
-    "Appointment": frozenset(
-        {
-            "appointmentType",
-            "basedOn",
-            "cancelationReason",
-            "comment",
-            "created",
-            "description",
-            "end",
-            "minutesDuration",
-        }
-        | {"participant", "patientInstruction", "priority", "reasonCode", "reasonReference", "requestedPeriod"}
-        | {"serviceCategory", "serviceType", "specialty", "start", "status", "supportingInformation"}
+    "Appointment": _names(
+        "appointmentType basedOn cancelationReason comment created description end minutesDuration "
+        "participant patientInstruction priority reasonCode reasonReference requestedPeriod "
+        "serviceCategory serviceType specialty start status supportingInformation"
     ),
     "CarePlan": _ALL,
     "ClinicalImpression": _ALL,
-    "Condition": frozenset(
-        {"abatementAge", "abatementString", "category", "evidence", "onsetAge", "onsetString", "stage"}
-        | {"verificationStatus"}
-    ),
-    "DiagnosticReport": frozenset(
-        {
-            "basedOn",
-            "category",
-            "conclusion",
-            "conclusionCode",
-            "imagingStudy",
-            "issued",
-            "resultsInterpreter",
-            "status",
-        }
+    "Condition": _names("abatementAge abatementString category evidence onsetAge onsetString stage verificationStatus"),
+    "DiagnosticReport": _names(
+        "basedOn category conclusion conclusionCode imagingStudy issued resultsInterpreter status"
     ),
     "DocumentReference": _ALL,
-    "Encounter": frozenset({"reasonCode", "serviceType", "status", "type"}),
-    "FamilyMemberHistory": frozenset({"condition", "status"}),
-    "Goal": frozenset(
-        {"achievementStatus", "addresses", "category", "description", "lifecycleStatus", "outcomeReference", "priority"}
-        | {"statusDate", "target"}
+    "Encounter": _names("reasonCode serviceType status type"),
+    "FamilyMemberHistory": _names("condition status"),
+    "Goal": _names(
+        "achievementStatus addresses category description lifecycleStatus outcomeReference priority statusDate target"
     ),
     "ImagingStudy": _ALL,
-    "Immunization": frozenset(
-        {"education", "expirationDate", "fundingSource", "isSubpotent", "primarySource", "programEligibility"}
-        | {"protocolApplied", "reaction", "reasonCode", "reasonReference", "recorded", "reportOrigin", "statusReason"}
+    "Immunization": _names(
+        "education expirationDate fundingSource isSubpotent primarySource programEligibility "
+        "protocolApplied reaction reasonCode reasonReference recorded reportOrigin statusReason"
     ),
-    "Medication": frozenset({"amount", "batch", "form", "ingredient", "manufacturer", "status"}),
+    "Medication": _names("amount batch form ingredient manufacturer status"),
     "MedicationAdministration": _ALL,
-    "MedicationDispense": frozenset(
-        {
-            "authorizingPrescription",
-            "category",
-            "daysSupply",
-            "destination",
-            "dosageInstruction",
-            "status",
-            "substitution",
-        }
-        | {"type"}
+    "MedicationDispense": _names(
+        "authorizingPrescription category daysSupply destination dosageInstruction status substitution type"
     ),
-    "MedicationRequest": frozenset(
-        {
-            "basedOn",
-            "category",
-            "courseOfTherapyType",
-            "groupIdentifier",
-            "intent",
-            "performerType",
-            "priorPrescription",
-        }
-        | {"reasonCode", "reasonReference", "recorder", "reportedBoolean", "status", "statusReason", "substitution"}
+    "MedicationRequest": _names(
+        "basedOn category courseOfTherapyType groupIdentifier intent performerType priorPrescription "
+        "reasonCode reasonReference recorder reportedBoolean status statusReason substitution"
     ),
-    "MedicationStatement": frozenset(
-        {"basedOn", "category", "derivedFrom", "reasonCode", "reasonReference", "statusReason"}
+    "MedicationStatement": _names("basedOn category derivedFrom reasonCode reasonReference statusReason"),
+    "Observation": _names("basedOn category dataAbsentReason derivedFrom partOf status"),
+    "Procedure": _names(
+        "basedOn category complication complicationDetail followUp outcome partOf performedString "
+        "performer reasonCode reasonReference report statusReason usedCode usedReference"
     ),
-    "Observation": frozenset({"basedOn", "category", "dataAbsentReason", "derivedFrom", "partOf", "status"}),
-    "Procedure": frozenset(
-        {
-            "basedOn",
-            "category",
-            "complication",
-            "complicationDetail",
-            "followUp",
-            "outcome",
-            "partOf",
-            "performedString",
-        }
-        | {"performer", "reasonCode", "reasonReference", "report", "statusReason", "usedCode", "usedReference"}
-    ),
-    "ServiceRequest": frozenset(
-        {"basedOn", "category", "insurance", "intent", "locationCode", "orderDetail", "patientInstruction"}
-        | {"performerType", "quantityQuantity", "reasonCode", "reasonReference", "requisition", "specimen", "status"}
-        | {"supportingInfo"}
+    "ServiceRequest": _names(
+        "basedOn category insurance intent locationCode orderDetail patientInstruction performerType "
+        "quantityQuantity reasonCode reasonReference requisition specimen status supportingInfo"
     ),
     "Specimen": _ALL,
 }
@@ -188,7 +134,7 @@ def components(resource: Resource, w: Writer) -> list[Markup]:
 def _acts(resource: Resource, w: Writer) -> Iterator[tuple[str, Markup]]:
     kind = resource["resourceType"]
     wanted = BESIDE.get(kind, _ALL)
-    rows = _rows(kind)
+    rows = typed(kind)
     for element in sorted(resource.keys() - _CONTEXT) if wanted is _ALL else sorted(wanted & resource.keys()):
         if element.startswith("_") or _is_plain(kind, element, resource[element]):
             continue
@@ -206,23 +152,15 @@ def _is_plain(kind: str, element: str, value: Any) -> bool:
     return element == "performer" and kind == "Procedure" and not any("function" in one for one in value)
 
 
-def path_rows(path: str) -> Mapping[str, tuple[str, int]]:
+@cache
+def typed(shape: str) -> Mapping[str, tuple[str, int]]:
     """Give the elements of a type or of a part of one: name in JSON → FHIR type, and the greatest number (0: many)."""
-    return _rows(path)
-
-
-_known: dict[str, dict[str, tuple[str, int]]] = {}
-
-
-def _rows(path: str) -> dict[str, tuple[str, int]]:
-    if path not in _known:
-        found: dict[str, tuple[str, int]] = {}
-        for row in tables.load().rows(path):
-            for kind in row.types:
-                name = row.name.replace("[x]", kind[:1].upper() + kind[1:]) if row.name.endswith("[x]") else row.name
-                found[name] = (kind, row.maximum)
-        _known[path] = found
-    return _known[path]
+    found: dict[str, tuple[str, int]] = {}
+    for row in tables.load().rows(shape):
+        for kind in row.types:
+            suffix = "Quantity" if kind == "SimpleQuantity" else kind[:1].upper() + kind[1:]
+            found[row.name.replace("[x]", suffix)] = (kind, row.maximum)
+    return found
 
 
 def _leaves(path: str, row: tuple[str, int], value: Any) -> Iterator[tuple[str, str, Any]]:
@@ -236,7 +174,7 @@ def _leaves(path: str, row: tuple[str, int], value: Any) -> Iterator[tuple[str, 
         yield path, kind, value
         return
     shape = kind.removeprefix("#")
-    inner = _rows(shape if shape[:1].isupper() else "Element")
+    inner = typed(shape if shape[:1].isupper() else "Element")
     for name in value:
         if name in inner and name not in ("extension", "id"):
             yield from _leaves(f"{path}.{name}", inner[name], value[name])
