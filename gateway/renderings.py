@@ -1,0 +1,84 @@
+"""Give a paper in the form somebody wants to see: signed bytes as they are, pages made of them, or a preview of what is not signed.
+
+An issued paper is never composed anew: its pages are made of the bytes that were signed, and show only signatures that were
+checked just now. Requirement: S3.9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.engine import Connection, Row
+
+from gateway import steps
+from gateway.clock import to_datetime
+from gateway.faults import NothingThere
+from gateway.settings import Plan
+from gateway.store import documents
+from mappings.cda import html as page
+from mappings.cda import pdf as printed
+from mappings.documents import Context
+from mappings.formats import json
+from mappings.formats.faults import SigningFault
+from mappings.outcome import Resource
+from signing.certificates import load_roots
+from signing.verify import verify
+
+KINDS = ("cda", "fhir", "gdbhyt", "html", "pdf")
+"""What a paper can be given as."""
+_SUFFIX = {"cda": "cda.xml", "fhir": "fhir.json", "gdbhyt": "gdbhyt.xml", "html": "html", "pdf": "pdf"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A paper with what its renditions are made of."""
+
+    version: int
+    """0 for a preview."""
+    signed: bool
+    bodies: Mapping[str, bytes]
+    """Kind of rendition → final bytes."""
+    options: page.Options
+
+
+def stored(connection: Connection, plan: Plan, row: Row[Any]) -> Source:
+    """Open an issued paper; signatures are shown when they verify against the node's own roots."""
+    bodies = {
+        one.kind: plan.keyring.open(one.body, f"{row.id}/{one.kind}") for one in documents.renditions(connection, row.id)
+    }
+    stamp = {"cancel": page.Stamp.CANCELLED, "reissue": page.Stamp.REISSUED}.get(row.act)
+    signatures = _signatures(bodies["cda"], plan, row.signed_at)
+    return Source(row.version, True, bodies, page.Options(signatures=signatures, stamp=stamp))
+
+
+def _signatures(cda: bytes, plan: Plan, signed_at: int) -> tuple[page.Signed, ...]:
+    at = to_datetime(signed_at)
+    try:
+        verified = verify(cda, load_roots(plan.signing.trust), at)
+    except SigningFault:
+        return ()
+    signer, leaf = verified.signer, verified.chain[0]
+    return (page.Signed("legal", signer.name, signer.organisation or "", at, f"{leaf.serial_number:X}"),)
+
+
+def preview(paper: str, subject: str, record: Sequence[Resource], context: Context, head_licence: str) -> Source:
+    """Compose a paper that is not issued, to be looked at: nothing of it is kept, and its pages say that it is a draft.
+
+    Raises the faults of composing.
+    """
+    made = steps.compose(paper, subject, json.dumps(list(record)), context, head_licence)
+    bodies = {"fhir": made.fhir, **made.renditions}
+    return Source(0, False, bodies, page.Options(stamp=page.Stamp.DRAFT))
+
+
+def render(source: Source, kind: str) -> tuple[str, bytes]:
+    """Give the suffix of the file and its bytes; raises NothingThere for a rendition this paper does not have."""
+    if kind == "html":
+        return _SUFFIX[kind], page.html(source.bodies["cda"], source.options)
+    if kind == "pdf":
+        return _SUFFIX[kind], printed.pdf(source.bodies["cda"], source.options)
+    if kind not in source.bodies:
+        raise NothingThere(kind)
+    return _SUFFIX[kind], source.bodies[kind]
