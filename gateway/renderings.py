@@ -1,4 +1,4 @@
-"""Give a paper in the form somebody wants to see: signed bytes as they are, pages made of them, or a preview of what is not signed.
+"""Give a paper in the form somebody wants to see: signed bytes as they are, pages made of them, or a preview.
 
 An issued paper is never composed anew: its pages are made of the bytes that were signed, and show only signatures that were
 checked just now. Requirement: S3.9.
@@ -46,7 +46,8 @@ class Source:
 def stored(connection: Connection, plan: Plan, row: Row[Any]) -> Source:
     """Open an issued paper; signatures are shown when they verify against the node's own roots."""
     bodies = {
-        one.kind: plan.keyring.open(one.body, f"{row.id}/{one.kind}") for one in documents.renditions(connection, row.id)
+        one.kind: plan.keyring.open(one.body, f"{row.id}/{one.kind}")
+        for one in documents.renditions(connection, row.id)
     }
     stamp = {"cancel": page.Stamp.CANCELLED, "reissue": page.Stamp.REISSUED}.get(row.act)
     signatures = _signatures(bodies["cda"], plan, row.signed_at)
@@ -59,8 +60,8 @@ def _signatures(cda: bytes, plan: Plan, signed_at: int) -> tuple[page.Signed, ..
         verified = verify(cda, load_roots(plan.signing.trust), at)
     except SigningFault:
         return ()
-    signer, leaf = verified.signer, verified.chain[0]
-    return (page.Signed("legal", signer.name, signer.organisation or "", at, f"{leaf.serial_number:X}"),)
+    signer = verified.signer
+    return (page.Signed("legal", signer.name, signer.title, at, signer.serial),)
 
 
 def preview(paper: str, subject: str, record: Sequence[Resource], context: Context, head_licence: str) -> Source:

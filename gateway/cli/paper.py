@@ -105,7 +105,9 @@ def list_(
 def make(
     encounter: Encounter,
     kind: Kind,
-    to: Annotated[str, typer.Option(help=f"Các dạng, cách nhau bằng dấu phẩy: {', '.join(renderings.KINDS)}.")] = "html",
+    to: Annotated[
+        str, typer.Option(help=f"Các dạng, cách nhau bằng dấu phẩy: {', '.join(renderings.KINDS)}.")
+    ] = "html",
     output: Annotated[Path, typer.Option("--output", "-o", help="Thư mục để kết quả.")] = Path("."),
     config: Config = HERE,
     json: Json = False,
@@ -239,7 +241,10 @@ def _title(paper: str) -> str:
 def _encounter(connection: Connection, plan: Plan, number: str) -> Row[Any]:
     """Find a visit by the number the hospital gave it, or by its id."""
     systems = plan.systems
-    ids = [resource_id("Encounter", system, number) for system in (systems.local(plan.facility.code, "visit"), systems.episode)]
+    ids = [
+        resource_id("Encounter", system, number)
+        for system in (systems.local(plan.facility.code, "visit"), systems.episode)
+    ]
     keys = [("Encounter", one) for one in (number.removeprefix("Encounter/"), *ids)]
     found = rows.current(connection, keys)
     if not found or found[0].patient_id is None:
