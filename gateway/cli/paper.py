@@ -13,6 +13,7 @@ from gateway import papers, renderings
 from gateway.cli.access import actor, ledger, remember
 from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, moment, print_json, print_table
 from gateway.clock import SystemClock, to_datetime
+from gateway.export import visit_of
 from gateway.faults import NothingThere
 from gateway.records import resources
 from gateway.settings import Plan
@@ -21,7 +22,6 @@ from gateway.store import resources as rows
 from mappings import documents as forms
 from mappings.documents.faults import PaperUnknown
 from mappings.formats.faults import Fault
-from mappings.ids import resource_id
 from mappings.outcome import Resource
 
 app = typer.Typer(help="Giấy tờ: đến hạn, đã lập, còn thiếu gì; xem, cấp, cấp lại, hủy.", invoke_without_command=True)
@@ -238,23 +238,9 @@ def _title(paper: str) -> str:
     return forms.title(paper).capitalize() if paper in forms.PAPERS else paper
 
 
-def _encounter(connection: Connection, plan: Plan, number: str) -> Row[Any]:
-    """Find a visit by the number the hospital gave it, or by its id."""
-    systems = plan.systems
-    ids = [
-        resource_id("Encounter", system, number)
-        for system in (systems.local(plan.facility.code, "visit"), systems.episode)
-    ]
-    keys = [("Encounter", one) for one in (number.removeprefix("Encounter/"), *ids)]
-    found = rows.current(connection, keys)
-    if not found or found[0].patient_id is None:
-        raise NothingThere("Encounter")
-    return found[0]
-
-
 def _subjects_of(connection: Connection, plan: Plan, encounter: str, kinds: Any) -> list[str]:
     """Give what papers of these kinds are about, of one visit."""
-    visit = _encounter(connection, plan, encounter)
+    visit = visit_of(connection, plan, encounter)
     record = resources.record(connection, plan.keyring, visit.patient_id)
     own = list(_of_visit(record, f"Encounter/{visit.id}"))
     return list(dict.fromkeys(subject for kind in kinds for subject in forms.subjects(kind, own)))
