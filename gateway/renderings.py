@@ -6,6 +6,7 @@ checked just now. Requirement: S3.9.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from gateway.faults import NothingThere
 from gateway.settings import Plan
 from gateway.store import documents
 from mappings.cda import html as page
-from mappings.cda import pdf as printed
+from mappings.cda.pdf import pdf
 from mappings.documents import Context
 from mappings.formats import json
 from mappings.formats.faults import SigningFault
@@ -43,15 +44,26 @@ class Source:
     options: page.Options
 
 
-def stored(connection: Connection, plan: Plan, row: Row[Any]) -> Source:
-    """Open an issued paper; signatures are shown when they verify against the node's own roots."""
+def stored(connection: Connection, plan: Plan, row: Row[Any], printed: tuple[int, str] | None = None) -> Source:
+    """Open an issued paper; signatures are shown when they verify against the node's own roots.
+
+    `printed` says when and by whom it is turned into paper; then the page says what such a copy must say.
+    """
     bodies = {
         one.kind: plan.keyring.open(one.body, f"{row.id}/{one.kind}")
         for one in documents.renditions(connection, row.id)
     }
     stamp = {"cancel": page.Stamp.CANCELLED, "reissue": page.Stamp.REISSUED}.get(row.act)
-    signatures = _signatures(bodies["cda"], plan, row.signed_at)
-    return Source(row.version, True, bodies, page.Options(signatures=signatures, stamp=stamp))
+    code = hashlib.sha256(bodies["cda"]).hexdigest()
+    copy = printed and page.Copy("Liên Thông", plan.facility.name, code, to_datetime(printed[0]), printed[1])
+    options = page.Options(
+        signatures=_signatures(bodies["cda"], plan, row.signed_at),
+        stamp=stamp,
+        copy=copy,
+        verify_at=plan.facility.verify_at,
+        code=code,
+    )
+    return Source(row.version, True, bodies, options)
 
 
 def _signatures(cda: bytes, plan: Plan, signed_at: int) -> tuple[page.Signed, ...]:
@@ -70,8 +82,7 @@ def preview(paper: str, subject: str, record: Sequence[Resource], context: Conte
     Raises the faults of composing.
     """
     made = steps.compose(paper, subject, json.dumps(list(record)), context, head_licence)
-    bodies = {"fhir": made.fhir, **made.renditions}
-    return Source(0, False, bodies, page.Options(stamp=page.Stamp.DRAFT))
+    return Source(0, False, made.renditions, page.Options(stamp=page.Stamp.DRAFT))
 
 
 def render(source: Source, kind: str) -> tuple[str, bytes]:
@@ -79,7 +90,7 @@ def render(source: Source, kind: str) -> tuple[str, bytes]:
     if kind == "html":
         return _SUFFIX[kind], page.html(source.bodies["cda"], source.options)
     if kind == "pdf":
-        return _SUFFIX[kind], printed.pdf(source.bodies["cda"], source.options)
+        return _SUFFIX[kind], pdf(source.bodies["cda"], source.options)
     if kind not in source.bodies:
         raise NothingThere(kind)
     return _SUFFIX[kind], source.bodies[kind]

@@ -14,11 +14,11 @@ from gateway.cli.access import actor, ledger, remember
 from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, moment, print_json, print_table
 from gateway.clock import SystemClock, to_datetime
 from gateway.export import visit_of
-from gateway.faults import NothingThere
+from gateway.faults import PaperNotThere
 from gateway.records import resources
 from gateway.settings import Plan
-from gateway.store import documents
-from gateway.store import resources as rows
+from gateway.store import actions, documents
+from gateway.store.engine import Store
 from mappings import documents as forms
 from mappings.documents.faults import PaperUnknown
 from mappings.formats.faults import Fault
@@ -30,6 +30,7 @@ Encounter = Annotated[str, typer.Option(help="Số lượt khám, điều trị 
 Kind = Annotated[str, typer.Option("--kind", help=f"Loại giấy: {', '.join(forms.PAPERS)}.")]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Lý do (bắt buộc), in trên giấy cùng tên người yêu cầu.")]
 
+_NO_NUMBER = "00000000-0000-0000-0000-000000000000"
 _WAITING = ("due", "composed", "error")
 _STATES = {
     "due": "chờ lập",
@@ -85,20 +86,21 @@ def list_(
         return
     print_table(
         "Giấy đến hạn" if due else "Giấy tờ",
-        ("mã", "giấy", "bản", "trạng thái", "hạn", "còn thiếu ← lẽ ra từ", "lỗi"),
+        ("mã", "giấy", "bản", "trạng thái", "hạn"),
         (
             (
                 row.id,
-                _title(row.paper),
+                row.paper,
                 f"{row.version} {_ACTS[row.act]}".strip(),
-                _STATES[row.state],
+                _STATES[row.state] + (f" LT{row.fault_code:04d}" if row.state == "error" else ""),
                 moment(row.deadline_at) + (" QUÁ HẠN" if _overdue(row, now) else ""),
-                "\n".join(f"{one['item']} ← {one['from']}" for one in _missing(row)),
-                f"LT{row.fault_code:04d}" if row.fault_code and row.state == "error" else "",
             )
             for row in found
         ),
     )
+    for row in found:
+        for item in _missing(row):
+            console.print(f"{row.id} còn thiếu {item['item']} ← {item['from']}", soft_wrap=True)
 
 
 @app.command("make")
@@ -109,6 +111,10 @@ def make(
         str, typer.Option(help=f"Các dạng, cách nhau bằng dấu phẩy: {', '.join(renderings.KINDS)}.")
     ] = "html",
     output: Annotated[Path, typer.Option("--output", "-o", help="Thư mục để kết quả.")] = Path("."),
+    copy: Annotated[
+        bool,
+        typer.Option("--copy", help="Bản giấy chuyển đổi (NĐ 137/2024): in lời ghi bắt buộc, ghi lại ai in, lúc nào."),
+    ] = False,
     config: Config = HERE,
     json: Json = False,
 ) -> None:
@@ -129,39 +135,44 @@ def make(
     with ledger(config) as (plan, store):
         subjects = store.read_now(lambda connection: _subjects_of(connection, plan, encounter, [kind]))
         if not subjects:
-            raise NothingThere(encounter, f"no {kind}")
+            raise PaperNotThere(kind, "nothing to make it of")
         for number, subject in enumerate(subjects, 1):
             name = kind if len(subjects) == 1 else f"{kind}-{number}"
-            made.append(_one(plan, store, kind, subject, wanted, output / name))
+            made.append(_one(plan, store, kind, subject, wanted, output / name, copy=copy))
     if json:
         print_json(made)
     else:
-        for one in made:
-            state = "đã ký" if one["signed"] else "bản xem thử, chưa ký"
-            console.print(f"{one['title']}, bản {one['version']} ({state})" if one["files"] else one["title"])
-            for file in one["files"]:
-                console.print(f"  {file}")
-            for fault in one["faults"]:
-                console.print(f"  [red]{fault['code']}[/] {fault['where']} {fault['detail']}: {fault['do']}")
-    if any(one["faults"] for one in made):
+        for paper in made:
+            state = f"bản {paper['version']}, đã ký" if paper["signed"] else "bản xem thử, chưa ký"
+            console.print(f"{paper['title']}: {state}" if paper["files"] else paper["title"])
+            for file in paper["files"]:
+                console.print(f"  {file}", soft_wrap=True)
+            for fault in paper["faults"]:
+                console.print(
+                    f"  [red]{fault['code']}[/] {fault['where']} {fault['detail']}: {fault['do']}", soft_wrap=True
+                )
+    if any(paper["faults"] for paper in made):
         raise typer.Exit(1)
 
 
-def _one(plan: Plan, store: Any, kind: str, subject: str, wanted: list[str], stem: Path) -> dict[str, Any]:
-    said: dict[str, Any] = {"paper": kind, "title": _title(kind), "subject": subject, "files": [], "faults": []}
+def _one(
+    plan: Plan, store: Store, kind: str, subject: str, wanted: list[str], stem: Path, *, copy: bool
+) -> dict[str, Any]:
+    now, who = SystemClock().now(), actor()
 
-    def query(connection: Connection) -> renderings.Source:
+    def query(connection: Connection) -> tuple[renderings.Source, str]:
         issued = documents.issued(connection, kind, subject)
         if issued is not None:
-            return renderings.stored(connection, plan, issued)
-        type_, _, id_ = subject.partition("/")
-        (row,) = rows.current(connection, [(type_, id_)])
-        record = resources.record(connection, plan.keyring, row.patient_id)
-        context = plan.paper_context("00000000-0000-0000-0000-000000000000", to_datetime(SystemClock().now()))
-        return renderings.preview(kind, subject, record, context, plan.facility.head_licence)
+            return renderings.stored(connection, plan, issued, printed=(now, who) if copy else None), issued.id
+        if copy:
+            raise PaperNotThere(kind, "not issued")
+        record = resources.record(connection, plan.keyring, resources.patient_of(connection, subject) or "")
+        context = plan.paper_context(_NO_NUMBER, to_datetime(now))
+        return renderings.preview(kind, subject, record, context, plan.facility.head_licence), ""
 
+    said: dict[str, Any] = {"paper": kind, "title": _title(kind), "subject": subject, "files": [], "faults": []}
     try:
-        source = store.read_now(query)
+        source, document_id = store.read_now(query)
     except Fault as fault:
         return {**said, "signed": False, "version": 0, "faults": [_fault(fault)]}
     said |= {"signed": source.signed, "version": source.version}
@@ -174,6 +185,12 @@ def _one(plan: Plan, store: Any, kind: str, subject: str, wanted: list[str], ste
         file = stem.with_name(f"{stem.name}.{suffix}")
         file.write_bytes(body)
         said["files"].append(str(file))
+    if copy:
+        store.write_now(
+            lambda connection: actions.insert(
+                connection, at=now, actor=who, verb="print", target=document_id, reason="converted copy"
+            )
+        )
     return said
 
 
@@ -212,7 +229,7 @@ def _request(encounter: str, kind: str, act: str, reason: str, config: Path, jso
         def ask(connection: Connection) -> list[str]:
             subjects = _subjects_of(connection, plan, encounter, [kind])
             if not subjects:
-                raise NothingThere(encounter, f"no {kind}")
+                raise PaperNotThere(kind, "nothing to make it of")
             return [
                 papers.request(connection, plan, kind, subject, act, actor=who, reason=reason, now=now)
                 for subject in subjects
