@@ -184,6 +184,12 @@ class NothingThere(Fault):
     code = 8102
 
 
+class PaperNotThere(Fault):
+    """Raised by commands when a visit has no such paper, none was issued, or no channel produces it; `detail` says which."""
+
+    code = 8106
+
+
 class NotPossibleNow(Fault):
     """Raised when a command asks for a step that the present state does not allow; `detail` names state and step."""
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.engine import Connection, Row
 
 from gateway.clock import SECOND, to_instant
-from gateway.faults import NothingThere
+from gateway.faults import NothingThere, PaperNotThere
 from gateway.records import persons, resources
 from gateway.settings import Channel, Plan
 from gateway.store import actions, deliveries, documents, messages
@@ -90,9 +90,9 @@ def put(connection: Connection, plan: Plan, channel: Channel, new: NewDocument, 
     """Store a paper that is due and its deliveries, which wait for it; return its id."""
     document_id = documents.insert(connection, new)
     for name in channel.routes:
-        route = plan.routes[name].common
-        if not route.papers or new.paper in route.papers:
-            deliveries.insert(connection, document_id, name, new.order_key, route.basis, now, "pending")
+        route = plan.routes[name]
+        if route.carries(new.paper):
+            deliveries.insert(connection, document_id, name, new.order_key, route.common.basis, now, "pending")
     return document_id
 
 
@@ -129,14 +129,15 @@ def request(
 ) -> str:
     """Ask for a paper in a person's name: `make`, `reissue` or `cancel`; return the id of what is due now.
 
-    Raises NothingThere when the record holds no such subject, no channel produces the paper, or there is nothing to withdraw.
+    Raises `NothingThere` when the record holds no such subject, `PaperNotThere` when no channel produces the paper or there is
+    nothing to withdraw.
     """
     last = documents.newest(connection, paper, subject)
     if act in ("cancel", "reissue") and documents.issued(connection, paper, subject) is None:
-        raise NothingThere(paper, "not issued")
+        raise PaperNotThere(paper, "not issued")
     channel = next((one for one in plan.channels if paper in one.settings.produce), None)
     if channel is None:
-        raise NothingThere(paper, "no channel produces it")
+        raise PaperNotThere(paper, "no channel produces it")
     if last is not None and last.state == "error" and act == "make":
         again(connection, last.id, now)
         actions.insert(connection, at=now, actor=actor, verb="make", target=last.id, reason=reason)

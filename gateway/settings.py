@@ -16,6 +16,7 @@ from typing import Any
 from gateway.delivery.limits import Breaker, Limit
 from gateway.delivery.retry import Retry
 from gateway.store.sealed import Keyring
+from mappings.bhyt import TABLE_OF_PAPER
 from mappings.cda import Settings as CdaSettings
 from mappings.documents import Context, Facility
 from mappings.formats.dates import zone_of
@@ -42,10 +43,14 @@ class FacilitySettings:
     """As it is printed on papers."""
     phone: str = ""
     """As it is printed on papers."""
+    verify_at: str = ""
+    """Address that leads to verification by hash when a code is put behind it, for a QR code on papers; `""` = no code."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9A-Z]{5}", self.code):
             raise ValueError("code: a facility code (MA_CSKCB) has five characters of 0-9 and A-Z")
+        if self.verify_at and not self.verify_at.startswith("https://"):
+            raise ValueError("verify_at: an address begins with https://")
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,7 @@ class RouteSettings:
     name: str = ""
     """Unique name; the kind's when empty. Two channels that name the same destination must describe it alike."""
     papers: tuple[str, ...] = ()
-    """Papers it gets; empty = all that the channel produces."""
+    """Papers it gets; empty = all that the channel produces and that there is a rendition for it of."""
     basis: str = ""
     """Why documents may leave to it: the law, or `referral`, `emergency`, `request`. Nothing leaves without."""
     guide: str = ""
@@ -158,6 +163,12 @@ class Route:
         """The rendition of a document that goes there: `cda`, `fhir`, `fhir:<tag of a guide>` …"""
         takes: str = self.settings.takes
         return f"{takes}:{guides()[self.common.guide].tag}" if self.common.guide else takes
+
+    def carries(self, paper: str) -> bool:
+        """Tell whether a paper goes there: one of those named, or without names every one there is such a rendition of."""
+        if self.common.papers:
+            return paper in self.common.papers
+        return self.rendition != "gdbhyt" or paper in TABLE_OF_PAPER
 
 
 @dataclass(frozen=True)

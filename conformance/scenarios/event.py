@@ -22,6 +22,8 @@ class Paper:
     name: str
     key: str
     """Visit number, referral number, appointment number or filler order number."""
+    act: str = "make"
+    """`make`, or `cancel` for the version that withdraws what was issued."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ class Day:
 
     def expected_papers(self) -> Mapping[str, int]:
         """Count the distinct papers a correct gateway makes of the day, by name."""
-        return Counter(paper.name for paper in {paper for event in self.events for paper in event.papers})
+        return Counter(name for name, _ in {(p.name, p.key) for event in self.events for p in event.papers})
 
     def expected_versions(self) -> Mapping[str, int]:
-        """Count every issue of a paper: a discharge paper issued again after A13 counts twice here."""
+        """Count every version of a paper: one issued, withdrawn by A13 and issued again counts three times here."""
         return Counter(paper.name for event in self.events for paper in event.papers)

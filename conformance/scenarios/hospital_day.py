@@ -210,10 +210,11 @@ class _Plan:
             visit.discharged_at, visit.disposition = None, ""
             at += self._minutes(15, 30)
             body = messages.admission(visit, "A13", at)
-            self._send(at, "his", body, visit, note="discharge cancelled: fever again")
+            withdrawn = (Paper("discharge_paper", visit.number, "cancel"),)
+            self._send(at, "his", body, visit, papers=withdrawn, note="discharge cancelled: fever again")
             visit.disposition = "1"
             at += self._minutes(120, 180)
-            self._discharge(visit, at, outcome="2", note="discharged again: second version of the paper")
+            self._discharge(visit, at, outcome="2", note="discharged again: third version of the paper")
         if self._rng.random() < 0.45:
             self._come_again(visit, at + self._minutes(3, 12))
 

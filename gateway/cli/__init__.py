@@ -20,6 +20,7 @@ from gateway.cli import (
     key,
     mapping,
     messages,
+    paper,
     persons,
     record,
     sandbox,
@@ -50,6 +51,7 @@ app.command("verify")(verify.verify)
 app.add_typer(messages.app, name="messages")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(errors.app, name="errors")
+app.add_typer(paper.app, name="paper")
 app.add_typer(persons.app, name="persons")
 app.add_typer(record.app, name="record")
 app.add_typer(codes.app, name="codes")

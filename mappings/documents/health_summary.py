@@ -44,6 +44,8 @@ _FORMS_OF_CARE = {
     "HH": "Khám tại nhà",
     "VR": "Khám từ xa",
 }
+_ENDS = ("vn-discharge-disposition-cs", "MA_LOAI_RV")
+"""Systems of the codes of MA_LOAI_RV."""
 _DISCHARGES = {
     "1": "Ra viện",
     "2": "Chuyển cơ sở theo yêu cầu chuyên môn",
@@ -51,6 +53,19 @@ _DISCHARGES = {
     "4": "Xin ra viện",
     "5": "Chuyển cơ sở theo yêu cầu người bệnh",
 }
+_DISPOSITIONS = {
+    "home": "Về nhà",
+    "alt-home": "Về nơi ở khác",
+    "other-hcf": "Chuyển cơ sở khác",
+    "hosp": "Về chăm sóc cuối đời",
+    "long": "Chuyển nơi chăm sóc dài hạn",
+    "aadvice": "Ra viện không theo chỉ định",
+    "exp": "Tử vong",
+    "psy": "Chuyển bệnh viện tâm thần",
+    "rehab": "Chuyển phục hồi chức năng",
+    "snf": "Chuyển nơi điều dưỡng",
+}
+"""Codes of http://terminology.hl7.org/CodeSystem/discharge-disposition."""
 _OUTCOMES = {
     "1": "Khỏi",
     "2": "Đỡ",
@@ -128,8 +143,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
             "LY_DO_VV": record.field("LY_DO_VV", encounter)
             or record.field("LYDO_VVIEN", encounter)
             or _reason(encounter),
-            "TINH_TRANG_RV": _words(record, "MA_LOAI_RV", encounter, _DISCHARGES)
-            or wording.concept(encounter.get("hospitalization", {}).get("dischargeDisposition")),
+            "TINH_TRANG_RV": _words(record, "MA_LOAI_RV", encounter, _DISCHARGES) or _left(encounter),
             "KET_QUA_DTRI": _words(record, "KET_QUA_DTRI", encounter, _OUTCOMES),
             "NHOM_MAU": record.field("NHOM_MAU", encounter) or _blood_group(record),
             "CAN_NANG": record.field("CAN_NANG", encounter) or _last(vitals, _WEIGHT),
@@ -266,6 +280,15 @@ def _representative(relatives: Sequence[Resource]) -> dict[str, str]:
 def _words(record: Record, code: str, encounter: Resource, known: dict[str, str]) -> str:
     value, meaning = record.coded_field(code, encounter)
     return meaning if meaning not in ("", value) else known.get(value, value)
+
+
+def _left(encounter: Resource) -> str:
+    """Say how the visit ended: in the words of MA_LOAI_RV, else of HL7's codes, else the sender's."""
+    said = encounter.get("hospitalization", {}).get("dischargeDisposition")
+    codings = (said or {}).get("coding", [])
+    own = [_DISCHARGES.get(c.get("code", "")) for c in codings if c.get("system", "").endswith(_ENDS)]
+    official = [_DISPOSITIONS.get(c.get("code", "")) for c in codings]
+    return next((words for words in (*own, *official) if words), "") or wording.concept(said)
 
 
 def _reason(encounter: Resource) -> str:

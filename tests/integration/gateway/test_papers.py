@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway import papers
-from gateway.faults import NothingThere
+from gateway.faults import PaperNotThere
 from gateway.store import actions, deliveries, documents
 from mappings.formats import json, safe_xml
 from mappings.outcome import Resource
@@ -172,7 +172,7 @@ def test_a_person_asks_for_it_once_more(desk: Desk) -> None:
 
 def test_what_was_not_issued_can_be_neither_withdrawn_nor_given_out_again(desk: Desk) -> None:
     for act in ("cancel", "reissue"):
-        with pytest.raises(NothingThere):
+        with pytest.raises(PaperNotThere):
             desk.store.write_now(
                 lambda c, act=act: papers.request(  # type: ignore[misc]
                     c, desk.plan, "discharge_paper", "Encounter/x", act, actor="lan.nt", reason="", now=1

@@ -11,6 +11,7 @@ import pytest
 from gateway.faults import ConfigInvalid
 from gateway.site import load_site
 from mappings import codes
+from mappings.documents import form, rules
 from mappings.formats import er7
 from mappings.hl7v2 import Context, map_message
 from tests.site import cli, write_site
@@ -158,3 +159,23 @@ def test_a_sites_drug_codes_reach_the_shared_catalogue(tmp_path: Path) -> None:
     row = "HIS,PARA500,https://example.org/thuoc,40.123,Paracetamol,equivalent,,\n"
     load_site(site(tmp_path / "site", **{"site-drug__csv": TABLE.splitlines()[0] + "\n" + row}))
     assert drug() == ({"PARA500", "40.123"}, [])
+
+
+RULES = '[[rule]]\npaper = "discharge_paper"\nsubject = "Encounter"\non = ["ADT^A08"]\n'
+ROWS = '[[row]]\npaper = "discharge_paper"\nlabel = "Điện thoại khoa:"\nkey = "DIEN_THOAI_KHOA"\n'
+
+
+def test_rules_and_rows_of_papers(tmp_path: Path) -> None:
+    load_site(site(tmp_path / "site", rules__toml=RULES, forms__toml=ROWS))
+    assert [rule.on for rule in rules.rules("discharge_paper")] == [("ADT^A08",)]
+    assert [row.key for row in form.own_rows("discharge_paper")] == ["DIEN_THOAI_KHOA"]
+    load_site(tmp_path / "no such folder")
+    assert [rule.on for rule in rules.rules("discharge_paper")] == [("ADT^A03",)]
+    assert form.own_rows("discharge_paper") == ()
+
+
+def test_wrong_tables_of_papers_are_each_a_problem(tmp_path: Path) -> None:
+    wrong = site(tmp_path / "site", rules__toml=RULES.replace("on", "when"), forms__toml=ROWS.replace("DIEN", "dien"))
+    with pytest.raises(ConfigInvalid) as invalid:
+        load_site(wrong)
+    assert [problem.where for problem in invalid.value.problems] == ["site/forms.toml:1", "site/rules.toml:1"]

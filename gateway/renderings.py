@@ -1,0 +1,97 @@
+"""Give a paper in the form somebody wants to see: signed bytes as they are, pages made of them, or a preview.
+
+An issued paper is never composed anew: its pages are made of the bytes that were signed, and show only signatures that were
+checked just now. Requirement: S3.9.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.engine import Connection, Row
+
+from gateway import steps
+from gateway.clock import to_datetime
+from gateway.faults import NothingThere
+from gateway.settings import Plan
+from gateway.store import documents
+from mappings.cda import html as page
+from mappings.cda.pdf import pdf
+from mappings.documents import Context
+from mappings.formats import json
+from mappings.formats.faults import SigningFault
+from mappings.outcome import Resource
+from signing.certificates import load_roots
+from signing.verify import verify
+
+KINDS = ("cda", "fhir", "gdbhyt", "html", "pdf")
+"""What a paper can be given as."""
+_SUFFIX = {"cda": "cda.xml", "fhir": "fhir.json", "gdbhyt": "gdbhyt.xml", "html": "html", "pdf": "pdf"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A paper with what its renditions are made of."""
+
+    version: int
+    """0 for a preview."""
+    signed: bool
+    bodies: Mapping[str, bytes]
+    """Kind of rendition → final bytes."""
+    options: page.Options
+
+
+def stored(connection: Connection, plan: Plan, row: Row[Any], printed: tuple[int, str] | None = None) -> Source:
+    """Open an issued paper; signatures are shown when they verify against the node's own roots.
+
+    `printed` says when and by whom it is turned into paper; then the page says what such a copy must say.
+    """
+    bodies = {
+        one.kind: plan.keyring.open(one.body, f"{row.id}/{one.kind}")
+        for one in documents.renditions(connection, row.id)
+    }
+    stamp = {"cancel": page.Stamp.CANCELLED, "reissue": page.Stamp.REISSUED}.get(row.act)
+    code = hashlib.sha256(bodies["cda"]).hexdigest()
+    copy = printed and page.Copy("Liên Thông", plan.facility.name, code, to_datetime(printed[0]), printed[1])
+    options = page.Options(
+        signatures=_signatures(bodies["cda"], plan, row.signed_at),
+        stamp=stamp,
+        copy=copy,
+        verify_at=plan.facility.verify_at,
+        code=code,
+    )
+    return Source(row.version, True, bodies, options)
+
+
+def _signatures(cda: bytes, plan: Plan, signed_at: int) -> tuple[page.Signed, ...]:
+    at = to_datetime(signed_at)
+    try:
+        verified = verify(cda, load_roots(plan.signing.trust), at)
+    except SigningFault:
+        return ()
+    signer = verified.signer
+    return (page.Signed("legal", signer.name, signer.title, at, signer.serial),)
+
+
+def preview(paper: str, subject: str, record: Sequence[Resource], context: Context, plan: Plan) -> Source:
+    """Compose a paper that is not issued, to be looked at: nothing of it is kept, and its pages say that it is a draft.
+
+    Raises the faults of composing.
+    """
+    head = plan.facility.head_licence
+    made = steps.compose(paper, subject, json.dumps(list(record)), context, head, realm=plan.cda)
+    return Source(0, False, made.renditions, page.Options(stamp=page.Stamp.DRAFT))
+
+
+def render(source: Source, kind: str) -> tuple[str, bytes]:
+    """Give the suffix of the file and its bytes; raises NothingThere for a rendition this paper does not have."""
+    if kind == "html":
+        return _SUFFIX[kind], page.html(source.bodies["cda"], source.options)
+    if kind == "pdf":
+        return _SUFFIX[kind], pdf(source.bodies["cda"], source.options)
+    if kind not in source.bodies:
+        raise NothingThere(kind)
+    return _SUFFIX[kind], source.bodies[kind]

@@ -1,0 +1,122 @@
+"""`lienthong paper` beside a ledger: what is due and missing, what was signed, previews, issue, reissue, withdrawal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.clock import SystemClock
+from gateway.store import actions, documents
+from signing.certificates import load_roots
+from signing.verify import verify
+from tests.conftest import HandClock
+from tests.integration.gateway.desk import Desk
+from tests.integration.gateway.test_papers import FOLDER, change, discharge, rows, states
+from tests.site import cli, cli_json
+
+
+@pytest.fixture
+def desk(tmp_path: Path, clock: HandClock) -> Desk:
+    (tmp_path / "site-of-test").mkdir()
+    place = tmp_path / "site-of-test"
+    return Desk(place, f"sqlite:///{place}/ledger.db", clock, destinations=FOLDER)
+
+
+def paper(desk: Desk, *arguments: str, code: int = 0) -> Any:
+    done = cli("paper", *arguments, "--config", str(desk.plan.folder))
+    assert done.returncode == code, done.stderr + done.stdout
+    return done
+
+
+def make(desk: Desk, to: str, folder: Path, *more: str, kind: str = "discharge_paper", code: int = 0) -> list[Any]:
+    folder.mkdir(exist_ok=True)
+    options = ("--encounter", "VV1", "--kind", kind, "--to", to, "-o", str(folder), "--json", *more)
+    done = cli("paper", "make", *options, "--config", str(desk.plan.folder))
+    assert done.returncode == code, done.stderr + done.stdout
+    said: list[Any] = json.loads(done.stdout)
+    return said
+
+
+def test_what_is_due_says_what_it_lacks_and_where_that_comes_from(desk: Desk) -> None:
+    desk.send(discharge("1", treatment=""))
+    config = str(desk.plan.folder)
+    (due,) = cli_json("paper", "list", "--due", "--config", config)
+    assert due["missing"] == [{"item": "PP_DIEUTRI", "from": "OBX PP_DIEUTRI"}]
+    assert due["fault"]["code"] == "LT3201"
+    shown = paper(desk, "list", "--due").stdout
+    assert f"{due['id']} còn thiếu PP_DIEUTRI ← OBX PP_DIEUTRI" in shown
+    desk.send(change("2"))
+    assert cli_json("paper", "list", "--due", "--config", config) == []
+    (made,) = cli_json("paper", "list", "--encounter", "VV1", "--kind", "discharge_paper", "--config", config)
+    assert (made["state"], made["version"], made["overdue"]) == ("signed", 1, False)
+
+
+def test_a_signed_paper_comes_out_as_it_was_signed(desk: Desk, tmp_path: Path) -> None:
+    desk.send(discharge("1"))
+    (said,) = make(desk, "cda,fhir,gdbhyt,html,pdf", tmp_path / "out")
+    assert said["signed"]
+    assert [Path(file).name for file in said["files"]] == [
+        f"discharge_paper.{suffix}" for suffix in ("cda.xml", "fhir.json", "gdbhyt.xml", "html", "pdf")
+    ]
+    cda = Path(said["files"][0]).read_bytes()
+    (row,) = rows(desk)
+    (kept,) = desk.store.read_now(lambda c: documents.renditions(c, row.id, "cda"))
+    assert cda == desk.keyring.open(kept.body, f"{row.id}/cda")
+    verify(cda, load_roots(desk.plan.signing.trust))
+    page = Path(said["files"][3]).read_text(encoding="utf-8")
+    assert "Bệnh viện Đa khoa Thử Nghiệm" in page
+    assert "BẢN NHÁP" not in page
+    assert Path(said["files"][4]).read_bytes().startswith(b"%PDF-")
+
+
+def test_what_is_not_signed_is_shown_as_a_draft_and_not_kept(desk: Desk, tmp_path: Path) -> None:
+    desk.send(discharge("1"))
+    (said,) = make(desk, "html", tmp_path / "out", kind="health_summary")
+    assert not said["signed"]
+    assert "BẢN NHÁP" in Path(said["files"][0]).read_text(encoding="utf-8")
+    assert [row.paper for row in rows(desk)] == ["discharge_paper"]
+    (lacking,) = make(desk, "html", tmp_path / "out", kind="record_summary", code=1)
+    assert lacking["faults"][0]["code"] == "LT3201"
+    assert lacking["files"] == []
+
+
+def test_a_copy_on_paper_says_so_and_is_noted(desk: Desk, tmp_path: Path) -> None:
+    desk.send(discharge("1"))
+    (said,) = make(desk, "html", tmp_path / "out", "--copy")
+    assert "BẢN GIẤY CHUYỂN ĐỔI" in Path(said["files"][0]).read_text(encoding="utf-8").upper()
+    (row,) = rows(desk)
+    (noted,) = desk.store.read_now(lambda c: actions.of_target(c, row.id))
+    assert (noted.verb, noted.reason) == ("print", "converted copy")
+    make(desk, "html", tmp_path / "out", "--copy", kind="health_summary", code=1)
+
+
+def test_a_person_issues_again_and_withdraws(desk: Desk) -> None:
+    desk.clock.at = SystemClock().now()
+    desk.send(discharge("1"))
+    options = ("--encounter", "VV1", "--kind", "discharge_paper", "-r", "mất giấy")
+    paper(desk, "issue", *options, "--again")
+    desk.clock.forward(3600)
+    desk.work()
+    paper(desk, "cancel", *options)
+    desk.work()
+    assert states(desk) == [("make", 1, "signed"), ("reissue", 2, "signed"), ("cancel", 3, "signed")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("make", "--encounter", "VV1", "--kind", "no_paper"), 1, "LT3204"),
+        (("make", "--encounter", "VV1", "--kind", "discharge_paper", "--to", "docx"), 2, "docx"),
+        (("make", "--encounter", "nobody", "--kind", "discharge_paper"), 1, "LT8102"),
+        (("make", "--encounter", "VV1", "--kind", "lab_report"), 1, "LT8106"),
+        (("cancel", "--encounter", "VV1", "--kind", "discharge_paper", "-r", " "), 2, "lý do"),
+        (("issue", "--encounter", "VV1", "--kind", "health_summary", "-r", "x"), 1, "LT8106"),
+        (("list", "--kind", "no_paper"), 1, "LT3204"),
+    ],
+)
+def test_what_cannot_be_is_said(desk: Desk, arguments: tuple[str, ...], code: int, said: str) -> None:
+    desk.send(discharge("1"))
+    assert said in paper(desk, *arguments, code=code).stderr
