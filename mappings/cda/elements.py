@@ -68,7 +68,7 @@ BESIDE: Mapping[str, frozenset[str]] = {
     ),
     "MedicationRequest": _names(
         "basedOn category courseOfTherapyType groupIdentifier intent performerType priorPrescription "
-        "reasonCode reasonReference recorder reportedBoolean status statusReason substitution"
+        "reasonCode reasonReference recorder reportedBoolean status statusReason substitution supportingInformation"
     ),
     "MedicationStatement": _names("basedOn category derivedFrom reasonCode reasonReference statusReason"),
     "Observation": _names("basedOn category dataAbsentReason derivedFrom partOf status"),
@@ -102,7 +102,7 @@ PLAIN: Mapping[str, frozenset[str]] = {
 }
 """Type → the states that `statusCode` tells by itself."""
 
-_PARTIES = frozenset({"Device", "Location", "Organization", "Patient", "Practitioner", "RelatedPerson"})
+_PARTIES = frozenset({"Device", "Location", "Organization", "Practitioner", "RelatedPerson"})
 """Types that the document knows by numbers of their own."""
 _KINDS = {
     "reasonCode": "RSON",
@@ -202,6 +202,7 @@ def _pointer(code: Markup, reference: dict[str, Any], w: Writer) -> Markup | Non
     """Name another resource by its number; one that only has a name by that."""
     found, identifier, shown = w.source.get(reference), reference.get("identifier"), reference.get("display")
     if found:
+        w.source.mentioned.append(found)
         own = w.types.known_instances(found) if found["resourceType"] in _PARTIES else []
         number = own[0] if own else w.reference_id(found)
     elif identifier:

@@ -64,7 +64,7 @@ _PARTS: Mapping[str, Sequence[str]] = {
 
 
 def entries(resources: Sequence[Resource], w: Writer) -> list[Markup]:
-    """Make the entries of one section."""
+    """Make the entries of one section, and of what these refer to that no section is made of."""
     listed = [one for one in resources if one["resourceType"] not in HEADER and one is not w.source.encounter]
     inner = _inside(listed, w)
     tops = [one for one in listed if _key(one) not in inner]
@@ -76,7 +76,18 @@ def entries(resources: Sequence[Resource], w: Writer) -> list[Markup]:
         else:
             made.append(_MAKERS.get(one["resourceType"], acts.resource_to_act)(one, w))
     made += [results.vital_signs_to_organizer(group, w) for group in signs.values()]
+    made += _referred(w)
     return [el("entry", one) for one in made]
+
+
+def _referred(w: Writer) -> Iterator[Markup]:
+    """Make the entries of what entries refer to and no section is made of."""
+    source = w.source
+    while source.mentioned:
+        one = source.mentioned.pop(0)
+        maker = _MAKERS.get(one["resourceType"])
+        if maker and _key(one) not in source.written and one is not source.encounter and not source.is_listed(one):
+            yield maker(one, w)
 
 
 def _key(resource: Resource) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mappings.cda.acts import service_request_to_act
 from mappings.cda.attachments import attachment_to_media
 from mappings.cda.datatypes import quantity_range, time, value
 from mappings.cda.elements import beside, components
@@ -111,9 +110,10 @@ def _specimen(specimen: Resource | None, w: Writer) -> Markup | None:
     """Make the specimen of a result."""
     if specimen is None:
         return None
+    w.source.mentioned.append(specimen)
     kind = specimen.get("type")
     entity = el("specimenPlayingEntity", w.coded("code", kind)) if kind else None
-    return el("specimen", el("specimenRole", *w.ids(specimen), entity))
+    return el("specimen", el("specimenRole", *w.role_ids(specimen), entity))
 
 
 def specimen_to_procedure(specimen: Resource, w: Writer) -> Markup:
@@ -173,7 +173,6 @@ def diagnostic_report_to_organizer(report: Resource, w: Writer) -> Markup:
         *(specimen_to_procedure(specimen, w) for specimen in specimens if specimen.get("collection")),
         *(w.note(note) for note in _notes(report)),
         *(attachment_to_media(form, w) for form in report.get("presentedForm", [])),
-        *(service_request_to_act(one, w) for one in _nested(report.get("basedOn", []), w, "ServiceRequest")),
     ]
     return el(
         "organizer",

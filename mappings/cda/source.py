@@ -27,6 +27,10 @@ class Source:
         self._resources: dict[str, Resource] = {}
         self._urls: dict[str, str] = {}
         self._listed: list[Resource] | None = None
+        self.written: set[str] = set()
+        """`Type/id` of what entries repeat so far."""
+        self.mentioned: list[Resource] = []
+        """What entries so far refer to."""
         for entry in entries:
             resource = entry["resource"]
             key = f"{resource['resourceType']}/{resource['id']}"
@@ -68,6 +72,10 @@ class Source:
         for attester in self.composition.get("attester", []):
             if attester.get("mode") in modes and attester.get("party"):
                 yield attester, self.get(attester["party"])
+
+    def is_listed(self, resource: Resource) -> bool:
+        """Tell whether a section is made of a resource."""
+        return any(one is resource for one in self.of_type(resource["resourceType"]))
 
     def of_type(self, *resource_types: str) -> Iterator[Resource]:
         """Give the resources of some types that the sections are made of, each once."""

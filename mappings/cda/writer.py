@@ -86,6 +86,11 @@ class Writer:
 
     def ids(self, resource: Resource) -> list[Markup]:
         """Make the II of a resource's identifiers, and the one that says which resource of the FHIR document it is."""
+        self.source.written.add(f"{resource['resourceType']}/{resource['id']}")
+        return self.role_ids(resource)
+
+    def role_ids(self, resource: Resource) -> list[Markup]:
+        """Make the same of what an entry only names."""
         return [*self.types.known_instances(resource), self.reference_id(resource)]
 
     def reference_id(self, resource: Resource) -> Markup:
