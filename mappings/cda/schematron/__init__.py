@@ -275,4 +275,4 @@ def _assert(name: str, test: str, said: str) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(text)
+    return escape(text, quote=False).replace('"', "&quot;")
