@@ -77,7 +77,14 @@ def attribute(path: str, name: str, value: str | None) -> Plant:
     return plant
 
 
+def unnumbered(root: etree._Element) -> None:
+    """Take every number of the person away."""
+    while root.find("v3:recordTarget/v3:patientRole/v3:id", V3) is not None:
+        remove("v3:recordTarget/v3:patientRole/v3:id")(root)
+
+
 HEADER: list[tuple[str, Plant]] = [
+    ("header-patient-id", unnumbered),
     ("header-realm", remove("v3:realmCode")),
     ("header-type", remove("v3:typeId")),
     ("header-template", remove("v3:templateId")),
