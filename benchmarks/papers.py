@@ -1,4 +1,4 @@
-"""Document and signature: one paper, against one bare RSA-2048 signature."""
+"""Papers: each against one bare RSA-2048 signature; a summary of 40 entries against reading and canonicalising its bytes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lxml import etree
+
 from benchmarks.figures import Row, per_call_us
 from conformance.sandbox.ca import DemoCA
 from conformance.scenarios.hospital_day import hospital_day
 from gateway import steps
 from mappings import cda, documents, hl7v2
 from mappings.cda.html import html
+from mappings.cda.pdf import pdf
 from mappings.documents import Facility
 from mappings.formats import er7, json
 from mappings.outcome import Resource
@@ -66,4 +69,54 @@ def measure() -> list[Row]:
             Row(f"{paper}: compose, check, render CDA and XML", compose, "us", "bare signature", compose / bare),
             Row(f"{paper}: sign {len(unsigned) / 1024:.0f} KB of CDA", sign, "us", "bare signature", sign / bare),
         ]
-    return rows
+    return rows + _summary(context)
+
+
+def _summary(context: documents.Context) -> list[Row]:
+    """Measure the health summary of the fullest visit of the day, cut to 40 entries, step by step."""
+    subject, record = max(_visits(), key=lambda pair: len(pair[1]))
+    results = [r for r in record if r["resourceType"] in ("Observation", "DiagnosticReport")]
+
+    def composed(kept: int) -> Resource:
+        left_out = {id(r) for r in results[kept:]}
+        return documents.compose("health_summary", subject, [r for r in record if id(r) not in left_out], context)
+
+    kept = next(n for n in range(len(results), -1, -1) if _entries(composed(n)) <= ENTRIES)
+    left_out = {id(r) for r in results[kept:]}
+    record = [r for r in record if id(r) not in left_out]
+    bundle = composed(kept)
+    written = cda.render(bundle)
+    floor = per_call_us(lambda: etree.tostring(etree.fromstring(written), method="c14n"))
+    steps_us = {
+        "Bundle": per_call_us(lambda: documents.compose("health_summary", subject, record, context)),
+        "CDA": per_call_us(lambda: cda.render(bundle)),
+        "HTML": per_call_us(lambda: html(written)),
+    }
+    title = f"summary of {_entries(bundle)} entries, {len(written) / 1024:.0f} KB"
+    return [
+        Row(f"{title}: lxml parse and canonicalise", floor, "us"),
+        *(Row(f"{title}: {step}", us, "us", "parse and c14n", us / floor) for step, us in steps_us.items()),
+        Row(f"{title}: PDF", per_call_us(lambda: pdf(written), seconds=2), "us", "parse and c14n"),
+    ]
+
+
+ENTRIES = 40
+
+
+def _entries(bundle: Resource) -> int:
+    return sum(len(section.get("entry", ())) for section in bundle["entry"][0]["resource"]["section"])
+
+
+def _visits() -> list[tuple[str, list[Resource]]]:
+    """Give every visit of the day that ended, with all that was said of its patient."""
+    records: dict[str, dict[tuple[str, str], Resource]] = {}
+    visits: dict[str, str] = {}
+    for event in hospital_day(encounters=60).events:
+        if event.expect != "accepted":
+            continue
+        outcome = hl7v2.map_message(er7.Message.parse(event.raw), hl7v2.Context("01999"))
+        record = records.setdefault(outcome.patient_id or "", {})
+        record.update({(r["resourceType"], r["id"]): r for r in outcome.resources})
+        for subject in documents.due("health_summary", event.label, outcome.resources):
+            visits[subject] = outcome.patient_id or ""
+    return [(subject, list(records[patient].values())) for subject, patient in visits.items()]

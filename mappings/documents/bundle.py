@@ -146,16 +146,18 @@ def closure(
     return list(found.values())
 
 
-def _targets(value: Any) -> Iterable[str]:
-    if isinstance(value, dict):
-        target = value.get("reference")
-        if isinstance(target, str):
-            yield target
-        for part in value.values():
-            yield from _targets(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _targets(part)
+def _targets(value: Any) -> list[str]:
+    found: list[str] = []
+    waiting = [value]
+    for part in waiting:
+        if type(part) is dict:
+            target = part.get("reference")
+            if type(target) is str:
+                found.append(target)
+            waiting += [inner for inner in part.values() if type(inner) in (dict, list)]
+        elif type(part) is list:
+            waiting += part
+    return found
 
 
 def document(head: Resource, resources: Sequence[Resource], context: Context, cleaner: Cleaner) -> Resource:
@@ -165,7 +167,7 @@ def document(head: Resource, resources: Sequence[Resource], context: Context, cl
     entries = [
         {
             "fullUrl": f"{own}/{resource['resourceType']}/{resource['id']}",
-            "resource": cleaner.value(_resolved(resource, present | _contained(resource), own)),
+            "resource": _final(resource, present | _contained(resource), own, cleaner),
         }
         for resource in (head, *resources)
     ]
@@ -184,18 +186,21 @@ def _contained(resource: Resource) -> set[str]:
     return {f"#{inner.get('id')}" for inner in resource.get("contained", [])} | {"#"}
 
 
-def _resolved(value: Any, present: set[str], own: str) -> Any:
-    """Copy a value; references to what is not in the bundle become logical ones."""
-    if isinstance(value, list):
-        return [_resolved(part, present, own) for part in value]
-    if not isinstance(value, dict):
+def _final(value: Any, present: set[str], own: str, cleaner: Cleaner) -> Any:
+    """Copy a value with clean texts; references to what is not in the bundle become logical ones."""
+    kind = type(value)
+    if kind is str:
+        return cleaner.text(value)
+    if kind is list:
+        return [_final(part, present, own, cleaner) for part in value]
+    if kind is not dict:
         return value
-    copy = {name: _resolved(part, present, own) for name, part in value.items()}
+    copy = {name: _final(part, present, own, cleaner) for name, part in value.items()}
     target = copy.get("reference")
-    if isinstance(target, str) and target not in present and not target.startswith(_ELSEWHERE):
+    if type(target) is str and target not in present and not target.startswith(_ELSEWHERE):
         del copy["reference"]
-        kind = target.partition("/")[0]
-        if kind.isalpha():
-            copy.setdefault("type", kind)
+        type_ = target.partition("/")[0]
+        if type_.isalpha():
+            copy.setdefault("type", type_)
         copy.setdefault("identifier", {"system": f"{own}/sid/resource", "value": target})
     return copy

@@ -21,6 +21,8 @@ class Cleaner:
 
     def text(self, text: str) -> str:
         """Give the text in NFC; characters that XML 1.0 forbids become U+FFFD, which a reader can see."""
+        if text.isprintable() and unicodedata.is_normalized("NFC", text):
+            return text
         text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
         clean, count = _FORBIDDEN.subn(REPLACEMENT, text)
         self.replaced = self.replaced or count > 0

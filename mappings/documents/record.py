@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from mappings.documents import wording
@@ -127,13 +128,21 @@ class Record:
         """Tell whether an Observation carries a field of QĐ 3176: this one, or any."""
         return is_field(observation, code)
 
+    @cached_property
+    def _fields(self) -> dict[str, list[Resource]]:
+        """Code of a field → the Observations that carry it."""
+        found: dict[str, list[Resource]] = {}
+        for observation in self.all("Observation"):
+            for coding in observation.get("code", {}).get("coding", []):
+                if coding.get("system", "").endswith(_FIELDS):
+                    found.setdefault(coding.get("code", ""), []).append(observation)
+        return found
+
     def field_observation(self, code: str, encounter: Resource | None) -> Resource | None:
         """Give the Observation that carries a field."""
         visit = f"Encounter/{encounter['id']}" if encounter else ""
         best: tuple[tuple[bool, str], Resource] | None = None
-        for observation in self.all("Observation"):
-            if not self.is_field(observation, code):
-                continue
+        for observation in self._fields.get(code, ()):
             about = observation.get("encounter", {}).get("reference", "")
             if about not in ("", visit) or observation.get("status") in _WRONG:
                 continue

@@ -53,9 +53,9 @@ def test_every_paper_has_a_rule_and_every_rule_a_paper() -> None:
 @pytest.mark.parametrize("paper", documents.PAPERS)
 def test_rules_speak_of_messages_there_are(paper: str) -> None:
     known = {name.partition("^")[0] for name in mappers()} | set(mappers())
+    assert any(rule.on for rule in rules.rules(paper))
     for rule in rules.rules(paper):
         assert rule.source
-        assert rule.on
         for event in (*rule.on, *rule.renew, *rule.cancel):
             assert event in known or event.partition("^")[0] in known, event
 
