@@ -150,12 +150,12 @@ def _targets(value: Any) -> list[str]:
     found: list[str] = []
     waiting = [value]
     for part in waiting:
-        if type(part) is dict:
+        if isinstance(part, dict):
             target = part.get("reference")
-            if type(target) is str:
+            if isinstance(target, str):
                 found.append(target)
-            waiting += [inner for inner in part.values() if type(inner) in (dict, list)]
-        elif type(part) is list:
+            waiting += [inner for inner in part.values() if isinstance(inner, (dict, list))]
+        elif isinstance(part, list):
             waiting += part
     return found
 
@@ -188,16 +188,15 @@ def _contained(resource: Resource) -> set[str]:
 
 def _final(value: Any, present: set[str], own: str, cleaner: Cleaner) -> Any:
     """Copy a value with clean texts; references to what is not in the bundle become logical ones."""
-    kind = type(value)
-    if kind is str:
+    if isinstance(value, str):
         return cleaner.text(value)
-    if kind is list:
+    if isinstance(value, list):
         return [_final(part, present, own, cleaner) for part in value]
-    if kind is not dict:
+    if not isinstance(value, dict):
         return value
     copy = {name: _final(part, present, own, cleaner) for name, part in value.items()}
     target = copy.get("reference")
-    if type(target) is str and target not in present and not target.startswith(_ELSEWHERE):
+    if isinstance(target, str) and target not in present and not target.startswith(_ELSEWHERE):
         del copy["reference"]
         type_ = target.partition("/")[0]
         if type_.isalpha():
