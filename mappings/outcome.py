@@ -88,3 +88,22 @@ class Outcome:
     origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Position of a segment (`PID`, `OBX[2]`) → references of the resources made of it."""
     unmapped: Sequence[UnmappedCode] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The result of reading one document."""
+
+    bundle: Resource
+    """The FHIR document: Composition first, every reference answered inside."""
+    coverage: Coverage
+    """Positions are XPaths (CDA) or FHIRPaths (FHIR), with indexes."""
+    notices: Sequence[Notice] = ()
+    patient_id: str | None = None
+    """Id of the Patient the document is about."""
+    encounter_id: str | None = None
+
+    @property
+    def resources(self) -> list[Resource]:
+        """The resources of the Bundle, the Composition first."""
+        return [entry["resource"] for entry in self.bundle.get("entry", ()) if "resource" in entry]

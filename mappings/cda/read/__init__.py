@@ -1,0 +1,108 @@
+"""Read CDA R2 documents of others, and our own, as FHIR R4 with an account of every fact.
+
+Structure goes by the classes, moods and codes of CDA; template ids of C-CDA are hints where a document has them. Does not
+check a document against the schema, nor a signature in it.
+
+Requirement: S1.3
+"""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from mappings.cda import faults
+from mappings.cda.read.context import Context
+from mappings.cda.read.draft import Draft
+from mappings.cda.read.header import document_number, header_to_composition, provenance
+from mappings.cda.read.node import V3, coverage, tree
+from mappings.cda.read.patient import record_target_to_patient
+from mappings.cda.read.sections import body_to_sections, show_narratives
+from mappings.fhir import require_valid
+from mappings.formats import safe_xml
+from mappings.formats.faults import XmlRefused
+from mappings.ids import resource_id
+from mappings.outcome import Reading, Resource
+
+__all__ = ["Context", "Reading", "read"]
+
+_ROOT = f"{{{V3}}}ClinicalDocument"
+_ENCODING = frozenset({"ERR_INVALID_ENCODING", "ERR_UNSUPPORTED_ENCODING", "ERR_UNKNOWN_ENCODING", "I18N_CONV_FAILED"})
+_DEEPEST = 160
+
+
+def read(xml: bytes, context: Context | None = None) -> Reading:
+    """Make the document Bundle of a CDA document: sound resources whose references resolve inside it.
+
+    A collection when the document has no time of day, which a FHIR document needs. Raises `XmlRefused`, `EncodingWrong`,
+    `DocumentTooLarge`, `NotClinicalDocument`, `PatientMissing`, `OtherPatient`.
+    """
+    context = context or Context()
+    draft = Draft(tree(_parsed(xml, context)), xml, context)
+    document_number(draft)
+    record_target_to_patient(draft)
+    composition = header_to_composition(draft)
+    show_narratives(draft)
+    sections = body_to_sections(draft)
+    if sections:
+        composition["section"] = sections
+    draft.root.becomes(f"Composition/{composition['id']}")
+    draft.root.take("classCode", "moodCode")
+    source = provenance(draft, composition)
+    bundle = _bundle(draft, composition, source)
+    require_valid(bundle)
+    return Reading(
+        bundle=bundle,
+        coverage=coverage(draft.root),
+        notices=tuple(draft.notices),
+        patient_id=draft.patient.partition("/")[2],
+        encounter_id=draft.encounter.partition("/")[2] or None,
+    )
+
+
+def _parsed(xml: bytes, context: Context) -> etree._Element:
+    if len(xml) > context.max_size:
+        raise faults.DocumentTooLarge("", f"more than {context.max_size} bytes")
+    try:
+        root = safe_xml.parse(xml, max_size=context.max_size, max_depth=_DEEPEST)
+    except XmlRefused as refused:
+        if refused.detail in _ENCODING:
+            raise faults.EncodingWrong(refused.where, refused.detail) from None
+        raise
+    if root.tag != _ROOT:
+        raise faults.NotClinicalDocument(f"/{_plain(root.tag)}", _kind(str(root.tag)))
+    return root
+
+
+def _plain(tag: object) -> str:
+    name = str(tag).rpartition("}")[2]
+    return name if name.replace("_", "").isalnum() and name.isascii() and len(name) <= 64 else "*"
+
+
+def _kind(tag: str) -> str:
+    space, _, name = tag[1:].rpartition("}") if tag.startswith("{") else ("", "", tag)
+    if name == "ClinicalDocument":
+        return "ClinicalDocument outside the namespace urn:hl7-org:v3"
+    if space == V3:
+        return "an HL7 v3 message or fragment, not a document"
+    if space == "http://hl7.org/fhir":
+        return "FHIR in XML"
+    return "another kind of document"
+
+
+def _bundle(draft: Draft, composition: Resource, source: Resource) -> Resource:
+    base = draft.context.systems.own
+    system, value = draft.number["system"], draft.number["value"]
+    whole = "T" in draft.dated
+    bundle: Resource = {
+        "resourceType": "Bundle",
+        "id": resource_id("Bundle", system, value),
+        "identifier": {"system": system, "value": value},
+        "type": "document" if whole else "collection",
+    }
+    if whole:
+        bundle["timestamp"] = draft.dated
+    bundle["entry"] = [
+        {"fullUrl": f"{base}/{resource['resourceType']}/{resource['id']}", "resource": resource}
+        for resource in (composition, *draft.resources.values(), source)
+    ]
+    return bundle

@@ -1,0 +1,170 @@
+"""II, names, addresses and telecommunication as Identifier, HumanName, Address and ContactPoint.
+
+Standard: HL7 v3 Data Types R1; FHIR R4 §2.24.0
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from urllib.parse import unquote
+
+from mappings.cda.read.draft import Draft
+from mappings.cda.read.elements import Element, compact
+from mappings.cda.read.node import TEXT, Node
+from mappings.cda.read.systems import number_of, uri_of
+from mappings.cda.read.times import ivl_ts_to_period
+
+_URI = "urn:ietf:rfc:3986"
+_NAME_USES = {"L": "official", "OR": "official", "C": "usual", "ASGN": "usual", "I": "usual", "P": "nickname"}
+_ADDRESS_USES = {"H": "home", "HP": "home", "HV": "temp", "WP": "work", "DIR": "work", "TMP": "temp", "BAD": "old"}
+_TELECOM_USES = {"H": "home", "HP": "home", "HV": "home", "WP": "work", "DIR": "work", "MC": "mobile", "TMP": "temp"}
+_SCHEMES = {"tel": "phone", "fax": "fax", "mailto": "email", "sms": "sms", "http": "url", "https": "url"}
+_LINES = (
+    "streetAddressLine",
+    "houseNumber",
+    "streetName",
+    "unitID",
+    "additionalLocator",
+    "deliveryAddressLine",
+    "careOf",
+)
+
+
+def ii_to_identifier(ii: Node) -> Element | None:
+    """Make an Identifier of II: root and extension, or a root that is a number by itself."""
+    if ii.peek("nullFlavor") and not ii.peek("extension"):
+        return None
+    root, value, name = ii["root"], ii["extension"], ii["assigningAuthorityName"]
+    system = uri_of(root, name) if value else _URI
+    if not value:
+        value = number_of(root)
+        if name:
+            ii.give_back("assigningAuthorityName", "the name of who gave a number that is one by itself")
+    if not value:
+        ii.give_back("root")
+        return None
+    if not system:
+        ii.give_back("root")
+    if system.startswith("urn:oid:") and name:
+        return {"system": system, "value": value, "assigner": {"display": name}}
+    if name and name != system:
+        ii.give_back("assigningAuthorityName", "the name of a number whose system is known")
+    return compact({"system": system, "value": value})
+
+
+def ids(node: Node, to: str = "identifier") -> list[Element]:
+    """Make the Identifiers of everything called `id`, each once."""
+    found: list[Element] = []
+    for ii in node.all("id", to):
+        identifier = ii_to_identifier(ii)
+        if identifier and identifier not in found:
+            found.append(identifier)
+    return found
+
+
+def pn_to_human_name(pn: Node, draft: Draft) -> Element | None:
+    """Make a HumanName: the parts the sender tells apart, else the whole as text."""
+    parts: dict[str, list[str]] = {"family": [], "given": [], "prefix": [], "suffix": []}
+    for part in pn.children:
+        said = part.said()
+        if part.name in parts and said:
+            parts[part.name].append(said)
+            if part["qualifier"] not in ("", "AC"):
+                part.give_back("qualifier", "a qualifier of a part of a name; FHIR R4 has none")
+    name: Element = compact({**parts, "family": " ".join(parts["family"])})
+    whole = pn.said()
+    if whole:
+        name = {"text": whole, **name}
+    if not name:
+        return None
+    use = _use(pn, _NAME_USES)
+    return compact({"use": use, **name, "period": ivl_ts_to_period(pn.first("validTime"), draft)})
+
+
+def names(node: Node, draft: Draft, to: str = "name") -> list[Element]:
+    """Make the HumanNames of everything called `name`."""
+    return [found for pn in node.all("name", to) if (found := pn_to_human_name(pn, draft))]
+
+
+def on_to_text(node: Node) -> str:
+    """Give the name of an organization, a device or a thing."""
+    found = node.first("name", "name")
+    return found.all_said()
+
+
+def ad_to_address(ad: Node, draft: Draft) -> Element | None:
+    """Make an Address of AD."""
+    said: dict[str, list[str]] = {}
+    for part in ad.children:
+        if part.name != "useablePeriod" and (text := part.said()):
+            said.setdefault(part.name, []).append(text)
+    lines = [line for name in _LINES for line in said.get(name, [])]
+    found = compact(
+        {
+            "text": ad.said(),
+            "line": lines,
+            "city": ", ".join(said.get("city", [])),
+            "district": ", ".join(said.get("county", [])),
+            "state": ", ".join(said.get("state", [])),
+            "postalCode": ", ".join(said.get("postalCode", [])),
+            "country": ", ".join(said.get("country", [])),
+        }
+    )
+    for part in ad.children:
+        if part.name not in (*_LINES, "city", "county", "state", "postalCode", "country", "useablePeriod", "delimiter"):
+            part.give_back(TEXT)
+    if not found:
+        return None
+    use = ad.peek("use").split()
+    kind = "postal" if "PST" in use else "physical" if "PHYS" in use else ""
+    period = ivl_ts_to_period(ad.first("useablePeriod"), draft)
+    return compact({"use": _use(ad, _ADDRESS_USES), "type": kind, **found, "period": period})
+
+
+def addresses(node: Node, draft: Draft, to: str = "address") -> list[Element]:
+    """Make the Addresses of everything called `addr`."""
+    return [found for ad in node.all("addr", to) if (found := ad_to_address(ad, draft))]
+
+
+def tel_to_contact_point(tel: Node, draft: Draft) -> Element | None:
+    """Make a ContactPoint of TEL."""
+    said = tel["value"]
+    scheme, colon, rest = said.partition(":")
+    system = _SCHEMES.get(scheme.lower(), "") if colon else ""
+    if not system:
+        value, system = said, "phone" if re.fullmatch(r"[0-9+()./\s-]+", said) else "other"
+    elif system == "url":
+        value = said
+    else:
+        value = unquote(rest).strip()
+    if not value:
+        return None
+    if "PG" in tel.peek("use").split():
+        system = "pager"
+    period = ivl_ts_to_period(tel.first("useablePeriod"), draft)
+    return compact(
+        {"system": system, "value": value, "use": _use(tel, _TELECOM_USES | {"BAD": "old"}), "period": period}
+    )
+
+
+def telecoms(node: Node, draft: Draft, to: str = "telecom") -> list[Element]:
+    """Make the ContactPoints of everything called `telecom`."""
+    return [found for tel in node.all("telecom", to) if (found := tel_to_contact_point(tel, draft))]
+
+
+def _use(node: Node, table: dict[str, str]) -> str:
+    said = node["use"].split()
+    known: Sequence[str] = [table[one] for one in said if one in table]
+    if said and not known and not set(said) <= {"PST", "PHYS", "PG", "PUB"}:
+        node.give_back("use")
+    return known[0] if known else ""
+
+
+def bl(node: Node) -> bool | None:
+    """Read BL; None when it says neither."""
+    said = node["value"]
+    if said in ("true", "false"):
+        return said == "true"
+    node.give_back("value")
+    return None

@@ -1,0 +1,284 @@
+"""A CDA document as nodes that remember what became of each of their facts (promise P7).
+
+A fact is an attribute or the text of an element; the narrative of a section is one fact. Double entry: whoever reads a fact
+claims it (`node["code"]`, `node.said()`), the element it went to stands at the node or above it (`becomes`, `first(…, to)`).
+What nobody read ends as unknown, by XPath: nothing is lost by being forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lxml import etree
+
+from mappings.cda.faults import DocumentTooLarge
+from mappings.outcome import Coverage
+
+V3 = "urn:hl7-org:v3"
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_PREFIXES = {V3: "", "urn:hl7-org:sdtc": "sdtc:"}
+MOST_ELEMENTS = 500_000
+TEXT = "text()"
+
+UNREAD = "no mapping knows the element"
+UNUSABLE = "not usable as it was sent"
+TEMPLATE = "names a template; the mapping goes by codes and classes"
+NULL_FLAVOR = "says that nothing is known"
+STRUCTURE = "steers the reading of the element; no fact of its own"
+_STRUCTURAL = frozenset(
+    {
+        *("classCode", "moodCode", "typeCode", "determinerCode", "contextControlCode", "contextConductionInd"),
+        *("inversionInd", "institutionSpecified", "operator", "mediaType", "representation", "displayable"),
+        *("partType", "independentInd", "seperatableInd", "separatableInd", "inclusive", "ID", "unsorted"),
+    }
+)
+_NAMES_A_TEMPLATE = frozenset({"templateId", "typeId", "realmCode"})
+
+
+class Node:
+    """One element. One that is not there is false, and every question to it is answered with nothing."""
+
+    __slots__ = (
+        "attributes",
+        "children",
+        "claims",
+        "name",
+        "parent",
+        "path",
+        "raw",
+        "reason",
+        "refused",
+        "resource",
+        "words",
+    )
+
+    def __init__(self, name: str, attributes: dict[str, str], words: str, parent: Node | None) -> None:
+        self.name = name
+        self.attributes = attributes
+        self.words = words
+        """Its own text, white space at the ends taken away."""
+        self.parent = parent
+        self.children: list[Node] = []
+        self.raw: etree._Element | None = None
+        """The narrative block, which is not taken apart into nodes."""
+        self.claims: set[str] = set()
+        self.refused: dict[str, tuple[str, str]] = {}
+        self.reason: tuple[str, str] | None = None
+        self.resource = ""
+        self.path = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.name)
+
+    def __getitem__(self, attribute: str) -> str:
+        """Take an attribute for use, white space at the ends taken away; `""` when there is none."""
+        value = self.attributes.get(attribute)
+        if value is None:
+            return ""
+        self.claims.add(attribute)
+        return value.strip()
+
+    def peek(self, attribute: str) -> str:
+        """Look at an attribute without claiming it."""
+        return self.attributes.get(attribute, "").strip()
+
+    @property
+    def type(self) -> str:
+        """The data type the sender names (`xsi:type`), without its prefix."""
+        return self.attributes.get("xsi:type", "").rpartition(":")[2]
+
+    def said(self) -> str:
+        """Take the element's own text for use."""
+        if self.words:
+            self.claims.add(TEXT)
+        return self.words
+
+    def all_said(self) -> str:
+        """Take the text of the element and of everything in it, in the order of the document."""
+        parts = [node.said() for node in self.walk()]
+        return " ".join(part for part in parts if part)
+
+    def first(self, name: str, to: str = "") -> Node:
+        """Give the first child of that name; `to` is the FHIR element it goes to."""
+        for child in self.children:
+            if child.name == name:
+                child.path = to or child.path
+                return child
+        return NOTHING
+
+    def all(self, name: str, to: str = "") -> list[Node]:
+        """Give the children of that name."""
+        found = [child for child in self.children if child.name == name]
+        if to:
+            for child in found:
+                child.path = to
+        return found
+
+    def down(self, *names: str) -> Node:
+        """Give the first descendant by the names of the way to it."""
+        node = self
+        for name in names:
+            node = node.first(name)
+        return node
+
+    def walk(self) -> Iterator[Node]:
+        """Give this element and all below it, in the order of the document."""
+        waiting = [self] if self else []
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting += reversed(node.children)
+
+    def take(self, *attributes: str) -> None:
+        """Claim attributes that were looked at."""
+        self.claims.update(name for name in attributes if name in self.attributes)
+
+    def becomes(self, reference: str, path: str = "") -> None:
+        """Say which resource, and which element of it, the facts here and below went to."""
+        self.resource, self.path = reference, path
+
+    def ignore(self, fact: str, reason: str) -> None:
+        """Leave one fact out on purpose: an attribute, or `TEXT`."""
+        if fact in self.attributes or fact == TEXT:
+            self.refused[fact] = ("ignored", reason)
+
+    def give_back(self, fact: str, reason: str = UNUSABLE) -> None:
+        """Say that one fact was taken but could not be used: it is unknown."""
+        if fact in self.attributes or fact == TEXT:
+            self.refused[fact] = ("unknown", reason)
+
+    def pass_over(self, reason: str) -> None:
+        """Leave out on purpose what nobody claims here and below."""
+        self.reason = ("ignored", reason)
+
+    def leave(self, reason: str) -> None:
+        """Say why what nobody claims here and below is unknown."""
+        self.reason = ("unknown", reason)
+
+    def give_up(self, reason: str) -> None:
+        """Take back every claim here and below: nothing came of it."""
+        for node in self.walk():
+            node.claims.clear()
+            node.refused.clear()
+            node.reason = None
+        self.leave(reason)
+
+    def facts(self) -> list[str]:
+        """Name the facts of this element: its attributes, save those of the schema instance, and its text."""
+        found = [name for name in self.attributes if not name.startswith("xsi:")]
+        return [*found, TEXT] if self.words else found
+
+    def where(self) -> str:
+        """Give the XPath, with an index where siblings share a name."""
+        steps = []
+        node: Node | None = self
+        while node:
+            above = node.parent
+            same = [child for child in above.children if child.name == node.name] if above else []
+            at = next(n for n, one in enumerate(same, 1) if one is node) if len(same) > 1 else 0
+            steps.append(f"{node.name}[{at}]" if at else node.name)
+            node = above
+        return "/" + "/".join(reversed(steps))
+
+
+NOTHING = Node("", {}, "", None)
+
+
+def tree(root: etree._Element) -> Node:
+    """Make nodes of a document; raises `DocumentTooLarge` for more elements than a document of people has."""
+    top = _node(root, None)
+    waiting: list[tuple[etree._Element, Node]] = [(root, top)]
+    count = 0
+    while waiting:
+        element, node = waiting.pop()
+        for child in element:
+            if child.tag in (etree.Comment, etree.ProcessingInstruction, etree.Entity):
+                continue
+            count += 1
+            if count > MOST_ELEMENTS:
+                raise DocumentTooLarge("", f"more than {MOST_ELEMENTS} elements")
+            made = _node(child, node)
+            node.children.append(made)
+            if made.name == "text" and node.name == "section":
+                made.raw = child
+                made.words = "…" if any(str(part).strip() for part in child.itertext()) else ""
+            else:
+                waiting.append((child, made))
+    return top
+
+
+def _node(element: etree._Element, parent: Node | None) -> Node:
+    attributes = {_name(str(name)): str(value) for name, value in element.attrib.items()}
+    own = "".join([str(element.text or ""), *(str(child.tail or "") for child in element)])
+    return Node(_name(str(element.tag)), attributes, " ".join(own.split()), parent)
+
+
+def _name(name: str) -> str:
+    space, closed, local = name[1:].rpartition("}") if name.startswith("{") else ("", "", name)
+    if not closed:
+        return local
+    if space == XSI:
+        return f"xsi:{local}"
+    return _PREFIXES[space] + local if space in _PREFIXES else f"{{{space}}}{local}"
+
+
+def coverage(top: Node) -> Coverage:
+    """Close the account: every fact is mapped, ignored or unknown, and only one of these."""
+    mapped: dict[str, str] = {}
+    ignored: dict[str, str] = {}
+    unknown: dict[str, str] = {}
+    used = _used(top)
+    waiting: list[tuple[Node, str, str, str, tuple[str, str] | None]] = [(top, f"/{top.name}", "", "", None)]
+    while waiting:
+        node, where, resource, path, reason = waiting.pop()
+        if node.resource:
+            resource, path = node.resource, ""
+        path = node.path or path
+        reason = node.reason or reason
+        for fact in node.facts():
+            position = f"{where}/{fact}" if fact == TEXT else f"{where}/@{fact}"
+            state, said = _state(node, fact, reason, id(node) in used)
+            if state == "mapped":
+                mapped[position] = path if path[:1].isupper() else ".".join(part for part in (resource, path) if part)
+            else:
+                (ignored if state == "ignored" else unknown)[position] = said
+        waiting += reversed(
+            [(child, f"{where}/{step}", resource, path, reason) for step, child in _steps(node.children)]
+        )
+    return Coverage(mapped, ignored, unknown)
+
+
+def _state(node: Node, fact: str, reason: tuple[str, str] | None, used: bool) -> tuple[str, str]:
+    if fact in node.refused:
+        return node.refused[fact]
+    if fact in node.claims:
+        return "mapped", ""
+    if node.name in _NAMES_A_TEMPLATE:
+        return "ignored", TEMPLATE
+    if fact == "nullFlavor":
+        return "ignored", NULL_FLAVOR
+    if fact in _STRUCTURAL and used:
+        return "ignored", STRUCTURE
+    return reason or ("unknown", UNREAD)
+
+
+def _used(top: Node) -> set[int]:
+    """Find the nodes of which, or below which, something was claimed."""
+    found: set[int] = set()
+    for node in top.walk():
+        if node.claims:
+            above: Node | None = node
+            while above and id(above) not in found:
+                found.add(id(above))
+                above = above.parent
+    return found
+
+
+def _steps(children: list[Node]) -> Iterator[tuple[str, Node]]:
+    counts: dict[str, int] = {}
+    for child in children:
+        counts[child.name] = counts.get(child.name, 0) + 1
+    seen: dict[str, int] = {}
+    for child in children:
+        at = seen[child.name] = seen.get(child.name, 0) + 1
+        yield (f"{child.name}[{at}]" if counts[child.name] > 1 else child.name), child

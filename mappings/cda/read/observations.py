@@ -1,0 +1,312 @@
+"""observation and organizer as Observation and DiagnosticReport: results, vital signs, social history, whatever is observed.
+
+Standard: CDA R2 §4.3.6.1, §4.3.6.4
+"""
+
+from __future__ import annotations
+
+from mappings.cda import faults
+from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_text
+from mappings.cda.read.datatypes import ids
+from mappings.cda.read.devices import participant_devices
+from mappings.cda.read.draft import Draft, Place
+from mappings.cda.read.elements import Element, compact, concept, shown
+from mappings.cda.read.node import Node
+from mappings.cda.read.participants import authors, performers, product_name
+from mappings.cda.read.people import related_to_reference
+from mappings.cda.read.relations import parts, references, relate
+from mappings.cda.read.values import effective, reference_ranges, value_of
+from mappings.outcome import Resource
+
+STATES = {
+    "completed": "final",
+    "active": "preliminary",
+    "new": "registered",
+    "held": "registered",
+    "suspended": "registered",
+    "aborted": "cancelled",
+    "cancelled": "cancelled",
+    "nullified": "entered-in-error",
+    "obsolete": "entered-in-error",
+    "normal": "final",
+}
+_CATEGORIES = {
+    "29762-2": "social-history",
+    "8716-3": "vital-signs",
+    "11502-2": "laboratory",
+    "26436-6": "laboratory",
+    "29545-1": "exam",
+    "8709-8": "exam",
+    "10210-3": "exam",
+    "8710-6": "exam",
+    "18748-4": "imaging",
+}
+NEGATED = "Không (negationInd)"
+"""What stands before a statement that the sender negates."""
+_VITAL_PANELS = frozenset({"46680005", "74728-7"})
+_RESULTS = frozenset({"30954-2", "11502-2", "26436-6", "18748-4"})
+_RESULT_ORGANIZERS = frozenset({"2.16.840.1.113883.10.20.22.4.1", "2.16.840.1.113883.10.20.1.32"})
+
+
+def observation_to_observation(node: Node, draft: Draft, place: Place) -> list[str]:
+    """Make the Observation of something that was observed."""
+    numbers = ids(node)
+    code, value = node.first("code", "code"), node.all("value", "value[x]")
+    said = cd_to_codeable_concept(code, draft) if code else None
+    status = node.first("statusCode", "status")["code"]
+    who = [one for _, one, _ in performers(node, draft) if not one.startswith("Device/")]
+    wrote = [one for one, _ in authors(node, draft, "performer") if one and not one.startswith("Device/")]
+    method = node.first("methodCode", "method")
+    made: Resource = {
+        "resourceType": "Observation",
+        "id": draft.known("Observation", numbers, node),
+        "identifier": numbers,
+        "status": STATES.get(status, "unknown") if status else "final",
+        "category": _category(place.section),
+        "code": said or _nameless(node, code, draft),
+        "subject": draft.subject,
+        **effective(node, draft),
+        "performer": references(who or wrote),
+        **(value_of(value[0], draft) if value else {}),
+        "interpretation": [
+            found
+            for one in node.all("interpretationCode", "interpretation")
+            if (found := cd_to_codeable_concept(one, draft))
+        ],
+        "method": cd_to_codeable_concept(method, draft) if method else None,
+        "referenceRange": reference_ranges(node, draft),
+    }
+    for extra in node.all("methodCode")[1:]:
+        extra.leave("one of several methods; FHIR R4 keeps one")
+    made = compact(made)
+    made |= body_site(node, draft)
+    _further(value[1:], made, draft)
+    _text(node, made, draft)
+    if not _about(node, made, draft):
+        return []
+    made |= _device(node, draft)
+    specimen = specimens(node, draft)
+    if specimen:
+        made["specimen"] = specimen[0]
+    _denied(node, made)
+    _product(node, made, draft)
+    node.take("classCode", "moodCode")
+    reference = draft.add(made, node, place)
+    return [reference, *relate(node, made, draft, place)]
+
+
+def _category(section: str) -> list[Element]:
+    code = _CATEGORIES.get(section)
+    return [concept("observation-category", code)] if code else []
+
+
+def _nameless(node: Node, code: Node, draft: Draft) -> Element:
+    """Give what stands for the code of a statement without one: its text, else that it is unknown."""
+    said = ed_to_text(node.first("text"), draft)
+    code.take("nullFlavor")
+    return {"text": said} if said else concept("data-absent-reason", "unknown")
+
+
+def body_site(node: Node, draft: Draft) -> Element:
+    """Make Observation.bodySite of the first targetSiteCode."""
+    sites = node.all("targetSiteCode", "bodySite")
+    for extra in sites[1:]:
+        extra.leave("one of several sites; FHIR R4 keeps one")
+    site = cd_to_codeable_concept(sites[0], draft) if sites else None
+    return {"bodySite": site} if site else {}
+
+
+def _further(values: list[Node], made: Resource, draft: Draft) -> None:
+    """Keep further values of one observation as components with the same code."""
+    for value in values:
+        found = value_of(value, draft)
+        if found:
+            made.setdefault("component", []).append({"code": made["code"], **found})
+
+
+def _text(node: Node, made: Resource, draft: Draft) -> None:
+    """Keep the text of a statement as a note, unless a value or the code says the same; narrative alone is shown anyway."""
+    text = node.first("text")
+    said = ed_to_text(text, draft)
+    if said and text.words and said not in (made.get("valueString"), made["code"].get("text")):
+        made.setdefault("note", []).append({"text": said})
+        text.path = "note"
+    elif text:
+        text.path = "Composition.section.text"
+    derivation = node.first("derivationExpr", "note")
+    words = ed_to_text(derivation, draft)
+    if words:
+        made.setdefault("note", []).append({"text": words})
+
+
+def _about(node: Node, made: Resource, draft: Draft) -> bool:
+    """Say about whom it is when that is not the patient; false when no element can say it."""
+    subject = node.first("subject")
+    if not subject:
+        return True
+    role = subject.first("relatedSubject")
+    who = related_to_reference(role, role.first("subject"), draft) if role else ""
+    if not who and role.first("code"):
+        kind = cd_to_codeable_concept(role.first("code"), draft)
+        focus = {"display": shown(kind)}
+        if focus["display"]:
+            made["focus"] = [focus]
+            subject.path = "focus"
+            return True
+    if not who:
+        node.give_up("about somebody else who is not named")
+        draft.notice(faults.ABOUT_ANOTHER, node.where())
+        return False
+    made["focus"] = [{"reference": who}]
+    return True
+
+
+def _device(node: Node, draft: Draft) -> Element:
+    found = participant_devices(node, draft)
+    return {"device": {"reference": found[0]}} if found else {}
+
+
+def _product(node: Node, made: Resource, draft: Draft) -> None:
+    """Keep what an observation is about (participant CSM, PRD …) as a note-like component: what it is of."""
+    for participant in node.all("participant"):
+        entity = participant.down("participantRole", "playingEntity")
+        if not entity or participant.first("participantRole").resource:
+            continue
+        found = product_name(entity, draft)
+        if found:
+            participant.take("typeCode")
+            participant.path = "component"
+            kind = participant.peek("typeCode")
+            label = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": kind}]}
+            if kind:
+                made.setdefault("component", []).append({"code": label, "valueCodeableConcept": found})
+
+
+def _denied(node: Node, made: Resource) -> None:
+    """Say that what was looked for was not there: a negated value becomes words that say so, never the value itself."""
+    if node["negationInd"] != "true":
+        return
+    said = made.pop("valueString", "") or shown(made.pop("valueCodeableConcept", None))
+    value = next((name for name in made if name.startswith("value")), "")
+    if value:
+        made.setdefault("note", []).append({"text": NEGATED})
+    elif said:
+        made["valueString"] = f"{NEGATED}: {said}"
+    else:
+        made.pop("dataAbsentReason", None)
+        made["valueBoolean"] = False
+
+
+def specimens(node: Node, draft: Draft) -> list[Element]:
+    """Make the Specimens of a result."""
+    found = []
+    for wrapper in node.all("specimen"):
+        role = wrapper.first("specimenRole")
+        entity = role.first("specimenPlayingEntity")
+        numbers = ids(role)
+        kind = product_name(entity, draft) if entity else None
+        if not numbers and kind is None:
+            continue
+        made = compact(
+            {
+                "resourceType": "Specimen",
+                "id": draft.known("Specimen", numbers, role),
+                "identifier": numbers,
+                "type": kind,
+                "subject": draft.subject,
+            }
+        )
+        reference = draft.tell(made)
+        wrapper.take("typeCode")
+        role.becomes(reference)
+        entity.path = "type"
+        found.append({"reference": reference})
+    return found
+
+
+def is_report(node: Node, place: Place) -> bool:
+    """Tell whether an organizer is a report of results rather than a group of observations."""
+    if node.first("code").peek("code") in _VITAL_PANELS or place.section == "8716-3":
+        return False
+    if any(one.peek("root") in _RESULT_ORGANIZERS for one in node.all("templateId")):
+        return True
+    return place.section in _RESULTS or node.peek("classCode") == "BATTERY"
+
+
+def organizer_to_report(node: Node, draft: Draft, place: Place) -> list[str]:
+    """Make the DiagnosticReport of a battery, and the Observations in it."""
+    numbers = ids(node)
+    code = node.first("code", "code")
+    said = cd_to_codeable_concept(code, draft) if code else None
+    status = node.first("statusCode", "status")["code"]
+    state = STATES.get(status, "unknown") if status else "final"
+    people = [one for _, one, _ in performers(node, draft)]
+    wrote = [one for one, _ in authors(node, draft, "performer") if one]
+    categories = _category(place.section)
+    laboratory = [concept("v2-0074", "LAB", "Laboratory")] if categories and "laboratory" in str(categories) else []
+    text = node.first("sdtc:text", "conclusion")
+    made: Resource = compact(
+        {
+            "resourceType": "DiagnosticReport",
+            "id": draft.known("DiagnosticReport", numbers, node),
+            "identifier": numbers,
+            "status": state,
+            "category": laboratory,
+            "code": said or concept("data-absent-reason", "unknown"),
+            "subject": draft.subject,
+            **effective(node, draft),
+            "performer": references(
+                [one for one in people or wrote if one.startswith(("Practitioner/", "Organization/"))]
+            ),
+            "specimen": specimens(node, draft),
+            "conclusion": ed_to_text(text, draft),
+        }
+    )
+    node.take("classCode", "moodCode")
+    reference = draft.add(made, node, place)
+    others = relate(node, made, draft, place)
+    _inherit(made, draft)
+    return [reference, *others]
+
+
+def organizer_to_panel(node: Node, draft: Draft, place: Place) -> list[str]:
+    """Make the Observation that groups the observations of an organizer; other statements in it stand for themselves."""
+    numbers = ids(node)
+    code = node.first("code", "code")
+    said = cd_to_codeable_concept(code, draft) if code else None
+    status = node.first("statusCode", "status")["code"]
+    wrote = [one for one, _ in authors(node, draft, "performer") if one and not one.startswith("Device/")]
+    people = [one for _, one, _ in performers(node, draft) if not one.startswith("Device/")]
+    made: Resource = compact(
+        {
+            "resourceType": "Observation",
+            "id": draft.known("Observation", numbers, node),
+            "identifier": numbers,
+            "status": STATES.get(status, "unknown") if status else "final",
+            "category": _category(place.section),
+            "code": said or _nameless(node, code, draft),
+            "subject": draft.subject,
+            **effective(node, draft),
+            "performer": references(people or wrote),
+        }
+    )
+    if not any(True for _ in parts(node)):
+        node.leave("a group of nothing")
+        return []
+    node.take("classCode", "moodCode")
+    if not _about(node, made, draft):
+        return []
+    reference = draft.add(made, node, place)
+    others = relate(node, made, draft, place)
+    _inherit(made, draft)
+    return [reference, *others]
+
+
+def _inherit(group: Resource, draft: Draft) -> None:
+    """Give the members the time and the performers of their group where they have none. Standard: CDA R2 §4.4"""
+    for one in (*group.get("result", ()), *group.get("hasMember", ())):
+        member = draft.get(one["reference"])
+        if not any(name.startswith("effective") for name in member):
+            member.update({name: value for name, value in group.items() if name.startswith("effective")})
+        if "performer" not in member and "performer" in group:
+            member["performer"] = group["performer"]
