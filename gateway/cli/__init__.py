@@ -11,7 +11,7 @@ import sys
 import typer
 
 from gateway.cli import (
-    cda_check,
+    cda,
     check,
     codes,
     deliveries,
@@ -55,7 +55,7 @@ app.add_typer(paper.app, name="paper")
 app.add_typer(persons.app, name="persons")
 app.add_typer(record.app, name="record")
 app.add_typer(codes.app, name="codes")
-app.add_typer(cda_check.app, name="cda")
+app.add_typer(cda.app, name="cda")
 app.add_typer(key.app, name="key")
 
 

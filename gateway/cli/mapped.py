@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.cli.output import language
+from gateway.cli.output import said
 from gateway.faults import InternalFault
 from gateway.safe_log import describe
-from gateway.text import text
 from mappings.fhir import require_valid
 from mappings.formats import er7
 from mappings.formats.er7_header import read_header
@@ -63,8 +62,8 @@ class Mapped:
             "outcome": "fault" if self.fault else "mapped",
             "bundle": self.bundle,
             "coverage": {"populated": len(fields), **counts, "fields": fields},
-            "faults": [_said(self.fault.code, self.fault.where, self.fault.detail)] if self.fault else [],
-            "notices": [_said(notice.code, notice.where, notice.detail) for notice in notices],
+            "faults": [said(self.fault.code, self.fault.where, self.fault.detail)] if self.fault else [],
+            "notices": [said(notice.code, notice.where, notice.detail) for notice in notices],
         }
 
 
@@ -91,9 +90,3 @@ def _populated(message: er7.Message) -> Iterator[str]:
     for segment in message.segments:
         position = segment.position()
         yield from (f"{position}-{n}" for n in segment.populated())
-
-
-def _said(code: int, where: str, detail: str) -> dict[str, str]:
-    said = text(code, language())
-    place = f" [{detail}]" if detail else ""
-    return {"code": f"LT{code:04d}", "where": where, "text": f"{said}{place}"}

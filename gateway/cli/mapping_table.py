@@ -34,16 +34,16 @@ def show_one(mapped: Mapped) -> None:
     coverage = row["coverage"]
     if coverage["fields"]:
         _print_fields(mapped, coverage["fields"])
-        console.print(_sums(coverage))
+        console.print(sums(coverage))
     else:
         console.print(f"[bold]{escape(Path(mapped.file).name)}[/]  {escape(mapped.type)}")
-    _print_said(row)
+    print_said(row)
 
 
 def show_list(results: Sequence[Mapped]) -> None:
     """Show one line per message, then the fields that no mapping knows, the most frequent first."""
     rows = [mapped.as_dict() for mapped in results]
-    names = _names([mapped.file for mapped in results])
+    names = common_names([mapped.file for mapped in results])
     wide = console.width >= _WIDE
     print_table(
         "Thông điệp",
@@ -61,12 +61,12 @@ def show_list(results: Sequence[Mapped]) -> None:
         right=(3, 4, 5, 6) if wide else (2, 3, 4, 5),
     )
     _print_unknown(rows)
-    _print_faults(rows)
+    print_faults(rows)
     totals = {state: sum(row["coverage"][state] for row in rows) for state in (*STATES, "populated")}
-    console.print(f"{len(rows)} thông điệp, {sum(bool(row['faults']) for row in rows)} lỗi; {_sums(totals)}")
+    console.print(f"{len(rows)} thông điệp, {sum(bool(row['faults']) for row in rows)} lỗi; {sums(totals)}")
 
 
-def _names(files: Sequence[str]) -> list[str]:
+def common_names(files: Sequence[str]) -> list[str]:
     """Cut off the folder that all files share."""
     if len(set(files)) < 2:
         return [Path(file).name for file in files]
@@ -164,19 +164,21 @@ def _print_unknown(rows: Sequence[dict[str, Any]]) -> None:
         console.print(f"… và {len(found) - _MOST_UNKNOWN} loại nữa; --json in tất cả.")
 
 
-def _print_faults(rows: Sequence[dict[str, Any]]) -> None:
+def print_faults(rows: Sequence[dict[str, Any]]) -> None:
     """Tell each kind of fault once in words; the list has its code only."""
     texts = {fault["code"]: fault["text"].partition(" [")[0] for row in rows for fault in row["faults"]}
     for code, said in sorted(texts.items()):
         console.print(f"{code} {said}", markup=False)
 
 
-def _print_said(row: dict[str, Any]) -> None:
+def print_said(row: dict[str, Any]) -> None:
+    """Tell the faults and notices of one input."""
     for said in (*row["faults"], *row["notices"]):
         console.print(" ".join(filter(None, (said["code"], said["where"], said["text"]))), markup=False)
 
 
-def _sums(counts: dict[str, Any]) -> str:
+def sums(counts: dict[str, Any]) -> str:
+    """Tell the account in one line."""
     return ", ".join(f"{name}: {counts[state]}" for state, name in STATES.items()) + f", tổng: {counts['populated']}"
 
 

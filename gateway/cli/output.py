@@ -84,5 +84,11 @@ def fault_dict(code: int, where: str, detail: str) -> Mapping[str, Any] | None:
     return {"code": f"LT{code:04d}", "where": where, "detail": detail, "what": said.what, "do": said.do}
 
 
+def said(code: int, where: str, detail: str) -> dict[str, str]:
+    """Tell a fault or notice in the person's language, for lists of a program."""
+    told = text(code, language())
+    return {"code": f"LT{code:04d}", "where": where, "text": f"{told} [{detail}]" if detail else str(told)}
+
+
 def now_local() -> datetime:
     return datetime.now(tz=_HERE)

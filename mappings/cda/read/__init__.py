@@ -52,7 +52,7 @@ def read(xml: bytes, context: Context | None = None) -> Reading:
     require_valid(bundle)
     return Reading(
         bundle=bundle,
-        coverage=coverage(draft.root),
+        coverage=coverage(draft.root, draft.shown),
         notices=tuple(draft.notices),
         patient_id=draft.patient.partition("/")[2],
         encounter_id=draft.encounter.partition("/")[2] or None,

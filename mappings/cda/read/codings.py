@@ -6,7 +6,7 @@ Standard: HL7 v3 Data Types R1 CD; FHIR R4 §2.24.0.8
 from __future__ import annotations
 
 from mappings.cda.read.draft import Draft
-from mappings.cda.read.elements import Element, compact
+from mappings.cda.read.elements import Element, compact, first_coding, shown
 from mappings.cda.read.node import Node
 from mappings.cda.read.systems import uri_of
 from mappings.fhir import vocabulary
@@ -25,12 +25,31 @@ def cd_to_codeable_concept(cd: Node, draft: Draft) -> Element | None:
         coding = cd_to_coding(part)
         if coding and coding not in codings:
             codings.append(coding)
-    text = original_text(cd, draft) or original_text(cd.first("translation"), draft)
+    text = _words(cd, draft) or _words(cd.first("translation"), draft)
     if not text and not codings:
         text = cd["displayName"] or cd.said()
-    for qualifier in cd.all("qualifier"):
-        qualifier.leave("a qualifier of a code; a code of FHIR R4 has none")
+    qualified = [said for one in cd.all("qualifier") if (said := _qualifier(one, draft))]
+    if qualified:
+        whole = text or cd.peek("displayName") or cd.peek("code")
+        text = f"{whole} ({', '.join(qualified)})"
     return compact({"coding": codings, "text": text}) or None
+
+
+def _words(cd: Node, draft: Draft) -> str:
+    """Give the original words; those of a reference that do not name what the code does are put behind its name."""
+    said, name = original_text(cd, draft), cd.peek("displayName")
+    inline = cd.first("originalText").words
+    if not said or inline or not name or set(said.casefold().split()) & set(name.casefold().split()):
+        return said
+    return f"{name} · {said}"
+
+
+def _qualifier(qualifier: Node, draft: Draft) -> str:
+    """Write a qualifier (left, severe …) as words: a code of FHIR R4 has none."""
+    value = cd_to_codeable_concept(qualifier.first("value"), draft)
+    name = cd_to_codeable_concept(qualifier.first("name"), draft)
+    said, of = shown(value) or first_coding(value).get("code", ""), shown(name)
+    return f"{of}: {said}" if of and said else said
 
 
 def cd_to_coding(cd: Node) -> Element | None:
@@ -75,15 +94,15 @@ def ed_to_text(ed: Node, draft: Draft) -> str:
         return ""
     reference = ed.first("reference")
     target = reference.peek("value")
-    shown = draft.shown.get(target.removeprefix("#"), "") if target else ""
-    if shown:
+    words = draft.shown.get(target.removeprefix("#"), "") if target else ""
+    if words:
         reference.take("value")
     elif target.startswith("#"):
         reference.give_back("value", "leads to nothing in the narrative")
     said = ed.said()
     if not said and any(child.name != "reference" for child in ed.children):
         said = " ".join(part.all_said() for part in ed.children if part.name not in ("reference", "thumbnail")).strip()
-    return said or shown
+    return said or words
 
 
 def language(cs: Node) -> str:

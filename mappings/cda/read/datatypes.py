@@ -16,6 +16,10 @@ from mappings.cda.read.systems import number_of, uri_of
 from mappings.cda.read.times import ivl_ts_to_period
 
 _URI = "urn:ietf:rfc:3986"
+_QUALIFIER = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-qualifier"
+_QUALIFIERS = frozenset(
+    {"LS", "AC", "NB", "PR", "HON", "BR", "AD", "SP", "MID", "CL", "IN", "PFX", "SFX", "VV", "TITLE"}
+)
 _NAME_USES = {"L": "official", "OR": "official", "C": "usual", "ASGN": "usual", "I": "usual", "P": "nickname"}
 _ADDRESS_USES = {"H": "home", "HP": "home", "HV": "temp", "WP": "work", "DIR": "work", "TMP": "temp", "BAD": "old"}
 _TELECOM_USES = {"H": "home", "HP": "home", "HV": "home", "WP": "work", "DIR": "work", "MC": "mobile", "TMP": "temp"}
@@ -37,7 +41,7 @@ def ii_to_identifier(ii: Node) -> Element | None:
         return None
     root, value, name = ii["root"], ii["extension"], ii["assigningAuthorityName"]
     system = uri_of(root, name) if value else _URI
-    if not value:
+    if not value and not uri_of(root).startswith("http"):
         value = number_of(root)
         if name:
             ii.give_back("assigningAuthorityName", "the name of who gave a number that is one by itself")
@@ -66,13 +70,20 @@ def ids(node: Node, to: str = "identifier") -> list[Element]:
 def pn_to_human_name(pn: Node, draft: Draft) -> Element | None:
     """Make a HumanName: the parts the sender tells apart, else the whole as text."""
     parts: dict[str, list[str]] = {"family": [], "given": [], "prefix": [], "suffix": []}
+    said_of: dict[str, list[list[Element]]] = {name: [] for name in parts}
     for part in pn.children:
         said = part.said()
         if part.name in parts and said:
             parts[part.name].append(said)
-            if part["qualifier"] not in ("", "AC"):
-                part.give_back("qualifier", "a qualifier of a part of a name; FHIR R4 has none")
+            said_of[part.name].append(_qualified(part))
     name: Element = compact({**parts, "family": " ".join(parts["family"])})
+    for kind, found in said_of.items():
+        if any(found):
+            name[f"_{kind}"] = (
+                {"extension": [one for each in found for one in each]}
+                if kind == "family"
+                else [{"extension": each} if each else None for each in found]
+            )
     whole = pn.said()
     if whole:
         name = {"text": whole, **name}
@@ -80,6 +91,14 @@ def pn_to_human_name(pn: Node, draft: Draft) -> Element | None:
         return None
     use = _use(pn, _NAME_USES)
     return compact({"use": use, **name, "period": ivl_ts_to_period(pn.first("validTime"), draft)})
+
+
+def _qualified(part: Node) -> list[Element]:
+    """Say what kind of name a part is (born with, called by, academic …), as HL7's extension has it."""
+    codes = [code for code in part["qualifier"].split() if code in _QUALIFIERS]
+    if part.peek("qualifier") and not codes:
+        part.give_back("qualifier")
+    return [{"url": _QUALIFIER, "valueCode": code} for code in codes]
 
 
 def names(node: Node, draft: Draft, to: str = "name") -> list[Element]:

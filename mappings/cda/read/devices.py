@@ -13,6 +13,8 @@ from mappings.cda.read.node import Node
 from mappings.cda.read.people import organization_to_reference
 from mappings.outcome import Resource
 
+_FDA = "2.16.840.1.113883.3.3719"
+
 
 def participant_devices(node: Node, draft: Draft) -> list[str]:
     """Make the Devices that took part in a statement."""
@@ -32,19 +34,23 @@ def participant_devices(node: Node, draft: Draft) -> list[str]:
 def role_to_device(role: Node, draft: Draft) -> str:
     """Make the Device of a participantRole; `""` when nothing is said of it."""
     device = role.first("playingDevice") or role.first("playingEntity")
-    numbers = ids(role)
+    carrier = _udi(role)
+    numbers = [] if carrier else ids(role)
     code = device.first("code", "type")
     kind = cd_to_codeable_concept(code, draft) if code else None
     name = device.first("softwareName").all_said() or on_to_text(device)
     model = device.first("manufacturerModelName").all_said()
-    if not (numbers or kind or name or model):
+    if not (numbers or kind or name or model or carrier):
         return ""
     maker = role.first("scopingEntity")
     made: Resource = compact(
         {
             "resourceType": "Device",
-            "id": draft.known("Device", numbers, role),
+            "id": draft.known(
+                "Device", numbers or [{"system": _FDA, "value": one["carrierHRF"]} for one in carrier], role
+            ),
             "identifier": numbers,
+            "udiCarrier": carrier,
             "type": kind,
             "deviceName": [{"name": name, "type": "user-friendly-name"}] if name else [],
             "modelNumber": model,
@@ -54,11 +60,23 @@ def role_to_device(role: Node, draft: Draft) -> str:
     )
     for one in maker.all("id"):
         one.leave("the number of who made or tracks a device; FHIR R4 keeps a name only")
+        if carrier:
+            one.take("root")
+            one.path = "udiCarrier.jurisdiction"
     role.take("classCode")
     maker.take("classCode")
     reference = draft.tell(made)
     role.becomes(reference)
     return reference
+
+
+def _udi(role: Node) -> list[Element]:
+    """Make the carrier of a unique device identifier: the number under the root of the agency that rules it."""
+    for number in role.all("id", "udiCarrier"):
+        if number.peek("root") == _FDA and number.peek("extension"):
+            number.take("root")
+            return [{"jurisdiction": f"urn:oid:{_FDA}", "carrierHRF": number["extension"]}]
+    return []
 
 
 def product_to_device(product: Node, draft: Draft) -> Element:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_text
 from mappings.cda.read.draft import Draft
-from mappings.cda.read.elements import Element, compact, first_coding
+from mappings.cda.read.elements import Element, compact, first_coding, shown
 from mappings.cda.read.node import Node
+from mappings.cda.read.participants import product_name
 from mappings.cda.read.quantities import amount, pq_to_quantity, rto_to_ratio
 from mappings.cda.read.times import number, times_to_timing
 from mappings.cda.read.values import value_of
@@ -49,6 +50,7 @@ def dosage(node: Node, times: list[Node], draft: Draft, bounds: Element | None =
             "text": ed_to_text(text, draft),
             "timing": timing,
             **_needed(node, draft),
+            "additionalInstruction": _vehicle(node, draft),
             "site": cd_to_codeable_concept(site, draft) if site else None,
             "route": cd_to_codeable_concept(route, draft) if route else None,
             "doseAndRate": [{**dose, **rate}] if dose or rate else [],
@@ -77,6 +79,24 @@ def _dose(node: Node, draft: Draft) -> Element:
     elif form:
         unit.give_up("the unit in which a medicine is given, without an amount")
     return found
+
+
+def _vehicle(node: Node, draft: Draft) -> list[Element]:
+    """Say with what a medicine is given (participant CSM), in the sender's words."""
+    found = []
+    for participant in node.all("participant", "dosage.additionalInstruction"):
+        role = participant.first("participantRole")
+        what = product_name(role.first("playingEntity"), draft)
+        if participant.peek("typeCode") != "CSM" or what is None:
+            continue
+        code = role.first("code")
+        kind = shown(cd_to_codeable_concept(code, draft)) if code else ""
+        participant.take("typeCode")
+        role.take("classCode")
+        role.first("playingEntity").take("classCode")
+        name = shown(what)
+        found.append({**what, "text": f"{kind}: {name}" if kind and name else kind or name})
+    return [compact(one) for one in found]
 
 
 def _needed(node: Node, draft: Draft) -> Element:

@@ -24,12 +24,11 @@ class Place:
     security: tuple[str, ...] = ()
     """Confidentiality codes of the sections around it."""
     concern: Concern | None = None
-    asked: str = ""
-    """Mood of the statement around it when that is not yet done (a request, a plan)."""
+    """What the act around it says, when that only holds statements together."""
 
-    def below(self, concern: Concern | None = None, asked: str = "") -> Place:
+    def below(self, concern: Concern | None = None) -> Place:
         """Give the place of a statement inside the one that stands here."""
-        return Place(self.section, self.depth + 1, self.security, concern or self.concern, asked or self.asked)
+        return Place(self.section, self.depth + 1, self.security, concern)
 
 
 @dataclass
@@ -55,6 +54,8 @@ class Draft:
         self.number: Element = {}
         """Identifier of the document; from its bytes when it has none."""
         self.dated = ""
+        self.written = ""
+        """When the first author contributed."""
         self.patient = ""
         self.patient_numbers: list[Element] = []
         self.encounter = ""

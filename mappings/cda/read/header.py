@@ -91,13 +91,15 @@ def _named(kind: Element | None) -> str:
 
 
 def _author(node: Node, draft: Draft) -> str:
-    time = node.first("time", "Provenance.agent")
+    time = node.first("time")
     who = assigned_to_reference(node.first("assignedAuthor"), draft)
     code = node.first("functionCode")
     code.leave("the function of an author; FHIR R4 has no element for it")
-    if ts_to_datetime(time, draft) != draft.dated:
-        time.give_back("value", "when an author contributed, other than the date of the document")
-    time.path = "Composition.date"
+    moment = ts_to_datetime(time, draft)
+    if draft.written and moment and moment != draft.written:
+        time.give_back("value", "when one of several authors contributed")
+    draft.written = draft.written or moment
+    time.path = "Provenance.occurred"
     return who
 
 
@@ -229,6 +231,7 @@ def provenance(draft: Draft, composition: Resource) -> Resource:
         "resourceType": "Provenance",
         "id": resource_id("Provenance", "urn:ietf:rfc:3986", digest),
         "target": [{"reference": f"Composition/{composition['id']}"}],
+        "occurredDateTime": draft.written,
         "recorded": draft.dated if "T" in draft.dated else "",
         "agent": agents,
         "entity": [

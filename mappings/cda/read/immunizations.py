@@ -9,7 +9,7 @@ from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_text
 from mappings.cda.read.datatypes import ids, on_to_text
 from mappings.cda.read.dosage import dose_quantity
 from mappings.cda.read.draft import Draft, Place
-from mappings.cda.read.elements import Element, absent, compact, concept
+from mappings.cda.read.elements import Element, compact, concept
 from mappings.cda.read.medications import instruction
 from mappings.cda.read.node import Node
 from mappings.cda.read.participants import authors, locations, performers
@@ -74,7 +74,7 @@ def substance_administration_to_immunization(node: Node, draft: Draft, place: Pl
         "protocolApplied": _series(node),
     }
     if not occurred:
-        made["_occurrenceDateTime"] = absent(time.peek("nullFlavor"))
+        made["occurrenceString"] = "không rõ"
     _recorded(node, made, draft)
     told = instruction(node, draft)
     if told:

@@ -7,7 +7,7 @@ What nobody read ends as unknown, by XPath: nothing is lost by being forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from lxml import etree
 
@@ -24,6 +24,7 @@ UNREAD = "no mapping knows the element"
 UNUSABLE = "not usable as it was sent"
 TEMPLATE = "names a template; the mapping goes by codes and classes"
 NULL_FLAVOR = "says that nothing is known"
+POINTER = "points to words of the narrative, which its section shows"
 STRUCTURE = "steers the reading of the element; no fact of its own"
 _STRUCTURAL = frozenset(
     {
@@ -42,6 +43,7 @@ class Node:
         "attributes",
         "children",
         "claims",
+        "done",
         "name",
         "parent",
         "path",
@@ -66,6 +68,8 @@ class Node:
         self.reason: tuple[str, str] | None = None
         self.resource = ""
         self.path = ""
+        self.done = False
+        """A statement that was read: it is read once."""
 
     def __bool__(self) -> bool:
         return bool(self.name)
@@ -138,8 +142,8 @@ class Node:
         self.resource, self.path = reference, path
 
     def ignore(self, fact: str, reason: str) -> None:
-        """Leave one fact out on purpose: an attribute, or `TEXT`."""
-        if fact in self.attributes or fact == TEXT:
+        """Leave one fact out on purpose, unless it was claimed: an attribute, or `TEXT`."""
+        if fact not in self.claims and (fact in self.attributes or fact == TEXT):
             self.refused[fact] = ("ignored", reason)
 
     def give_back(self, fact: str, reason: str = UNUSABLE) -> None:
@@ -222,8 +226,14 @@ def _name(name: str) -> str:
     return _PREFIXES[space] + local if space in _PREFIXES else f"{{{space}}}{local}"
 
 
-def coverage(top: Node) -> Coverage:
-    """Close the account: every fact is mapped, ignored or unknown, and only one of these."""
+def coverage(top: Node, shown: Container[str] = ()) -> Coverage:
+    """Close the account: every fact is mapped, ignored or unknown, and only one of these.
+
+    `shown` are the IDs of the narrative: what only points there is no fact of its own.
+    """
+    for node in top.walk():
+        if node.name == "reference" and node.peek("value").removeprefix("#") in shown and node.peek("value")[:1] == "#":
+            node.ignore("value", POINTER)
     mapped: dict[str, str] = {}
     ignored: dict[str, str] = {}
     unknown: dict[str, str] = {}

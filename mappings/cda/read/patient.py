@@ -98,11 +98,23 @@ def _circumstances(person: Node, patient: Resource, draft: Draft) -> None:
         found = language_concept(code) if code else None
         preferred = community.first("preferenceInd")
         if found:
-            spoken.append(compact({"language": found, "preferred": bl(preferred) if preferred else None}))
-        for node in (community.first("modeCode"), community.first("proficiencyLevelCode")):
-            node.leave("how well a language is spoken; FHIR R4 does not ask")
+            how = _proficiency(community)
+            spoken.append(
+                compact({"extension": how, "language": found, "preferred": bl(preferred) if preferred else None})
+            )
     if spoken:
         patient["communication"] = spoken
+
+
+def _proficiency(community: Node) -> list[Element]:
+    """Say how and how well a language is spoken, as FHIR's own extension has it."""
+    parts = []
+    for name, url in (("proficiencyLevelCode", "level"), ("modeCode", "type")):
+        node = community.first(name)
+        coding = cd_to_coding(node) if node else None
+        if coding:
+            parts.append({"url": url, "valueCoding": coding})
+    return [{"url": f"{_EXTENSION}/patient-proficiency", "extension": parts}] if parts else []
 
 
 def _extensions(person: Node, patient: Resource, draft: Draft) -> None:

@@ -35,13 +35,18 @@ def assigned_to_reference(role: Node, draft: Draft) -> str:
     if device:
         return _device(role, device, numbers, draft)
     if not person and employer:
-        if not numbers:
-            return employer
-        organization_numbers = draft.get(employer).setdefault("identifier", [])
-        organization_numbers += [one for one in numbers if one not in organization_numbers]
-        role.becomes(employer)
-        return employer
+        return _as_organization(role, numbers, employer, draft)
     return _practitioner(role, person, numbers, employer, draft)
+
+
+def _as_organization(role: Node, numbers: list[Element], employer: str, draft: Draft) -> str:
+    """Give what a role without a person says to its organization."""
+    said = {"identifier": numbers, "telecom": telecoms(role, draft), "address": addresses(role, draft)}
+    code = role.first("code", "type")
+    kind = cd_to_codeable_concept(code, draft) if code else None
+    draft.tell({**draft.get(employer), **compact({**said, "type": [kind] if kind else []})})
+    role.becomes(employer)
+    return employer
 
 
 def _practitioner(role: Node, person: Node, numbers: list[Element], employer: str, draft: Draft) -> str:

@@ -54,7 +54,7 @@ def parts(node: Node) -> Iterator[tuple[Node, Node]]:
     for relation in node.children:
         if relation.name in ("entryRelationship", "component"):
             for statement in relation.children:
-                if statement.name in STATEMENTS and not statement.resource and statement.reason is None:
+                if statement.name in STATEMENTS and not statement.done:
                     yield relation, statement
 
 
@@ -78,15 +78,7 @@ def claim(relation: Node, statement: Node) -> None:
     relation.take("typeCode", "inversionInd")
     statement.take("classCode", "moodCode")
     statement.first("statusCode").take("code")
-    if not statement.resource:
-        statement.becomes(_owner(statement))
-
-
-def _owner(statement: Node) -> str:
-    above = statement.parent
-    while above and not above.resource:
-        above = above.parent
-    return above.resource if above else ""
+    statement.done = True
 
 
 def relate(node: Node, resource: Resource, draft: Draft, place: Place) -> list[str]:
@@ -141,7 +133,7 @@ def _linked(mine: str, resource: Resource, kind: str, reference: str, draft: Dra
         return _listed(resource, "derivedFrom" if kind in ("SPRT", "XCRPT", "REFR") else "hasMember", link)
     if here == "Observation" and there == "Media":
         return _listed(resource, "derivedFrom", link)
-    if here == "Condition":
+    if here == "Condition" and kind in ("SPRT", "MFST", "CAUS", "RSON", "XCRPT"):
         detail = resource.setdefault("evidence", [])
         if not any(link in one.get("detail", []) for one in detail):
             detail.append({"detail": [link]})

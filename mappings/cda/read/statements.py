@@ -34,6 +34,7 @@ _ALLERGIES = frozenset(
 _PROBLEMS = frozenset(
     {"2.16.840.1.113883.10.20.22.4.4", "2.16.840.1.113883.10.20.1.28", "2.16.840.1.113883.10.20.22.4.19"}
 )
+_ABOUT_A_PROBLEM = frozenset({"33999-4", "11323-3", "11324-1", "SEV", "445518008", "397659008", "82606-5"})
 _PROCEDURE_SECTIONS = frozenset({"47519-4", "29554-3", "62387-6", "10223-6", "59774-0", "59776-5"})
 _PROCEDURES = frozenset(
     {"2.16.840.1.113883.10.20.22.4.12", "2.16.840.1.113883.10.20.22.4.13", "2.16.840.1.113883.10.20.1.29"}
@@ -45,6 +46,7 @@ def read_statement(node: Node, draft: Draft, place: Place) -> list[str]:
 
     What no reading fits stays unclaimed, and so unknown.
     """
+    node.done = True
     if place.depth > DEEPEST:
         node.leave("statements within statements, too deep")
         return []
@@ -131,6 +133,8 @@ def _is_condition(node: Node, place: Place) -> bool:
         return True
     value = node.first("value")
     if value.type not in ("CD", "CE", "CV", "CO", "ED", "ST"):
+        return False
+    if node.first("code").peek("code") in _ABOUT_A_PROBLEM:
         return False
     if place.concern and place.section != "48765-2":
         return value.type in ("CD", "CE")

@@ -17,6 +17,8 @@ from mappings.formats.faults import DateInvalid
 
 _UNITS = {"s": "s", "min": "min", "h": "h", "d": "d", "wk": "wk", "mo": "mo", "a": "a"}
 _EVENTS = frozenset(["HS", "WAKE", "C", "CM", "CD", "CV", "AC", "ACM", "ACD", "ACV", "PC", "PCM", "PCD", "PCV"])
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9:]{5,8}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?")
+"""How XML writes times: not how CDA does, but some senders do."""
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 
 
@@ -35,8 +37,11 @@ def ts_to_date(ts: Node) -> str:
 
 
 def _moment(ts: Node, draft: Draft, attribute: str) -> str:
+    said = ts[attribute]
+    if _ISO.fullmatch(said):
+        said = said.replace("-", "", 2).replace("T", "").replace(":", "").replace("Z", "+0000")
     try:
-        return dates.dtm_to_fhir_datetime(ts[attribute], draft.context.zone)
+        return dates.dtm_to_fhir_datetime(said, draft.context.zone)
     except DateInvalid:
         ts.give_back(attribute)
         return ""

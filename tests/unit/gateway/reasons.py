@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import mappings.cda.read
 import mappings.hl7v2
+from mappings.cda.read import node as cda_node
+from mappings.fhir import document
 from mappings.hl7v2 import reader, segments
 
-REFUSALS = {"ignore": 1, "withhold": 1, "give_back": 1, "leave": 0}
-"""Methods of a segment that take a reason, and after how many other arguments."""
+REFUSALS = {"ignore": 1, "withhold": 1, "give_back": 1, "leave": 0, "give_up": 0, "pass_over": 0}
+"""Methods of a segment or a node that take a reason, and after how many other arguments."""
 
 
 class Unreadable(Exception):
@@ -23,6 +26,8 @@ class Unreadable(Exception):
 def all_reasons() -> set[str]:
     """Collect the reasons of all mappings."""
     found = {reader.UNREAD, reader.UNLISTED, reader.NO_MODULE, reader.FORGOTTEN, reader.UNUSABLE}
+    found |= {cda_node.UNREAD, cda_node.UNUSABLE, cda_node.TEMPLATE, cda_node.NULL_FLAVOR, cda_node.STRUCTURE, cda_node.POINTER}
+    found |= {document.NO_ELEMENT, document.MODIFIER, document.RULES}
     for module in _modules():
         found.update(getattr(module, "IGNORED", {}).values())
         found.update(reasons_of(Path(module.__file__ or "").read_text(encoding="utf-8"), vars(module)))
@@ -30,9 +35,10 @@ def all_reasons() -> set[str]:
 
 
 def _modules() -> Iterator[ModuleType]:
-    for found in pkgutil.walk_packages(mappings.hl7v2.__path__, f"{mappings.hl7v2.__name__}."):
-        if found.name not in (reader.__name__, segments.__name__):
-            yield importlib.import_module(found.name)
+    for package in (mappings.hl7v2, mappings.cda.read):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if found.name not in (reader.__name__, segments.__name__, cda_node.__name__):
+                yield importlib.import_module(found.name)
 
 
 def reasons_of(source: str, names: dict[str, object]) -> set[str]:
