@@ -82,7 +82,6 @@ def observation_to_allergy_intolerance(node: Node, draft: Draft, place: Place) -
     text.path = "Composition.section.text"
     time = node.first("effectiveTime", "onset")
     who, moment = author(node, draft)
-    node.first("statusCode", "Composition.section").take("code")
     recorder = who or concern.recorder
     asserter = informant(node, draft)
     made: Resource = {
@@ -104,27 +103,37 @@ def observation_to_allergy_intolerance(node: Node, draft: Draft, place: Place) -
         else None,
         "reaction": _reactions(node, draft),
     }
-    severity = inner(node, ("SEV",), ("2.16.840.1.113883.10.20.22.4.8", "2.16.840.1.113883.10.20.1.55"))
-    if severity:
-        grave = cd_to_codeable_concept(severity.first("value", "reaction.severity"), draft)
-        word = next((_SEVERITIES[one] for one in codes_of(grave) if one in _SEVERITIES), "")
-        if word and made["reaction"]:
-            for one in made["reaction"]:
-                one.setdefault("severity", word)
-        elif word:
-            made["criticality"] = {"severe": "high", "mild": "low"}.get(word, "")
-        if not word:
-            severity.first("value").give_back("code")
+    while severity := inner(node, ("SEV",), ("2.16.840.1.113883.10.20.22.4.8", "2.16.840.1.113883.10.20.1.55")):
+        grade(severity, made, draft)
     criticality = inner(node, ("82606-5",), ("2.16.840.1.113883.10.20.22.4.145",))
     if criticality:
-        grade = cd_to_codeable_concept(criticality.first("value", "criticality"), draft)
-        made["criticality"] = next((_CRITICALITIES[one] for one in codes_of(grade) if one in _CRITICALITIES), "")
+        risk = cd_to_codeable_concept(criticality.first("value", "criticality"), draft)
+        made["criticality"] = next((_CRITICALITIES[one] for one in codes_of(risk) if one in _CRITICALITIES), "")
     if node["negationInd"] == "true":
         _denied(made, substance, category)
+    if node.first("statusCode", "verificationStatus").peek("code") == "nullified":
+        made["verificationStatus"] = concept("allergyintolerance-verification", "entered-in-error")
+        made.pop("clinicalStatus")
+    if node.first("statusCode").peek("code") in ("completed", "active", "nullified"):
+        node.first("statusCode").take("code")
     made = compact(made)
     node.take("classCode", "moodCode")
     reference = draft.add(made, node, place)
     return [reference, *relate(node, made, draft, place)]
+
+
+def grade(severity: Node, made: Resource, draft: Draft) -> None:
+    """Take over how severe an allergy is, from the statement that says so: to its reactions, else to its criticality."""
+    value = severity.first("value", "reaction.severity")
+    found = cd_to_codeable_concept(value, draft)
+    word = next((_SEVERITIES[one] for one in codes_of(found) if one in _SEVERITIES), "")
+    if not word:
+        value.give_back("code")
+    elif made.get("reaction"):
+        for one in made["reaction"]:
+            one.setdefault("severity", word)
+    elif "criticality" not in made and word != "moderate":
+        made["criticality"] = "high" if word == "severe" else "low"
 
 
 def _substance(node: Node, draft: Draft) -> Element | None:

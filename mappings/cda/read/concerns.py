@@ -7,12 +7,13 @@ Standard: C-CDA R2.1 Problem Concern Act, Allergy Concern Act, Encounter Diagnos
 
 from __future__ import annotations
 
+from mappings.cda.read import allergies, conditions
 from mappings.cda.read.conditions import DIAGNOSES
 from mappings.cda.read.datatypes import ids
 from mappings.cda.read.draft import Concern, Draft, Place
 from mappings.cda.read.node import Node
 from mappings.cda.read.participants import author
-from mappings.cda.read.relations import COMMENT, parts
+from mappings.cda.read.relations import COMMENT, inner, parts
 from mappings.cda.read.times import start_of
 
 _HOLDERS = frozenset({"CONC", "48765-2", "48767-8"}) | DIAGNOSES
@@ -59,11 +60,14 @@ def concern_to_statements(node: Node, draft: Draft, place: Place) -> list[str]:
     )
     time.first("high").leave("when a concern was closed; FHIR R4 knows when a problem ended")
     found: list[str] = []
+    graded = [inner(node, ("SEV",), ()) for _ in range(2)]
     for relation, statement in list(parts(node)):
         made = read_statement(statement, draft, place.below(concern))
         if made:
             relation.take("typeCode", "inversionInd")
             found += made
+    for severity in filter(None, graded):
+        _grade(severity, found, draft)
     if found:
         node.take("classCode", "moodCode")
         node.becomes(found[0])
@@ -72,3 +76,15 @@ def concern_to_statements(node: Node, draft: Draft, place: Place) -> list[str]:
     else:
         node.give_up("a concern about nothing")
     return found
+
+
+def _grade(severity: Node, found: list[str], draft: Draft) -> None:
+    """Take over a severity that stands beside the problem or allergy it is of."""
+    for reference in found[:1]:
+        severity.becomes(reference)
+        if reference.startswith("AllergyIntolerance/"):
+            allergies.grade(severity, draft.get(reference), draft)
+        elif reference.startswith("Condition/"):
+            conditions.grade(severity, draft.get(reference), draft)
+        else:
+            severity.give_up("the severity of something that has none")

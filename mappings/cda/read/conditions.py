@@ -33,6 +33,8 @@ _SAID = {
     "410516002": "active",
 }
 _ANY_PROBLEM = frozenset({"55607006", "64572001", "404684003", "409586006", "418799008", "282291009"})
+_NO_PROBLEM = _ANY_PROBLEM | {"ASSERTION", "DX", "75321-0", "75323-6", "75325-1", "29308-4", "29299-5"}
+"""Codes of an observation that say that a problem is observed, not which."""
 DIAGNOSES = frozenset(
     {"29308-4", "11535-2", "42347-5", "10219-4", "10218-6", "46241-6", "8651-2", "59768-2", "55109-3"}
 )
@@ -54,6 +56,9 @@ def observation_to_condition(node: Node, draft: Draft, place: Place) -> list[str
         what = {"text": ed_to_text(value, draft)}
     kind = cd_to_codeable_concept(code, draft) if code else None
     text = node.first("text")
+    if what is None and kind and codes_of(kind) - _NO_PROBLEM:
+        what, kind = kind, None
+        code.path = "code"
     if what is None:
         said = ed_to_text(text, draft)
         value.take("nullFlavor")
@@ -64,7 +69,6 @@ def observation_to_condition(node: Node, draft: Draft, place: Place) -> list[str
     time.first("high").path = "abatement"
     end = ts_to_datetime(time.first("high"), draft)
     who, moment = author(node, draft)
-    node.first("statusCode", "Composition.section").take("code")
     made: Resource = {
         "resourceType": "Condition",
         "id": draft.known("Condition", numbers, node),
@@ -85,6 +89,11 @@ def observation_to_condition(node: Node, draft: Draft, place: Place) -> list[str
     _details(node, made, draft)
     if node["negationInd"] == "true":
         _denied(made)
+    if node.first("statusCode", "verificationStatus").peek("code") == "nullified":
+        made["verificationStatus"] = concept("condition-ver-status", "entered-in-error")
+        made.pop("clinicalStatus", None)
+    if node.first("statusCode").peek("code") in ("completed", "active", "nullified"):
+        node.first("statusCode").take("code")
     made = compact(made)
     if node.first("targetSiteCode"):
         made["bodySite"] = [
@@ -127,10 +136,8 @@ def _status(node: Node, made: Resource, concern: Concern, end: str, draft: Draft
 
 
 def _details(node: Node, made: Resource, draft: Draft) -> None:
-    severity = inner(node, ("SEV",), ("2.16.840.1.113883.10.20.22.4.8",))
-    if severity:
-        value = severity.first("value", "severity")
-        made["severity"] = cd_to_codeable_concept(value, draft)
+    while severity := inner(node, ("SEV",), ("2.16.840.1.113883.10.20.22.4.8",)):
+        grade(severity, made, draft)
     age = inner(node, AGE, ("2.16.840.1.113883.10.20.22.4.31",))
     if age:
         found = age_of(age.first("value", "onset"))
@@ -138,6 +145,13 @@ def _details(node: Node, made: Resource, draft: Draft) -> None:
             made["onsetAge"] = found
         elif found:
             age.first("value").give_up("the age at onset, beside the date of onset")
+
+
+def grade(severity: Node, made: Resource, draft: Draft) -> None:
+    """Take over how severe a condition is, from the statement that says so."""
+    found = cd_to_codeable_concept(severity.first("value", "severity"), draft)
+    if found:
+        made["severity"] = found
 
 
 def age_of(value: Node) -> Element:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from mappings.cda.read.codings import cd_to_codeable_concept
 from mappings.cda.read.datatypes import ids, names
 from mappings.cda.read.draft import Draft, Place
-from mappings.cda.read.elements import Element, compact
+from mappings.cda.read.elements import Element, absent, compact
 from mappings.cda.read.node import Node
 from mappings.cda.read.participants import performers
 from mappings.cda.read.people import related_to_reference
@@ -59,7 +59,7 @@ def _policy(node: Node, draft: Draft, place: Place) -> list[str]:
         "status": "active",
         "type": kind,
         "beneficiary": draft.subject,
-        "payor": [{"reference": one} for one in payors[:1]] or [{"display": "?"}],
+        "payor": [{"reference": one} for one in payors[:1]] or [absent()],
         **_covered(node, draft),
     }
     made = compact(made)

@@ -13,12 +13,12 @@ from mappings.cda.read.elements import Element, compact, concept, shown
 from mappings.cda.read.node import Node
 from mappings.cda.read.observations import NEGATED
 from mappings.cda.read.people import gender
-from mappings.cda.read.relations import claim, inner, parts, relate
+from mappings.cda.read.relations import claim, inner, leave_rest, parts, take_comments
 from mappings.cda.read.times import chosen, ts_to_date
 from mappings.outcome import Resource
 
 SECTIONS = frozenset({"10157-6", "10157-2"})
-_DEATH = ("419099009", "419620001")
+_DEATH = frozenset({"419099009", "419620001", "399347008"})
 
 
 def is_about_relative(node: Node, place: Place) -> bool:
@@ -71,7 +71,9 @@ def statement_to_family_member_history(node: Node, draft: Draft, place: Place) -
     made = compact(made)
     node.take("classCode", "moodCode")
     reference = draft.add(made, node, place)
-    return [reference, *relate(node, made, draft, place)]
+    take_comments(node, made, draft)
+    leave_rest(node)
+    return [reference]
 
 
 def _called(name: list[Element]) -> str:
@@ -109,21 +111,21 @@ def _condition(node: Node, made: Resource, draft: Draft) -> Element | None:
     when = chosen("onset", node.first("effectiveTime", "condition.onset"), draft)
     moment = when.get("onsetDateTime")
     period = {"start": moment} if moment else when.get("onsetPeriod")
-    if period:
-        found["onsetPeriod"] = period
     node.first("statusCode").take("code")
     for one in node.all("id"):
         one.leave("the number of what a relative has; FHIR R4 has none")
     age = inner(node, AGE, ("2.16.840.1.113883.10.20.22.4.31", "2.16.840.1.113883.10.20.1.38"))
     years = age_of(age.first("value")) if age else {}
-    if years and "onsetPeriod" not in found:
+    if years:
         found["onsetAge"] = years
         age.path = "condition.onset"
-    elif years:
-        found["note"] = [{"text": f"{years['value']} {years['unit']}"}]
-        age.path = "condition.note"
+    if years and period:
+        found["note"] = [{"text": " – ".join(period.values())}]
+        node.first("effectiveTime").path = "condition.note"
+    elif period:
+        found["onsetPeriod"] = period
     for relation, statement in list(parts(node)):
-        dead = statement.first("value").peek("code") in _DEATH
+        dead = {statement.first("value").peek("code"), statement.first("code").peek("code")} & _DEATH
         if relation.peek("typeCode") == "CAUS" and dead:
             claim(relation, statement)
             statement.path = "condition.contributedToDeath"

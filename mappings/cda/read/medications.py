@@ -152,8 +152,8 @@ def medication(node: Node, draft: Draft, place: Place, name: str = "consumable")
     called = on_to_text(material)
     if what is None and called:
         what = {"text": called}
-    elif what is not None and called:
-        what.setdefault("text", called)
+    elif what is not None and called and called not in str(what):
+        what["text"] = f"{what['text']} · {called}" if "text" in what else called
     if what is None:
         said = ed_to_text(node.first("text"), draft)
         what = {"text": said} if said else concept("data-absent-reason", "unknown")

@@ -14,7 +14,7 @@ from mappings.cda.read.elements import Element, compact, concept, shown
 from mappings.cda.read.node import Node
 from mappings.cda.read.participants import authors, performers, product_name
 from mappings.cda.read.people import related_to_reference
-from mappings.cda.read.relations import parts, references, relate
+from mappings.cda.read.relations import leave_rest, parts, references, relate
 from mappings.cda.read.values import effective, reference_ranges, value_of
 from mappings.outcome import Resource
 
@@ -55,7 +55,13 @@ def observation_to_observation(node: Node, draft: Draft, place: Place) -> list[s
     said = cd_to_codeable_concept(code, draft) if code else None
     status = node.first("statusCode", "status")["code"]
     who = [one for _, one, _ in performers(node, draft) if not one.startswith("Device/")]
-    wrote = [one for one, _ in authors(node, draft, "performer") if one and not one.startswith("Device/")]
+    written = list(authors(node, draft, "performer"))
+    wrote = [one for one, _ in written if one and not one.startswith("Device/")]
+    issued = next((moment for _, moment in written if "T" in moment), "")
+    for each in node.all("author"):
+        each.first("time").path = "issued"
+        if not issued:
+            each.first("time").give_back("value", "the day an observation was written down; FHIR R4 keeps the instant")
     method = node.first("methodCode", "method")
     made: Resource = {
         "resourceType": "Observation",
@@ -66,6 +72,7 @@ def observation_to_observation(node: Node, draft: Draft, place: Place) -> list[s
         "code": said or _nameless(node, code, draft),
         "subject": draft.subject,
         **effective(node, draft),
+        "issued": issued,
         "performer": references(who or wrote),
         **(value_of(value[0], draft) if value else {}),
         "interpretation": [
@@ -91,8 +98,19 @@ def observation_to_observation(node: Node, draft: Draft, place: Place) -> list[s
     _denied(node, made)
     _product(node, made, draft)
     node.take("classCode", "moodCode")
+    if _says_nothing(made) and not any(True for _ in parts(node)):
+        node.give_up("says nothing")
+        return []
     reference = draft.add(made, node, place)
+    if "focus" in made:
+        leave_rest(node)
     return [reference, *relate(node, made, draft, place)]
+
+
+def _says_nothing(made: Resource) -> bool:
+    """Tell whether an observation has neither a code nor a value."""
+    told = any(name.startswith("value") or name in ("note", "component", "derivedFrom") for name in made)
+    return not told and "data-absent-reason" in str(made["code"])
 
 
 def _category(section: str) -> list[Element]:
@@ -294,7 +312,9 @@ def organizer_to_panel(node: Node, draft: Draft, place: Place) -> list[str]:
         node.leave("a group of nothing")
         return []
     node.take("classCode", "moodCode")
-    if not _about(node, made, draft):
+    if node.first("subject"):
+        node.give_up("a group of observations about somebody else")
+        draft.notice(faults.ABOUT_ANOTHER, node.where())
         return []
     reference = draft.add(made, node, place)
     others = relate(node, made, draft, place)

@@ -179,6 +179,6 @@ def product_name(entity: Node, draft: Draft) -> Element | None:
     name = on_to_text(entity)
     if found is None and name:
         return {"text": name}
-    if found is not None and name:
-        found.setdefault("text", name)
+    if found is not None and name and name not in str(found):
+        found["text"] = f"{found['text']} · {name}" if "text" in found else name
     return found

@@ -81,17 +81,29 @@ def claim(relation: Node, statement: Node) -> None:
     statement.done = True
 
 
+def take_comments(node: Node, resource: Resource, draft: Draft) -> None:
+    """Keep the comments inside a statement as its notes."""
+    for relation, statement in list(parts(node)):
+        if statement.first("code").peek("code") == COMMENT and _noted(statement, resource, draft):
+            claim(relation, statement)
+            statement.becomes(f"{resource['resourceType']}/{resource['id']}", "note")
+
+
+def leave_rest(node: Node) -> None:
+    """Leave what is inside a statement about somebody else: read alone, it would be about the patient."""
+    for _, statement in list(parts(node)):
+        statement.done = True
+        statement.leave("inside a statement about somebody else")
+
+
 def relate(node: Node, resource: Resource, draft: Draft, place: Place) -> list[str]:
     """Read what is left inside a statement and link it; give the references of what no element links to it."""
     from mappings.cda.read.statements import read_statement  # the statements inside are read as those outside
 
     found: list[str] = []
     mine = f"{resource['resourceType']}/{resource['id']}"
+    take_comments(node, resource, draft)
     for relation, statement in list(parts(node)):
-        if statement.first("code").peek("code") == COMMENT and _noted(statement, resource, draft):
-            claim(relation, statement)
-            statement.becomes(mine, "note")
-            continue
         made = read_statement(statement, draft, place.below())
         for reference in made:
             relation.take("typeCode", "inversionInd")

@@ -51,7 +51,6 @@ def _section(node: Node, draft: Draft, place: Place, depth: int = 0) -> Element 
         inner.security = (*inner.security, secret)
     about = node.first("subject")
     if about:
-        about.leave("a section about somebody else; its entries say about whom they are")
         draft.notice(faults.ABOUT_ANOTHER, about.where())
     authors = [who for one in node.all("author") if (who := assigned_to_reference(one.first("assignedAuthor"), draft))]
     title = node.first("title").all_said()
@@ -59,6 +58,9 @@ def _section(node: Node, draft: Draft, place: Place, depth: int = 0) -> Element 
     div = _narrative(block, draft) if block.raw is not None else ""
     entries: list[str] = []
     for entry in node.all("entry"):
+        if about:
+            entry.leave("in a section about somebody else")
+            continue
         for statement in entry.children:
             if statement.name in STATEMENTS:
                 entries += read_statement(statement, draft, inner)

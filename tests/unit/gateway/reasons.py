@@ -26,7 +26,14 @@ class Unreadable(Exception):
 def all_reasons() -> set[str]:
     """Collect the reasons of all mappings."""
     found = {reader.UNREAD, reader.UNLISTED, reader.NO_MODULE, reader.FORGOTTEN, reader.UNUSABLE}
-    found |= {cda_node.UNREAD, cda_node.UNUSABLE, cda_node.TEMPLATE, cda_node.NULL_FLAVOR, cda_node.STRUCTURE, cda_node.POINTER}
+    found |= {
+        cda_node.UNREAD,
+        cda_node.UNUSABLE,
+        cda_node.TEMPLATE,
+        cda_node.NULL_FLAVOR,
+        cda_node.STRUCTURE,
+        cda_node.POINTER,
+    }
     found |= {document.NO_ELEMENT, document.MODIFIER, document.RULES}
     for module in _modules():
         found.update(getattr(module, "IGNORED", {}).values())
