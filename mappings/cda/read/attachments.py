@@ -25,8 +25,10 @@ def ed_to_attachment(ed: Node, draft: Draft) -> Element | None:
     """
     kind = ed["mediaType"].partition(";")[0].strip() or "text/plain"
     reference = ed.first("reference")["value"]
-    words = ed.said()
-    if not words:
+    words = ed.written.strip()
+    if words:
+        ed.claims.add(TEXT)
+    else:
         if not reference or " " in reference or reference.startswith("#"):
             return None
         return {"contentType": kind, "url": reference}

@@ -39,6 +39,7 @@ DIAGNOSES = frozenset(
     {"29308-4", "11535-2", "42347-5", "10219-4", "10218-6", "46241-6", "8651-2", "59768-2", "55109-3"}
 )
 PROBLEM_SECTIONS = frozenset({"11450-4", "11348-0", "75310-3"})
+ASSERTED = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate"
 AGE = ("445518008", "397659008", "30525-0")
 
 
@@ -83,8 +84,7 @@ def observation_to_condition(node: Node, draft: Draft, place: Place) -> list[str
         "asserter": _person(informant(node, draft)),
     }
     if concern.asserted:
-        url = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate"
-        made["extension"] = [{"url": url, "valueDateTime": concern.asserted}]
+        made["extension"] = [{"url": ASSERTED, "valueDateTime": concern.asserted}]
     _status(node, made, concern, end or ("UNK" if time.first("high").peek("nullFlavor") == "UNK" else ""), draft)
     _details(node, made, draft)
     if node["negationInd"] == "true":
@@ -95,6 +95,9 @@ def observation_to_condition(node: Node, draft: Draft, place: Place) -> list[str
     if node.first("statusCode").peek("code") in ("completed", "active", "nullified"):
         node.first("statusCode").take("code")
     made = compact(made)
+    if "code" not in made and "note" not in made:
+        node.give_up("says nothing")
+        return []
     if node.first("targetSiteCode"):
         made["bodySite"] = [
             found for one in node.all("targetSiteCode", "bodySite") if (found := cd_to_codeable_concept(one, draft))
@@ -136,6 +139,10 @@ def _status(node: Node, made: Resource, concern: Concern, end: str, draft: Draft
 
 
 def _details(node: Node, made: Resource, draft: Draft) -> None:
+    dated = inner(node, ("77975-1",), ("2.16.840.1.113883.10.20.22.4.502",))
+    when = start_of(dated.first("effectiveTime", "assertedDate"), draft) if dated else ""
+    if when:
+        made["extension"] = [{"url": ASSERTED, "valueDateTime": when}]
     while severity := inner(node, ("SEV",), ("2.16.840.1.113883.10.20.22.4.8",)):
         grade(severity, made, draft)
     age = inner(node, AGE, ("2.16.840.1.113883.10.20.22.4.31",))

@@ -38,6 +38,7 @@ _LINES = (
 def ii_to_identifier(ii: Node) -> Element | None:
     """Make an Identifier of II: root and extension, or a root that is a number by itself."""
     if ii.peek("nullFlavor") and not ii.peek("extension"):
+        ii.ignore("root", "whose number it would be, of a number that is not known")
         return None
     root, value, name = ii["root"], ii["extension"], ii["assigningAuthorityName"]
     system = uri_of(root, name) if value else _URI

@@ -11,8 +11,13 @@ from mappings.cda.read.elements import Element, compact, first_coding, shown
 from mappings.cda.read.node import Node
 from mappings.cda.read.participants import product_name
 from mappings.cda.read.quantities import amount, pq_to_quantity, rto_to_ratio
+from mappings.cda.read.relations import inner
 from mappings.cda.read.times import number, times_to_timing
 from mappings.cda.read.values import value_of
+
+
+_SIG = "76662-6"
+"""LOINC: the instruction on a medicine as a whole, in words."""
 
 
 def split_times(node: Node, draft: Draft) -> tuple[Node | None, list[Node]]:
@@ -45,9 +50,11 @@ def dosage(node: Node, times: list[Node], draft: Draft, bounds: Element | None =
     if bounds:
         timing.setdefault("repeat", {})["boundsPeriod"] = bounds
     most = node.first("maxDoseQuantity", "dosage.maxDosePerPeriod")
+    told = inner(node, (_SIG,))
+    told.path = "dosage.text"
     made = compact(
         {
-            "text": ed_to_text(text, draft),
+            "text": ed_to_text(told.first("text"), draft) or ed_to_text(text, draft),
             "timing": timing,
             **_needed(node, draft),
             "additionalInstruction": _vehicle(node, draft),
@@ -87,6 +94,8 @@ def _vehicle(node: Node, draft: Draft) -> list[Element]:
     for participant in node.all("participant", "dosage.additionalInstruction"):
         role = participant.first("participantRole")
         what = product_name(role.first("playingEntity"), draft)
+        if participant.peek("typeCode") == "CSM" and what is None:
+            participant.pass_over("with what a medicine is given, not named")
         if participant.peek("typeCode") != "CSM" or what is None:
             continue
         code = role.first("code")

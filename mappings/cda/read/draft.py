@@ -60,6 +60,8 @@ class Draft:
         self.patient_numbers: list[Element] = []
         self.encounter = ""
         self.authors: list[str] = []
+        self.orders: list[str] = []
+        """Orders that the document answers."""
         self.shown: dict[str, str] = {}
         """Text of the narrative by ID."""
         self.resources: dict[str, Resource] = {}

@@ -18,17 +18,17 @@ from mappings.cda.read.times import chosen, ts_to_date
 from mappings.outcome import Resource
 
 SECTIONS = frozenset({"10157-6", "10157-2"})
+_TEMPLATES = frozenset({"2.16.840.1.113883.10.20.22.4.45", "2.16.840.1.113883.10.20.1.23"})
 _DEATH = frozenset({"419099009", "419620001", "399347008"})
 
 
 def is_about_relative(node: Node, place: Place) -> bool:
     """Tell whether a statement is about what a relative has."""
     role = node.first("subject").first("relatedSubject")
-    return (
-        bool(role)
-        and (role.peek("classCode") in ("PRS", "") and bool(role.first("code")))
-        and (node.name == "organizer" or place.section in SECTIONS)
-    )
+    if role.peek("classCode") not in ("PRS", "") or not role.first("code"):
+        return False
+    templates = {one.peek("root") for one in node.all("templateId")}
+    return place.section in SECTIONS or node.first("code").peek("code") in SECTIONS or bool(templates & _TEMPLATES)
 
 
 def statement_to_family_member_history(node: Node, draft: Draft, place: Place) -> list[str]:

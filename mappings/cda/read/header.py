@@ -212,6 +212,7 @@ def _orders(draft: Draft) -> Iterator[str]:
             priority.leave("the priority of an order that was answered")
             reference = draft.tell(made)
             order.becomes(reference)
+            draft.orders.append(reference)
             yield reference
 
 

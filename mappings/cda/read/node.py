@@ -7,6 +7,7 @@ What nobody read ends as unknown, by XPath: nothing is lost by being forgotten.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterator
 
 from lxml import etree
@@ -19,8 +20,13 @@ XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _PREFIXES = {V3: "", "urn:hl7-org:sdtc": "sdtc:"}
 MOST_ELEMENTS = 500_000
 TEXT = "text()"
+_CONTROL = re.compile(r"[\x7f]")
+"""What XML allows in a text and FHIR does not."""
 
 UNREAD = "no mapping knows the element"
+LONGEST = 1024 * 1024
+"""Characters of a FHIR string."""
+TOO_LONG = "longer than a text of FHIR may be"
 UNUSABLE = "not usable as it was sent"
 TEMPLATE = "names a template; the mapping goes by codes and classes"
 NULL_FLAVOR = "says that nothing is known"
@@ -52,13 +58,15 @@ class Node:
         "refused",
         "resource",
         "words",
+        "written",
     )
 
-    def __init__(self, name: str, attributes: dict[str, str], words: str, parent: Node | None) -> None:
+    def __init__(self, name: str, attributes: dict[str, str], written: str, parent: Node | None) -> None:
         self.name = name
         self.attributes = attributes
-        self.words = words
-        """Its own text, white space at the ends taken away."""
+        self.written = written
+        self.words = " ".join(written.split())
+        """Its own text, white space at the ends taken away and single inside."""
         self.parent = parent
         self.children: list[Node] = []
         self.raw: etree._Element | None = None
@@ -79,6 +87,9 @@ class Node:
         value = self.attributes.get(attribute)
         if value is None:
             return ""
+        if len(value) > LONGEST:
+            self.give_back(attribute, TOO_LONG)
+            return ""
         self.claims.add(attribute)
         return value.strip()
 
@@ -93,9 +104,18 @@ class Node:
 
     def said(self) -> str:
         """Take the element's own text for use."""
+        if len(self.words) > LONGEST:
+            self.give_back(TEXT, TOO_LONG)
+            return ""
         if self.words:
             self.claims.add(TEXT)
         return self.words
+
+    def prose(self) -> str:
+        """Take the element's own text for use, its line ends kept."""
+        if not self.said():
+            return ""
+        return "\n".join(line for one in self.written.split("\n") if (line := " ".join(one.split())))
 
     def all_said(self) -> str:
         """Take the text of the element and of everything in it, in the order of the document."""
@@ -212,9 +232,9 @@ def tree(root: etree._Element) -> Node:
 
 
 def _node(element: etree._Element, parent: Node | None) -> Node:
-    attributes = {_name(str(name)): str(value) for name, value in element.attrib.items()}
+    attributes = {_name(str(name)): _CONTROL.sub("", str(value)) for name, value in element.attrib.items()}
     own = "".join([str(element.text or ""), *(str(child.tail or "") for child in element)])
-    return Node(_name(str(element.tag)), attributes, " ".join(own.split()), parent)
+    return Node(_name(str(element.tag)), attributes, _CONTROL.sub("", own), parent)
 
 
 def _name(name: str) -> str:

@@ -278,6 +278,7 @@ def organizer_to_report(node: Node, draft: Draft, place: Place) -> list[str]:
             ),
             "specimen": specimens(node, draft),
             "conclusion": ed_to_text(text, draft),
+            "basedOn": references(draft.orders),
         }
     )
     node.take("classCode", "moodCode")

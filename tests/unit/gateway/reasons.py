@@ -29,6 +29,7 @@ def all_reasons() -> set[str]:
     found |= {
         cda_node.UNREAD,
         cda_node.UNUSABLE,
+        cda_node.TOO_LONG,
         cda_node.TEMPLATE,
         cda_node.NULL_FLAVOR,
         cda_node.STRUCTURE,
