@@ -17,9 +17,7 @@ from mappings.cda.read.times import ivl_ts_to_period
 
 _URI = "urn:ietf:rfc:3986"
 _QUALIFIER = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-qualifier"
-_QUALIFIERS = frozenset(
-    {"LS", "AC", "NB", "PR", "HON", "BR", "AD", "SP", "MID", "CL", "IN", "PFX", "SFX", "VV", "TITLE"}
-)
+_QUALIFIERS = frozenset({"LS", "AC", "NB", "PR", "BR", "AD", "SP", "MID", "CL", "IN", "PFX", "SFX", "VV"})
 _NAME_USES = {"L": "official", "OR": "official", "C": "usual", "ASGN": "usual", "I": "usual", "P": "nickname"}
 _ADDRESS_USES = {"H": "home", "HP": "home", "HV": "temp", "WP": "work", "DIR": "work", "TMP": "temp", "BAD": "old"}
 _TELECOM_USES = {"H": "home", "HP": "home", "HV": "home", "WP": "work", "DIR": "work", "MC": "mobile", "TMP": "temp"}

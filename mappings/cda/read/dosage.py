@@ -15,7 +15,6 @@ from mappings.cda.read.relations import inner
 from mappings.cda.read.times import number, times_to_timing
 from mappings.cda.read.values import value_of
 
-
 _SIG = "76662-6"
 """LOINC: the instruction on a medicine as a whole, in words."""
 

@@ -105,7 +105,7 @@ def substance_administration_to_medication_request(node: Node, draft: Draft, pla
         "identifier": numbers,
         "status": _ASKED.get(status, "unknown") if status else "unknown",
         "intent": INTENTS.get(node.peek("moodCode"), "plan"),
-        "priority": PRIORITIES.get(priority["code"], ""),
+        "priority": _priority(priority),
         "doNotPerform": True if node["negationInd"] == "true" else None,
         **medication(node, draft, place),
         "subject": draft.subject,
@@ -115,6 +115,15 @@ def substance_administration_to_medication_request(node: Node, draft: Draft, pla
         "dispenseRequest": requested,
     }
     return _kept(node, made, "dosageInstruction", draft, place)
+
+
+def _priority(code: Node) -> str:
+    rank = PRIORITIES.get(code["code"], "")
+    if rank:
+        code.take("codeSystem", "codeSystemName", "displayName")
+    else:
+        code.give_back("code")
+    return rank
 
 
 def _kept(node: Node, made: Resource, doses: str, draft: Draft, place: Place) -> list[str]:

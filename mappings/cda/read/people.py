@@ -41,7 +41,7 @@ def assigned_to_reference(role: Node, draft: Draft) -> str:
 
 def _as_organization(role: Node, numbers: list[Element], employer: str, draft: Draft) -> str:
     """Give what a role without a person says to its organization."""
-    said = {"identifier": numbers, "telecom": telecoms(role, draft), "address": addresses(role, draft)}
+    said = {"identifier": numbers, **_reached(role, draft)}
     code = role.first("code", "type")
     kind = cd_to_codeable_concept(code, draft) if code else None
     draft.tell({**draft.get(employer), **compact({**said, "type": [kind] if kind else []})})
@@ -128,8 +128,7 @@ def organization_to_reference(organization: Node, draft: Draft) -> str:
             "identifier": numbers,
             "type": [kind] if kind else [],
             "name": name,
-            "telecom": telecoms(organization, draft),
-            "address": addresses(organization, draft),
+            **_reached(organization, draft),
         }
     )
     above = organization.down("asOrganizationPartOf", "wholeOrganization")
@@ -139,6 +138,20 @@ def organization_to_reference(organization: Node, draft: Draft) -> str:
     reference = draft.tell(made)
     organization.becomes(reference)
     return reference
+
+
+def _reached(node: Node, draft: Draft) -> Element:
+    """Make telecom and address of an organization, which has no home. Standard: FHIR R4 org-2, org-3"""
+    found: Element = {"telecom": telecoms(node, draft), "address": addresses(node, draft)}
+    for name in ("telecom", "addr"):
+        for each in node.all(name):
+            if set(each.peek("use").split()) & {"H", "HP", "HV"}:
+                each.give_back("use", "the home of an organization")
+    for listed in found.values():
+        for one in listed:
+            if one.get("use") == "home":
+                del one["use"]
+    return found
 
 
 def related_to_reference(role: Node, person: Node, draft: Draft) -> str:

@@ -147,6 +147,8 @@ def statement_to_service_request(node: Node, draft: Draft, place: Place) -> list
     rank = PRIORITIES.get(priority["code"], "")
     if priority and not rank:
         priority.give_back("code")
+    elif priority:
+        priority.take("codeSystem", "codeSystemName", "displayName")
     places = locations(node, draft)
     what = _what(node, code, draft)
     values = node.all("value", "orderDetail")

@@ -35,6 +35,8 @@ _PROBLEMS = frozenset(
     {"2.16.840.1.113883.10.20.22.4.4", "2.16.840.1.113883.10.20.1.28", "2.16.840.1.113883.10.20.22.4.19"}
 )
 _ABOUT_A_PROBLEM = frozenset({"33999-4", "11323-3", "11324-1", "SEV", "445518008", "397659008", "82606-5"})
+_LISTS = frozenset({"10183-2", "42346-7", "75311-1"})
+"""Acts that hold the medicines of an admission or a discharge."""
 _PROCEDURE_SECTIONS = frozenset({"47519-4", "29554-3", "62387-6", "10223-6", "59774-0", "59776-5"})
 _PROCEDURES = frozenset(
     {"2.16.840.1.113883.10.20.22.4.12", "2.16.840.1.113883.10.20.22.4.13", "2.16.840.1.113883.10.20.1.29"}
@@ -177,6 +179,8 @@ def _act(node: Node, mood: str, draft: Draft, place: Place) -> list[str]:
         return procedures.statement_to_service_request(node, draft, place)
     if notes.is_note(node):
         return notes.act_to_document_reference(node, draft, place)
+    if node.first("code").peek("code") in _LISTS:
+        return _group(node, draft, place)
     if concerns.is_concern(node):
         return concerns.concern_to_statements(node, draft, place)
     if place.section in _PROCEDURE_SECTIONS or _templates(node) & _PROCEDURES:

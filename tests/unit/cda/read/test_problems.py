@@ -142,7 +142,7 @@ def test_no_allergy_is_never_an_allergy() -> None:
     assert codes(refuted["verificationStatus"]) == ["refuted"]
 
 
-RELATIVE = f"""<subject><relatedSubject classCode="PRS"><code code="FTH" codeSystem="2.16.840.1.113883.5.111"/><subject>
+RELATIVE = """<subject><relatedSubject classCode="PRS"><code code="FTH" codeSystem="2.16.840.1.113883.5.111"/><subject>
 <administrativeGenderCode code="M"/><birthTime value="1940"/><sdtc:deceasedInd value="true"/></subject></relatedSubject>
 </subject>"""
 

@@ -10,6 +10,10 @@ import pytest
 
 from tests.unit.cda.read.snippets import LOINC, OWN, SNOMED, all_of, codes, one, taken, unknown
 
+UCUM = "http://unitsofmeasure.org"
+ABSENT = {"system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "not-asked"}
+POSITIVE = {"system": "http://snomed.info/sct", "code": "10828004", "display": "Positive"}
+
 
 def observation(
     value: str, inside: str = "", attributes: str = "", mood: str = "EVN", status: str = "completed"
@@ -24,9 +28,12 @@ def observation(
     [
         (
             '<value xsi:type="PQ" value="4.50" unit="mmol/L"/>',
-            {"valueQuantity": {"value": Decimal("4.50"), "unit": "mmol/L", "system": "http://unitsofmeasure.org", "code": "mmol/L"}},
+            {"valueQuantity": {"value": Decimal("4.50"), "unit": "mmol/L", "system": UCUM, "code": "mmol/L"}},
         ),
-        ('<value xsi:type="PQ" value="4" unit="viên/ngày"/>', {"valueQuantity": {"value": Decimal(4), "unit": "viên/ngày"}}),
+        (
+            '<value xsi:type="PQ" value="4" unit="viên/ngày"/>',
+            {"valueQuantity": {"value": Decimal(4), "unit": "viên/ngày"}},
+        ),
         ('<value xsi:type="INT" value="3"/>', {"valueInteger": 3}),
         ('<value xsi:type="REAL" value="3.10"/>', {"valueQuantity": {"value": Decimal("3.10")}}),
         ('<value xsi:type="BL" value="true"/>', {"valueBoolean": True}),
@@ -56,14 +63,14 @@ def observation(
         ('<value xsi:type="II" root="1.2" extension="N7"/>', {"valueString": "N7"}),
         (
             f'<value xsi:type="CD" code="10828004" codeSystem="{SNOMED}" displayName="Positive"/>',
-            {"valueCodeableConcept": {"coding": [{"system": "http://snomed.info/sct", "code": "10828004", "display": "Positive"}]}},
+            {"valueCodeableConcept": {"coding": [POSITIVE]}},
         ),
         (
             '<value xsi:type="PQ" nullFlavor="NASK"/>',
-            {"dataAbsentReason": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "not-asked"}]}},
+            {"dataAbsentReason": {"coding": [ABSENT]}},
         ),
     ],
-)  # fmt: skip
+)
 def test_values(value: str, expected: dict[str, Any]) -> None:
     reading = taken(observation(value), "30954-2")
     found = one(reading, "Observation")
