@@ -14,7 +14,7 @@ from gateway.text.reasons import reason
 from mappings.formats.dates import fhir_to_ddmmyyyy
 
 if TYPE_CHECKING:
-    from gateway.cli.cda import Read
+    from gateway.cli.cda_read import Read
 
 _MOST_UNKNOWN = 20
 _INDEX = re.compile(r"\[\d+\]")
