@@ -15,7 +15,9 @@ from mappings.cda.read.context import Context
 from mappings.cda.read.draft import Draft
 from mappings.cda.read.header import document_number, header_to_composition, provenance
 from mappings.cda.read.node import V3, coverage, tree
+from mappings.cda.read.own import close_references
 from mappings.cda.read.patient import record_target_to_patient
+from mappings.cda.read.relations import settle
 from mappings.cda.read.sections import body_to_sections, show_narratives
 from mappings.fhir import require_valid
 from mappings.formats import safe_xml
@@ -43,6 +45,8 @@ def read(xml: bytes, context: Context | None = None) -> Reading:
     composition = header_to_composition(draft)
     show_narratives(draft)
     sections = body_to_sections(draft)
+    settle(draft)
+    close_references(draft)
     if sections:
         composition["section"] = sections
     draft.root.becomes(f"Composition/{composition['id']}")

@@ -5,15 +5,17 @@ Standard: CDA R2 §4.3.6.1; C-CDA R2.1 Allergy - Intolerance Observation, whose 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mappings.cda import faults
 from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_text
 from mappings.cda.read.datatypes import ids
 from mappings.cda.read.draft import Concern, Draft, Place
-from mappings.cda.read.elements import Element, codes_of, compact, concept, shown
+from mappings.cda.read.elements import Element, codes_of, compact, concept, first_coding, shown
 from mappings.cda.read.node import Node
 from mappings.cda.read.observations import NEGATED
 from mappings.cda.read.participants import author, informant, product_name
-from mappings.cda.read.relations import claim, inner, parts, relate
+from mappings.cda.read.relations import claim, inner, parts, relate, take_comments
 from mappings.cda.read.times import start_of, ts_to_datetime
 from mappings.outcome import Resource
 from mappings.systems import SNOMED
@@ -56,12 +58,21 @@ _SEVERITIES = {
     "371924009": "severe",
     "24484000": "severe",
     "399166001": "severe",
+    "mild": "mild",
+    "moderate": "moderate",
+    "severe": "severe",
     "H": "severe",
     "M": "moderate",
     "L": "mild",
 }
-_CRITICALITIES = {"CRITL": "low", "CRITH": "high", "CRITU": "unable-to-assess"}
+_CRITICALITIES = {"CRITL": "low", "CRITH": "high", "CRITU": "unable-to-assess"} | {
+    code: code for code in ("low", "high", "unable-to-assess")
+}
 _CLINICAL = {"55561003": "active", "73425007": "inactive", "413322009": "resolved", "392521001": "inactive"}
+CLINICAL = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
+VERIFICATION = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
+_TYPE = "http://hl7.org/fhir/allergy-intolerance-type"
+_CATEGORY = "http://hl7.org/fhir/allergy-intolerance-category"
 _CONCERNS = {"active": "active", "completed": "inactive", "suspended": "inactive", "aborted": "inactive"}
 
 
@@ -71,11 +82,15 @@ def observation_to_allergy_intolerance(node: Node, draft: Draft, place: Place) -
         node.give_up("an allergy of somebody else")
         draft.notice(faults.ABOUT_ANOTHER, node.where())
         return []
-    numbers, concern = ids(node), place.concern or Concern()
+    numbers, concern = ids(node), replace(place.concern or Concern())
     value, code = node.first("value", "type"), node.first("code", "type")
     kind_of = cd_to_codeable_concept(value, draft)
     kind, category = next((_KINDS[one] for one in codes_of(kind_of) if one in _KINDS), ("", ""))
-    code.take("code", "codeSystem", "displayName", "nullFlavor")
+    categories = [category] if category else []
+    for coding in (kind_of or {}).get("coding", []):
+        kind = coding["code"] if coding.get("system") == _TYPE else kind
+        categories += [coding["code"]] if coding.get("system") == _CATEGORY else []
+    code.take("code", "codeSystem", "codeSystemName", "displayName", "nullFlavor")
     substance = _substance(node, draft)
     text = node.first("text")
     said = ed_to_text(text, draft)
@@ -90,7 +105,7 @@ def observation_to_allergy_intolerance(node: Node, draft: Draft, place: Place) -
         "identifier": [*numbers, *(one for one in concern.identifiers if one not in numbers)],
         "clinicalStatus": concept("allergyintolerance-clinical", _clinical(node, time, concern, draft)),
         "type": kind,
-        "category": [category] if category else [],
+        "category": categories,
         "code": substance or kind_of or ({"text": said} if said else None),
         "patient": draft.subject,
         "onsetDateTime": start_of(time, draft),
@@ -109,6 +124,8 @@ def observation_to_allergy_intolerance(node: Node, draft: Draft, place: Place) -
     if criticality:
         risk = cd_to_codeable_concept(criticality.first("value", "criticality"), draft)
         made["criticality"] = next((_CRITICALITIES[one] for one in codes_of(risk) if one in _CRITICALITIES), "")
+    if concern.verification:
+        made["verificationStatus"] = concern.verification
     if node["negationInd"] == "true":
         _denied(made, substance, category)
     if node.first("statusCode", "verificationStatus").peek("code") == "nullified":
@@ -152,14 +169,22 @@ def _substance(node: Node, draft: Draft) -> Element | None:
 
 def _clinical(node: Node, time: Node, concern: Concern, draft: Draft) -> str:
     """Tell the clinical status; an allergy that nobody calls inactive is active, which errs on the safe side."""
-    said = inner(node, ("33999-4",), ("2.16.840.1.113883.10.20.22.4.28", "2.16.840.1.113883.10.20.1.39"))
-    if said:
+    clinical = ""
+    while said := inner(node, ("33999-4",), ("2.16.840.1.113883.10.20.22.4.28", "2.16.840.1.113883.10.20.1.39")):
         value = said.first("value", "clinicalStatus")
         found = cd_to_codeable_concept(value, draft)
-        status = next((_CLINICAL[code] for code in codes_of(found) if code in _CLINICAL), "")
-        if status:
-            return status
-        value.give_back("code")
+        coding = first_coding(found)
+        if coding.get("system") == VERIFICATION:
+            concern.verification = found or {}
+            value.path = "verificationStatus"
+            continue
+        own = coding["code"] if coding.get("system") == CLINICAL else ""
+        status = own or next((_CLINICAL[code] for code in codes_of(found) if code in _CLINICAL), "")
+        if not status:
+            value.give_back("code")
+        clinical = clinical or status
+    if clinical:
+        return clinical
     end = time.first("high")
     end.path = "clinicalStatus"
     if ts_to_datetime(end, draft):
@@ -184,14 +209,42 @@ def _reactions(node: Node, draft: Draft) -> list[Element]:
         claim(relation, statement)
         statement.path = "reaction"
         code = statement.first("code")
-        code.take("code", "codeSystem", "displayName", "nullFlavor")
+        code.take("code", "codeSystem", "codeSystemName", "displayName", "nullFlavor")
+        also = _further(statement, draft)
+        words = statement.first("text")
+        said = ed_to_text(words, draft) if words.words else ""
         severity = inner(statement, ("SEV",), ("2.16.840.1.113883.10.20.22.4.8",))
         grave = cd_to_codeable_concept(severity.first("value"), draft) if severity else None
         word = next((_SEVERITIES[one] for one in codes_of(grave) if one in _SEVERITIES), "")
         onset = start_of(statement.first("effectiveTime"), draft)
         for one in statement.all("id"):
             one.leave("the number of a reaction; FHIR R4 has none")
-        found.append(compact({"manifestation": [what], "onset": onset, "severity": word}))
+        holder: Resource = {"resourceType": "AllergyIntolerance", "id": "", "note": []}
+        take_comments(statement, holder, draft)
+        found.append(
+            compact(
+                {
+                    "manifestation": [what, *also],
+                    "description": said,
+                    "onset": onset,
+                    "severity": word,
+                    "note": holder["note"],
+                }
+            )
+        )
+    return found
+
+
+def _further(statement: Node, draft: Draft) -> list[Element]:
+    """Read the further manifestations of a reaction that stand inside the first."""
+    found = []
+    for relation, below in list(parts(statement)):
+        if relation.peek("typeCode") == "COMP" and below.first("code").peek("code") == "ASSERTION":
+            what = cd_to_codeable_concept(below.first("value"), draft)
+            if what:
+                claim(relation, below)
+                below.first("code").take("code", "codeSystem", "codeSystemName", "displayName")
+                found.append(what)
     return found
 
 

@@ -14,14 +14,16 @@ from mappings.cda.read.datatypes import ids
 from mappings.cda.read.draft import Draft, Place
 from mappings.cda.read.elements import Element, compact
 from mappings.cda.read.node import TEXT, Node
+from mappings.cda.read.own import kind_of
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 
 
-def ed_to_attachment(ed: Node, draft: Draft) -> Element | None:
+def ed_to_attachment(ed: Node, draft: Draft, number: str = "", inline: bool = False) -> Element | None:
     """Make an Attachment of ED: what is embedded as a Binary with size and hash, what is elsewhere by its address.
 
-    Bytes that are not base64 are given back and noticed.
+    `number` is the id of the Binary when it has one; `inline` keeps the bytes in the Attachment. Bytes that are not base64 are
+    given back and noticed.
     """
     kind = ed["mediaType"].partition(";")[0].strip() or "text/plain"
     reference = ed.first("reference")["value"]
@@ -45,11 +47,15 @@ def ed_to_attachment(ed: Node, draft: Draft) -> Element | None:
         ed.give_back(TEXT)
         return None
     digest = sha1(data, usedforsecurity=False).digest()
+    ed.take("integrityCheck", "integrityCheckAlgorithm")
+    packed = base64.b64encode(data).decode()
+    if inline:
+        return {"contentType": kind, "data": packed, "size": len(data), "hash": base64.b64encode(digest).decode()}
     binary: Resource = {
         "resourceType": "Binary",
-        "id": resource_id("Binary", "urn:ietf:rfc:3986", f"{draft.key}|{digest.hex()}"),
+        "id": number or resource_id("Binary", "urn:ietf:rfc:3986", f"{draft.key}|{digest.hex()}"),
         "contentType": kind,
-        "data": base64.b64encode(data).decode(),
+        "data": packed,
     }
     reference = draft.tell(binary)
     return {
@@ -86,10 +92,16 @@ def non_xml_body_to_section(body: Node, draft: Draft) -> Element | None:
 def observation_media_to_media(node: Node, draft: Draft, place: Place) -> list[str]:
     """Make Media of a picture, a recording …"""
     numbers = ids(node)
-    attachment = ed_to_attachment(node.first("value", "content"), draft)
+    mine = kind_of(node)
+    binary = draft.known("Binary", [], node) if mine == "Binary" else ""
+    attachment = ed_to_attachment(node.first("value", "content"), draft, binary)
     if attachment is None:
         node.leave("a file that is not there")
         return []
+    if binary and attachment.get("url") == f"Binary/{binary}":
+        node.becomes(attachment["url"])
+        node.take("classCode", "moodCode")
+        return [attachment["url"]]
     made = {
         "resourceType": "Media",
         "id": draft.known("Media", numbers, node),

@@ -9,7 +9,7 @@ from mappings.cda import faults
 from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_text
 from mappings.cda.read.datatypes import ids
 from mappings.cda.read.draft import Concern, Draft, Place
-from mappings.cda.read.elements import Element, codes_of, compact, concept, shown
+from mappings.cda.read.elements import Element, codes_of, compact, concept, first_coding, shown
 from mappings.cda.read.node import Node
 from mappings.cda.read.observations import NEGATED
 from mappings.cda.read.participants import author, informant
@@ -39,6 +39,8 @@ DIAGNOSES = frozenset(
     {"29308-4", "11535-2", "42347-5", "10219-4", "10218-6", "46241-6", "8651-2", "59768-2", "55109-3"}
 )
 PROBLEM_SECTIONS = frozenset({"11450-4", "11348-0", "75310-3"})
+CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 ASSERTED = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate"
 AGE = ("445518008", "397659008", "30525-0")
 
@@ -115,6 +117,10 @@ def _person(reference: str) -> Element | None:
 def _categories(kind: Element | None, concern: Concern, place: Place) -> list[Element]:
     diagnosis = concern.code in DIAGNOSES or place.section in DIAGNOSES or codes_of(kind) & DIAGNOSES
     code = "encounter-diagnosis" if diagnosis or place.section == "46240-8" else "problem-list-item"
+    own = [one for one in (kind or {}).get("coding", []) if one.get("system", "").endswith("/condition-category")]
+    if own:
+        others = [one for one in (kind or {})["coding"] if one not in own and one.get("code") not in DIAGNOSES]
+        return [{"coding": [one]} for one in (*own, *others)]
     found = [concept("condition-category", code)]
     if kind and not codes_of(kind) <= {"ASSERTION"}:
         found.append(kind)
@@ -123,12 +129,16 @@ def _categories(kind: Element | None, concern: Concern, place: Place) -> list[El
 
 def _status(node: Node, made: Resource, concern: Concern, end: str, draft: Draft) -> None:
     """Tell the clinical status: what the sender says of the problem, else that it ended, else that of the concern."""
-    said = inner(node, ("33999-4",), ("2.16.840.1.113883.10.20.22.4.6", "2.16.840.1.113883.10.20.1.50"))
     status = ""
-    if said:
+    while said := inner(node, ("33999-4",), ("2.16.840.1.113883.10.20.22.4.6", "2.16.840.1.113883.10.20.1.50")):
         value = said.first("value", "clinicalStatus")
         found = cd_to_codeable_concept(value, draft)
-        status = next((_SAID[code] for code in codes_of(found) if code in _SAID), "")
+        if first_coding(found).get("system") == VERIFICATION:
+            made["verificationStatus"] = found
+            value.path = "verificationStatus"
+            continue
+        own = str(first_coding(found)["code"]) if first_coding(found).get("system") == CLINICAL else ""
+        status = own or next((_SAID[code] for code in codes_of(found) if code in _SAID), "")
         if not status:
             value.give_back("code")
     status = status or ("resolved" if end else "") or _CLINICAL.get(concern.status, "")

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from mappings.cda.read.draft import Draft
 from mappings.cda.read.elements import Element, compact
 from mappings.cda.read.node import TEXT, Node
-from mappings.cda.read.systems import number_of, uri_of
+from mappings.cda.read.systems import number_of, resource_of, uri_of
 from mappings.cda.read.times import ivl_ts_to_period
 
 _URI = "urn:ietf:rfc:3986"
@@ -60,6 +60,10 @@ def ids(node: Node, to: str = "identifier") -> list[Element]:
     """Make the Identifiers of everything called `id`, each once."""
     found: list[Element] = []
     for ii in node.all("id", to):
+        if resource_of(ii.peek("root"), ii.peek("extension"), ii.peek("assigningAuthorityName")):
+            ii.take("root", "extension", "assigningAuthorityName")
+            ii.path = "id"
+            continue
         identifier = ii_to_identifier(ii)
         if identifier and identifier not in found:
             found.append(identifier)

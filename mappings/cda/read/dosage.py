@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_text
 from mappings.cda.read.draft import Draft
-from mappings.cda.read.elements import Element, compact, first_coding, shown
+from mappings.cda.read.elements import Element, codes_of, compact, first_coding, shown
 from mappings.cda.read.node import Node
 from mappings.cda.read.participants import product_name
 from mappings.cda.read.quantities import amount, pq_to_quantity, rto_to_ratio
@@ -24,6 +24,9 @@ def split_times(node: Node, draft: Draft) -> tuple[Node | None, list[Node]]:
     whole: Node | None = None
     often: list[Node] = []
     for time in node.all("effectiveTime", "dosage.timing"):
+        if time.first("width"):
+            often.append(time)
+            continue
         periodic = time.type in ("PIVL_TS", "EIVL_TS") or bool(time.first("period")) or bool(time.first("event"))
         if whole is None and not periodic:
             whole = time
@@ -43,7 +46,7 @@ def dosage(node: Node, times: list[Node], draft: Draft, bounds: Element | None =
     rate_node = node.first("rateQuantity", "dosage.doseAndRate")
     rate = amount("rate", rate_node) if rate_node else {}
     timing = times_to_timing(times, draft)
-    repeat = number(node.first("repeatNumber", "dosage.timing")) if node.peek("moodCode") == "EVN" else None
+    repeat = number(node.first("repeatNumber", "dosage.timing"))
     if repeat is not None and repeat == int(repeat) and repeat > 0:
         timing.setdefault("repeat", {})["count"] = int(repeat)
     if bounds:
@@ -72,7 +75,7 @@ def _dose(node: Node, draft: Draft) -> Element:
     unit = node.first("administrationUnitCode", "dosage.doseAndRate")
     form = cd_to_codeable_concept(unit, draft) if unit else None
     quantity = found.get("doseQuantity")
-    if form and quantity and quantity.get("code") in (None, "1"):
+    if form and quantity and ("unit" not in quantity or quantity.get("code") == "1"):
         coding = first_coding(form)
         found["doseQuantity"] = compact(
             {
@@ -82,7 +85,7 @@ def _dose(node: Node, draft: Draft) -> Element:
                 "code": coding.get("code", "") if coding.get("system") else "",
             }
         )
-    elif form:
+    elif form and not quantity:
         unit.give_up("the unit in which a medicine is given, without an amount")
     return found
 
@@ -115,6 +118,8 @@ def _needed(node: Node, draft: Draft) -> Element:
         why = value_of(value, draft).get("valueCodeableConcept") if value else None
         kind = cd_to_codeable_concept(code, draft) if code else None
         said = ed_to_text(text, draft)
+        if kind and "ASSERTION" in codes_of(kind):
+            kind = None
         found = why or ({"text": said} if said else kind)
         condition.take("typeCode")
         if found:

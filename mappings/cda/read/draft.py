@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -9,6 +10,7 @@ from mappings.cda import faults
 from mappings.cda.read.context import Context
 from mappings.cda.read.elements import Element
 from mappings.cda.read.node import Node
+from mappings.cda.read.systems import resource_of
 from mappings.ids import resource_id
 from mappings.outcome import Notice, Resource
 
@@ -41,6 +43,7 @@ class Concern:
     recorded: str = ""
     recorder: str = ""
     identifiers: list[Element] = field(default_factory=list)
+    verification: Element = field(default_factory=dict)
 
 
 class Draft:
@@ -65,6 +68,12 @@ class Draft:
         self.shown: dict[str, str] = {}
         """Text of the narrative by ID."""
         self.resources: dict[str, Resource] = {}
+        self.pending: list[tuple[Resource, Node, Node]] = []
+        """Resource, relationship and statement where one only names another statement, which may stand further down."""
+        self.references: list[Element] = []
+        """References by the ids that a document of ours says."""
+        self._added: dict[str, Resource] = {}
+        """The statements as they were when they were kept, before what stands inside them was linked."""
         self._numbered: dict[tuple[str, str], str] = {}
 
     @property
@@ -80,12 +89,26 @@ class Draft:
         """Give a resource kept before."""
         return self.resources[reference]
 
+    def pointed(self, node: Node, numbers: list[Element]) -> str:
+        """Give the statement that another one names: by the resource it says it is, else by its number."""
+        for ii in node.all("id"):
+            own = resource_of(ii.peek("root"), ii.peek("extension"), ii.peek("assigningAuthorityName"))
+            reference = f"{own[1]}/{self.known(own[1], [], node)}" if own else ""
+            if reference in self.resources:
+                return reference
+        return next((found for one in numbers if (found := self.numbered(one))), "")
+
     def numbered(self, identifier: Element) -> str:
         """Give the statement that was read under a number; `""` when there is none."""
         return self._numbered.get((identifier.get("system", ""), identifier["value"]), "")
 
     def known(self, kind: str, identifiers: list[Element], node: Node) -> str:
-        """Give the id of a resource: from its first number, else from its place in this document."""
+        """Give the id of a resource: the one it says it has, else from its first number, else from its place."""
+        for ii in node.all("id"):
+            own = resource_of(ii.peek("root"), ii.peek("extension"), ii.peek("assigningAuthorityName"))
+            if own and own[1] == kind:
+                base, _, value = own
+                return value if base == self.context.systems.own else resource_id(kind, base, value)
         for one in identifiers:
             if one.get("system") and one.get("value"):
                 return resource_id(kind, one["system"], one["value"])
@@ -126,11 +149,18 @@ class Draft:
             resource.setdefault("meta", {}).setdefault("security", []).append(label)
         reference = f"{resource['resourceType']}/{resource['id']}"
         present = self.resources.get(reference)
-        if present is not None and present != resource:
+        if present is not None and reference in self.orders:
+            present.update(resource)
+            resource = present
+        elif present is not None and self._added.get(reference) == resource:
+            node.becomes(reference)
+            return reference
+        elif present is not None:
             self.notice(faults.NUMBER_REPEATED, node.where())
             resource["id"] = self.placed(resource["resourceType"], node)
             reference = f"{resource['resourceType']}/{resource['id']}"
         self.resources[reference] = resource
+        self._added[reference] = deepcopy(resource)
         for one in resource.get("identifier", ()):
             self._numbered.setdefault((one.get("system", ""), one["value"]), reference)
         node.becomes(reference)

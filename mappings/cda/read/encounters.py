@@ -112,9 +112,10 @@ def encounter_to_encounter(node: Node, draft: Draft, place: Place) -> list[str]:
     """Make the Encounter of a visit that took place."""
     numbers = ids(node)
     code = node.first("code", "type")
-    when = chosen("", node.first("effectiveTime", "period"), draft)
-    moment = when.get("DateTime")
-    period = {"start": moment} if moment else when.get("Period", {})
+    time = node.first("effectiveTime", "period")
+    period = ivl_ts_to_period(time, draft)
+    if time.peek("value") and period:
+        period = {"start": period["start"]}
     status = node.first("statusCode", "status")["code"]
     recorder, recorded = author(node, draft)
     members = [

@@ -5,6 +5,7 @@ Standard: CDA R2 §4.3.6.4, §4.3.8.10 (relatedSubject); C-CDA R2.1 Family Histo
 
 from __future__ import annotations
 
+from mappings.cda.read import own
 from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_text
 from mappings.cda.read.conditions import AGE, age_of
 from mappings.cda.read.datatypes import bl, ids, names
@@ -42,6 +43,8 @@ def statement_to_family_member_history(node: Node, draft: Draft, place: Place) -
     sex = gender(person.first("administrativeGenderCode", "sex"))
     name = names(person, draft)
     status = node.first("statusCode", "status")["code"]
+    if node.name == "organizer" and node.first("code").peek("code") in SECTIONS:
+        node.first("code").take("code", "codeSystem", "codeSystemName", "displayName")
     for one in (*role.all("sdtc:id"), *person.all("sdtc:id")):
         one.leave("the number of a relative; FHIR R4 has none")
     made: Resource = {
@@ -71,6 +74,7 @@ def statement_to_family_member_history(node: Node, draft: Draft, place: Place) -
     made = compact(made)
     node.take("classCode", "moodCode")
     reference = draft.add(made, node, place)
+    own.take_elements(node, made, draft)
     take_comments(node, made, draft)
     leave_rest(node)
     return [reference]
@@ -108,13 +112,15 @@ def _condition(node: Node, made: Resource, draft: Draft) -> Element | None:
     if node["negationInd"] == "true":
         what = {"text": f"{NEGATED}: {shown(what)}"}
     found: Element = {"code": what}
+    holder: Resource = {"resourceType": "Condition", "id": "", "note": []}
+    take_comments(node, holder, draft)
     when = chosen("onset", node.first("effectiveTime", "condition.onset"), draft)
     moment = when.get("onsetDateTime")
     period = {"start": moment} if moment else when.get("onsetPeriod")
     node.first("statusCode").take("code")
     for one in node.all("id"):
         one.leave("the number of what a relative has; FHIR R4 has none")
-    age = inner(node, AGE, ("2.16.840.1.113883.10.20.22.4.31", "2.16.840.1.113883.10.20.1.38"))
+    age = inner(node, (*AGE, "21611-9"), ("2.16.840.1.113883.10.20.22.4.31", "2.16.840.1.113883.10.20.1.38"))
     years = age_of(age.first("value")) if age else {}
     if years:
         found["onsetAge"] = years
@@ -124,6 +130,8 @@ def _condition(node: Node, made: Resource, draft: Draft) -> Element | None:
         node.first("effectiveTime").path = "condition.note"
     elif period:
         found["onsetPeriod"] = period
+    if holder["note"]:
+        found["note"] = [*found.get("note", []), *holder["note"]]
     for relation, statement in list(parts(node)):
         dead = {statement.first("value").peek("code"), statement.first("code").peek("code")} & _DEATH
         if relation.peek("typeCode") == "CAUS" and dead:
@@ -133,4 +141,11 @@ def _condition(node: Node, made: Resource, draft: Draft) -> Element | None:
             statement.first("code").take("code", "codeSystem", "displayName")
             found["contributedToDeath"] = True
             made.setdefault("deceasedBoolean", True) if "deceasedDate" not in made else None
+        elif relation.peek("typeCode") == "CAUS" and statement.first("code").peek("code") == "ASSERTION":
+            outcome = cd_to_codeable_concept(statement.first("value"), draft)
+            if outcome:
+                claim(relation, statement)
+                statement.path = "condition.outcome"
+                statement.first("code").take("code", "codeSystem", "codeSystemName", "displayName")
+                found["outcome"] = outcome
     return found

@@ -5,6 +5,7 @@ Standard: CDA R2 §4.3.6.6, §4.3.6.7
 
 from __future__ import annotations
 
+from mappings.cda.read import own
 from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_text
 from mappings.cda.read.datatypes import ids, on_to_text
 from mappings.cda.read.dosage import dosage, split_times
@@ -13,8 +14,8 @@ from mappings.cda.read.elements import Element, compact, concept, shown
 from mappings.cda.read.node import Node
 from mappings.cda.read.participants import author, informant, locations, performers
 from mappings.cda.read.people import organization_to_reference
-from mappings.cda.read.quantities import pq_to_quantity
-from mappings.cda.read.relations import inner, relate
+from mappings.cda.read.quantities import pq_to_quantity, rto_to_ratio
+from mappings.cda.read.relations import claim, element_of, inner, parts, path_parts, relate
 from mappings.cda.read.times import chosen, ivl_ts_to_period, number, start_of
 from mappings.outcome import Resource
 
@@ -39,7 +40,7 @@ _ASKED = {
     "new": "draft",
     "nullified": "entered-in-error",
 }
-_GIVEN = {
+GIVEN = {
     "completed": "completed",
     "active": "in-progress",
     "aborted": "stopped",
@@ -91,11 +92,7 @@ def substance_administration_to_medication_request(node: Node, draft: Draft, pla
     who, moment = author(node, draft, device=True)
     status = node.first("statusCode", "status")["code"]
     priority = node.first("priorityCode", "priority")
-    repeats = node.first("repeatNumber", "dispenseRequest.numberOfRepeatsAllowed")
     requested = _dispense_request(node, draft)
-    times = number(repeats)
-    if times is not None and times == int(times) and 0 <= times < 1000 and "numberOfRepeatsAllowed" not in requested:
-        requested["numberOfRepeatsAllowed"] = int(times)
     bounds = ivl_ts_to_period(period, draft) if period is not None else {}
     for performer, _, _ in performers(node, draft):
         performer.give_up("who shall give a medicine; FHIR R4 names who dispenses it")
@@ -131,6 +128,24 @@ def _kept(node: Node, made: Resource, doses: str, draft: Draft, place: Place) ->
     if said:
         made[doses] = made[doses] or [{}]
         made[doses][0]["patientInstruction"] = said
+    for relation, statement in list(parts(node)):
+        if (
+            statement.name == "substanceAdministration"
+            and not statement.first("id")
+            and relation.first("sequenceNumber")
+        ):
+            _, times = split_times(statement, draft)
+            told = instruction(statement, draft)
+            found = dosage(statement, [*([_] if _ is not None else []), *times], draft)
+            further = {**(found[0] if found else {}), **({"patientInstruction": told} if told else {})}
+            if further:
+                made[doses] = [*made[doses], further]
+                claim(relation, statement)
+                relation.first("sequenceNumber").take("value")
+                statement.path = doses
+                for part in (statement.first("consumable"), relation.first("sequenceNumber")):
+                    part.pass_over("of the medicine around it")
+                own.take_elements(statement, made, draft)
     made = compact(made)
     node.take("classCode", "moodCode")
     reference = draft.add(made, node, place)
@@ -168,34 +183,59 @@ def medication(node: Node, draft: Draft, place: Place, name: str = "consumable")
         what = {"text": said} if said else concept("data-absent-reason", "unknown")
     numbers = ids(product)
     batch = material.first("lotNumberText").all_said()
+    mine = own.kind_of(product) == "Medication"
+    unit = node.first("administrationUnitCode")
+    form = cd_to_codeable_concept(unit, draft) if mine and unit else None
+    parts_of = ingredients(node, draft) if mine else []
     organization = product.first("manufacturerOrganization")
     maker = organization_to_reference(organization, draft) if organization else ""
-    if not (batch or maker or numbers):
+    if not (batch or maker or numbers or mine):
         return {"medicationCodeableConcept": what}
     made: Resource = compact(
         {
             "resourceType": "Medication",
-            "id": draft.placed("Medication", product),
+            "id": draft.known("Medication", [], product),
             "identifier": numbers,
             "code": what,
             "manufacturer": {"reference": maker} if maker else None,
+            "form": form,
+            "ingredient": parts_of,
             "batch": {"lotNumber": batch} if batch else None,
         }
     )
-    reference = draft.add(made, product, place)
+    reference = draft.tell(made) if mine else draft.add(made, product, place)
+    product.becomes(reference)
     for part, path in ((material, "code"), (material.first("lotNumberText"), "batch"), (code, "code")):
         part.path = path
     return {"medicationReference": {"reference": reference}}
 
 
+def ingredients(node: Node, draft: Draft) -> list[Element]:
+    """Read the ingredients that a document of ours says beside a medicine: what, and how much of it."""
+    found = []
+    for relation, statement in list(path_parts(node)):
+        if element_of(statement) != "Medication.ingredient":
+            continue
+        material = statement.first("consumable").first("manufacturedProduct").first("manufacturedMaterial")
+        item = cd_to_codeable_concept(material.first("code"), draft)
+        dose, limits = pq_to_quantity(statement.first("doseQuantity")), statement.first("maxDoseQuantity")
+        strength = rto_to_ratio(limits) if limits else {}
+        if dose:
+            strength = {"numerator": dose, "denominator": {"value": 1}}
+        if item:
+            found.append(compact({"itemCodeableConcept": item, "strength": strength}))
+            claim(relation, statement)
+            statement.first("code").take("code", "codeSystem", "codeSystemName", "displayName")
+            statement.path = "ingredient"
+    return found
+
+
 def _dispense_request(node: Node, draft: Draft) -> Element:
     """Merge what shall be dispensed, when a supply inside says so without a number of its own."""
-    from mappings.cda.read.relations import claim, parts
-
     for relation, statement in list(parts(node)):
         if statement.name != "supply" or statement.peek("moodCode") not in ("RQO", "INT") or statement.first("id"):
             continue
-        if statement.first("product") or statement.first("performer") or statement.first("author"):
+        if statement.first("product") or statement.first("author"):
             continue
         claim(relation, statement)
         statement.path = "dispenseRequest"
@@ -204,14 +244,19 @@ def _dispense_request(node: Node, draft: Draft) -> Element:
 
 
 def supplied(supply: Node, draft: Draft) -> Element:
-    """Make dispenseRequest of a supply: how much, how often, until when."""
+    """Make dispenseRequest of a supply: how much, how often, until when, by whom.
+
+    `repeatNumber` counts all fills, FHIR those after the first.
+    """
     quantity = pq_to_quantity(supply.first("quantity"))
     repeats = number(supply.first("repeatNumber"))
     period = ivl_ts_to_period(supply.first("effectiveTime"), draft)
     duration = pq_to_quantity(supply.first("expectedUseTime").first("width"))
-    whole = int(repeats) if repeats is not None and repeats == int(repeats) and 0 <= repeats < 1000 else None
+    whole = int(repeats) - 1 if repeats is not None and repeats == int(repeats) and 1 <= repeats < 1000 else None
+    pharmacies = [one for _, one, _ in performers(supply, draft) if one.startswith("Organization/")]
     return compact(
         {
+            "performer": {"reference": pharmacies[0]} if pharmacies else None,
             "validityPeriod": period,
             "numberOfRepeatsAllowed": whole,
             "quantity": quantity,
@@ -226,9 +271,6 @@ def supply_to_medication_request(node: Node, draft: Draft, place: Place) -> list
     who, moment = author(node, draft, device=True)
     status = node.first("statusCode", "status")["code"]
     request = supplied(node, draft)
-    pharmacies = [one for _, one, _ in performers(node, draft) if one.startswith("Organization/")]
-    if pharmacies:
-        request["performer"] = {"reference": pharmacies[0]}
     made: Resource = {
         "resourceType": "MedicationRequest",
         "id": draft.known("MedicationRequest", numbers, node),
@@ -275,11 +317,12 @@ def supply_to_medication_dispense(node: Node, draft: Draft, place: Place) -> lis
         "resourceType": "MedicationDispense",
         "id": draft.known("MedicationDispense", numbers, node),
         "identifier": numbers,
-        "status": _GIVEN.get(status, "unknown") if status else "unknown",
+        "status": GIVEN.get(status, "unknown") if status else "unknown",
         **_medicine(node, draft, place),
         "subject": draft.subject,
         "performer": members,
         "quantity": pq_to_quantity(node.first("quantity", "quantity")),
+        "daysSupply": pq_to_quantity(node.first("expectedUseTime", "daysSupply").first("width")),
         "whenHandedOver": handed,
         "dosageInstruction": [],
     }

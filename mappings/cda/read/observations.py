@@ -5,7 +5,11 @@ Standard: CDA R2 §4.3.6.1, §4.3.6.4
 
 from __future__ import annotations
 
+import re
+
 from mappings.cda import faults
+from mappings.cda.read import own
+from mappings.cda.read.attachments import ed_to_attachment
 from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_text
 from mappings.cda.read.datatypes import ids
 from mappings.cda.read.devices import participant_devices
@@ -14,7 +18,7 @@ from mappings.cda.read.elements import Element, compact, concept, shown
 from mappings.cda.read.node import Node
 from mappings.cda.read.participants import authors, performers, product_name
 from mappings.cda.read.people import related_to_reference
-from mappings.cda.read.relations import leave_rest, parts, references, relate
+from mappings.cda.read.relations import claim, leave_rest, parts, references, relate
 from mappings.cda.read.values import effective, reference_ranges, value_of
 from mappings.outcome import Resource
 
@@ -41,6 +45,7 @@ _CATEGORIES = {
     "8710-6": "exam",
     "18748-4": "imaging",
 }
+_HOUR = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]")
 NEGATED = "Không (negationInd)"
 """What stands before a statement that the sender negates."""
 _VITAL_PANELS = frozenset({"46680005", "74728-7"})
@@ -87,6 +92,10 @@ def observation_to_observation(node: Node, draft: Draft, place: Place) -> list[s
         extra.leave("one of several methods; FHIR R4 keeps one")
     made = compact(made)
     made |= body_site(node, draft)
+    if own.kind_of(node) == "Observation":
+        _components(node, made, draft)
+        if _HOUR.fullmatch(made.get("valueString", "")):
+            made["valueTime"] = made.pop("valueString")
     _further(value[1:], made, draft)
     _text(node, made, draft)
     if not _about(node, made, draft):
@@ -105,6 +114,33 @@ def observation_to_observation(node: Node, draft: Draft, place: Place) -> list[s
     if "focus" in made:
         leave_rest(node)
     return [reference, *relate(node, made, draft, place)]
+
+
+def _components(node: Node, made: Resource, draft: Draft) -> None:
+    """Read the parts of an observation of ours: what stands inside without being a resource."""
+    for relation, statement in list(parts(node)):
+        if relation.peek("typeCode") != "COMP" or statement.name != "observation" or statement.first("id"):
+            continue
+        code, value = statement.first("code", "component.code"), statement.first("value", "component.value[x]")
+        what = cd_to_codeable_concept(code, draft)
+        if what is None:
+            continue
+        part: Element = {
+            "code": what,
+            **value_of(value, draft),
+            "interpretation": [
+                found for one in statement.all("interpretationCode") if (found := cd_to_codeable_concept(one, draft))
+            ],
+            "referenceRange": reference_ranges(statement, draft),
+        }
+        for inside, why in list(parts(statement)):
+            reason = cd_to_codeable_concept(why.first("value"), draft)
+            if inside.peek("typeCode") == "RSON" and reason:
+                part["dataAbsentReason"] = reason
+                claim(inside, why)
+                why.first("code").take("code", "codeSystem", "codeSystemName", "displayName")
+        claim(relation, statement)
+        made.setdefault("component", []).append(compact(part))
 
 
 def _says_nothing(made: Resource) -> bool:
@@ -223,7 +259,7 @@ def specimens(node: Node, draft: Draft) -> list[Element]:
         entity = role.first("specimenPlayingEntity")
         numbers = ids(role)
         kind = product_name(entity, draft) if entity else None
-        if not numbers and kind is None:
+        if not numbers and kind is None and not role.first("id").peek("extension"):
             continue
         made = compact(
             {
@@ -281,11 +317,24 @@ def organizer_to_report(node: Node, draft: Draft, place: Place) -> list[str]:
             "basedOn": references(draft.orders),
         }
     )
+    if own.kind_of(node) == "DiagnosticReport":
+        _forms(node, made, draft)
     node.take("classCode", "moodCode")
     reference = draft.add(made, node, place)
     others = relate(node, made, draft, place)
     _inherit(made, draft)
     return [reference, *others]
+
+
+def _forms(node: Node, made: Resource, draft: Draft) -> None:
+    """Read the files that a report of ours has inside."""
+    for relation, statement in list(parts(node)):
+        if statement.name == "observationMedia" and not statement.first("id"):
+            found = ed_to_attachment(statement.first("value"), draft, inline=True)
+            if found:
+                claim(relation, statement)
+                statement.path = "presentedForm"
+                made.setdefault("presentedForm", []).append(found)
 
 
 def organizer_to_panel(node: Node, draft: Draft, place: Place) -> list[str]:

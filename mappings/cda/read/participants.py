@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from mappings.cda.read.codings import cd_to_codeable_concept, cd_to_coding
 from mappings.cda.read.datatypes import addresses, ids, names, on_to_text, telecoms
 from mappings.cda.read.draft import Draft
-from mappings.cda.read.elements import TERMINOLOGY, Element, compact
+from mappings.cda.read.elements import TERMINOLOGY, Element, absent, compact
 from mappings.cda.read.node import Node
 from mappings.cda.read.people import (
     assigned_to_reference,
@@ -18,10 +18,40 @@ from mappings.cda.read.people import (
     organization_to_reference,
     related_to_reference,
 )
-from mappings.cda.read.times import chosen, start_of
+from mappings.cda.read.times import chosen, ivl_ts_to_period, start_of
 from mappings.ids import resource_id
 
 _RELATIVES = frozenset({"NOK", "ECON", "PRS", "GUARD", "CAREGIVER", "AGNT", "CON", "GUAR", "POLHOLD", "COVPTY"})
+
+
+def _policy(node: Node, draft: Draft) -> str:
+    """Make the Coverage of a card that the header names (HLD, POLHOLD): its number, days in force, who pays."""
+    entity = node.first("associatedEntity")
+    numbers = ids(entity)
+    insurer = entity.first("scopingOrganization")
+    payor = organization_to_reference(insurer, draft) if insurer else ""
+    if not numbers or entity.first("associatedPerson"):
+        return ""
+    code = entity.first("code", "relationship")
+    period = ivl_ts_to_period(node.first("time"), draft)
+    made = compact(
+        {
+            "resourceType": "Coverage",
+            "id": resource_id("Coverage", numbers[0].get("system", ""), numbers[0]["value"]),
+            "identifier": numbers,
+            "status": "active",
+            "beneficiary": draft.subject,
+            "relationship": cd_to_codeable_concept(code, draft) if code else None,
+            "period": period,
+            "payor": [{"reference": payor}] if payor else [absent()],
+        }
+    )
+    reference = draft.tell(made)
+    entity.becomes(reference)
+    node.first("time").becomes(reference, "period")
+    entity.take("classCode")
+    node.take("typeCode")
+    return reference
 
 
 def header_participants(draft: Draft) -> list[str]:
@@ -30,7 +60,10 @@ def header_participants(draft: Draft) -> list[str]:
     for node in draft.root.all("participant"):
         entity = node.first("associatedEntity")
         kind, person = entity.peek("classCode"), entity.first("associatedPerson")
-        reference = ""
+        reference = _policy(node, draft) if node.peek("typeCode") == "HLD" else ""
+        if reference:
+            found.append(reference)
+            continue
         if kind in _RELATIVES and person:
             reference = related_to_reference(entity, person, draft)
             organization = entity.first("scopingOrganization")

@@ -16,6 +16,11 @@ from mappings.systems import UCUM
 def pq_to_quantity(pq: Node) -> Element | None:
     """Make a Quantity; a unit of UCUM is given as such, any other as the words it is, none is dimensionless."""
     value = number(pq)
+    foreign = pq.first("translation")
+    if value is None and pq.peek("nullFlavor") == "OTH" and foreign:
+        value = number(foreign)
+        words = foreign.first("originalText").said()
+        return None if value is None else compact({"value": value, "unit": words})
     if value is None:
         return None
     unit = pq["unit"]

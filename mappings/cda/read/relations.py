@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_text
-from mappings.cda.read.datatypes import ii_to_identifier
+from mappings.cda.read.datatypes import ids, ii_to_identifier
 from mappings.cda.read.draft import Draft, Place
 from mappings.cda.read.elements import Element, compact
+from mappings.cda.read.links import link
 from mappings.cda.read.node import Node
 from mappings.cda.read.participants import author
+from mappings.cda.read.systems import resource_of, uri_of
+from mappings.fhir.tables import load
 from mappings.outcome import Resource
 
 STATEMENTS = frozenset(
@@ -37,25 +40,39 @@ _NOTED = frozenset(
         "ServiceRequest",
     }
 )
-_REASONS = {
-    "Encounter": ("Condition", "Observation", "Procedure"),
-    "Immunization": ("Condition", "DiagnosticReport", "Observation"),
-    "MedicationRequest": ("Condition", "Observation"),
-    "MedicationStatement": ("Condition", "DiagnosticReport", "Observation"),
-    "Procedure": ("Condition", "DiagnosticReport", "Observation", "Procedure"),
-    "ServiceRequest": ("Condition", "DiagnosticReport", "Observation"),
-    "DeviceUseStatement": ("Condition", "DiagnosticReport", "Observation", "Media"),
-    "DeviceRequest": ("Condition", "DiagnosticReport", "Observation"),
-}
+
+
+PATHS = "http://hl7.org/fhir/StructureDefinition"
+"""System of codes that are paths of FHIR elements (`own`)."""
 
 
 def parts(node: Node) -> Iterator[tuple[Node, Node]]:
-    """Give the statements inside a statement that nobody has read yet, each with the relationship it stands in."""
+    """Give the statements inside a statement that nobody has read yet, each with the relationship it stands in.
+
+    Those that say an element of FHIR by its path are not among them: see `path_parts`.
+    """
+    return (pair for pair in _inside(node) if not element_of(pair[1]))
+
+
+def path_parts(node: Node) -> Iterator[tuple[Node, Node]]:
+    """Give the statements inside that say an element of FHIR by its path."""
+    return (pair for pair in _inside(node) if element_of(pair[1]))
+
+
+def _inside(node: Node) -> Iterator[tuple[Node, Node]]:
     for relation in node.children:
         if relation.name in ("entryRelationship", "component"):
             for statement in relation.children:
                 if statement.name in STATEMENTS and not statement.done:
                     yield relation, statement
+
+
+def element_of(statement: Node) -> str:
+    """Give the path that a statement is the value of; `""` for any other."""
+    code = statement.first("code")
+    if code.peek("codeSystemName") != PATHS or uri_of(code.peek("codeSystem"), PATHS) != PATHS:
+        return ""
+    return code.peek("code")
 
 
 def inner(node: Node, codes: Iterable[str] = (), templates: Iterable[str] = ()) -> Node:
@@ -81,6 +98,11 @@ def claim(relation: Node, statement: Node) -> None:
     statement.done = True
 
 
+def has(kind: str, element: str) -> bool:
+    """Tell whether a type of resource has an element."""
+    return any(row.name == element for row in load().rows(kind))
+
+
 def take_comments(node: Node, resource: Resource, draft: Draft) -> None:
     """Keep the comments inside a statement as its notes."""
     for relation, statement in list(parts(node)):
@@ -98,19 +120,99 @@ def leave_rest(node: Node) -> None:
 
 def relate(node: Node, resource: Resource, draft: Draft, place: Place) -> list[str]:
     """Read what is left inside a statement and link it; give the references of what no element links to it."""
+    from mappings.cda.read import own
     from mappings.cda.read.statements import read_statement  # the statements inside are read as those outside
 
     found: list[str] = []
     mine = f"{resource['resourceType']}/{resource['id']}"
     take_comments(node, resource, draft)
+    own.take_elements(node, resource, draft)
+    _asserted(node, resource, draft)
     for relation, statement in list(parts(node)):
+        if is_pointer(statement):
+            statement.done = True
+            draft.pending.append((resource, relation, statement))
+            continue
         made = read_statement(statement, draft, place.below())
         for reference in made:
             relation.take("typeCode", "inversionInd")
-            if not _linked(mine, resource, relation.peek("typeCode"), reference, draft):
+            there, other = reference.partition("/")[0], draft.get(reference)
+            if reference != mine and not link(
+                resource, relation.peek("typeCode"), there, {"reference": reference}, other
+            ):
                 found.append(reference)
     _mentioned(node, resource)
     return found
+
+
+def is_pointer(statement: Node) -> bool:
+    """Tell whether a statement only names another one."""
+    said = {child.name for child in statement.children} - {"templateId", "id"}
+    if not statement.first("id"):
+        return False
+    named = any(
+        resource_of(ii.peek("root"), ii.peek("extension"), ii.peek("assigningAuthorityName"))
+        for ii in statement.all("id")
+    )
+    return (said <= {"code"} and (named or not statement.first("code").peek("code"))) or (
+        said <= {"code", "statusCode"} and not named and not _tells(statement.first("code"))
+    )
+
+
+def _tells(code: Node) -> bool:
+    return bool(code.peek("code") or code.first("originalText") or code.first("translation"))
+
+
+def settle(draft: Draft) -> None:
+    """Link what only names other statements, now that all have been read."""
+    for resource, relation, statement in draft.pending:
+        numbers = ids(statement)
+        target = draft.pointed(statement, numbers)
+        there, other = target.partition("/")[0], draft.resources.get(target)
+        kind = relation.peek("typeCode") or "COMP"
+        if target and link(resource, kind, there, {"reference": target}, other):
+            relation.take("typeCode", "inversionInd")
+            statement.take("classCode", "moodCode")
+            statement.becomes(target)
+            for node in (statement.first("code"), *statement.first("code").children):
+                node.take(*node.attributes)
+                node.said()
+        elif target:
+            statement.give_up("names another statement; no element of FHIR R4 links to it")
+        else:
+            statement.give_up("names a statement that stands nowhere in the document")
+
+
+_ASSERTED = {
+    ("Condition", "SPRT"): "evidence.code",
+    ("Observation", "RSON"): "dataAbsentReason",
+    ("Specimen", "REFR"): "condition",
+    ("ClinicalImpression", "SPRT"): "finding.itemCodeableConcept",
+}
+
+
+def _asserted(node: Node, resource: Resource, draft: Draft) -> None:
+    """Keep what is asserted inside a statement, without a number or a time of its own, as a concept: a reason, an evidence."""
+    for relation, statement in list(parts(node)):
+        said = {child.name for child in statement.children} - {"templateId"}
+        if statement.first("code").peek("code") != "ASSERTION" or not said <= {"code", "statusCode", "value"}:
+            continue
+        kind = relation.peek("typeCode")
+        here = resource["resourceType"]
+        path = _ASSERTED.get((here, kind), "reasonCode" if kind == "RSON" and has(here, "reasonCode") else "")
+        concept = cd_to_codeable_concept(statement.first("value"), draft) if path else None
+        if concept is None:
+            continue
+        outer, _, last = path.rpartition(".")
+        if outer:
+            resource.setdefault(outer, []).append({last: [concept] if last == "code" else concept})
+        elif path == "dataAbsentReason":
+            resource[path] = concept
+        else:
+            resource.setdefault(path, []).append(concept)
+        claim(relation, statement)
+        statement.becomes(f"{here}/{resource['id']}", path)
+        statement.first("code").take("code", "codeSystem", "codeSystemName", "displayName")
 
 
 def _noted(statement: Node, resource: Resource, draft: Draft) -> bool:
@@ -127,84 +229,22 @@ def _noted(statement: Node, resource: Resource, draft: Draft) -> bool:
     return True
 
 
-def _linked(mine: str, resource: Resource, kind: str, reference: str, draft: Draft) -> bool:
-    """Link what was made inside a statement to it; false when FHIR has no element for that."""
-    here, there = resource["resourceType"], reference.partition("/")[0]
-    other = draft.get(reference)
-    link = {"reference": reference}
-    if reference == mine:
-        return True
-    if kind == "RSON" and there in _REASONS.get(here, ()):
-        return _listed(resource, "reasonReference", link)
-    if here == "Encounter" and there in ("Condition", "Procedure"):
-        listed = resource.setdefault("diagnosis", [])
-        if not any(one["condition"]["reference"] == reference for one in listed):
-            listed.append({"condition": link})
-        return True
-    if here == "Observation" and there == "Observation":
-        return _listed(resource, "derivedFrom" if kind in ("SPRT", "XCRPT", "REFR") else "hasMember", link)
-    if here == "Observation" and there == "Media":
-        return _listed(resource, "derivedFrom", link)
-    if here == "Condition" and kind in ("SPRT", "MFST", "CAUS", "RSON", "XCRPT"):
-        detail = resource.setdefault("evidence", [])
-        if not any(link in one.get("detail", []) for one in detail):
-            detail.append({"detail": [link]})
-        return True
-    if here == "Procedure" and there == "Procedure":
-        return _listed(other, "partOf", {"reference": mine})
-    if here == "Procedure" and there == "Observation":
-        return _listed(other, "partOf", {"reference": mine})
-    if here == "Goal" and there in ("Condition", "Observation", "ServiceRequest", "MedicationStatement"):
-        return _listed(resource, "addresses", link)
-    if here in ("MedicationStatement", "MedicationRequest") and there in ("MedicationRequest", "ServiceRequest"):
-        return _listed(resource, "basedOn", link)
-    if here == "MedicationRequest" and there == "MedicationDispense":
-        return _listed(other, "authorizingPrescription", {"reference": mine})
-    if here == "ServiceRequest":
-        return _listed(resource, "supportingInfo", link)
-    if here == "DiagnosticReport" and there == "Observation":
-        return _listed(resource, "result", link)
-    return False
-
-
-def _listed(resource: Resource, element: str, link: Element) -> bool:
-    listed = resource.setdefault(element, [])
-    if link not in listed:
-        listed.append(link)
-    return True
-
-
 def _mentioned(node: Node, resource: Resource) -> None:
     """Keep the documents and statements elsewhere that a statement names (`reference`), by their numbers."""
     for reference in node.all("reference"):
+        if reference.reason is not None:
+            continue
         for name, kind in (("externalDocument", "DocumentReference"), ("externalObservation", "Observation")):
             outside = reference.first(name)
             if not outside:
                 continue
             numbers = [found for ii in outside.all("id") if (found := ii_to_identifier(ii))]
             for number in numbers[:1]:
-                link: Element = {"type": kind, "identifier": number}
-                if _outside(resource, link):
+                outer: Element = {"type": kind, "identifier": number}
+                if link(resource, "SPRT", kind, outer) or link(resource, "REFR", kind, outer):
                     reference.take("typeCode")
                 else:
                     outside.give_up("a document or statement elsewhere; no element of FHIR R4 names it here")
-
-
-def _outside(resource: Resource, link: Element) -> bool:
-    here = resource["resourceType"]
-    if here == "Condition":
-        resource.setdefault("evidence", []).append({"detail": [link]})
-        return True
-    if here == "Observation":
-        return _listed(resource, "derivedFrom", link)
-    if here == "Procedure" and link["type"] == "DocumentReference":
-        return _listed(resource, "report", link)
-    if here == "ServiceRequest":
-        return _listed(resource, "supportingInfo", link)
-    if here in ("MedicationRequest", "MedicationStatement"):
-        element = "derivedFrom" if here == "MedicationStatement" else "supportingInformation"
-        return _listed(resource, element, link)
-    return False
 
 
 def references(found: Sequence[str]) -> list[Element]:

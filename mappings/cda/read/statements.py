@@ -5,6 +5,8 @@ Standard: CDA R2 §4.3.6 (entry acts)
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mappings.cda.read import (
     allergies,
     attachments,
@@ -23,7 +25,8 @@ from mappings.cda.read import (
 from mappings.cda.read.datatypes import ii_to_identifier
 from mappings.cda.read.draft import Draft, Place
 from mappings.cda.read.node import Node
-from mappings.cda.read.relations import parts
+from mappings.cda.read.own import entry_to_resource, kind_of
+from mappings.cda.read.relations import parts, path_parts
 
 DEEPEST = 24
 """Statements within statements; no document of people has more."""
@@ -43,6 +46,27 @@ _PROCEDURES = frozenset(
 )
 
 
+_OWN: dict[str, tuple[str, Callable[[Node, Draft, Place], list[str]]]] = {
+    "AllergyIntolerance": ("observation", allergies.observation_to_allergy_intolerance),
+    "Appointment": ("encounter", encounters.encounter_to_appointment),
+    "Condition": ("observation", conditions.observation_to_condition),
+    "DiagnosticReport": ("organizer", observations.organizer_to_report),
+    "Encounter": ("encounter", encounters.encounter_to_encounter),
+    "FamilyMemberHistory": ("organizer", family.statement_to_family_member_history),
+    "Goal": ("observation", plan.observation_to_goal),
+    "Immunization": ("substanceAdministration", immunizations.substance_administration_to_immunization),
+    "Media": ("observationMedia", attachments.observation_media_to_media),
+    "Binary": ("observationMedia", attachments.observation_media_to_media),
+    "MedicationDispense": ("supply", medications.supply_to_medication_dispense),
+    "MedicationRequest": ("substanceAdministration", medications.substance_administration_to_medication_request),
+    "MedicationStatement": ("substanceAdministration", medications.substance_administration_to_medication_statement),
+    "Observation": ("observation", observations.observation_to_observation),
+    "Procedure": ("procedure", procedures.procedure_to_procedure),
+    "ServiceRequest": ("act", procedures.statement_to_service_request),
+}
+"""Which reading an entry gets that says which resource it is."""
+
+
 def read_statement(node: Node, draft: Draft, place: Place) -> list[str]:
     """Make resources of a statement and of those in it; give the references of those that stand for themselves.
 
@@ -56,6 +80,12 @@ def read_statement(node: Node, draft: Draft, place: Place) -> list[str]:
     if known is not None:
         return known
     mood = node.peek("moodCode")
+    kind = kind_of(node)
+    name, reading = _OWN.get(kind, ("", None))
+    if reading is not None and node.name == name:
+        return reading(node, draft, place)
+    if kind and any(True for _ in path_parts(node)):
+        return entry_to_resource(kind, node, draft, place)
     if mood in ("DEF", "EVN.CRT"):
         node.leave("a definition or criterion; not about the patient")
         return []
@@ -153,6 +183,8 @@ def _organizer(node: Node, mood: str, draft: Draft, place: Place) -> list[str]:
         return family.statement_to_family_member_history(node, draft, place)
     members = {statement.name for _, statement in parts(node)}
     if members and "observation" not in members:
+        return _group(node, draft, place)
+    if not node.first("id") and any(kind_of(statement) for _, statement in parts(node)):
         return _group(node, draft, place)
     if observations.is_report(node, place):
         return observations.organizer_to_report(node, draft, place)

@@ -13,11 +13,14 @@ from functools import cache
 from importlib.resources import files
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from mappings.fhir.tables import load
 from mappings.systems import V2_TABLE
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]*))+")
 _V2 = re.compile(r"2\.16\.840\.1\.113883\.12\.([1-9][0-9]{0,3})")
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_RESOURCE = re.compile(r"(https?://\S+)/([A-Z][A-Za-z]+)")
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+")
 _NAMES = {
     "LOINC": "http://loinc.org",
@@ -47,6 +50,14 @@ def uri_of(root: str, name: str = "") -> str:
         return known
     table = _V2.fullmatch(root)
     return f"{V2_TABLE}{int(table[1]):04d}" if table else f"urn:oid:{root}"
+
+
+def resource_of(root: str, extension: str, name: str) -> tuple[str, str, str] | None:
+    """Give base, type and id when an II says which FHIR resource it is: its root is the UUID of `<base>/<type>`."""
+    found = _RESOURCE.fullmatch(name)
+    if found is None or not _ID.fullmatch(extension) or found[2] not in load().resources:
+        return None
+    return (found[1], found[2], extension) if uri_of(root, name) == name else None
 
 
 def number_of(root: str) -> str:

@@ -14,9 +14,11 @@ from mappings.cda.read.elements import Element, compact
 from mappings.cda.read.node import Node
 from mappings.formats import dates
 from mappings.formats.faults import DateInvalid
+from mappings.systems import UCUM
 
 _UNITS = {"s": "s", "min": "min", "h": "h", "d": "d", "wk": "wk", "mo": "mo", "a": "a"}
 _EVENTS = frozenset(["HS", "WAKE", "C", "CM", "CD", "CV", "AC", "ACM", "ACD", "ACV", "PC", "PCM", "PCD", "PCV"])
+_ANY_DAY = "19000101"
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9:]{5,8}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?")
 """How XML writes times: not how CDA does, but some senders do."""
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
@@ -88,10 +90,13 @@ def times_to_timing(times: Sequence[Node], draft: Draft) -> Element:
     repeat: Element = {}
     events: list[str] = []
     for time in times:
-        if time.type == "PIVL_TS":
-            repeat |= _pivl(time)
-        elif time.type == "EIVL_TS":
-            repeat |= _eivl(time)
+        if time.type in ("PIVL_TS", "EIVL_TS"):
+            for name, said in (_pivl(time) if time.type == "PIVL_TS" else _eivl(time)).items():
+                repeat[name] = [*repeat[name], *said] if name in repeat and isinstance(said, list) else said
+        elif width := _duration(time.first("width")):
+            repeat["boundsDuration"] = {"value": width[0], "unit": width[1], "system": UCUM, "code": width[1]}
+        elif period := ivl_ts_to_period(time, draft) if time.first("low") or time.first("high") else {}:
+            repeat["boundsPeriod"] = period
         elif time.peek("value"):
             moment = ts_to_datetime(time, draft)
             events += [moment] if moment else []
@@ -99,7 +104,15 @@ def times_to_timing(times: Sequence[Node], draft: Draft) -> Element:
 
 
 def _pivl(time: Node) -> Element:
-    """Standard: HL7 v3 Data Types R1 PIVL; an unknown spread around a period is its range (`periodMax`)."""
+    """Standard: HL7 v3 Data Types R1 PIVL; an unknown spread around a period is its range (`periodMax`).
+
+    A phase that begins at an hour of any day (1900-01-01) is that hour, every day.
+    """
+    phase = time.first("phase").first("low")
+    if phase.peek("value").startswith(_ANY_DAY) and len(phase.peek("value")) >= 12:
+        hour = phase["value"][8:14].ljust(6, "0")
+        time.first("period").take("value", "unit")
+        return {"timeOfDay": [f"{hour[:2]}:{hour[2:4]}:{hour[4:]}"]}
     period = time.first("period")
     if period.type == "IVL_PQ" or period.first("low"):
         low, high = _duration(period.first("low")), _duration(period.first("high"))
@@ -126,7 +139,10 @@ def _eivl(time: Node) -> Element:
     if code not in _EVENTS:
         event.give_back("code")
         return {}
-    return {"when": [code]}
+    shift = number(time.first("offset").first("low"))
+    time.first("offset").first("low").take("unit")
+    minutes = int(shift) if shift is not None and shift == int(shift) and shift > 0 else 0
+    return {"when": [code], **({"offset": minutes} if minutes else {})}
 
 
 def number(node: Node, attribute: str = "value") -> Decimal | None:

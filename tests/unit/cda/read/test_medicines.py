@@ -78,7 +78,7 @@ def test_supply_and_dispense_and_reason() -> None:
     reading = taken(medicine(inside, "RQO"), "10160-0")
     request, dispense = one(reading, "MedicationRequest"), one(reading, "MedicationDispense")
     assert request["dispenseRequest"]["quantity"]["value"] == 30
-    assert request["dispenseRequest"]["numberOfRepeatsAllowed"] == 2
+    assert request["dispenseRequest"]["numberOfRepeatsAllowed"] == 1
     assert request["reasonReference"] == [{"reference": f"Condition/{one(reading, 'Condition')['id']}"}]
     assert dispense["authorizingPrescription"] == [{"reference": f"MedicationRequest/{request['id']}"}]
     assert codes(dispense["medicationCodeableConcept"]) == ["197380"]
