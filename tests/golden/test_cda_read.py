@@ -1,4 +1,4 @@
-"""Golden pairs: `cda_read/<case>/input.xml` must give `expected.json`: the Bundle, coverage, notices.
+"""Golden pairs: `cda_read/<case>/input.xml` must give `expected.reading.json`: the Bundle, coverage, notices.
 
 A new case is a new folder. `pytest tests/golden --accept` writes what comes out and shows the difference.
 """
@@ -35,7 +35,7 @@ def written(reading: Reading) -> str:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_pair(case: Path, accept: bool) -> None:
     found = written(read((case / "input.xml").read_bytes()))
-    target = case / "expected.json"
+    target = case / "expected.reading.json"
     expected = target.read_text(encoding="utf-8") if target.exists() else ""
     difference = "\n".join(unified_diff(expected.splitlines(), found.splitlines(), "expected", "found", lineterm=""))
     if difference and accept:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mappings.cda import faults
-from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_text
+from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_name, ed_to_text
 from mappings.cda.read.datatypes import ids
 from mappings.cda.read.draft import Concern, Draft, Place
 from mappings.cda.read.elements import Element, codes_of, compact, concept, first_coding, shown
@@ -93,7 +93,7 @@ def observation_to_allergy_intolerance(node: Node, draft: Draft, place: Place) -
     code.take("code", "codeSystem", "codeSystemName", "displayName", "nullFlavor")
     substance = _substance(node, draft)
     text = node.first("text")
-    said = ed_to_text(text, draft)
+    said = ed_to_name(text, draft)
     text.path = "Composition.section.text"
     time = node.first("effectiveTime", "onset")
     who, moment = author(node, draft)

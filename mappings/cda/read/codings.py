@@ -106,6 +106,15 @@ def ed_to_text(ed: Node, draft: Draft) -> str:
     return said or words
 
 
+def ed_to_name(ed: Node, draft: Draft) -> str:
+    """Give the words of ED as the name of something without a code; a pointer to a whole section or table names nothing."""
+    said = ed_to_text(ed, draft)
+    return said if ed.words or (len(said) <= _LONGEST_NAME and "\n" not in said) else ""
+
+
+_LONGEST_NAME = 250
+
+
 def language(cs: Node) -> str:
     """Give the BCP 47 code of a language; `""` (given back) for one that nobody knows."""
     found = language_code(cs["code"].replace("_", "-"))

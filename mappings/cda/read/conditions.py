@@ -6,7 +6,7 @@ Standard: CDA R2 §4.3.6.1; C-CDA R2.1 Problem Observation, whose codes are hint
 from __future__ import annotations
 
 from mappings.cda import faults
-from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_text
+from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_name, ed_to_text
 from mappings.cda.read.datatypes import ids
 from mappings.cda.read.draft import Concern, Draft, Place
 from mappings.cda.read.elements import Element, codes_of, compact, concept, first_coding, shown
@@ -63,7 +63,7 @@ def observation_to_condition(node: Node, draft: Draft, place: Place) -> list[str
         what, kind = kind, None
         code.path = "code"
     if what is None:
-        said = ed_to_text(text, draft)
+        said = ed_to_name(text, draft)
         value.take("nullFlavor")
         what = {"text": said} if said else None
     text.path = "Composition.section.text"

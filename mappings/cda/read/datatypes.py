@@ -22,6 +22,7 @@ _NAME_USES = {"L": "official", "OR": "official", "C": "usual", "ASGN": "usual", 
 _ADDRESS_USES = {"H": "home", "HP": "home", "HV": "temp", "WP": "work", "DIR": "work", "TMP": "temp", "BAD": "old"}
 _TELECOM_USES = {"H": "home", "HP": "home", "HV": "home", "WP": "work", "DIR": "work", "MC": "mobile", "TMP": "temp"}
 _SCHEMES = {"tel": "phone", "fax": "fax", "mailto": "email", "sms": "sms", "http": "url", "https": "url"}
+_TRACT = re.compile(r"([0-9]{2})(?:/([0-9]{3}))?(?:/([0-9]{5}))?")
 _LINES = (
     "streetAddressLine",
     "houseNumber",
@@ -122,8 +123,10 @@ def ad_to_address(ad: Node, draft: Draft) -> Element | None:
         if part.name != "useablePeriod" and (text := part.said()):
             said.setdefault(part.name, []).append(text)
     lines = [line for name in _LINES for line in said.get(name, [])]
+    codes = _place_codes(" ".join(said.get("censusTract", [])), draft)
     found = compact(
         {
+            "extension": codes,
             "text": ad.said(),
             "line": lines,
             "city": ", ".join(said.get("city", [])),
@@ -134,6 +137,8 @@ def ad_to_address(ad: Node, draft: Draft) -> Element | None:
         }
     )
     for part in ad.children:
+        if part.name == "censusTract" and codes:
+            continue
         if part.name not in (*_LINES, "city", "county", "state", "postalCode", "country", "useablePeriod", "delimiter"):
             part.give_back(TEXT)
     if not found:
@@ -142,6 +147,22 @@ def ad_to_address(ad: Node, draft: Draft) -> Element | None:
     kind = "postal" if "PST" in use else "physical" if "PHYS" in use else ""
     period = ivl_ts_to_period(ad.first("useablePeriod"), draft)
     return compact({"use": _use(ad, _ADDRESS_USES), "type": kind, **found, "period": period})
+
+
+def _place_codes(tract: str, draft: Draft) -> list[Element]:
+    """Make the codes of province, district and commune of `01/001/00001`, as papers of Vietnam have them."""
+    found = _TRACT.fullmatch(tract)
+    if found is None:
+        return []
+    national = draft.context.systems.national
+    return [
+        {
+            "url": f"{national}/StructureDefinition/vn-ext-{place}",
+            "valueCoding": {"system": f"{national}/CodeSystem/vn-{place}-cs", "code": code},
+        }
+        for place, code in zip(("province", "district", "ward"), found.groups(), strict=True)
+        if code
+    ]
 
 
 def addresses(node: Node, draft: Draft, to: str = "address") -> list[Element]:

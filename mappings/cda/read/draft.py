@@ -152,7 +152,9 @@ class Draft:
         if present is not None and reference in self.orders:
             present.update(resource)
             resource = present
-        elif present is not None and self._added.get(reference) == resource:
+        elif (present is not None and self._added.get(reference) == resource) or (
+            present is not None and self._is(node, resource)
+        ):
             node.becomes(reference)
             return reference
         elif present is not None:
@@ -165,6 +167,13 @@ class Draft:
             self._numbered.setdefault((one.get("system", ""), one["value"]), reference)
         node.becomes(reference)
         return reference
+
+    @staticmethod
+    def _is(node: Node, resource: Resource) -> bool:
+        """Tell whether an entry says that it is this very resource, so that a second one is the same."""
+        said = ((ii.peek("root"), ii.peek("extension"), ii.peek("assigningAuthorityName")) for ii in node.all("id"))
+        found = (resource_of(*one) for one in said)
+        return any(one is not None and one[1:] == (resource["resourceType"], resource["id"]) for one in found)
 
     def notice(self, code: int, where: str, detail: str = "") -> None:
         """Note something that a person should look at; once per place."""

@@ -6,7 +6,7 @@ Standard: CDA R2 §4.3.6.4, §4.3.8.10 (relatedSubject); C-CDA R2.1 Family Histo
 from __future__ import annotations
 
 from mappings.cda.read import own
-from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_text
+from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_name, ed_to_text
 from mappings.cda.read.conditions import AGE, age_of
 from mappings.cda.read.datatypes import bl, ids, names
 from mappings.cda.read.draft import Draft, Place
@@ -104,7 +104,7 @@ def _condition(node: Node, made: Resource, draft: Draft) -> Element | None:
     if what is None and value.words:
         what = {"text": ed_to_text(value, draft)}
     text = node.first("text")
-    said = ed_to_text(text, draft)
+    said = ed_to_name(text, draft)
     text.path = "Composition.section.text"
     what = what or ({"text": said} if said else kind)
     if what is None:

@@ -155,11 +155,10 @@ def _events(draft: Draft) -> Iterator[Element]:
         service.becomes("Composition", "event")
         code = service.first("code")
         what = cd_to_codeable_concept(code, draft) if code else None
-        for one in service.all("id"):
-            one.leave("the number of the act that a document is about; Composition.event has none")
+        numbered = [{"identifier": number} for number in ids(service, "event.detail")]
         period = ivl_ts_to_period(service.first("effectiveTime"), draft)
         team = list(_team(service, draft))
-        found = compact({"code": [what] if what else [], "period": period, "detail": team})
+        found = compact({"code": [what] if what else [], "period": period, "detail": [*team, *numbered]})
         if found:
             service.take("classCode")
             yield found
@@ -197,23 +196,25 @@ def _orders(draft: Draft) -> Iterator[str]:
     for node in draft.root.all("inFulfillmentOf"):
         order = node.first("order")
         code, priority = order.first("code", "code"), order.first("priorityCode")
-        for number in ids(order):
-            made = compact(
-                {
-                    "resourceType": "ServiceRequest",
-                    "id": resource_id("ServiceRequest", number.get("system", ""), number["value"]),
-                    "identifier": [number],
-                    "status": "unknown",
-                    "intent": "order",
-                    "code": cd_to_codeable_concept(code, draft) if code else None,
-                    "subject": draft.subject,
-                }
-            )
-            priority.leave("the priority of an order that was answered")
-            reference = draft.tell(made)
-            order.becomes(reference)
-            draft.orders.append(reference)
-            yield reference
+        numbers = ids(order)
+        priority.leave("the priority of an order that was answered")
+        if not numbers:
+            continue
+        made = compact(
+            {
+                "resourceType": "ServiceRequest",
+                "id": draft.known("ServiceRequest", numbers, order),
+                "identifier": numbers,
+                "status": "unknown",
+                "intent": "order",
+                "code": cd_to_codeable_concept(code, draft) if code else None,
+                "subject": draft.subject,
+            }
+        )
+        reference = draft.tell(made)
+        order.becomes(reference)
+        draft.orders.append(reference)
+        yield reference
 
 
 def provenance(draft: Draft, composition: Resource) -> Resource:

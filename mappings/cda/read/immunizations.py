@@ -5,7 +5,7 @@ Standard: CDA R2 §4.3.6.6; C-CDA R2.1 Immunization Activity, whose codes are hi
 
 from __future__ import annotations
 
-from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_text
+from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_name, ed_to_text
 from mappings.cda.read.datatypes import ids, on_to_text
 from mappings.cda.read.dosage import dose_quantity
 from mappings.cda.read.draft import Draft, Place
@@ -41,7 +41,7 @@ def substance_administration_to_immunization(node: Node, draft: Draft, place: Pl
     what = cd_to_codeable_concept(code, draft) if code else None
     called = on_to_text(material)
     if what is None:
-        said = called or ed_to_text(node.first("text"), draft)
+        said = called or ed_to_name(node.first("text"), draft)
         what = {"text": said} if said else concept("data-absent-reason", "unknown")
     for one in product.all("id"):
         one.leave("the number of a product; Immunization has none")

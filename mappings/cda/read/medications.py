@@ -6,7 +6,7 @@ Standard: CDA R2 §4.3.6.6, §4.3.6.7
 from __future__ import annotations
 
 from mappings.cda.read import own
-from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_text
+from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_name, ed_to_text
 from mappings.cda.read.datatypes import ids, on_to_text
 from mappings.cda.read.dosage import dosage, split_times
 from mappings.cda.read.draft import Draft, Place
@@ -14,8 +14,8 @@ from mappings.cda.read.elements import Element, compact, concept, shown
 from mappings.cda.read.node import Node
 from mappings.cda.read.participants import author, informant, locations, performers
 from mappings.cda.read.people import organization_to_reference
-from mappings.cda.read.quantities import pq_to_quantity, rto_to_ratio
-from mappings.cda.read.relations import claim, element_of, inner, parts, path_parts, relate
+from mappings.cda.read.quantities import pq_to_quantity
+from mappings.cda.read.relations import claim, inner, parts, relate
 from mappings.cda.read.times import chosen, ivl_ts_to_period, number, start_of
 from mappings.outcome import Resource
 
@@ -179,14 +179,11 @@ def medication(node: Node, draft: Draft, place: Place, name: str = "consumable")
     elif what is not None and called and called not in str(what):
         what["text"] = f"{what['text']} · {called}" if "text" in what else called
     if what is None:
-        said = ed_to_text(node.first("text"), draft)
+        said = ed_to_name(node.first("text"), draft)
         what = {"text": said} if said else concept("data-absent-reason", "unknown")
     numbers = ids(product)
     batch = material.first("lotNumberText").all_said()
     mine = own.kind_of(product) == "Medication"
-    unit = node.first("administrationUnitCode")
-    form = cd_to_codeable_concept(unit, draft) if mine and unit else None
-    parts_of = ingredients(node, draft) if mine else []
     organization = product.first("manufacturerOrganization")
     maker = organization_to_reference(organization, draft) if organization else ""
     if not (batch or maker or numbers or mine):
@@ -198,36 +195,16 @@ def medication(node: Node, draft: Draft, place: Place, name: str = "consumable")
             "identifier": numbers,
             "code": what,
             "manufacturer": {"reference": maker} if maker else None,
-            "form": form,
-            "ingredient": parts_of,
             "batch": {"lotNumber": batch} if batch else None,
         }
     )
+    if mine:
+        own.take_elements(node, made, draft)
     reference = draft.tell(made) if mine else draft.add(made, product, place)
     product.becomes(reference)
     for part, path in ((material, "code"), (material.first("lotNumberText"), "batch"), (code, "code")):
         part.path = path
     return {"medicationReference": {"reference": reference}}
-
-
-def ingredients(node: Node, draft: Draft) -> list[Element]:
-    """Read the ingredients that a document of ours says beside a medicine: what, and how much of it."""
-    found = []
-    for relation, statement in list(path_parts(node)):
-        if element_of(statement) != "Medication.ingredient":
-            continue
-        material = statement.first("consumable").first("manufacturedProduct").first("manufacturedMaterial")
-        item = cd_to_codeable_concept(material.first("code"), draft)
-        dose, limits = pq_to_quantity(statement.first("doseQuantity")), statement.first("maxDoseQuantity")
-        strength = rto_to_ratio(limits) if limits else {}
-        if dose:
-            strength = {"numerator": dose, "denominator": {"value": 1}}
-        if item:
-            found.append(compact({"itemCodeableConcept": item, "strength": strength}))
-            claim(relation, statement)
-            statement.first("code").take("code", "codeSystem", "codeSystemName", "displayName")
-            statement.path = "ingredient"
-    return found
 
 
 def _dispense_request(node: Node, draft: Draft) -> Element:

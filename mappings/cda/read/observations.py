@@ -10,7 +10,7 @@ import re
 from mappings.cda import faults
 from mappings.cda.read import own
 from mappings.cda.read.attachments import ed_to_attachment
-from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_text
+from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_name, ed_to_text
 from mappings.cda.read.datatypes import ids
 from mappings.cda.read.devices import participant_devices
 from mappings.cda.read.draft import Draft, Place
@@ -156,7 +156,7 @@ def _category(section: str) -> list[Element]:
 
 def _nameless(node: Node, code: Node, draft: Draft) -> Element:
     """Give what stands for the code of a statement without one: its text, else that it is unknown."""
-    said = ed_to_text(node.first("text"), draft)
+    said = ed_to_name(node.first("text"), draft)
     code.take("nullFlavor")
     return {"text": said} if said else concept("data-absent-reason", "unknown")
 

@@ -21,7 +21,7 @@ from mappings.cda.read.draft import Draft, Place
 from mappings.cda.read.elements import Element, compact
 from mappings.cda.read.node import Node
 from mappings.cda.read.quantities import ivl_pq_to_choice, ivl_pq_to_range, pq_to_quantity, rto_to_ratio
-from mappings.cda.read.relations import claim, element_of, path_parts, relate, take_comments
+from mappings.cda.read.relations import claim, element_of, parts, path_parts, relate, take_comments
 from mappings.cda.read.systems import resource_of
 from mappings.cda.read.times import ivl_ts_to_period, number, ts_to_datetime
 from mappings.fhir import problems
@@ -66,6 +66,10 @@ def entry_to_resource(kind: str, node: Node, draft: Draft, place: Place) -> list
     for child in node.children:
         if child.name not in ("id", "entryRelationship", "component", "templateId"):
             child.pass_over("says again what a path says")
+    for relation, statement in list(parts(node)):
+        if not kind_of(statement):
+            statement.done = True
+            relation.pass_over("says again what a path says")
     node.take("classCode", "moodCode", "negationInd")
     reference = draft.add(made, node, place)
     return [reference, *relate(node, made, draft, place)]
@@ -105,6 +109,9 @@ def take_elements(node: Node, resource: Resource, draft: Draft, whole: bool = Tr
             continue
         steps = list(_steps(path.removeprefix(f"{kind}.")))
         value = _value(statement, _type(kind, steps), draft) if steps else None
+        if value is None and statement.first("value").peek("nullFlavor"):
+            relation.pass_over("says that nothing is known")
+            statement.done = True
         if value is not None:
             said.setdefault(steps[0][0], []).append((relation, statement, steps, value))
     for element, leaves in said.items():

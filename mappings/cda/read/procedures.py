@@ -5,7 +5,7 @@ Standard: CDA R2 §4.3.6.5, §4.3.6.2
 
 from __future__ import annotations
 
-from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_text
+from mappings.cda.read.codings import cd_to_codeable_concept, ed_to_name, ed_to_text
 from mappings.cda.read.datatypes import ids
 from mappings.cda.read.devices import participant_devices
 from mappings.cda.read.draft import Draft, Place
@@ -102,7 +102,7 @@ def _what(node: Node, code: Node, draft: Draft) -> Element | None:
     found = cd_to_codeable_concept(code, draft) if code else None
     if found:
         return found
-    said = ed_to_text(node.first("text"), draft)
+    said = ed_to_name(node.first("text"), draft)
     return {"text": said} if said else None
 
 

@@ -98,7 +98,7 @@ def _narrative(block: Node, draft: Draft) -> str:
     assert block.raw is not None
     where = block.where()
     div = narrative.text_to_div(block.raw, lambda name: draft.notice(faults.ACTIVE_CONTENT, where, _plain(name)))
-    block.take("ID", "mediaType")
+    block.take("ID", "mediaType", "styleCode")
     if div:
         block.claims.add(TEXT)
     return div

@@ -185,6 +185,8 @@ def _organizer(node: Node, mood: str, draft: Draft, place: Place) -> list[str]:
     if members and "observation" not in members:
         return _group(node, draft, place)
     if not node.first("id") and any(kind_of(statement) for _, statement in parts(node)):
+        for name in ("code", "statusCode", "effectiveTime"):
+            node.first(name).pass_over("of a group that is no resource; each in it says its own")
         return _group(node, draft, place)
     if observations.is_report(node, place):
         return observations.organizer_to_report(node, draft, place)
