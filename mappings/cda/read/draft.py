@@ -70,6 +70,8 @@ class Draft:
         self.resources: dict[str, Resource] = {}
         self.pending: list[tuple[Resource, Node, Node]] = []
         """Resource, relationship and statement where one only names another statement, which may stand further down."""
+        self.links: set[str] = set()
+        """Which links between resources there are, as `links` writes them."""
         self.references: list[Element] = []
         """References by the ids that a document of ours says."""
         self._added: dict[str, Resource] = {}

@@ -74,35 +74,40 @@ _LINKS: Mapping[str, Sequence[tuple[Sequence[str], Sequence[str], str]]] = {
 }
 
 
-def link(resource: Resource, kind: str, there: str, reference: Element, other: Resource | None = None) -> bool:
-    """Refer from a resource to one of type `there`; false when no element can. `other` is that resource, if it is at hand."""
+def link(
+    resource: Resource, kind: str, there: str, reference: Element, known: set[str], other: Resource | None = None
+) -> bool:
+    """Refer from a resource to one of type `there`; false when no element can.
+
+    `other` is that resource, if it is at hand; `known` remembers which links there are.
+    """
     for kinds, types, path in _LINKS.get(resource["resourceType"], ()):
         if (kinds and kind not in kinds) or (types and there not in types):
             continue
         if path.startswith("<"):
             mine = {"reference": f"{resource['resourceType']}/{resource['id']}"}
-            if other is not None and _set(other, path[1:], resource["resourceType"], mine):
+            if other is not None and _set(other, path[1:], resource["resourceType"], mine, known):
                 return True
-        elif _set(resource, path, there, reference):
+        elif _set(resource, path, there, reference, known):
             return True
     return False
 
 
-def _set(resource: Resource, path: str, there: str, reference: Element) -> bool:
+def _set(resource: Resource, path: str, there: str, reference: Element, known: set[str]) -> bool:
     outer, _, last = path.rpartition(".")
     shape = f"{resource['resourceType']}.{outer}" if outer else resource["resourceType"]
     row = next((row for row in load().rows(shape) if row.name == last), None)
     if row is None or (row.targets and there not in row.targets):
         return False
+    key = f"{resource['resourceType']}/{resource['id']}.{path} {reference}"
+    if key in known:
+        return True
     value = reference if row.maximum else [reference]
     if outer:
-        listed = resource.setdefault(outer, [])
-        if not any(one.get(last) == value for one in listed):
-            listed.append({last: value})
-        return True
-    if row.maximum:
-        return bool(resource.setdefault(last, reference) == reference)
-    listed = resource.setdefault(last, [])
-    if reference not in listed:
-        listed.append(reference)
+        resource.setdefault(outer, []).append({last: value})
+    elif row.maximum == 0:
+        resource.setdefault(last, []).append(reference)
+    elif resource.setdefault(last, reference) != reference:
+        return False
+    known.add(key)
     return True

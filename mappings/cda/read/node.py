@@ -57,12 +57,15 @@ class Node:
         "reason",
         "refused",
         "resource",
+        "step",
         "words",
         "written",
     )
 
     def __init__(self, name: str, attributes: dict[str, str], written: str, parent: Node | None) -> None:
         self.name = name
+        self.step = name
+        """Its step of an XPath: the name, with an index where siblings share it."""
         self.attributes = attributes
         self.written = written
         self.words = " ".join(written.split())
@@ -197,11 +200,8 @@ class Node:
         steps = []
         node: Node | None = self
         while node:
-            above = node.parent
-            same = [child for child in above.children if child.name == node.name] if above else []
-            at = next(n for n, one in enumerate(same, 1) if one is node) if len(same) > 1 else 0
-            steps.append(f"{node.name}[{at}]" if at else node.name)
-            node = above
+            steps.append(node.step)
+            node = node.parent
         return "/" + "/".join(reversed(steps))
 
 
@@ -228,7 +228,20 @@ def tree(root: etree._Element) -> Node:
                 made.words = "…" if any(str(part).strip() for part in child.itertext()) else ""
             else:
                 waiting.append((child, made))
+    for node in top.walk():
+        _number(node.children)
     return top
+
+
+def _number(children: list[Node]) -> None:
+    counts: dict[str, int] = {}
+    for child in children:
+        counts[child.name] = counts.get(child.name, 0) + 1
+    seen: dict[str, int] = {}
+    for child in children:
+        at = seen[child.name] = seen.get(child.name, 0) + 1
+        if counts[child.name] > 1:
+            child.step = f"{child.name}[{at}]"
 
 
 def _node(element: etree._Element, parent: Node | None) -> Node:
@@ -272,9 +285,7 @@ def coverage(top: Node, shown: Container[str] = ()) -> Coverage:
                 mapped[position] = path if path[:1].isupper() else ".".join(part for part in (resource, path) if part)
             else:
                 (ignored if state == "ignored" else unknown)[position] = said
-        waiting += reversed(
-            [(child, f"{where}/{step}", resource, path, reason) for step, child in _steps(node.children)]
-        )
+        waiting += [(child, f"{where}/{child.step}", resource, path, reason) for child in reversed(node.children)]
     return Coverage(mapped, ignored, unknown)
 
 
@@ -302,13 +313,3 @@ def _used(top: Node) -> set[int]:
                 found.add(id(above))
                 above = above.parent
     return found
-
-
-def _steps(children: list[Node]) -> Iterator[tuple[str, Node]]:
-    counts: dict[str, int] = {}
-    for child in children:
-        counts[child.name] = counts.get(child.name, 0) + 1
-    seen: dict[str, int] = {}
-    for child in children:
-        at = seen[child.name] = seen.get(child.name, 0) + 1
-        yield (f"{child.name}[{at}]" if counts[child.name] > 1 else child.name), child

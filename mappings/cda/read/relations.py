@@ -138,10 +138,10 @@ def relate(node: Node, resource: Resource, draft: Draft, place: Place) -> list[s
             relation.take("typeCode", "inversionInd")
             there, other = reference.partition("/")[0], draft.get(reference)
             if reference != mine and not link(
-                resource, relation.peek("typeCode"), there, {"reference": reference}, other
+                resource, relation.peek("typeCode"), there, {"reference": reference}, draft.links, other
             ):
                 found.append(reference)
-    _mentioned(node, resource)
+    _mentioned(node, resource, draft)
     return found
 
 
@@ -170,7 +170,7 @@ def settle(draft: Draft) -> None:
         target = draft.pointed(statement, numbers)
         there, other = target.partition("/")[0], draft.resources.get(target)
         kind = relation.peek("typeCode") or "COMP"
-        if target and link(resource, kind, there, {"reference": target}, other):
+        if target and link(resource, kind, there, {"reference": target}, draft.links, other):
             relation.take("typeCode", "inversionInd")
             statement.take("classCode", "moodCode")
             statement.becomes(target)
@@ -229,7 +229,7 @@ def _noted(statement: Node, resource: Resource, draft: Draft) -> bool:
     return True
 
 
-def _mentioned(node: Node, resource: Resource) -> None:
+def _mentioned(node: Node, resource: Resource, draft: Draft) -> None:
     """Keep the documents and statements elsewhere that a statement names (`reference`), by their numbers."""
     for reference in node.all("reference"):
         if reference.reason is not None:
@@ -241,7 +241,7 @@ def _mentioned(node: Node, resource: Resource) -> None:
             numbers = [found for ii in outside.all("id") if (found := ii_to_identifier(ii))]
             for number in numbers[:1]:
                 outer: Element = {"type": kind, "identifier": number}
-                if link(resource, "SPRT", kind, outer) or link(resource, "REFR", kind, outer):
+                if link(resource, "SPRT", kind, outer, draft.links) or link(resource, "REFR", kind, outer, draft.links):
                     reference.take("typeCode")
                 else:
                     outside.give_up("a document or statement elsewhere; no element of FHIR R4 names it here")
