@@ -11,7 +11,7 @@ from mappings.cda.read.dosage import dose_quantity
 from mappings.cda.read.draft import Draft, Place
 from mappings.cda.read.elements import Element, compact, concept
 from mappings.cda.read.medications import instruction
-from mappings.cda.read.node import Node
+from mappings.cda.read.node import NOTHING, Node
 from mappings.cda.read.participants import authors, locations, performers
 from mappings.cda.read.people import organization_to_reference
 from mappings.cda.read.relations import claim, inner, parts, relate
@@ -117,9 +117,7 @@ def _series(node: Node) -> list[Element]:
     if said:
         said.path = "protocolApplied"
     if found is None:
-        sequence = next(
-            (relation.first("sequenceNumber") for relation in node.all("entryRelationship")), Node("", {}, "", None)
-        )
+        sequence = next((relation.first("sequenceNumber") for relation in node.all("entryRelationship")), NOTHING)
         found = number(sequence) if sequence else None
         sequence.path = "protocolApplied"
     return (

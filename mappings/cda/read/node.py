@@ -205,7 +205,30 @@ class Node:
         return "/" + "/".join(reversed(steps))
 
 
-NOTHING = Node("", {}, "", None)
+class _Nothing(Node):
+    """The one element that is never there; what is said of it is forgotten, because every document asks the same one."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        for name, value in (("name", ""), ("step", ""), ("written", ""), ("words", ""), ("resource", ""), ("path", "")):
+            object.__setattr__(self, name, value)
+        for name, empty in (("attributes", {}), ("refused", {}), ("children", ()), ("claims", set())):
+            object.__setattr__(self, name, empty)
+        for name in ("parent", "raw", "reason", "done"):
+            object.__setattr__(self, name, None)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Forget it."""
+
+    def give_back(self, fact: str, reason: str = UNUSABLE) -> None:
+        """Forget it."""
+
+    def ignore(self, fact: str, reason: str) -> None:
+        """Forget it."""
+
+
+NOTHING = _Nothing()
 
 
 def tree(root: etree._Element) -> Node:

@@ -20,7 +20,9 @@ from mappings.cda.read.participants import authors, performers, product_name
 from mappings.cda.read.people import related_to_reference
 from mappings.cda.read.relations import claim, leave_rest, parts, references, relate
 from mappings.cda.read.values import effective, reference_ranges, value_of
+from mappings.hl7v2.vital_signs import PANELS, UNITS
 from mappings.outcome import Resource
+from mappings.systems import LOINC
 
 STATES = {
     "completed": "final",
@@ -48,6 +50,7 @@ _CATEGORIES = {
 _HOUR = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]")
 NEGATED = "Không (negationInd)"
 """What stands before a statement that the sender negates."""
+_SIGNS = UNITS.keys() | PANELS.keys()
 _VITAL_PANELS = frozenset({"46680005", "74728-7"})
 _RESULTS = frozenset({"30954-2", "11502-2", "26436-6", "18748-4"})
 _RESULT_ORGANIZERS = frozenset({"2.16.840.1.113883.10.20.22.4.1", "2.16.840.1.113883.10.20.1.32"})
@@ -73,7 +76,7 @@ def observation_to_observation(node: Node, draft: Draft, place: Place) -> list[s
         "id": draft.known("Observation", numbers, node),
         "identifier": numbers,
         "status": STATES.get(status, "unknown") if status else "final",
-        "category": _category(place.section),
+        "category": _category(place.section, said),
         "code": said or _nameless(node, code, draft),
         "subject": draft.subject,
         **effective(node, draft),
@@ -149,8 +152,10 @@ def _says_nothing(made: Resource) -> bool:
     return not told and "data-absent-reason" in str(made["code"])
 
 
-def _category(section: str) -> list[Element]:
-    code = _CATEGORIES.get(section)
+def _category(section: str, code_of: Element | None = None) -> list[Element]:
+    """Tell the category by the section; a code of the vital signs profiles is one wherever it stands."""
+    signs = {one["code"] for one in (code_of or {}).get("coding", []) if one.get("system") == LOINC} & _SIGNS
+    code = "vital-signs" if signs else _CATEGORIES.get(section)
     return [concept("observation-category", code)] if code else []
 
 

@@ -12,7 +12,7 @@ from mappings.cda.read.datatypes import ids, ii_to_identifier
 from mappings.cda.read.draft import Draft, Place
 from mappings.cda.read.elements import Element, compact
 from mappings.cda.read.links import link
-from mappings.cda.read.node import Node
+from mappings.cda.read.node import NOTHING, Node
 from mappings.cda.read.participants import author
 from mappings.cda.read.systems import resource_of, uri_of
 from mappings.fhir.tables import load
@@ -84,10 +84,7 @@ def inner(node: Node, codes: Iterable[str] = (), templates: Iterable[str] = ()) 
             claim(relation, statement)
             code.take("code", "codeSystem", "codeSystemName", "displayName", "nullFlavor")
             return statement
-    return _NONE
-
-
-_NONE = Node("", {}, "", None)
+    return NOTHING
 
 
 def claim(relation: Node, statement: Node) -> None:

@@ -88,3 +88,8 @@ def test_the_whole_of_a_large_body_with_a_header(corpora: Path) -> None:
     reading = sound(read(data))
     assert len(reading.coverage.unknown) / reading.coverage.total < 0.10
     assert len(reading.resources) > 100
+
+
+def test_a_reading_leaves_nothing_behind_for_the_next(corpora: Path) -> None:
+    read_before = [read(path.read_bytes()) for path in files(corpora, "xsd-valid")]
+    assert [read(path.read_bytes()) for path in reversed(files(corpora, "xsd-valid"))] == read_before[::-1]
