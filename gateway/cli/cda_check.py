@@ -14,17 +14,9 @@ from mappings.cda.check import check as check_document
 from mappings.documents import PAPERS
 from mappings.formats.faults import Fault
 
-app = typer.Typer(help="Tài liệu lâm sàng CDA.", no_args_is_help=True)
-
 _SCHEMAS = ("CDA.xsd", "CDA_SDTC.xsd")
 
 
-@app.callback()
-def cda_() -> None:
-    """Tài liệu lâm sàng CDA."""
-
-
-@app.command("check")
 def check(
     files: Annotated[list[Path], typer.Argument(help="Tệp CDA, đã ký hay chưa.", exists=True, dir_okay=False)],
     schema: Annotated[

@@ -144,19 +144,18 @@ class Draft:
     def add(self, resource: Resource, node: Node, place: Place | None = None) -> str:
         """Keep a statement and give its reference.
 
-        The same statement again is kept once; another one under the same number is kept under a number of ours, and noticed.
+        What was only named before (an order in the header, a specimen of a report) is now told. The same statement again is
+        kept once; another one under the same number is kept under a number of ours, and noticed.
         """
         for code in place.security if place else ():
             label = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": code}
             resource.setdefault("meta", {}).setdefault("security", []).append(label)
         reference = f"{resource['resourceType']}/{resource['id']}"
         present = self.resources.get(reference)
-        if present is not None and reference in self.orders:
-            present.update(resource)
-            resource = present
-        elif (present is not None and self._added.get(reference) == resource) or (
-            present is not None and self._is(node, resource)
-        ):
+        if present is not None and reference not in self._added:
+            for name, value in present.items():
+                resource.setdefault(name, value)
+        elif present is not None and (self._added[reference] == resource or self._is(node, resource)):
             node.becomes(reference)
             return reference
         elif present is not None:
