@@ -11,7 +11,7 @@ from mappings.cda.read.node import Node
 from mappings.cda.read.systems import uri_of
 from mappings.fhir import vocabulary
 from mappings.hl7v2.codings import language_code, well_formed
-from mappings.systems import DICOM, LANGUAGE, LOINC
+from mappings.systems import DICOM, LANGUAGE
 
 _PUBLISHED = ("http://terminology.hl7.org/CodeSystem/", "http://hl7.org/fhir/CodeSystem/")
 NAMES_THE_SYSTEM = "names the code system, which its OID tells"
@@ -77,8 +77,7 @@ def coding(system: str, code: str, display: str, version: str = "") -> Element:
             if spelled in official:
                 return compact({"system": system, "code": spelled, "display": official[spelled]})
         return compact({"code": code, "display": display})
-    part = system == LOINC and code[:1] == "L"
-    if system.startswith(_PUBLISHED) or not (part or well_formed(system, code)):
+    if system.startswith(_PUBLISHED) or not well_formed(system, code):
         return compact({"code": code, "display": display})
     version = " ".join(version.split())
     return compact({"system": system, "version": version, "code": code, "display": "" if system == DICOM else display})
