@@ -1,6 +1,7 @@
 """Be the certificate authority of the sandbox: made at the first start, kept in one folder, trusted by nobody else.
 
-It issues signers, transport keys and server certificates. It publishes no revocation lists and answers no OCSP.
+It issues signers, transport keys and server certificates by itself, without revocation: the certificates that have that come
+from the issuing CA below it (`authority.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
+
+from conformance.sandbox.holders import Credential
 
 ROOT_NAME = "Lien Thong Sandbox Root CA"
 
@@ -59,18 +62,20 @@ class DemoCA:
             key = serialization.load_pem_private_key(key_file.read_bytes(), None)
             if not isinstance(key, rsa.RSAPrivateKey):
                 raise ValueError(f"{key_file} does not hold an RSA key")
-            self._key = key
+            self.key = key
             self.certificate = x509.load_pem_x509_certificate(self.pem_file.read_bytes())
+            constraints = self.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+            if constraints.path_length == 0:  # as made before there was an issuing CA: same name and key, room for one
+                self._write_root()
         else:
-            self._key = rsa.generate_private_key(65537, key_size)
-            self.certificate = self._root()
+            self.key = rsa.generate_private_key(65537, key_size)
             write_private(
                 key_file,
-                self._key.private_bytes(
+                self.key.private_bytes(
                     serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
                 ),
             )
-            write_private(self.pem_file, self.certificate.public_bytes(serialization.Encoding.PEM))
+            self._write_root()
 
     def issue(
         self,
@@ -82,22 +87,26 @@ class DemoCA:
         not_after: datetime | None = None,
     ) -> Identity:
         """Make a signer: a person with a title, or an organisation's seal. Valid one year unless told otherwise."""
-        key_usage = _key_usage(digital_signature=True, content_commitment=True)
-        return self._issue(_name(common_name, title, organisation), [(key_usage, True)], not_before, not_after)
+        usage = key_usage(digital_signature=True, content_commitment=True)
+        return self._issue(_name(common_name, title, organisation), [(usage, True)], not_before, not_after)
 
     def issue_server(self, hosts: tuple[str, ...]) -> Identity:
         """Make a TLS server certificate for names and addresses."""
         names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
         purpose = x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH])
-        key_usage = _key_usage(digital_signature=True)
-        return self._issue(_name(hosts[0], "", ""), [(key_usage, True), (names, False), (purpose, False)], None, None)
+        usage = key_usage(digital_signature=True)
+        return self._issue(_name(hosts[0], "", ""), [(usage, True), (names, False), (purpose, False)], None, None)
 
-    def write(self, name: str, identity: Identity, password: str) -> Path:
+    def write(self, name: str, identity: Identity | Credential, password: str) -> Path:
         """Write `<name>.p12` and `<name>.pem` into the CA's folder, readable by the owner alone; return the former."""
         path = self.folder / f"{name}.p12"
         write_private(path, identity.pkcs12(password))
         write_private(self.folder / f"{name}.pem", identity.pem)
         return path
+
+    def _write_root(self) -> None:
+        self.certificate = self._root()
+        write_private(self.pem_file, self.certificate.public_bytes(serialization.Encoding.PEM))
 
     def _root(self) -> x509.Certificate:
         now = datetime.now(UTC)
@@ -106,14 +115,14 @@ class DemoCA:
             x509.CertificateBuilder()
             .subject_name(name)
             .issuer_name(name)
-            .public_key(self._key.public_key())
+            .public_key(self.key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=3650))
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
-            .sign(self._key, hashes.SHA256())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
+            .add_extension(key_usage(key_cert_sign=True, crl_sign=True), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False)
+            .sign(self.key, hashes.SHA256())
         )
 
     def _issue(
@@ -135,11 +144,11 @@ class DemoCA:
             .not_valid_after(not_after or now + timedelta(days=365))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
         )
         for extension, critical in extensions:
             builder = builder.add_extension(extension, critical=critical)
-        return Identity(key, builder.sign(self._key, hashes.SHA256()), self.certificate)
+        return Identity(key, builder.sign(self.key, hashes.SHA256()), self.certificate)
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -172,13 +181,14 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _key_usage(
+def key_usage(
     *,
     digital_signature: bool = False,
     content_commitment: bool = False,
     key_cert_sign: bool = False,
     crl_sign: bool = False,
 ) -> x509.KeyUsage:
+    """Make the extension with what is named and nothing else."""
     return x509.KeyUsage(
         digital_signature=digital_signature,
         content_commitment=content_commitment,

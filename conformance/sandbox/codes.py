@@ -56,3 +56,87 @@ COORDINATION: Final = {
     "NOT_FOUND": "Chưa nhận được văn bản này",
 }
 """`code` of the coordination system. Ours: nothing is published."""
+
+OCSP_ERRORS: Final = {
+    "malformedRequest": "malformed_request",
+    "internalError": "internal_error",
+    "tryLater": "try_later",
+    "sigRequired": "sign_required",
+    "unauthorized": "unauthorized",
+}
+"""OCSPResponseStatus, and what asn1crypto calls it. Standard: RFC 6960 §4.2.1"""
+
+TSA_FAILURES: Final = {
+    "badAlg": "bad_alg",
+    "badRequest": "bad_request",
+    "badDataFormat": "bad_data_format",
+    "timeNotAvailable": "time_not_available",
+    "unacceptedPolicy": "unaccepted_policy",
+    "unacceptedExtension": "unaccepted_extensions",
+    "addInfoNotAvailable": "add_info_not_available",
+    "systemFailure": "system_failure",
+}
+"""PKIFailureInfo, and what asn1crypto calls it. Standard: RFC 3161 §2.4.2"""
+
+CSC_ERRORS: Final = {
+    "bad_header": (400, "invalid_request", "Malformed authorization header"),
+    "invalid_token": (401, "invalid_token", "The access token is not valid"),
+    "expired_token": (401, "expired_token", "The access token is expired or has been revoked"),
+    "sad_expired": (400, "invalid_request", "SAD expired"),
+    "invalid_sad": (400, "invalid_request", "Invalid parameter SAD"),
+    "hash_not_authorized": (400, "invalid_request", "Hash is not authorized by the SAD"),
+    "too_many_signatures": (400, "invalid_request", "Numbers of signatures is too high"),
+    "invalid_otp": (400, "invalid_otp", "The OTP is invalid"),
+    "invalid_authentication_data": (400, "invalid_authentication_data", "The authentication data is invalid"),
+    "credential_locked": (400, "invalid_request", "Credential locked"),
+    "credential_disabled": (400, "invalid_request", "The credential identified by credentialID is disabled"),
+    "certificate_expired": (400, "invalid_request", "Signing certificate is expired"),
+    "server_error": (500, "server_error", "Internal server error"),
+    "temporarily_unavailable": (503, "temporarily_unavailable", "Temporarily unavailable"),
+}
+"""HTTP status, error and description under the names the fault plan has for them. Standard: CSC API v2.0 §10.2, §11"""
+
+REFUSALS: Final = {
+    "ocsp": frozenset(OCSP_ERRORS),
+    "crl": frozenset[str](),
+    "tsa": frozenset(TSA_FAILURES),
+    "csc": frozenset(CSC_ERRORS),
+}
+"""What `refuse` can answer at the trust services."""
+
+DISTORTIONS: Final = {
+    "ocsp": frozenset(
+        {
+            "revoked_yesterday",
+            "unknown",
+            "stale",
+            "no_next_update",
+            "other_certificate",
+            "wrong_signer",
+            "not_delegated",
+            "bad_signature",
+            "wrong_nonce",
+            "no_nonce",
+            "malformed",
+        }
+    ),
+    "crl": frozenset({"stale", "wrong_issuer", "wrong_signer", "bad_signature", "huge", "malformed"}),
+    "tsa": frozenset(
+        {
+            "wrong_nonce",
+            "no_nonce",
+            "wrong_imprint",
+            "wrong_policy",
+            "wrong_signer",
+            "wrong_purpose",
+            "expired_certificate",
+            "no_certificate",
+            "granted_with_mods",
+            "yesterday",
+            "bad_signature",
+            "malformed",
+        }
+    ),
+    "csc": frozenset({"partial_batch", "swapped", "wrong_key", "bad_signature"}),
+}
+"""In which ways a trust service can be made to answer wrongly."""

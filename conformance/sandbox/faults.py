@@ -8,7 +8,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Final
 
+from conformance.sandbox.codes import DISTORTIONS, REFUSALS
+
 DESTINATIONS: Final = ("insurance_portal", "moh_axis", "national_coordination", "fhir_rest")
+TRUST_SERVICES: Final = ("ocsp", "crl", "tsa")
+PEERS: Final = DESTINATIONS + TRUST_SERVICES
 
 
 class Action(StrEnum):
@@ -28,7 +32,10 @@ class Action(StrEnum):
     LOSE_ANSWER = "lose_answer"
     """The paper is judged and stored, then the connection closes without an answer."""
     REFUSE = "refuse"
-    """The paper is refused with the published code `code`; calls that carry none are answered as ever."""
+    """The paper is refused with the published code `code`; calls that carry none are answered as ever. A trust service
+    answers with the error `code` of its standard."""
+    DISTORT = "distort"
+    """A trust service answers, but wrongly in the way `code` names: one of DISTORTIONS."""
     SLOW = "slow"
     """Wait `delay_ms` before anything else; other rules still apply."""
 
@@ -38,7 +45,10 @@ class Call(StrEnum):
 
     LOGIN = "login"
     SUBMIT = "submit"
+    """Take a paper; at the trust services: answer for a certificate, give a list, stamp, sign hashes."""
     FIND = "find"
+    AUTHORIZE = "authorize"
+    """Unlock a key at the remote signer, or send the code that unlocks it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ class Rule:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     destination: str
-    """One of DESTINATIONS."""
+    """One of PEERS."""
     action: Action
     call: Call | None = Call.SUBMIT
     """Which requests count and match; None: all."""
@@ -67,12 +77,22 @@ class Rule:
     retry_after_s: int | None = None
     """Retry-After of `unavailable` and `throttle`; None: no such header."""
     code: str | None = None
-    """What `refuse` answers; None: the destination's usual refusal."""
+    """What `refuse` answers, None for the usual refusal; how `distort` distorts."""
     delay_ms: int = 0
 
     def __post_init__(self) -> None:
-        if self.destination not in DESTINATIONS:
+        if self.destination not in PEERS:
             raise ValueError("no such destination")
+        if self.action is Action.DISTORT and self.code not in DISTORTIONS.get(self.destination, ()):
+            raise ValueError("no such distortion at this destination")
+        refusals = REFUSALS.get(self.destination)
+        if (
+            self.action is Action.REFUSE
+            and self.code is not None
+            and refusals is not None
+            and self.code not in refusals
+        ):
+            raise ValueError("no such code at this destination")
         if self.first < 1 or self.every < 1 or (self.last is not None and self.last < self.first):
             raise ValueError("first and every begin at 1; last is not before first")
 

@@ -1,4 +1,4 @@
-"""Run the whole sandbox: four destinations and the admin interface, each on its own port, in one event loop."""
+"""Run the whole sandbox: destinations, trust services and the admin interface, each on its own port, in one event loop."""
 
 from __future__ import annotations
 
@@ -16,25 +16,34 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self, get_args
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from conformance.sandbox.accounts import Account, Tokens, gln_is_valid
 from conformance.sandbox.admin import Controls, admin_app
+from conformance.sandbox.authority import Authority
 from conformance.sandbox.ca import DemoCA, write_private
-from conformance.sandbox.faults import DESTINATIONS, FaultPlan
+from conformance.sandbox.crl_server import CrlServer
+from conformance.sandbox.faults import PEERS, FaultPlan
 from conformance.sandbox.fhir_server import FhirServer
+from conformance.sandbox.holders import DEMO_HOLDERS, HOSPITAL
 from conformance.sandbox.insurance_portal import InsurancePortal
 from conformance.sandbox.listener import Listener
 from conformance.sandbox.moh_axis import DataForm, MohAxis
 from conformance.sandbox.national_coordination import NationalCoordination
+from conformance.sandbox.ocsp_responder import PATH as OCSP_PATH
+from conformance.sandbox.ocsp_responder import OcspResponder
 from conformance.sandbox.records import Records
+from conformance.sandbox.tsa import PATH as TSA_PATH
+from conformance.sandbox.tsa import TimeStampingAuthority
 from conformance.sandbox.wire import Destination, HttpFace
 
 FACILITY = "01999"
 GLN = "8930000000019"
 USER = f"{FACILITY}_BV"
+PORTS = ("portal", "axis", "coordination", "fhir", "ocsp", "crl", "tsa", "admin")
 
 
 @dataclass(frozen=True)
@@ -47,13 +56,17 @@ class Settings:
     axis_port: int = 0
     coordination_port: int = 0
     fhir_port: int = 0
+    ocsp_port: int = 0
+    crl_port: int = 0
+    """Certificates carry the addresses of OCSP and CRL: with 0, a later start on the same folder takes the same ports."""
+    tsa_port: int = 0
     admin_port: int = 0
     admin_host: str = "127.0.0.1"
     """The admin interface has no log-in and shows what arrived: keep it on this machine."""
     folder: Path | None = None
     """Holds `ca/` and `records/`; a later start continues from it. None: everything ends with the sandbox."""
     tls: bool = False
-    """Serve the destinations with a certificate of the demo CA; the admin interface stays plain."""
+    """Serve the destinations with a certificate of the demo CA; the admin interface, OCSP, CRL and TSA stay plain."""
     token_life_s: int = 600
     axis_data: DataForm = "any"
     """Which form of `data` the axis takes: the sources differ."""
@@ -78,6 +91,7 @@ class Sandbox:
         folder = Path(self._temporary.name) if self._temporary else settings.folder
         assert folder is not None
         self.ca = DemoCA(folder / "ca")
+        self.authority = Authority(self.ca, clock)
         self.records = Records(settings.folder / "records" if settings.folder else None, clock)
         self.faults = FaultPlan(clock)
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -112,6 +126,10 @@ class Sandbox:
             self._listen(self.axis, settings.axis_port, tls)
             self._listen(self.coordination, settings.coordination_port, tls)
             self._listen(self.fhir, settings.fhir_port, tls)
+            self._listen(OcspResponder(self.authority), settings.ocsp_port or self._earlier_port("ocsp"), None)
+            self._listen(CrlServer(self.authority), settings.crl_port or self._earlier_port("crl"), None)
+            self._listen(TimeStampingAuthority(self.authority), settings.tsa_port, None)
+            self.authority.publish_at(self.ocsp_url, self.crl_url)
             controls = Controls(
                 records=self.records,
                 faults=self.faults,
@@ -156,13 +174,31 @@ class Sandbox:
         return self._listeners["fhir_rest"].url
 
     @property
+    def ocsp_url(self) -> str:
+        """Where to ask OCSP; what the certificates say."""
+        return self._listeners["ocsp"].url + OCSP_PATH
+
+    @property
+    def crl_url(self) -> str:
+        """Base address of `/issuing.crl`, `/root.crl` and of the certificates `/issuing.cer`, `/root.cer`."""
+        return self._listeners["crl"].url
+
+    @property
+    def tsa_url(self) -> str:
+        """Where to ask for time stamps."""
+        return self._listeners["tsa"].url + TSA_PATH
+
+    @property
     def admin_url(self) -> str:
         """Base address of the admin interface."""
         return self._listeners["admin"].url
 
     def addresses(self) -> dict[str, str]:
-        """Return all base addresses by name."""
-        return {name: listener.url for name, listener in self._listeners.items()}
+        """Return all base addresses by name; of OCSP and TSA the address to ask."""
+        return {name: listener.url for name, listener in self._listeners.items()} | {
+            "ocsp": self.ocsp_url,
+            "tsa": self.tsa_url,
+        }
 
     def register(self, gln: str, pem: bytes) -> None:
         """Know a sender's transport certificate from now on. Raises ValueError when it is none."""
@@ -171,29 +207,29 @@ class Sandbox:
     def write_keys(self, password: str) -> Path:
         """Write the demo facility's keys as PKCS#12 unless they are there; register its transport certificate.
 
-        Returns the folder: `facility.p12` (the seal of the hospital), `director.p12`, `doctor.p12`, `transport.p12`, each with
-        the certificate beside it as `.pem`. Raises ValueError when `password` does not open those that are there.
+        Returns the folder: `facility.p12` (the seal of the hospital), `director.p12`, `head.p12`, `doctor.p12`, `nurse.p12`,
+        all from the issuing CA, and `transport.p12`, each with the certificate beside it as `.pem`. Raises ValueError when
+        `password` does not open those that are there.
         """
-        hospital = "Bệnh viện Đa khoa Thử nghiệm"
-        signers = {
-            "facility": (hospital, ""),
-            "director": ("Trần Văn Giám", "Giám đốc"),
-            "doctor": ("Nguyễn Thị Bác", "Bác sĩ"),
-            "transport": (f"{hospital} (khóa truyền)", ""),
-        }
-        for name, (common_name, title) in signers.items():
+        for name, holder in DEMO_HOLDERS.items():
             path = self.ca.folder / f"{name}.p12"
             if path.exists():
                 _check_opens(path, password)
             else:
-                self.ca.write(name, self.ca.issue(common_name, title=title, organisation=hospital), password)
+                self.ca.write(name, self.authority.issue(holder), password)
+        path = self.ca.folder / "transport.p12"
+        if path.exists():
+            _check_opens(path, password)
+        else:
+            transport = self.ca.issue(f"{HOSPITAL} (khóa truyền)", organisation=HOSPITAL)
+            self.ca.write("transport", transport, password)
         for account in self._settings.accounts:
             self.register(account.gln, (self.ca.folder / "transport.pem").read_bytes())
         return self.ca.folder
 
     async def settle(self) -> None:
         """Open and close ports as the fault plan says now; return when it is done."""
-        for name in DESTINATIONS:
+        for name in PEERS:
             listener = self._listeners[name]
             if self.faults.port_closed(name):
                 await listener.close()
@@ -216,6 +252,9 @@ class Sandbox:
         seconds = self.faults.next_change_s(name)
         if seconds is not None:
             self._timers[name] = asyncio.get_running_loop().call_later(seconds, self._settle_soon)
+
+    def _earlier_port(self, service: str) -> int:
+        return urlsplit(self.authority.addresses.get(service, "")).port or 0
 
     def _tokens(self) -> Tokens:
         return Tokens(self._settings.accounts, self._settings.token_life_s, self._clock)
@@ -259,11 +298,7 @@ def main(argv: Sequence[str]) -> int:
         settings = Settings(
             accounts=accounts,
             host=options.host,
-            portal_port=options.portal_port,
-            axis_port=options.axis_port,
-            coordination_port=options.coordination_port,
-            fhir_port=options.fhir_port,
-            admin_port=options.admin_port,
+            **{f"{name}_port": getattr(options, f"{name}_port") for name in PORTS},
             admin_host=options.admin_host,
             folder=options.folder,
             tls=options.tls,
@@ -280,10 +315,11 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="sandbox", description="Bốn nơi nhận mô phỏng, kèm CA thử nghiệm, kế hoạch lỗi và sổ ghi mọi thứ đã nhận."
+        prog="sandbox",
+        description="Bốn nơi nhận mô phỏng, kèm CA thử nghiệm (OCSP, CRL, dấu thời gian, ký từ xa), kế hoạch lỗi và sổ ghi.",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="địa chỉ lắng nghe của bốn nơi nhận")
-    for name in ("portal", "axis", "coordination", "fhir", "admin"):
+    parser.add_argument("--host", default="127.0.0.1", help="địa chỉ lắng nghe của mọi dịch vụ")
+    for name in PORTS:
         parser.add_argument(f"--{name}-port", type=int, default=0, help="0: lấy một cổng còn trống")
     parser.add_argument("--admin-host", default="127.0.0.1", help="giao diện quản trị không có đăng nhập")
     parser.add_argument("--folder", type=Path, help="giữ CA, khóa và sổ ghi; lần chạy sau tiếp tục từ đó")

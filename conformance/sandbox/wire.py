@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 from urllib.parse import parse_qsl
 
 from conformance.sandbox.faults import Action, Call, FaultPlan, PaperNames, Rule
@@ -89,6 +89,15 @@ class Destination(Protocol):
         ...
 
 
+@runtime_checkable
+class TrustService(Destination, Protocol):
+    """A simulated interface that can also answer wrongly."""
+
+    def distort(self, call: Call, request: Received, code: str) -> Reply:
+        """Answer wrongly in the way `code` names; calls that carry no proof are answered as ever."""
+        ...
+
+
 class HttpFace:
     """An ASGI application of one destination. `drop(scope, reset)` ends the connection a request came on."""
 
@@ -123,7 +132,7 @@ class HttpFace:
             if rule.action is Action.SLOW:
                 await asyncio.sleep(rule.delay_ms / 1000)
         decided = next((rule for rule in rules if rule.action is not Action.SLOW), None)
-        if decided is None or (decided.action is Action.REFUSE and call is not Call.SUBMIT):
+        if decided is None or (decided.action is Action.REFUSE and call not in (Call.SUBMIT, Call.AUTHORIZE)):
             return destination.answer(call, request)
         if decided.action is Action.DOWN:
             self._drop(scope, True)
@@ -134,6 +143,9 @@ class HttpFace:
             return None
         if decided.action is Action.REFUSE:
             return destination.refuse(request, decided.code)
+        if decided.action is Action.DISTORT:
+            assert isinstance(destination, TrustService)
+            return destination.distort(call, request, decided.code or "")
         return _faulty(decided)
 
 
