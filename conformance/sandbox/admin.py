@@ -12,6 +12,8 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Response
 
 from conformance.sandbox.accounts import gln_is_valid
+from conformance.sandbox.authority import Authority
+from conformance.sandbox.authority_admin import authority_routes
 from conformance.sandbox.bundle_signatures import check_bundle
 from conformance.sandbox.faults import DESTINATIONS, FaultPlan, Rule
 from conformance.sandbox.insurance_file import FileError, judge_file
@@ -39,12 +41,14 @@ class Controls:
     """Wait until every port is open or closed as the plan says."""
     register: Callable[[str, bytes], None]
     """Take a sender's PEM; raises ValueError."""
+    authority: Authority
 
 
 def admin_app(controls: Controls) -> FastAPI:
     """Build the admin application."""
     app = FastAPI(title="Sandbox", openapi_url="/_sandbox/openapi.json", docs_url=None, redoc_url=None)
     records, faults = controls.records, controls.faults
+    app.include_router(authority_routes(controls.authority))
 
     @app.get("/_sandbox/health")
     async def health() -> dict[str, Any]:

@@ -154,6 +154,11 @@ class Authority:
         """Put a key with its certificate of ours and the two above it."""
         return Credential(key, certificate, (self.issuing.certificate, self.root.certificate))
 
+    def validity(self, days: int, not_before: datetime | None = None) -> Validity:
+        """Return so many days from `not_before`, or from an hour ago."""
+        begin = not_before or self.clock() - timedelta(hours=1)
+        return Validity(begin, begin + timedelta(days=days))
+
     def find(self, serial: int) -> Entry:
         """Return a line of the register. Raises UnknownCertificateError."""
         try:

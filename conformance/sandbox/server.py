@@ -137,6 +137,7 @@ class Sandbox:
                 addresses=self.addresses,
                 settle=self.settle,
                 register=self.register,
+                authority=self.authority,
             )
             self._listeners["admin"] = Listener(admin_app(controls), settings.admin_host, settings.admin_port)
             for listener in self._listeners.values():
