@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 
@@ -78,3 +78,13 @@ class Tokens:
         """Return a token that is known and not expired."""
         token = self._tokens.get(access)
         return token if token is not None and self._clock() < token.expires_at else None
+
+    def knew(self, access: str) -> bool:
+        """Tell whether a token was ever handed out."""
+        return access in self._tokens
+
+    def revoke(self, access: str) -> None:
+        """End a token now; nothing happens when it is unknown."""
+        token = self._tokens.get(access)
+        if token is not None:
+            self._tokens[access] = replace(token, expires_at=min(token.expires_at, self._clock()))

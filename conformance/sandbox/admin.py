@@ -18,6 +18,8 @@ from conformance.sandbox.bundle_signatures import check_bundle
 from conformance.sandbox.faults import DESTINATIONS, FaultPlan, Rule
 from conformance.sandbox.insurance_file import FileError, judge_file
 from conformance.sandbox.records import Record, Records, Verdict
+from conformance.sandbox.remote_admin import remote_routes
+from conformance.sandbox.remote_credentials import RemoteCredentials
 from conformance.sandbox.signatures import NotSignedError, NotXmlError, SignatureError, check_whole, parse
 
 
@@ -42,6 +44,7 @@ class Controls:
     register: Callable[[str, bytes], None]
     """Take a sender's PEM; raises ValueError."""
     authority: Authority
+    credentials: RemoteCredentials
 
 
 def admin_app(controls: Controls) -> FastAPI:
@@ -49,6 +52,7 @@ def admin_app(controls: Controls) -> FastAPI:
     app = FastAPI(title="Sandbox", openapi_url="/_sandbox/openapi.json", docs_url=None, redoc_url=None)
     records, faults = controls.records, controls.faults
     app.include_router(authority_routes(controls.authority))
+    app.include_router(remote_routes(controls.authority, controls.credentials))
 
     @app.get("/_sandbox/health")
     async def health() -> dict[str, Any]:

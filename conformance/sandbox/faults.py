@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 from conformance.sandbox.codes import DISTORTIONS, REFUSALS
 
 DESTINATIONS: Final = ("insurance_portal", "moh_axis", "national_coordination", "fhir_rest")
-TRUST_SERVICES: Final = ("ocsp", "crl", "tsa")
+TRUST_SERVICES: Final = ("ocsp", "crl", "tsa", "csc")
 PEERS: Final = DESTINATIONS + TRUST_SERVICES
 
 

@@ -28,7 +28,7 @@ from conformance.sandbox.ca import DemoCA, write_private
 from conformance.sandbox.crl_server import CrlServer
 from conformance.sandbox.faults import PEERS, FaultPlan
 from conformance.sandbox.fhir_server import FhirServer
-from conformance.sandbox.holders import DEMO_HOLDERS, HOSPITAL
+from conformance.sandbox.holders import DEMO_HOLDERS, HOSPITAL, Holder, KeyKind
 from conformance.sandbox.insurance_portal import InsurancePortal
 from conformance.sandbox.listener import Listener
 from conformance.sandbox.moh_axis import DataForm, MohAxis
@@ -36,6 +36,8 @@ from conformance.sandbox.national_coordination import NationalCoordination
 from conformance.sandbox.ocsp_responder import PATH as OCSP_PATH
 from conformance.sandbox.ocsp_responder import OcspResponder
 from conformance.sandbox.records import Records
+from conformance.sandbox.remote_credentials import RemoteCredentials, Terms
+from conformance.sandbox.remote_signer import RemoteSigner
 from conformance.sandbox.tsa import PATH as TSA_PATH
 from conformance.sandbox.tsa import TimeStampingAuthority
 from conformance.sandbox.wire import Destination, HttpFace
@@ -43,7 +45,7 @@ from conformance.sandbox.wire import Destination, HttpFace
 FACILITY = "01999"
 GLN = "8930000000019"
 USER = f"{FACILITY}_BV"
-PORTS = ("portal", "axis", "coordination", "fhir", "ocsp", "crl", "tsa", "admin")
+PORTS = ("portal", "axis", "coordination", "fhir", "ocsp", "crl", "tsa", "csc", "admin")
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Settings:
     crl_port: int = 0
     """Certificates carry the addresses of OCSP and CRL: with 0, a later start on the same folder takes the same ports."""
     tsa_port: int = 0
+    csc_port: int = 0
     admin_port: int = 0
     admin_host: str = "127.0.0.1"
     """The admin interface has no log-in and shows what arrived: keep it on this machine."""
@@ -68,6 +71,10 @@ class Settings:
     tls: bool = False
     """Serve the destinations with a certificate of the demo CA; the admin interface, OCSP, CRL and TSA stay plain."""
     token_life_s: int = 600
+    activation_life_s: int = 300
+    """How long an authorization of the remote signer holds."""
+    pin: str = "12345678"
+    """Of the demo credentials at the remote signer."""
     axis_data: DataForm = "any"
     """Which form of `data` the axis takes: the sources differ."""
     largest_file: int = 10 * 1024 * 1024
@@ -92,6 +99,7 @@ class Sandbox:
         assert folder is not None
         self.ca = DemoCA(folder / "ca")
         self.authority = Authority(self.ca, clock)
+        self.credentials = RemoteCredentials(self.authority, settings.activation_life_s)
         self.records = Records(settings.folder / "records" if settings.folder else None, clock)
         self.faults = FaultPlan(clock)
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -118,7 +126,7 @@ class Sandbox:
             self.records,
             self.ca.pem_file,
             self._clock,
-            scheme="https" if settings.tls else "http",
+            scheme=_scheme(settings),
         )
         tls = _tls_context(self.ca, settings.host) if settings.tls else None
         try:
@@ -129,6 +137,8 @@ class Sandbox:
             self._listen(OcspResponder(self.authority), settings.ocsp_port or self._earlier_port("ocsp"), None)
             self._listen(CrlServer(self.authority), settings.crl_port or self._earlier_port("crl"), None)
             self._listen(TimeStampingAuthority(self.authority), settings.tsa_port, None)
+            signer = RemoteSigner(self._tokens(), self.authority, self.credentials, scheme=_scheme(settings))
+            self._listen(signer, settings.csc_port, tls)
             self.authority.publish_at(self.ocsp_url, self.crl_url)
             controls = Controls(
                 records=self.records,
@@ -138,6 +148,7 @@ class Sandbox:
                 settle=self.settle,
                 register=self.register,
                 authority=self.authority,
+                credentials=self.credentials,
             )
             self._listeners["admin"] = Listener(admin_app(controls), settings.admin_host, settings.admin_port)
             for listener in self._listeners.values():
@@ -190,6 +201,11 @@ class Sandbox:
         return self._listeners["tsa"].url + TSA_PATH
 
     @property
+    def csc_url(self) -> str:
+        """Base address of the remote signer; its methods are below `/csc/v2/`."""
+        return self._listeners["csc"].url
+
+    @property
     def admin_url(self) -> str:
         """Base address of the admin interface."""
         return self._listeners["admin"].url
@@ -210,7 +226,7 @@ class Sandbox:
 
         Returns the folder: `facility.p12` (the seal of the hospital), `director.p12`, `head.p12`, `doctor.p12`, `nurse.p12`,
         all from the issuing CA, and `transport.p12`, each with the certificate beside it as `.pem`. Raises ValueError when
-        `password` does not open those that are there.
+        `password` does not open those that are there. The remote signer gets the credentials `doctor`, `head` and `seal`.
         """
         for name, holder in DEMO_HOLDERS.items():
             path = self.ca.folder / f"{name}.p12"
@@ -224,9 +240,22 @@ class Sandbox:
         else:
             transport = self.ca.issue(f"{HOSPITAL} (khóa truyền)", organisation=HOSPITAL)
             self.ca.write("transport", transport, password)
+        self._add_remote_credentials()
         for account in self._settings.accounts:
             self.register(account.gln, (self.ca.folder / "transport.pem").read_bytes())
         return self.ca.folder
+
+    def _add_remote_credentials(self) -> None:
+        pin, facility = self._settings.pin, self._settings.accounts[0].user
+        doctor, head, seal = (DEMO_HOLDERS[name] for name in ("doctor", "head", "facility"))
+        wanted: dict[str, tuple[Holder, KeyKind, Terms]] = {
+            "doctor": (doctor, "rsa2048", Terms(doctor.identifier, pin)),
+            "head": (head, "ec256", Terms(head.identifier, pin, multisign=100)),
+            "seal": (seal, "rsa3072", Terms(facility, pin, one_time_code=False, scal="1", multisign=1000)),
+        }
+        for name, (holder, key, terms) in wanted.items():
+            if name not in self.credentials.all:
+                self.credentials.add(holder, terms, key=key, identifier=name)
 
     async def settle(self) -> None:
         """Open and close ports as the fault plan says now; return when it is done."""
@@ -304,6 +333,7 @@ def main(argv: Sequence[str]) -> int:
             folder=options.folder,
             tls=options.tls,
             token_life_s=options.token_life,
+            pin=options.pin,
             axis_data=options.axis_data,
         )
         announce = {} if options.password else {"user": accounts[0].user, "password": password}
@@ -328,11 +358,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--key-password", help="mật khẩu của các tệp PKCS#12; không cho thì như --password")
     parser.add_argument("--accounts", type=Path, help="tệp JSON: danh sách {user, password, facility, gln}")
     parser.add_argument("--tls", action="store_true", help="bốn nơi nhận dùng TLS với chứng thư của CA thử nghiệm")
+    parser.add_argument("--pin", default=Settings.pin, help="PIN của các khóa thử ở dịch vụ ký từ xa")
     parser.add_argument("--token-life", type=int, default=600, metavar="GIÂY", help="thời hạn của token")
     parser.add_argument(
         "--axis-data", choices=get_args(DataForm), default="any", help="dạng của data mà trục chấp nhận"
     )
     return parser
+
+
+def _scheme(settings: Settings) -> str:
+    return "https" if settings.tls else "http"
 
 
 def _check_opens(path: Path, password: str) -> None:

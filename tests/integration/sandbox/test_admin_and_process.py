@@ -215,6 +215,7 @@ def test_the_command_prints_addresses_serves_and_stops_on_sigterm(tmp_path: Path
             "ocsp",
             "crl",
             "tsa",
+            "csc",
             "admin",
             "ca",
             "keys",

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from conformance.sandbox.faults import Action, Rule
 from conformance.sandbox.holders import Credential
 from conformance.sandbox.server import Sandbox
-from tests.integration.sandbox.peer import SETTINGS
+from tests.integration.sandbox.peer import SETTINGS, Clock
 
 Scene = Callable[["Bench"], Awaitable[None]]
 
@@ -65,12 +65,13 @@ class Bench:
         return await (self.http.get(url) if body is None else self.http.post(url, json=body))
 
 
-def play(scene: Scene, folder: Path, **settings: Any) -> None:
+def play(scene: Scene, place: Path, *, clock: Clock | None = None, **settings: Any) -> None:
     async def run() -> None:
+        chosen = replace(SETTINGS, **settings)
         async with (
-            Sandbox(replace(SETTINGS, **settings)) as sandbox,
+            Sandbox(chosen, clock=clock) if clock else Sandbox(chosen) as sandbox,
             httpx.AsyncClient(trust_env=False, timeout=30) as http,
         ):
-            await scene(Bench(sandbox, http, folder))
+            await scene(Bench(sandbox, http, place))
 
     asyncio.run(run())
