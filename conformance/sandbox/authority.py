@@ -102,8 +102,6 @@ class Authority:
         self.entries: dict[int, Entry] = {}
         self.addresses: dict[str, str] = {}
         """Where the certificates say that OCSP (`ocsp`) and CRLs (`crl`) are to be had."""
-        self.version = 0
-        """Grows with every change of a revocation."""
         self._crl_numbers: dict[str, int] = {}
         self._services: dict[str, Credential] = {}
         self._register = root.folder / "register.json"
@@ -186,7 +184,7 @@ class Authority:
         entry = self.find(serial)
         if entry.revocation is None or entry.revocation.reason != _HOLD:
             raise LifeCycleError("not suspended")
-        self._replace(replace(entry, revocation=None))
+        self._record(replace(entry, revocation=None))
 
     def revoke(
         self,
@@ -204,7 +202,12 @@ class Authority:
         if entry.revocation is not None and (entry.revocation.reason != _HOLD or reason == _HOLD):
             raise LifeCycleError("revoked or suspended already")
         moment = (at or self.clock()).replace(microsecond=0)
-        self._replace(replace(entry, revocation=Revocation(moment, reason, invalid_since)))
+        self._record(replace(entry, revocation=Revocation(moment, reason, invalid_since)))
+
+    def in_force(self, issuer: IssuerName, moment: datetime) -> dict[int, Revocation]:
+        """Return what one authority has revoked or suspended at a moment, by serial number."""
+        found = ((each.serial, each.revoked_at(moment)) for each in self.entries.values() if each.issuer == issuer)
+        return {serial: revocation for serial, revocation in found if revocation is not None}
 
     def next_crl_number(self, issuer: IssuerName) -> int:
         """Return a number that no earlier CRL of this authority has."""
@@ -340,7 +343,7 @@ class Authority:
         for extension, critical in [*extensions, *self._where_to_ask(issuer, purpose)]:
             builder = builder.add_extension(extension, critical=critical)
         certificate = builder.sign(issuer_key, hashes.SHA256())
-        self._replace(Entry(certificate, issuer, purpose))
+        self._record(Entry(certificate, issuer, purpose))
         return certificate
 
     def _where_to_ask(self, issuer: IssuerName, purpose: Purpose) -> list[tuple[x509.ExtensionType, bool]]:
@@ -357,9 +360,8 @@ class Authority:
         points = [x509.DistributionPoint([point], None, None, None)]
         return [(x509.AuthorityInformationAccess(access), False), (x509.CRLDistributionPoints(points), False)]
 
-    def _replace(self, entry: Entry) -> None:
+    def _record(self, entry: Entry) -> None:
         self.entries[entry.serial] = entry
-        self.version += 1
         self._save()
 
     def _save(self) -> None:

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from conformance.sandbox import der
-from conformance.sandbox.authority import Authority, IssuerName
+from conformance.sandbox.authority import Authority, IssuerName, Revocation
 from conformance.sandbox.faults import Call, PaperNames
 from conformance.sandbox.holders import PrivateKey
 from conformance.sandbox.wire import Received, Reply
@@ -30,7 +30,7 @@ _PATH: Final = re.compile(r"/(root|issuing)\.(crl|cer)")
 
 @dataclass(frozen=True)
 class _Issue:
-    version: int
+    lines: dict[int, Revocation]
     made_at: datetime
     data: bytes
 
@@ -38,7 +38,7 @@ class _Issue:
 class CrlServer:
     """Serve `/{root,issuing}.crl` and `/{root,issuing}.cer`, both DER.
 
-    A list is made anew, with the next number, when the register changed or half of its life is over.
+    A list is made anew, with the next number, when what is revoked changed or half of its life is over.
     """
 
     name: ClassVar[str] = "crl"
@@ -64,11 +64,12 @@ class CrlServer:
 
     def current(self, issuer: IssuerName) -> bytes:
         """Return the list that is in force."""
-        now, version = self._authority.clock(), self._authority.version
+        now = self._authority.clock()
+        lines = self._authority.in_force(issuer, now)
         issue = self._issues.get(issuer)
-        if issue is None or issue.version != version or not issue.made_at <= now < issue.made_at + LIFE / 2:
+        if issue is None or issue.lines != lines or not issue.made_at <= now < issue.made_at + LIFE / 2:
             number = self._authority.next_crl_number(issuer)
-            issue = _Issue(version, now, _der(self._list(issuer, now, number), self._authority.issuer(issuer)[0]))
+            issue = _Issue(lines, now, _der(self._list(issuer, now, number), self._authority.issuer(issuer)[0]))
             self._issues[issuer] = issue
         return issue.data
 
@@ -111,11 +112,8 @@ class CrlServer:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
             .add_extension(x509.CRLNumber(number), critical=False)
         )
-        for entry in self._authority.entries.values():
-            revocation = entry.revoked_at(now)
-            if entry.issuer != issuer or revocation is None:
-                continue
-            line = x509.RevokedCertificateBuilder().serial_number(entry.serial).revocation_date(revocation.at)
+        for serial, revocation in self._authority.in_force(issuer, now).items():
+            line = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(revocation.at)
             if revocation.reason != "unspecified":
                 line = line.add_extension(x509.CRLReason(x509.ReasonFlags(revocation.reason)), critical=False)
             if revocation.invalid_since is not None:

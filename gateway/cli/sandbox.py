@@ -8,7 +8,8 @@ from conformance.sandbox import server
 
 
 def sandbox(context: typer.Context) -> None:
-    """Chạy bốn nơi nhận mô phỏng (cổng BHYT, trục Bộ Y tế, hệ thống điều phối, máy chủ FHIR) và CA thử nghiệm.
+    """Chạy bốn nơi nhận mô phỏng (cổng BHYT, trục Bộ Y tế, hệ thống điều phối, máy chủ FHIR) và CA thử nghiệm
+    với OCSP, CRL, dấu thời gian và dịch vụ ký từ xa.
 
     Mọi tham số được chuyển cho sandbox; xem: lienthong sandbox -- --help
     """

@@ -24,10 +24,11 @@ from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.errors import PathValidationError
 from pyhanko_certvalidator.fetchers.aiohttp_fetchers import AIOHttpFetcherBackend
 
+from conformance.sandbox.ca import DemoCA
 from conformance.sandbox.faults import Action, Rule
 from conformance.sandbox.holders import DEMO_HOLDERS, Holder, Validity
 from conformance.sandbox.server import Sandbox
-from tests.integration.sandbox.peer import SETTINGS
+from tests.integration.sandbox.peer import SETTINGS, Clock
 from tests.integration.sandbox.trust import Bench, play
 
 OCSP_QUESTION = {"content-type": "application/ocsp-request"}
@@ -136,14 +137,26 @@ def test_suspended_resumed_and_revoked_as_openssl_sees_it(tmp_path: Path) -> Non
     play(scene, tmp_path)
 
 
-def test_a_revocation_that_lies_ahead_does_not_hold_yet(tmp_path: Path) -> None:
+def test_a_revocation_that_lies_ahead_holds_when_its_time_has_come(tmp_path: Path) -> None:
+    clock = Clock()
+
     async def scene(bench: Bench) -> None:
         authority = bench.sandbox.authority
-        made = authority.issue(DOCTOR, "ec256")
-        authority.revoke(made.certificate.serial_number, "superseded", datetime.now(UTC) + timedelta(days=1))
-        assert "signer.pem: good" in await bench.ocsp(bench.file("signer.pem", made))
+        made = authority.issue(DOCTOR, "ec256").certificate
+        authority.revoke(made.serial_number, "superseded", clock() + timedelta(hours=1))
+        asked = question(made, authority.issuing.certificate)
 
-    play(scene, tmp_path)
+        async def told() -> tuple[str, bool]:
+            got = await bench.http.post(bench.sandbox.ocsp_url, content=asked, headers=OCSP_QUESTION)
+            listed = (await bench.http.get(f"{bench.sandbox.crl_url}/issuing.crl")).content
+            line = x509.load_der_x509_crl(listed).get_revoked_certificate_by_serial_number(made.serial_number)
+            return ocsp.load_der_ocsp_response(got.content).certificate_status.name, line is not None
+
+        assert await told() == ("GOOD", False)
+        clock.advance(3600)
+        assert await told() == ("REVOKED", True)
+
+    play(scene, tmp_path, clock=clock)
 
 
 def test_lists_are_numbered_upwards_and_made_anew_only_after_a_change(tmp_path: Path) -> None:
@@ -467,3 +480,20 @@ def test_a_later_start_knows_the_register_and_keeps_the_addresses(tmp_path: Path
             assert numbers[0] < numbers[1]
 
     asyncio.run(run())
+
+
+def test_a_root_from_before_there_was_an_issuing_ca_gets_room_for_one(tmp_path: Path) -> None:
+    before = DemoCA(tmp_path)
+    name = before.certificate.subject
+    old = x509.CertificateBuilder(name, name, before.key.public_key(), 1)
+    old = old.not_valid_before(before.certificate.not_valid_before_utc).not_valid_after(
+        before.certificate.not_valid_after_utc
+    )
+    old = old.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    before.pem_file.write_bytes(old.sign(before.key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    signer = before.issue("Bác sĩ cũ").certificate
+    after = DemoCA(tmp_path)
+    constraints = after.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    assert constraints.path_length == 1
+    assert x509.load_pem_x509_certificate(after.pem_file.read_bytes()) == after.certificate
+    signer.verify_directly_issued_by(after.certificate)

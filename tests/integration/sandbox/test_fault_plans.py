@@ -248,7 +248,19 @@ def test_the_first_rule_that_matches_acts() -> None:
     assert [state["fired"] for state in plan.state()] == [1, 1]
 
 
-@pytest.mark.parametrize("bad", [{"destination": "x"}, {"first": 0}, {"every": 0}, {"first": 3, "last": 2}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"destination": "x"},
+        {"first": 0},
+        {"every": 0},
+        {"first": 3, "last": 2},
+        {"action": Action.DISTORT, "code": "stale"},
+        {"destination": "ocsp", "action": Action.DISTORT},
+        {"destination": "ocsp", "action": Action.DISTORT, "code": "huge"},
+        {"destination": "tsa", "action": Action.REFUSE, "code": "tryLater"},
+    ],
+)
 def test_a_rule_that_can_never_act_is_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"destination|begin"):
         Rule(**({"destination": PORTAL, "action": Action.DOWN} | bad))  # type: ignore[arg-type]  # wrong on purpose
