@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
 
-from asn1crypto import core, crl, parser
+from asn1crypto import core, crl
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
@@ -139,7 +139,7 @@ def _huge(good: bytes, key: PrivateKey) -> bytes:
     content = crl.CertificateList.load(good)["tbs_cert_list"].copy()
     moment = bytes(core.UTCTime(datetime(2026, 1, 1, tzinfo=UTC)).dump())
     lines = (der.sequence(b"\x02\x10\x40" + number.to_bytes(15, "big"), moment) for number in range(HUGE))
-    content["revoked_certificates"] = crl.RevokedCertificates.load(bytes(parser.emit(0, 1, 16, b"".join(lines))))
+    content["revoked_certificates"] = crl.RevokedCertificates.load(der.sequence(*lines))
     algorithm, signature = der.sign(key, content.dump())
     signed = {"tbs_cert_list": content, "signature_algorithm": algorithm, "signature": signature}
     return bytes(crl.CertificateList(signed).dump())

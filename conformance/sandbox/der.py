@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from asn1crypto import algos, parser
+from asn1crypto import algos, core
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -27,9 +28,28 @@ def certificate(one: x509.Certificate) -> Any:
     return asn1_x509.Certificate.load(one.public_bytes(serialization.Encoding.DER))
 
 
+def element(first: int, *contents: bytes) -> bytes:
+    """Wrap DER elements in one with this first byte."""
+    size = sum(map(len, contents))
+    if size < 0x80:
+        return b"".join((bytes((first, size)), *contents))
+    width = (size.bit_length() + 7) // 8
+    return b"".join((bytes((first, 0x80 | width)), size.to_bytes(width, "big"), *contents))
+
+
 def sequence(*contents: bytes) -> bytes:
     """Wrap DER elements in a SEQUENCE."""
-    return bytes(parser.emit(0, 1, 16, b"".join(contents)))
+    return element(0x30, *contents)
+
+
+def set_of(first: int, contents: Iterable[bytes]) -> bytes:
+    """Wrap DER elements in a SET OF with this first byte: 0x31, or that of an implicit tag."""
+    return element(first, *sorted(contents))
+
+
+def oid(dotted: str) -> bytes:
+    """Encode an OBJECT IDENTIFIER."""
+    return bytes(core.ObjectIdentifier(dotted).dump())
 
 
 def whole_second(moment: datetime) -> datetime:

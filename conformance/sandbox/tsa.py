@@ -10,8 +10,9 @@ import secrets
 from datetime import timedelta
 from typing import Any, ClassVar, Final
 
-from asn1crypto import cms, core, tsp
+from asn1crypto import core, tsp
 from asn1crypto import x509 as asn1_x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from conformance.sandbox import der
 from conformance.sandbox.authority import Authority
@@ -26,6 +27,14 @@ REPLY_TYPE: Final = "application/timestamp-reply"
 POLICY: Final = "2.999.3161.1"
 """The one policy, under the arc for examples."""
 OTHER_POLICY: Final = "2.999.3161.9"
+_V1, _V3 = b"\x02\x01\x01", b"\x02\x01\x03"
+_SIGNED_DATA: Final = der.oid("1.2.840.113549.1.7.2")
+_TST_INFO: Final = der.oid("1.2.840.113549.1.9.16.1.4")
+_CONTENT_TYPE: Final = der.oid("1.2.840.113549.1.9.3")
+_MESSAGE_DIGEST: Final = der.oid("1.2.840.113549.1.9.4")
+_SIGNING_TIME: Final = der.oid("1.2.840.113549.1.9.5")
+_SIGNING_CERTIFICATE: Final = der.oid("1.2.840.113549.1.9.16.2.47")
+_SHA256: Final = der.sequence(der.oid("2.16.840.1.101.3.4.2.1"))
 _LENGTHS: Final = {"sha256": 32, "sha384": 48, "sha512": 64}
 
 
@@ -71,41 +80,40 @@ class TimeStampingAuthority:
             asked = _read(request)
         except _FailureError as failure:
             return _rejection(failure.name)
-        token = self._token(asked, code).dump()
+        token = self._token(asked, code)
         status = {"status": "granted"}
         if code == "granted_with_mods":
             status = {"status": "granted_with_mods"}
         answer = der.sequence(tsp.PKIStatusInfo(status).dump(), token)
         return Reply(200, answer[: len(answer) // 2] if code == "malformed" else answer, REPLY_TYPE)
 
-    def _token(self, asked: Any, code: str) -> Any:
-        info = tsp.TSTInfo(self._info(asked, code))
+    def _token(self, asked: Any, code: str) -> bytes:
+        """Make the ContentInfo. By hand: the library encodes every layer anew for each one around it.
+
+        Standard: RFC 5652 §5
+        """
+        content = bytes(tsp.TSTInfo(self._info(asked, code)).dump())
         signer = self._signer(code)
-        content = info.dump()
-        attributes = cms.CMSAttributes([_attribute(*each) for each in self._attributes(content, signer)])
-        algorithm, signature = der.sign(signer.key, attributes.dump())
-        certificate = der.certificate(signer.certificate)
-        signer_info = {
-            "version": "v1",
-            "sid": cms.SignerIdentifier(
-                "issuer_and_serial_number",
-                {"issuer": certificate.issuer, "serial_number": certificate.serial_number},
-            ),
-            "digest_algorithm": {"algorithm": "sha256"},
-            "signed_attrs": attributes,
-            "signature_algorithm": algorithm,
-            "signature": der.spoilt(signature) if code == "bad_signature" else signature,
-        }
-        signed = {
-            "version": "v3",
-            "digest_algorithms": [{"algorithm": "sha256"}],
-            "encap_content_info": {"content_type": "tst_info", "content": core.ParsableOctetString(content)},
-            "signer_infos": [signer_info],
-        }
+        attributes = self._attributes(content, signer)
+        algorithm, signature = der.sign(signer.key, der.set_of(0x31, attributes))
+        if code == "bad_signature":
+            signature = der.spoilt(signature)
+        certificate = signer.certificate
+        serial = bytes(core.Integer(certificate.serial_number).dump())
+        signer_info = der.sequence(
+            _V1,
+            der.sequence(certificate.issuer.public_bytes(), serial),
+            _SHA256,
+            der.set_of(0xA0, attributes),
+            algorithm.dump(),
+            der.element(0x04, signature),
+        )
+        above = b""
         if asked["cert_req"].native and code != "no_certificate":
-            above = [der.certificate(one) for one in signer.chain[:-1]]
-            signed["certificates"] = [certificate, *above]
-        return cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(signed)})
+            above = der.set_of(0xA0, [signer.der, *(one.public_bytes(Encoding.DER) for one in signer.chain[:-1])])
+        inner = der.sequence(_TST_INFO, der.element(0xA0, der.element(0x04, content)))
+        signed = der.sequence(_V3, der.element(0x31, _SHA256), inner, above, der.element(0x31, signer_info))
+        return der.sequence(_SIGNED_DATA, der.element(0xA0, signed))
 
     def _info(self, asked: Any, code: str) -> dict[str, Any]:
         moment = der.whole_second(self._authority.clock())
@@ -126,17 +134,18 @@ class TimeStampingAuthority:
             nonce = (nonce or 0) + 1
         if nonce is not None and code != "no_nonce":
             info["nonce"] = nonce
-        subject = der.certificate(self._authority.time_stamper().certificate).subject
-        info["tsa"] = asn1_x509.GeneralName("directory_name", subject)
+        name = self._authority.time_stamper().certificate.subject.public_bytes()
+        info["tsa"] = asn1_x509.GeneralName.load(der.element(0xA4, name))
         return info
 
-    def _attributes(self, content: bytes, signer: Credential) -> list[tuple[str, Any]]:
-        certificate = tsp.ESSCertIDv2({"cert_hash": hashlib.sha256(signer.der).digest()})
+    def _attributes(self, content: bytes, signer: Credential) -> list[bytes]:
+        moment = core.UTCTime(der.whole_second(self._authority.clock())).dump()
+        certificate = der.sequence(der.element(0x04, hashlib.sha256(signer.der).digest()))  # ESSCertIDv2, SHA-256
         return [
-            ("content_type", "tst_info"),
-            ("signing_time", cms.Time("utc_time", der.whole_second(self._authority.clock()))),
-            ("message_digest", hashlib.sha256(content).digest()),
-            ("signing_certificate_v2", tsp.SigningCertificateV2({"certs": [certificate]})),
+            der.sequence(_CONTENT_TYPE, der.element(0x31, _TST_INFO)),
+            der.sequence(_SIGNING_TIME, der.element(0x31, moment)),
+            der.sequence(_MESSAGE_DIGEST, der.element(0x31, der.element(0x04, hashlib.sha256(content).digest()))),
+            der.sequence(_SIGNING_CERTIFICATE, der.element(0x31, der.sequence(der.sequence(certificate)))),
         ]
 
     def _signer(self, code: str) -> Credential:
@@ -145,10 +154,6 @@ class TimeStampingAuthority:
         if code == "wrong_purpose":
             return self._authority.nobody_in_particular()
         return self._authority.time_stamper(expired=code == "expired_certificate")
-
-
-def _attribute(name: str, value: Any) -> Any:
-    return cms.CMSAttribute({"type": name, "values": [value]})
 
 
 def _read(request: Received) -> Any:
