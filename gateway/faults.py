@@ -1,8 +1,8 @@
-"""Faults of the gateway itself: 1xxx configuration, 22xx intake's own rules, 7xxx access, 8xxx store."""
+"""Faults of the gateway itself: 1xxx configuration, 22xx intake's own rules, 51xx certificates, 7xxx access, 8xxx store."""
 
 from __future__ import annotations
 
-from mappings.formats.faults import Fault, FaultClass, IntakeFault
+from mappings.formats.faults import Fault, FaultClass, IntakeFault, SigningFault
 
 
 class ConfigFault(Fault):
@@ -131,6 +131,123 @@ class DomainNotServed(IntakeFault):
     """Raised when numbers are to be allocated in a domain that is not the gateway's own; `where` is its place in QPD-3."""
 
     code = 2207
+
+
+# ---- 51xx: the register of certificates ----
+
+
+class CertificateUnregistered(SigningFault):
+    """Raised when a certificate is to sign that is not in the register; `detail` is the start of its fingerprint."""
+
+    code = 5100
+
+
+class CertificateNotActive(SigningFault):
+    """Raised when a certificate is to sign that is not active yet; `detail` names its state or the start of its validity."""
+
+    code = 5101
+
+
+class CertificateSuspended(SigningFault):
+    """Raised when a certificate is to sign while it is suspended."""
+
+    code = 5102
+
+
+class CertificateWithdrawn(SigningFault):
+    """Raised when a certificate is to sign that the register knows as revoked; `detail` says since when."""
+
+    code = 5103
+
+
+class CertificateExpired(SigningFault):
+    """Raised when a certificate is to sign after its end."""
+
+    code = 5104
+
+
+class CertificateOfAnother(SigningFault):
+    """Raised when a certificate is to sign for somebody who is not its holder."""
+
+    code = 5105
+
+
+class RoleNotHeld(SigningFault):
+    """Raised when a certificate is to sign in a role that its holder does not have; `detail` names the role."""
+
+    code = 5106
+
+
+class HandOverMissing(SigningFault):
+    """Raised when a certificate is to become active without a record of its hand-over."""
+
+    code = 5107
+
+
+class CommitmentMissing(SigningFault):
+    """Raised when a certificate is to become active and its holder has not signed the commitment."""
+
+    code = 5108
+
+
+class ReasonMissing(SigningFault):
+    """Raised when something is done without a reason that must have one."""
+
+    code = 5109
+
+
+class CertificateUnreadable(SigningFault):
+    """Raised when a file is not a certificate in PEM or DER."""
+
+    code = 5110
+
+
+class NameDiffers(SigningFault):
+    """Raised when a certificate is to be given to a holder whom it does not name; `detail` says what differs."""
+
+    code = 5111
+
+
+class CertificateTaken(SigningFault):
+    """Raised when a certificate is in the register already; `where` is its id there."""
+
+    code = 5112
+
+
+class HolderUnknown(SigningFault):
+    """Raised when no holder has the code or id that was given."""
+
+    code = 5113
+
+
+class CertificateUnknown(SigningFault):
+    """Raised when what was given names no certificate, or several; `detail` says which."""
+
+    code = 5114
+
+
+class IncidentOpen(SigningFault):
+    """Raised when a certificate is to be used again whose device is lost or key exposed; `where` is the incident."""
+
+    code = 5115
+
+
+class NotReceivedInPerson(SigningFault):
+    """Raised when a person's device is handed to somebody else."""
+
+    code = 5116
+
+
+class RenewalOpen(SigningFault):
+    """Raised when a certificate is to be renewed that is being renewed; `where` is the renewal."""
+
+    code = 5117
+
+
+class DayImpossible(SigningFault):
+    """Raised when something is said to have happened in the future, or before it could."""
+
+    code = 5118
 
 
 class DocumentWithheld(Fault):

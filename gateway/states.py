@@ -1,4 +1,4 @@
-"""The lives of a message, a document and a delivery, as tables: (state, event) → state.
+"""The lives of a message, a document, a delivery and a certificate, as tables: (state, event) → state.
 
 A pair that is not in a table cannot happen; `advance` refuses it. The tests walk every cell, present and absent.
 Each table holds one fact only (promise P8): whether the sender was answered, whether a lease is held and which checks a
@@ -62,6 +62,26 @@ DELIVERY: Table = {
     ("held", "release"): "queued",
     ("withheld", "close"): "closed",
 }
+
+CERTIFICATE: Table = {
+    ("requested", "approve"): "approved",
+    ("requested", "reject"): "rejected",
+    ("approved", "reject"): "rejected",  # the provider refused, or nobody needs it any more
+    ("approved", "issue"): "issued",
+    ("issued", "hand_over"): "handed_over",
+    ("handed_over", "activate"): "active",  # hand-over record and commitment are there
+    ("active", "suspend"): "suspended",
+    ("suspended", "resume"): "active",
+    ("issued", "revoke"): "revoked",
+    ("handed_over", "revoke"): "revoked",
+    ("active", "revoke"): "revoked",
+    ("suspended", "revoke"): "revoked",
+    ("issued", "expire"): "expired",
+    ("handed_over", "expire"): "expired",
+    ("active", "expire"): "expired",
+    ("suspended", "expire"): "expired",
+}
+"""Only what is `active` may sign. A renewal is a request of its own that names what it replaces."""
 
 OPEN_DELIVERY = ("pending", "queued", "claimed", "sending", "uncertain", "held")
 """States in which a delivery still keeps later ones of its key waiting (promise P4)."""

@@ -243,6 +243,8 @@ signature = Table(
     Column("certificate_sha256", String(64), nullable=False),
     Column("signed_at", BigInteger, nullable=False),
 )
+# register: what was signed with a certificate since it was revoked
+Index("signature_certificate", signature.c.certificate_sha256, signature.c.signed_at)
 
 delivery = Table(
     "delivery",
@@ -304,3 +306,103 @@ action = Table(
     Column("reason", Text, nullable=False),
 )
 """What people, and the egress gate, did to messages, documents and deliveries, and why (S1.10)."""
+
+holder = Table(
+    "holder",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("kind", String(16), nullable=False),  # person, organisation
+    Column("code", String(64), nullable=False),  # of the staff; the organisation: MA_CSKCB
+    Column("name", String(255), nullable=False),
+    Column("roles", Text, nullable=False),  # in which it signs, with a space between them
+    Column("department", String(255), nullable=False, server_default=""),
+    Column("post", String(255), nullable=False, server_default=""),
+    Column("title", String(255), nullable=False, server_default=""),
+    Column("licence", String(64), nullable=False, server_default=""),
+    Column("citizen_key", LargeBinary(16), nullable=True),  # HMAC of the personal number
+    Column("private", LargeBinary, nullable=False),  # sealed JSON: citizen_id, email, phone
+    Column("listed", Boolean, nullable=False),  # false: not in the newest whole list of the staff
+    Column("commitment_on", String(10), nullable=False, server_default=""),
+    Column("commitment_sha256", String(64), nullable=False, server_default=""),
+    Column("commitment_reference", Text, nullable=False, server_default=""),
+    Column("recorded_at", BigInteger, nullable=False),
+    UniqueConstraint("code", name="holder_code"),  # people: who is this?
+)
+"""Who signs: people of the staff, and the organisation, whose certificate is its seal."""
+
+certificate = Table(
+    "certificate",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("holder_id", ForeignKey("holder.id"), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("state_since", BigInteger, nullable=False),
+    Column("requested_at", BigInteger, nullable=False),
+    Column("replaces_id", String(36), nullable=True),
+    Column("device_kind", String(16), nullable=False, server_default=""),
+    Column("device_serial", String(64), nullable=False, server_default=""),
+    Column("provider", String(255), nullable=False, server_default=""),
+    Column("key_kind", String(16), nullable=False, server_default=""),
+    Column("key_name", String(64), nullable=False, server_default=""),
+    Column("serial", String(64), nullable=False, server_default=""),
+    Column("issuer", Text, nullable=False, server_default=""),
+    Column("sha256", String(64), nullable=True),
+    Column("not_before", BigInteger, nullable=True),
+    Column("not_after", BigInteger, nullable=True),
+    Column("der", LargeBinary, nullable=True),
+    Column("handed_over_on", String(10), nullable=False, server_default=""),
+    Column("received_by", String(255), nullable=False, server_default=""),
+    Column("handed_by", String(255), nullable=False, server_default=""),
+    Column("revoked_at", BigInteger, nullable=True),
+    Column("proposal", Text, nullable=False, server_default=""),  # why somebody should revoke it
+    UniqueConstraint("sha256", name="certificate_sha256"),  # desk: may this certificate sign?
+)
+"""`key_kind` and `key_name` say which provider and settings sign with it; the key itself is never here."""
+Index("certificate_holder", certificate.c.holder_id)  # people: the certificates of a holder
+_living = text("state IN ('issued', 'handed_over', 'active', 'suspended')")
+# every day: whose end is near or past
+Index("certificate_ending", certificate.c.not_after, sqlite_where=_living, postgresql_where=_living)
+
+certificate_event = Table(
+    "certificate_event",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("holder_id", ForeignKey("holder.id"), nullable=False),
+    Column("certificate_id", ForeignKey("certificate.id"), nullable=True),
+    Column("at", BigInteger, nullable=False),
+    Column("effective_at", BigInteger, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("event", String(16), nullable=False),
+    Column("state", String(16), nullable=False, server_default=""),  # that it led to; none when it changed none
+    Column("reason", Text, nullable=False),
+    Column("facts", Text, nullable=False),  # JSON, no personal numbers
+)
+"""What was done to holders and certificates, by whom and why. Rows are never changed or deleted."""
+Index("certificate_event_certificate", certificate_event.c.certificate_id)  # what state was it in then?
+Index("certificate_event_holder", certificate_event.c.holder_id)  # people: all about a holder
+
+certificate_incident = Table(
+    "certificate_incident",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("certificate_id", ForeignKey("certificate.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("closed_at", BigInteger, nullable=True),
+    Column("closed_by", String(64), nullable=False, server_default=""),
+    Column("outcome", Text, nullable=False, server_default=""),
+)
+"""PIN forgotten, locked, lost, exposed, damaged, other: what happened, and how it ended."""
+Index("certificate_incident_certificate", certificate_incident.c.certificate_id)  # is one open?
+
+certificate_notice = Table(
+    "certificate_notice",
+    metadata,
+    Column("certificate_id", ForeignKey("certificate.id"), primary_key=True),
+    Column("days", Integer, primary_key=True),
+    Column("recipient", String(16), primary_key=True),  # holder, it
+    Column("at", BigInteger, nullable=False),
+)
+"""Which notice of an expiry went to whom: each goes once."""

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
-from gateway.store import deliveries, documents, messages, persons, resources, schema
+from gateway.store import certificates, deliveries, documents, messages, persons, resources, schema
 from gateway.store.engine import make_engine
 from gateway.store.ids import uuid7
 from gateway.store.migrate import upgrade
@@ -28,6 +28,7 @@ MESSAGES = 4000
 DESTINATIONS = ("portal", "axis", "coordination")
 DESTINATION = "portal"
 PEOPLE = 500
+HOLDERS = 2000
 NOW = 10_000_000
 LEASE: Any = {"owner": "n1", "now": NOW, "until": NOW + 50, "limit": 8}
 
@@ -180,6 +181,67 @@ def fill(connection: Connection) -> None:
             for number in (1, 2)
         ],
     )  # fmt: skip
+    fill_register(connection)
+
+
+def fill_register(connection: Connection) -> None:
+    """Fill the register as a province's is: everybody had a certificate or two, most of them are past."""
+    connection.execute(
+        schema.signature.insert(),
+        [
+            {
+                "document_id": f"d{n:08}", "kind": "cda", "sha256": "", "signer": "", "signed_at": n,
+                "certificate_sha256": f"{n % HOLDERS:064}",
+            }
+            for n in range(MESSAGES)
+        ],
+    )  # fmt: skip
+    connection.execute(
+        schema.holder.insert(),
+        [
+            {
+                "id": f"h{n:08}", "kind": "person", "code": f"NV{n}", "name": f"n{n}", "roles": "doctor",
+                "private": b"", "listed": True, "recorded_at": n,
+            }
+            for n in range(HOLDERS)
+        ],
+    )  # fmt: skip
+    connection.execute(
+        schema.certificate.insert(),
+        [
+            {
+                "id": f"k{n:08}", "holder_id": f"h{n % HOLDERS:08}", "state": state_of(n, "expired", "active"),
+                "state_since": n, "requested_at": n, "serial": f"{n:x}", "sha256": f"{n:064}", "not_before": n,
+                "not_after": n * 1000,
+            }
+            for n in range(2 * HOLDERS)
+        ],
+    )  # fmt: skip
+    connection.execute(
+        schema.certificate_event.insert(),
+        [
+            {
+                "id": f"e{n:08}", "holder_id": f"h{n % HOLDERS:08}", "certificate_id": f"k{n % (2 * HOLDERS):08}",
+                "at": n, "effective_at": n, "actor": "a", "event": "approve", "reason": "", "facts": "{}",
+            }
+            for n in range(8 * HOLDERS)
+        ],
+    )  # fmt: skip
+    connection.execute(
+        schema.certificate_incident.insert(),
+        [
+            {"id": f"i{n:08}", "certificate_id": f"k{n:08}", "kind": "locked", "at": n, "actor": "a", "reason": "r"}
+            for n in range(HOLDERS)
+        ],
+    )
+    connection.execute(
+        schema.certificate_notice.insert(),
+        [
+            {"certificate_id": f"k{n:08}", "days": days, "recipient": "it", "at": n}
+            for n in range(HOLDERS)
+            for days in (60, 30, 7)
+        ],
+    )
 
 
 @pytest.fixture(scope="module", params=["sqlite", "sqlite with statistics", "postgresql"])
@@ -318,6 +380,8 @@ BODY_BY_ID = ("message_body_pkey", "sqlite_autoindex_message_body_1")
 RENDITION_BY_ID = ("rendition_pkey", "sqlite_autoindex_rendition_1")
 ATTEMPT_BY_ID = ("attempt_pkey", "sqlite_autoindex_attempt_1")
 KEY = ("person_key_pkey", "sqlite_autoindex_person_key_1")
+FINGERPRINT = ("certificate_sha256", "sqlite_autoindex_certificate_2")
+HOLDER_BY_ID = ("holder_pkey", "sqlite_autoindex_holder_1")
 LINK_BY_ID = ("person_link_pkey", "sqlite_autoindex_person_link_1")
 
 HOT = {
@@ -402,6 +466,30 @@ HOT = {
     "deliveries.listing: of a document": Query(
         lambda c: deliveries.listing(c, document_id="d00000001"), (("delivery_document",),)
     ),
+    "certificates.by_fingerprint": Query(
+        lambda c: certificates.by_fingerprint(c, f"{40:064}"), ((*FINGERPRINT, *HOLDER_BY_ID),)
+    ),
+    "certificates.of_holder": Query(lambda c: certificates.of_holder(c, "h00000001"), (("certificate_holder",),)),
+    "certificates.holder_of": Query(
+        lambda c: certificates.holder_of(c, "NV7"), (("holder_code", "sqlite_autoindex_holder_2"),)
+    ),
+    "certificates.ending": Query(lambda c: certificates.ending(c, 50_000), (("certificate_ending",),)),
+    "certificates.events": Query(
+        lambda c: certificates.events(c, certificate_id="k00000001"), (("certificate_event_certificate",),)
+    ),
+    "certificates.events: of a holder": Query(
+        lambda c: certificates.events(c, holder_id="h00000001"), (("certificate_event_holder",),)
+    ),
+    "certificates.incidents": Query(
+        lambda c: certificates.incidents(c, "k00000001"), (("certificate_incident_certificate",),)
+    ),
+    "certificates.notices": Query(
+        lambda c: certificates.notices(c, ["k00000001"]),
+        (("certificate_notice_pkey", "sqlite_autoindex_certificate_notice_1"),),
+    ),
+    "certificates.signed_since": Query(
+        lambda c: certificates.signed_since(c, f"{7:064}", 3000), (("signature_certificate",),)
+    ),
 }  # fmt: skip
 
 
@@ -429,6 +517,8 @@ def test_plan(name: str, engine: Engine) -> None:
         ("documents.in_state: error queue", "document_wrong"),
         ("deliveries.move_all", "delivery_document"),
         ("persons.holding", "identity_change_other"),
+        ("certificates.of_holder", "certificate_holder"),
+        ("certificates.signed_since", "signature_certificate"),
     ],
 )
 def test_a_missing_index_is_seen(name: str, index: str, engine: Engine) -> None:

@@ -9,15 +9,26 @@ import pytest
 from gateway import states
 from gateway.faults import NotPossibleNow
 
-TABLES = {"message": states.MESSAGE, "document": states.DOCUMENT, "delivery": states.DELIVERY}
+TABLES = {
+    "message": states.MESSAGE,
+    "document": states.DOCUMENT,
+    "delivery": states.DELIVERY,
+    "certificate": states.CERTIFICATE,
+}
 
-FIRST = {"message": {"received", "error"}, "document": {"due"}, "delivery": {"pending"}}
+FIRST = {
+    "message": {"received", "error"},
+    "document": {"due"},
+    "delivery": {"pending"},
+    "certificate": {"requested"},
+}
 """States in which a row may be born."""
 
 LAST = {
     "message": {"closed"},
     "document": {"signed", "closed", "unchanged"},
     "delivery": {"accepted", "closed"},
+    "certificate": {"rejected", "revoked", "expired"},
 }
 """States that nothing leaves: what is answered, signed or accepted stays so."""
 
@@ -66,3 +77,9 @@ def test_open_deliveries_are_those_that_can_still_arrive_in_order() -> None:
 
 def test_sources_name_every_state_of_an_event() -> None:
     assert states.sources(states.DELIVERY, "accept") == ("error", "sending", "uncertain")
+
+
+def test_nothing_becomes_active_that_was_not_handed_over_and_activated() -> None:
+    ways = {(state, event) for (state, event), target in states.CERTIFICATE.items() if target == "active"}
+    assert ways == {("handed_over", "activate"), ("suspended", "resume")}
+    assert states.sources(states.CERTIFICATE, "suspend") == ("active",)
