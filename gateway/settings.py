@@ -43,6 +43,8 @@ class FacilitySettings:
     """As it is printed on papers."""
     phone: str = ""
     """As it is printed on papers."""
+    departments: tuple[str, ...] = ()
+    """Names of departments, as the staff list may write them (`lienthong certs import`); empty = not checked."""
     verify_at: str = ""
     """Address that leads to verification by hash when a code is put behind it, for a QR code on papers; `""` = no code."""
 

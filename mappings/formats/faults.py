@@ -137,6 +137,12 @@ class NotWritable(MappingFault):
     code = 3004
 
 
+class SheetUnreadable(MappingFault):
+    """Raised when a table is neither CSV nor XLSX, or is damaged, too large or protected; `where` is the line, if known."""
+
+    code = 3005
+
+
 # ---- notices: the message goes through, a person should look; each has texts like a fault ----
 
 CHARSET_DECLARED_WRONGLY = 2006

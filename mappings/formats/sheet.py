@@ -1,0 +1,198 @@
+"""Read a table that people made: CSV, or the first sheet of an XLSX file.
+
+CSV in UTF-8 or Windows-1258, its cells apart by `;`, `,` or tab. Of XLSX only the texts and numbers are read, as they are
+stored: no formulas are worked out, no formats applied, nothing outside the file is opened. Old XLS and files with a password
+are refused.
+
+Standard: RFC 4180; ECMA-376 Part 1 §18.3 (SpreadsheetML)
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from posixpath import normpath
+
+from lxml import etree
+
+from mappings.formats import safe_xml
+from mappings.formats.charsets import decode
+from mappings.formats.faults import SheetUnreadable, XmlRefused
+
+MAX_SIZE = 10 * 1024**2
+MAX_PART = 32 * 1024**2
+"""Size of one part of an XLSX file when unpacked: a small file may hold a very large one."""
+MAX_ROWS = 20_000
+MAX_COLUMNS = 200
+_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+_BOM = b"\xef\xbb\xbf"
+_CELL = re.compile(r"([A-Z]{1,3})[0-9]{1,7}")
+_EXPONENT = 20
+_UNZIP = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, ValueError, OSError, KeyError)
+"""What zipfile raises for damaged files, passwords (RuntimeError) and unknown methods."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row that has content."""
+
+    number: int
+    """As people count: from 1. In CSV, the line of the file in which the row begins."""
+    cells: tuple[str, ...]
+    """Composed (NFC), without space around."""
+
+
+def read(data: bytes) -> list[Line]:
+    """Give the rows of a table; raise SheetUnreadable."""
+    if len(data) > MAX_SIZE:
+        raise SheetUnreadable("", f"more than {MAX_SIZE} bytes")
+    if data.startswith(_OLE):
+        raise SheetUnreadable("", "an old Excel file, or one with a password")
+    lines: list[Line] = []
+    for number, cells in _xlsx(data) if data.startswith(_ZIP) else _csv(data):
+        if len(lines) == MAX_ROWS or len(cells) > MAX_COLUMNS:
+            raise SheetUnreadable(f"line {number}", f"more than {MAX_ROWS} rows or {MAX_COLUMNS} columns")
+        clean = tuple(unicodedata.normalize("NFC", cell).strip() for cell in cells)
+        if any(clean):
+            lines.append(Line(number, clean))
+    return lines
+
+
+# ---- CSV ----
+
+
+def _csv(data: bytes) -> Iterator[tuple[int, list[str]]]:
+    if b"\0" in data:
+        raise SheetUnreadable("", "neither CSV nor XLSX")
+    text = _text(data)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    number = 1
+    try:
+        for cells in reader:
+            yield number, cells
+            number = reader.line_num + 1
+    except csv.Error:
+        raise SheetUnreadable(f"line {number}", "quotation marks do not match, or a cell is too long") from None
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.removeprefix(_BOM).decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    try:
+        return decode(data, "cp1258")
+    except UnicodeDecodeError as problem:
+        raise SheetUnreadable(f"byte {problem.start}", "neither UTF-8 nor Windows-1258") from None
+
+
+def _delimiter(text: str) -> str:
+    """Give the sign that stands most often in the lines at the top, outside quotation marks."""
+    top = re.sub(r'"[^"]*"', "", "\n".join(text.splitlines()[:10]))
+    return max(";,\t", key=top.count)
+
+
+# ---- XLSX ----
+
+
+def _xlsx(data: bytes) -> Iterator[tuple[int, list[str]]]:
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except _UNZIP:
+        raise SheetUnreadable("", "a damaged XLSX file") from None
+    with archive:
+        sheet = _part(archive, _first_sheet(archive))
+        strings = _strings(archive)
+        number = 0
+        for row in sheet.iterfind("{*}sheetData/{*}row"):
+            said = row.get("r", "")
+            number = int(said) if said.isascii() and said.isdigit() and len(said) < 8 else number + 1
+            yield number, _cells(row, strings, number)
+
+
+def _first_sheet(archive: zipfile.ZipFile) -> str:
+    first = _part(archive, "xl/workbook.xml").find("{*}sheets/{*}sheet")
+    wanted = "" if first is None else next((v for k, v in first.attrib.items() if str(k).endswith("}id")), "")
+    for relation in _part(archive, "xl/_rels/workbook.xml.rels").iterfind("{*}Relationship"):
+        if relation.get("Id") == wanted:
+            target = relation.get("Target", "")
+            return target.lstrip("/") if target.startswith("/") else normpath(f"xl/{target}")
+    raise SheetUnreadable("xl/workbook.xml", "no sheet")
+
+
+def _strings(archive: zipfile.ZipFile) -> list[str]:
+    if "xl/sharedStrings.xml" not in archive.namelist():
+        return []
+    return [_words(item) for item in _part(archive, "xl/sharedStrings.xml").iterfind("{*}si")]
+
+
+def _words(item: etree._Element) -> str:
+    """Give the text of an item, whole or in runs; how it is read aloud (`rPh`) is no part of it."""
+    return "".join(part.text or "" for path in ("{*}t", "{*}r/{*}t") for part in item.iterfind(path))
+
+
+def _cells(row: etree._Element, strings: list[str], number: int) -> list[str]:
+    cells: list[str] = []
+    for cell in row.iterfind("{*}c"):
+        place = _CELL.fullmatch(cell.get("r", ""))
+        column = _column(place[1]) if place else len(cells)
+        if column >= MAX_COLUMNS:
+            if cell.find("{*}v") is None and cell.find("{*}is") is None:
+                continue  # painted, and empty
+            raise SheetUnreadable(f"line {number}", f"more than {MAX_COLUMNS} columns")
+        if column < len(cells):
+            raise SheetUnreadable(f"line {number}", "cells out of order")
+        cells += [""] * (column - len(cells))
+        cells.append(_value(cell, strings, number))
+    return cells
+
+
+def _column(letters: str) -> int:
+    """Give the index of a column: A is 0, AA is 26."""
+    index = 0
+    for letter in letters:
+        index = index * 26 + ord(letter) - 64
+    return index - 1
+
+
+def _value(cell: etree._Element, strings: list[str], number: int) -> str:
+    kind = cell.get("t", "n")
+    if kind == "inlineStr":
+        inline = cell.find("{*}is")
+        return "" if inline is None else _words(inline)
+    value = cell.findtext("{*}v") or ""
+    if kind == "s":
+        if not (value.isascii() and value.isdigit() and len(value) < 8 and int(value) < len(strings)):
+            raise SheetUnreadable(f"line {number}", "a text that is not in the file")
+        return strings[int(value)]
+    return _plain(value) if kind == "n" else value
+
+
+def _plain(value: str) -> str:
+    """Write a number without exponent and without a fraction that is zero: 1.085E+9 is 1085000000."""
+    try:
+        number = Decimal(value.strip())
+    except InvalidOperation:
+        return value
+    if not number.is_finite() or abs(number.adjusted()) > _EXPONENT:
+        return value
+    return f"{number.to_integral_value() if number == number.to_integral_value() else number:f}"
+
+
+def _part(archive: zipfile.ZipFile, name: str) -> etree._Element:
+    try:
+        with archive.open(name) as stream:
+            data = stream.read(MAX_PART + 1)
+    except _UNZIP:
+        raise SheetUnreadable("", "a damaged XLSX file, or one with a password") from None
+    try:
+        return safe_xml.parse(data, max_size=MAX_PART)
+    except XmlRefused as problem:
+        raise SheetUnreadable("", problem.detail) from None
