@@ -93,9 +93,10 @@ class Register:
         return self.do(register.request, who.id, self.act())
 
     def issued(self, code: str = "NV001", days: float = 365) -> str:
+        """Issue a certificate of somebody, who becomes An when nobody has the code."""
         certificate_id = self.requested(code)
         self.step("approve", certificate_id)
-        self.issue(certificate_id, self.certificate(days=days))
+        self.issue(certificate_id, self.certificate(self.get(certificate_id).holder_name, days=days))
         return certificate_id
 
     def hand_over(self, certificate_id: str, **options: Any) -> None:
