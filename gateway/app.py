@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from connectors.contract import Destination, Seal
 from connectors.kinds import load_destination, load_source
 from gateway.api.health import HealthServer
+from gateway.certificates import notices
 from gateway.clock import SECOND, Clock, SystemClock
 from gateway.delivery.sql_queue import SqlQueue
 from gateway.delivery.worker import Worker
@@ -27,6 +28,7 @@ from gateway.site import load_site
 from gateway.store import deliveries, documents, messages
 from gateway.store.engine import Store, open_store
 from gateway.wake import Bell
+from mappings.formats.faults import Fault
 from mappings.hl7v2 import Context
 from signing.keys import open_key
 
@@ -80,6 +82,7 @@ class Node:
             async with asyncio.TaskGroup() as group:
                 group.create_task(bell.run())
                 group.create_task(self._fill_search(store))
+                group.create_task(self._watch_certificates(store))
                 group.create_task(pipeline.run(bell.listener()))
                 for route, destination in destinations.items():
                     worker = Worker(plan.routes[route], destination, queue, self.clock)
@@ -112,6 +115,17 @@ class Node:
             return
         if done:
             log.info("search keys made for %d persons", done)
+
+    async def _watch_certificates(self, store: Store) -> None:
+        """Once a day, and at the start: what has expired, and who is to be told that a certificate ends."""
+        while True:
+            try:
+                done = await store.write(lambda connection: notices.daily(connection, self.clock.now()))
+            except Fault as fault:
+                log.error("certificates: %s", fault)
+            else:
+                done.tell()
+            await asyncio.sleep(notices.DAY / SECOND)
 
     async def _heartbeat(self, queue: SqlQueue, every_s: float) -> None:
         while True:

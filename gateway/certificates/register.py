@@ -302,8 +302,11 @@ def report(
     return incident_id, stopped
 
 
-def settle(connection: Connection, incident_id: str, act: Act) -> None:
-    """End an incident and say how; raise CertificateUnknown for an unknown one, NotPossibleNow for one that has ended."""
+def settle(connection: Connection, incident_id: str, act: Act) -> str:
+    """End an incident and say how; return its certificate's id.
+
+    Raises CertificateUnknown when there is no such incident, NotPossibleNow when it has ended.
+    """
     _require_reason(act)
     incident = rows.incident(connection, incident_id)
     if incident is None:
@@ -313,6 +316,7 @@ def settle(connection: Connection, incident_id: str, act: Act) -> None:
     rows.close_incidents(connection, [incident_id], at=act.at, actor=act.actor, outcome=act.reason)
     row = find(connection, incident.certificate_id)
     _note(connection, row, "settle", act, facts={"incident": incident_id, "kind": incident.kind})
+    return str(row.id)
 
 
 # ---- every step ----

@@ -12,6 +12,7 @@ import typer
 
 from gateway.cli import (
     cda,
+    certs,
     check,
     codes,
     deliveries,
@@ -56,6 +57,7 @@ app.add_typer(persons.app, name="persons")
 app.add_typer(record.app, name="record")
 app.add_typer(codes.app, name="codes")
 app.add_typer(cda.app, name="cda")
+app.add_typer(certs.app, name="certs")
 app.add_typer(key.app, name="key")
 
 

@@ -18,7 +18,11 @@ from mappings.cda.html import PLAIN, Options, html
 
 def pdf(cda: bytes, options: Options = PLAIN) -> bytes:
     """Print a CDA document; raises `XmlRefused`, `NotRendered`, `PdfUnavailable`."""
-    page = html(cda, options)
+    return printed(html(cda, options))
+
+
+def printed(page: bytes) -> bytes:
+    """Print an HTML page in UTF-8; raises `PdfUnavailable`."""
     weasyprint = _weasyprint()
     fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",))
     document = weasyprint.HTML(string=page.decode(), url_fetcher=fetcher)

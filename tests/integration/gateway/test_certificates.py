@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import sqlite3
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway import states
-from gateway.certificates import may_sign, register, state_at
+from gateway.app import Node
+from gateway.certificates import may_sign, notices, register, state_at
 from gateway.clock import SECOND, to_datetime, to_instant
+from gateway.configuration import load
 from gateway.faults import (
     CertificateExpired,
     CertificateNotActive,
@@ -36,6 +39,7 @@ from gateway.faults import (
     ReasonMissing,
     RenewalOpen,
     RoleNotHeld,
+    StoreUnavailable,
 )
 from gateway.store import certificates as rows
 from gateway.store import schema
@@ -44,6 +48,7 @@ from signing.faults import CertificateUntrusted, KeyUnsuitable
 from signing.testing import Authority, new_rsa_key
 from tests.conftest import HandClock
 from tests.integration.gateway.certificates import DAY, Register, a_register, leaf, pem
+from tests.site import write_site
 
 
 @pytest.fixture
@@ -399,3 +404,67 @@ def test_days_are_those_of_vietnam() -> None:
 
 def to_instant_of(text: str) -> int:
     return to_instant(datetime.fromisoformat(text))
+
+
+def test_a_node_looks_every_day(
+    light: Register, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    certificate_id = light.active(days=20)
+    node = Node(load(write_site(tmp_path / "site")), light.clock)
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        light.clock.forward(seconds * 15)
+        if len(slept) == 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr("gateway.app.asyncio.sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(node._watch_certificates(light.store))
+    assert slept == [DAY] * 3
+    assert [record.getMessage() for record in caplog.records] == [
+        f"certificate {certificate_id} ends within 30 days: notice to holder",
+        f"certificate {certificate_id} ends within 30 days: notice to it",
+        f"certificate {certificate_id} ends within 7 days: notice to holder",
+        f"certificate {certificate_id} ends within 7 days: notice to it",
+        f"certificate {certificate_id} has expired",
+    ]
+    assert light.get(certificate_id).state == "expired"
+
+
+def test_a_node_outlives_a_store_that_is_away(
+    light: Register, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = Node(load(write_site(tmp_path / "site")), light.clock)
+    asked: list[int] = []
+
+    async def away(_unit: object) -> None:
+        asked.append(1)
+        raise StoreUnavailable(detail="gone")
+
+    async def sleep(_seconds: float) -> None:
+        if len(asked) == 2:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(light.store, "write", away)
+    monkeypatch.setattr("gateway.app.asyncio.sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(node._watch_certificates(light.store))
+    assert len(asked) == 2
+    assert "LT8001" in caplog.text
+
+
+def test_who_has_a_new_certificate_gets_no_notice_of_the_old(light: Register) -> None:
+    old = light.active(days=20)
+    renewal = light.step("renew", old)
+    light.step("approve", renewal)
+    light.issue(renewal, light.certificate(days=400))
+    light.hand_over(renewal)
+
+    def near() -> list[str]:
+        return [row.id for row in light.store.read_now(lambda c: notices.ending(c, light.clock.now()))]
+
+    assert near() == [old]
+    light.step("activate", renewal)
+    assert near() == []
