@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from gateway import cli
-from gateway.states import DELIVERY, DOCUMENT, MESSAGE, states
+from gateway.states import CERTIFICATE, DELIVERY, DOCUMENT, MESSAGE, states
 
 ROOT = Path(__file__).resolve().parents[3]
 GUIDES = ("README.md", "README.vi.md", "docs/operations.md", "docs/van-hanh.md")
@@ -84,6 +84,12 @@ def test_every_state_is_explained(guide: str) -> None:
         tables, (MESSAGE, DOCUMENT, DELIVERY), ({"duplicate", "answered"}, set(), set()), strict=True
     ):
         assert set(re.findall(r"^\| `(\w+)`", text, re.MULTILINE)) == states(table) | more
+
+
+@pytest.mark.parametrize("guide", ["docs/operations.md", "docs/van-hanh.md"])
+def test_every_state_of_a_certificate_is_explained(guide: str) -> None:
+    section = read(guide).partition("\n## 18 ")[2].partition("\n## 19 ")[0]
+    assert set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == states(CERTIFICATE)
 
 
 @pytest.mark.parametrize("guide", GUIDES)
