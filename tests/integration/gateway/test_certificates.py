@@ -468,3 +468,21 @@ def test_who_has_a_new_certificate_gets_no_notice_of_the_old(light: Register) ->
     assert near() == [old]
     light.step("activate", renewal)
     assert near() == []
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_nobody_suspends_between_the_answer_and_the_signature(desk: Register) -> None:
+    certificate_id = desk.active()
+    row = desk.get(certificate_id)
+    with desk.store.engine.begin() as signing:
+        may_sign(signing, row.sha256, desk.clock.now())
+
+        def suspend(connection: Any) -> None:
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
+            register.suspend(connection, register.find(connection, certificate_id), desk.act())
+
+        with pytest.raises(StoreUnavailable, match="LockNotAvailable"):
+            desk.store.write_now(suspend)
+        may_sign(signing, row.sha256, desk.clock.now())
+    desk.step("suspend", certificate_id)
+    assert may(desk, certificate_id) == "CertificateSuspended"
