@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	$(BIN)/lienthong demo
 
 test: $(VENV)/.installed-dev servers judges check
-	$(NICE) pytest
+	$(NICE) pytest -n auto --dist loadfile
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
