@@ -7,18 +7,23 @@ Standard: RFC 7518 §3.1, §3.3–§3.5
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    Prehashed,
+    decode_dss_signature,
+    encode_dss_signature,
+)
 
 from signing.faults import KeyUnsuitable
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 @dataclass(frozen=True)
@@ -34,17 +39,33 @@ class Algorithm:
             return self.curve is None
         return self.curve is not None and isinstance(key.curve, self.curve)
 
+    def digest(self, data: bytes) -> bytes:
+        """Hash `data`."""
+        hasher = hashes.Hash(self.hash)
+        hasher.update(data)
+        return hasher.finalize()
+
+    def sign_digest(self, key: PrivateKey, digest: bytes) -> bytes:
+        """Sign a hash with a key in memory; an ECDSA signature is r and s, one after the other."""
+        if isinstance(key, rsa.RSAPrivateKey):
+            return key.sign(digest, self._padding(), Prehashed(self.hash))
+        return joined(key.sign(digest, ec.ECDSA(Prehashed(self.hash))), key.public_key())
+
     def holds(self, key: PublicKey, signature: bytes, data: bytes) -> bool:
         """Tell whether `key` made `signature` over `data`. An ECDSA signature is r and s, one after the other."""
+        return self.holds_digest(key, signature, self.digest(data))
+
+    def holds_digest(self, key: PublicKey, signature: bytes, digest: bytes) -> bool:
+        """Tell whether `key` made `signature` over what has this hash."""
         try:
             if isinstance(key, rsa.RSAPublicKey):
-                key.verify(signature, data, self._padding(), self.hash)
+                key.verify(signature, digest, self._padding(), Prehashed(self.hash))
             else:
                 size = (key.curve.key_size + 7) // 8
                 if len(signature) != 2 * size:
                     return False
                 r, s = int.from_bytes(signature[:size]), int.from_bytes(signature[size:])
-                key.verify(encode_dss_signature(r, s), data, ec.ECDSA(self.hash))
+                key.verify(encode_dss_signature(r, s), digest, ec.ECDSA(Prehashed(self.hash)))
         except InvalidSignature:
             return False
         return True
@@ -69,6 +90,33 @@ ALGORITHMS: Mapping[str, Algorithm] = {
     )
 }
 """The first that fits a key is the one it signs with unless another is asked for."""
+
+
+def joined(signature: bytes, key: ec.EllipticCurvePublicKey) -> bytes:
+    """Turn a DER ECDSA signature into r and s, one after the other; raise ValueError for other bytes."""
+    size = (key.curve.key_size + 7) // 8
+    r, s = decode_dss_signature(signature)
+    return r.to_bytes(size) + s.to_bytes(size)
+
+
+def names_for(key: PublicKey) -> tuple[str, ...]:
+    """Name every algorithm for such a key, its usual one first."""
+    return tuple(name for name, algorithm in ALGORITHMS.items() if algorithm.fits(key))
+
+
+def one_of(names: tuple[str, ...], name: str, digests: Iterable[bytes] = ()) -> Algorithm:
+    """Give the algorithm called `name`, or the first of `names` for the empty name.
+
+    Raises KeyUnsuitable when the key cannot do it, or when one of `digests` does not have the length of its hash.
+    """
+    chosen = name or names[0]
+    if chosen not in names:
+        raise KeyUnsuitable("alg", f"this key does {', '.join(names)}")
+    algorithm = ALGORITHMS[chosen]
+    for digest in digests:
+        if len(digest) != algorithm.hash.digest_size:
+            raise KeyUnsuitable("digest", f"{len(digest)} bytes for {chosen}")
+    return algorithm
 
 
 def algorithm_for(key: PublicKey, name: str = "") -> Algorithm:

@@ -114,13 +114,12 @@ def from_der(der: bytes) -> x509.Certificate:
     return certificate
 
 
-def rsa_modulus(certificate: x509.Certificate) -> int | None:
-    """Return the modulus, by which a token's key and its certificate find each other; None when there is no RSA key."""
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Tell whether it says of itself that it issues certificates; one that cannot be read does not."""
     try:
-        key = certificate.public_key()
-    except UNREADABLE:
-        return None
-    return key.public_numbers().n if isinstance(key, rsa.RSAPublicKey) else None
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, *UNREADABLE):
+        return False
 
 
 def require_current(certificate: x509.Certificate, at: datetime) -> None:

@@ -1,24 +1,55 @@
-"""What a key is to those who sign: one method, whatever holds the key."""
+"""What a key is to those who sign: the same few words, whatever holds the key."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from cryptography import x509
+
+from mappings.formats.faults import SigningFault
+
+
+@dataclass(frozen=True)
+class ToSign:
+    """The hash of one document, and what a person who holds the key is shown before it is signed."""
+
+    digest: bytes
+    """Made with the hash of the algorithm asked for."""
+    title: str = field(default="", repr=False)
+    html: str = field(default="", repr=False)
+    """The paper as it is read; only providers with a person behind them look at it."""
 
 
 class KeyProvider(Protocol):
     """A private key that can be used but not seen. Implementations: `signing/keys/<kind>.py`.
 
-    Constructing one may read a file or open a token; `sign` is then called many times.
+    Constructing one may read a file or open a token; it is then used many times, from any thread.
     """
 
-    chain: tuple[x509.Certificate, ...]
-    """The signer's certificate first, then its issuers as far as known."""
+    @property
+    def chain(self) -> tuple[x509.Certificate, ...]:
+        """The signer's certificate first, then its issuers as far as known."""
+        ...
 
-    def sign(self, data: bytes) -> bytes:
-        """Return the RSA PKCS#1 v1.5 signature with SHA-256 over `data`.
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """Names in `signing.algorithms.ALGORITHMS` that this key can do, the usual one first; never empty."""
+        ...
 
-        Raises KeyUnavailable (transient) when the device is away, NotAuthorised when the PIN or password is wrong.
+    def sign(self, data: bytes, algorithm: str = "") -> bytes:
+        """Return the signature over `data`; an ECDSA one is r and s, one after the other.
+
+        `algorithm` is the usual one unless named. Raises KeyUnsuitable for one the key cannot do, KeyUnavailable (transient)
+        when the device is away, NotAuthorised when the PIN or password is wrong, KeyLocked when it is not asked any more.
+        """
+        ...
+
+    def sign_hashes(self, documents: Sequence[ToSign], algorithm: str = "") -> Iterator[bytes | SigningFault]:
+        """Sign hashes under one authorisation, and give the signatures in the same order, each as soon as it is made.
+
+        A document that alone is not signed is a fault in its place. When the key cannot go on the iterator raises what
+        `sign` raises: the signatures given before are good. Closing the iterator stops the signing.
         """
         ...

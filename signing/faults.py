@@ -64,3 +64,48 @@ class RootsUnreadable(SigningFault):
     """Raised when a file of trusted roots holds no certificate we can read; `where` counts the files from 1."""
 
     code = 5010
+
+
+# ---- 5030–5049: who holds a key ----
+
+
+class KeyLocked(SigningFault):
+    """Raised when a token or service refuses every PIN because too many were wrong: only its issuer or its PUK unlocks it."""
+
+    code = 5030
+
+
+class LastTry(SigningFault):
+    """Raised instead of trying a PIN when one more wrong PIN would lock the token; a person must decide that."""
+
+    code = 5031
+
+
+class OneTimeCodeWrong(SigningFault):
+    """Raised when a remote signing service refuses the one-time code (OTP), or nobody is there to give one."""
+
+    code = 5032
+
+
+class ServiceRefused(SigningFault):
+    """Raised when a remote signing service says no for another reason; `detail` is the error word of its standard."""
+
+    code = 5033
+
+
+class NotWanted(SigningFault):
+    """Given for a document that its signer left out of a batch at the workstation."""
+
+    code = 5034
+
+
+class SigningStopped(SigningFault):
+    """Raised when a batch was stopped, by its signer or because nobody came to sign; what is signed stays good."""
+
+    code = 5035
+
+
+class AgentRefused(SigningFault):
+    """Raised when a workstation agent refuses what it is sent: another version, a batch too large, a wrong form."""
+
+    code = 5036

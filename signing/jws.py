@@ -154,8 +154,8 @@ def sign(
     """
     moment = at or datetime.now(UTC)
     certificates.require_current(key.chain[0], moment)
-    prepared = prepare(bundle, key.chain, at=moment, who=who, purpose=purpose)
-    return inject(prepared, key.sign(prepared.to_be_signed))
+    prepared = prepare(bundle, key.chain, at=moment, who=who, purpose=purpose, algorithm=key.algorithms[0])
+    return inject(prepared, key.sign(prepared.to_be_signed, prepared.algorithm))
 
 
 def signed_content(bundle: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,28 +5,42 @@ Keys are made when asked for and live in memory; whoever wants files writes them
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 from mappings.formats.values import Secret
+from signing.algorithms import PrivateKey, PublicKey, names_for, one_of
+from signing.contract import ToSign
 
 
-@dataclass
-class MemoryKey:
+@dataclass(frozen=True)
+class AnyMemoryKey:
     """A key provider without a file or a token."""
 
-    private_key: rsa.RSAPrivateKey = field(repr=False)
+    private_key: PrivateKey = field(repr=False)
     chain: tuple[x509.Certificate, ...]
 
-    def sign(self, data: bytes) -> bytes:
-        """Return the RSA PKCS#1 v1.5 signature with SHA-256 over `data`."""
-        return self.private_key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """Name what the key can do, its usual algorithm first."""
+        return names_for(self.private_key.public_key())
+
+    def sign(self, data: bytes, algorithm: str = "") -> bytes:
+        """Return the signature over `data`."""
+        chosen = one_of(self.algorithms, algorithm)
+        return chosen.sign_digest(self.private_key, chosen.digest(data))
+
+    def sign_hashes(self, documents: Sequence[ToSign], algorithm: str = "") -> Iterator[bytes]:
+        """Sign one hash after the other."""
+        chosen = one_of(self.algorithms, algorithm, (document.digest for document in documents))
+        return (chosen.sign_digest(self.private_key, document.digest) for document in documents)
 
     def pkcs12(self, password: Secret) -> bytes:
         """Return the key and its chain as a PKCS#12 file."""
@@ -37,6 +51,20 @@ class MemoryKey:
             self.chain[1:],
             serialization.BestAvailableEncryption(password.encode()),
         )
+
+
+@dataclass(frozen=True)
+class MemoryKey(AnyMemoryKey):
+    """An RSA one."""
+
+    private_key: rsa.RSAPrivateKey = field(repr=False)
+
+
+@dataclass(frozen=True)
+class EllipticMemoryKey(AnyMemoryKey):
+    """One on a curve."""
+
+    private_key: ec.EllipticCurvePrivateKey = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -86,12 +114,23 @@ class Authority:
             NameOID.SERIAL_NUMBER: identifier,
         }
         subject = x509.Name([x509.NameAttribute(oid, text) for oid, text in texts.items() if text])
+        return MemoryKey(key, self._certify(subject, key.public_key(), not_before, not_after))
+
+    def issue_elliptic(self, name: str, curve: ec.EllipticCurve) -> EllipticMemoryKey:
+        """Make a signer's key on `curve`, and its certificate."""
+        key = ec.generate_private_key(curve)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        return EllipticMemoryKey(key, self._certify(subject, key.public_key(), None, None))
+
+    def _certify(
+        self, subject: x509.Name, key: PublicKey, not_before: datetime | None, not_after: datetime | None
+    ) -> tuple[x509.Certificate, ...]:
         now = datetime.now(UTC)
         certificate = (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self.certificate.subject)
-            .public_key(key.public_key())
+            .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(not_before or now - timedelta(days=1))
             .not_valid_after(not_after or now + timedelta(days=365))
@@ -99,7 +138,7 @@ class Authority:
             .add_extension(_key_usage(authority=False), critical=True)
             .sign(self.private_key, hashes.SHA256())
         )
-        return MemoryKey(key, (certificate, *self.issuers))
+        return (certificate, *self.issuers)
 
 
 def new_rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:

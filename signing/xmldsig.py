@@ -123,7 +123,7 @@ def sign(xml: bytes, key: KeyProvider, place: str | None = None) -> bytes:
     """
     certificates.require_current(key.chain[0], datetime.now(UTC))
     prepared = prepare(xml, place)
-    return inject(prepared, key.sign(prepared.to_be_signed), key.chain)
+    return inject(prepared, key.sign(prepared.to_be_signed, "RS256"), key.chain)
 
 
 def canonical_document(root: etree._Element, *, exclusive: bool = False) -> bytes:

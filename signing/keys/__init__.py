@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 import typing
 from collections.abc import Mapping
+from datetime import timedelta
 
 from signing.contract import KeyProvider
 from signing.faults import KeyMisconfigured
@@ -37,11 +38,18 @@ def open_key(kind: str, options: Mapping[str, object]) -> KeyProvider:
         raise KeyMisconfigured("kind", f"known: {', '.join(kinds())}")
     module = importlib.import_module(f"{__name__}.{kind}")
     types = typing.get_type_hints(module.Settings)
-    names = {field.name for field in dataclasses.fields(module.Settings)}
-    for name in sorted(names ^ options.keys()):
-        raise KeyMisconfigured(name, f"unknown for {kind}" if name in options else f"missing for {kind}")
+    fields = {field.name: field for field in dataclasses.fields(module.Settings)}
+    for name in sorted(options.keys() - fields.keys()):
+        raise KeyMisconfigured(name, f"unknown for {kind}")
+    for name, field in sorted(fields.items()):
+        if name not in options and field.default is dataclasses.MISSING:
+            raise KeyMisconfigured(name, f"missing for {kind}")
     for name, value in options.items():
-        if not isinstance(value, str):
-            raise KeyMisconfigured(name, "not a text")
-    key: KeyProvider = module.Key(module.Settings(**{name: types[name](value) for name, value in options.items()}))
+        if not isinstance(value, types[name] if types[name] in (int, timedelta) else str):
+            raise KeyMisconfigured(name, "of the wrong type")
+    key: KeyProvider = module.Key(module.Settings(**{name: _as(types[name], value) for name, value in options.items()}))
     return key
+
+
+def _as(wanted: type[typing.Any], value: object) -> object:
+    return wanted(value) if issubclass(wanted, str) else value

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
 from mappings.formats.values import Secret
-from signing import keys, verify, xmldsig
+from signing import keys, token, verify, xmldsig
 from signing.contract import KeyProvider
 from signing.faults import KeyMisconfigured, KeyUnavailable, KeyUnsuitable, NotAuthorised
 from signing.testing import Authority, MemoryKey, new_rsa_key
@@ -82,7 +82,7 @@ def token_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def pkcs11_kind(signer: MemoryKey, token_directory: Path) -> Iterator[Kind]:
-    module = pkcs11.lib(str(SOFTHSM))
+    module = token.load(str(SOFTHSM)).library
     for label in ("unit", "other"):
         _import(module.get_token(token_label=label), signer)
     good: dict[str, object] = {"module": str(SOFTHSM), "token": "unit", "key": "signer", "pin": PIN}
@@ -90,7 +90,7 @@ def pkcs11_kind(signer: MemoryKey, token_directory: Path) -> Iterator[Kind]:
     module.finalize()
 
 
-def _import(token: pkcs11.Token, signer: MemoryKey) -> None:
+def _import(where: pkcs11.Token, signer: MemoryKey) -> None:
     numbers = signer.private_key.private_numbers()
     attributes = {
         pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY,
@@ -110,7 +110,7 @@ def _import(token: pkcs11.Token, signer: MemoryKey) -> None:
         pkcs11.Attribute.EXPONENT_2: _octets(numbers.dmq1),
         pkcs11.Attribute.COEFFICIENT: _octets(numbers.iqmp),
     }
-    with token.open(rw=True, user_pin=str(PIN)) as session:
+    with where.open(rw=True, user_pin=str(PIN)) as session:
         session.create_object(attributes)
         for certificate in reversed(signer.chain):  # the issuer first: the order in a token means nothing
             session.create_object(
@@ -253,7 +253,7 @@ def test_file_without_a_key_is_refused(signer: MemoryKey, tmp_path: Path) -> Non
 
 def test_forgotten_session_is_opened_again(pkcs11_kind: Kind, signer: MemoryKey) -> None:
     key = pkcs11_kind.open()
-    pkcs11.lib(str(SOFTHSM)).reinitialize()
+    token.restart(str(SOFTHSM))
     assert key.sign(b"after") == signer.sign(b"after")
 
 
@@ -263,14 +263,14 @@ def test_token_taken_away_and_put_back(pkcs11_kind: Kind, signer: MemoryKey, tok
     shutil.move(token_directory, away)
     token_directory.mkdir()
     try:
-        module.reinitialize()
+        token.restart(str(SOFTHSM))
         for _ in range(2):
             with pytest.raises(KeyUnavailable):
                 key.sign(b"away")
     finally:
         token_directory.rmdir()
         shutil.move(away, token_directory)
-    module.reinitialize()
+    token.restart(str(SOFTHSM))
     assert key.sign(b"back") == signer.sign(b"back")
 
 
@@ -278,7 +278,7 @@ def test_threads_that_lose_the_session_together_find_it_again(pkcs11_kind: Kind,
     key, module, expected = pkcs11_kind.open(), pkcs11.lib(str(SOFTHSM)), signer.sign(b"data")
     with ThreadPoolExecutor(4) as threads:
         for _ in range(20):
-            module.reinitialize()
+            token.restart(str(SOFTHSM))
             start = Barrier(4)
 
             def sign(_: int, start: Barrier = start) -> bytes:
@@ -290,10 +290,10 @@ def test_threads_that_lose_the_session_together_find_it_again(pkcs11_kind: Kind,
 
 def test_changed_pin_is_tried_once_only(pkcs11_kind: Kind, token_directory: Path) -> None:
     key = keys.open_key("pkcs11", {**pkcs11_kind.good, "token": "other"})
-    module = pkcs11.lib(str(SOFTHSM))
+    module = token.load(str(SOFTHSM)).library
     _set_pin(module, PIN, Secret("998877"))
     try:
-        module.reinitialize()
+        token.restart(str(SOFTHSM))
         for _ in range(3):
             with pytest.raises(NotAuthorised):
                 key.sign(b"data")
@@ -301,11 +301,11 @@ def test_changed_pin_is_tried_once_only(pkcs11_kind: Kind, token_directory: Path
         with pytest.raises(NotAuthorised, match="not tried again"):
             key.sign(b"data")
     finally:
-        module.reinitialize()
+        token.restart(str(SOFTHSM))
 
 
 def _set_pin(module: Any, old: Secret, new: Secret) -> None:
-    module.reinitialize()
+    token.restart(str(SOFTHSM))
     with module.get_token(token_label="other").open(rw=True, user_pin=str(old)) as session:
         session.set_pin(str(old), str(new))
 

@@ -7,7 +7,6 @@ import hmac
 import json
 from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +15,6 @@ import rfc8785
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from joserfc import jws as joserfc
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import ECKey, RSAKey
@@ -31,7 +29,7 @@ from signing.faults import (
     NotSigned,
     SignatureInvalid,
 )
-from signing.testing import Authority, MemoryKey, new_rsa_key
+from signing.testing import Authority, EllipticMemoryKey, MemoryKey, new_rsa_key
 from signing.verify_jws import verify
 
 AT = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
@@ -53,27 +51,11 @@ ANYTHING_GOES = Registry(algorithms=["RS256", "ES256", "ES384"], strict_check_he
 PSS = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
 
 
-@dataclass
-class EllipticKey:
-    """A key provider with a curve: r and s, as a token gives them."""
-
-    private_key: ec.EllipticCurvePrivateKey
-    chain: tuple[x509.Certificate, ...]
-
-    def sign(self, data: bytes) -> bytes:
-        wide = self.private_key.curve.key_size // 8
-        algorithm = hashes.SHA256() if wide == 32 else hashes.SHA384()
-        r, s = decode_dss_signature(self.private_key.sign(data, ec.ECDSA(algorithm)))
-        return r.to_bytes(wide) + s.to_bytes(wide)
+def elliptic(authority: Authority, curve: ec.EllipticCurve) -> EllipticMemoryKey:
+    return authority.issue_elliptic("Nguyễn Thị Ánh", curve)
 
 
-def elliptic(authority: Authority, curve: ec.EllipticCurve) -> EllipticKey:
-    private = ec.generate_private_key(curve)
-    chain = authority.issue("Nguyễn Thị Ánh", private_key=private).chain  # type: ignore[arg-type]  # any key is certified
-    return EllipticKey(private, chain)
-
-
-def signed(key: MemoryKey | EllipticKey, bundle: bytes = BUNDLE, **more: Any) -> bytes:
+def signed(key: MemoryKey | EllipticMemoryKey, bundle: bytes = BUNDLE, **more: Any) -> bytes:
     prepared = jws.prepare(bundle, key.chain, at=AT, who=WHO, **more)
     if prepared.algorithm == "PS256":
         assert isinstance(key.private_key, rsa.RSAPrivateKey)
