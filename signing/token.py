@@ -11,9 +11,9 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -22,11 +22,20 @@ from cryptography import x509
 from pkcs11 import exceptions as p11
 
 from signing import certificates
+from signing.algorithms import ALGORITHMS, PublicKey, names_for
 from signing.faults import KeyUnavailable, KeyUnsuitable
 
 _OS_LOCKING_OK = 2
 _CANNOT_LOCK = (9, 10)
 """CKR_NEED_TO_CREATE_THREADS, CKR_CANT_LOCK."""
+
+
+MECHANISMS = {
+    "pkcs1": pkcs11.Mechanism.RSA_PKCS,
+    "pss": pkcs11.Mechanism.RSA_PKCS_PSS,
+    "ecdsa": pkcs11.Mechanism.ECDSA,
+}
+"""With which a token signs a hash, by the scheme of an algorithm."""
 
 
 class PinState(Enum):
@@ -46,6 +55,7 @@ class View:
     serial: str
     pin: PinState
     certificates: tuple[x509.Certificate, ...]
+    mechanisms: frozenset[object] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -116,26 +126,32 @@ def view(file: str, label: str) -> View:
             found = read_certificates(session)
         finally:
             session.close()
-    return View(token.label, token.serial.decode("ascii", "replace"), pin_state(token), found)
+        mechanisms = frozenset(token.slot.get_mechanisms())
+    return View(token.label, token.serial.decode("ascii", "replace"), pin_state(token), found, mechanisms)
+
+
+def algorithms(key: PublicKey, mechanisms: Collection[object]) -> tuple[str, ...]:
+    """Name what a token with these mechanisms can do with such a key."""
+    return tuple(name for name in names_for(key) if MECHANISMS[ALGORITHMS[name].scheme] in mechanisms)
 
 
 def read_certificates(session: Any) -> tuple[x509.Certificate, ...]:
-    """Read every certificate that is one."""
+    """Read every certificate that is one; those that are good longest come first."""
     found = []
-    for entry in session.get_objects({pkcs11.Attribute.CLASS: pkcs11.ObjectClass.CERTIFICATE}):
+    for entry in list(session.get_objects({pkcs11.Attribute.CLASS: pkcs11.ObjectClass.CERTIFICATE})):
         try:
             found.append(x509.load_der_x509_certificate(bytes(entry[pkcs11.Attribute.VALUE])))
         except certificates.UNREADABLE:
             continue  # another application's object
-    return tuple(found)
+    return tuple(sorted(found, key=lambda one: one.not_valid_after_utc, reverse=True))
 
 
 def signer_chain(found: tuple[x509.Certificate, ...]) -> tuple[x509.Certificate, ...]:
-    """Give the chain of the only certificate of a person or seal among `found`; raise KeyUnsuitable."""
+    """Give the chain of the only signer's key among `found`, with its certificate that is good longest; raise KeyUnsuitable."""
     leaves = [certificate for certificate in found if not certificates.is_authority(certificate)]
-    if len(leaves) != 1:
+    keys = [certificates.public_key(leaf) for leaf in leaves]
+    if not keys or any(key != keys[0] for key in keys):
         raise KeyUnsuitable("token", f"{len(leaves)} certificates of signers")
-    certificates.public_key(leaves[0])
     return certificates.order_chain(leaves[0], found)
 
 

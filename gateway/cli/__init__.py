@@ -27,6 +27,7 @@ from gateway.cli import (
     sandbox,
     send,
     serve,
+    sign_agent,
     verify,
 )
 from gateway.cli.output import complain
@@ -49,6 +50,7 @@ app.command("check")(check.check)
 app.command("send")(send.send)
 app.command("map")(mapping.map_)
 app.command("verify")(verify.verify)
+app.command("sign-agent")(sign_agent.sign_agent)
 app.add_typer(messages.app, name="messages")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(errors.app, name="errors")

@@ -10,8 +10,10 @@ Standard: PKCS #11 v2.40 §2.1.6 (CKM_RSA_PKCS), §2.1.10 (CKM_RSA_PKCS_PSS), §
 
 from __future__ import annotations
 
+import hmac
 import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,17 +27,12 @@ from pkcs11 import exceptions as p11
 
 from mappings.formats.values import FileName, Secret
 from signing import certificates, token
-from signing.algorithms import ALGORITHMS, Algorithm, PublicKey, names_for, one_of
+from signing.algorithms import ALGORITHMS, Algorithm, PublicKey, one_of
 from signing.contract import ToSign
 from signing.faults import KeyLocked, KeyUnavailable, KeyUnsuitable, LastTry, NotAuthorised
 
 _PIN_REFUSED = (p11.PinIncorrect, p11.PinInvalid, p11.PinLenRange, p11.PinExpired)
 _CANNOT = (p11.MechanismInvalid, p11.MechanismParamInvalid, p11.KeyTypeInconsistent, p11.KeySizeRange, p11.DataLenRange)
-_MECHANISMS = {
-    "pkcs1": pkcs11.Mechanism.RSA_PKCS,
-    "pss": pkcs11.Mechanism.RSA_PKCS_PSS,
-    "ecdsa": pkcs11.Mechanism.ECDSA,
-}
 _DIGEST_INFO = {
     "sha256": bytes.fromhex("3031300d060960864801650304020105000420"),
     "sha384": bytes.fromhex("3041300d060960864801650304020205000430"),
@@ -46,6 +43,11 @@ _HASHES = {
     "sha384": (pkcs11.Mechanism.SHA384, pkcs11.MGF.SHA384),
     "sha512": (pkcs11.Mechanism.SHA512, pkcs11.MGF.SHA512),
 }
+
+
+_SALT = os.urandom(32)
+_right: dict[bytes, bytes] = {}
+"""Serial of a token → what the PIN that opened it last in this process hashes to."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ class Key:
         with self._opening:
             if self._login is None:
                 self._login = self._log_in()
+                weakref.finalize(self, self._login.close)
             return self._login
 
     def _retire(self, login: _Login) -> None:
@@ -201,7 +204,7 @@ class Key:
             except KeyUnsuitable as problem:
                 unsuitable = problem
                 continue
-            names = tuple(name for name in names_for(public_key) if _MECHANISMS[ALGORITHMS[name].scheme] in mechanisms)
+            names = token.algorithms(public_key, mechanisms)
             if not names or not login.is_kind_of(public_key):
                 continue
             probe = ALGORITHMS[names[0]]
@@ -234,10 +237,7 @@ class _Login:
         self._free: list[tuple[Any, Any]] = []
         self._closed = False
         with module.turn:
-            try:
-                self._first = found.open(user_pin=self._pin)
-            except p11.UserAlreadyLoggedIn:
-                self._first = found.open()  # login belongs to the process: another key of this token is open
+            self._first = _log_in(found, self._pin)
             try:
                 self.certificates = token.read_certificates(self._first)
                 for _ in range(settings.sessions if module.parallel else 1):
@@ -258,7 +258,7 @@ class _Login:
                 raise
             return False  # the token has no more than these
         try:
-            self._free.append((session, session.get_key(**_search(label))))
+            self._free.append((session, _find_key(session, label)))
         except p11.PKCS11Error:
             _close(session)
             raise
@@ -283,7 +283,7 @@ class _Login:
                 return bytes(
                     key.sign(
                         data,
-                        mechanism=_MECHANISMS[algorithm.scheme],
+                        mechanism=token.MECHANISMS[algorithm.scheme],
                         mechanism_param=parameter,
                         pin=self._pin if self._asks_always else None,
                     )
@@ -320,6 +320,19 @@ class _Login:
             _close(session)
 
 
+def _log_in(found: Any, pin: str) -> Any:
+    """Open a session that is logged in; raise PinIncorrect for a wrong PIN even where another key of the token is open."""
+    seen = hmac.digest(_SALT, pin.encode(), "sha256")
+    try:
+        session = found.open(user_pin=pin)
+    except p11.UserAlreadyLoggedIn:  # login belongs to the process, and the token does not look at the PIN then
+        if _right.get(found.serial, seen) != seen:
+            raise p11.PinIncorrect from None
+        return found.open()
+    _right[found.serial] = seen
+    return session
+
+
 def _close(session: Any) -> None:
     try:
         session.close()
@@ -327,9 +340,15 @@ def _close(session: Any) -> None:
         pass  # the token is gone and took the session with it
 
 
-def _search(label: str) -> dict[str, object]:
-    wanted: dict[str, object] = {"object_class": pkcs11.ObjectClass.PRIVATE_KEY}
-    return {**wanted, "label": label} if label else wanted
+def _find_key(session: Any, label: str) -> Any:
+    """Find the private key; the search is read to its end, because one left open fails later in another place."""
+    wanted: dict[pkcs11.Attribute, object] = {pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY}
+    found = list(session.get_objects({**wanted, pkcs11.Attribute.LABEL: label} if label else wanted))
+    if len(found) > 1:
+        raise p11.MultipleObjectsReturned
+    if not found:
+        raise p11.NoSuchKey
+    return found[0]
 
 
 def _asks_always(key: Any) -> bool:

@@ -1,0 +1,59 @@
+"""A signer before the agent's page, as a browser would act for them: opens addresses, sends forms."""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Collection, Mapping
+from queue import SimpleQueue
+from threading import Thread
+from urllib.parse import urlsplit
+
+import httpx
+
+from mappings.formats.values import Secret
+
+
+class Browser:
+    """One browser session of the signer."""
+
+    def __init__(self, entry: str) -> None:
+        parts = urlsplit(entry)
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self.client = httpx.Client(base_url=self.origin, follow_redirects=True, trust_env=False)
+        weakref.finalize(self, self.client.close)
+        self.first = self.client.get(entry)
+
+    def get(self, path: str) -> str:
+        return self.client.get(path).raise_for_status().text
+
+    def post(self, path: str, fields: Mapping[str, str | list[str]], secret: str | None = None) -> httpx.Response:
+        """Send a form as it stands on the page."""
+        found = re.search(r'name="form" value="([^"]+)"', self.get("/")) or re.search(
+            r'name="form" value="([^"]+)"', self.first.text
+        )
+        own = found[1] if found else ""
+        form = {"form": own if secret is None else secret, **fields}
+        return self.client.post(path, data=form, headers={"Origin": self.origin, "Sec-Fetch-Site": "same-origin"})
+
+
+class Signer:
+    """Sign every batch the agent announces, without looking; `leave` names papers that are left out."""
+
+    def __init__(self, pins: Collection[Secret], leave: Collection[str] = ()) -> None:
+        self.pins = list(pins)
+        self.leave = list(leave)
+        self.announced: SimpleQueue[str] = SimpleQueue()
+        """Addresses for a test that acts itself; filled when there is no PIN to give."""
+
+    def announce(self, address: str) -> None:
+        if self.pins:
+            Thread(target=self._sign, args=(address,)).start()
+        else:
+            self.announced.put(address)
+
+    def _sign(self, address: str) -> None:
+        browser = Browser(address)
+        path = urlsplit(str(browser.first.url)).path
+        for pin in self.pins:
+            browser.post(f"{path}/sign", {"pin": str(pin), "leave": self.leave})
