@@ -74,6 +74,7 @@ _loading = threading.Lock()
 
 def load(file: str) -> Module:
     """Start the module in `file`, once in a process; raise KeyUnavailable."""
+    file = str(file)  # the library takes no subclass of str
     with _loading:
         if file not in _loaded or not _loaded[file].library.initialized:
             try:

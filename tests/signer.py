@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from urllib.parse import urlsplit
 
 import httpx
+from cryptography import x509
 
+from mappings.formats.faults import SigningFault
 from mappings.formats.values import Secret
+from signing.agent.batches import OpenKey
+from signing.agent.service import Holder
+from signing.contract import ToSign
 
 
 class Browser:
@@ -57,3 +63,43 @@ class Signer:
         path = urlsplit(str(browser.first.url)).path
         for pin in self.pins:
             browser.post(f"{path}/sign", {"pin": str(pin), "leave": self.leave})
+
+
+@dataclass
+class Halt:
+    """Make the keys of a workstation wait before signature number `at` of a batch until the test opens the gate."""
+
+    at: int
+    reached: Event = field(default_factory=Event)
+    gate: Event = field(default_factory=Event)
+
+    def holder(self, real: Holder) -> Holder:
+        return Holder(real.look, lambda pin, last_try: Halting(real.open(pin, last_try), self))
+
+
+@dataclass
+class Halting:
+    key: OpenKey
+    halt: Halt
+
+    @property
+    def chain(self) -> tuple[x509.Certificate, ...]:
+        return self.key.chain
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        return self.key.algorithms
+
+    def sign(self, data: bytes, algorithm: str = "") -> bytes:
+        return self.key.sign(data, algorithm)
+
+    def close(self) -> None:
+        self.key.close()
+
+    def sign_hashes(self, documents: Sequence[ToSign], algorithm: str = "") -> Iterator[bytes | SigningFault]:
+        signatures = self.key.sign_hashes(documents, algorithm)
+        for number in range(len(documents)):
+            if number == self.halt.at:
+                self.halt.reached.set()
+                assert self.halt.gate.wait(timeout=20)
+            yield next(signatures)

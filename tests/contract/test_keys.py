@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from threading import Barrier, Event
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -25,13 +25,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 from pkcs11.exceptions import PinLocked
 
-from mappings.formats.faults import SigningFault
 from mappings.formats.values import FileName, Secret
 from signing import keys, token, verify, xmldsig
-from signing.agent.batches import OpenKey
 from signing.agent.guard import Guard
 from signing.agent.listener import holder, listening
-from signing.agent.service import Agent, Holder
+from signing.agent.service import Agent
 from signing.algorithms import ALGORITHMS, names_for
 from signing.batch import State, sign_batch, unsigned
 from signing.contract import KeyProvider, ToSign
@@ -51,7 +49,7 @@ from signing.keys import agent as agent_kind
 from signing.keys import pkcs11, remote
 from signing.testing import AnyMemoryKey, Authority, MemoryKey, new_rsa_key
 from tests.contract.csc_peer import CscPeer, serve
-from tests.signer import Signer
+from tests.signer import Halt, Signer
 from tests.softhsm import MODULE, SoftHsm
 
 PIN = Secret("472915")
@@ -206,35 +204,15 @@ def remote_kind(key: AnyMemoryKey) -> Iterator[Kind]:
         yield Kind("remote", key, good, {**good, "password": "khác 2"}, absent, listener.away)
 
 
-@dataclass
-class Halting:
-    """A key that signs one of a long batch and then waits until the test opens the gate."""
-
-    key: OpenKey
-    gate: Event
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.key, name)
-
-    def sign_hashes(self, documents: Sequence[ToSign], algorithm: str = "") -> Iterator[bytes | SigningFault]:
-        for number, signature in enumerate(self.key.sign_hashes(documents, algorithm)):
-            if number == 1 and len(documents) == LONG:
-                assert self.gate.wait(timeout=20)
-            yield signature
-
-
 @contextmanager
 def agent_kind_of(key: AnyMemoryKey, label: str) -> Iterator[Kind]:
-    guard, gate = Guard(frozenset()), Event()
-    real = holder(FileName(MODULE), label)
-    agent = Agent(
-        Holder(real.look, lambda pin, last: Halting(real.open(pin, last), gate)), guard, Signer([PIN]).announce
-    )
+    guard, halt = Guard(frozenset()), Halt(at=LONG - 2)
+    agent = Agent(halt.holder(holder(FileName(MODULE), label)), guard, Signer([PIN]).announce)
 
     @contextmanager
     def away() -> Iterator[None]:
         with listener.away():
-            gate.set()
+            halt.gate.set()
             yield
             for thread in threading.enumerate():
                 if thread.name == "signing":
