@@ -116,6 +116,7 @@ def _signer(view: View | None) -> str:
 
 def _papers(batch: Batch, state: protocol.BatchState, *, choosable: bool) -> str:
     rows = []
+    opened = " open" if len(state.documents) == 1 else ""
     for number, (paper, document) in enumerate(zip(batch.request.documents, state.documents, strict=True)):
         title = escape(paper.title or "Dữ liệu không có bản xem")
         choice = ""
@@ -131,7 +132,7 @@ def _papers(batch: Batch, state: protocol.BatchState, *, choosable: bool) -> str
         )
         rows.append(
             f"<li><strong>{title}</strong>: {_DOCUMENT_STATES[document.state]}{choice}"
-            f"<br><code>{paper.digest.hex()}</code><details><summary>Xem</summary>{shown}</details></li>"
+            f"<br><code>{paper.digest.hex()}</code><details{opened}><summary>Xem</summary>{shown}</details></li>"
         )
     return f"<ol>{''.join(rows)}</ol>"
 

@@ -1,0 +1,161 @@
+"""Keys: what each provider adds to the bare signature of what holds the key."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from pkcs11 import Mechanism, ObjectClass
+
+from benchmarks.figures import Row, per_call_us
+from mappings.formats.values import FileName, Secret
+from signing import token
+from signing.agent.guard import Guard
+from signing.agent.listener import holder, listening
+from signing.agent.service import Agent
+from signing.contract import ToSign
+from signing.keys import agent, open_key, pkcs11
+from signing.testing import Authority
+from tests.signer import Signer
+from tests.softhsm import MODULE, SoftHsm
+
+PIN = Secret("472915")
+DIGEST = bytes(range(32))
+DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420") + DIGEST
+SHA256 = Prehashed(hashes.SHA256())
+BATCH = 300
+
+
+def measure() -> list[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        root, hsm = Authority.root(), SoftHsm(Path(folder))
+        rsa, curve = root.issue("R"), root.issue_elliptic("E", ec.SECP256R1())
+        with _environment():
+            hsm.start()
+            for label, key in (("rsa", rsa), ("ec", curve)):
+                hsm.add(label, PIN)
+                hsm.put(label, PIN, key)
+            (file := Path(folder) / "key.p12").write_bytes(rsa.pkcs12(PIN))
+            bare = per_call_us(lambda: rsa.private_key.sign(DIGEST, padding.PKCS1v15(), SHA256))
+            ours = _one_us(open_key("pkcs12", {"file": str(file), "password": PIN}))
+            rows = [
+                Row("RSA-2048 in memory, bare", bare, "us"),
+                Row("the same through pkcs12", ours, "us", "bare", ours / bare),
+            ]
+            rows += _token("rsa", "RSA-2048", DIGEST_INFO, Mechanism.RSA_PKCS)
+            rows += _token("ec", "ECDSA P-256", DIGEST, Mechanism.ECDSA)
+            rows += _pool()
+            rows += _agent()
+            token.load(MODULE).library.finalize()
+    return rows
+
+
+def _one_us(key: Any) -> float:
+    batch = [ToSign(DIGEST)]
+    return per_call_us(lambda: next(key.sign_hashes(batch)))
+
+
+def _token(label: str, name: str, data: bytes, mechanism: Mechanism) -> list[Row]:
+    """Take turns, so that what else the machine does falls on both alike."""
+    key = pkcs11.Key(pkcs11.Settings(module=FileName(MODULE), token=label, pin=PIN))
+    session = token.find(token.load(MODULE), label).open()
+    private = session.get_key(object_class=ObjectClass.PRIVATE_KEY)
+    turns = [
+        (per_call_us(lambda: private.sign(data, mechanism=mechanism), 0.2), _one_us(key), _per_signature_us(key))
+        for _ in range(5)
+    ]
+    bare, one, batch = (median(column) for column in zip(*turns, strict=True))
+    session.close()
+    key.close()
+    return [
+        Row(f"SoftHSM {name}: python-pkcs11 alone", bare, "us"),
+        Row(f"SoftHSM {name}: pkcs11, one at a time", one, "us", "alone (at most 1.25)", one / bare),
+        Row(f"SoftHSM {name}: pkcs11, each of a batch of {BATCH}", batch, "us", "alone (at most 1.25)", batch / bare),
+    ]
+
+
+def _per_signature_us(key: Any) -> float:
+    batch = [ToSign(DIGEST)] * BATCH
+    started = time.process_time()
+    for _ in key.sign_hashes(batch):
+        pass
+    return (time.process_time() - started) / BATCH * 1e6
+
+
+def _pool() -> list[Row]:
+    """Signatures a second by sessions, as many threads as sessions; beside what two threads gain here without a token."""
+    rows: list[Row] = []
+    rates = {n: _rate(pkcs11.Key(pkcs11.Settings(FileName(MODULE), "rsa", PIN, sessions=n)), n) for n in (1, 2, 4)}
+    cores = _threads_rate(2) / _threads_rate(1)
+    for n, rate in rates.items():
+        beside = "one session" if n > 1 else ""
+        rows.append(
+            Row(f"SoftHSM RSA-2048: sessions and threads: {n}", rate, "signatures/s", beside, rate / rates[1] if n > 1 else None)
+        )
+    rows.append(Row("two threads that sign in memory beside one, now", cores, "times"))
+    return rows
+
+
+def _rate(key: pkcs11.Key, threads: int) -> float:
+    def some(count: int) -> None:
+        for _ in range(count):
+            key.sign(b"data")
+
+    rate = _fastest(some, threads)
+    key.close()
+    return rate
+
+
+def _threads_rate(threads: int) -> float:
+    key = Authority.root().private_key
+
+    def some(count: int) -> None:
+        for _ in range(count):
+            key.sign(DIGEST, padding.PKCS1v15(), SHA256)
+
+    return _fastest(some, threads)
+
+
+def _fastest(some: Callable[[int], None], threads: int, count: int = 1200) -> float:
+    best = 0.0
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in range(3):
+            started = time.perf_counter()
+            list(pool.map(some, [count // threads] * threads))
+            best = max(best, count / (time.perf_counter() - started))
+    return best
+
+
+def _agent() -> list[Row]:
+    guard = Guard(frozenset())
+    made = Agent(holder(FileName(MODULE), "rsa"), guard, Signer([PIN]).announce)
+    with listening(made, guard, 0) as address:
+        paired = agent.pair(address, guard.new_code())
+        key = agent.Key(agent.Settings(address, paired, timedelta(minutes=1)))
+        batch = [ToSign(DIGEST, "Giấy ra viện", "<p>nội dung</p>" * 1000)] * BATCH
+        started = time.perf_counter()
+        count = sum(1 for _ in key.sign_hashes(batch))
+        took = time.perf_counter() - started
+    return [Row(f"workstation agent: {count} papers of 16 KB under one PIN, all the way", took * 1000, "ms")]
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    before = os.environ.get("SOFTHSM2_CONF")
+    try:
+        yield
+    finally:
+        os.environ.pop("SOFTHSM2_CONF", None)
+        if before is not None:
+            os.environ["SOFTHSM2_CONF"] = before
