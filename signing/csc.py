@@ -94,8 +94,8 @@ class Service:
             answer = self._post(f"{base}/oauth2/token", data=form)
         else:
             answer = self._post(f"{self._url}/auth/login", json={}, auth=(who.user, str(who.password)))
-        if answer.status_code == 401:
-            raise NotAuthorised("login", "HTTP 401")
+        if answer.is_client_error:  # services name a wrong secret in many ways
+            raise NotAuthorised("login", f"HTTP {answer.status_code}")
         return text_of(self._answer(answer), "access_token")
 
     def _post(self, url: str, **what: Any) -> httpx.Response:
@@ -111,7 +111,7 @@ class Service:
 
     def _answer(self, answer: httpx.Response) -> dict[str, Any]:
         try:
-            value = answer.json()
+            value = answer.json() if answer.content else {}
         except ValueError:
             value = None
         if answer.status_code == 401:

@@ -193,7 +193,7 @@ class Key:
         methods = self._service.info().get("methods") or ()
         for method in ("credentials/getChallenge", "credentials/sendOTP"):
             if method in methods:
-                self._service.call(method, {"credentialID": self._credential})
+                self._service.call(method, {"credentialID": self._credential, "authObjectID": name})
                 break
         if not (value := self._ask(name)):
             raise OneTimeCodeWrong("OTP", "none given")
