@@ -101,7 +101,13 @@ def _pool() -> list[Row]:
     for n, rate in rates.items():
         beside = "one session" if n > 1 else ""
         rows.append(
-            Row(f"SoftHSM RSA-2048: sessions and threads: {n}", rate, "signatures/s", beside, rate / rates[1] if n > 1 else None)
+            Row(
+                f"SoftHSM RSA-2048, {n} sessions and threads",
+                rate,
+                "signatures/s",
+                beside,
+                rate / rates[1] if n > 1 else None,
+            )
         )
     rows.append(Row("two threads that sign in memory beside one, now", cores, "times"))
     return rows

@@ -37,7 +37,7 @@ class Settings:
     url: str
     """Of the agent: `http://127.0.0.1:47823`."""
     token: Secret
-    """Given by the agent at pairing; see `pair`."""
+    """Given by the agent at pairing; good until the agent ends."""
     wait: timedelta = timedelta(minutes=30)
     """How long the signer may take; then the batch is stopped."""
 

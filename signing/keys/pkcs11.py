@@ -5,7 +5,7 @@ and then never again by this object, because a token locks itself after a few; n
 not be carried over a fork: open the key in the process that signs. A key that wants its PIN at every signature
 (CKA_ALWAYS_AUTHENTICATE) gets it.
 
-Standard: PKCS #11 v2.40 §2.1.6 (CKM_RSA_PKCS), §2.1.10 (CKM_RSA_PKCS_PSS), §2.3.5 (CKM_ECDSA); RFC 8017 §9.2
+Standard: PKCS #11 v2.40 (CKM_RSA_PKCS, CKM_RSA_PKCS_PSS, CKM_ECDSA); RFC 8017 §9.2
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class Settings:
     token: str
     """Label of the token; empty when there is only one."""
     pin: Secret
+    """Of the token's user."""
     key: str = ""
     """Label (CKA_LABEL) of the private key; empty when there is only one."""
     sessions: int = 1

@@ -58,9 +58,11 @@ class Settings:
     client_id: str = ""
     """For services that give tokens to clients (OAuth 2.0 client credentials)."""
     client_secret: Secret = NO_SECRET
+    """Of the client."""
     user: str = ""
     """For services that log a user in with a password."""
     password: Secret = NO_SECRET
+    """Of the user."""
     pin: Secret = NO_SECRET
     """Of the credential; the signer is asked when it is empty."""
     timeout: timedelta = timedelta(seconds=30)
@@ -89,7 +91,7 @@ class Key:
         self._service = Service(
             settings.url,
             login,
-            client or httpx.Client(timeout=settings.timeout.total_seconds(), follow_redirects=False),
+            client or httpx.Client(timeout=settings.timeout.total_seconds(), trust_env=False),
         )
         about = self._service.call(
             "credentials/info",

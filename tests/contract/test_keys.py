@@ -1,7 +1,7 @@
 """Every key provider keeps the same contract.
 
 The token is a real PKCS#11 module, SoftHSM2; the workstation agent is a real one over HTTP with that token; the remote service
-is a peer that follows the CSC API.
+is the sandbox's.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 from pkcs11.exceptions import PinLocked
 
+from conformance.sandbox.holders import KeyKind
 from mappings.formats.values import FileName, Secret
-from signing import keys, token, verify, xmldsig
+from signing import certificates, keys, token, verify, xmldsig
 from signing.agent.guard import Guard
 from signing.agent.listener import holder, listening
 from signing.agent.service import Agent
@@ -41,14 +42,12 @@ from signing.faults import (
     LastTry,
     NotAuthorised,
     NotWanted,
-    OneTimeCodeWrong,
-    ServiceRefused,
     SigningStopped,
 )
 from signing.keys import agent as agent_kind
-from signing.keys import pkcs11, remote
+from signing.keys import pkcs11
 from signing.testing import AnyMemoryKey, Authority, MemoryKey, new_rsa_key
-from tests.contract.csc_peer import CscPeer, serve
+from tests.remote_service import RemoteService, held_key, remote_service
 from tests.signer import Halt, Signer
 from tests.softhsm import MODULE, SoftHsm
 
@@ -111,6 +110,12 @@ def softhsm(tmp_path_factory: pytest.TempPathFactory, signers: dict[str, AnyMemo
         os.environ["SOFTHSM2_CONF"] = before
 
 
+@pytest.fixture(scope="session")
+def remote_host() -> Iterator[RemoteService]:
+    with remote_service() as running:
+        yield running
+
+
 @contextmanager
 def pulled(softhsm: SoftHsm) -> Iterator[None]:
     softhsm.pull()
@@ -165,7 +170,7 @@ def make_kind(
             if kind == "pkcs12":
                 return pkcs12_kind(key, tmp_path)
             if kind == "remote":
-                return stack.enter_context(remote_kind(key))
+                return remote_kind(request.getfixturevalue("remote_host"), which)
             softhsm: SoftHsm = request.getfixturevalue("softhsm")
             if kind == "pkcs11":
                 good: dict[str, object] = {"module": MODULE, "token": which, "pin": PIN, "sessions": 3}
@@ -183,25 +188,13 @@ def pkcs12_kind(key: AnyMemoryKey, folder: Path) -> Kind:
     return Kind("pkcs12", key, good, {**good, "password": "khác 2"}, {**good, "file": str(file) + ".none"})
 
 
-@contextmanager
-def remote_kind(key: AnyMemoryKey) -> Iterator[Kind]:
-    peer = CscPeer(key, str(PIN))
-
-    @contextmanager
-    def start(port: int) -> Iterator[str]:
-        with serve(peer, port) as served:
-            yield served.address
-
-    with service(start) as listener:
-        good: dict[str, object] = {
-            "url": f"{listener.url}/csc/v2",
-            "credential": "cred-1",
-            "user": "bs.lan",
-            "password": "mật khẩu 3",
-            "pin": PIN,
-        }
-        absent = {**good, "url": "http://127.0.0.1:1/csc/v2"}
-        yield Kind("remote", key, good, {**good, "password": "khác 2"}, absent, listener.away)
+def remote_kind(service: RemoteService, which: str) -> Kind:
+    sizes: dict[str, KeyKind] = {"rsa": "rsa2048", "p256": "ec256", "p384": "ec384"}
+    credential = service.add(sizes[which], code=False, multisign=3)
+    good = service.options(credential)
+    wrong = {**good, "client_secret": Secret("khác 2")}
+    absent = {**good, "url": "http://127.0.0.1:1/csc/v2"}
+    return Kind("remote", held_key(credential), good, wrong, absent, service.away)
 
 
 @contextmanager
@@ -320,10 +313,11 @@ def test_what_the_key_cannot_do_is_said_before_anything_is_signed(kind: Kind) ->
         key.sign_hashes([ToSign(bytes(32)), ToSign(bytes(20))], key.algorithms[0])
 
 
-def test_signed_paper_verifies(kind: Kind, root: Authority) -> None:
+def test_signed_paper_verifies(kind: Kind, root: Authority, signer: MemoryKey) -> None:
     if isinstance(kind.signer, MemoryKey):
         signed = xmldsig.sign("<r>Vũ</r>".encode(), kind.open())
-        assert verify.verify(signed, [root.certificate]).signer.title == "Giám đốc"
+        roots = [root.certificate, kind.signer.chain[-1]]  # the service has an authority of its own
+        assert verify.verify(signed, roots).signer == certificates.signer_of(kind.signer.chain[0])
     else:
         with pytest.raises(KeyUnsuitable):
             xmldsig.sign("<r>Vũ</r>".encode(), kind.open())
@@ -636,111 +630,6 @@ def test_closing_a_batch_of_many_sessions_stops_it(softhsm: SoftHsm, monkeypatch
     next(signatures)
     signatures.close()  # type: ignore[attr-defined]  # it is a generator
     assert len(made) <= 8
-
-
-# ---- remote alone ----
-
-
-def open_remote(peer: CscPeer, ask: remote.Ask = remote.nobody, **more: Any) -> remote.Key:
-    settings = {"user": "bs.lan", "password": Secret("mật khẩu 3"), "pin": PIN, **more}
-    return remote.Key(remote.Settings(url=f"{peer.address}/csc/v2", credential="cred-1", **settings), ask)
-
-
-def asked_for(peer: CscPeer, method: str) -> list[dict[str, Any]]:
-    return [body for name, body in peer.calls if name == method]
-
-
-def test_a_batch_is_cut_at_the_credentials_limit(signer: MemoryKey) -> None:
-    with serve(CscPeer(signer, str(PIN), with_code=True, multisign=4)) as peer:
-        key = open_remote(peer, lambda name: peer.code)
-        assert len(list(key.sign_hashes(documents("RS256", 10)[1]))) == 10
-        assert [body["numSignatures"] for body in asked_for(peer, "credentials/authorize")] == [4, 4, 2]
-        assert len(asked_for(peer, "credentials/getChallenge")) == 3
-
-
-def test_client_credentials_log_in_too(signer: MemoryKey) -> None:
-    with serve(CscPeer(signer, str(PIN))) as peer:
-        key = open_remote(peer, user="", client_id="lienthong", client_secret=Secret("bí mật 4"))
-        assert key.sign(b"data") == signer.sign(b"data")
-        with pytest.raises(NotAuthorised):
-            open_remote(peer, user="", client_id="lienthong", client_secret=Secret("khác"))
-
-
-def test_a_lost_session_in_the_middle_goes_on_with_the_rest(signer: MemoryKey) -> None:
-    with serve(CscPeer(signer, str(PIN), multisign=2)) as peer:
-        papers, to_sign = documents("RS256", 6)
-        signatures = []
-        for signature in open_remote(peer).sign_hashes(to_sign):
-            signatures.append(signature)
-            if len(signatures) == 2:
-                peer.lose_sessions()
-        assert signatures == [signer.sign(paper) for paper in papers]
-        assert len(asked_for(peer, "auth/login")) == 2
-
-
-def test_lost_activation_data_is_asked_for_once_more(signer: MemoryKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    with serve(CscPeer(signer, str(PIN))) as peer:
-        real = peer._authorize
-
-        def forgotten(body: dict[str, Any]) -> dict[str, Any]:
-            answer = real(body)
-            if len(asked_for(peer, "credentials/authorize")) < 2:
-                peer.activations.clear()
-            return answer
-
-        monkeypatch.setattr(peer, "_authorize", forgotten)
-        assert open_remote(peer).sign(b"data") == signer.sign(b"data")
-        monkeypatch.setattr(peer, "_sign", lambda _: {"signatures": []})
-        with pytest.raises(ServiceRefused, match="one signature for each"):
-            open_remote(peer).sign(b"data")
-
-
-def test_a_wrong_one_time_code_is_told_and_the_next_try_is_good(signer: MemoryKey) -> None:
-    with serve(CscPeer(signer, str(PIN), with_code=True)) as peer:
-        said = iter(["", "wrong"])
-        key = open_remote(peer, lambda _: next(said, peer.code))
-        for _ in range(2):
-            with pytest.raises(OneTimeCodeWrong):
-                key.sign(b"data")
-        assert key.sign(b"data") == signer.sign(b"data")
-
-
-def test_a_wrong_pin_is_sent_once_only(signer: MemoryKey) -> None:
-    with serve(CscPeer(signer, str(PIN))) as peer:
-        key = open_remote(peer, pin=Secret("000000"))
-        for _ in range(3):
-            with pytest.raises(NotAuthorised) as caught:
-                key.sign(b"data")
-        assert "000000" not in f"{caught.value} {caught.value.__cause__!r}"
-        assert len(asked_for(peer, "credentials/authorize")) == 1
-
-
-def test_a_pin_nobody_configured_is_asked_for(signer: MemoryKey) -> None:
-    with serve(CscPeer(signer, str(PIN))) as peer:
-        assert open_remote(peer, {"PIN": str(PIN)}.__getitem__, pin=Secret("")).sign(b"1") == signer.sign(b"1")
-        with pytest.raises(NotAuthorised, match="none given"):
-            open_remote(peer, pin=Secret("")).sign(b"1")
-
-
-@pytest.mark.parametrize("method", ["auth/login", "credentials/info", "credentials/authorize", "signatures/signHash"])
-def test_a_busy_service_is_transient(method: str, signer: MemoryKey) -> None:
-    with serve(CscPeer(signer, str(PIN), down={method})) as peer:
-        with pytest.raises(KeyUnavailable):
-            open_remote(peer).sign(b"data")
-        peer.down.clear()
-        assert open_remote(peer).sign(b"data") == signer.sign(b"data")
-
-
-def test_signatures_of_other_hashes_are_not_passed_on(signer: MemoryKey) -> None:
-    with serve(CscPeer(signer, str(PIN), tampered=True)) as peer:
-        signatures = open_remote(peer).sign_hashes(documents("RS256", 2)[1])
-        with pytest.raises(KeyUnsuitable):
-            next(signatures)
-
-
-def test_a_disabled_key_is_unsuitable(signer: MemoryKey) -> None:
-    with serve(CscPeer(signer, str(PIN), key_status="disabled")) as peer, pytest.raises(KeyUnsuitable):
-        open_remote(peer)
 
 
 # ---- agent alone ----
