@@ -220,8 +220,6 @@ def _require_place(root: etree._Element, signature: etree._Element) -> None:
     names = [etree.QName(one).localname for one in above[:-1]]
     if len(names) > 2 or any(name not in PLACES for name in names) or (names and names[-1] != _HOLDER):
         raise SignatureMisplaced("Signature", "not at a place for signatures")
-    if any(xml_parts.texts(one) for one in above[:-1]):
-        raise SignatureMisplaced(names[0], "text beside a signature")
     for inner in signature.iter(SIGNATURE):
         if inner is not signature and [one.tag for one in inner.iterancestors()][: len(_COUNTER_PATH)] != _COUNTER_PATH:
             raise SignatureMisplaced("Signature", "another signature inside")
