@@ -123,15 +123,13 @@ def read_ocsp(
         response = ocsp.load_der_ocsp_response(der)
         if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
             raise RevocationUnknown("ocsp", response.response_status.name.lower())
+        single = _single(response, certificate, issuer)
         _require_responder(response, issuer, crls)
         if nonce is not None:
             _require_nonce(response, nonce)
-        for single in response.responses:
-            if _is_about(single, certificate, issuer):
-                return _ocsp_answer(single, der)
+        return _ocsp_answer(single, der)
     except UNREADABLE as problem:
         raise RevocationUnknown("ocsp", "cannot be read") from problem
-    raise RevocationMismatch("ocsp", "about another certificate")
 
 
 def read_crl(der: bytes, certificate: x509.Certificate, issuer: x509.Certificate) -> Answer:
@@ -139,7 +137,7 @@ def read_crl(der: bytes, certificate: x509.Certificate, issuer: x509.Certificate
     try:
         crl = x509.load_der_x509_crl(der)
         if crl.issuer != certificate.issuer or crl.issuer != issuer.subject:
-            raise RevocationMismatch("crl", "of another issuer")
+            raise RevocationUnknown("crl", "of another issuer")
         _require_crl_seal(crl, issuer)
         _require_scope(crl, certificate)
         entry = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
@@ -195,8 +193,8 @@ def _answers(
             yield read_crl(der, certificate, issuer)
         except RevocationUnknown as problem:
             problems.append(problem)
-    # evidence holds answers about the whole chain: that one is about another certificate is news only when no other fault is
-    yield from sorted(problems, key=lambda one: isinstance(one, RevocationMismatch))
+    # evidence holds answers of every issuer in the chain: that one is another's is no news while there is other news
+    yield from sorted(problems, key=lambda one: type(one) is RevocationUnknown)
 
 
 def _speaks_of(answer: Answer, certificate: x509.Certificate, at: datetime, now: datetime) -> RevocationUnknown | None:
@@ -285,14 +283,20 @@ def _require_nonce(response: ocsp.OCSPResponse, nonce: bytes) -> None:
             raise RevocationMismatch("ocsp", "the nonce of another request")
 
 
-def _is_about(single: ocsp.OCSPSingleResponse, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    digest = _HASHES.get(type(single.hash_algorithm))
-    return (
-        digest is not None
-        and single.serial_number == certificate.serial_number
-        and single.issuer_name_hash == digest(issuer.subject.public_bytes())
-        and single.issuer_key_hash == _key_hash(issuer, type(single.hash_algorithm))
-    )
+def _single(
+    response: ocsp.OCSPResponse, certificate: x509.Certificate, issuer: x509.Certificate
+) -> ocsp.OCSPSingleResponse:
+    of_this_issuer = False
+    for single in response.responses:
+        digest = _HASHES.get(type(single.hash_algorithm))
+        if digest is not None and single.issuer_name_hash == digest(issuer.subject.public_bytes()):
+            of_this_issuer = True
+            same_key = single.issuer_key_hash == _key_hash(issuer, type(single.hash_algorithm))
+            if same_key and single.serial_number == certificate.serial_number:
+                return single
+    if of_this_issuer:
+        raise RevocationMismatch("ocsp", "about another certificate")
+    raise RevocationUnknown("ocsp", "of another issuer")
 
 
 def _ocsp_answer(single: ocsp.OCSPSingleResponse, der: bytes) -> Answer:

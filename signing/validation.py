@@ -238,6 +238,7 @@ def _moment(case: _Case, stamps: Sequence[Stamp]) -> tuple[datetime, Literal["st
     claimed = case.held.claimed_at
     if claimed is not None and claimed > case.now + SKEW:
         case.faults.append(SignatureInvalid("SigningTime", f"in the future: {claimed:%Y-%m-%d %H:%M} UTC"))
+        return case.now, "unknown"
     if stamps:
         if claimed is not None and claimed > stamps[0].at + SKEW:
             case.faults.append(TimeStampInvalid("time stamp", "older than the signature says it is"))

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from lxml import etree
 
+from mappings.formats import safe_xml
 from signing.algorithms import Algorithm
 from signing.faults import AlgorithmRefused, DocumentUnreadable, SignatureMisplaced, TransformRefused
 
@@ -148,21 +149,25 @@ def form(element: etree._Element) -> Form:
 
 
 def canonical(element: etree._Element, how: Form = INCLUSIVE) -> bytes:
-    """Return the canonical bytes of one element and what is in it."""
+    """Return the canonical bytes of one element and what is in it.
+
+    A part is taken out as text first: lxml's inclusive form of an element inside a tree writes `xmlns=""` where a default
+    namespace comes from above, which no other implementation does.
+    """
     _require_writable(element, how)
-    inherited = [] if how.exclusive else _inherit(element)
-    try:
-        return _write(element, how, with_tail=False)
-    finally:
-        for name in inherited:
-            del element.attrib[name]
+    if element.getparent() is None:
+        return _write(element, how)
+    alone = safe_xml.parse(etree.tostring(element, with_tail=False))
+    if not how.exclusive:
+        _inherit(element, alone)
+    return _write(alone, how)
 
 
 def canonical_document(root: etree._Element, how: Form = INCLUSIVE) -> bytes:
     """Return the canonical bytes of the whole document, processing instructions beside its root too."""
     _require_writable(root, how)
     alone = root.getprevious() is None and root.getnext() is None
-    return _write(root if alone else root.getroottree(), how, with_tail=True)
+    return _write(root if alone else root.getroottree(), how)
 
 
 def remove(element: etree._Element) -> None:
@@ -177,7 +182,7 @@ def remove(element: etree._Element) -> None:
         parent.text = (parent.text or "") + tail
 
 
-def _write(node: Any, how: Form, *, with_tail: bool) -> bytes:
+def _write(node: Any, how: Form) -> bytes:
     prefixes: Sequence[str] | None = how.prefixes or None
     try:
         return etree.tostring(
@@ -186,21 +191,18 @@ def _write(node: Any, how: Form, *, with_tail: bool) -> bytes:
             exclusive=how.exclusive,
             inclusive_ns_prefixes=prefixes if how.exclusive else None,
             with_comments=False,
-            with_tail=with_tail,
+            with_tail=False,
         )
     except etree.LxmlError as problem:
         raise DocumentUnreadable("/", "cannot be canonicalised") from problem
 
 
-def _inherit(element: etree._Element) -> list[str]:
-    """Write down on `element` the xml:… attributes that hold for it; the form has them where a part begins."""
-    added: list[str] = []
+def _inherit(element: etree._Element, alone: etree._Element) -> None:
+    """Write down on `alone` the xml:… attributes that hold for `element`; the form has them where a part begins."""
     for ancestor in element.iterancestors():
         for name, value in ancestor.attrib.items():
-            if str(name).startswith(_XML) and name not in element.attrib:
-                element.set(name, value)
-                added.append(str(name))
-    return added
+            if str(name).startswith(_XML) and name not in alone.attrib:
+                alone.set(name, value)
 
 
 def _require_writable(element: etree._Element, how: Form) -> None:
