@@ -52,9 +52,11 @@ class RevocationClient:
     timeout_s: float = 10.0
     asked: int = 0
     """How many requests went out."""
-    _failures: dict[str, RevocationUnknown] = field(default_factory=dict, repr=False)
+    _refused: dict[tuple[str, str], RevocationUnknown] = field(default_factory=dict, repr=False)
+    """What an address said last about a certificate, when it was no use."""
+    _silent: dict[str, tuple[RevocationUnknown, datetime]] = field(default_factory=dict, repr=False)
+    """Addresses that are left alone, until when and why."""
     _kept: dict[tuple[str, str], tuple[bytes, datetime]] = field(default_factory=dict, repr=False)
-    _left_alone: dict[str, datetime] = field(default_factory=dict, repr=False)
 
     def collect(self, chain: Sequence[x509.Certificate]) -> Evidence:
         """Return what issuers say now about every certificate of `chain` but its last, the root."""
@@ -65,8 +67,12 @@ class RevocationClient:
 
     def failure(self, certificate: x509.Certificate) -> RevocationUnknown | None:
         """Return why the addresses that `certificate` names gave nothing the last time, if they did not."""
-        addresses = (*revocation.ocsp_addresses(certificate), *revocation.crl_addresses(certificate))
-        return next((self._failures[one] for one in addresses if one in self._failures), None)
+        name = certificate.fingerprint(hashes.SHA256()).hex()
+        asked = [(one, name) for one in revocation.ocsp_addresses(certificate)]
+        asked += [(one, "") for one in revocation.crl_addresses(certificate)]
+        refused = [self._refused[one] for one in asked if one in self._refused]
+        silent = [self._silent[one][0] for one, _ in asked if one in self._silent]
+        return next(iter((*refused, *silent)), None)
 
     def _ocsp(self, certificate: x509.Certificate, issuer: x509.Certificate) -> Evidence | None:
         name = certificate.fingerprint(hashes.SHA256()).hex()
@@ -109,25 +115,24 @@ class RevocationClient:
             if answer.status == "unknown":
                 raise RevocationUnknown(answer.source, "the issuer does not know the certificate")
         except RevocationUnknown as problem:
-            self._failures[address] = problem
+            self._refused[address, name] = problem
             return None
         self._kept[address, name] = (der, answer.next_update or now + _WITHOUT_END)
-        self._failures.pop(address, None)
+        self._refused.pop((address, name), None)
         return der
 
     def _fetch(self, address: str, body: bytes | None, limit: int) -> bytes | None:
         if not address.startswith(("http://", "https://")):
             return None
-        if (until := self._left_alone.get(address)) is not None and self.clock() < until:
+        if address in self._silent and self.clock() < self._silent[address][1]:
             return None
         self.asked += 1
+        self._silent.pop(address, None)
         try:
             return self._exchange(address, body, limit)
         except (httpx.HTTPError, httpx.InvalidURL) as problem:
-            self._failures[address] = RevocationUnknown(
-                address, str(problem) if type(problem) is _Refused else type(problem).__name__
-            )
-            self._left_alone[address] = self.clock() + _FAILED
+            why = str(problem) if type(problem) is _Refused else type(problem).__name__
+            self._silent[address] = (RevocationUnknown(address, why), self.clock() + _FAILED)
             return None
 
     def _exchange(self, address: str, body: bytes | None, limit: int) -> bytes:

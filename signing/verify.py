@@ -11,11 +11,9 @@ Requirement: S0.6, S0.10, S3.9
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from cryptography import x509
 
@@ -58,29 +56,3 @@ def verify(xml: bytes, roots: Sequence[x509.Certificate], at: datetime | None = 
         raise SignatureInvalid("Reference", "not to the whole document")
     chain = certificates.require_trusted(held.leaf, held.others, roots, moment)
     return Verified(held.covers[0].data, certificates.signer_of(held.leaf), chain, moment, held.claimed_at)
-
-
-def report(verified: Verified) -> dict[str, Any]:
-    """Return the facts for people and machines, JSON-shaped; the signed content itself is left out."""
-    signer = verified.signer
-    return {
-        "integrity": "valid",
-        "chain": "trusted",
-        "revocation": verified.revocation,
-        "signer": {
-            "name": signer.name,
-            "title": signer.title,
-            "organisation": signer.organisation,
-            "identifier": signer.identifier,
-            "issuer": signer.issuer,
-            "serial": signer.serial,
-            "not_before": signer.not_before.isoformat(),
-            "not_after": signer.not_after.isoformat(),
-            "sha256": signer.sha256,
-        },
-        "claimed_at": None if verified.claimed_at is None else verified.claimed_at.isoformat(),
-        "checked_for": verified.checked_for.isoformat(),
-        "data_sha256": hashlib.sha256(verified.data).hexdigest(),
-        "data_bytes": len(verified.data),
-        "warnings": list(verified.warnings),
-    }
