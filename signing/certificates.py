@@ -15,15 +15,36 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import verification
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from signing.algorithms import PublicKey
-from signing.faults import CertificateOutOfDate, CertificateUntrusted, KeyUnsuitable, RootsUnreadable
+from signing.faults import (
+    CertificateExpired,
+    CertificateNotYetValid,
+    CertificateOutOfDate,
+    CertificateUnsuitable,
+    CertificateUntrusted,
+    KeyUnsuitable,
+    RootsUnreadable,
+)
 
 MINIMUM_RSA_BITS = 2048
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
 """What the library raises, at loading or at first use of a field, for a certificate that a stranger made up."""
 _MAXIMUM_DEPTH = 4
+
+DOCUMENTS = frozenset(
+    {
+        ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
+        ExtendedKeyUsageOID.CLIENT_AUTH,
+        ExtendedKeyUsageOID.EMAIL_PROTECTION,
+        ObjectIdentifier("1.3.6.1.5.5.7.3.36"),  # RFC 9336, documentSigning
+        ObjectIdentifier("1.3.6.1.4.1.311.10.3.12"),  # the same, older, of Microsoft
+        ObjectIdentifier("1.2.840.113583.1.1.5"),  # PDF signing of Adobe
+    }
+)
+"""Extended key usages of people's and organisations' signing certificates; one is enough, as is none at all."""
+TIME_STAMPS = frozenset({ExtendedKeyUsageOID.TIME_STAMPING})
 
 
 @dataclass(frozen=True)
@@ -132,7 +153,7 @@ def order_chain(leaf: x509.Certificate, others: Iterable[x509.Certificate]) -> t
     """Return leaf, its issuer, the issuer's issuer … as far as `others` goes; what does not belong is left out."""
     pool = [other for other in others if other != leaf]
     chain = [leaf]
-    while (issuer := next((other for other in pool if _issued(other, chain[-1])), None)) is not None:
+    while (issuer := next((other for other in pool if issued(other, chain[-1])), None)) is not None:
         chain.append(issuer)
         pool.remove(issuer)
     return tuple(chain)
@@ -143,7 +164,7 @@ def find_leaf(certificates: Sequence[x509.Certificate]) -> x509.Certificate:
     leaves = [
         candidate
         for candidate in certificates
-        if not any(_issued(candidate, other) for other in certificates if other != candidate)
+        if not any(issued(candidate, other) for other in certificates if other != candidate)
     ]
     if len(leaves) != 1:
         raise CertificateUntrusted("KeyInfo", f"{len(leaves)} chains in {len(certificates)} certificates")
@@ -151,17 +172,22 @@ def find_leaf(certificates: Sequence[x509.Certificate]) -> x509.Certificate:
 
 
 def require_trusted(
-    leaf: x509.Certificate, others: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], at: datetime
+    leaf: x509.Certificate,
+    others: Sequence[x509.Certificate],
+    roots: Sequence[x509.Certificate],
+    at: datetime,
+    purposes: frozenset[ObjectIdentifier] = DOCUMENTS,
 ) -> tuple[x509.Certificate, ...]:
     """Return the chain from `leaf` to one of `roots`, all valid at `at`; raise CertificateUntrusted.
 
-    Issuers must be certificate authorities (basicConstraints, keyCertSign), the leaf must not be one and may sign data.
+    Issuers must be certificate authorities (basicConstraints, keyCertSign), the leaf must not be one, may sign data, and has,
+    when it limits what it is for, one of `purposes` among it.
     Standard: RFC 5280 §6.1
     """
-    if not leaf.not_valid_before_utc <= at <= leaf.not_valid_after_utc:
-        raise CertificateUntrusted(
-            "signer certificate", f"{_validity(leaf)}, asked about {at.astimezone(UTC):%Y-%m-%d}"
-        )
+    if at < leaf.not_valid_before_utc or at > leaf.not_valid_after_utc:
+        outside = CertificateNotYetValid if at < leaf.not_valid_before_utc else CertificateExpired
+        raise outside("signer certificate", f"{_validity(leaf)}, asked about {at.astimezone(UTC):%Y-%m-%d}")
+    _require_purpose(leaf, purposes)
     if not roots:
         raise CertificateUntrusted("roots", "none configured")
     verifier = (
@@ -178,12 +204,23 @@ def require_trusted(
         raise CertificateUntrusted("signer certificate", "no valid chain to a configured root") from problem
 
 
+def _require_purpose(leaf: x509.Certificate, purposes: frozenset[ObjectIdentifier]) -> None:
+    try:
+        extensions = {type(one.value): one.value for one in leaf.extensions}
+    except UNREADABLE as problem:
+        raise CertificateUnsuitable("signer certificate", "its extensions cannot be read") from problem
+    constraints, usage = extensions.get(x509.BasicConstraints), extensions.get(x509.KeyUsage)
+    if isinstance(constraints, x509.BasicConstraints) and constraints.ca:
+        raise CertificateUnsuitable("signer certificate", "belongs to a certificate authority")
+    if isinstance(usage, x509.KeyUsage) and not (usage.digital_signature or usage.content_commitment):
+        raise CertificateUnsuitable("signer certificate", "its key is not for signatures")
+    extended = extensions.get(x509.ExtendedKeyUsage)
+    if isinstance(extended, x509.ExtendedKeyUsage) and not purposes & set(extended):
+        raise CertificateUnsuitable("signer certificate", "its extended key usage is something else")
+
+
 def _leaf_policy() -> verification.ExtensionPolicy:
-    return (
-        verification.ExtensionPolicy.permit_all()
-        .may_be_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, _not_an_authority)
-        .may_be_present(x509.KeyUsage, verification.Criticality.AGNOSTIC, _may_sign_data)
-    )
+    return verification.ExtensionPolicy.permit_all()
 
 
 def _issuer_policy() -> verification.ExtensionPolicy:
@@ -194,22 +231,13 @@ def _issuer_policy() -> verification.ExtensionPolicy:
     )
 
 
-def _not_an_authority(_: verification.Policy, __: x509.Certificate, found: x509.BasicConstraints | None) -> None:
-    if found is not None and found.ca:
-        raise ValueError("the signer's certificate belongs to a certificate authority")
-
-
-def _may_sign_data(_: verification.Policy, __: x509.Certificate, found: x509.KeyUsage | None) -> None:
-    if found is not None and not (found.digital_signature or found.content_commitment):
-        raise ValueError("the signer's certificate is not for signatures")
-
-
 def _may_sign_certificates(_: verification.Policy, __: x509.Certificate, found: x509.KeyUsage | None) -> None:
     if found is not None and not found.key_cert_sign:
         raise ValueError("the issuer may not sign certificates")
 
 
-def _issued(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
+def issued(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
+    """Tell whether `issuer` sealed `subject`; its right to do so is not looked at."""
     try:
         subject.verify_directly_issued_by(issuer)
     except (InvalidSignature, *UNREADABLE):

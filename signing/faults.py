@@ -109,3 +109,148 @@ class AgentRefused(SigningFault):
     """Raised when a workstation agent refuses what it is sent: another version, a batch too large, a wrong form."""
 
     code = 5036
+
+
+# ---- 507x–509x: why a verdict is not "valid" ----
+
+
+class Undecided(SigningFault):
+    """What keeps verification from an answer: neither the signature nor the signer is proved wrong."""
+
+
+class CertificateRevoked(CertificateUntrusted):
+    """Raised when a certificate had been revoked before the signature was made."""
+
+    code = 5070
+
+
+class CertificateSuspended(CertificateUntrusted):
+    """Raised when a certificate was on hold when the signature was made."""
+
+    code = 5071
+
+
+class RevocationUnknown(Undecided):
+    """Raised when nobody could say whether a certificate had been revoked."""
+
+    code = 5072
+
+
+class CertificateExpired(CertificateUntrusted):
+    """Raised when a certificate had ended before the signature was made."""
+
+    code = 5073
+
+
+class CertificateNotYetValid(CertificateUntrusted):
+    """Raised when a certificate began after the signature was made."""
+
+    code = 5074
+
+
+class CertificateUnsuitable(CertificateUntrusted):
+    """Raised when a certificate is for something else: an authority as signer, a key for TLS or time stamps."""
+
+    code = 5075
+
+
+class RevocationStale(RevocationUnknown):
+    """Raised for an OCSP answer or CRL that says nothing about the moment: too old, from the future, made after the end."""
+
+    code = 5076
+
+
+class RevocationUnauthorised(RevocationUnknown):
+    """Raised for an OCSP answer or CRL that is not sealed by the issuer or whom it named."""
+
+    code = 5077
+
+
+class RevocationMismatch(RevocationUnknown):
+    """Raised for an OCSP answer or CRL about another certificate, another issuer or another question."""
+
+    code = 5078
+
+
+class TimeStampInvalid(SignatureInvalid):
+    """Raised when a time stamp is of something else, is broken, or contradicts the signature."""
+
+    code = 5079
+
+
+class TimeStampUntrusted(Undecided):
+    """Raised when a time stamp's authority is not trusted."""
+
+    code = 5080
+
+
+class ReferenceRefused(SignatureInvalid):
+    """Raised for a reference that leads outside, nowhere, to several places or to a part only."""
+
+    code = 5081
+
+
+class TransformRefused(SignatureInvalid):
+    """Raised for a transform that could change what is signed."""
+
+    code = 5082
+
+
+class AlgorithmRefused(SignatureInvalid):
+    """Raised for an algorithm that is weak, unknown or does not fit the key."""
+
+    code = 5083
+
+
+class DocumentUnreadable(SignatureInvalid):
+    """Raised when the file cannot be read in one way only: not well-formed, a DTD, entities, double names."""
+
+    code = 5084
+
+
+class KeyInfoRefused(SignatureInvalid):
+    """Raised when the signature does not name its certificate by holding it."""
+
+    code = 5085
+
+
+class PropertiesRefused(SignatureInvalid):
+    """Raised when the signed properties are not signed, stand twice, or speak of another certificate."""
+
+    code = 5086
+
+
+class SignatureMisplaced(SignatureInvalid):
+    """Raised for a signature at a place or of a shape where it could be taken for another's."""
+
+    code = 5087
+
+
+class ContentChanged(SignatureInvalid):
+    """Raised when what is referred to is not what was signed."""
+
+    code = 5088
+
+
+class SignatureValueWrong(SignatureInvalid):
+    """Raised when the signature was not made with the certificate's key over these bytes."""
+
+    code = 5089
+
+
+class ProofMissing(Undecided):
+    """Raised when the certificate has ended or was revoked since, and nothing proves that the signature is older."""
+
+    code = 5090
+
+
+class HeaderRefused(SignatureInvalid):
+    """Raised for a JWS header that is not understood or could change what is verified."""
+
+    code = 5091
+
+
+class KindUnknown(Undecided):
+    """Raised for a file of a kind whose signatures cannot be read."""
+
+    code = 5092

@@ -26,7 +26,18 @@ from mappings.formats import json_canonical
 from mappings.formats.faults import JsonInvalid
 from signing import certificates, jws
 from signing.algorithms import ALGORITHMS, algorithm_for
-from signing.faults import KeyUnsuitable, NotSigned, SignatureInvalid
+from signing.faults import (
+    AlgorithmRefused,
+    ContentChanged,
+    DocumentUnreadable,
+    HeaderRefused,
+    KeyInfoRefused,
+    KeyUnsuitable,
+    NotSigned,
+    SignatureMisplaced,
+    SignatureValueWrong,
+)
+from signing.verdict import DOCUMENT, JSON_UNPROTECTED, Covered, Held, Reason
 from signing.verify import Verified
 
 _ELEMENT = frozenset({"id", "type", "when", "who", "onBehalfOf", "targetFormat", "sigFormat", "data"})
@@ -38,17 +49,18 @@ _TARGETS = {
 }
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 _MAXIMUM_CERTIFICATES = 10
+ELEMENT_UNPROTECTED = "signature type, time and signer are not protected"
+DIGITS_UNPROTECTED = "digits of numbers are not protected"
 
 
-def verify(bundle: bytes, roots: Sequence[x509.Certificate], at: datetime | None = None) -> Verified:
-    """Return what was signed and by whom, or raise; `at` is an aware instant, now when None.
+def read(bundle: bytes) -> Held:
+    """Return what the Bundle's signature vouches for; nothing is said about its certificate yet.
 
-    Raises NotSigned, SignatureInvalid (changed content or a form we do not accept), CertificateUntrusted.
+    Raises NotSigned and SignatureInvalid (changed content or a form we do not accept).
     """
-    moment = (at or datetime.now(UTC)).astimezone(UTC)
     value = _read(bundle, "")
     if not isinstance(value, dict) or value.get("resourceType") != "Bundle":
-        raise SignatureInvalid("resourceType", "not a Bundle")
+        raise DocumentUnreadable("resourceType", "not a Bundle")
     element = _signature(value)
     protected, signature = _compact(element)
     header = _header(protected)
@@ -59,30 +71,42 @@ def verify(bundle: bytes, roots: Sequence[x509.Certificate], at: datetime | None
     _check_signature(header, known[0], signature, protected + b"." + jws.base64url(payload))
     claimed_at = _check_element(element, header)
     written = _check_written(content, element, header)
-    chain = certificates.require_trusted(known[0], known[1:], roots, moment)
-    warnings = ["revocation not checked", "signing time claimed by the signer" if claimed_at else _NO_TIME]
-    if not written:
-        warnings.append("signature type, time and signer are not protected")
-        if form == jws.RFC8785:
-            warnings.append("digits of numbers are not protected")
-    return Verified(
-        data=json_canonical.as_written(content) if written else payload,
-        signer=certificates.signer_of(known[0]),
-        chain=chain,
-        checked_for=moment,
+    unprotected = [] if written else [ELEMENT_UNPROTECTED, *([DIGITS_UNPROTECTED] if form == jws.RFC8785 else [])]
+    return Held(
+        where="Bundle.signature",
+        form="JWS",
+        leaf=known[0],
+        others=tuple(known[1:]),
+        covers=(Covered(DOCUMENT, json_canonical.as_written(content) if written else payload),),
         claimed_at=claimed_at,
-        warnings=tuple(warnings),
+        warnings=tuple(Reason(JSON_UNPROTECTED, "Bundle", detail) for detail in unprotected),
     )
 
 
-_NO_TIME = "no signing time in the signature"
+def verify(bundle: bytes, roots: Sequence[x509.Certificate], at: datetime | None = None) -> Verified:
+    """Return what was signed and by whom, or raise; `at` is an aware instant, now when None.
+
+    Raises NotSigned, SignatureInvalid (changed content or a form we do not accept), CertificateUntrusted.
+    """
+    moment = (at or datetime.now(UTC)).astimezone(UTC)
+    held = read(bundle)
+    chain = certificates.require_trusted(held.leaf, held.others, roots, moment)
+    claimed = "signing time claimed by the signer" if held.claimed_at else "no signing time in the signature"
+    return Verified(
+        data=held.covers[0].data,
+        signer=certificates.signer_of(held.leaf),
+        chain=chain,
+        checked_for=moment,
+        claimed_at=held.claimed_at,
+        warnings=("revocation not checked", claimed, *(warning.detail for warning in held.warnings)),
+    )
 
 
 def _read(data: bytes, where: str) -> Any:
     try:
         return json_canonical.loads(data)
     except JsonInvalid as problem:
-        raise SignatureInvalid(where or problem.where, problem.detail or "not JSON") from problem
+        raise DocumentUnreadable(where or problem.where, problem.detail or "not JSON") from problem
 
 
 def _signature(bundle: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -90,9 +114,9 @@ def _signature(bundle: Mapping[str, Any]) -> Mapping[str, Any]:
         raise NotSigned()
     element = bundle["signature"]
     if not isinstance(element, dict) or not element.keys() <= _ELEMENT:
-        raise SignatureInvalid("signature", "not a Signature that is understood")
+        raise SignatureMisplaced("signature", "not a Signature that is understood")
     if element.get("sigFormat") != jws.SIG_FORMAT:
-        raise SignatureInvalid("signature.sigFormat", "not application/jose")
+        raise SignatureMisplaced("signature.sigFormat", "not application/jose")
     return element
 
 
@@ -100,9 +124,9 @@ def _compact(element: Mapping[str, Any]) -> tuple[bytes, bytes]:
     """Return the protected header as it is encoded, and the signature."""
     parts = _base64(element.get("data"), "signature.data").split(b".")
     if len(parts) != 3 or not parts[0] or not parts[2]:
-        raise SignatureInvalid("signature.data", "not a compact JWS")
+        raise SignatureMisplaced("signature.data", "not a compact JWS")
     if parts[1]:
-        raise SignatureInvalid("signature.data", "the payload is not detached")
+        raise SignatureMisplaced("signature.data", "the payload is not detached")
     _base64url(parts[0])
     return parts[0], _base64url(parts[2])
 
@@ -110,11 +134,11 @@ def _compact(element: Mapping[str, Any]) -> tuple[bytes, bytes]:
 def _header(protected: bytes) -> Mapping[str, Any]:
     header = _read(_base64url(protected), "header")
     if not isinstance(header, dict):
-        raise SignatureInvalid("header", "not an object")
+        raise HeaderRefused("header", "not an object")
     for name in sorted(header.keys() - _HEADERS):
-        raise SignatureInvalid("header", f"{name[:20]} is not accepted" if name.isalnum() else "a name not accepted")
+        raise HeaderRefused("header", f"{name[:20]} is not accepted" if name.isalnum() else "a name not accepted")
     if header.get("typ", "JOSE") not in ("JOSE", "jose"):
-        raise SignatureInvalid("header", "typ is not JOSE")
+        raise HeaderRefused("header", "typ is not JOSE")
     return header
 
 
@@ -123,58 +147,58 @@ def _form(element: Mapping[str, Any], header: Mapping[str, Any]) -> str:
     target = element.get("targetFormat", jws.TARGET_FORMAT)
     named = _TARGETS.get(target) if isinstance(target, str) else None
     if named is None:
-        raise SignatureInvalid("signature.targetFormat", "not accepted")
+        raise HeaderRefused("signature.targetFormat", "not accepted")
     form = header.get("canon", named or jws.RFC8785)
     if not isinstance(form, str) or form not in jws.CANONICAL_FORMS or (named and named != form):
-        raise SignatureInvalid("header", "canon is not accepted")
+        raise HeaderRefused("header", "canon is not accepted")
     return form
 
 
 def _certificates(header: Mapping[str, Any]) -> list[x509.Certificate]:
     encoded = header.get("x5c")
     if not isinstance(encoded, list) or not 0 < len(encoded) <= _MAXIMUM_CERTIFICATES:
-        raise SignatureInvalid("x5c", f"1 to {_MAXIMUM_CERTIFICATES} certificates expected")
+        raise KeyInfoRefused("x5c", f"1 to {_MAXIMUM_CERTIFICATES} certificates expected")
     try:
         return [certificates.from_der(_base64(one, "x5c")) for one in encoded]
     except ValueError as problem:
-        raise SignatureInvalid("x5c", str(problem)) from problem
+        raise KeyInfoRefused("x5c", str(problem)) from problem
 
 
 def _check_signature(header: Mapping[str, Any], leaf: x509.Certificate, signature: bytes, data: bytes) -> None:
     name = header.get("alg")
     if not isinstance(name, str) or name not in ALGORITHMS:
-        raise SignatureInvalid("alg", "algorithm not accepted")
+        raise AlgorithmRefused("alg", "algorithm not accepted")
     try:
         key = certificates.public_key(leaf)
         algorithm = algorithm_for(key, name)
     except KeyUnsuitable as problem:
-        raise SignatureInvalid(problem.where, problem.detail) from problem
+        raise AlgorithmRefused(problem.where, problem.detail) from problem
     if not algorithm.holds(key, signature, data):
-        raise SignatureInvalid("signature", "content changed after signing, or not made by the certificate's key")
+        raise SignatureValueWrong("signature", "content changed after signing, or not made by the certificate's key")
 
 
 def _check_element(element: Mapping[str, Any], header: Mapping[str, Any]) -> datetime | None:
     """Return the time that the header claims; the element must say the same time and the same purpose."""
     when, claimed = element.get("when"), header.get("sigT")
     if claimed is not None and claimed != when:
-        raise SignatureInvalid("signature.when", "not the time in the header")
+        raise HeaderRefused("signature.when", "not the time in the header")
     purposes = header.get("srCms")
     if purposes is not None:
         try:
             said = {one["commId"]["id"] for one in purposes}
             shown = {f"urn:oid:{one['code']}" for one in element["type"]}
         except (TypeError, KeyError) as problem:
-            raise SignatureInvalid("signature.type", "not understood") from problem
+            raise HeaderRefused("signature.type", "not understood") from problem
         if said != shown:
-            raise SignatureInvalid("signature.type", "not the purpose in the header")
+            raise HeaderRefused("signature.type", "not the purpose in the header")
     if claimed is None:
         return None
     if not isinstance(claimed, str) or not _INSTANT.fullmatch(claimed):
-        raise SignatureInvalid("sigT", "not an instant")
+        raise HeaderRefused("sigT", "not an instant")
     try:
         return datetime.fromisoformat(claimed).astimezone(UTC)
     except (ValueError, OverflowError) as problem:
-        raise SignatureInvalid("sigT", "not an instant") from problem
+        raise HeaderRefused("sigT", "not an instant") from problem
 
 
 def _check_written(content: Mapping[str, Any], element: Mapping[str, Any], header: Mapping[str, Any]) -> bool:
@@ -183,7 +207,7 @@ def _check_written(content: Mapping[str, Any], element: Mapping[str, Any], heade
     if expected is None:
         return False
     if jws.written_sha256(content, element) != expected:
-        raise SignatureInvalid("Bundle", "digits of a number, or the Signature element, changed after signing")
+        raise ContentChanged("Bundle", "digits of a number, or the Signature element, changed after signing")
     return True
 
 
@@ -192,9 +216,9 @@ def _base64(text: Any, where: str) -> bytes:
     try:
         octets = b64decode(text, validate=True)
     except (binascii.Error, ValueError, TypeError) as problem:
-        raise SignatureInvalid(where, "not base64") from problem
+        raise DocumentUnreadable(where, "not base64") from problem
     if not octets or b64encode(octets).decode() != text:
-        raise SignatureInvalid(where, "not base64")
+        raise DocumentUnreadable(where, "not base64")
     return octets
 
 
@@ -202,7 +226,7 @@ def _base64url(text: bytes) -> bytes:
     try:
         octets = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
     except (binascii.Error, ValueError) as problem:
-        raise SignatureInvalid("signature.data", "not base64url") from problem
+        raise DocumentUnreadable("signature.data", "not base64url") from problem
     if jws.base64url(octets) != text:
-        raise SignatureInvalid("signature.data", "not base64url")
+        raise DocumentUnreadable("signature.data", "not base64url")
     return octets

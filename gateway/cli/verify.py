@@ -2,59 +2,195 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import httpx
 import typer
+from rich.progress import track
 
-from gateway.cli.output import Json, complain, console, fault_dict, print_json
-from mappings.formats.faults import Fault
+from gateway.cli.output import Json, console, errors, language, now_local, print_json
+from gateway.text import Language, text
 from signing.certificates import load_roots
-from signing.verify import report
-from signing.verify import verify as verify_xml
-from signing.verify_jws import verify as verify_bundle
+from signing.revocation_client import RevocationClient
+from signing.validation import Trust, validate
+from signing.verdict import DOCUMENT, Reason, Report, Signed, report
 
-_WARNINGS = {
-    "revocation not checked": "chưa kiểm tra thu hồi chứng thư (CRL/OCSP)",
-    "no signing time in the signature": "chữ ký không mang thời điểm ký",
-    "signing time claimed by the signer": "thời điểm ký do người ký khai, không có dấu thời gian",
-    "signature type, time and signer are not protected": "chữ ký không bảo vệ loại chữ ký, thời điểm và người ký ghi trong tệp",
-    "digits of numbers are not protected": "chữ ký không bảo vệ số chữ số của các con số (4.50 hay 4.5)",
+_SUFFIXES = {".xml", ".json"}
+"""What is looked for in folders."""
+_EXIT = {"valid": 0, "undecided": 2, "invalid": 1}
+_COLOURS = {"valid": "green", "invalid": "red", "undecided": "yellow"}
+_WORDS: dict[Language, dict[str, str]] = {
+    "vi": {
+        "valid": "HỢP LỆ",
+        "invalid": "KHÔNG HỢP LỆ",
+        "undecided": "CHƯA KẾT LUẬN ĐƯỢC",
+        "signer": "người ký",
+        "organisation": "tổ chức",
+        "time": "thời điểm ký",
+        "stamped": "theo dấu thời gian",
+        "claimed": "do người ký khai",
+        "unknown": "chữ ký không ghi; xét tại thời điểm này",
+        "level": "mức",
+        "certificate": "chứng thư số",
+        "issuer": "do",
+        "revocation": "thu hồi",
+        "good": "chưa bị thu hồi khi ký",
+        "revoked": "đã bị thu hồi khi ký",
+        "suspended": "đang tạm dừng khi ký",
+        "revocation unknown": "không xác định được",
+        "not offered": "chứng thư không nêu nơi kiểm tra",
+        "covers": "phạm vi được ký",
+        DOCUMENT: "toàn bộ tài liệu",
+        "reason": "lý do",
+        "warning": "lưu ý",
+        "checking": "Đang kiểm tra",
+    },
+    "en": {
+        "valid": "VALID",
+        "invalid": "INVALID",
+        "undecided": "UNDECIDED",
+        "signer": "signer",
+        "organisation": "organisation",
+        "time": "signed",
+        "stamped": "by time stamp",
+        "claimed": "claimed by the signer",
+        "unknown": "not in the signature; judged for this moment",
+        "level": "level",
+        "certificate": "certificate",
+        "issuer": "by",
+        "revocation": "revocation",
+        "good": "not revoked when it signed",
+        "revoked": "revoked when it signed",
+        "suspended": "on hold when it signed",
+        "revocation unknown": "could not be found out",
+        "not offered": "the certificate names no place to ask",
+        "covers": "what is signed",
+        DOCUMENT: "the whole document",
+        "reason": "reason",
+        "warning": "note",
+        "checking": "Verifying",
+    },
 }
 
 
+class _Lang(StrEnum):
+    vi = "vi"
+    en = "en"
+
+
 def verify(
-    files: Annotated[list[Path], typer.Argument(help="Tệp XML hoặc FHIR JSON đã ký.", exists=True, dir_okay=False)],
+    files: Annotated[
+        list[Path], typer.Argument(help="Tệp đã ký (XML, GIAMDINHHS, FHIR JSON) hoặc thư mục.", exists=True)
+    ],
     trust: Annotated[
         list[Path], typer.Option("--trust", help="Tệp PEM của chứng thư gốc được tin.", exists=True, dir_okay=False)
     ],
+    at: Annotated[
+        str, typer.Option("--at", help="Xét như tại thời điểm này (ISO 8601; không ghi múi giờ là giờ Việt Nam).")
+    ] = "",
+    online: Annotated[
+        bool,
+        typer.Option(
+            "--online/--offline", help="Hỏi OCSP/CRL ở địa chỉ chứng thư nêu, hay chỉ dùng dữ liệu trong tệp."
+        ),
+    ] = True,
+    content: Annotated[
+        list[Path] | None,
+        typer.Option("--content", help="Tệp mà chữ ký tách rời trỏ tới (theo tên tệp).", exists=True, dir_okay=False),
+    ] = None,
+    lang: Annotated[_Lang | None, typer.Option("--lang", help="Ngôn ngữ của kết quả.")] = None,
     json: Json = False,
 ) -> None:
-    """Kiểm tra chữ ký số của giấy tờ: toàn vẹn, chuỗi chứng thư, người ký. Mã thoát 1 khi có tệp không đạt.
+    """Kiểm tra chữ ký số: nội dung, chứng thư, thu hồi tại thời điểm ký, dấu thời gian, người ký.
+
+    Mã thoát 0 hợp lệ, 1 không hợp lệ, 2 chưa kết luận được; nhiều tệp thì lấy kết quả xấu nhất. Với --json, một tệp cho một
+    đối tượng, nhiều tệp hoặc thư mục cho một danh sách.
 
     Ví dụ: lienthong verify giay-ra-vien.xml --trust ca.pem
     """
-    roots = load_roots([path.read_bytes() for path in trust])
-    results: list[dict[str, object]] = []
-    for path in files:
-        try:
-            data = path.read_bytes()
-            verified = (verify_bundle if data.lstrip()[:1] == b"{" else verify_xml)(data, roots, None)
-        except Fault as fault:
-            results.append(
-                {"file": str(path), "valid": False, "fault": fault_dict(fault.code, fault.where, fault.detail)}
-            )
+    said = language() if lang is None else lang.value
+    now = _moment(at)
+    given = {path.name: path.read_bytes() for path in content or []}
+    papers = _papers(files)
+    results: list[tuple[Path, Report]] = []
+    with httpx.Client() as client:
+        roots = load_roots([path.read_bytes() for path in trust])
+        asked = Trust(roots, ask=RevocationClient(client) if online else None)
+        silent = json or len(papers) < 2 or not errors.is_terminal
+        for path in track(papers, _WORDS[said]["checking"], console=errors, disable=silent, transient=True):
+            judged = validate(path.read_bytes(), asked, now, given)
+            results.append((path, judged))
             if not json:
-                console.print(f"[bold red]KHÔNG HỢP LỆ[/] {path}", soft_wrap=True)
-                complain(fault)
-            continue
-        results.append({"file": str(path), "valid": True, **report(verified)})
-        if not json:
-            console.print(f"[bold green]HỢP LỆ[/] {path}", soft_wrap=True)
-            console.print(f"  người ký: {verified.signer.name}; tổ chức: {verified.signer.organisation or '—'}")
-            for warning in verified.warnings:
-                console.print(f"  [yellow]lưu ý:[/] {_WARNINGS.get(warning, warning)}")
+                _print(path, judged, said)
     if json:
-        print_json(results)
-    if not all(result["valid"] for result in results):
-        raise typer.Exit(1)
+        told = [_told(path, judged, said) for path, judged in results]
+        print_json(told[0] if len(files) == 1 and files[0].is_file() else told)
+    raise typer.Exit(
+        next((_EXIT[one] for one in ("invalid", "undecided") if any(r.verdict == one for _, r in results)), 0)
+    )
+
+
+def _moment(at: str) -> datetime | None:
+    if not at:
+        return None
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        raise typer.BadParameter(at, param_hint="--at") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=now_local().tzinfo)).astimezone(UTC)
+
+
+def _papers(paths: Sequence[Path]) -> list[Path]:
+    """Return the files named, and of a folder all that may be signed papers, sorted; each once."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
+        found |= dict.fromkeys(inside if path.is_dir() else [path])
+    return list(found)
+
+
+def _told(path: Path, judged: Report, said: Language) -> dict[str, Any]:
+    told = {"file": str(path), **report(judged)}
+    for place in (told, *told["signers"]):
+        for reason in (*place["reasons"], *place["warnings"]):
+            words = text(int(reason["code"].removeprefix("LT")), said)
+            reason |= {"what": words.what, "do": words.do}
+    return told
+
+
+def _print(path: Path, judged: Report, said: Language) -> None:
+    words = _WORDS[said]
+    console.print(f"[bold {_COLOURS[judged.verdict]}]{words[judged.verdict]}[/]", end=" ")
+    console.print(str(path), markup=False, soft_wrap=True)
+    for signed in judged.signers:
+        _print_signer(signed, words)
+    for reason in judged.reasons:
+        _print_reason(words["reason"], "red", reason, said)
+    for warning in judged.warnings:
+        _print_reason(words["warning"], "yellow", warning, said)
+
+
+def _print_signer(signed: Signed, words: dict[str, str]) -> None:
+    signer = signed.signer
+    name = f"{signer.name}, {signer.title}" if signer.title else signer.name
+    zone = now_local().tzinfo
+    revocation = "revocation unknown" if signed.revocation == "unknown" else signed.revocation
+    lines = [
+        f"  {words['signer']}: {name}; {words['organisation']}: {signer.organisation or '—'}",
+        f"    {words['time']}: {signed.at.astimezone(zone):%d/%m/%Y %H:%M:%S} ({words[signed.at_is]}); "
+        f"{words['level']} {signed.level}",
+        f"    {words['certificate']}: {signer.serial}, {words['issuer']} {signer.issuer}; "
+        f"{words['revocation']}: {words[revocation]}",
+        f"    {words['covers']}: {', '.join(words.get(one.part, one.part) for one in signed.covers)}",
+    ]
+    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_reason(label: str, colour: str, reason: Reason, said: Language) -> None:
+    console.print(f"  [{colour}]{label}:[/] LT{reason.code:04d}", end=" ")
+    place = " ".join(part for part in (reason.where, reason.detail) if part)
+    console.print(f"{text(reason.code, said)}" + (f" ({place})" if place else ""), markup=False, soft_wrap=True)

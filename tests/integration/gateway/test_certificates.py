@@ -44,6 +44,7 @@ from gateway.faults import (
 from gateway.store import certificates as rows
 from gateway.store import schema
 from mappings.formats.faults import Fault
+from signing import faults as signing_faults
 from signing.faults import CertificateUntrusted, KeyUnsuitable
 from signing.testing import Authority, new_rsa_key
 from tests.conftest import HandClock
@@ -221,8 +222,8 @@ def test_a_certificate_is_given_to_whom_it_names(light: Register) -> None:
         (light.certificate("Nguyễn Văn Án"), NameDiffers, {}),
         (light.certificate(""), NameDiffers, {}),
         (light.certificate(identifier="CCCD:001085000002"), NameDiffers, {"citizen_id": "001085000001"}),
-        (pem(root=stranger), CertificateUntrusted, {}),
-        (pem(not_before=old, not_after=old + timedelta(days=30)), CertificateUntrusted, {}),
+        (pem(root=stranger, not_before=old), CertificateUntrusted, {}),
+        (pem(not_before=old, not_after=old + timedelta(days=30)), signing_faults.CertificateExpired, {}),
         (light.certificate(key=new_rsa_key(1024)), KeyUnsuitable, {}),
         (b"no certificate", CertificateUnreadable, {}),
         (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", CertificateUnreadable, {}),

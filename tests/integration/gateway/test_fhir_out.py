@@ -155,16 +155,17 @@ def test_the_file_verifies_by_command_and_a_changed_digit_does_not(desk: Desk, t
     asyncio.run(deliver(desk))
     path = next((tmp_path / "hl7vn").iterdir())
     trust = str(desk.plan.folder / "keys" / "ca.pem")
-    (good,) = cli_json("verify", str(path), "--trust", trust)
-    assert good["valid"]
-    assert good["signer"]["name"] == "Bệnh viện Đa khoa Thử Nghiệm"
-    assert good["claimed_at"]
+    good = cli_json("verify", str(path), "--trust", trust)
+    assert (good["verdict"], good["reasons"]) == ("valid", [])
+    (signer,) = good["signers"]
+    assert signer["name"] == "Bệnh viện Đa khoa Thử Nghiệm"
+    assert (signer["level"], signer["time_is"]) == ("JWS", "claimed")
     changed = tmp_path / "changed.json"
     changed.write_bytes(path.read_bytes().replace(b":4.50", b":4.5"))
     done = cli("verify", str(changed), str(next((tmp_path / "cda").iterdir())), "--trust", trust)
     assert done.returncode == 1
     assert "KHÔNG HỢP LỆ" in done.stdout
-    assert "thời điểm ký do người ký khai" in cli("verify", str(path), "--trust", trust).stdout
+    assert "Thời điểm ký do người ký khai" in cli("verify", str(path), "--trust", trust).stdout
 
 
 def test_a_fhir_server_gets_what_was_signed(tmp_path: Path, store_url: str, clock: HandClock) -> None:

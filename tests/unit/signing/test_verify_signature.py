@@ -61,13 +61,6 @@ def test_result_is_what_was_signed_and_by_whom(root: Authority, key: MemoryKey) 
     assert "4.50" not in repr(verified)
 
 
-def test_report_states_what_was_not_checked_and_carries_no_content(root: Authority, key: MemoryKey) -> None:
-    told = verify.report(verify.verify(signed(key), [root.certificate]))
-    assert told["revocation"] == "not checked"
-    assert told["signer"]["title"] == "Bác sĩ"
-    assert "4.50" not in str(told)
-
-
 # The library warns of a serial number that is not positive; a changed byte can make one.
 ODD_SERIAL = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 
@@ -358,7 +351,7 @@ def test_certificate_sealed_with_sha1_is_refused(root: Authority, key: MemoryKey
 
 def test_two_chains_in_one_signature_are_refused(root: Authority, issuing: Authority, key: MemoryKey) -> None:
     other = issuing.issue("Khác", private_key=key.private_key)
-    with pytest.raises(CertificateUntrusted, match="2 chains"):
+    with pytest.raises(SignatureInvalid, match="2 chains"):
         verify.verify(signed(MemoryKey(key.private_key, (*key.chain, other.chain[0]))), [root.certificate])
 
 

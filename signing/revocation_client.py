@@ -1,0 +1,154 @@
+"""Fetch OCSP answers and CRLs from the addresses that certificates name, and keep them while they are fresh.
+
+Give only certificates whose chain ends at a trusted root: their addresses are then the issuer's, not a stranger's. What is
+returned is checked by `revocation`, here only as far as it must not be kept when it is useless.
+
+Not here: the judgement, LDAP addresses, following redirects.
+
+Standard: RFC 6960 Appendix A; RFC 5280 §4.2.1.13, §4.2.2.1
+Requirement: S0.6, S0.9
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from signing import revocation
+from signing.evidence import Evidence
+from signing.faults import RevocationStale, RevocationUnknown
+from signing.revocation import SKEW, Answer
+
+_MAXIMUM_OCSP = 256 * 1024
+_MAXIMUM_CRL = 32 * 1024**2
+_WITHOUT_END = timedelta(minutes=5)
+"""How long an answer is kept that does not say when the next one is due."""
+_FAILED = timedelta(minutes=1)
+"""How long an address is left alone that did not answer."""
+_NONCE_OCTETS = 16
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class RevocationClient:
+    """Ask issuers through `client`; one instance serves many verifications and remembers what it was told.
+
+    A failure of one address is not raised: the next one is tried, and what stays unknown shows in the verdict.
+    """
+
+    client: httpx.Client = field(repr=False)
+    clock: Callable[[], datetime] = _now
+    timeout_s: float = 10.0
+    asked: int = 0
+    """How many requests went out."""
+    _refused: dict[tuple[str, str], RevocationUnknown] = field(default_factory=dict, repr=False)
+    """What an address said last about a certificate, when it was no use."""
+    _silent: dict[str, tuple[RevocationUnknown, datetime]] = field(default_factory=dict, repr=False)
+    """Addresses that are left alone, until when and why."""
+    _kept: dict[tuple[str, str], tuple[bytes, datetime]] = field(default_factory=dict, repr=False)
+
+    def collect(self, chain: Sequence[x509.Certificate]) -> Evidence:
+        """Return what issuers say now about every certificate of `chain` but its last, the root."""
+        found = Evidence()
+        for certificate, issuer in itertools.pairwise(chain):
+            found += self._ocsp(certificate, issuer) or self._crl(certificate, issuer) or Evidence()
+        return found
+
+    def failure(self, certificate: x509.Certificate) -> RevocationUnknown | None:
+        """Return why the addresses that `certificate` names gave nothing the last time, if they did not."""
+        name = certificate.fingerprint(hashes.SHA256()).hex()
+        asked = [(one, name) for one in revocation.ocsp_addresses(certificate)]
+        asked += [(one, "") for one in revocation.crl_addresses(certificate)]
+        refused = [self._refused[one] for one in asked if one in self._refused]
+        silent = [self._silent[one][0] for one, _ in asked if one in self._silent]
+        return next(iter((*refused, *silent)), None)
+
+    def _ocsp(self, certificate: x509.Certificate, issuer: x509.Certificate) -> Evidence | None:
+        name = certificate.fingerprint(hashes.SHA256()).hex()
+        for address in revocation.ocsp_addresses(certificate):
+            der = self._remembered(address, name)
+            if der is None:
+                nonce = os.urandom(_NONCE_OCTETS)
+                read = partial(revocation.read_ocsp, certificate=certificate, issuer=issuer, nonce=nonce)
+                fetched = self._fetch(address, revocation.request(certificate, issuer, nonce), _MAXIMUM_OCSP)
+                der = self._keep(address, name, fetched, read)
+            if der is not None:
+                return Evidence(ocsp_responses=(der,))
+        return None
+
+    def _crl(self, certificate: x509.Certificate, issuer: x509.Certificate) -> Evidence | None:
+        for address in revocation.crl_addresses(certificate):
+            der = self._remembered(address, "")
+            if der is None:
+                read = partial(revocation.read_crl, certificate=certificate, issuer=issuer)
+                der = self._keep(address, "", self._fetch(address, None, _MAXIMUM_CRL), read)
+            if der is not None:
+                return Evidence(crls=(der,))
+        return None
+
+    def _remembered(self, address: str, name: str) -> bytes | None:
+        kept = self._kept.get((address, name))
+        return kept[0] if kept and self.clock() < kept[1] else None
+
+    def _keep(self, address: str, name: str, der: bytes | None, read: Callable[[bytes], Answer]) -> bytes | None:
+        """Remember `der` when it is an answer that is fresh now, and return it; else None."""
+        if der is None:
+            return None
+        now = self.clock()
+        try:
+            answer = read(der)
+            if answer.this_update > now + SKEW:
+                raise RevocationStale(answer.source, "from the future")
+            if answer.next_update is not None and answer.next_update + SKEW < now:
+                raise RevocationStale(answer.source, f"out of date since {answer.next_update:%Y-%m-%d %H:%M} UTC")
+            if answer.status == "unknown":
+                raise RevocationUnknown(answer.source, "the issuer does not know the certificate")
+        except RevocationUnknown as problem:
+            self._refused[address, name] = problem
+            return None
+        self._kept[address, name] = (der, answer.next_update or now + _WITHOUT_END)
+        self._refused.pop((address, name), None)
+        return der
+
+    def _fetch(self, address: str, body: bytes | None, limit: int) -> bytes | None:
+        if not address.startswith(("http://", "https://")):
+            return None
+        if address in self._silent and self.clock() < self._silent[address][1]:
+            return None
+        self.asked += 1
+        self._silent.pop(address, None)
+        try:
+            return self._exchange(address, body, limit)
+        except (httpx.HTTPError, httpx.InvalidURL) as problem:
+            why = str(problem) if type(problem) is _Refused else type(problem).__name__
+            self._silent[address] = (RevocationUnknown(address, why), self.clock() + _FAILED)
+            return None
+
+    def _exchange(self, address: str, body: bytes | None, limit: int) -> bytes:
+        method, headers = ("GET", {}) if body is None else ("POST", {"Content-Type": "application/ocsp-request"})
+        received = bytearray()
+        with self.client.stream(
+            method, address, content=body, headers=headers, timeout=self.timeout_s, follow_redirects=False
+        ) as answer:
+            if answer.status_code != httpx.codes.OK:
+                raise _Refused(f"HTTP {answer.status_code}")
+            for part in answer.iter_bytes():
+                received += part
+                if len(received) > limit:
+                    raise _Refused(f"more than {limit} bytes")
+        return bytes(received)
+
+
+class _Refused(httpx.HTTPError):
+    """Raised for an answer that is no use; its text says why."""

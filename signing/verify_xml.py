@@ -1,0 +1,414 @@
+"""Read the XML signatures of a document: which of them hold mathematically, and over which bytes.
+
+Strict on purpose. Signatures stand in the root, in one of `PLACES`, or are the root; every reference leads to the whole
+document, to a child of the root that has the one Id, to a file that was given, or into the signature itself; transforms
+can only take signatures out; an XPath is compared with the known ones and never evaluated. So there is no room for moved or
+wrapped content. Callers act on `Covered.data`, never on the file.
+
+Not here: certificates, revocation and time (`validation`), what XAdES adds (`verify_xades`), the network. References are
+hashed here and not by signxml, because signxml leaves processing instructions beside the root out of the hash, where W3C and
+xmlsec1 have them in; the tests hold both up as judges.
+
+Standard: XML Signature Syntax and Processing 1.1 §3.2; XML-Signature XPath Filter 2.0; W3C XML Signature Best Practices
+Requirement: S0.6, S0.10, S3.9
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from cryptography import x509
+from lxml import etree
+
+from mappings.formats import safe_xml
+from mappings.formats.faults import SigningFault, XmlRefused
+from signing import certificates, verify_xades, xml_parts
+from signing.faults import (
+    AlgorithmRefused,
+    CertificateUntrusted,
+    ContentChanged,
+    DocumentUnreadable,
+    KeyInfoRefused,
+    KeyUnsuitable,
+    NotSigned,
+    PropertiesRefused,
+    ReferenceRefused,
+    SignatureMisplaced,
+    SignatureValueWrong,
+    TransformRefused,
+)
+from signing.verdict import COMMENTS, DOCUMENT, Covered, Held, Reason
+from signing.xml_parts import DS, INCLUSIVE, SIGNATURE, XADES, Form
+
+PLACES = frozenset({"CHUKYDONVI", "CKS_NGUOI_KET_LUAN", "CKS_BENH_VIEN"})
+"""Elements for signatures, besides the root: `CHUKYDONVI` under the root, the others under that."""
+_HOLDER = "CHUKYDONVI"
+_IS_SIGNATURE = f'*[local-name()="Signature" and namespace-uri()="{DS}"]'
+_SUBTRACTED = f"/*/{_IS_SIGNATURE} | /*/*/{_IS_SIGNATURE}"
+"""XPath Filter 2.0, subtract: what parallel signatures leave out (docs/decisions/0015)."""
+_NOT_SIGNATURES = re.compile(r"\s*not\(\s*ancestor-or-self::([A-Za-z_][\w.-]*):Signature\s*\)\s*")
+"""XPath 1.0: what other people's software writes for the same purpose."""
+_COUNTER_PATH = [
+    *(f"{{{XADES}}}{name}" for name in ("CounterSignature", "UnsignedSignatureProperties", "UnsignedProperties")),
+    f"{{{XADES}}}QualifyingProperties",
+    f"{{{DS}}}Object",
+    SIGNATURE,
+]
+_KEY_INFO = frozenset(f"{{{DS}}}{name}" for name in ("KeyName", "KeyValue", "X509Data"))
+_NAME = re.compile(r"[A-Za-z_][\w.-]*")
+_WITH_ID = etree.XPath('//*[@*[translate(local-name(), "ID", "id") = "id"] = $value]')
+_MAXIMUM_CERTIFICATES = 10
+_MAXIMUM_SIGNATURES = 100
+_MAXIMUM_REFERENCES = 100
+
+
+@dataclass
+class Document:
+    """A document with signatures, read once; what has to be taken out of it is taken out of a copy."""
+
+    xml: bytes = field(repr=False)
+    root: etree._Element
+    files: Mapping[str, bytes] = field(repr=False)
+    """What detached signatures may refer to, by URI."""
+    _without: dict[tuple[object, ...], bytes] = field(default_factory=dict, repr=False)
+
+    def with_id(self, identifier: str) -> list[etree._Element]:
+        """Return every element that has this value in an attribute that somebody may take for an Id."""
+        found = _WITH_ID(self.root, value=identifier)
+        return [one for one in found if isinstance(one, etree._Element)] if isinstance(found, list) else []
+
+    def whole(self, signature: etree._Element, transforms: Transforms, *, instructions: bool) -> bytes:
+        """Return the canonical document without what the transforms take out, with or without what is beside its root."""
+        own = list(self.root.iter(SIGNATURE)).index(signature)
+        key = (own if transforms.enveloped else -1, transforms.others, transforms.form, instructions)
+        if key not in self._without:
+            copy = safe_xml.parse(self.xml)
+            everywhere = list(copy.iter(SIGNATURE))
+            gone = [everywhere[own]] if transforms.enveloped else []
+            gone += [
+                one for one in everywhere if transforms.others == "all" or (transforms.others and _depth(one) in (1, 2))
+            ]
+            for each in dict.fromkeys(gone):
+                xml_parts.remove(each)
+            write = xml_parts.canonical_document if instructions else xml_parts.canonical
+            self._without[key] = write(copy, transforms.form)
+        return self._without[key]
+
+
+@dataclass(frozen=True)
+class Transforms:
+    enveloped: bool = False
+    others: str = ""
+    """Which signatures are taken out besides: none, those at the `places`, or `all`."""
+    form: Form = INCLUSIVE
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference whose digest fits."""
+
+    target: etree._Element | None
+    """None for the whole document and for files."""
+    kind: str
+    octets: bytes = field(repr=False)
+    part: str = ""
+    """What it covers of the content; empty for parts of signatures."""
+
+
+def read(xml: bytes, files: Mapping[str, bytes] | None = None) -> list[Held | SigningFault]:
+    """Return, per signature in document order, what it vouches for, or the fault why it is worth nothing.
+
+    Raises NotSigned, DocumentUnreadable, SignatureMisplaced when the document as a whole cannot be judged.
+    """
+    document = Document(xml, _parse(xml), files or {})
+    signatures = [one for one in document.root.iter(SIGNATURE) if next(one.iterancestors(SIGNATURE), None) is None]
+    if not signatures:
+        raise NotSigned()
+    if len(signatures) > _MAXIMUM_SIGNATURES:
+        raise SignatureMisplaced("Signature", f"more than {_MAXIMUM_SIGNATURES}")
+    for signature in signatures:
+        _require_place(document.root, signature)
+    warnings, doubts = _comments(document.root)
+    held: list[Held | SigningFault] = []
+    for number, signature in enumerate(signatures, 1):
+        where = "Signature" if len(signatures) == 1 else f"Signature {number}"
+        try:
+            held.append(replace(hold(document, signature, where), warnings=warnings, doubts=doubts))
+        except SigningFault as fault:
+            held.append(fault)
+    if all(isinstance(one, Held) for one in held):
+        _require_coverage(document.root, [one for one in held if isinstance(one, Held)])
+    return held
+
+
+def hold(
+    document: Document,
+    signature: etree._Element,
+    where: str,
+    parent: etree._Element | None = None,
+) -> Held:
+    """Return what `signature` vouches for, or raise a SigningFault; `parent` is the signature that it counter-signs."""
+    if any(not isinstance(node.tag, str) for node in signature.iter()):
+        raise SignatureMisplaced(where, "comment or processing instruction inside")
+    parts = xml_parts.children(signature, "SignedInfo", "SignatureValue", "KeyInfo?", "Object*")
+    info, value = parts[:2]
+    key_info = next((one for one in parts[2:3] if xml_parts.name_of(one) == "KeyInfo"), None)
+    if key_info is None:
+        raise KeyInfoRefused(where, "no certificate")
+    canonicalisation, method, *references = xml_parts.children(
+        info, "CanonicalizationMethod", "SignatureMethod", "Reference*"
+    )
+    if not 0 < len(references) <= _MAXIMUM_REFERENCES:
+        raise ReferenceRefused(where, f"{len(references)} references")
+    algorithm = xml_parts.signature_method(method)
+    known = _certificates(key_info)
+    try:
+        leaf = certificates.find_leaf(known)
+    except CertificateUntrusted as problem:
+        raise KeyInfoRefused(problem.where, problem.detail) from problem
+    signed_info = xml_parts.canonical(info, xml_parts.form(canonicalisation))
+    try:
+        key = certificates.public_key(leaf)
+    except KeyUnsuitable as problem:
+        raise AlgorithmRefused(problem.where, problem.detail) from problem
+    if not algorithm.fits(key):
+        raise AlgorithmRefused("SignatureMethod", "not for the certificate's key")
+    if not algorithm.holds(key, xml_parts.octets(value), signed_info):
+        raise SignatureValueWrong("SignatureValue", "not made by the certificate's key over this SignedInfo")
+    checked = [_reference(document, signature, one, parent) for one in references]
+    covers = tuple(Covered(one.part, one.octets) for one in checked if one.part)
+    if not covers:
+        raise ReferenceRefused(where, "nothing of the content is signed")
+    objects = [one for one in parts[2:] if one is not key_info]
+    found = verify_xades.properties(signature, objects, checked, leaf, key_info)
+    counters: list[Held | SigningFault] = []
+    for number, inner in enumerate(found.countersignatures, 1):
+        try:
+            counters.append(hold(document, inner, f"{where} / CounterSignature {number}", parent=signature))
+        except SigningFault as fault:
+            counters.append(fault)
+    return Held(
+        where=where,
+        form="XAdES" if found.present else "XMLDSig",
+        leaf=leaf,
+        others=tuple(other for other in known if other != leaf),
+        covers=covers,
+        claimed_at=found.claimed_at,
+        stamps=found.stamps,
+        archive_stamps=found.archive_stamps,
+        evidence=found.evidence,
+        countersigned=tuple(counters),
+    )
+
+
+def _parse(xml: bytes) -> etree._Element:
+    try:
+        return safe_xml.parse(xml)
+    except XmlRefused as problem:
+        raise DocumentUnreadable(problem.where, problem.detail) from problem
+
+
+def _depth(element: etree._Element) -> int:
+    return sum(1 for _ in element.iterancestors())
+
+
+def _require_place(root: etree._Element, signature: etree._Element) -> None:
+    above = list(signature.iterancestors())
+    names = [etree.QName(one).localname for one in above[:-1]]
+    if len(names) > 2 or any(name not in PLACES for name in names) or (names and names[-1] != _HOLDER):
+        raise SignatureMisplaced("Signature", "not at a place for signatures")
+    for inner in signature.iter(SIGNATURE):
+        if inner is not signature and [one.tag for one in inner.iterancestors()][: len(_COUNTER_PATH)] != _COUNTER_PATH:
+            raise SignatureMisplaced("Signature", "another signature inside")
+
+
+def _comments(root: etree._Element) -> tuple[tuple[Reason, ...], tuple[SigningFault, ...]]:
+    """Warn of comments, which are outside every signature; doubt one in a text: programs read different values then."""
+    found = list(root.getroottree().iter(etree.Comment))
+    doubts = (DocumentUnreadable("comment", "in the middle of a text"),) if any(map(_touches_text, found)) else ()
+    return ((Reason(COMMENTS),) if found else ()), doubts
+
+
+def _touches_text(comment: etree._Element) -> bool:
+    previous, parent = comment.getprevious(), comment.getparent()
+    before = (None if parent is None else parent.text) if previous is None else previous.tail
+    return bool((before or "").strip() or (comment.tail or "").strip())
+
+
+# ---- key ----
+
+
+def _certificates(key_info: etree._Element) -> list[x509.Certificate]:
+    """Return what KeyInfo holds; a KeyValue or a name beside it is read past, anything that leads elsewhere is refused."""
+    if any(one.tag not in _KEY_INFO for one in key_info):
+        raise KeyInfoRefused("KeyInfo", "leads elsewhere, or is not understood")
+    elements = key_info.findall(f"{{{DS}}}X509Data/{{{DS}}}X509Certificate")
+    if not 0 < len(elements) <= _MAXIMUM_CERTIFICATES:
+        raise KeyInfoRefused("KeyInfo", f"{len(elements)} certificates, 1 to {_MAXIMUM_CERTIFICATES} expected")
+    try:
+        return list(dict.fromkeys(certificates.from_der(xml_parts.octets(one)) for one in elements))
+    except ValueError as problem:
+        raise KeyInfoRefused("KeyInfo", str(problem)) from problem
+
+
+# ---- references ----
+
+
+def _reference(
+    document: Document, signature: etree._Element, reference: etree._Element, parent: etree._Element | None
+) -> Reference:
+    parts = xml_parts.children(reference, "Transforms?", "DigestMethod", "DigestValue")
+    digest, expected = xml_parts.digest_method(parts[-2]), xml_parts.octets(parts[-1])
+    steps = xml_parts.children(parts[0], "Transform*") if len(parts) == 3 else []
+    found = _resolve(document, signature, reference, steps, parent)
+    if not hmac.compare_digest(digest(found.octets).digest(), expected):
+        raise ContentChanged("Reference", f"content changed after signing: {found.part or 'a part of the signature'}")
+    return found
+
+
+def _resolve(
+    document: Document,
+    signature: etree._Element,
+    reference: etree._Element,
+    steps: Sequence[etree._Element],
+    parent: etree._Element | None,
+) -> Reference:
+    uri, kind = reference.get("URI"), reference.get("Type", "")
+    if uri is None:
+        raise ReferenceRefused("Reference", "no URI")
+    if not uri:
+        transforms = _transforms(steps)
+        if signature is document.root or parent is not None:
+            raise ReferenceRefused("Reference", "to the whole document, of which nothing else is there")
+        if not transforms.enveloped and not transforms.others:
+            raise TransformRefused("Transforms", "not enveloped-signature with a known canonical form")
+        return Reference(None, kind, document.whole(signature, transforms, instructions=True), DOCUMENT)
+    if not uri.startswith("#"):
+        return _file(document, signature, uri, kind, steps)
+    if not _NAME.fullmatch(uri[1:]):
+        raise ReferenceRefused("Reference", "an address inside the document that is not a plain name")
+    targets = document.with_id(uri[1:])
+    if len(targets) != 1:
+        raise ReferenceRefused("Reference", f"{len(targets)} elements have the Id that is referred to")
+    return _element(document, signature, targets[0], kind, _transforms(steps), parent)
+
+
+def _file(
+    document: Document, signature: etree._Element, uri: str, kind: str, steps: Sequence[etree._Element]
+) -> Reference:
+    if signature is not document.root:
+        raise ReferenceRefused("Reference", "leads outside the document")
+    if uri not in document.files:
+        raise ReferenceRefused("Reference", "a file that was not given")
+    if steps:
+        raise TransformRefused("Transforms", "not accepted over a file")
+    return Reference(None, kind, document.files[uri], uri)
+
+
+def _element(
+    document: Document,
+    signature: etree._Element,
+    target: etree._Element,
+    kind: str,
+    transforms: Transforms,
+    parent: etree._Element | None,
+) -> Reference:
+    """Return what a reference by Id covers: a child of the root, the root, or something that belongs to signatures."""
+    above = target.getparent()
+    if target is document.root and target is not signature:
+        if not transforms.enveloped and not transforms.others:
+            raise TransformRefused("Transforms", "not enveloped-signature with a known canonical form")
+        return Reference(target, kind, document.whole(signature, transforms, instructions=False), DOCUMENT)
+    if transforms.enveloped or transforms.others:
+        raise TransformRefused("Transforms", "takes signatures out of what holds none")
+    octets = xml_parts.canonical(target, transforms.form)
+    if next((one for one in (target, *target.iterancestors()) if one is signature), None) is not None:
+        own = above is signature and xml_parts.name_of(target) in ("KeyInfo", "Object")
+        if not own and kind != verify_xades.SIGNED_PROPERTIES:
+            raise ReferenceRefused("Reference", "to a part of the signature itself")
+        content = above is signature and xml_parts.name_of(target) == "Object" and signature is document.root
+        return Reference(target, kind, octets, "Object" if content else "")
+    if kind == verify_xades.SIGNED_PROPERTIES:
+        raise PropertiesRefused("Reference", "to signed properties that are not the signature's own")
+    if target.tag == f"{{{DS}}}SignatureValue" and above is not None:
+        if kind != verify_xades.COUNTERSIGNED or (parent is not None and above is not parent):
+            raise ReferenceRefused("Reference", "to the value of another signature")
+        return Reference(target, kind, octets, f"signature {above.get('Id', '')}".rstrip())
+    if parent is not None or kind == verify_xades.COUNTERSIGNED:
+        raise ReferenceRefused("Reference", "a counter-signature of something that is no signature")
+    if above is not document.root or next(target.iter(SIGNATURE), None) is not None or signature is document.root:
+        raise ReferenceRefused("Reference", "to an element that is not a child of the root")
+    return Reference(target, kind, octets, xml_parts.name_of(target))
+
+
+def _transforms(steps: Sequence[etree._Element]) -> Transforms:
+    enveloped, others, form, done = False, "", INCLUSIVE, False
+    for step in steps:
+        algorithm = step.get("Algorithm", "")
+        if done:
+            raise TransformRefused("Transforms", "something follows the canonical form")
+        if xml_parts.is_form(step):
+            form, done = xml_parts.form(step), True
+        elif (
+            algorithm == xml_parts.ENVELOPED
+            and not enveloped
+            and not others
+            and not len(step)
+            and not xml_parts.texts(step)
+        ):
+            enveloped = True
+        elif algorithm in (xml_parts.FILTER, xml_parts.XPATH) and not others:
+            others = _filter(step, algorithm)
+        else:
+            raise TransformRefused("Transform", "not accepted")
+    return Transforms(enveloped, others, form)
+
+
+def _filter(step: etree._Element, algorithm: str) -> str:
+    """Return which signatures the filter takes out; it is compared with the known ones and never evaluated."""
+    paths = list(step)
+    if len(paths) != 1 or xml_parts.texts(step) or len(paths[0]):
+        raise TransformRefused("Transform", "a filter that is not accepted")
+    path, text = paths[0], paths[0].text or ""
+    if algorithm == xml_parts.FILTER:
+        if path.tag == f"{{{xml_parts.FILTER}}}XPath" and path.get("Filter") == "subtract" and text == _SUBTRACTED:
+            return "places"
+    elif path.tag == f"{{{DS}}}XPath" and (found := _NOT_SIGNATURES.fullmatch(text)) and path.nsmap.get(found[1]) == DS:
+        return "all"
+    raise TransformRefused("Transform", "a filter that is not accepted")
+
+
+# ---- coverage ----
+
+
+def _require_coverage(root: etree._Element, held: Sequence[Held]) -> None:
+    """Raise unless the signatures together cover everything outside them.
+
+    A document that keeps signatures in `CHUKYDONVI` may be covered child by child; then its root has no attributes.
+    """
+    parts = {covered.part for one in held for covered in one.covers}
+    if DOCUMENT in parts or root.tag == SIGNATURE:
+        return
+    content = [child for child in root if child.tag != SIGNATURE]
+    names = [etree.QName(child).localname if isinstance(child.tag, str) else "" for child in content]
+    if (
+        _HOLDER not in names
+        or not set(names) <= parts | {_HOLDER}
+        or len(names) != len(set(names))
+        or root.attrib
+        or xml_parts.texts(root)
+        or not all(_only_holds_signatures(child) for child in content if etree.QName(child).localname == _HOLDER)
+    ):
+        raise ReferenceRefused("Reference", "covers a part of the document only")
+
+
+def _only_holds_signatures(holder: etree._Element) -> bool:
+    inside = [child for child in holder if child.tag != SIGNATURE]
+    plain = not holder.attrib and not xml_parts.texts(holder)
+    return plain and all(
+        isinstance(one.tag, str) and etree.QName(one).localname in PLACES and _only_holds_signatures(one)
+        for one in inside
+    )
