@@ -44,7 +44,6 @@ KEPT = {
     "v2-0353": _DECIDED,
     "v2-0406-use": _OWN,
     "v2-0441-active": _DECIDED,
-    "v2-0443": _OWN,
     "v2-0912-participation": _OWN,
     "v2-0912-role": _OWN,
     "vn-province-merged": "where an old province went; an address keeps the code of its day",
