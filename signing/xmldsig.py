@@ -78,13 +78,10 @@ def prepare(xml: bytes, place: str | None = None) -> Prepared:
     `place` None is the end of the root; otherwise the local name of an empty child of the root that occurs exactly once
     and is one of `PLACES`. Raises DocumentUnsignable.
     """
-    root = _parse(xml)
+    root = parse_document(xml)
     if b"Signature" in xml and next(root.iter(SIGNATURE), None) is not None:
         raise DocumentUnsignable("Signature", "signed already")
-    if place is None:
-        before, after = _split_at_end_of_root(xml, root)
-    else:
-        before, after = _split_inside(xml, root, place)
+    before, after = split(xml, root, place)
     digest = b64encode(hashlib.sha256(canonical_document(root)).digest()).decode()
     return Prepared(to_be_signed=(_SIGNED_INFO % digest).encode(), before=before, after=after)
 
@@ -140,7 +137,8 @@ def canonical_document(root: etree._Element, *, exclusive: bool = False) -> byte
         raise DocumentUnsignable("/", "cannot be canonicalised") from problem
 
 
-def _parse(xml: bytes) -> etree._Element:
+def parse_document(xml: bytes) -> etree._Element:
+    """Return the root; raise DocumentUnsignable for what is not XML in UTF-8 without a DTD."""
     try:
         root = safe_xml.parse(xml)
     except XmlRefused as problem:
@@ -149,6 +147,11 @@ def _parse(xml: bytes) -> etree._Element:
     if encoding not in {"UTF-8", "US-ASCII", "ASCII"}:
         raise DocumentUnsignable("/", f"encoding {encoding}")
     return root
+
+
+def split(xml: bytes, root: etree._Element, place: str | None) -> tuple[bytes, bytes]:
+    """Cut `xml` where its signature will stand; see `prepare` for `place`. Raises DocumentUnsignable."""
+    return _split_at_end_of_root(xml, root) if place is None else _split_inside(xml, root, place)
 
 
 def _split_at_end_of_root(xml: bytes, root: etree._Element) -> tuple[bytes, bytes]:
@@ -162,7 +165,7 @@ def _split_at_end_of_root(xml: bytes, root: etree._Element) -> tuple[bytes, byte
             end = xml.rindex(opening, 0, end)
         end = len(xml[:end].rstrip())
     if xml.endswith(b"/>", 0, end):
-        return _open_empty_tag(xml, xml.rindex(b"<", 0, end), end)
+        return open_empty_tag(xml, xml.rindex(b"<", 0, end), end)
     position = xml.rindex(b"</", 0, end)
     return xml[:position], xml[position:]
 
@@ -185,11 +188,12 @@ def _split_inside(xml: bytes, root: etree._Element, place: str) -> tuple[bytes, 
         tags = [span for span in spans if span["tag"]]
     start, end = tags[0].span()
     if xml.endswith(b"/>", start, end):
-        return _open_empty_tag(xml, start, end)
+        return open_empty_tag(xml, start, end)
     return xml[:end], xml[end:]
 
 
-def _open_empty_tag(xml: bytes, start: int, end: int) -> tuple[bytes, bytes]:
+def open_empty_tag(xml: bytes, start: int, end: int) -> tuple[bytes, bytes]:
+    """Write the empty-element tag at `start` to `end` with two tags, and cut between them."""
     name = re.split(rb"[\s/]", xml[start + 1 : end], maxsplit=1)[0]
     return xml[: end - 2] + b">", b"</" + name + b">" + xml[end:]
 
