@@ -137,13 +137,15 @@ def prepare(
     break one that stands there), KeyUnsuitable, CertificateOutOfDate.
     """
     root = parse_document(xml)
-    present = list(root.iter(SIGNATURE)) if b"Signature" in xml else []
-    if present and not parallel:
-        raise DocumentUnsignable("Signature", "signed already")
-    require_undisturbed(root)
-    before, after = _cut(xml, root, place) if present else split(xml, root, place)
     confirmed = [_confirmation(find_signature(root, identifier)) for identifier in confirms]
-    remove_others(root)
+    if b"Signature" in xml and next(root.iter(SIGNATURE), None) is not None:
+        if not parallel:
+            raise DocumentUnsignable("Signature", "signed already")
+        require_undisturbed(root)
+        before, after = _cut(xml, root, place)
+        remove_others(root)
+    else:
+        before, after = split(xml, root, place)
     transforms = _ENVELOPED + (_SUBTRACT if parallel else "") + _C14N
     document = _Reference("", transforms, canonical_document(root), mime_type=mime_type)
     return _prepare([document, *confirmed], certificate, claims, algorithm, at, before, after)
@@ -291,7 +293,8 @@ def require_undisturbed(root: etree._Element, within: etree._Element | None = No
 
 def others(root: etree._Element) -> list[etree._Element]:
     """Return what `OTHERS` names: the signatures that are children or grandchildren of the root."""
-    return [s for s in (*root.iterfind(SIGNATURE), *root.iterfind(f"*/{SIGNATURE}")) if s.getparent().tag != SIGNATURE]
+    children = list(root.iterchildren(SIGNATURE))
+    return [*children, *(s for child in root if child.tag != SIGNATURE for s in child.iterchildren(SIGNATURE))]
 
 
 def remove_others(root: etree._Element) -> None:
@@ -334,7 +337,7 @@ def _prepare(
     certificates.require_current(certificate, moment)
     digests = [_digest(algorithm, reference.octets) for reference in references]
     fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
-    identifier = _identifier(before + after, f"{fingerprint}{moment.isoformat()}{''.join(digests)}")
+    identifier = _identifier((before, after), f"{fingerprint}{moment.isoformat()}{''.join(digests)}")
     digest_uri = DIGEST_METHODS[algorithm.hash.name]
     properties = signed_properties(
         f"{identifier}-properties",
@@ -388,12 +391,12 @@ def _cut(xml: bytes, root: etree._Element, place: str | None) -> tuple[bytes, by
     return split_before_end(xml, holder)
 
 
-def _identifier(around: bytes, seed: str) -> str:
+def _identifier(around: Sequence[bytes], seed: str) -> str:
     """Make an Id that does not occur in the document; the same document, signer and moment give the same."""
     while True:
         seed = hashlib.sha256(seed.encode()).hexdigest()
         identifier = f"S-{seed[:16]}"
-        if identifier.encode() not in around:
+        if not any(identifier.encode() in part for part in around):
             return identifier
 
 

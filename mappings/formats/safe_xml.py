@@ -18,7 +18,7 @@ MAX_DEPTH = 256
 _LIBRARY_SIZE = 10_000_000
 """Above this length of one text libxml2 wants to be told that a huge document is meant."""
 
-_PROLOG = re.compile(r"\s*(?:(?:<\?.*?\?>|<!--.*?-->)\s*)*+", re.DOTALL)
+_PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:(?:<\?.*?\?>|<!--.*?-->)\s*)*+", re.DOTALL)
 
 
 def parse(data: bytes, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) -> etree._Element:
@@ -56,9 +56,11 @@ def parse(data: bytes, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) -> 
 def _has_doctype(data: bytes) -> bool:
     """Look at the prolog only: `<!DOCTYPE` inside CDATA or a comment is content."""
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    text = data.decode("utf-16", "replace") if wide else data.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+    text = (
+        data.decode("utf-16", "replace").encode() if wide else data
+    )  # else no copy: it would cost as much as the parse
     prolog = _PROLOG.match(text)
-    return prolog is not None and text.startswith("<!DOCTYPE", prolog.end())
+    return prolog is not None and text.startswith(b"<!DOCTYPE", prolog.end())
 
 
 @lru_cache(maxsize=8)
