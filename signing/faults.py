@@ -111,6 +111,22 @@ class AgentRefused(SigningFault):
     code = 5036
 
 
+# ---- 505x: time stamps asked for ----
+
+
+class TimestampUnavailable(SigningFault):
+    """Raised when no time-stamping authority answered or none could stamp now; trying again later may help."""
+
+    code = 5050
+    fault_class = FaultClass.TRANSIENT
+
+
+class TimestampInvalid(SigningFault):
+    """Raised when a time stamp is not of what was sent, not as asked for, or not by an authority that may give it."""
+
+    code = 5051
+
+
 # ---- 507x–509x: why a verdict is not "valid" ----
 
 
