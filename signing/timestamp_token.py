@@ -13,9 +13,9 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
-from asn1crypto import cms, tsp
+from asn1crypto import cms, core, tsp
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -170,7 +170,9 @@ def _require_signature(signer: Any, content: bytes, certificate: x509.Certificat
             case rsa.RSAPublicKey(), "rsassa_pkcs1v15":
                 key.verify(value, signed, padding.PKCS1v15(), HASHES[hash_name])
             case rsa.RSAPublicKey(), "rsassa_pss":
-                form = padding.PSS(padding.MGF1(HASHES[hash_name]), method.salt_length)
+                parameters = method["parameters"]
+                mask = parameters["mask_gen_algorithm"]["parameters"]["algorithm"].native
+                form = padding.PSS(padding.MGF1(HASHES[mask]), parameters["salt_length"].native)
                 key.verify(value, signed, form, HASHES[hash_name])
             case ec.EllipticCurvePublicKey(), "ecdsa":
                 key.verify(value, signed, ec.ECDSA(HASHES[hash_name]))
@@ -201,10 +203,17 @@ class Response:
     token: bytes = field(default=b"", repr=False)
 
 
+class _TimeStampResp(core.Sequence):  # type: ignore[misc]  # the library's own insists on a token
+    _fields: ClassVar[list[Any]] = [
+        ("status", tsp.PKIStatusInfo),
+        ("time_stamp_token", cms.ContentInfo, {"optional": True}),
+    ]
+
+
 def read_response(der: bytes) -> Response:
     """Read a TimeStampResp; raise TimestampInvalid for bytes that are none."""
     try:
-        response = tsp.TimeStampResp.load(der, strict=True)
+        response = _TimeStampResp.load(der, strict=True)
         status = response["status"]["status"].native
         if status in ("granted", "granted_with_mods"):
             return Response(True, status, response["time_stamp_token"].dump())
