@@ -1,0 +1,163 @@
+"""Signatures: XAdES B-B of a 60 KB CDA beside its floor (canonicalise, digest, one bare RSA-2048 signature) and peers."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import resource
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding
+from lxml import etree
+from signxml.algorithms import SignatureConstructionMethod
+from signxml.xades.xades import XAdESSigner
+
+from benchmarks.figures import Row, per_call_us
+from benchmarks.papers import samples
+from mappings import cda, documents, hl7v2
+from mappings.documents import Facility
+from mappings.formats import json, safe_xml
+from signing import jws, xades, xmldsig
+from signing.testing import Authority, MemoryKey
+
+SIZE = 60_000
+_SECONDS = 2.0
+_TEMPLATE = (
+    '<Signature xmlns="{ns}"><SignedInfo><CanonicalizationMethod Algorithm="{c14n}"/><SignatureMethod Algorithm="{rsa}"/>'
+    '<Reference URI=""><Transforms><Transform Algorithm="{enveloped}"/><Transform Algorithm="{c14n}"/></Transforms>'
+    '<DigestMethod Algorithm="{sha}"/><DigestValue/></Reference></SignedInfo><SignatureValue/>'
+    "<KeyInfo><X509Data/></KeyInfo></Signature>"
+)
+
+
+def paper() -> tuple[bytes, bytes]:
+    """Give the longest paper of a day as CDA, its last section repeated up to the size, and as a Bundle."""
+    facility = Facility("01999", "Bệnh viện Đa khoa Liên Thông", "SỞ Y TẾ HÀ NỘI", "1 phố Liên Thông", "")
+    context = documents.Context(
+        facility=facility,
+        systems=hl7v2.Context("01999").systems,
+        issued_at=datetime(2026, 11, 21, tzinfo=UTC),
+        number="0197f000-0000-7000-8000-000000000000",
+    )
+    composed = [documents.compose(name, *sample, context) for name, sample in samples().items()]
+    longest = max(composed, key=lambda document: len(cda.render(document)))
+    written = cda.render(longest)
+    end = written.rindex(b"</structuredBody>")
+    section = written[written.rindex(b"<component>", 0, end) : end]
+    times = max(0, -(-(SIZE - len(written)) // len(section)))
+    return written[:end] + section * times + written[end:], json.dumps(longest)
+
+
+def measure() -> list[Row]:
+    xml, bundle = paper()
+    key = Authority.root().intermediate().issue("Bệnh viện", organisation="Bệnh viện")
+    root = safe_xml.parse(xml)
+
+    def floor_once() -> bytes:
+        return key.sign(hashlib.sha256(xmldsig.canonical_document(root)).digest())
+
+    floor = per_call_us(floor_once)
+    size = f"{len(xml) / 1024:.0f} KB"
+    rows = [
+        Row("bare RSA-2048 signature", per_call_us(lambda: key.sign(b"x" * 400)), "us"),
+        Row(f"floor: canonicalise, digest, sign {size}", floor, "us"),
+    ]
+
+    def beside(what: str, figure: float) -> None:
+        rows.append(Row(what, figure, "us", "floor", figure / floor))
+
+    beside("parse alone", per_call_us(lambda: safe_xml.parse(xml)))
+    beside(f"XAdES B-B of {size}, bytes to bytes", per_call_us(lambda: xades.sign(xml, key)))
+    first = xades.sign(xml, key, parallel=True)
+    beside("a second one in parallel", per_call_us(lambda: xades.sign(first, key, parallel=True)))
+    beside("plain XMLDSig", per_call_us(lambda: xmldsig.sign(xml, key)))
+    beside("signxml's XAdES signer", per_call_us(_signxml(xml, key)))
+    if shutil.which("xmlsec1"):
+        beside("xmlsec1 --sign (plain XMLDSig)", _xmlsec1_us(xml, key))
+    signed_by = {"display": "Bệnh viện"}
+    per_jws = per_call_us(lambda: jws.sign(bundle, key, who=signed_by))
+    beside(f"JWS of a Bundle of {len(bundle) / 1024:.0f} KB", per_jws)
+    for what, work in (("bare RSA-2048", _bare), ("XAdES B-B", _xades)):
+        one, two = _rate(work, xml, 1), _rate(work, xml, 2)
+        rows.append(Row(f"{what}, one process", one, "/s"))
+        rows.append(Row(f"{what}, two processes", two, "/s", "one process", two / one))
+    return rows
+
+
+def _signxml(xml: bytes, key: MemoryKey) -> Callable[[], bytes]:
+    chain = list(key.chain)
+
+    def once() -> bytes:
+        signer = XAdESSigner(method=SignatureConstructionMethod.enveloped)
+        signed = signer.sign(etree.fromstring(xml), key=key.private_key, cert=chain, always_add_key_value=False)
+        return etree.tostring(signed)
+
+    return once
+
+
+def _xmlsec1_us(xml: bytes, key: MemoryKey) -> float:
+    """Time one signature out of many in one process of its own, start and end taken off."""
+    names = {"ns": xmldsig.NAMESPACE, "c14n": xmldsig.C14N, "rsa": xmldsig.RSA_SHA256, "sha": xmldsig.SHA256}
+    template = _TEMPLATE.format(**names, enveloped=xmldsig.ENVELOPED).encode()
+    end = xml.rindex(b"</ClinicalDocument>")
+    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / name for name in ("template.xml", "key.pem", "certificate.pem")]
+        files[0].write_bytes(xml[:end] + template + xml[end:])
+        files[1].write_bytes(key.private_key.private_bytes(serialization.Encoding.PEM, *plain))
+        files[2].write_bytes(key.chain[0].public_bytes(serialization.Encoding.PEM))
+
+        def spent(times: int) -> float:
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            pair = f"{files[1]},{files[2]}"
+            command = ["xmlsec1", "--sign", "--repeat", str(times), "--privkey-pem", pair, str(files[0])]
+            subprocess.run(command, capture_output=True, check=True, timeout=120)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+        return (spent(201) - spent(1)) / 200 * 1e6
+
+
+def _bare(_: bytes) -> Callable[[], object]:
+    """Show what two processes get from the machine at this time, whatever they do."""
+    key = Authority.root()
+    return lambda: key.private_key.sign(b"x" * 400, padding.PKCS1v15(), hashes.SHA256())
+
+
+def _xades(xml: bytes) -> Callable[[], object]:
+    key = Authority.root().issue("Bệnh viện")
+    return lambda: xades.sign(xml, key)
+
+
+def _rate(work: Callable[[bytes], Callable[[], object]], xml: bytes, processes: int) -> float:
+    """Count signatures per second of wall time; every process has its own key and waits for the others to be ready."""
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(processes)
+    counts = context.Queue()
+    workers = [context.Process(target=_work, args=(work, xml, barrier, counts)) for _ in range(processes)]
+    for worker in workers:
+        worker.start()
+    total = sum(counts.get(timeout=120) for _ in workers)
+    for worker in workers:
+        worker.join()
+    return float(total)
+
+
+def _work(work: Callable[[bytes], Callable[[], object]], xml: bytes, barrier: Barrier, counts: Queue[float]) -> None:
+    once = work(xml)
+    once()
+    barrier.wait(timeout=60)
+    started, count = time.perf_counter(), 0
+    while (passed := time.perf_counter() - started) < _SECONDS:
+        once()
+        count += 1
+    counts.put(count / passed)
