@@ -141,7 +141,6 @@ def prepare(
     if b"Signature" in xml and next(root.iter(SIGNATURE), None) is not None:
         if not parallel:
             raise DocumentUnsignable("Signature", "signed already")
-        require_undisturbed(root)
         before, after = _cut(xml, root, place)
         remove_others(root)
     else:
@@ -259,7 +258,7 @@ def cut_for_property(xml: bytes, signature: etree._Element) -> tuple[bytes, byte
 
     Raises DocumentUnsignable when the signature has no QualifyingProperties or another signature covers the place.
     """
-    require_undisturbed(signature.getroottree().getroot(), signature)
+    require_undisturbed(signature)
     holder = signature.find(f"{{{NAMESPACE}}}Object/{{{XADES}}}QualifyingProperties")
     if holder is None:
         raise DocumentUnsignable("QualifyingProperties", "not a XAdES signature")
@@ -275,31 +274,30 @@ def cut_for_property(xml: bytes, signature: etree._Element) -> tuple[bytes, byte
     return before + opening.encode(), closing.encode() + after
 
 
-def require_undisturbed(root: etree._Element, within: etree._Element | None = None) -> None:
-    """Raise DocumentUnsignable when a change in the signature `within`, or beside all, would break another signature."""
-    for signature in others(root):
-        if signature is within or (within is not None and signature in within.iterancestors()):
-            continue
+def require_undisturbed(holder: etree._Element) -> None:
+    """Raise DocumentUnsignable when one more child of `holder` would break a signature in its document.
+
+    A change is no harm to a signature that it stands in, nor to a parallel one when it is inside a signature or will be one.
+    """
+    lineage = [holder, *holder.iterancestors()]
+    root = lineage[-1]
+    left_out = len(lineage) <= 2 or any(signature in lineage for signature in _others(root))
+    for signature in root.iter(SIGNATURE):
         for reference in signature.iterfind(f"{{{NAMESPACE}}}SignedInfo/{{{NAMESPACE}}}Reference"):
-            uri = reference.get("URI")
-            steps = reference.iterfind(f"{{{NAMESPACE}}}Transforms/{{{NAMESPACE}}}Transform/{{{FILTER}}}XPath")
-            subtracted = any(step.get("Filter") == "subtract" and step.text == OTHERS for step in steps)
-            inside = (
-                uri is not None and uri.startswith("#") and any(uri[1:] == e.get("Id") for e in signature.iter("*"))
-            )
-            if not subtracted and not inside:
+            uri = reference.get("URI") or ""
+            if uri:
+                touched = any(f"#{element.get('Id')}" == uri for element in lineage)
+            else:
+                steps = reference.iterfind(f"{{{NAMESPACE}}}Transforms/{{{NAMESPACE}}}Transform/{{{FILTER}}}XPath")
+                subtracted = any(step.get("Filter") == "subtract" and step.text == OTHERS for step in steps)
+                touched = not (subtracted and left_out) and signature not in lineage
+            if touched:
                 raise DocumentUnsignable("Signature", "signed already; a change here would break that signature")
 
 
-def others(root: etree._Element) -> list[etree._Element]:
-    """Return what `OTHERS` names: the signatures that are children or grandchildren of the root."""
-    children = list(root.iterchildren(SIGNATURE))
-    return [*children, *(s for child in root if child.tag != SIGNATURE for s in child.iterchildren(SIGNATURE))]
-
-
 def remove_others(root: etree._Element) -> None:
-    """Take what `OTHERS` names out of the tree and leave the text that follows each."""
-    for signature in others(root):
+    """Take the signatures that `OTHERS` names out of the tree and leave the text that follows each."""
+    for signature in _others(root):
         remove(signature)
 
 
@@ -321,6 +319,11 @@ def canonical_element(element: etree._Element) -> bytes:
         return etree.tostring(element, method="c14n", exclusive=True, with_comments=False, with_tail=False)
     except etree.LxmlError as problem:
         raise DocumentUnsignable(etree.QName(element).localname, "cannot be canonicalised") from problem
+
+
+def _others(root: etree._Element) -> list[etree._Element]:
+    children = list(root.iterchildren(SIGNATURE))
+    return [*children, *(s for child in root if child.tag != SIGNATURE for s in child.iterchildren(SIGNATURE))]
 
 
 def _prepare(
@@ -383,6 +386,7 @@ def _confirmation(signature: etree._Element) -> _Reference:
 def _cut(xml: bytes, root: etree._Element, place: str | None) -> tuple[bytes, bytes]:
     """Cut as `split` does, in a document that is signed: a place may hold signatures."""
     holder = None if place is None else root.find(f"{{*}}{place}")
+    require_undisturbed(root if holder is None else holder)
     if holder is None or not len(holder):
         return split(xml, root, place)
     texts = (holder.text, *(child.tail for child in holder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from base64 import b64decode
@@ -240,6 +241,28 @@ def test_signature_that_another_covers_does_not_change(key: MemoryKey, tsa: Tsa)
     covered = hidden.replace(b"Sagnature", b"Signature")
     with pytest.raises(DocumentUnsignable, match="would break"):
         stamped(covered, tsa, ours)
+
+
+def test_confirmed_signature_may_still_grow(key: MemoryKey, issuing: Authority, tsa: Tsa) -> None:
+    signed = xades.sign(DOCUMENT, key, parallel=True)
+    name = xades.find_signature(etree.fromstring(signed)).get("Id") or ""
+    seal = issuing.issue("Bệnh viện")
+    sealed = xades.sign(signed, seal, place="CHUKYDONVI", parallel=True, confirms=[name])
+    grown = etree.fromstring(stamped(sealed, tsa, name))
+    seal_of = grown.find("*/ds:Signature", NS)
+    assert seal_of is not None
+    reference = seal_of.find(f".//ds:Reference[@Type='{xades.COUNTERSIGNED}']/ds:DigestValue", NS)
+    assert reference is not None
+    assert b64decode(reference.text or "") == hashlib.sha256(xades_levels.timestamp_data(sealed, name)).digest()
+
+
+def test_signature_among_the_content_does_not_change(key: MemoryKey, tsa: Tsa) -> None:
+    """It stands deeper than where signatures may stand, so it is content to the one above."""
+    inner = xades.sign(b"<a/>", key, parallel=True)
+    name = xades.find_signature(etree.fromstring(inner)).get("Id") or ""
+    outer = xades.sign(b"<r><b>" + inner + b"</b></r>", key, parallel=True)
+    with pytest.raises(DocumentUnsignable, match="would break"):
+        stamped(outer, tsa, name)
 
 
 def test_plain_signature_does_not_become_xades(key: MemoryKey, tsa: Tsa) -> None:
