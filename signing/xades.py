@@ -1,9 +1,10 @@
 """XAdES signatures, level B-B, made in two phases: prepare, then inject the signature value that a key made elsewhere.
 
-Enveloped (the last child of the root, or inside one of `xmldsig.PLACES`), detached over files, or as a counter-signature
-inside another. The input is never serialised again: the Signature is put between its bytes (promise P6), and everything
-in it that is hashed is written in its canonical form already. A signature prepared with `parallel` may stand beside others,
-each over the document without any of them (docs/decisions/0015); without it, it stays the only one.
+Enveloped (the last child of the root, or inside one of `xmldsig.PLACES`), detached over files or over one child of the root,
+or as a counter-signature inside another. The input is never serialised again: the Signature is put between its bytes
+(promise P6), and everything in it that is hashed is written in its canonical form already. A signature prepared with
+`parallel` may stand beside others, each over the document without any of them (docs/decisions/0015); without it, it stays the
+only one.
 
 Not here: the levels above B-B (`signing/xades_levels.py`), verification, plain XMLDSig (`signing/xmldsig.py`), signature
 policies, encodings other than UTF-8.
@@ -15,6 +16,7 @@ Requirement: S0.5, S0.10, S3.6
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +34,17 @@ from signing.contract import KeyProvider
 from signing.faults import DocumentUnsignable, KeyUnsuitable
 from signing.positions import split_before_end
 from signing.xades_properties import XADES, Claims, DataObject, signed_properties
+from signing.xades_tree import (
+    FILTER,
+    OTHERS,
+    XML,
+    canonical_element,
+    cut_for_property,
+    find_by_id,
+    find_signature,
+    remove_others,
+    require_undisturbed,
+)
 from signing.xmldsig import (
     C14N,
     ENVELOPED,
@@ -42,11 +55,6 @@ from signing.xmldsig import (
     parse_document,
     split,
 )
-
-FILTER = "http://www.w3.org/2002/06/xmldsig-filter2"
-_IS_SIGNATURE = f'*[local-name()="Signature" and namespace-uri()="{NAMESPACE}"]'
-OTHERS = f"/*/{_IS_SIGNATURE} | /*/*/{_IS_SIGNATURE}"
-"""What a parallel signature leaves out of the document. Constant: a verifier compares it and evaluates nothing."""
 
 SIGNED_PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
 COUNTERSIGNED = "http://uri.etsi.org/01903#CountersignedSignature"
@@ -71,6 +79,7 @@ DIGEST_METHODS: Mapping[str, str] = {
     "sha512": f"{_ENCRYPTION}sha512",
 }
 
+_NAME = re.compile(r"[A-Za-z_][\w.-]*")
 _XMLNS = f' xmlns="{NAMESPACE}"'
 _ENVELOPED = f'<Transform Algorithm="{ENVELOPED}"></Transform>'
 _SUBTRACT = f'<Transform Algorithm="{FILTER}"><XPath xmlns="{FILTER}" Filter="subtract">{OTHERS}</XPath></Transform>'
@@ -123,6 +132,7 @@ def prepare(
     *,
     place: str | None = None,
     parallel: bool = False,
+    part: str = "",
     claims: Claims = Claims(),
     algorithm: str = "",
     at: datetime | None = None,
@@ -131,23 +141,26 @@ def prepare(
 ) -> Prepared:
     """Hash `xml` and find the byte at which a signature by the holder of `certificate` will stand.
 
-    `place` as in `xmldsig.prepare`, but a place may hold parallel signatures already. `algorithm` empty is the usual one of
-    the key; its hash is used for all digests. `at` is the claimed signing time, now when None. `confirms` are the Ids of
-    signatures in the document whose values this one covers too. Raises DocumentUnsignable (also when the signature would
-    break one that stands there), KeyUnsuitable, CertificateOutOfDate.
+    `place` as in `xmldsig.prepare`, but a place may hold parallel signatures already. `part` is the Id of a child of the root:
+    the signature covers that child alone, from outside it. `algorithm` empty is the usual one of the key; its hash is used for
+    all digests. `at` is the claimed signing time, now when None. `confirms` are the Ids of signatures in the document whose
+    values this one covers too. Raises DocumentUnsignable (also when the signature would break one that stands there),
+    KeyUnsuitable, CertificateOutOfDate.
     """
     root = parse_document(xml)
     confirmed = [_confirmation(find_signature(root, identifier)) for identifier in confirms]
-    if b"Signature" in xml and next(root.iter(SIGNATURE), None) is not None:
-        if not parallel:
-            raise DocumentUnsignable("Signature", "signed already")
-        before, after = _cut(xml, root, place)
-        remove_others(root)
+    signed = b"Signature" in xml and next(root.iter(SIGNATURE), None) is not None
+    if signed and not parallel and not part:
+        raise DocumentUnsignable("Signature", "signed already")
+    before, after = _cut(xml, root, place) if signed else split(xml, root, place)
+    if part:
+        content = _Reference(f"#{part}", _C14N, _canonical_part(root, part, place), mime_type=mime_type)
     else:
-        before, after = split(xml, root, place)
-    transforms = _ENVELOPED + (_SUBTRACT if parallel else "") + _C14N
-    document = _Reference("", transforms, canonical_document(root), mime_type=mime_type)
-    return _prepare([document, *confirmed], certificate, claims, algorithm, at, before, after)
+        if signed:
+            remove_others(root)
+        transforms = _ENVELOPED + (_SUBTRACT if parallel else "") + _C14N
+        content = _Reference("", transforms, canonical_document(root), mime_type=mime_type)
+    return _prepare([content, *confirmed], certificate, claims, algorithm, at, before, after)
 
 
 def prepare_detached(
@@ -227,6 +240,7 @@ def sign(
     *,
     place: str | None = None,
     parallel: bool = False,
+    part: str = "",
     claims: Claims = Claims(),
     mime_type: str = "text/xml",
     confirms: Sequence[str] = (),
@@ -236,94 +250,16 @@ def sign(
     Arguments and faults as for `prepare`, and what `key.sign` raises.
     """
     prepared = prepare(
-        xml, key.chain[0], place=place, parallel=parallel, claims=claims, mime_type=mime_type, confirms=confirms
+        xml,
+        key.chain[0],
+        place=place,
+        parallel=parallel,
+        part=part,
+        claims=claims,
+        mime_type=mime_type,
+        confirms=confirms,
     )
     return inject(prepared, key.sign(prepared.to_be_signed), key.chain)
-
-
-def find_signature(root: etree._Element, identifier: str = "") -> etree._Element:
-    """Return the signature with this Id, or the only one that is not inside another; raise DocumentUnsignable."""
-    found = [
-        signature
-        for signature in root.iter(SIGNATURE)
-        if (signature.get("Id") == identifier if identifier else next(signature.iterancestors(SIGNATURE), None) is None)
-    ]
-    if len(found) != 1:
-        raise DocumentUnsignable("Signature", f"{len(found)} signatures where one is meant")
-    return found[0]
-
-
-def cut_for_property(xml: bytes, signature: etree._Element) -> tuple[bytes, bytes]:
-    """Cut `xml` where the next unsigned property of `signature` will stand; what is missing around it is written.
-
-    Raises DocumentUnsignable when the signature has no QualifyingProperties or another signature covers the place.
-    """
-    require_undisturbed(signature)
-    holder = signature.find(f"{{{NAMESPACE}}}Object/{{{XADES}}}QualifyingProperties")
-    if holder is None:
-        raise DocumentUnsignable("QualifyingProperties", "not a XAdES signature")
-    opening = closing = ""
-    for name in ("UnsignedProperties", "UnsignedSignatureProperties"):
-        inner = None if opening else holder.find(f"{{{XADES}}}{name}")
-        if inner is not None:
-            holder = inner
-        else:
-            declared = "" if opening else f' xmlns:xades="{XADES}"'
-            opening, closing = f"{opening}<xades:{name}{declared}>", f"</xades:{name}>{closing}"
-    before, after = split_before_end(xml, holder)
-    return before + opening.encode(), closing.encode() + after
-
-
-def require_undisturbed(holder: etree._Element) -> None:
-    """Raise DocumentUnsignable when one more child of `holder` would break a signature in its document.
-
-    A change is no harm to a signature that it stands in, nor to a parallel one when it is inside a signature or will be one.
-    """
-    lineage = [holder, *holder.iterancestors()]
-    root = lineage[-1]
-    left_out = len(lineage) <= 2 or any(signature in lineage for signature in _others(root))
-    for signature in root.iter(SIGNATURE):
-        for reference in signature.iterfind(f"{{{NAMESPACE}}}SignedInfo/{{{NAMESPACE}}}Reference"):
-            uri = reference.get("URI") or ""
-            if uri:
-                touched = any(f"#{element.get('Id')}" == uri for element in lineage)
-            else:
-                steps = reference.iterfind(f"{{{NAMESPACE}}}Transforms/{{{NAMESPACE}}}Transform/{{{FILTER}}}XPath")
-                subtracted = any(step.get("Filter") == "subtract" and step.text == OTHERS for step in steps)
-                touched = not (subtracted and left_out) and signature not in lineage
-            if touched:
-                raise DocumentUnsignable("Signature", "signed already; a change here would break that signature")
-
-
-def remove_others(root: etree._Element) -> None:
-    """Take the signatures that `OTHERS` names out of the tree and leave the text that follows each."""
-    for signature in _others(root):
-        remove(signature)
-
-
-def remove(element: etree._Element) -> None:
-    """Take the element out of its tree and leave the text that follows it."""
-    parent, previous, tail = element.getparent(), element.getprevious(), element.tail
-    if parent is None:
-        return
-    parent.remove(element)
-    if tail and previous is not None:
-        previous.tail = (previous.tail or "") + tail
-    elif tail:
-        parent.text = (parent.text or "") + tail
-
-
-def canonical_element(element: etree._Element) -> bytes:
-    """Return the exclusive canonical form of one element; raise DocumentUnsignable when it has none."""
-    try:
-        return etree.tostring(element, method="c14n", exclusive=True, with_comments=False, with_tail=False)
-    except etree.LxmlError as problem:
-        raise DocumentUnsignable(etree.QName(element).localname, "cannot be canonicalised") from problem
-
-
-def _others(root: etree._Element) -> list[etree._Element]:
-    children = list(root.iterchildren(SIGNATURE))
-    return [*children, *(s for child in root if child.tag != SIGNATURE for s in child.iterchildren(SIGNATURE))]
 
 
 def _prepare(
@@ -372,13 +308,24 @@ def _prepare(
     return Prepared(info.encode(), algorithm.name, identifier, fingerprint, properties, before, after)
 
 
+def _canonical_part(root: etree._Element, part: str, place: str | None) -> bytes:
+    found = find_by_id(root, part)
+    if len(found) != 1 or found[0].getparent() is not root or not _NAME.fullmatch(part):
+        raise DocumentUnsignable("Id", f"{len(found)} elements where one child of the root is meant")
+    if etree.QName(found[0]).localname == place:
+        raise DocumentUnsignable(place, "the signature would stand in what it covers")
+    if any(str(name).startswith(XML) for name in root.attrib):  # canonicalisation would have the part inherit them
+        raise DocumentUnsignable("Id", "the root has xml: attributes")
+    return canonical_element(found[0], exclusive=False)
+
+
 def _confirmation(signature: etree._Element) -> _Reference:
     value = signature.find(f"{{{NAMESPACE}}}SignatureValue")
     identifier = None if value is None else value.get("Id")
     if value is None or not identifier:
         raise DocumentUnsignable("SignatureValue", "no Id to refer to")
     root = signature.getroottree().getroot()
-    if sum(element.get("Id") == identifier for element in root.iter("*")) != 1:
+    if len(find_by_id(root, identifier)) != 1:
         raise DocumentUnsignable("SignatureValue", "its Id occurs more than once")
     return _Reference(f"#{identifier}", _EXCLUSIVE, canonical_element(value), COUNTERSIGNED)
 

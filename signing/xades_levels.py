@@ -24,16 +24,17 @@ from lxml import etree
 from signing import timestamp_token
 from signing.evidence import Evidence
 from signing.faults import DocumentUnsignable
-from signing.xades import (
+from signing.xades_properties import XADES
+from signing.xades_tree import (
     FILTER,
     OTHERS,
     canonical_element,
     cut_for_property,
+    find_by_id,
     find_signature,
     remove,
     remove_others,
 )
-from signing.xades_properties import XADES
 from signing.xmldsig import C14N, ENVELOPED, EXCLUSIVE_C14N, NAMESPACE, SIGNATURE, canonical_document, parse_document
 
 XADES141 = "http://uri.etsi.org/01903/v1.4.1#"
@@ -171,10 +172,10 @@ def _referenced(
         if uri not in contents or algorithms:
             raise DocumentUnsignable("Reference", "detached content not given, or given with transforms")
         return contents[uri]
-    if algorithms in ([], [EXCLUSIVE_C14N]):
-        found = [e for e in signature.getroottree().getroot().iter("*") if uri is not None and e.get("Id") == uri[1:]]
+    if algorithms in ([], [EXCLUSIVE_C14N], [C14N]):
+        found = find_by_id(signature.getroottree().getroot(), (uri or "#")[1:])
         if len(found) == 1:
-            return canonical_element(found[0])
+            return canonical_element(found[0], exclusive=algorithms != [C14N])
     raise DocumentUnsignable("Reference", "a form that is not ours")
 
 

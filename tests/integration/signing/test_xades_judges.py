@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from lxml import etree
 
-from signing import xades, xades_levels, xmldsig
+from signing import xades, xades_levels, xades_tree, xmldsig
 from signing.evidence import Evidence
 from signing.faults import TimestampInvalid
 from signing.testing import Authority, MemoryKey, new_rsa_key
@@ -61,7 +61,12 @@ class Xmlsec:
     def accepts(self, xml: bytes, signature_id: str) -> bool:
         file = self.folder / "judged.xml"
         file.write_bytes(xml)
-        names = [f"{XADES}:SignedProperties", *(f"{xmldsig.NAMESPACE}:{n}" for n in ("Signature", "SignatureValue"))]
+        names = [
+            f"{XADES}:SignedProperties",
+            *(f"{xmldsig.NAMESPACE}:{n}" for n in ("Signature", "SignatureValue")),
+            "a",
+            "c",
+        ]
         ids = [word for name in names for word in ("--id-attr:Id", name)]
         command = ["xmlsec1", "--verify", "--trusted-pem", str(self.folder / "ca.pem"), *ids]
         done = subprocess.run(
@@ -114,7 +119,7 @@ def test_single_and_parallel_signatures(name: str, key: MemoryKey, seal: MemoryK
     assert xmlsec.accepts_all(xades.sign(xml, key, place=place, claims=CLAIMS), 1)
     first = xades.sign(xml, key, parallel=True, claims=CLAIMS)
     second = xades.sign(first, seal, place=place, parallel=True)
-    name_of_first = xades.find_signature(etree.fromstring(first)).get("Id") or ""
+    name_of_first = xades_tree.find_signature(etree.fromstring(first)).get("Id") or ""
     third = xades.sign(second, seal, place=place, parallel=True, confirms=[name_of_first])
     assert xmlsec.accepts_all(third, 3)
 
@@ -141,6 +146,13 @@ def test_elliptic_curves(curve: ec.EllipticCurve, name: str, root: Authority, xm
     prepared = xades.prepare(b"<r/>", holder.chain[0])
     assert prepared.algorithm == name
     assert xmlsec.accepts_all(xades.inject(prepared, signed_with(private, prepared), holder.chain), 1)
+
+
+def test_part_of_the_document(key: MemoryKey, seal: MemoryKey, xmlsec: Xmlsec) -> None:
+    xml = '<r xmlns:v="urn:v" xmlns:u="urn:u"><a Id="one"><b u:type="v:CD"/></a><c Id="two"/><CHUKYDONVI/></r>'
+    signed = xades.sign(xml.encode(), key, part="one")
+    signed = xades.sign(signed, seal, part="two", place="CHUKYDONVI")
+    assert xmlsec.accepts_all(signed, 2)
 
 
 def test_countersignature(key: MemoryKey, seal: MemoryKey, xmlsec: Xmlsec) -> None:
@@ -254,7 +266,7 @@ def test_all_levels_stay_valid_for_xmlsec1(
 ) -> None:
     tsa = Tsa.of(issuing)
     signed = xades.sign("<r>ế<CHUKYDONVI/></r>".encode(), key, parallel=True)
-    first = xades.find_signature(etree.fromstring(signed)).get("Id") or ""
+    first = xades_tree.find_signature(etree.fromstring(signed)).get("Id") or ""
     signed = xades.sign(signed, seal, place="CHUKYDONVI", parallel=True)
     der = tuple(c.public_bytes(serialization.Encoding.DER) for c in (root.certificate, tsa.certificate))
     signed = xades_levels.with_timestamp(signed, tsa.token(xades_levels.timestamp_data(signed, first)), first)

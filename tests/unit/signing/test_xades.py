@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from signxml.xades.xades import XAdESSignatureConfiguration, XAdESVerifier
 
-from signing import xades, xmldsig
+from signing import xades, xades_tree, xmldsig
 from signing.algorithms import ALGORITHMS
 from signing.faults import CertificateOutOfDate, DocumentUnsignable, KeyUnsuitable
 from signing.testing import Authority, MemoryKey, new_rsa_key
@@ -262,7 +262,7 @@ def test_place_that_holds_something_else_is_refused(inside: str, key: MemoryKey)
 
 def test_seal_confirms_the_signatures_before_it(root: Authority, key: MemoryKey, issuing: Authority) -> None:
     doctor = xades.sign(DOCUMENT.encode(), key, parallel=True)
-    name = xades.find_signature(etree.fromstring(doctor)).get("Id")
+    name = xades_tree.find_signature(etree.fromstring(doctor)).get("Id")
     sealed = xades.sign(doctor, issuing.issue("Bệnh viện"), parallel=True, confirms=[name or ""])
     reference = etree.fromstring(sealed).find(f".//ds:Reference[@Type='{xades.COUNTERSIGNED}']", DS)
     assert reference is not None
@@ -313,3 +313,38 @@ def test_detached_over_files(judged: Judge, key: MemoryKey) -> None:
     for bad in ([], [xades.File("", b"")], [xades.File("#a", b"")]):
         with pytest.raises(DocumentUnsignable):
             xades.prepare_detached(bad, key.chain[0])
+
+
+PARTS = (
+    '<r xmlns:v="urn:v" xmlns:xsi="urn:x"><a Id="one"><b xsi:type="v:CD">Đặng</b></a>\n<a id="two"/><CHUKYDONVI Id="three"/>'
+    '<c><d Id="four"/></c><e Id="five"/><e Id="five"/></r>'
+)
+
+
+def test_part_of_the_document(judged: Judge, key: MemoryKey, issuing: Authority) -> None:
+    signed = xades.sign(PARTS.encode(), key, part="one")
+    signed = xades.sign(signed, issuing.issue("Bệnh viện"), part="two", place="CHUKYDONVI")
+    assert SIGNATURE.sub(b"", signed) == PARTS.replace('"three"/>', '"three"></CHUKYDONVI>').encode()
+    for number in (0, 1):
+        judged(alone(signed, number))
+    with pytest.raises(Exception, match="Digest mismatch"):
+        judged(alone(signed, 1).replace("Đặng".encode(), b"x"))
+    signed = xades.sign(signed, key, parallel=True)
+    with pytest.raises(DocumentUnsignable, match="signed already"):
+        xades.sign(signed, key)
+
+
+@pytest.mark.parametrize(
+    ("part", "xml"),
+    [
+        ("none", PARTS),
+        ("four", PARTS),
+        ("five", PARTS),
+        ("three", PARTS),
+        ("one", PARTS.replace("<r ", "<r xml:lang='vi' ")),
+        ("a'b", '<r><CHUKYDONVI/><a Id="a\'b"/></r>'),
+    ],
+)
+def test_part_that_cannot_be_told_apart_is_refused(part: str, xml: str, key: MemoryKey) -> None:
+    with pytest.raises(DocumentUnsignable):
+        xades.sign(xml.encode(), key, part=part, place="CHUKYDONVI")

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from signing import timestamp_token, xades, xades_levels, xmldsig
+from signing import timestamp_token, xades, xades_levels, xades_tree, xmldsig
 from signing.evidence import Evidence
 from signing.faults import DocumentUnsignable, TimestampInvalid
 from signing.testing import Authority, MemoryKey
@@ -167,7 +167,7 @@ def test_levels_of_parallel_signatures_do_not_touch_each_other(
     key: MemoryKey, issuing: Authority, tsa: Tsa, evidence: Evidence, judged: Judge
 ) -> None:
     signed = xades.sign(DOCUMENT, key, parallel=True)
-    first = xades.find_signature(etree.fromstring(signed)).get("Id") or ""
+    first = xades_tree.find_signature(etree.fromstring(signed)).get("Id") or ""
     signed = xades.sign(signed, issuing.issue("Bệnh viện"), place="CHUKYDONVI", parallel=True)
     with pytest.raises(DocumentUnsignable, match="2 signatures"):
         xades_levels.timestamp_data(signed)
@@ -175,7 +175,7 @@ def test_levels_of_parallel_signatures_do_not_touch_each_other(
     start, end = stamped_once.index(b"<CHUKYDONVI><Signature") + 12, stamped_once.index(b"</CHUKYDONVI>")
     judged(stamped_once[:start] + stamped_once[end:])  # the first alone
     whole = etree.fromstring(stamped_once)
-    whole.remove(xades.find_signature(whole, first))
+    whole.remove(xades_tree.find_signature(whole, first))
     judged(etree.tostring(whole, encoding="unicode").encode())  # the second alone
 
 
@@ -183,7 +183,7 @@ def test_countersignature_gets_levels_of_its_own(
     key: MemoryKey, issuing: Authority, tsa: Tsa, evidence: Evidence, judged: Judge
 ) -> None:
     signed = stamped(xades.sign(DOCUMENT, key), tsa)
-    outer = xades.find_signature(etree.fromstring(signed)).get("Id") or ""
+    outer = xades_tree.find_signature(etree.fromstring(signed)).get("Id") or ""
     head = issuing.issue("Trưởng khoa")
     prepared = xades.prepare_countersignature(signed, head.chain[0])
     both = xades.inject(prepared, head.sign(prepared.to_be_signed), head.chain)
@@ -236,7 +236,7 @@ def test_without_a_signature_there_is_nothing_to_stamp(xml: bytes) -> None:
 def test_signature_that_another_covers_does_not_change(key: MemoryKey, tsa: Tsa) -> None:
     """Somebody else's plain signature over a document that carried ours already."""
     signed = xades.sign(DOCUMENT, key, parallel=True)
-    ours = xades.find_signature(etree.fromstring(signed)).get("Id") or ""
+    ours = xades_tree.find_signature(etree.fromstring(signed)).get("Id") or ""
     hidden = xmldsig.sign(signed.replace(b"Signature", b"Sagnature"), key)
     covered = hidden.replace(b"Sagnature", b"Signature")
     with pytest.raises(DocumentUnsignable, match="would break"):
@@ -245,7 +245,7 @@ def test_signature_that_another_covers_does_not_change(key: MemoryKey, tsa: Tsa)
 
 def test_confirmed_signature_may_still_grow(key: MemoryKey, issuing: Authority, tsa: Tsa) -> None:
     signed = xades.sign(DOCUMENT, key, parallel=True)
-    name = xades.find_signature(etree.fromstring(signed)).get("Id") or ""
+    name = xades_tree.find_signature(etree.fromstring(signed)).get("Id") or ""
     seal = issuing.issue("Bệnh viện")
     sealed = xades.sign(signed, seal, place="CHUKYDONVI", parallel=True, confirms=[name])
     grown = etree.fromstring(stamped(sealed, tsa, name))
@@ -259,7 +259,7 @@ def test_confirmed_signature_may_still_grow(key: MemoryKey, issuing: Authority, 
 def test_signature_among_the_content_does_not_change(key: MemoryKey, tsa: Tsa) -> None:
     """It stands deeper than where signatures may stand, so it is content to the one above."""
     inner = xades.sign(b"<a/>", key, parallel=True)
-    name = xades.find_signature(etree.fromstring(inner)).get("Id") or ""
+    name = xades_tree.find_signature(etree.fromstring(inner)).get("Id") or ""
     outer = xades.sign(b"<r><b>" + inner + b"</b></r>", key, parallel=True)
     with pytest.raises(DocumentUnsignable, match="would break"):
         stamped(outer, tsa, name)
