@@ -24,6 +24,7 @@ from lxml import etree
 from signing import timestamp_token
 from signing.evidence import Evidence
 from signing.faults import DocumentUnsignable
+from signing.timestamp_token import Token
 from signing.xades_properties import XADES
 from signing.xades_tree import (
     FILTER,
@@ -51,14 +52,14 @@ def timestamp_data(xml: bytes, signature_id: str = "") -> bytes:
     return _timestamp_data(find_signature(parse_document(xml), signature_id))
 
 
-def with_timestamp(xml: bytes, token: bytes, signature_id: str = "") -> bytes:
-    """Return `xml` with `token` (a TimeStampToken in DER over `timestamp_data`) as SignatureTimeStamp: level B-T.
+def with_timestamp(xml: bytes, token: Token, signature_id: str = "") -> bytes:
+    """Return `xml` with `token` (over `timestamp_data`) as SignatureTimeStamp: level B-T.
 
     Raises TimestampInvalid when the token stamps something else, DocumentUnsignable.
     """
     signature = find_signature(parse_document(xml), signature_id)
-    timestamp_token.require_imprint(timestamp_token.read(token), _timestamp_data(signature))
-    return _insert(xml, signature, _time_stamp("xades:SignatureTimeStamp", token))
+    timestamp_token.require_imprint(token, _timestamp_data(signature))
+    return _insert(xml, signature, _time_stamp("xades:SignatureTimeStamp", token.der))
 
 
 def with_values(xml: bytes, evidence: Evidence, signature_id: str = "") -> bytes:
@@ -101,7 +102,7 @@ def archive_timestamp_data(xml: bytes, signature_id: str = "", contents: Mapping
 
 
 def with_archive_timestamp(
-    xml: bytes, token: bytes, signature_id: str = "", contents: Mapping[str, bytes] | None = None
+    xml: bytes, token: Token, signature_id: str = "", contents: Mapping[str, bytes] | None = None
 ) -> bytes:
     """Return `xml` with `token` (over `archive_timestamp_data`) as ArchiveTimeStamp: level B-LTA, or its renewal.
 
@@ -110,9 +111,8 @@ def with_archive_timestamp(
     signature = find_signature(parse_document(xml), signature_id)
     if not any(element.tag == f"{{{XADES}}}RevocationValues" for element in _properties(signature)):
         raise DocumentUnsignable("RevocationValues", "none yet")
-    stamped = _archive_data(xml, signature, contents or {})
-    timestamp_token.require_imprint(timestamp_token.read(token), stamped)
-    return _insert(xml, signature, _time_stamp("xades141:ArchiveTimeStamp", token))
+    timestamp_token.require_imprint(token, _archive_data(xml, signature, contents or {}))
+    return _insert(xml, signature, _time_stamp("xades141:ArchiveTimeStamp", token.der))
 
 
 def _insert(xml: bytes, signature: etree._Element, text: str) -> bytes:

@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from signing import timestamp_token
 from signing.testing import Authority, new_rsa_key
+from signing.timestamp_token import Token
 
 POLICY = "1.2.3.4.1"
 
@@ -63,10 +65,10 @@ class Tsa:
         key = new_rsa_key()
         return cls(key, tsa_certificate(authority, key.public_key()), authority.issuers)
 
-    def token(self, data: bytes) -> bytes:
+    def token(self, data: bytes) -> Token:
         """Stamp `data` without being asked over the wire."""
         imprint = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": hashlib.sha256(data).digest()}
-        return self._token(tsp.MessageImprint(imprint), None, POLICY)
+        return timestamp_token.read(self._token(tsp.MessageImprint(imprint), None, POLICY))
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         """Be the server behind `httpx.MockTransport`."""

@@ -241,7 +241,7 @@ def test_openssl_stamps(
         with pytest.raises(TimestampInvalid):
             TimestampClient([refused]).stamp(data, http)
     assert (token.policy, token.hash_name) == ("1.2.3.4.2", hash_name)
-    assert xmlsec.accepts_all(xades_levels.with_timestamp(signed, token.der), 1)
+    assert xmlsec.accepts_all(xades_levels.with_timestamp(signed, token), 1)
 
 
 def test_openssl_and_rfc3161_client_believe_the_same_answer(openssl_tsa: OpensslTsa, root: Authority) -> None:
