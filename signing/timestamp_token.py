@@ -29,6 +29,8 @@ from signing.faults import CertificateUntrusted, KeyUnsuitable, TimestampInvalid
 HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
 """By their names in `hashlib`; others are refused."""
 
+_MAXIMUM_CERTIFICATES = 10
+_MAXIMUM_TOKEN = 256 * 1024
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
 """What asn1crypto raises for bytes that a stranger made up, mostly at the first look at a field."""
 
@@ -56,6 +58,8 @@ def read(der: bytes, known: Sequence[x509.Certificate] = ()) -> Token:
     The signer's certificate must be in the token or in `known`, and the signed attributes must name it (ESSCertID). Says
     nothing about what is stamped or whether the authority is one to trust.
     """
+    if len(der) > _MAXIMUM_TOKEN:
+        raise TimestampInvalid("token", f"{len(der)} bytes")
     try:
         info = cms.ContentInfo.load(der, strict=True)
         if info["content_type"].native != "signed_data":
@@ -65,6 +69,8 @@ def read(der: bytes, known: Sequence[x509.Certificate] = ()) -> Token:
             raise TimestampInvalid("token", "not one signature over a TSTInfo")
         stamp = data["encap_content_info"]["content"].parsed
         content = data["encap_content_info"]["content"].contents
+        if len(data["certificates"]) > _MAXIMUM_CERTIFICATES:
+            raise TimestampInvalid("token", f"more than {_MAXIMUM_CERTIFICATES} certificates")
         embedded = tuple(
             certificates.from_der(c.chosen.dump()) for c in data["certificates"] if c.name == "certificate"
         )
@@ -119,12 +125,12 @@ def require_authority(
 
 def _signer(signer: Any, candidates: Sequence[x509.Certificate]) -> x509.Certificate:
     """Return the certificate that SignerInfo points to and the signed attributes name."""
-    attributes = {a["type"].native: a["values"] for a in signer["signed_attrs"]}
+    attributes = _attributes(signer)
     if "signing_certificate_v2" in attributes:
-        named = attributes["signing_certificate_v2"][0]["certs"][0]
+        named = attributes["signing_certificate_v2"]["certs"][0]
         hash_name, fingerprint = named["hash_algorithm"]["algorithm"].native, named["cert_hash"].native
     elif "signing_certificate" in attributes:
-        hash_name, fingerprint = "sha1", attributes["signing_certificate"][0]["certs"][0]["cert_hash"].native
+        hash_name, fingerprint = "sha1", attributes["signing_certificate"]["certs"][0]["cert_hash"].native
     else:
         raise TimestampInvalid("token", "its signer is not named")
     if hash_name not in {"sha1", *HASHES}:
@@ -136,6 +142,17 @@ def _signer(signer: Any, candidates: Sequence[x509.Certificate]) -> x509.Certifi
         ):
             return candidate
     raise TimestampInvalid("token", "without its signer's certificate")
+
+
+def _attributes(signer: Any) -> dict[str, Any]:
+    """Return the signed attributes, each with its one value; which of two would count is nothing to guess at."""
+    found: dict[str, Any] = {}
+    for attribute in signer["signed_attrs"]:
+        name = attribute["type"].native
+        if name in found or len(attribute["values"]) != 1:
+            raise TimestampInvalid("token", "an attribute that stands twice")
+        found[name] = attribute["values"][0]
+    return found
 
 
 def _points_to(sid: Any, certificate: x509.Certificate) -> bool:
@@ -152,12 +169,12 @@ def _points_to(sid: Any, certificate: x509.Certificate) -> bool:
 
 def _require_signature(signer: Any, content: bytes, certificate: x509.Certificate) -> None:
     """Check the CMS signature. Standard: RFC 5652 §5.4, §5.6."""
-    attributes = {a["type"].native: a["values"] for a in signer["signed_attrs"]}
+    attributes = _attributes(signer)
     digest_name = signer["digest_algorithm"]["algorithm"].native
     if digest_name not in HASHES:
         raise TimestampInvalid("token", f"hash {digest_name}")
     digest = hashlib.new(digest_name, content).digest()
-    if attributes["content_type"][0].native != "tst_info" or attributes["message_digest"][0].native != digest:
+    if attributes["content_type"].native != "tst_info" or attributes["message_digest"].native != digest:
         raise TimestampInvalid("token", "changed after it was signed")
     signed = signer["signed_attrs"].untag().dump()
     method = signer["signature_algorithm"]

@@ -116,15 +116,21 @@ class Tsa:
         named = self.certificate if self.wrong != "named" else self.issuers[0]
         ess = {"certs": [{"cert_hash": named.fingerprint(hashes.SHA256())}]}
         digest = hashlib.sha256(content + (b"x" if self.wrong == "digest" else b"")).digest()
+        twice = [cms.CMSAttribute({"type": "message_digest", "values": [digest]})] if self.wrong == "twice" else []
         attributes = cms.CMSAttributes(
             [
+                *twice,
                 cms.CMSAttribute({"type": "content_type", "values": ["tst_info"]}),
                 cms.CMSAttribute({"type": "message_digest", "values": [digest]}),
                 cms.CMSAttribute({"type": "signing_certificate_v2", "values": [tsp.SigningCertificateV2(ess)]}),
             ]
         )
         signature, method = self._sign(attributes.dump() + (b"x" if self.wrong == "signature" else b""))
-        embedded = [] if self.wrong == "no certificate" else [certificate, *map(_asn1, self.issuers)]
+        embedded = (
+            []
+            if self.wrong == "no certificate"
+            else [certificate, *map(_asn1, self.issuers)] * (6 if self.wrong == "many" else 1)
+        )
         signer = {
             "version": "v1",
             "sid": cms.SignerIdentifier(

@@ -67,6 +67,8 @@ def test_honest_authority(kind: str, root: Authority, issuing: Authority, tsa: T
         ("digest", "token"),
         ("named", "token"),
         ("no certificate", "token"),
+        ("twice", "token"),
+        ("many", "token"),
         ("page", "response"),
     ],
 )
@@ -239,7 +241,8 @@ def honest(root: Authority, issuing: Authority) -> Token:
 
 @pytest.mark.parametrize("junk", [b"", b"\x30\x00", b"\x30\x80", b"text", b"\x05\x00", b"\x30\x03\x02\x01\x00"])
 def test_junk_is_invalid(junk: bytes) -> None:
-    with pytest.raises(TimestampInvalid):
-        timestamp_token.read(junk)
+    for token in (junk, junk * 300_000):
+        with pytest.raises(TimestampInvalid):
+            timestamp_token.read(token)
     with pytest.raises(TimestampInvalid):
         timestamp_token.read_response(junk)
