@@ -179,6 +179,8 @@ class _Attempt:
         try:
             response = timestamp_token.read_response(bytes(self._body))
             if not response.granted:
+                if response.permanent:
+                    raise TimestampInvalid("response", response.status)
                 self.lost(response.status)
                 return
             self._token = self._checked(timestamp_token.read(response.token), service)

@@ -29,6 +29,7 @@ from signing.faults import CertificateUntrusted, KeyUnsuitable, TimestampInvalid
 HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
 """By their names in `hashlib`; others are refused."""
 
+_PERMANENT = {"bad_alg", "bad_request", "bad_data_format", "unaccepted_policy", "unaccepted_extensions"}
 _MAXIMUM_CERTIFICATES = 10
 _MAXIMUM_TOKEN = 256 * 1024
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
@@ -217,6 +218,8 @@ class Response:
     granted: bool
     status: str
     """Name of the PKIStatus and, for a refusal, of the PKIFailureInfo; never text of the authority."""
+    permanent: bool = False
+    """The authority will never stamp this question: its algorithm, form or policy is not accepted."""
     token: bytes = field(default=b"", repr=False)
 
 
@@ -233,8 +236,8 @@ def read_response(der: bytes) -> Response:
         response = _TimeStampResp.load(der, strict=True)
         status = response["status"]["status"].native
         if status in ("granted", "granted_with_mods"):
-            return Response(True, status, response["time_stamp_token"].dump())
+            return Response(True, status, token=response["time_stamp_token"].dump())
         failures = response["status"]["fail_info"].native or set()
-        return Response(False, " ".join([status, *sorted(failures)]))
+        return Response(False, " ".join([status, *sorted(failures)]), permanent=bool(failures & _PERMANENT))
     except _UNREADABLE as problem:
         raise TimestampInvalid("response", "cannot be read") from problem
