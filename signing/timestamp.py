@@ -49,8 +49,9 @@ class TimestampClient:
     """Ask `services` in their order.
 
     One that does not answer is passed over for `rest_s` while another one works, so that not every stamp waits for its
-    time-out. At most `in_flight` questions are open at a time, further ones wait their turn. A token's time may differ from
-    ours by `tolerance_s` at most. `now` and `monotonic` are clocks for tests to turn.
+    time-out. At most `in_flight` questions are open at a time, further ones wait their turn; with hundreds open, the pool of
+    httpx spends more time than the stamps do. A token's time may differ from ours by
+    `tolerance_s` at most. `now` and `monotonic` are clocks for tests to turn.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class TimestampClient:
         timeout_s: float = 10.0,
         tolerance_s: float = 300.0,
         rest_s: float = 60.0,
-        in_flight: int = 200,
+        in_flight: int = 32,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -76,8 +76,11 @@ def read(der: bytes, known: Sequence[x509.Certificate] = ()) -> Token:
             certificates.from_der(c.chosen.dump()) for c in data["certificates"] if c.name == "certificate"
         )
         signer = data["signer_infos"][0]
+        signed = (
+            b"\x31" + signer["signed_attrs"].dump()[1:]
+        )  # under the tag of a SET; before a look inside re-encodes them
         certificate = _signer(signer, (*embedded, *known))
-        _require_signature(signer, content, certificate)
+        _require_signature(signer, signed, content, certificate)
         imprint = stamp["message_imprint"]
         return Token(
             der=der,
@@ -168,7 +171,7 @@ def _points_to(sid: Any, certificate: x509.Certificate) -> bool:
     return bool(sid.chosen.native == own)
 
 
-def _require_signature(signer: Any, content: bytes, certificate: x509.Certificate) -> None:
+def _require_signature(signer: Any, signed: bytes, content: bytes, certificate: x509.Certificate) -> None:
     """Check the CMS signature. Standard: RFC 5652 §5.4, §5.6."""
     attributes = _attributes(signer)
     digest_name = signer["digest_algorithm"]["algorithm"].native
@@ -177,7 +180,6 @@ def _require_signature(signer: Any, content: bytes, certificate: x509.Certificat
     digest = hashlib.new(digest_name, content).digest()
     if attributes["content_type"].native != "tst_info" or attributes["message_digest"].native != digest:
         raise TimestampInvalid("token", "changed after it was signed")
-    signed = signer["signed_attrs"].untag().dump()
     method = signer["signature_algorithm"]
     hash_name = digest_name if method["algorithm"].native == "rsassa_pkcs1v15" else method.hash_algo
     if hash_name not in HASHES:
