@@ -93,7 +93,7 @@ def read(der: bytes, known: Sequence[x509.Certificate] = ()) -> Token:
             certificate=certificate,
             certificates=embedded,
         )
-    except _UNREADABLE as problem:
+    except (*_UNREADABLE, *certificates.UNREADABLE) as problem:
         raise TimestampInvalid("token", "cannot be read") from problem
 
 
@@ -122,7 +122,7 @@ def require_authority(
     pool = [other for other in (*token.certificates, *others) if other != token.certificate]
     try:
         certificates.public_key(token.certificate)
-        return certificates.require_trusted(token.certificate, pool, roots, token.at)
+        return certificates.require_trusted(token.certificate, pool, roots, token.at, certificates.TIME_STAMPS)
     except (CertificateUntrusted, KeyUnsuitable) as problem:
         raise TimestampInvalid("certificate", problem.detail) from problem
 

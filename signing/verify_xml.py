@@ -41,14 +41,12 @@ from signing.faults import (
     TransformRefused,
 )
 from signing.verdict import COMMENTS, DOCUMENT, Covered, Held, Reason
+from signing.xades_tree import OTHERS
 from signing.xml_parts import DS, INCLUSIVE, SIGNATURE, XADES, Form
 
 PLACES = frozenset({"CHUKYDONVI", "CKS_NGUOI_KET_LUAN", "CKS_BENH_VIEN"})
 """Elements for signatures, besides the root: `CHUKYDONVI` under the root, the others under that."""
 _HOLDER = "CHUKYDONVI"
-_IS_SIGNATURE = f'*[local-name()="Signature" and namespace-uri()="{DS}"]'
-_SUBTRACTED = f"/*/{_IS_SIGNATURE} | /*/*/{_IS_SIGNATURE}"
-"""XPath Filter 2.0, subtract: what parallel signatures leave out (docs/decisions/0015)."""
 _NOT_SIGNATURES = re.compile(r"\s*not\(\s*ancestor-or-self::([A-Za-z_][\w.-]*):Signature\s*\)\s*")
 """XPath 1.0: what other people's software writes for the same purpose."""
 _COUNTER_PATH = [
@@ -374,7 +372,7 @@ def _filter(step: etree._Element, algorithm: str) -> str:
         raise TransformRefused("Transform", "a filter that is not accepted")
     path, text = paths[0], paths[0].text or ""
     if algorithm == xml_parts.FILTER:
-        if path.tag == f"{{{xml_parts.FILTER}}}XPath" and path.get("Filter") == "subtract" and text == _SUBTRACTED:
+        if path.tag == f"{{{xml_parts.FILTER}}}XPath" and path.get("Filter") == "subtract" and text == OTHERS:
             return "places"
     elif path.tag == f"{{{DS}}}XPath" and (found := _NOT_SIGNATURES.fullmatch(text)) and path.nsmap.get(found[1]) == DS:
         return "all"

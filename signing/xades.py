@@ -35,7 +35,6 @@ from signing.faults import DocumentUnsignable, KeyUnsuitable
 from signing.positions import split_before_end
 from signing.xades_properties import XADES, Claims, DataObject, signed_properties
 from signing.xades_tree import (
-    FILTER,
     OTHERS,
     XML,
     canonical_element,
@@ -45,6 +44,7 @@ from signing.xades_tree import (
     remove_others,
     require_undisturbed,
 )
+from signing.xml_parts import FILTER
 from signing.xmldsig import (
     C14N,
     ENVELOPED,

@@ -10,9 +10,9 @@ from lxml import etree
 from signing.faults import DocumentUnsignable
 from signing.positions import split_before_end
 from signing.xades_properties import XADES
+from signing.xml_parts import FILTER, remove
 from signing.xmldsig import NAMESPACE, SIGNATURE
 
-FILTER = "http://www.w3.org/2002/06/xmldsig-filter2"
 _IS_SIGNATURE = f'*[local-name()="Signature" and namespace-uri()="{NAMESPACE}"]'
 OTHERS = f"/*/{_IS_SIGNATURE} | /*/*/{_IS_SIGNATURE}"
 """What a parallel signature leaves out of the document. Constant: a verifier compares it and evaluates nothing."""
@@ -84,18 +84,6 @@ def remove_others(root: etree._Element) -> None:
     """Take the signatures that `OTHERS` names out of the tree and leave the text that follows each."""
     for signature in _others(root):
         remove(signature)
-
-
-def remove(element: etree._Element) -> None:
-    """Take the element out of its tree and leave the text that follows it."""
-    parent, previous, tail = element.getparent(), element.getprevious(), element.tail
-    if parent is None:
-        return
-    parent.remove(element)
-    if tail and previous is not None:
-        previous.tail = (previous.tail or "") + tail
-    elif tail:
-        parent.text = (parent.text or "") + tail
 
 
 def canonical_element(element: etree._Element, *, exclusive: bool = True) -> bytes:
