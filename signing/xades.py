@@ -242,12 +242,13 @@ def sign(
     parallel: bool = False,
     part: str = "",
     claims: Claims = Claims(),
+    algorithm: str = "",
     mime_type: str = "text/xml",
     confirms: Sequence[str] = (),
 ) -> bytes:
     """Return `xml` with an enveloped XAdES signature by `key`; every byte outside the Signature stays as it was.
 
-    Arguments and faults as for `prepare`, and what `key.sign` raises.
+    Arguments and faults as for `prepare`, but for `algorithm`: empty is the key's own first; and what `key.sign` raises.
     """
     prepared = prepare(
         xml,
@@ -256,10 +257,11 @@ def sign(
         parallel=parallel,
         part=part,
         claims=claims,
+        algorithm=algorithm or key.algorithms[0],
         mime_type=mime_type,
         confirms=confirms,
     )
-    return inject(prepared, key.sign(prepared.to_be_signed), key.chain)
+    return inject(prepared, key.sign(prepared.to_be_signed, prepared.algorithm), key.chain)
 
 
 def _prepare(
