@@ -620,6 +620,26 @@ def test_what_is_missing_is_named(change: dict[str, object], where: str, softhsm
     assert caught.value.where == where
 
 
+@dataclass
+class Meeting:
+    """A token's key that signs when as many others are about to."""
+
+    real: Any
+    others: Barrier
+
+    def sign(self, *data: Any, **how: Any) -> bytes:
+        self.others.wait(timeout=10)
+        return bytes(self.real.sign(*data, **how))
+
+
+def test_as_many_signatures_are_made_at_once_as_there_are_sessions(softhsm: SoftHsm, signer: MemoryKey) -> None:
+    key, others = open_token(sessions=3), Barrier(3)
+    assert key._login
+    key._login._free = [(session, Meeting(real, others)) for session, real in key._login._free]
+    papers, to_sign = documents("RS256", 6)
+    assert list(key.sign_hashes(to_sign)) == [signer.sign(paper) for paper in papers]
+
+
 def test_closing_a_batch_of_many_sessions_stops_it(softhsm: SoftHsm, monkeypatch: pytest.MonkeyPatch) -> None:
     key = open_token(sessions=2)
     made = []
