@@ -17,6 +17,7 @@ import pytest
 from conformance.sandbox.ca import DemoCA
 from gateway import cli
 from gateway.certificates import notices
+from gateway.cli.output import console
 from gateway.clock import SystemClock
 from gateway.configuration import load
 from gateway.store.engine import open_store
@@ -64,7 +65,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     ca = DemoCA(tmp_path / "ca")
     write_site(tmp_path, ca=ca)
     monkeypatch.setenv("LIENTHONG_CONFIG", str(tmp_path))
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console, "_width", 200)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["lienthong", "certs", *arguments])

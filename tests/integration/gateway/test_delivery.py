@@ -55,17 +55,24 @@ class Peer:
     together: int = 0
     most_together: int = 0
 
-    def __init__(self, *script: Script, answers: tuple[Receipt | Exception | None, ...] = ()) -> None:
+    def __init__(self, *script: Script, answers: tuple[Receipt | Exception | None, ...] = (), meeting: int = 0) -> None:
+        """With `meeting`, nobody goes on before that many were under way at once."""
         self.script = list(script)
         self.answers = list(answers)
         self.seen = []
+        self.meeting = meeting
+        self.met = asyncio.Event()
 
     async def deliver(self, document: Outbound) -> Receipt:
         self.seen.append(document)
         self.together += 1
         self.most_together = max(self.most_together, self.together)
         try:
-            await asyncio.sleep(0.01)  # long enough for others to be under way too
+            if self.together >= self.meeting:
+                self.met.set()
+            async with asyncio.timeout(20):
+                await self.met.wait()
+            await asyncio.sleep(0)  # whoever else may start does it now
             return await (self.script.pop(0) if self.script else yes)(document)
         finally:
             self.together -= 1
@@ -248,7 +255,7 @@ def test_a_bug_of_ours_while_sending_is_a_lost_answer(store: Store, clock: HandC
 
 def test_order_within_a_key_and_parallel_across_keys(store: Store, clock: HandClock) -> None:
     made = [queue_paper(store, clock, key) for key in (b"a", b"a", b"b", b"c", b"d", b"a")]
-    peer = Peer()
+    peer = Peer(meeting=ROUTE.limit.in_flight)
     asyncio.run(work(store, clock, peer))
     order = [document.key for document in peer.seen]
     assert [key for key in order if key in (made[0], made[1], made[5])] == [made[0], made[1], made[5]]
