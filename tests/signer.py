@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -59,10 +60,11 @@ class Signer:
             self.announced.put(address)
 
     def _sign(self, address: str) -> None:
-        browser = Browser(address)
-        path = urlsplit(str(browser.first.url)).path
-        for pin in self.pins:
-            browser.post(f"{path}/sign", {"pin": str(pin), "leave": self.leave})
+        with suppress(httpx.TransportError):  # the agent may be taken away meanwhile; a browser would say so
+            browser = Browser(address)
+            path = urlsplit(str(browser.first.url)).path
+            for pin in self.pins:
+                browser.post(f"{path}/sign", {"pin": str(pin), "leave": self.leave})
 
 
 @dataclass

@@ -29,7 +29,9 @@ REQUIREMENT = re.compile(
 
 ELSEWHERE = {
     "a host that packages come from": re.compile(r"py[p]i\.[a-z]|python[h]osted|npm[j]s\.|https?://\S+/simple\b"),
-    "a path of one machine": re.compile(r"(?<![\w./~-])/(?:work|root|home/[a-z]\w*|Users/\w+)(?:/|\b(?![\w-]))"),
+    "a path of one machine": re.compile(
+        r"(?<![\w./~-])/(?:work|root|home/[a-z]\w*|Users/\w+)(?:/|\b(?![\w-]|\.[a-z]))"
+    ),
 }
 
 
@@ -136,7 +138,9 @@ def test_a_trace_of_a_machine_is_found(text: str) -> None:
     assert any(pattern.search(text) for pattern in ELSEWHERE.values())
 
 
-@pytest.mark.parametrize("text", ["/var/lib/lienthong", "docs/work/x", "https://example.test/root/x", "and/or"])
+@pytest.mark.parametrize(
+    "text", ["/var/lib/lienthong", "docs/work/x", "https://example.test/root/x", "and/or", "`/root" + ".crl`"]
+)
 def test_an_ordinary_path_is_left_alone(text: str) -> None:
     assert not any(pattern.search(text) for pattern in ELSEWHERE.values())
 

@@ -13,6 +13,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -337,7 +338,13 @@ def test_without_a_token_the_signer_is_away(softhsm: SoftHsm) -> None:
 def test_the_command_signs_and_says_nothing_secret(softhsm: SoftHsm, signer: MemoryKey) -> None:
     command = [sys.executable, "-m", "gateway.cli", "sign-agent", "--module", MODULE, "--allow", PAGE]
     running = subprocess.Popen(
-        [*command, "--port", "0", "--no-browser"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*command, "--port", "0", "--no-browser"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=partial(
+            signal.signal, signal.SIGINT, signal.default_int_handler
+        ),  # whoever runs the tests may ignore it
     )
     assert running.stdout
     said = [running.stdout.readline()]
@@ -355,7 +362,10 @@ def test_the_command_signs_and_says_nothing_secret(softhsm: SoftHsm, signer: Mem
             require_signed(here.until("done"), signer, 3)
     finally:
         running.send_signal(signal.SIGINT)
-        rest, _ = running.communicate(timeout=20)
+        try:
+            rest, _ = running.communicate(timeout=60)
+        finally:
+            running.kill()
     assert running.returncode == 130
     assert not [secret for secret in (str(PIN), paired, "Giấy") if secret in "".join(said) + rest]
 
