@@ -84,6 +84,7 @@ class Node:
                 group.create_task(self._fill_search(store))
                 group.create_task(self._watch_certificates(store))
                 group.create_task(pipeline.run(bell.listener()))
+                group.create_task(pipeline.watch())
                 for route, destination in destinations.items():
                     worker = Worker(plan.routes[route], destination, queue, self.clock)
                     group.create_task(worker.run(bell.listener()))

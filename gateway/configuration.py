@@ -1,7 +1,8 @@
 """Read configuration: TOML files in one folder → an immutable plan, or every problem at once.
 
-`node.toml` describes the node, `channels/*.toml` one channel each. Secrets are written `secret:name` and found in the
-environment as `LIENTHONG_SECRET_<NAME>` or as a file `secrets/<name>` beside node.toml.
+`node.toml` describes the node, `channels/*.toml` one channel each, `signing.toml` who signs what.
+Secrets are written `secret:name` and found in the environment as `LIENTHONG_SECRET_<NAME>` or as a file `secrets/<name>`
+beside node.toml.
 
 Does not open sockets or databases; `gateway/probes.py` tries what `lienthong check` promises to try.
 """
@@ -41,6 +42,8 @@ from gateway.settings import (
     Plan,
     Route,
     RouteSettings,
+    Signer,
+    SignerSettings,
     SigningPlan,
     SourcePlan,
     StoreSettings,
@@ -53,8 +56,11 @@ from mappings.formats.values import FileName, Secret, Size, parse_duration, pars
 from mappings.guides import guides
 from mappings.systems import Systems
 from signing.keys import key_settings
+from signing.policy import Policies
+from signing.policy_toml import read as read_policies
 
 T = TypeVar("T")
+SIGNING = "signing.toml"
 
 
 def load(folder: Path) -> Plan:
@@ -119,7 +125,7 @@ class _Reader:
         if node_file is None:
             return None
         top = node_file.table
-        known = {"facility", "node", "store", "systems", "cda", "signing", "transport"}
+        known = {"facility", "node", "store", "systems", "cda", "signing", "transport", "signer"}
         self._unknown(node_file, "", top, known)
         facility = self._dataclass(FacilitySettings, node_file, "facility", top.get("facility", {}))
         node = self._dataclass(NodeSettings, node_file, "node", top.get("node", {}))
@@ -134,11 +140,26 @@ class _Reader:
         signing = self._key(node_file, "signing", top.get("signing"))
         transport = self._key(node_file, "transport", top["transport"]) if "transport" in top else signing
         channels, routes = self._channels([file for file in channel_files if file is not None])
+        signers = self._signers(node_file, top.get("signer", []))
+        policies = self._policies(signers, routes, [file for file in channel_files if file is not None])
         if not channel_files:
             self.problems.append(FileUnreadable(str(self.folder / "channels"), "no channel file"))
         if self.problems or not (facility and node and store and systems and cda and signing and transport):
             return None
-        return Plan(self.folder, facility, node, store, systems, cda, signing, transport, tuple(channels), routes)
+        return Plan(
+            self.folder,
+            facility,
+            node,
+            store,
+            systems,
+            cda,
+            signing,
+            transport,
+            tuple(channels),
+            routes,
+            signers,
+            policies,
+        )
 
     def _open(self, path: Path) -> _File | None:
         name = str(path.relative_to(self.folder))
@@ -165,7 +186,60 @@ class _Reader:
                 hint = f"did you mean {close}?" if close else f"known here: {', '.join(sorted(known))}"
                 self._problem(SettingUnknown, file, f"{path}.{key}".lstrip("."), hint)
 
-    def _key(self, file: _File, name: str, table: Any) -> SigningPlan | None:
+    def _signers(self, file: _File, tables: Any) -> dict[str, Signer]:
+        signers: dict[str, Signer] = {}
+        for index, entry in enumerate(tables if isinstance(tables, list) else [tables]):
+            path = f"signer[{index}]"
+            options = dict(entry) if isinstance(entry, dict) else entry
+            table = options.pop("key", None) if isinstance(options, dict) else None
+            key = None if table is None else self._key(file, f"{path}.key", table, may_ask=True)
+            settings = self._dataclass(SignerSettings, file, path, options)
+            if settings is None:
+                continue
+            if settings.code in signers:
+                self._problem(NameTaken, file, f"{path}.code", settings.code)
+            signers[settings.code] = Signer(settings, key)
+        return signers
+
+    def _policies(self, signers: Mapping[str, Signer], routes: Mapping[str, Route], files: list[_File]) -> Policies:
+        path = self.folder / SIGNING
+        policies = Policies()
+        if path.exists():
+            try:
+                policies = read_policies(path.read_text(encoding="utf-8"))
+            except OSError as error:
+                self.problems.append(FileUnreadable(SIGNING, type(error).__name__))
+            except ValueError as error:
+                line, _, detail = str(error).partition(": ")
+                self.problems.append(SettingInvalid(f"{SIGNING}:{line}" if line.isdigit() else SIGNING, detail))
+        for paper in policies.papers:
+            if paper not in PAPERS:
+                self.problems.append(KindUnknown(SIGNING, f"{paper}; known: {', '.join(PAPERS)}"))
+        held = {role for signer in signers.values() for role in signer.settings.roles}
+        for role in policies.roles:
+            if role not in held:
+                self.problems.append(SettingMissing(SIGNING, f"{role}: no [[signer]] in node.toml has this role"))
+        for code in {code for one in policies.delegations for code in (one.of, one.to)} - signers.keys():
+            self.problems.append(SettingInvalid(SIGNING, f"{code}: no [[signer]] in node.toml has this code"))
+        for name, route in routes.items():
+            accepts = route.common.accepts
+            if accepts and accepts not in policies.steps:
+                known = ", ".join(policies.steps)
+                self.problems.append(SettingInvalid(self._of_route(files, name), f"accepts: {accepts}; steps: {known}"))
+            elif accepts and route.rendition != "cda":
+                self.problems.append(
+                    SettingInvalid(self._of_route(files, name), "accepts: people sign the CDA document only")
+                )
+        return policies
+
+    def _of_route(self, files: list[_File], name: str) -> str:
+        for file in files:
+            for index, table in enumerate(file.table.get("destination", [])):
+                if isinstance(table, dict) and name == (table.get("name") or table.get("kind")):
+                    return file.where(f"destination[{index}].accepts")
+        return ""
+
+    def _key(self, file: _File, name: str, table: Any, *, may_ask: bool = False) -> SigningPlan | None:
         if not isinstance(table, dict):
             self._problem(SettingMissing, file, name, "the table that says which key signs")
             return None
@@ -177,7 +251,10 @@ class _Reader:
         except LookupError:
             self._problem(KindUnknown, file, f"{name}.kind", str(kind))
             return None
-        settings = self._dataclass(cls, file, name, options)
+        hints = typing.get_type_hints(cls)
+        secrets = [f.name for f in fields(cls) if hints[f.name] is Secret and f.name not in options]
+        asks = tuple(secrets) if may_ask else ()
+        settings = self._dataclass(cls, file, name, options, dict.fromkeys(asks, Secret("")))
         trust: list[bytes] = []
         for entry in trust_files if isinstance(trust_files, list) else [trust_files]:
             path = self.folder / str(entry)
@@ -187,8 +264,8 @@ class _Reader:
                 self._problem(FileMissing, file, f"{name}.trust", str(entry))
         if settings is None:
             return None
-        given = {f.name: getattr(settings, f.name) for f in fields(settings)}
-        return SigningPlan(str(kind), given, tuple(trust))
+        given = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name not in asks}
+        return SigningPlan(str(kind), given, tuple(trust), asks)
 
     def _channels(self, files: list[_File]) -> tuple[list[Channel], dict[str, Route]]:
         channels: list[Channel] = []
@@ -278,8 +355,13 @@ class _Reader:
             paths.append(path)
         return Test(file.where(f"test[{index}]"), *paths)
 
-    def _dataclass(self, cls: type[T], file: _File, path: str, table: Any) -> T | None:
-        """Build a settings dataclass from a table, noting every problem; None when it cannot be built."""
+    def _dataclass(
+        self, cls: type[T], file: _File, path: str, table: Any, lacking: Mapping[str, Any] | None = None
+    ) -> T | None:
+        """Build a settings dataclass from a table, noting every problem; None when it cannot be built.
+
+        `lacking` stands in for settings that need not be written.
+        """
         if not isinstance(table, dict):
             self._problem(SettingInvalid, file, path, "a table is expected here")
             return None
@@ -287,14 +369,14 @@ class _Reader:
         hints = typing.get_type_hints(cls)
         declared: dict[str, Field[Any]] = {f.name: f for f in fields(cls) if f.init}  # type: ignore[arg-type]
         self._unknown(file, path, table, set(declared))
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = dict(lacking or {})
         for name, declaration in declared.items():
             key = f"{path}.{name}".lstrip(".")
             if name in table:
                 value = self._value(hints[name], file, key, table[name])
                 if value is not None:
                     values[name] = value
-            elif declaration.default is MISSING and declaration.default_factory is MISSING:
+            elif name not in values and declaration.default is MISSING and declaration.default_factory is MISSING:
                 self._problem(SettingMissing, file, key, "")
         made: T | None = None
         try:

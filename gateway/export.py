@@ -40,7 +40,7 @@ from mappings.outcome import Resource
 FORMAT = "lienthong-record-export/1"
 _NAMES = {"fhir": "fhir.json", "cda": "cda.xml", "gdbhyt": "gdbhyt.xml"}
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
-_UNFINISHED = frozenset({"due", "composed", "error", "held"})
+_UNFINISHED = frozenset({"due", "signing", "composed", "error", "held"})
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,9 @@ def _renditions(connection: Connection, plan: Plan, row: Row[Any]) -> Iterator[t
     """Open what there is of a paper; of kinds that are signed only once they are."""
     for kept in documents.renditions(connection, row.id):
         if kept.signed or (kept.kind == "fhir" and row.state == "signed"):
-            kind, _, guide = kept.kind.partition(":")
-            name = f"{guide}-{_NAMES[kind]}" if guide else _NAMES.get(kind, kind)
+            whole, _, step = kept.kind.partition("@")
+            kind, _, guide = whole.partition(":")
+            name = "-".join(part for part in (step or guide, _NAMES.get(kind, kind)) if part)
             body = plan.keyring.open(kept.body, f"{row.id}/{kept.kind}")
             yield File(f"papers/{row.paper}/{row.id}/{name}", kept.media_type, body), kept
 
@@ -196,7 +197,9 @@ def _is_about(row: Row[Any], encounter: str, kept: Sequence[tuple[File, Row[Any]
 
 
 def _paper(connection: Connection, row: Row[Any], kept: Sequence[tuple[File, Row[Any]]]) -> dict[str, Any]:
-    signatures = {one.kind: one for one in documents.signatures(connection, row.id)}
+    signatures: dict[str, list[Row[Any]]] = {}
+    for one in documents.signatures(connection, row.id):
+        signatures.setdefault(one.kind, []).append(one)
     return {
         "id": row.id,
         "paper": row.paper,
@@ -215,23 +218,29 @@ def _paper(connection: Connection, row: Row[Any], kept: Sequence[tuple[File, Row
                 **file.described(),
                 "kind": rendition.kind,
                 "signed": bool(rendition.signed),
-                **_signature(signatures.get(rendition.kind) if rendition.signed else None),
+                **_signed(signatures.get(rendition.kind, ()) if rendition.signed else ()),
             }
             for file, rendition in kept
         ],
     }
 
 
-def _signature(signature: Row[Any] | None) -> dict[str, Any]:
-    if signature is None:
+def _signed(signatures: Sequence[Row[Any]]) -> dict[str, Any]:
+    """Tell the last signature, the seal, and when people signed all of them."""
+    if not signatures:
         return {}
-    return {
-        "signature": {
-            "signer": signature.signer,
-            "certificate_sha256": signature.certificate_sha256,
-            "signed_at": _stamp(signature.signed_at),
+    told = [
+        {
+            "signer": one.signer,
+            "certificate_sha256": one.certificate_sha256,
+            "signed_at": _stamp(one.signed_at),
         }
-    }
+        for one in signatures
+    ]
+    if len(told) == 1:
+        return {"signature": told[0]}
+    roles = [{"role": one.role} for one in signatures]
+    return {"signature": told[-1], "signatures": [{**role, **one} for role, one in zip(roles, told, strict=True)]}
 
 
 def _stamp(instant: int | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Faults of the gateway itself: 1xxx configuration, 22xx intake's own rules, 51xx certificates, 7xxx access, 8xxx store."""
+"""Faults of the gateway itself: 1xxx configuration, 22xx intake's own rules, 51xx signers, 7xxx access, 8xxx store."""
 
 from __future__ import annotations
 
@@ -250,6 +250,45 @@ class DayImpossible(SigningFault):
     code = 5118
 
 
+# ---- 514x: the signing desk ----
+
+
+class SignerUnknown(SigningFault):
+    """Raised when no `[[signer]]` has the code given, or it names no key to sign with; `where` is the code."""
+
+    code = 5140
+
+
+class NotYourTurn(SigningFault):
+    """Raised when somebody is to sign before those who come first; `detail` names the step that is waited for."""
+
+    code = 5141
+
+
+class SignerNotEntitled(SigningFault):
+    """Raised when a task is for another role, another person or another department, and nobody delegated it."""
+
+    code = 5142
+
+
+class SignatureRefused(SigningFault):
+    """Raised when a paper would say again what somebody refused to sign; `where` is who, `detail` the role."""
+
+    code = 5143
+
+
+class SkipNotAllowed(SigningFault):
+    """Raised when a signature is to be left out by somebody whom the policy does not allow that."""
+
+    code = 5144
+
+
+class TaskGone(SigningFault):
+    """Raised when a signing task is not open any more: signed, refused, left out, or void; `detail` is its state."""
+
+    code = 5145
+
+
 class DocumentWithheld(Fault):
     """Raised by the egress gate when no recorded basis or a closed list forbids sending (promise P10)."""
 
@@ -317,3 +356,10 @@ class IdentityInUse(Fault):
     """Raised when a merge or move cannot be undone because a later one builds on it; `detail` names what to undo first."""
 
     code = 8105
+
+
+class PaperOvertaken(Fault):
+    """Raised when the version before was signed while a paper was being composed; it is composed again."""
+
+    code = 8107
+    fault_class = FaultClass.TRANSIENT

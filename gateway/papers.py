@@ -13,17 +13,18 @@ from typing import Any
 from sqlalchemy.engine import Connection, Row
 
 from gateway.clock import SECOND, to_instant
-from gateway.faults import NothingThere, PaperNotThere
+from gateway.faults import NothingThere, PaperNotThere, SignatureRefused
 from gateway.records import persons, resources
 from gateway.settings import Channel, Plan
-from gateway.store import actions, deliveries, documents, messages
+from gateway.store import actions, deliveries, documents, messages, signing_tasks
 from gateway.store import resources as rows
 from gateway.store.documents import NewDocument
 from mappings.documents import Due
 from mappings.documents.faults import PaperIncomplete, SubjectMissing
 from mappings.documents.rules import rules
 
-_LACKING = (PaperIncomplete.code, SubjectMissing.code)
+_LACKING = (PaperIncomplete.code, SubjectMissing.code, SignatureRefused.code)
+"""What newer data may cure."""
 
 
 def ask(
@@ -61,7 +62,7 @@ def _ask_one(
     elif last.state == "error":
         if one.act == "cancel":
             drop(connection, last.id, now)
-            if documents.issued(connection, one.paper, one.subject) is None:
+            if documents.given_out(connection, one.paper, one.subject) is None:
                 return
         elif one.act == "make":
             again(connection, last.id, now)
@@ -96,10 +97,12 @@ def put(connection: Connection, plan: Plan, channel: Channel, new: NewDocument, 
     return document_id
 
 
-def again(connection: Connection, document_id: str, now: int) -> bool:
-    """Compose a failed paper again; its deliveries wait for it again."""
-    if not documents.move(connection, document_id, "retry", due_at=now, attempts=0):
+def again(connection: Connection, document_id: str, now: int, **values: Any) -> bool:
+    """Compose a failed paper again; its deliveries wait for it again, and signatures of before count no more."""
+    if not documents.move(connection, document_id, "retry", due_at=now, attempts=0, **values):
         return False
+    signing_tasks.void_all(connection, document_id, "lập lại")
+    documents.void_signatures(connection, document_id, now)
     deliveries.move_all(connection, document_id, "renew", now)
     return True
 
@@ -107,6 +110,7 @@ def again(connection: Connection, document_id: str, now: int) -> bool:
 def drop(connection: Connection, document_id: str, now: int) -> None:
     """Take a failed paper that nobody needs any more off the error queue, with its deliveries."""
     if documents.move(connection, document_id, "close"):
+        signing_tasks.void_all(connection, document_id, "đóng")
         deliveries.move_all(connection, document_id, "close", now)
 
 
@@ -133,13 +137,13 @@ def request(
     nothing to withdraw.
     """
     last = documents.newest(connection, paper, subject)
-    if act in ("cancel", "reissue") and documents.issued(connection, paper, subject) is None:
+    if act in ("cancel", "reissue") and documents.given_out(connection, paper, subject) is None:
         raise PaperNotThere(paper, "not issued")
     channel = next((one for one in plan.channels if paper in one.settings.produce), None)
     if channel is None:
         raise PaperNotThere(paper, "no channel produces it")
     if last is not None and last.state == "error" and act == "make":
-        again(connection, last.id, now)
+        again(connection, last.id, now, actor=actor)
         actions.insert(connection, at=now, actor=actor, verb="make", target=last.id, reason=reason)
         return str(last.id)
     type_, _, id_ = subject.partition("#")[0].partition("/")

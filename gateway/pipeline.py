@@ -1,7 +1,8 @@
 """The way of one message from the ledger to deliveries, in steps; each step is one transaction and safe to repeat.
 
     received ─ map ──▶ mapped: resources, coverage, papers due, their deliveries (pending)
-    due ─ compose ──▶ composed: FHIR document and renditions
+    due ─ compose ──▶ composed: FHIR document and renditions, signing tasks
+    due ─ submit ──▶ signing: the same, and people sign first; when they have, it is composed
     composed ─ sign ──▶ signed: final bytes, evidence, deliveries queued
 
 A node may die between or inside steps: what was committed stays, what was not is done again after the lease. Deliveries are
@@ -20,11 +21,11 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway import papers, steps
+from gateway import papers, signing_tasks, steps
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery import disclosure
 from gateway.delivery.retry import Retry, decide
-from gateway.faults import DocumentWithheld, InternalFault, StoreFault
+from gateway.faults import DocumentWithheld, InternalFault, PaperOvertaken, SignatureRefused, StoreFault
 from gateway.pool import Pool
 from gateway.records import identity, resources
 from gateway.records.resources import Said
@@ -32,6 +33,7 @@ from gateway.safe_log import describe
 from gateway.settings import Channel, Plan
 from gateway.signing_desk import SigningDesk
 from gateway.store import actions, codes, deliveries, documents, messages
+from gateway.store import signing_tasks as rows
 from gateway.store.engine import Store
 from gateway.store.sealed import Keyring
 from gateway.tasks import TaskSet
@@ -59,6 +61,7 @@ class Pipeline:
         *,
         ring: Callable[[], None],
         parallel: int,
+        may_sign: signing_tasks.MaySign = signing_tasks.everybody_may,
     ) -> None:
         self._plan = plan
         self._channels: Mapping[str, Channel] = {channel.settings.name: channel for channel in plan.channels}
@@ -68,10 +71,16 @@ class Pipeline:
         self._clock = clock
         self._owner = owner
         self._ring = ring
-        self._desk = SigningDesk(store, self._keyring, pool, clock)
+        self._desk = SigningDesk(plan, store, pool, clock, may_sign)
         self._tasks = TaskSet(parallel)
         self._lease = round(plan.node.lease.total_seconds() * SECOND)
         self._jitter = random.Random(owner)  # noqa: S311 - spreads retries, guards nothing
+
+    async def watch(self, every_s: float = 30.0) -> None:
+        """Look after the deadlines of signing tasks until cancelled."""
+        while True:
+            await self._desk.watch()
+            await asyncio.sleep(every_s)
 
     async def run(self, wake: asyncio.Event, poll_s: float = 1.0) -> None:
         """Work until cancelled; `wake` says that there may be something new."""
@@ -186,20 +195,23 @@ class Pipeline:
         self._ring()
 
     async def _compose(self, row: Row[Any]) -> None:
-        record, issued = await self._store.read(
+        record, known, signing, before = await self._store.read(
             lambda connection: (
                 resources.record(connection, self._keyring, row.patient_id),
-                documents.issued(connection, row.paper, row.subject),
+                documents.given_out(connection, row.paper, row.subject),
+                documents.waiting_for_people(connection, row.paper, row.subject, row.id),
+                documents.get(connection, row.replaces_id) if row.replaces_id else None,
             )
         )
-        if row.act in ("renew", "cancel") and (issued is None or issued.act == "cancel"):
-            await self._store.write(lambda connection: self._nothing_new(connection, row))
+        nothing_to_change = known is None or known.act == "cancel"
+        if nothing_to_change and (row.act == "cancel" or (row.act == "renew" and not signing)):
+            await self._store.write(lambda connection: self._back_to(connection, row, known))
             return
         withheld = disclosure.closed_list(record)
         context = replace(
             self._plan.paper_context(row.id, to_datetime(row.event_at)),
-            version=issued.version + 1 if issued else 1,
-            replaces=issued.id if issued else None,
+            version=known.version + 1 if known else 1,
+            replaces=known.id if known else None,
             reason=row.reason,
             by=row.actor,
             reissue=row.act == "reissue",
@@ -207,17 +219,24 @@ class Pipeline:
         head = self._plan.facility.head_licence
         asked_for = self._guides(row.channel)
         if row.act == "cancel":
-            assert issued is not None
-            body = await self._store.read(lambda connection: self._fhir(connection, issued.id))
+            assert known is not None
+            body = await self._store.read(lambda connection: self._fhir(connection, known.id))
             paper = await self._pool.run(steps.cancel, body, context, asked_for, self._plan.cda)
         else:
             paper = await self._pool.run(
                 steps.compose, row.paper, row.subject, json.dumps(record), context, head, asked_for, self._plan.cda
             )
         digest = self._keyring.search_key("document", paper.digest)
-        if issued is not None and issued.digest == digest and row.act != "reissue":
-            await self._store.write(lambda connection: self._nothing_new(connection, row))
-            return
+        if row.act != "reissue":
+            if signing and signing[-1].digest == digest:
+                await self._store.write(lambda connection: self._nothing_new(connection, row))
+                return
+            if known is not None and known.state == "signed" and known.digest == digest:
+                await self._store.write(lambda connection: self._back_to(connection, row, known))
+                return
+            if before is not None and before.state == "returned" and before.digest == digest and not row.actor:
+                who, role = await self._store.read(lambda c: signing_tasks.refused_by(c, before.id))
+                raise SignatureRefused(who, role)
         settled = {"version": context.version, "replaces_id": context.replaces, "digest": digest}
         await self._store.write(lambda connection: self._commit_composed(connection, row, paper, withheld, settled))
 
@@ -231,10 +250,27 @@ class Pipeline:
         (rendition,) = documents.renditions(connection, document_id, "fhir")
         return self._keyring.open(rendition.body, f"{document_id}/fhir")
 
-    def _nothing_new(self, connection: Connection, row: Row[Any]) -> None:
-        """Leave a paper unissued that would say what the version before says (S3.10)."""
-        if documents.move(connection, row.id, "repeat"):
-            deliveries.move_all(connection, row.id, "repeat", self._clock.now())
+    def _nothing_new(self, connection: Connection, row: Row[Any]) -> bool:
+        """Leave a paper unissued that would say what the version before says (S3.10); False when it is done already."""
+        if not documents.move(connection, row.id, "repeat"):
+            return False
+        deliveries.move_all(connection, row.id, "repeat", self._clock.now())
+        return True
+
+    def _back_to(self, connection: Connection, row: Row[Any], known: Row[Any] | None) -> None:
+        """Leave a paper unissued after which `known` holds as it is: what people are signing is wanted no more."""
+        if self._nothing_new(connection, row):
+            self._supersede(connection, row, known.id if known else None)
+
+    def _supersede(self, connection: Connection, row: Row[Any], known: str | None) -> None:
+        """Void the versions that people are signing; raise PaperOvertaken when one left while `row` was composed."""
+        now = self._clock.now()
+        for one in documents.waiting_for_people(connection, row.paper, row.subject, row.id):
+            if not signing_tasks.supersede(connection, one.id, row.id, now):
+                raise PaperOvertaken(one.id)
+        left = documents.given_out(connection, row.paper, row.subject)
+        if (left.id if left else None) != known:
+            raise PaperOvertaken(row.id)
 
     def _commit_composed(
         self,
@@ -244,18 +280,24 @@ class Pipeline:
         withheld: str | None,
         settled: Mapping[str, Any],
     ) -> None:
-        if not documents.move(connection, row.id, "compose", due_at=self._clock.now(), attempts=0, **settled):
+        now = self._clock.now()
+        tasks = signing_tasks.needed(self._plan, row, paper.facts, now)
+        people = signing_tasks.people_first(tasks)
+        if not documents.move(connection, row.id, "submit" if people else "compose", due_at=now, attempts=0, **settled):
             return
+        self._supersede(connection, row, settled["replaces_id"])
+        rows.insert_all(connection, tasks)
         for kind, body in paper.renditions.items():
             sealed = self._keyring.seal(body, f"{row.id}/{kind}")
             documents.put_rendition(connection, row.id, kind, steps.media_type(kind), body, sealed, signed=False)
-        now = self._clock.now()
         for delivery in deliveries.listing(connection, document_id=row.id, states=("pending",)):
             refused = paper.refused.get(self._plan.routes[delivery.destination].rendition)
             if refused is not None:
                 deliveries.move(connection, delivery.id, "fail", None, refused, due_at=now)
         if withheld is not None:
             self._withhold(connection, row.id, withheld)
+        if people:
+            deliveries.move_all(connection, row.id, "await", now)
 
     def _withhold(self, connection: Connection, document_id: str, reason: str) -> None:
         """Keep a paper from destinations that may not see it, and say so in the log of actions (promise P10)."""

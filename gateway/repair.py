@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
+from gateway import papers, signing_tasks
 from gateway.clock import Clock
 from gateway.faults import NothingThere, NotPossibleNow
 from gateway.states import DOCUMENT, sources
@@ -90,11 +91,13 @@ def reprocess(connection: Connection, message_id: str, actor: str, reason: str, 
 
 
 def compose_again(connection: Connection, document_id: str, actor: str, reason: str, clock: Clock) -> None:
-    """Compose a failed document again; its deliveries wait for it again."""
+    """Compose a failed document again, or only seal it when people have signed; its deliveries wait for it again."""
     now = clock.now()
 
     def act() -> bool:
-        if not documents.move(connection, document_id, "retry", due_at=now, attempts=0):
+        if not signing_tasks.people_have_signed(connection, document_id):
+            return papers.again(connection, document_id, now)
+        if not documents.move(connection, document_id, "resume", due_at=now, attempts=0):
             return False
         deliveries.move_all(connection, document_id, "renew", now)
         return True
@@ -106,7 +109,7 @@ def resend(connection: Connection, delivery_id: str, actor: str, reason: str, cl
     """Send the same bytes under the same key again."""
     now = clock.now()
     row = deliveries.get(connection, delivery_id)
-    if documents.get(connection, row.document_id).state != "signed":
+    if documents.get(connection, row.document_id).signed_at is None:
         raise NotPossibleNow(delivery_id, "its document is not signed")
     _do(
         connection,

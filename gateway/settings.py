@@ -23,6 +23,7 @@ from mappings.formats.dates import zone_of
 from mappings.formats.values import Secret, parse_address
 from mappings.guides import guides
 from mappings.systems import Systems
+from signing.policy import Policies
 
 # ---- what can be set -------------------------------------------------------------------------------------------
 
@@ -120,6 +121,28 @@ class ChannelSettings:
 
 
 @dataclass(frozen=True)
+class SignerSettings:
+    """One `[[signer]]`, without the table that says which key this person signs with."""
+
+    code: str
+    """Of the staff, unique; as in the register of certificates."""
+    name: str
+    """As in the certificate."""
+    roles: tuple[str, ...]
+    """In which this person signs: `treating_doctor`, `head_of_department`, `director` …"""
+    licence: str = ""
+    """Practice licence, by which papers name their doctor."""
+    departments: tuple[str, ...] = ()
+    """Codes or names of departments for whose papers this person signs; empty = all."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", self.code):
+            raise ValueError("code: letters, digits, dot, dash and underscore, 64 at most")
+        if "seal" in self.roles:
+            raise ValueError("roles: the seal is the node's own key, [signing]")
+
+
+@dataclass(frozen=True)
 class RouteSettings:
     """What every `[[destination]]` has besides the settings of its kind."""
 
@@ -133,6 +156,8 @@ class RouteSettings:
     """Why documents may leave to it: the law, or `referral`, `emergency`, `request`. Nothing leaves without."""
     guide: str = ""
     """National guide in whose words FHIR is written, as `canonical|version`; empty = our own words, no profile claimed."""
+    accepts: str = ""
+    """Step of the signing policy after which a paper may leave to it, such as `doctor`; empty = when all have signed."""
     closed_lists: bool = False
     """True when the receiver may by law see diagnoses on closed lists (HIV …); otherwise such papers are withheld."""
     retry: Retry = field(default_factory=Retry)
@@ -165,6 +190,12 @@ class Route:
         """The rendition of a document that goes there: `cda`, `fhir`, `fhir:<tag of a guide>` …"""
         takes: str = self.settings.takes
         return f"{takes}:{guides()[self.common.guide].tag}" if self.common.guide else takes
+
+    @property
+    def renditions(self) -> tuple[str, ...]:
+        """Kinds of rendition of which the first that is signed goes there."""
+        accepts = self.common.accepts
+        return (f"{self.rendition}@{accepts}", self.rendition) if accepts else (self.rendition,)
 
     def carries(self, paper: str) -> bool:
         """Tell whether a paper goes there: one of those named, or without names every one there is such a rendition of."""
@@ -208,6 +239,17 @@ class SigningPlan:
     options: Mapping[str, object]
     trust: tuple[bytes, ...]
     """PEM files of the roots that verification believes."""
+    asks: tuple[str, ...] = ()
+    """Settings of the key that a person is asked for when it is opened: a PIN that is not written anywhere."""
+
+
+@dataclass(frozen=True)
+class Signer:
+    """One person who signs."""
+
+    settings: SignerSettings
+    key: SigningPlan | None
+    """None: not with a key on this server."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +267,9 @@ class Plan:
     """The key that seals envelopes; the signing key when `[transport]` is not written."""
     channels: tuple[Channel, ...]
     routes: Mapping[str, Route]
+    signers: Mapping[str, Signer] = field(default_factory=dict)
+    """By code."""
+    policies: Policies = field(default_factory=Policies)
 
     @property
     def keyring(self) -> Keyring:

@@ -1,47 +1,65 @@
 """The desk where papers wait for their signature.
 
-Here and now every paper is signed by the facility's own key as soon as it is composed; who signs, in which order and by which
-deadline comes with the signing policies. The desk knows rows and bytes; `signing/` makes the signature.
-Requirement: S0.10, S3.9.
+Who signs a paper, in which order and by when says its policy; without one the facility's seal is all. People sign with
+`lienthong sign`; the seal, always the last, is made here by the node as soon as it is its turn. The desk knows rows and bytes;
+`signing/` makes the signature.
+Requirement: S0.10, S3.6, S3.7, S3.9.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway import steps
+from gateway import signing_tasks, steps
 from gateway.clock import Clock
+from gateway.faults import StoreFault
 from gateway.pool import Pool
+from gateway.settings import Plan
 from gateway.store import deliveries, documents
+from gateway.store import signing_tasks as rows
 from gateway.store.engine import Store
-from gateway.store.sealed import Keyring
+from signing.policy import SEAL
+
+log = logging.getLogger("lienthong.signing")
 
 
 class SigningDesk:
-    def __init__(self, store: Store, keyring: Keyring, pool: Pool, clock: Clock) -> None:
+    def __init__(self, plan: Plan, store: Store, pool: Pool, clock: Clock, may_sign: signing_tasks.MaySign) -> None:
+        self._plan = plan
         self._store = store
-        self._keyring = keyring
+        self._keyring = plan.keyring
         self._pool = pool
         self._clock = clock
+        self._may_sign = may_sign
 
     async def sign(self, row: Row[Any]) -> None:
-        """Sign the renditions of a composed document and release its deliveries, in one transaction.
+        """Seal the renditions of a document whose turn it is, and release its deliveries, in one transaction.
 
         Raises SigningFault; KeyUnavailable passes with time.
         """
         renditions = await self._store.read(lambda connection: documents.renditions(connection, row.id))
         signed: dict[str, steps.Signed] = {}
         for rendition in renditions:
-            unsigned = self._keyring.open(rendition.body, f"{row.id}/{rendition.kind}")
-            signed[rendition.kind] = await self._pool.run(steps.sign, unsigned, rendition.kind)
+            if not rendition.signed:
+                unsigned = self._keyring.open(rendition.body, f"{row.id}/{rendition.kind}")
+                signed[rendition.kind] = await self._pool.run(steps.sign, unsigned, rendition.kind)
         await self._store.write(lambda connection: self._commit(connection, row.id, signed))
 
     def _commit(self, connection: Connection, document_id: str, signed: dict[str, steps.Signed]) -> None:
         now = self._clock.now()
         if not documents.move(connection, document_id, "sign", signed_at=now):
             return
+        seal = [
+            task for task in rows.of_document(connection, document_id) if task.role == SEAL and task.state == "ready"
+        ]
+        for task in seal:
+            fingerprint = next(iter(signed.values())).certificate_sha256 if signed else ""
+            rows.move(connection, task.id, "sign", signed_at=now, certificate_sha256=fingerprint)
+        for fingerprint in {result.certificate_sha256 for result in signed.values()}:
+            self._may_sign(connection, fingerprint, now)
         for kind, result in signed.items():
             sealed = self._keyring.seal(result.body, f"{document_id}/{kind}")
             documents.put_rendition(
@@ -55,5 +73,14 @@ class SigningDesk:
                 signer=result.signer,
                 certificate=result.certificate_sha256,
                 at=now,
+                task_id=seal[0].id if seal else None,
             )
         deliveries.move_all(connection, document_id, "ready", now)
+
+    async def watch(self) -> None:
+        """Say once of every task whose time is near or past that it is; a store that is away passes."""
+        now = self._clock.now()
+        try:
+            await self._store.write(lambda connection: signing_tasks.tell(connection, self._plan, now))
+        except StoreFault as fault:
+            log.error("deadlines of signing tasks: %s", fault)

@@ -1,4 +1,4 @@
-"""The lives of a message, a document, a delivery and a certificate, as tables: (state, event) → state.
+"""The lives of a message, a document, a signing task, a delivery and a certificate, as tables: (state, event) → state.
 
 A pair that is not in a table cannot happen; `advance` refuses it. The tests walk every cell, present and absent.
 Each table holds one fact only (promise P8): whether the sender was answered, whether a lease is held and which checks a
@@ -28,16 +28,41 @@ MESSAGE: Table = {
 came, and `answered`, a question that got its answer when it came."""
 
 DOCUMENT: Table = {
-    ("due", "compose"): "composed",
+    ("due", "compose"): "composed",  # the node's own signature is next
+    ("due", "submit"): "signing",  # people sign first
     ("due", "repeat"): "unchanged",  # it says what the version before says
     ("due", "fail"): "error",
+    ("signing", "seal"): "composed",  # everybody before the seal has signed
+    ("signing", "return"): "returned",  # somebody refused to sign it
+    ("signing", "supersede"): "superseded",  # a version with other content came before everybody had signed
     ("composed", "sign"): "signed",
     ("composed", "fail"): "error",
+    ("error", "resume"): "composed",  # people have signed; only the seal is tried again
     ("error", "retry"): "due",
     ("error", "close"): "closed",
 }
 
+SIGNING_TASK: Table = {
+    ("waiting", "ready"): "ready",  # the steps before are done
+    ("waiting", "skip"): "skipped",
+    ("ready", "claim"): "claimed",
+    ("ready", "skip"): "skipped",
+    ("ready", "refuse"): "refused",
+    ("ready", "sign"): "signed",  # by the node itself, which claims the document instead
+    ("claimed", "release"): "ready",  # nothing was signed: stopped, key away, lease run out
+    ("claimed", "sign"): "signed",
+    ("waiting", "void"): "void",  # the document was sent back, or a newer version took its place
+    ("ready", "void"): "void",
+    ("claimed", "void"): "void",
+    ("signed", "void"): "void",
+}
+
 DELIVERY: Table = {
+    ("pending", "await"): "awaiting",  # people sign its document first; what comes later need not wait for them
+    ("awaiting", "ready"): "queued",
+    ("awaiting", "fail"): "error",
+    ("awaiting", "drop"): "closed",  # its document will not be completed
+    ("pending", "drop"): "closed",
     ("pending", "ready"): "queued",  # its document is signed
     ("pending", "fail"): "error",  # its document is in the error queue
     ("pending", "withhold"): "withheld",

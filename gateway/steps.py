@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes
 from gateway.clock import to_instant
 from gateway.faults import InternalFault
 from gateway.safe_log import describe
+from gateway.signing_case import Facts, facts
 from gateway.site import load_site
 from mappings import bhyt, cda, documents, hl7v2
 from mappings.bhyt.faults import WithdrawalNotCarried
@@ -30,7 +31,7 @@ from mappings.formats.faults import Fault
 from mappings.guides import guides, in_guide
 from mappings.outcome import IdentityChange, Resource
 from mappings.systems import Systems
-from signing import jws, xmldsig
+from signing import joint, jws
 from signing.contract import KeyProvider
 from signing.keys import open_key
 
@@ -127,6 +128,8 @@ class Paper:
     """Kind → why it could not be written; the others go their way."""
     digest: str
     """What versions that say the same have in common."""
+    facts: Facts
+    """What decides who signs."""
 
 
 def compose(
@@ -174,7 +177,7 @@ def _paper(bundle: Resource, realm: cda.Settings, more: Mapping[str, bytes], ref
     if dangling:
         raise InternalFault(dangling[0].path, dangling[0].rule)
     renditions = {"fhir": _unsigned(bundle), "cda": cda.render(bundle, realm), **more}
-    return Paper(renditions, refused, documents.digest(bundle))
+    return Paper(renditions, refused, documents.digest(bundle), facts(bundle))
 
 
 def _guided(bundle: Resource, asked_for: Sequence[str], systems: Systems) -> dict[str, bytes]:
@@ -215,12 +218,12 @@ class Signed:
 
 
 def sign(unsigned: bytes, kind: str) -> Signed:
-    """Sign final bytes with the key of this process."""
+    """Seal final bytes with the key of this process; people may have signed them."""
     assert _key is not None, "prepare() comes first"
     if is_fhir(kind):
         body = jws.sign(unsigned, _key, who=_custodian(json.loads(unsigned)))
     else:
-        body = xmldsig.sign(unsigned, _key, PLACES[kind])
+        body = joint.seal(unsigned, _key, PLACES[kind])
     leaf = _key.chain[0]
     return Signed(
         body, hashlib.sha256(body).hexdigest(), leaf.subject.rfc4514_string(), leaf.fingerprint(hashes.SHA256()).hex()

@@ -66,6 +66,8 @@ def write_site(
     produce: tuple[str, ...] = ALL_PAPERS,
     destinations: str = "",
     ca: DemoCA | None = None,
+    signers: str = "",
+    policies: str = "",
 ) -> Path:
     """Write a configuration with one channel `his` and return its folder."""
     (folder / "secrets").mkdir(parents=True, exist_ok=True)
@@ -83,7 +85,9 @@ def write_site(
     if not vault.exists():
         vault.write_text(new_key_line("k1"))
     node = NODE.format(name=name, health=health, redis=redis, store=store)
-    (folder / "node.toml").write_text(node, encoding="utf-8")
+    (folder / "node.toml").write_text(node + signers, encoding="utf-8")
+    if policies:
+        (folder / "signing.toml").write_text(policies, encoding="utf-8")
     channel = CHANNEL.format(name="his", accept=json.dumps(list(accept)), produce=json.dumps(list(produce)))
     (folder / "channels" / "his.toml").write_text(channel + destinations, encoding="utf-8")
     return folder

@@ -27,6 +27,7 @@ from gateway.cli import (
     sandbox,
     send,
     serve,
+    sign,
     sign_agent,
     verify,
 )
@@ -55,6 +56,7 @@ app.add_typer(messages.app, name="messages")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(errors.app, name="errors")
 app.add_typer(paper.app, name="paper")
+app.add_typer(sign.app, name="sign")
 app.add_typer(persons.app, name="persons")
 app.add_typer(record.app, name="record")
 app.add_typer(codes.app, name="codes")

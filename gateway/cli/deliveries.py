@@ -106,10 +106,10 @@ def paper(delivery_id: str, config: Config = HERE) -> None:
 
         def query(connection: Connection) -> Row[Any]:
             row = rows.get(connection, delivery_id)
-            found = documents.renditions(connection, row.document_id, plan.routes[row.destination].rendition)
-            if not found or not found[0].signed:
+            found = documents.first_signed(connection, row.document_id, plan.routes[row.destination].renditions)
+            if found is None:
                 raise NothingThere(where=delivery_id)
-            return found[0]
+            return found
 
         found = store.read_now(query)
         sys.stdout.buffer.write(plan.keyring.open(found.body, f"{found.document_id}/{found.kind}"))

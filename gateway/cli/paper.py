@@ -31,14 +31,17 @@ Kind = Annotated[str, typer.Option("--kind", help=f"Loại giấy: {', '.join(fo
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Lý do (bắt buộc), in trên giấy cùng tên người yêu cầu.")]
 
 _NO_NUMBER = "00000000-0000-0000-0000-000000000000"
-_WAITING = ("due", "composed", "error")
+_WAITING = ("due", "signing", "composed", "error")
 _STATES = {
     "due": "chờ lập",
-    "composed": "chờ ký",
+    "signing": "chờ người ký",
+    "composed": "chờ đóng dấu",
     "signed": "đã ký",
     "error": "hàng lỗi",
     "closed": "đã đóng",
     "unchanged": "không đổi",
+    "returned": "bị từ chối ký",
+    "superseded": "đã thay bằng bản khác",
 }
 _ACTS = {"make": "", "renew": "sửa", "cancel": "hủy", "reissue": "cấp lại"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from sqlalchemy.engine import Row
@@ -25,8 +26,8 @@ class Queue(Protocol):
         """Return when something may next be due; None when nothing waits."""
         ...
 
-    async def load(self, row: Row[Any], rendition: str) -> Outbound:
-        """Return the final bytes of a delivery's document."""
+    async def load(self, row: Row[Any], renditions: Sequence[str]) -> Outbound:
+        """Return the final bytes of a delivery's document: of the first of these kinds that is signed."""
         ...
 
     async def send(self, row: Row[Any]) -> bool:

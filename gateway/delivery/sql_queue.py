@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -47,22 +48,22 @@ class SqlQueue:
     async def next_due(self, destination: str) -> int | None:
         return await self._store.read(lambda connection: deliveries.next_due(connection, destination))
 
-    async def load(self, row: Row[Any], rendition: str) -> Outbound:
-        def query(connection: Connection) -> tuple[Row[Any], list[Row[Any]]]:
+    async def load(self, row: Row[Any], renditions: Sequence[str]) -> Outbound:
+        def query(connection: Connection) -> tuple[Row[Any], Row[Any] | None]:
             return (
                 documents.get(connection, row.document_id),
-                documents.renditions(connection, row.document_id, rendition),
+                documents.first_signed(connection, row.document_id, renditions),
             )
 
         document, found = await self._store.read(query)
-        if not found or not found[0].signed:
-            raise NothingThere(where=row.document_id, detail=rendition)
+        if found is None:
+            raise NothingThere(where=row.document_id, detail=renditions[-1])
         return Outbound(
             key=row.id,
             kind=document.paper,
-            body=self._keyring.open(found[0].body, f"{row.document_id}/{rendition}"),
-            media_type=found[0].media_type,
-            sha256=found[0].sha256,
+            body=self._keyring.open(found.body, f"{row.document_id}/{found.kind}"),
+            media_type=found.media_type,
+            sha256=found.sha256,
             created_at=to_datetime(row.created_at),
             facility=self._facility,
         )

@@ -37,7 +37,7 @@ class Worker:
     def __init__(self, route: Route, destination: Destination, queue: Queue, clock: Clock) -> None:
         self._name = route.name
         self._route = route.common
-        self._rendition = route.rendition
+        self._renditions = route.renditions
         self._destination = destination
         self._queue = queue
         self._clock = clock
@@ -109,7 +109,7 @@ class Worker:
 
     async def _attempt(self, row: Row[Any]) -> None:
         try:
-            document = await self._queue.load(row, self._rendition)
+            document = await self._queue.load(row, self._renditions)
         except Fault as fault:
             await self._queue.send(row)
             await self._queue.fail(row, "refuse", fault, 0)
@@ -146,7 +146,7 @@ class Worker:
     async def _ask(self, row: Row[Any]) -> None:
         """Find out what became of a request whose answer was lost."""
         try:
-            document = await self._queue.load(row, self._rendition)
+            document = await self._queue.load(row, self._renditions)
             receipt = await self._destination.find(document)
         except CannotAsk as fault:
             await self._queue.fail(row, "refuse", fault, 0)

@@ -77,12 +77,34 @@ def newest(connection: Connection, paper: str, subject: str) -> Row[Any] | None:
 
 def issued(connection: Connection, paper: str, subject: str) -> Row[Any] | None:
     """Return the newest signed version of a paper about one subject."""
+    return _newest_where(connection, paper, subject, document.c.state == "signed")
+
+
+def given_out(connection: Connection, paper: str, subject: str) -> Row[Any] | None:
+    """Return the newest version that may have left: signed by all, or by those whom a destination waits for."""
+    return _newest_where(connection, paper, subject, document.c.signed_at.is_not(None))
+
+
+def _newest_where(
+    connection: Connection, paper: str, subject: str, condition: sa.ColumnElement[bool]
+) -> Row[Any] | None:
     return connection.execute(
         sa.select(document)
-        .where(document.c.paper == paper, document.c.subject == subject, document.c.state == "signed")
-        .order_by(document.c.version.desc())
+        .where(document.c.paper == paper, document.c.subject == subject, condition)
+        .order_by(document.c.version.desc(), document.c.id.desc())
         .limit(1)
     ).one_or_none()
+
+
+def waiting_for_people(connection: Connection, paper: str, subject: str, before: str) -> list[Row[Any]]:
+    """Return the versions of a paper, asked for before this one, that are composed and not signed by all yet."""
+    query = sa.select(document).where(
+        document.c.paper == paper,
+        document.c.subject == subject,
+        document.c.state.in_(("signing", "composed")),
+        document.c.id < before,
+    )
+    return list(connection.execute(query))
 
 
 def incomplete(connection: Connection, patient_ids: Iterable[str], codes: Iterable[int]) -> list[Row[Any]]:
@@ -182,6 +204,13 @@ def put_rendition(
     )
 
 
+def note_given_out(connection: Connection, document_id: str, at: int) -> None:
+    """Note that a document may leave before all have signed; the first time counts."""
+    connection.execute(
+        document.update().where(document.c.id == document_id, document.c.signed_at.is_(None)).values(signed_at=at)
+    )
+
+
 def renditions(connection: Connection, document_id: str, kind: str = "") -> list[Row[Any]]:
     query = sa.select(rendition).where(rendition.c.document_id == document_id)
     if kind:
@@ -189,24 +218,77 @@ def renditions(connection: Connection, document_id: str, kind: str = "") -> list
     return list(connection.execute(query.order_by(rendition.c.kind)))
 
 
+def first_signed(connection: Connection, document_id: str, kinds: Sequence[str]) -> Row[Any] | None:
+    """Return the first of these renditions that holds final bytes."""
+    for kind in kinds:
+        for found in renditions(connection, document_id, kind):
+            if found.signed:
+                return found
+    return None
+
+
 def put_signature(
-    connection: Connection, document_id: str, kind: str, *, sha256: str, signer: str, certificate: str, at: int
+    connection: Connection,
+    document_id: str,
+    kind: str,
+    *,
+    sha256: str,
+    signer: str,
+    certificate: str,
+    at: int,
+    role: str = "seal",
+    holder: str = "",
+    account: str = "",
+    workstation: str = "",
+    task_id: str | None = None,
+    body: bytes | None = None,
 ) -> None:
+    """Keep what proves a signature, under the next number of the rendition; `body` is one that stands beside it."""
     connection.execute(
         signature.insert().values(
             document_id=document_id,
             kind=kind,
+            number=next_signature(connection, document_id, kind),
+            task_id=task_id,
+            role=role,
+            holder=holder,
+            account=account,
+            workstation=workstation,
             sha256=sha256,
             signer=signer,
             certificate_sha256=certificate,
             signed_at=at,
+            body=body,
         )
     )
 
 
+def next_signature(connection: Connection, document_id: str, kind: str) -> int:
+    """Return the number of the next signature of a rendition."""
+    last = sa.select(sa.func.max(signature.c.number)).where(
+        signature.c.document_id == document_id, signature.c.kind == kind
+    )
+    return int(connection.scalar(last) or 0) + 1
+
+
 def signatures(connection: Connection, document_id: str) -> list[Row[Any]]:
     query = sa.select(signature).where(signature.c.document_id == document_id)
-    return list(connection.execute(query.order_by(signature.c.kind)))
+    return list(connection.execute(query.order_by(signature.c.kind, signature.c.number)))
+
+
+def void_signatures(connection: Connection, document_id: str, at: int) -> list[str]:
+    """Say of the signatures of a document that they count no more; return who had signed."""
+    of_document = signature.c.document_id == document_id
+    valid = sa.and_(of_document, signature.c.voided_at.is_(None))
+    query = sa.select(signature.c.signer).where(valid).order_by(signature.c.kind, signature.c.number)
+    signers = list(dict.fromkeys(connection.scalars(query)))
+    connection.execute(signature.update().where(valid).values(voided_at=at))
+    return signers
+
+
+def early_kind(kind: str, step: str) -> str:
+    """Name the rendition as it was when a step was done, for destinations that accept that."""
+    return f"{kind}@{step}"
 
 
 def get(connection: Connection, document_id: str) -> Row[Any]:
@@ -214,6 +296,11 @@ def get(connection: Connection, document_id: str) -> Row[Any]:
     if row is None:
         raise NothingThere(where=document_id)
     return row
+
+
+def lock(connection: Connection, document_id: str) -> None:
+    """Let nobody else change a document and what belongs to it before the caller's transaction ends."""
+    connection.execute(sa.select(document.c.id).where(document.c.id == document_id).with_for_update()).one_or_none()
 
 
 def of_message(connection: Connection, message_id: str) -> list[Row[Any]]:

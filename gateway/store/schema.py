@@ -238,13 +238,57 @@ signature = Table(
     metadata,
     Column("document_id", ForeignKey("document.id"), primary_key=True),
     Column("kind", String(16), primary_key=True),
-    Column("sha256", String(64), nullable=False),
+    Column("number", Integer, primary_key=True),  # in the order in which they were made
+    Column("task_id", String(36), nullable=True),
+    Column("role", String(48), nullable=False),
+    Column("holder", String(64), nullable=False),
+    Column("account", String(64), nullable=False),
+    Column("workstation", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),  # of the rendition with this signature and those before it
     Column("signer", Text, nullable=False),
     Column("certificate_sha256", String(64), nullable=False),
     Column("signed_at", BigInteger, nullable=False),
+    Column("voided_at", BigInteger, nullable=True),
+    Column("body", LargeBinary, nullable=True),  # signatures that stand beside the final bytes, not in them; sealed
 )
 # register: what was signed with a certificate since it was revoked
 Index("signature_certificate", signature.c.certificate_sha256, signature.c.signed_at)
+
+signing_task = Table(
+    "signing_task",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("document_id", ForeignKey("document.id"), nullable=False),
+    Column("number", Integer, nullable=False),  # of the step
+    Column("step", String(16), nullable=False),
+    Column("role", String(48), nullable=False),
+    Column("holder", String(64), nullable=False, server_default=""),  # none: whoever has the role
+    Column("departments", Text, nullable=False, server_default=""),  # of the visit, one a line
+    Column("optional", Boolean, nullable=False),
+    Column("skippers", Text, nullable=False, server_default=""),  # roles, with a space between them
+    Column("in_person", Boolean, nullable=False),
+    Column("countersigns", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("lease_owner", String(64), nullable=False, server_default=""),
+    Column("lease_until", BigInteger, nullable=False, server_default="0"),
+    Column("ready_at", BigInteger, nullable=True),
+    Column("deadline_at", BigInteger, nullable=False),
+    Column("notice_at", BigInteger, nullable=True),  # when something is to be said next about the deadline
+    Column("warned_at", BigInteger, nullable=True),
+    Column("breached_at", BigInteger, nullable=True),
+    Column("signed_at", BigInteger, nullable=True),
+    Column("signer", String(64), nullable=False, server_default=""),  # who signed, refused or left it out
+    Column("delegation", String(64), nullable=False, server_default=""),  # for whom
+    Column("certificate_sha256", String(64), nullable=False, server_default=""),
+    Column("reason", Text, nullable=False, server_default=""),
+)
+"""One signature that a document needs, by the policy that was in force when it was composed."""
+Index("signing_task_document", signing_task.c.document_id, signing_task.c.number)  # desk: what is next?
+_open_task = text("state IN ('waiting', 'ready', 'claimed')")
+# people: what waits for whom
+Index("signing_task_open", signing_task.c.role, sqlite_where=_open_task, postgresql_where=_open_task)
+# node: which deadline is near or past?
+Index("signing_task_notice", signing_task.c.notice_at, sqlite_where=_open_task, postgresql_where=_open_task)
 
 delivery = Table(
     "delivery",

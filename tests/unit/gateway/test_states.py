@@ -12,6 +12,7 @@ from gateway.faults import NotPossibleNow
 TABLES = {
     "message": states.MESSAGE,
     "document": states.DOCUMENT,
+    "signing task": states.SIGNING_TASK,
     "delivery": states.DELIVERY,
     "certificate": states.CERTIFICATE,
 }
@@ -19,6 +20,7 @@ TABLES = {
 FIRST = {
     "message": {"received", "error"},
     "document": {"due"},
+    "signing task": {"waiting", "ready"},
     "delivery": {"pending"},
     "certificate": {"requested"},
 }
@@ -26,7 +28,8 @@ FIRST = {
 
 LAST = {
     "message": {"closed"},
-    "document": {"signed", "closed", "unchanged"},
+    "document": {"signed", "closed", "unchanged", "returned", "superseded"},
+    "signing task": {"refused", "skipped", "void"},
     "delivery": {"accepted", "closed"},
     "certificate": {"rejected", "revoked", "expired"},
 }
@@ -72,7 +75,7 @@ def test_an_event_leads_to_one_state(name: str) -> None:
 
 def test_open_deliveries_are_those_that_can_still_arrive_in_order() -> None:
     everything = states.states(states.DELIVERY)
-    assert everything - set(states.OPEN_DELIVERY) == {"accepted", "error", "withheld", "closed"}
+    assert everything - set(states.OPEN_DELIVERY) == {"accepted", "error", "withheld", "closed", "awaiting"}
 
 
 def test_sources_name_every_state_of_an_event() -> None:

@@ -1,0 +1,229 @@
+"""One person signs what waits, in batches, with a key that this person alone can open.
+
+Every document has its own state: what was signed before the key went away, the person stopped or the process died stays signed;
+the rest is ready again, at once or when the lease runs out. Nothing is signed that the person may not sign at that moment: the
+certificate is asked for in the transaction that keeps the signature.
+
+Requirement: S0.5, S3.6, S3.7
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from sqlalchemy.engine import Connection, Row
+
+from gateway import signing_tasks, steps
+from gateway.clock import SECOND, Clock, to_datetime
+from gateway.faults import TaskGone
+from gateway.settings import Plan
+from gateway.store import actions, documents
+from gateway.store import signing_tasks as rows
+from gateway.store.engine import Store
+from gateway.store.ids import uuid7
+from mappings.formats.faults import Fault, SigningFault
+from signing import joint
+from signing.contract import KeyProvider
+
+log = logging.getLogger("lienthong.signing")
+
+KIND = "cda"
+"""What people sign; the other renditions of a paper bear the seal alone."""
+BATCH = 20
+LEASE = 300 * SECOND
+"""For the key of a whole batch, and a person who enters a PIN or a code."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What became of one task."""
+
+    number: int
+    total: int
+    task_id: str
+    paper: str
+    fault: Fault | None = None
+
+
+@dataclass
+class Outcome:
+    signed: int = 0
+    failed: list[tuple[str, Fault]] = field(default_factory=list)
+    """Task → why it was not signed; it is ready again."""
+    left: int = 0
+    """Not reached: stopped, or the key cannot go on."""
+    fault: Fault | None = None
+    """Why the key could not go on."""
+
+
+@dataclass(frozen=True)
+class _Ready:
+    task: Row[Any]
+    whom: str
+    body: bytes = field(repr=False)
+    sha256: str
+    prepared: Any = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One sitting of one person, `code`, at `workstation`, under the machine's `account`."""
+
+    plan: Plan
+    store: Store
+    clock: Clock
+    code: str
+    key: KeyProvider
+    account: str
+    workstation: str
+    may_sign: signing_tasks.MaySign = signing_tasks.everybody_may
+    progress: Callable[[Progress], None] = lambda _: None
+    stopped: Callable[[], bool] = lambda: False
+
+    def sign(self, papers: Sequence[str] = (), limit: int = 0, tasks: Sequence[str] = ()) -> Outcome:
+        """Sign what is ready for this person; `tasks` alone, if given. Raises SignerUnknown, and for `tasks` their faults."""
+        outcome = Outcome()
+        if tasks:
+            now = self.clock.now()
+            waiting = self.store.read_now(
+                lambda c: [signing_tasks.require_ready(c, self.plan, one, self.code, now)[0] for one in tasks]
+            )
+        else:
+            waiting = self.store.read_now(
+                lambda c: signing_tasks.work_list(c, self.plan, self.code, self.clock.now(), papers=papers, ready=True)
+            )
+        waiting = waiting[: limit or None]
+        owner = f"sign-{uuid7()}"
+        for start in range(0, len(waiting), BATCH):
+            batch = waiting[start : start + BATCH]
+            if not self.stopped() and outcome.fault is None:
+                self._batch(batch, owner, start, len(waiting), outcome)
+        outcome.left = len(waiting) - outcome.signed - len(outcome.failed)
+        return outcome
+
+    def _batch(self, batch: Sequence[Row[Any]], owner: str, start: int, total: int, outcome: Outcome) -> None:
+        at = to_datetime(self.clock.now())
+        claimed: list[_Ready] = []
+        try:
+            for task in batch:
+                try:
+                    claimed.append(self._claim(task, owner, at))
+                except Fault as fault:
+                    self._failed(task, fault, start, total, outcome)
+            for ready, signature in zip(claimed, self._signatures(claimed), strict=False):
+                try:
+                    if isinstance(signature, SigningFault):
+                        raise signature
+                    self._keep(ready, owner, signature, at)
+                except Fault as fault:
+                    self._failed(ready.task, fault, start, total, outcome)
+                    continue
+                outcome.signed += 1
+                done = start + outcome.signed + len(outcome.failed) - start
+                self.progress(Progress(done, total, ready.task.id, ready.task.paper))
+                if self.stopped():
+                    break
+        except SigningFault as fault:
+            log.warning("signing stopped: %s", fault)
+            outcome.fault = fault
+        finally:
+            self.store.write_now(lambda c: [rows.move(c, one.id, "release", owner=owner) for one in batch])
+
+    def _claim(self, task: Row[Any], owner: str, at: datetime) -> _Ready:
+        """Take a task and hash what is to be signed; raise why not."""
+        now = self.clock.now()
+        leaf = self.key.chain[0]
+
+        def take(connection: Connection) -> tuple[str, Row[Any]]:
+            current, whom = signing_tasks.require_ready(connection, self.plan, task.id, self.code, now)
+            self._ask(connection, current, whom, now)
+            if not rows.claim(connection, task.id, owner, now + LEASE):
+                raise TaskGone(task.id, "claimed")
+            (kept,) = documents.renditions(connection, task.document_id, KIND)
+            return whom, kept
+
+        whom, kept = self.store.write_now(take)
+        body = self.plan.keyring.open(kept.body, f"{task.document_id}/{KIND}")
+        prepared = joint.prepare(body, leaf, at, role=task.role, countersigns=task.countersigns)
+        return _Ready(task, whom, body, kept.sha256, prepared)
+
+    def _ask(self, connection: Connection, task: Row[Any], whom: str, now: int) -> None:
+        fingerprint = self.key.chain[0].fingerprint(hashes.SHA256()).hex()
+        self.may_sign(connection, fingerprint, now, holder=self.code, role="" if whom else task.role)
+
+    def _signatures(self, claimed: Sequence[_Ready]) -> Iterator[bytes | SigningFault]:
+        for one in claimed:
+            yield self.key.sign(one.prepared.to_be_signed)
+
+    def _keep(self, ready: _Ready, owner: str, value: bytes, at: datetime) -> None:
+        """Put a signature into the document as it is now, and let the next step begin."""
+        now = self.clock.now()
+        task, document_id, keyring = ready.task, ready.task.document_id, self.plan.keyring
+        leaf = self.key.chain[0]
+
+        def keep(connection: Connection) -> None:
+            documents.lock(connection, document_id)
+            self._ask(connection, task, ready.whom, now)
+            (kept,) = documents.renditions(connection, document_id, KIND)
+            body, prepared = ready.body, ready.prepared
+            if kept.sha256 != ready.sha256:  # somebody else signed the same step meanwhile
+                body = keyring.open(kept.body, f"{document_id}/{KIND}")
+                prepared = joint.prepare(body, leaf, at, role=task.role, countersigns=task.countersigns)
+            signed = joint.finish(body, prepared, value, self.key.chain)
+            fingerprint = leaf.fingerprint(hashes.SHA256()).hex()
+            if not rows.move(
+                connection,
+                task.id,
+                "sign",
+                owner=owner,
+                signed_at=now,
+                signer=self.code,
+                delegation=ready.whom,
+                certificate_sha256=fingerprint,
+            ):
+                raise TaskGone(task.id)
+            sealed = keyring.seal(signed.body, f"{document_id}/{KIND}")
+            documents.put_rendition(
+                connection, document_id, KIND, steps.media_type(KIND), signed.body, sealed, signed=False
+            )
+            self._evidence(connection, ready, signed, leaf, now)
+            signing_tasks.go_on(connection, self.plan, document_id, signed.whole, now)
+
+        self.store.write_now(keep)
+
+    def _evidence(
+        self, connection: Connection, ready: _Ready, signed: joint.Signed, leaf: x509.Certificate, now: int
+    ) -> None:
+        document_id = ready.task.document_id
+        number = documents.next_signature(connection, document_id, KIND)
+        place = f"{document_id}/{KIND}/{number}"
+        documents.put_signature(
+            connection,
+            document_id,
+            KIND,
+            sha256=hashlib.sha256(signed.whole).hexdigest(),
+            signer=leaf.subject.rfc4514_string(),
+            certificate=leaf.fingerprint(hashes.SHA256()).hex(),
+            at=now,
+            role=ready.task.role,
+            holder=self.code,
+            account=self.account,
+            workstation=self.workstation,
+            task_id=ready.task.id,
+            body=None if signed.beside is None else self.plan.keyring.seal(signed.beside, place),
+        )
+        said = f"{ready.task.role}, thay {ready.whom}" if ready.whom else ready.task.role
+        actor = f"{self.code} ({self.account})"[:64]
+        actions.insert(connection, at=now, actor=actor, verb="sign", target=document_id, reason=said)
+
+    def _failed(self, task: Row[Any], fault: Fault, start: int, total: int, outcome: Outcome) -> None:
+        outcome.failed.append((task.id, fault))
+        done = outcome.signed + len(outcome.failed)
+        self.progress(Progress(done, total, task.id, task.paper, fault))
