@@ -61,7 +61,7 @@ class Pipeline:
         *,
         ring: Callable[[], None],
         parallel: int,
-        may_sign: signing_tasks.MaySign = signing_tasks.everybody_may,
+        may_seal: signing_tasks.MaySign = signing_tasks.may_seal,
     ) -> None:
         self._plan = plan
         self._channels: Mapping[str, Channel] = {channel.settings.name: channel for channel in plan.channels}
@@ -71,7 +71,7 @@ class Pipeline:
         self._clock = clock
         self._owner = owner
         self._ring = ring
-        self._desk = SigningDesk(plan, store, pool, clock, may_sign)
+        self._desk = SigningDesk(plan, store, pool, clock, may_seal)
         self._tasks = TaskSet(parallel)
         self._lease = round(plan.node.lease.total_seconds() * SECOND)
         self._jitter = random.Random(owner)  # noqa: S311 - spreads retries, guards nothing

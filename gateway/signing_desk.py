@@ -27,13 +27,13 @@ log = logging.getLogger("lienthong.signing")
 
 
 class SigningDesk:
-    def __init__(self, plan: Plan, store: Store, pool: Pool, clock: Clock, may_sign: signing_tasks.MaySign) -> None:
+    def __init__(self, plan: Plan, store: Store, pool: Pool, clock: Clock, may_seal: signing_tasks.MaySign) -> None:
         self._plan = plan
         self._store = store
         self._keyring = plan.keyring
         self._pool = pool
         self._clock = clock
-        self._may_sign = may_sign
+        self._may_seal = may_seal
 
     async def sign(self, row: Row[Any]) -> None:
         """Seal the renditions of a document whose turn it is, and release its deliveries, in one transaction.
@@ -59,7 +59,7 @@ class SigningDesk:
             fingerprint = next(iter(signed.values())).certificate_sha256 if signed else ""
             rows.move(connection, task.id, "sign", signed_at=now, certificate_sha256=fingerprint)
         for fingerprint in {result.certificate_sha256 for result in signed.values()}:
-            self._may_sign(connection, fingerprint, now)
+            self._may_seal(connection, fingerprint, now)
         for kind, result in signed.items():
             sealed = self._keyring.seal(result.body, f"{document_id}/{kind}")
             documents.put_rendition(

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes
 from sqlalchemy.engine import Connection, Row
 
 from gateway import signing_tasks, steps
+from gateway.certificates.permission import may_sign
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.faults import TaskGone
 from gateway.settings import Plan
@@ -83,7 +84,7 @@ class Run:
     key: KeyProvider
     account: str
     workstation: str
-    may_sign: signing_tasks.MaySign = signing_tasks.everybody_may
+    may_sign: signing_tasks.MaySign = may_sign
     progress: Callable[[Progress], None] = lambda _: None
     stopped: Callable[[], bool] = lambda: False
 
@@ -144,7 +145,7 @@ class Run:
         def take(connection: Connection) -> tuple[str, Row[Any]]:
             current, whom = signing_tasks.require_ready(connection, self.plan, task.id, self.code, now)
             self._ask(connection, current, whom, now)
-            if not rows.claim(connection, task.id, owner, now + LEASE):
+            if not rows.claim(connection, task.id, owner, now + LEASE, self.code):
                 raise TaskGone(task.id, "claimed")
             (kept,) = documents.renditions(connection, task.document_id, KIND)
             return whom, kept
@@ -156,7 +157,8 @@ class Run:
 
     def _ask(self, connection: Connection, task: Row[Any], whom: str, now: int) -> None:
         fingerprint = self.key.chain[0].fingerprint(hashes.SHA256()).hex()
-        self.may_sign(connection, fingerprint, now, holder=self.code, role="" if whom else task.role)
+        role = "" if whom else signing_tasks.role_in_register(task.role)
+        self.may_sign(connection, fingerprint, now, holder=self.code, role=role)
 
     def _signatures(self, claimed: Sequence[_Ready]) -> Iterator[bytes | SigningFault]:
         for one in claimed:

@@ -16,8 +16,12 @@ from typing import Any, Protocol
 from sqlalchemy.engine import Connection, Row
 
 from gateway import papers
+from gateway.certificates.permission import may_sign
+from gateway.certificates.register import Act
+from gateway.certificates.roles import ROLES
 from gateway.clock import SECOND, to_datetime
 from gateway.faults import (
+    CertificateUnregistered,
     NotYourTurn,
     ReasonMissing,
     SignerNotEntitled,
@@ -37,6 +41,7 @@ log = logging.getLogger("lienthong.signing")
 
 OPEN = ("waiting", "ready", "claimed")
 _DOCTOR = "treating_doctor"
+_REGISTERED = {_DOCTOR: "doctor", "head_of_department": "head"}
 _DEATH_PAPERS = ("death_notice",)
 
 
@@ -48,10 +53,20 @@ class MaySign(Protocol):
     ) -> None: ...
 
 
-def everybody_may(
+def may_seal(
     connection: Connection, certificate_fingerprint: str, at: int, *, holder: str = "", role: str = ""
 ) -> None:
-    """Be the `MaySign` of a gateway that keeps no register of certificates."""
+    """Raise a SigningFault unless the node's own certificate may seal now; one that the register does not know may."""
+    try:
+        may_sign(connection, certificate_fingerprint, at, holder=holder, role=role)
+    except CertificateUnregistered:
+        pass
+
+
+def role_in_register(role: str) -> str:
+    """Give the name by which the register of certificates knows a role; an empty text for one that it does not know."""
+    name = _REGISTERED.get(role, role)
+    return name if name in ROLES else ""
 
 
 # ---- made, and ready in order ----
@@ -339,12 +354,12 @@ def people_have_signed(connection: Connection, document_id: str) -> bool:
     )
 
 
-def stop_tasks(connection: Connection, holder: str) -> int:
-    """Take from a holder what is being signed now; return how many tasks wait for this holder.
+def stop_tasks(connection: Connection, certificate: Row[Any], _act: Act) -> int:
+    """Take from the holder of a certificate what is being signed now; return how many tasks wait for this holder.
 
-    For the register of certificates, when one is suspended or revoked: until it is given back nothing of it passes `MaySign`.
+    For the register, when a certificate is suspended or revoked: from then on nothing passes `may_sign`.
     """
-    return rows.release_of(connection, holder)
+    return rows.release_of(connection, certificate.holder_code)
 
 
 # ---- deadlines ----

@@ -19,6 +19,7 @@ from gateway.cli.certs_shown import INCIDENTS, STATES, summary
 from gateway.cli.output import HERE, Config, Json, console, print_json
 from gateway.clock import SystemClock
 from gateway.settings import Plan
+from gateway.signing_tasks import stop_tasks
 from gateway.store import certificates as rows
 from gateway.store.ids import uuid7
 from signing.certificates import load_roots
@@ -229,7 +230,7 @@ def suspend(key: Key, reason: Reason, config: Config = HERE, json: Json = False)
 
     Ví dụ: lienthong certs suspend NV001 -r "nghỉ dài ngày"
     """
-    _out_of_use(lambda c, row, act: register.suspend(c, row, act), key, config, reason, json)
+    _out_of_use(lambda c, row, act: register.suspend(c, row, act, stop_tasks), key, config, reason, json)
 
 
 def resume(key: Key, reason: Reason, config: Config = HERE, json: Json = False) -> None:
@@ -263,7 +264,9 @@ def revoke(
     except ValueError:
         raise typer.BadParameter("viết như 2026-11-05 hoặc 2026-11-05T14:30", param_hint="--effective") from None
     _out_of_use(
-        lambda c, row, act: register.revoke(c, row, act, effective_at=at, device_returned=device_returned),
+        lambda c, row, act: register.revoke(
+            c, row, act, effective_at=at, device_returned=device_returned, stop=stop_tasks
+        ),
         key,
         config,
         reason,
@@ -306,7 +309,7 @@ def incident(
         if close:
             return register.settle(connection, key, act), {"incident": key}
         row = register.find(connection, key)
-        incident_id, stopped = register.report(connection, row, act, kind)
+        incident_id, stopped = register.report(connection, row, act, kind, stop_tasks)
         return row.id, {"incident": incident_id, "kind": INCIDENTS[kind]} | _stopped(stopped)
 
     _run(step, config, reason, json)

@@ -67,7 +67,7 @@ def list_(
                 tasks = signing_tasks.work_list(connection, plan, holder, now, papers=paper)
                 tasks = [task for task in tasks if not overdue or _is_near(task, now)]
             else:
-                tasks = rows.open_tasks(connection, papers=paper, overdue_at=now if overdue else 0)
+                tasks = rows.open_tasks(connection, papers=paper, near_at=now if overdue else 0)
             return [(_told(connection, plan, task, now), task.deadline_at) for task in tasks[: limit or None]]
 
         found = store.read_now(query)
@@ -192,9 +192,7 @@ def _key(plan: Plan, holder: str) -> KeyProvider:
 
 
 def _is_near(task: Row[Any], now: int) -> bool:
-    return (
-        task.warned_at is not None or (task.notice_at is not None and task.notice_at <= now) or task.deadline_at < now
-    )
+    return task.warned_at is not None or (task.notice_at is not None and task.notice_at <= now)
 
 
 def _told(connection: Connection, plan: Plan, task: Row[Any], now: int) -> dict[str, Any]:

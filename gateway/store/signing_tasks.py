@@ -47,11 +47,14 @@ def open_tasks(
     roles: Sequence[str] = (),
     states: Sequence[str] = (),
     papers: Sequence[str] = (),
-    overdue_at: int = 0,
+    near_at: int = 0,
     after: str = "",
     limit: int = 0,
 ) -> list[Row[Any]]:
-    """Return what is open, oldest first, with its document's paper and version; every condition given counts."""
+    """Return what is open, oldest first, with its document's paper and version; every condition given counts.
+
+    `near_at`: only those whose deadline is near or past at that instant.
+    """
     query = _OPEN_WITH_PAPER.order_by(signing_task.c.id).limit(limit or None)
     for column, wanted in (
         (signing_task.c.role, roles),
@@ -60,9 +63,8 @@ def open_tasks(
     ):
         if wanted:
             query = query.where(column.in_(list(wanted)))
-    if overdue_at:
-        warned = sa.or_(signing_task.c.warned_at.is_not(None), signing_task.c.notice_at <= overdue_at)
-        query = query.where(sa.or_(signing_task.c.deadline_at < overdue_at, warned))
+    if near_at:
+        query = query.where(sa.or_(signing_task.c.warned_at.is_not(None), signing_task.c.notice_at <= near_at))
     if after:
         query = query.where(signing_task.c.id > after)
     return list(connection.execute(query))
@@ -84,9 +86,9 @@ def move(connection: Connection, task_id: str, event: str, *, owner: str = "", *
     return bool(connection.execute(statement).rowcount)
 
 
-def claim(connection: Connection, task_id: str, owner: str, until: int) -> bool:
-    """Take a task that is ready; whoever holds the lease signs."""
-    return move(connection, task_id, "claim", lease_owner=owner, lease_until=until)
+def claim(connection: Connection, task_id: str, owner: str, until: int, signer: str) -> bool:
+    """Take a task that is ready, in one sitting of somebody; whoever holds the lease signs."""
+    return move(connection, task_id, "claim", lease_owner=owner, lease_until=until, signer=signer)
 
 
 def expire(connection: Connection, now: int) -> int:
@@ -110,14 +112,19 @@ def void_all(connection: Connection, document_id: str, reason: str) -> None:
 
 
 def release_of(connection: Connection, holder: str) -> int:
-    """Take from a holder what is claimed; return how many open tasks name this holder."""
-    mine = sa.and_(_OPEN, signing_task.c.holder == holder)
+    """Take from somebody what is claimed; return how many open tasks were that, or name this holder."""
+    mine = sa.and_(_OPEN, sa.or_(signing_task.c.holder == holder, _claimed_by(holder)))
+    stopped = int(connection.scalar(sa.select(sa.func.count()).select_from(signing_task).where(mine)) or 0)
     connection.execute(
         signing_task.update()
-        .where(mine, signing_task.c.state == "claimed")
+        .where(_OPEN, _claimed_by(holder))
         .values(state=advance(SIGNING_TASK, "claimed", "release"), **_FREE)
     )
-    return int(connection.scalar(sa.select(sa.func.count()).select_from(signing_task).where(mine)) or 0)
+    return stopped
+
+
+def _claimed_by(signer: str) -> sa.ColumnElement[bool]:
+    return sa.and_(signing_task.c.state == "claimed", signing_task.c.signer == signer)
 
 
 def to_tell(connection: Connection, now: int) -> list[Row[Any]]:

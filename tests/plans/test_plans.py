@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
-from gateway.store import certificates, deliveries, documents, messages, persons, resources, schema
+from gateway.store import certificates, deliveries, documents, messages, persons, resources, schema, signing_tasks
 from gateway.store.engine import make_engine
 from gateway.store.ids import uuid7
 from gateway.store.migrate import upgrade
@@ -156,6 +156,19 @@ def fill(connection: Connection) -> None:
         ],
     )  # fmt: skip
     connection.execute(
+        schema.signing_task.insert(),
+        [
+            {
+                "id": f"t{n:08}{number}", "document_id": f"d{n:08}", "number": number, "step": "head", "role": role,
+                "optional": False, "in_person": False, "countersigns": False,
+                "state": state_of(n, "signed", "waiting", "ready", "claimed"), "lease_until": n,
+                "deadline_at": n, "notice_at": n,
+            }
+            for n in range(MESSAGES)
+            for number, role in ((1, "treating_doctor"), (2, "head_of_department"), (3, "seal"))
+        ],
+    )  # fmt: skip
+    connection.execute(
         schema.delivery.insert(),
         [
             {
@@ -190,10 +203,12 @@ def fill_register(connection: Connection) -> None:
         schema.signature.insert(),
         [
             {
-                "document_id": f"d{n:08}", "kind": "cda", "sha256": "", "signer": "", "signed_at": n,
+                "document_id": f"d{n:08}", "kind": "cda", "number": number, "role": "seal", "holder": "", "account": "",
+                "workstation": "", "sha256": "", "signer": "", "signed_at": n,
                 "certificate_sha256": f"{n % HOLDERS:064}",
             }
             for n in range(MESSAGES)
+            for number in (1, 2)
         ],
     )  # fmt: skip
     connection.execute(
@@ -378,6 +393,8 @@ MESSAGE_BY_ID = ("message_pkey", "sqlite_autoindex_message_1", "message_due", "m
 DEDUPE = ("message_dedupe", "sqlite_autoindex_message_2")
 BODY_BY_ID = ("message_body_pkey", "sqlite_autoindex_message_body_1")
 RENDITION_BY_ID = ("rendition_pkey", "sqlite_autoindex_rendition_1")
+SIGNATURE_BY_ID = ("signature_of_rendition", "signature_pkey", "sqlite_autoindex_signature_1")
+TASK_BY_ID = ("signing_task_pkey", "sqlite_autoindex_signing_task_1", "signing_task_open", "signing_task_notice")
 ATTEMPT_BY_ID = ("attempt_pkey", "sqlite_autoindex_attempt_1")
 KEY = ("person_key_pkey", "sqlite_autoindex_person_key_1")
 FINGERPRINT = ("certificate_sha256", "sqlite_autoindex_certificate_2")
@@ -438,6 +455,35 @@ HOT = {
     "documents.in_state: error queue": Query(lambda c: documents.in_state(c, "error", 20), (("document_wrong",),)),
     "documents.of_message": Query(lambda c: documents.of_message(c, "m00000001"), (("document_message",),)),
     "documents.release_leases": Query(lambda c: documents.release_leases(c, "n1"), (("document_due",),)),
+    "documents.waiting_for_people": Query(
+        lambda c: documents.waiting_for_people(c, "discharge_paper", "Encounter/1900", "d00003999"),
+        (("document_subject",),),
+    ),
+    "documents.given_out": Query(
+        lambda c: documents.given_out(c, "discharge_paper", "Encounter/7"), (("document_subject",),)
+    ),
+    "documents.next_signature": Query(lambda c: documents.next_signature(c, "d00000001", "cda"), (SIGNATURE_BY_ID,)),
+    "documents.void_signatures": Query(
+        lambda c: documents.void_signatures(c, "d00000001", NOW), (SIGNATURE_BY_ID, SIGNATURE_BY_ID)
+    ),
+    "signing_tasks.of_document": Query(
+        lambda c: signing_tasks.of_document(c, "d00000001"), (("signing_task_document",),)
+    ),
+    "signing_tasks.open_tasks: work list": Query(
+        lambda c: signing_tasks.open_tasks(c, roles=("head_of_department",), states=("ready",)),
+        (("signing_task_open", "signing_task_notice"),),
+    ),
+    "signing_tasks.move": Query(lambda c: signing_tasks.move(c, "t000000401", "ready"), (TASK_BY_ID,)),
+    "signing_tasks.expire": Query(
+        lambda c: signing_tasks.expire(c, NOW), (("signing_task_open", "signing_task_notice"),)
+    ),
+    "signing_tasks.void_all": Query(
+        lambda c: signing_tasks.void_all(c, "d00000001", "x"), (("signing_task_document",),)
+    ),
+    "signing_tasks.release_of": Query(
+        lambda c: signing_tasks.release_of(c, "BS1"), (("signing_task_open", "signing_task_notice"),) * 2
+    ),
+    "signing_tasks.to_tell": Query(lambda c: signing_tasks.to_tell(c, 3), (("signing_task_notice",),)),
     "deliveries.take_queued": Query(lambda c: deliveries.take_queued(c, DESTINATION, **LEASE), (("delivery_due",),)),
     "deliveries.take_uncertain": Query(
         lambda c: deliveries.take_uncertain(c, DESTINATION, **LEASE), (("delivery_due",),)
@@ -516,6 +562,7 @@ def test_plan(name: str, engine: Engine) -> None:
         ("documents.insert", "document_subject"),
         ("documents.in_state: error queue", "document_wrong"),
         ("deliveries.move_all", "delivery_document"),
+        ("signing_tasks.of_document", "signing_task_document"),
         ("persons.holding", "identity_change_other"),
         ("certificates.of_holder", "certificate_holder"),
         ("certificates.signed_since", "signature_certificate"),

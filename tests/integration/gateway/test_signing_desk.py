@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy.engine import Connection
 
 from conformance.sandbox.ca import DemoCA
 from gateway import papers, repair, signing_run, signing_tasks
-from gateway.clock import SECOND
+from gateway.certificates import binding, permission
+from gateway.certificates.register import suspend
+from gateway.clock import SECOND, SystemClock
 from gateway.faults import NotYourTurn, ReasonMissing, SignerNotEntitled, SignerUnknown, SkipNotAllowed, TaskGone
 from gateway.signing_run import Outcome, Progress, Run
 from gateway.store import actions, deliveries, documents
@@ -25,6 +28,7 @@ from signing.faults import KeyUnavailable
 from signing.keys import open_key
 from signing.verify import verify
 from tests.conftest import HandClock
+from tests.integration.gateway.certificates import Register
 from tests.integration.gateway.desk import Desk
 from tests.integration.gateway.test_papers import FOLDER, change, discharge, rows, states, waiting
 from tests.site import PASSWORD
@@ -90,6 +94,10 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> tuple[DemoCA, dict[str, 
     return ca, {code: ca.issue(name, not_before=since).pkcs12(PASSWORD) for code, (name, _, _) in PEOPLE.items()}
 
 
+def everybody_may(*_: Any, **__: Any) -> None:
+    """Be a register in which everything is in order."""
+
+
 @dataclass
 class Ward:
     """A gateway and the people who sign in it."""
@@ -104,6 +112,7 @@ class Ward:
         key = plan.signers[code].key
         assert key is not None
         opened = options.pop("key", None) or open_key(key.kind, key.options)
+        options.setdefault("may_sign", everybody_may)
         return Run(plan, self.desk.store, self.desk.clock, code, opened, "lan", "PC-12", **options)
 
     def tasks(self, row: Any) -> list[tuple[str, str]]:
@@ -199,6 +208,7 @@ def test_what_each_person_signed_can_be_proved(ward: Make) -> None:
     here.sign("BS1")
     (kept,) = here.signatures(row)
     whole = here.desk.store.read_now(lambda c: signing_tasks.whole_now(c, here.desk.plan, row.id))
+    assert whole is not None
     verified = verify(whole, load_roots(here.desk.plan.signing.trust))
     assert verified.signer.name == "Lê Quang Minh"
     assert kept.certificate_sha256 == verified.signer.sha256
@@ -250,7 +260,7 @@ def test_a_certificate_that_may_not_sign_stops_it(ward: Make) -> None:
             raise Suspended(detail=fingerprint[:8])
 
     outcome = here.sitting("BS1", may_sign=may_sign).sign()
-    assert asked == [("BS1", "treating_doctor")] * 2, "before it is claimed, and when the signature is kept"
+    assert asked == [("BS1", "doctor")] * 2, "before it is claimed, and when the signature is kept"
     assert (outcome.signed, [fault.code for _, fault in outcome.failed]) == (0, [5102])
     assert here.tasks(row)[0] == ("doctor", "ready")
     assert here.signatures(row) == []
@@ -491,8 +501,7 @@ def test_a_deputy_signs_for_the_director_within_the_delegation(ward: Make, clock
 
 def test_nobody_stands_in_for_the_director_when_somebody_died(ward: Make) -> None:
     here = ward()
-    dead = discharge("1").replace(b"\rPV1", b"\rPV1", 1)
-    pid, rest = dead.split(b"\rPV1", 1)
+    pid, rest = discharge("1").split(b"\rPV1", 1)
     fields = pid.rpartition(b"\rPID")[2].split(b"|")
     fields += [b""] * (31 - len(fields))
     fields[30] = b"Y"
@@ -553,7 +562,7 @@ def test_what_a_process_held_that_died_is_ready_again_when_its_lease_ends(ward: 
     here = ward()
     here.desk.send(discharge("1"))
     (task,) = here.ready("BS1")
-    here.desk.store.write_now(lambda c: tasks.claim(c, task.id, "gone", clock.now() + signing_run.LEASE))
+    here.desk.store.write_now(lambda c: tasks.claim(c, task.id, "gone", clock.now() + signing_run.LEASE, "BS1"))
     assert here.ready("BS1") == []
     with pytest.raises(TaskGone):
         here.sign("BS1", tasks=[task.id])
@@ -562,14 +571,79 @@ def test_what_a_process_held_that_died_is_ready_again_when_its_lease_ends(ward: 
     assert here.sign("BS1").signed == 1
 
 
-def test_a_suspended_holder_loses_what_is_being_signed(ward: Make) -> None:
+def bind(here: Ward, register: Register, found: str, data: bytes) -> None:
+    """Issue a certificate of somebody whose request was approved."""
+    roots = load_roots(here.desk.plan.signing.trust)
+    register.do(lambda c: binding.issue(c, register.get(found), data, roots, register.act()))
+
+
+def registered(here: Ward, code: str, name: str, roles: str) -> tuple[Register, str]:
+    """Enter somebody with the certificate of their key in the register, up to its first day."""
+    register = Register(here.desk.store, here.desk.clock)
+    register.holder(code, name, roles=roles)
+    found = register.requested(code)
+    register.step("approve", found)
+    bind(here, register, found, here.sitting(code).key.chain[0].public_bytes(Encoding.PEM))
+    register.hand_over(found)
+    register.commit(code)
+    return register, found
+
+
+def test_only_who_is_in_the_register_signs_and_a_suspension_stops_at_once(ward: Make, clock: HandClock) -> None:
     here = ward()
-    many(here, 2)
-    first = here.ready("BS1")[0]
-    here.desk.store.write_now(lambda c: tasks.claim(c, first.id, "elsewhere", here.desk.clock.now() + HOUR))
-    assert here.desk.store.write_now(lambda c: signing_tasks.stop_tasks(c, "BS1")) == 2
-    assert not here.desk.store.write_now(lambda c: tasks.move(c, first.id, "sign", owner="elsewhere"))
-    assert here.desk.store.write_now(lambda c: signing_tasks.stop_tasks(c, "GD1")) == 0
+    clock.at = SystemClock().now()
+    many(here, 3)
+    strict: Any = {"may_sign": permission.may_sign}
+
+    def codes() -> list[int]:
+        return [fault.code for _, fault in here.sitting("BS1", **strict).sign().failed]
+
+    assert codes() == [5100] * 3
+    register, found = registered(here, "BS1", "Lê Quang Minh", "doctor")
+    assert codes() == [5101] * 3
+    register.step("activate", found)
+    assert here.sitting("BS1", **strict).sign(limit=1).signed == 1
+    key = here.sitting("BS1").key
+
+    class Lost:
+        chain = key.chain
+
+        def sign(self, data: bytes) -> bytes:
+            certificate = register.get(found)
+            if certificate.state == "active":
+                stopped = register.do(lambda c: suspend(c, certificate, register.act(), signing_tasks.stop_tasks))
+                assert stopped.tasks == 2
+            return key.sign(data)
+
+    outcome = here.sitting("BS1", key=Lost(), **strict).sign()
+    assert (outcome.signed, [fault.code for _, fault in outcome.failed]) == (0, [5102, 5102])
+    assert [one.state for one in here.ready("BS1")] == ["ready", "ready"]
+    signed = [one for row in rows(here.desk) for one in here.signatures(row)]
+    assert [one.voided_at for one in signed] == [None], "what was signed before stays"
+
+
+def test_the_register_is_asked_for_the_role(ward: Make, clock: HandClock) -> None:
+    here = ward()
+    clock.at = SystemClock().now()
+    here.desk.send(discharge("1"))
+    register, found = registered(here, "BS1", "Lê Quang Minh", "nurse")
+    register.step("activate", found)
+    assert [fault.code for _, fault in here.sitting("BS1", may_sign=permission.may_sign).sign().failed] == [5106]
+
+
+def test_a_seal_that_is_suspended_seals_nothing(ward: Make, clock: HandClock) -> None:
+    here = ward("")
+    clock.at = SystemClock().now()
+    register = Register(here.desk.store, clock)
+    name = "Bệnh viện Đa khoa Thử Nghiệm"
+    register.holder("01999", name, "organisation", "seal")
+    found = register.requested("01999")
+    register.step("approve", found)
+    bind(here, register, found, (here.desk.plan.folder / "keys" / "facility.pem").read_bytes())
+    here.desk.send(discharge("1"))
+    (row,) = rows(here.desk)
+    assert (row.state, row.fault_code) == ("error", 5101)
+    assert waiting(here.desk, row) == ["error"]
 
 
 def test_deadlines_are_told_once_before_and_once_after(
@@ -584,7 +658,7 @@ def test_deadlines_are_told_once_before_and_once_after(
     assert here.tell() == 0
     with caplog.at_level(logging.WARNING, "lienthong.signing"):
         clock.at = doctor.notice_at
-        due = here.desk.store.read_now(lambda c: tasks.open_tasks(c, overdue_at=clock.now()))
+        due = here.desk.store.read_now(lambda c: tasks.open_tasks(c, near_at=clock.now()))
         assert doctor.id in [one.id for one in due]
         assert here.tell() >= 1
         assert here.tell() == 0
@@ -610,11 +684,11 @@ def test_when_the_seal_fails_people_need_not_sign_again(ward: Make, clock: HandC
     def no(*_: Any, **__: Any) -> None:
         raise NoSeal()
 
-    here.desk.pipeline._desk._may_sign = no
+    here.desk.pipeline._desk._may_seal = no
     here.desk.work()
     assert (rows(here.desk)[0].state, waiting(here.desk, row)) == ("error", ["error"])
     assert here.body(row)[1] is False, "nothing leaves"
-    here.desk.pipeline._desk._may_sign = signing_tasks.everybody_may
+    here.desk.pipeline._desk._may_seal = signing_tasks.may_seal
     here.desk.store.write_now(lambda c: repair.retry(c, row.id, "lan", "con dấu dùng lại được", clock))
     here.desk.work()
     assert rows(here.desk)[0].state == "signed"
@@ -633,9 +707,8 @@ def test_a_paper_that_waits_for_people_keeps_no_other_paper_waiting(ward: Make) 
     )
     found = {row.paper: row for row in rows(here.desk)}
     assert found["discharge_paper"].state == "signing"
-    if "lab_report" in found:
-        assert found["lab_report"].state == "signed"
-        taken = here.desk.store.write_now(
-            lambda c: deliveries.take_queued(c, "folder", owner="n1", now=here.desk.clock.now(), until=1 << 60, limit=9)
-        )
-        assert [one.document_id for one in taken] == [found["lab_report"].id]
+    assert found["lab_report"].state == "signed"
+    taken = here.desk.store.write_now(
+        lambda c: deliveries.take_queued(c, "folder", owner="n1", now=here.desk.clock.now(), until=1 << 60, limit=9)
+    )
+    assert [one.document_id for one in taken] == [found["lab_report"].id]
