@@ -22,13 +22,15 @@ from mappings.cda import html as page
 from mappings.cda.pdf import pdf
 from mappings.documents import Context
 from mappings.formats import json
-from mappings.formats.faults import SigningFault
 from mappings.outcome import Resource
+from signing import joint
 from signing.certificates import load_roots
-from signing.verify import verify
+from signing.policy import SEAL
 
 KINDS = ("cda", "fhir", "gdbhyt", "html", "pdf")
 """What a paper can be given as."""
+_SLOTS = {SEAL: "legal", "director": "legal", "treating_doctor": "professional"}
+"""Role of a signer → the place of its block on the form; further ones stand beside."""
 _SUFFIX = {"cda": "cda.xml", "fhir": "fhir.json", "gdbhyt": "gdbhyt.xml", "html": "html", "pdf": "pdf"}
 
 
@@ -57,7 +59,7 @@ def stored(connection: Connection, plan: Plan, row: Row[Any], printed: tuple[int
     code = hashlib.sha256(bodies["cda"]).hexdigest()
     copy = printed and page.Copy("Liên Thông", plan.facility.name, code, to_datetime(printed[0]), printed[1])
     options = page.Options(
-        signatures=_signatures(bodies["cda"], plan, row.signed_at),
+        signatures=_signatures(connection, plan, row, bodies["cda"]),
         stamp=stamp,
         copy=copy,
         verify_at=plan.facility.verify_at,
@@ -66,14 +68,18 @@ def stored(connection: Connection, plan: Plan, row: Row[Any], printed: tuple[int
     return Source(row.version, True, bodies, options)
 
 
-def _signatures(cda: bytes, plan: Plan, signed_at: int) -> tuple[page.Signed, ...]:
-    at = to_datetime(signed_at)
-    try:
-        verified = verify(cda, load_roots(plan.signing.trust), at)
-    except SigningFault:
-        return ()
-    signer = verified.signer
-    return (page.Signed("legal", signer.name, signer.title, at, signer.serial),)
+def _signatures(connection: Connection, plan: Plan, row: Row[Any], cda: bytes) -> tuple[page.Signed, ...]:
+    """Give the block of every signature that is valid: those in the document, and those that are kept beside it."""
+    kept = [one for one in documents.signatures(connection, row.id) if one.kind == "cda" and one.voided_at is None]
+    beside = [plan.keyring.open(one.body, f"{row.id}/cda/{one.number}") for one in kept if one.body is not None]
+    role_of = {one.certificate_sha256: one.role for one in kept}
+    at_of = {one.certificate_sha256: to_datetime(one.signed_at) for one in kept}
+    blocks: list[page.Signed] = []
+    for signed in joint.signers([*beside, cda], load_roots(plan.signing.trust), to_datetime(row.signed_at)):
+        slot = _SLOTS.get(role_of.get(signed.sha256, SEAL), "other")
+        at = at_of.get(signed.sha256, to_datetime(row.signed_at))
+        blocks.append(page.Signed(slot, signed.name, signed.title, at, signed.serial))
+    return tuple(blocks)
 
 
 def preview(paper: str, subject: str, record: Sequence[Resource], context: Context, plan: Plan) -> Source:

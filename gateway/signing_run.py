@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -29,15 +29,18 @@ from gateway.store import actions, documents
 from gateway.store import signing_tasks as rows
 from gateway.store.engine import Store
 from gateway.store.ids import uuid7
+from mappings import documents as forms
+from mappings.cda import html as page
 from mappings.formats.faults import Fault, SigningFault
 from signing import joint
-from signing.contract import KeyProvider
+from signing.contract import KeyProvider, ToSign
 
 log = logging.getLogger("lienthong.signing")
 
 KIND = "cda"
 """What people sign; the other renditions of a paper bear the seal alone."""
 BATCH = 20
+_NOT_SIGNED = page.Options(stamp=page.Stamp.DRAFT)
 LEASE = 300 * SECOND
 """For the key of a whole batch, and a person who enters a PIN or a code."""
 
@@ -70,7 +73,7 @@ class _Ready:
     whom: str
     body: bytes = field(repr=False)
     sha256: str
-    prepared: Any = field(repr=False)
+    prepared: joint.Prepared = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -105,36 +108,41 @@ class Run:
         for start in range(0, len(waiting), BATCH):
             batch = waiting[start : start + BATCH]
             if not self.stopped() and outcome.fault is None:
-                self._batch(batch, owner, start, len(waiting), outcome)
+                self._batch(batch, owner, len(waiting), outcome)
         outcome.left = len(waiting) - outcome.signed - len(outcome.failed)
         return outcome
 
-    def _batch(self, batch: Sequence[Row[Any]], owner: str, start: int, total: int, outcome: Outcome) -> None:
+    def _batch(self, batch: Sequence[Row[Any]], owner: str, total: int, outcome: Outcome) -> None:
         at = to_datetime(self.clock.now())
         claimed: list[_Ready] = []
+        signatures: Iterator[bytes | SigningFault] = iter(())
         try:
             for task in batch:
                 try:
                     claimed.append(self._claim(task, owner, at))
                 except Fault as fault:
-                    self._failed(task, fault, start, total, outcome)
-            for ready, signature in zip(claimed, self._signatures(claimed), strict=False):
+                    self._failed(task, fault, total, outcome)
+            signatures = self._signatures(claimed)
+            for ready in claimed:
+                if self.stopped():
+                    break
+                signature = next(signatures)
                 try:
                     if isinstance(signature, SigningFault):
                         raise signature
                     self._keep(ready, owner, signature, at)
                 except Fault as fault:
-                    self._failed(ready.task, fault, start, total, outcome)
+                    self._failed(ready.task, fault, total, outcome)
                     continue
                 outcome.signed += 1
-                done = start + outcome.signed + len(outcome.failed) - start
+                done = outcome.signed + len(outcome.failed)
                 self.progress(Progress(done, total, ready.task.id, ready.task.paper))
-                if self.stopped():
-                    break
         except SigningFault as fault:
             log.warning("signing stopped: %s", fault)
             outcome.fault = fault
         finally:
+            if isinstance(signatures, Generator):
+                signatures.close()
             self.store.write_now(lambda c: [rows.move(c, one.id, "release", owner=owner) for one in batch])
 
     def _claim(self, task: Row[Any], owner: str, at: datetime) -> _Ready:
@@ -161,8 +169,14 @@ class Run:
         self.may_sign(connection, fingerprint, now, holder=self.code, role=role)
 
     def _signatures(self, claimed: Sequence[_Ready]) -> Iterator[bytes | SigningFault]:
-        for one in claimed:
-            yield self.key.sign(one.prepared.to_be_signed)
+        """Sign under one authorisation; papers of one batch have one certificate, and so one algorithm."""
+        if not claimed:
+            return iter(())
+        shown = [
+            ToSign(one.prepared.digest, forms.title(one.task.paper), page.html(one.body, _NOT_SIGNED).decode())
+            for one in claimed
+        ]
+        return self.key.sign_hashes(shown, claimed[0].prepared.algorithm)
 
     def _keep(self, ready: _Ready, owner: str, value: bytes, at: datetime) -> None:
         """Put a signature into the document as it is now, and let the next step begin."""
@@ -225,7 +239,7 @@ class Run:
         actor = f"{self.code} ({self.account})"[:64]
         actions.insert(connection, at=now, actor=actor, verb="sign", target=document_id, reason=said)
 
-    def _failed(self, task: Row[Any], fault: Fault, start: int, total: int, outcome: Outcome) -> None:
+    def _failed(self, task: Row[Any], fault: Fault, total: int, outcome: Outcome) -> None:
         outcome.failed.append((task.id, fault))
         done = outcome.signed + len(outcome.failed)
         self.progress(Progress(done, total, task.id, task.paper, fault))

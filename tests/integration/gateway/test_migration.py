@@ -8,6 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from gateway.records import identity, persons, search
+from gateway.store import certificates, documents
 from gateway.store import persons as rows
 from gateway.store.engine import make_engine, open_store
 from gateway.store.ids import uuid7
@@ -80,3 +81,36 @@ def test_an_empty_ledger_of_the_first_schema(store_url: str, tmp_path: Path, clo
         assert desk.get(desk.patient("BN1"))["gender"] == "female"
     finally:
         desk.store.close()
+
+
+def test_a_signature_of_before_is_the_first_of_its_rendition(store_url: str) -> None:
+    engine = make_engine(store_url)
+    upgrade(engine, "0005")
+    with engine.begin() as connection:
+        connection.execute(sa.text(OLD_MESSAGE), {"id": "m1", "key": b"k"})
+        connection.execute(
+            sa.text(
+                "INSERT INTO document (id, paper, subject, version, channel, message_id, patient_id, order_key, event_at,"
+                " deadline_at, signed_at, state, due_at) VALUES"
+                " ('d1', 'referral', 's', 1, 'his', 'm1', 'p1', :key, 1, 2, 3, 'signed', 1)"
+            ),
+            {"key": b"k"},
+        )
+        connection.execute(
+            sa.text(
+                "INSERT INTO signature (document_id, kind, sha256, signer, certificate_sha256, signed_at)"
+                " VALUES ('d1', 'cda', 'aa', 'CN=Seal', 'ff', 3)"
+            )
+        )
+    engine.dispose()
+    store = open_store(store_url)
+    try:
+        (kept,) = store.read_now(lambda c: documents.signatures(c, "d1"))
+        assert (kept.number, kept.role, kept.signer, kept.signed_at, kept.voided_at) == (1, "seal", "CN=Seal", 3, None)
+        assert store.read_now(lambda c: certificates.signed_since(c, "ff", 3)) == ["d1"]
+        store.write_now(
+            lambda c: documents.put_signature(c, "d1", "cda", sha256="bb", signer="CN=A", certificate="ee", at=4)
+        )
+        assert [one.number for one in store.read_now(lambda c: documents.signatures(c, "d1"))] == [1, 2]
+    finally:
+        store.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy.engine import Connection
 
 from conformance.sandbox.ca import DemoCA
-from gateway import papers, repair, signing_run, signing_tasks
+from gateway import papers, renderings, repair, signing_run, signing_tasks
 from gateway.certificates import binding, permission
 from gateway.certificates.register import suspend
 from gateway.clock import SECOND, SystemClock
@@ -144,6 +144,20 @@ class Ward:
         return int(self.desk.store.write_now(lambda c: signing_tasks.tell(c, self.desk.plan, now)))
 
 
+class Interrupted:
+    """A key before whose first signature something happens."""
+
+    def __init__(self, key: Any, happens: Callable[[], None]) -> None:
+        self.chain = key.chain
+        self._key = key
+        self._happens = happens
+
+    def sign_hashes(self, documents: Any, algorithm: str = "") -> Iterator[bytes]:
+        assert all(one.title and "<html" in one.html for one in documents), "who signs sees the paper"
+        self._happens()
+        yield from self._key.sign_hashes(documents, algorithm)
+
+
 Make = Callable[..., Ward]
 
 
@@ -212,6 +226,25 @@ def test_what_each_person_signed_can_be_proved(ward: Make) -> None:
     verified = verify(whole, load_roots(here.desk.plan.signing.trust))
     assert verified.signer.name == "Lê Quang Minh"
     assert kept.certificate_sha256 == verified.signer.sha256
+
+
+def test_the_page_shows_the_block_of_everybody_who_signed(ward: Make, clock: HandClock) -> None:
+    here = ward()
+    clock.at = SystemClock().now()
+    here.desk.send(discharge("1"))
+    for code in ("BS1", "TK1"):
+        here.sign(code)
+    here.desk.work()
+    row = rows(here.desk)[0]
+    source = here.desk.store.read_now(lambda c: renderings.stored(c, here.desk.plan, row))
+    assert [(one.slot, one.name) for one in source.options.signatures] == [
+        ("professional", "Lê Quang Minh"),
+        ("other", "Đỗ Thị Năm"),
+        ("legal", "Bệnh viện Đa khoa Thử Nghiệm"),
+    ]
+    _, made = renderings.render(source, "html")
+    for name in ("Lê Quang Minh", "Đỗ Thị Năm", "Bệnh viện Đa khoa Thử Nghiệm"):
+        assert name in made.decode()
 
 
 def test_without_policies_the_node_seals_at_once(ward: Make) -> None:
@@ -431,14 +464,10 @@ def test_two_who_sign_the_same_step_at_once_lose_nothing(ward: Make) -> None:
     nurse = here.sitting("DD1")
     key = nurse.key
 
-    class Slow:
-        chain = key.chain
+    def meanwhile() -> None:
+        here.sign("KTV1")
 
-        def sign(self, data: bytes) -> bytes:
-            here.sign("KTV1")
-            return key.sign(data)
-
-    assert here.sitting("DD1", key=Slow()).sign().signed == 1
+    assert here.sitting("DD1", key=Interrupted(key, meanwhile)).sign().signed == 1
     here.desk.work()
     assert rows(here.desk)[0].state == "signed"
     assert [one.role for one in here.signatures(row)] == ["technician", "nurse", "seal"]
@@ -523,14 +552,13 @@ class Failing:
     def __init__(self, key: Any, after: int) -> None:
         self.chain = key.chain
         self._key = key
-        self._left = after
+        self._after = after
 
-    def sign(self, data: bytes) -> bytes:
-        if not self._left:
-            raise KeyUnavailable("token", "away")
-        self._left -= 1
-        signature: bytes = self._key.sign(data)
-        return signature
+    def sign_hashes(self, documents: Any, algorithm: str = "") -> Iterator[bytes]:
+        for number, one in enumerate(documents):
+            if number == self._after:
+                raise KeyUnavailable("token", "away")
+            yield from self._key.sign_hashes([one], algorithm)
 
 
 def test_a_batch_goes_on_after_the_token_was_away(ward: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -605,17 +633,12 @@ def test_only_who_is_in_the_register_signs_and_a_suspension_stops_at_once(ward: 
     assert here.sitting("BS1", **strict).sign(limit=1).signed == 1
     key = here.sitting("BS1").key
 
-    class Lost:
-        chain = key.chain
+    def lose() -> None:
+        certificate = register.get(found)
+        stopped = register.do(lambda c: suspend(c, certificate, register.act(), signing_tasks.stop_tasks))
+        assert stopped.tasks == 2
 
-        def sign(self, data: bytes) -> bytes:
-            certificate = register.get(found)
-            if certificate.state == "active":
-                stopped = register.do(lambda c: suspend(c, certificate, register.act(), signing_tasks.stop_tasks))
-                assert stopped.tasks == 2
-            return key.sign(data)
-
-    outcome = here.sitting("BS1", key=Lost(), **strict).sign()
+    outcome = here.sitting("BS1", key=Interrupted(key, lose), **strict).sign()
     assert (outcome.signed, [fault.code for _, fault in outcome.failed]) == (0, [5102, 5102])
     assert [one.state for one in here.ready("BS1")] == ["ready", "ready"]
     signed = [one for row in rows(here.desk) for one in here.signatures(row)]

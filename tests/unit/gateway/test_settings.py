@@ -153,3 +153,73 @@ def test_a_wrong_realm_is_told_with_its_line(site: Path, table: str, line: str) 
     node = site / "node.toml"
     node.write_text(f"{node.read_text(encoding='utf-8')}\n[cda]\n{table}\n", encoding="utf-8")
     assert problems(site) == [(1004, f"node.toml:{line_of(node, line)}")]
+
+
+SIGNERS = """
+[[signer]]
+code = "BS1"
+name = "Lê Quang Minh"
+roles = ["treating_doctor"]
+key = { kind = "pkcs12", file = "keys/bs1.p12" }
+
+[[signer]]
+code = "GD1"
+name = "Bùi Thị Bảy"
+roles = ["director"]
+"""
+HEAD, DOCTOR = 'accepts = "head"', 'accepts = "doctor"'
+POLICY = """
+[[policy]]
+papers = ["discharge_paper"]
+[[policy.step]]
+name = "doctor"
+role = "treating_doctor"
+[[policy.step]]
+role = "seal"
+"""
+
+
+def test_who_signs_what_is_part_of_the_plan(site: Path) -> None:
+    with (site / "node.toml").open("a", encoding="utf-8") as node:
+        node.write(SIGNERS)
+    (site / "signing.toml").write_text(POLICY, encoding="utf-8")
+    change(site / "channels" / "his.toml", 'kind = "moh_axis"', 'kind = "moh_axis"\naccepts = "doctor"')
+    plan = load(site)
+    key = plan.signers["BS1"].key
+    assert key is not None
+    assert key.asks == ("password",), "what is not written is asked for when the key is opened"
+    assert "password" not in key.options
+    assert plan.signers["GD1"].key is None
+    assert plan.policies.steps == ("doctor", "seal")
+    assert plan.routes["moh_axis"].renditions == ("cda@doctor", "cda")
+
+
+def test_without_a_policy_the_seal_is_all(site: Path) -> None:
+    plan = load(site)
+    assert (plan.policies.policies, dict(plan.signers)) == ((), {})
+    assert plan.routes["moh_axis"].renditions == ("cda",)
+
+
+def test_what_is_wrong_about_signers_is_told_with_the_rest(site: Path) -> None:
+    node, channel = site / "node.toml", site / "channels" / "his.toml"
+    with node.open("a", encoding="utf-8") as file:
+        file.write(SIGNERS.replace("GD1", "BS1").replace('kind = "pkcs12"', 'kind = "pkcs12", fyle = "x"'))
+    policy = POLICY.replace("discharge_paper", "discharge").replace("treating_doctor", "nurse")
+    policy += '[[delegation]]\nof = "BS1"\nto = "XX"\nrole = "nurse"\nsince = 2026-01-01\nuntil = 2026-02-01\n'
+    (site / "signing.toml").write_text(policy, encoding="utf-8")
+    change(channel, 'kind = "moh_axis"', 'accepts = "head"\nkind = "moh_axis"')
+    change(channel, 'kind = "insurance_portal"', 'accepts = "doctor"\nkind = "insurance_portal"')
+    found = problems(site)
+    last = len(node.read_text(encoding="utf-8").splitlines())
+    for expected in (
+        (1002, f"node.toml:{line_of(node, 'fyle')}"),
+        (1008, f"node.toml:{last - 2}"),
+        (1005, "signing.toml"),
+        (1003, "signing.toml"),
+        (1004, "signing.toml"),
+        (1004, f"channels/his.toml:{line_of(channel, HEAD)}"),
+        (1004, f"channels/his.toml:{line_of(channel, DOCTOR)}"),
+    ):
+        assert expected in found, (expected, found)
+    (site / "signing.toml").write_text(POLICY.replace('role = "seal"', "role = 4"), encoding="utf-8")
+    assert (1004, "signing.toml:8") in problems(site)
