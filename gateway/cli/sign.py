@@ -76,14 +76,12 @@ def list_(
         return
     print_table(
         "Việc ký đang mở",
-        ("mã", "giấy", "bản", "bước", "vai trò", "trạng thái", "chờ ai", "hạn"),
+        ("mã", "giấy", "bước", "trạng thái", "chờ ai", "hạn"),
         (
             (
                 task["id"],
-                task["paper"],
-                task["version"],
+                f"{task['paper']} {task['version']}",
                 task["step"],
-                task["role"],
                 _STATES[task["state"]] + (f": {', '.join(task['after'])}" if task["after"] else ""),
                 ", ".join(task["waits_for"]) or "—",
                 moment(deadline) + (" QUÁ HẠN" if task["overdue"] else " SẮP HẠN" if task["warned"] else ""),

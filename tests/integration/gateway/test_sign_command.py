@@ -85,7 +85,8 @@ def sign(desk: Desk, code: str, *arguments: str, password: str = "") -> subproce
     return subprocess.run(command, input=password + "\n", capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_the_list_says_why_a_paper_waits_and_for_whom(desk: Desk) -> None:
+def test_the_list_says_why_a_paper_waits_and_for_whom(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     doctor, head, seal = listed(desk)
     assert (doctor["state"], doctor["waits_for"], doctor["after"]) == ("ready", ["BS1"], [])
     assert (head["state"], head["waits_for"], head["after"]) == ("waiting", ["TK1"], ["doctor"])
