@@ -83,6 +83,12 @@ def _node() -> Iterator[str]:
     ):
         yield f"### `[{name}]`\n\n{_doc(cls)}\n"
         yield _table(cls)
+    yield f"### `[[signer]]`\n\n{_doc(settings.SignerSettings)}\n"
+    yield _table(settings.SignerSettings)
+    yield (
+        "`key = { kind = …, … }` is that key, with the settings of its kind below; a secret that is left out, such as the PIN, "
+        "is asked for when the person signs. Without `key` the person signs elsewhere.\n"
+    )
 
 
 def _keys() -> Iterator[str]:

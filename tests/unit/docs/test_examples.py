@@ -11,17 +11,21 @@ from conformance.sandbox.ca import DemoCA
 from gateway.configuration import load
 from gateway.faults import ConfigInvalid
 from gateway.store.sealed import new_key_line
+from signing.policy import Case
 from tests.site import PASSWORD
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 GUIDES = ("operations.md", "van-hanh.md")
 BLOCK = re.compile(r"^```toml\n# (\S+\.toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SECRETS = ("facility-key", "transport-key", "portal", "axis")
+SECRETS = ("facility-key", "transport-key", "portal", "axis", "TK001")
 
 
 def blocks(text: str) -> dict[str, str]:
-    """Find the files printed in a guide, by the name in their first line."""
-    return dict(BLOCK.findall(text))
+    """Find the files printed in a guide, by the name in their first line; what has one name is one file."""
+    files: dict[str, str] = {}
+    for name, content in BLOCK.findall(text):
+        files[name] = f"{files[name]}\n{content}" if name in files else content
+    return files
 
 
 def write(folder: Path, files: dict[str, str], authority: DemoCA) -> Path:
@@ -48,17 +52,20 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> DemoCA:
 @pytest.mark.parametrize("guide", GUIDES)
 def test_the_example_is_a_plan(guide: str, tmp_path: Path, authority: DemoCA) -> None:
     files = blocks((DOCS / guide).read_text(encoding="utf-8"))
-    assert set(files) == {"node.toml", "channels/his.toml"}
+    assert set(files) == {"node.toml", "channels/his.toml", "signing.toml"}
     plan = load(write(tmp_path, files, authority))
     assert plan.store_url == "sqlite:////var/lib/lienthong/ledger.db"
     assert set(plan.routes) == {"insurance_portal", "moh_axis", plan.channels[0].routes[-1]}
     assert plan.transport != plan.signing
+    (wanted,) = {one.step for one in plan.policies.wanted("lab_report", Case())} - {"seal"}
+    assert wanted == "technician"
+    assert [code for code, signer in plan.signers.items() if signer.key] == ["BS001", "TK001"]
 
 
 @pytest.mark.parametrize("guide", GUIDES)
 def test_every_toml_block_is_read(guide: str) -> None:
     text = (DOCS / guide).read_text(encoding="utf-8")
-    assert text.count("```toml") == len(blocks(text))
+    assert text.count("```toml") == len(BLOCK.findall(text))
 
 
 def test_both_guides_print_the_same_settings() -> None:

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from gateway import cli
-from gateway.states import CERTIFICATE, DELIVERY, DOCUMENT, MESSAGE, states
+from gateway.states import CERTIFICATE, DELIVERY, DOCUMENT, MESSAGE, SIGNING_TASK, states
 
 ROOT = Path(__file__).resolve().parents[3]
 GUIDES = ("README.md", "README.vi.md", "docs/operations.md", "docs/van-hanh.md")
@@ -68,7 +68,7 @@ def test_there_are_commands_to_judge(page: str) -> None:
     assert len(list(commands(read(page)))) >= 5
 
 
-@pytest.mark.parametrize("line", ["lienthong errors retri ID", "lienthong errors close ID --why x", "lienthong sign"])
+@pytest.mark.parametrize("line", ["lienthong errors retri ID", "lienthong errors close ID --why x", "lienthong sgin"])
 def test_a_planted_command_is_found(line: str) -> None:
     (found,) = commands(f"see `{line}`")
     assert problem(found)
@@ -90,6 +90,12 @@ def test_every_state_is_explained(guide: str) -> None:
 def test_every_state_of_a_certificate_is_explained(guide: str) -> None:
     section = read(guide).partition("\n## 18 ")[2].partition("\n## 19 ")[0]
     assert set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == states(CERTIFICATE)
+
+
+@pytest.mark.parametrize("guide", ["docs/operations.md", "docs/van-hanh.md"])
+def test_every_state_of_a_signing_task_is_explained(guide: str) -> None:
+    section = read(guide).partition("\n## 19 ")[2].partition("\n## 20 ")[0]
+    assert set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == states(SIGNING_TASK)
 
 
 @pytest.mark.parametrize("guide", GUIDES)
