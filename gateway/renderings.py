@@ -69,15 +69,18 @@ def stored(connection: Connection, plan: Plan, row: Row[Any], printed: tuple[int
 
 
 def _signatures(connection: Connection, plan: Plan, row: Row[Any], cda: bytes) -> tuple[page.Signed, ...]:
-    """Give the block of every signature that is valid: those in the document, and those that are kept beside it."""
-    kept = [one for one in documents.signatures(connection, row.id) if one.kind == "cda" and one.voided_at is None]
-    beside = [plan.keyring.open(one.body, f"{row.id}/cda/{one.number}") for one in kept if one.body is not None]
-    role_of = {one.certificate_sha256: one.role for one in kept}
-    at_of = {one.certificate_sha256: to_datetime(one.signed_at) for one in kept}
+    """Give the block of everybody who signed, when all the signatures verify."""
+    kept = {
+        one.certificate_sha256: one
+        for one in documents.signatures(connection, row.id)
+        if one.kind == "cda" and one.voided_at is None
+    }
+    sealed_at = to_datetime(row.signed_at)
     blocks: list[page.Signed] = []
-    for signed in joint.signers([*beside, cda], load_roots(plan.signing.trust), to_datetime(row.signed_at)):
-        slot = _SLOTS.get(role_of.get(signed.sha256, SEAL), "other")
-        at = at_of.get(signed.sha256, to_datetime(row.signed_at))
+    for signed in joint.signers(cda, load_roots(plan.signing.trust), sealed_at):
+        one = kept.get(signed.sha256)
+        slot = _SLOTS.get(one.role if one else SEAL, "other")
+        at = to_datetime(one.signed_at) if one else sealed_at
         blocks.append(page.Signed(slot, signed.name, signed.title, at, signed.serial))
     return tuple(blocks)
 

@@ -32,7 +32,7 @@ from gateway.store.ids import uuid7
 from mappings import documents as forms
 from mappings.cda import html as page
 from mappings.formats.faults import Fault, SigningFault
-from signing import joint
+from signing import joint, xades
 from signing.contract import KeyProvider, ToSign
 
 log = logging.getLogger("lienthong.signing")
@@ -73,7 +73,7 @@ class _Ready:
     whom: str
     body: bytes = field(repr=False)
     sha256: str
-    prepared: joint.Prepared = field(repr=False)
+    prepared: xades.Prepared = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,6 @@ class Run:
     def _claim(self, task: Row[Any], owner: str, at: datetime) -> _Ready:
         """Take a task and hash what is to be signed; raise why not."""
         now = self.clock.now()
-        leaf = self.key.chain[0]
 
         def take(connection: Connection) -> tuple[str, Row[Any]]:
             current, whom = signing_tasks.require_ready(connection, self.plan, task.id, self.code, now)
@@ -160,8 +159,12 @@ class Run:
 
         whom, kept = self.store.write_now(take)
         body = self.plan.keyring.open(kept.body, f"{task.document_id}/{KIND}")
-        prepared = joint.prepare(body, leaf, at, role=task.role, countersigns=task.countersigns)
+        prepared = self._prepare(task, body, at)
         return _Ready(task, whom, body, kept.sha256, prepared)
+
+    def _prepare(self, task: Row[Any], body: bytes, at: datetime) -> xades.Prepared:
+        leaf, algorithm = self.key.chain[0], self.key.algorithms[0]
+        return joint.prepare(body, leaf, at, role=task.role, algorithm=algorithm, countersigns=task.countersigns)
 
     def _ask(self, connection: Connection, task: Row[Any], whom: str, now: int) -> None:
         fingerprint = self.key.chain[0].fingerprint(hashes.SHA256()).hex()
@@ -188,11 +191,11 @@ class Run:
             documents.lock(connection, document_id)
             self._ask(connection, task, ready.whom, now)
             (kept,) = documents.renditions(connection, document_id, KIND)
-            body, prepared = ready.body, ready.prepared
+            prepared = ready.prepared
             if kept.sha256 != ready.sha256:  # somebody else signed the same step meanwhile
                 body = keyring.open(kept.body, f"{document_id}/{KIND}")
-                prepared = joint.prepare(body, leaf, at, role=task.role, countersigns=task.countersigns)
-            signed = joint.finish(body, prepared, value, self.key.chain)
+                prepared = self._prepare(task, body, at)
+            signed = joint.finish(prepared, value, self.key.chain)
             fingerprint = leaf.fingerprint(hashes.SHA256()).hex()
             if not rows.move(
                 connection,
@@ -205,26 +208,20 @@ class Run:
                 certificate_sha256=fingerprint,
             ):
                 raise TaskGone(task.id)
-            sealed = keyring.seal(signed.body, f"{document_id}/{KIND}")
-            documents.put_rendition(
-                connection, document_id, KIND, steps.media_type(KIND), signed.body, sealed, signed=False
-            )
+            sealed = keyring.seal(signed, f"{document_id}/{KIND}")
+            documents.put_rendition(connection, document_id, KIND, steps.media_type(KIND), signed, sealed, signed=False)
             self._evidence(connection, ready, signed, leaf, now)
-            signing_tasks.go_on(connection, self.plan, document_id, signed.whole, now)
+            signing_tasks.go_on(connection, self.plan, document_id, signed, now)
 
         self.store.write_now(keep)
 
-    def _evidence(
-        self, connection: Connection, ready: _Ready, signed: joint.Signed, leaf: x509.Certificate, now: int
-    ) -> None:
+    def _evidence(self, connection: Connection, ready: _Ready, signed: bytes, leaf: x509.Certificate, now: int) -> None:
         document_id = ready.task.document_id
-        number = documents.next_signature(connection, document_id, KIND)
-        place = f"{document_id}/{KIND}/{number}"
         documents.put_signature(
             connection,
             document_id,
             KIND,
-            sha256=hashlib.sha256(signed.whole).hexdigest(),
+            sha256=hashlib.sha256(signed).hexdigest(),
             signer=leaf.subject.rfc4514_string(),
             certificate=leaf.fingerprint(hashes.SHA256()).hex(),
             at=now,
@@ -233,7 +230,6 @@ class Run:
             account=self.account,
             workstation=self.workstation,
             task_id=ready.task.id,
-            body=None if signed.beside is None else self.plan.keyring.seal(signed.beside, place),
         )
         said = f"{ready.task.role}, thay {ready.whom}" if ready.whom else ready.task.role
         actor = f"{self.code} ({self.account})"[:64]

@@ -322,8 +322,6 @@ def whole_now(connection: Connection, plan: Plan, document_id: str) -> bytes | N
     signed = [one for one in documents.signatures(connection, document_id) if one.voided_at is None]
     if not signed:
         return None
-    if signed[-1].body is not None:
-        return plan.keyring.open(signed[-1].body, f"{document_id}/{signed[-1].kind}/{signed[-1].number}")
     (kept,) = documents.renditions(connection, document_id, signed[-1].kind)
     return plan.keyring.open(kept.body, f"{document_id}/{kept.kind}")
 

@@ -241,9 +241,8 @@ def put_signature(
     account: str = "",
     workstation: str = "",
     task_id: str | None = None,
-    body: bytes | None = None,
 ) -> None:
-    """Keep what proves a signature, under the next number of the rendition; `body` is one that stands beside it."""
+    """Keep what proves a signature, under the next number of the rendition."""
     connection.execute(
         signature.insert().values(
             document_id=document_id,
@@ -258,7 +257,6 @@ def put_signature(
             signer=signer,
             certificate_sha256=certificate,
             signed_at=at,
-            body=body,
         )
     )
 

@@ -249,7 +249,6 @@ signature = Table(
     Column("certificate_sha256", String(64), nullable=False),
     Column("signed_at", BigInteger, nullable=False),
     Column("voided_at", BigInteger, nullable=True),
-    Column("body", LargeBinary, nullable=True),  # signatures that stand beside the final bytes, not in them; sealed
 )
 # register: what was signed with a certificate since it was revoked
 Index("signature_certificate", signature.c.certificate_sha256, signature.c.signed_at)

@@ -25,7 +25,6 @@ def upgrade() -> None:
         sa.Column("certificate_sha256", sa.String(length=64), nullable=False),
         sa.Column("signed_at", sa.BigInteger(), nullable=False),
         sa.Column("voided_at", sa.BigInteger(), nullable=True),
-        sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["document_id"], ["document.id"]),
         sa.PrimaryKeyConstraint("document_id", "kind", "number", name="signature_of_rendition"),
     )
