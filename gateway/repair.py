@@ -17,6 +17,7 @@ from gateway.clock import Clock
 from gateway.faults import NothingThere, NotPossibleNow
 from gateway.states import DOCUMENT, sources
 from gateway.store import actions, deliveries, documents, messages
+from gateway.store import signing_tasks as tasks
 
 
 @dataclass(frozen=True)
@@ -158,10 +159,18 @@ def _moves(connection: Connection, item_id: str, event: str) -> Callable[[], boo
     if what == "document":
         if not sources(DOCUMENT, event):
             raise NotPossibleNow(item_id, f"{event} while {row.state}")
-        return lambda: documents.move(connection, item_id, event)
+        return lambda: _end(connection, item_id, event)
     if what == "message":
         return lambda: messages.move(connection, item_id, event)
     return lambda: deliveries.move(connection, item_id, event, None)
+
+
+def _end(connection: Connection, document_id: str, event: str) -> bool:
+    """Apply `event`, after which nobody signs a document any more."""
+    if not documents.move(connection, document_id, event):
+        return False
+    tasks.void_all(connection, document_id, event)
+    return True
 
 
 def _do(

@@ -730,11 +730,29 @@ def test_when_the_seal_fails_people_need_not_sign_again(ward: Make, clock: HandC
     assert (rows(here.desk)[0].state, waiting(here.desk, row)) == ("error", ["error"])
     assert here.body(row)[1] is False, "nothing leaves"
     here.desk.pipeline._desk._may_seal = signing_tasks.may_seal
+    assert here.tasks(row)[-1] == ("seal", "ready")
     here.desk.store.write_now(lambda c: repair.retry(c, row.id, "lan", "con dấu dùng lại được", clock))
     here.desk.work()
     assert rows(here.desk)[0].state == "signed"
     assert [one.role for one in here.signatures(row)] == ["treating_doctor", "head_of_department", "seal"]
     assert waiting(here.desk, row) == ["queued"]
+
+
+def test_a_paper_that_nobody_wants_any_more_waits_for_nobody(ward: Make, clock: HandClock) -> None:
+    here = ward("")
+
+    class NoSeal(SigningFault):
+        code = 5102
+
+    def no(*_: Any, **__: Any) -> None:
+        raise NoSeal()
+
+    here.desk.pipeline._desk._may_seal = no
+    here.desk.send(discharge("1"))
+    (row,) = rows(here.desk)
+    here.desk.store.write_now(lambda c: repair.close(c, row.id, "lan", "không cần", clock))
+    assert here.tasks(row) == [("seal", "void")]
+    assert here.desk.store.read_now(lambda c: tasks.open_tasks(c)) == []
 
 
 def test_a_paper_that_waits_for_people_keeps_no_other_paper_waiting(ward: Make) -> None:
