@@ -110,7 +110,8 @@ def resend(connection: Connection, delivery_id: str, actor: str, reason: str, cl
     """Send the same bytes under the same key again."""
     now = clock.now()
     row = deliveries.get(connection, delivery_id)
-    if documents.get(connection, row.document_id).signed_at is None:
+    document = documents.get(connection, row.document_id)
+    if document.state != "signed" and document.signed_at is None:
         raise NotPossibleNow(delivery_id, "its document is not signed")
     _do(
         connection,

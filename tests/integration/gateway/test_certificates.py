@@ -334,8 +334,8 @@ def test_what_was_signed_since_a_revocation_is_named(light: Register) -> None:
     with closing(sqlite3.connect(light.store.engine.url.database or "")) as connection, connection:
         for document, at in (("before", light.clock.now()), ("after", light.clock.now() + SECOND)):
             connection.execute(
-                "INSERT INTO signature (document_id, kind, sha256, signer, certificate_sha256, signed_at)"
-                " VALUES (?, 'cda', '', '', ?, ?)",
+                "INSERT INTO signature (document_id, kind, number, role, holder, account, workstation, sha256, signer,"
+                " certificate_sha256, signed_at) VALUES (?, 'cda', 1, '', '', '', '', '', '', ?, ?)",
                 (document, row.sha256, at),
             )
     light.clock.forward(1)
