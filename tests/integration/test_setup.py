@@ -29,9 +29,7 @@ REQUIREMENT = re.compile(
 
 ELSEWHERE = {
     "a host that packages come from": re.compile(r"py[p]i\.[a-z]|python[h]osted|npm[j]s\.|https?://\S+/simple\b"),
-    "a path of one machine": re.compile(
-        r"(?<![\w./~-])/(?:work|root|home/[a-z]\w*|Users/\w+)(?:/|\b(?![\w.-]))"
-    ),
+    "a path of one machine": re.compile(r"(?<![\w./~-])/(?:work|root|home/[a-z]\w*|Users/\w+)(?:/|\b(?![\w.-]))"),
 }
 
 
