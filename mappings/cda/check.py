@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from lxml import etree
-from lxml.isoschematron import Schematron  # type: ignore[import-not-found]
+from lxml.isoschematron import Schematron  # type: ignore[import-not-found]  # the stubs leave it out
 
 from mappings.cda.markup import NS
 from mappings.cda.schematron import SVRL
@@ -90,7 +90,7 @@ def compiled(written: bytes) -> Any:
 
 def _against_schema(root: etree._Element, schema: etree.XMLSchema) -> Iterator[Problem]:
     if not schema.validate(root):
-        for entry in schema.error_log:  # type: ignore[attr-defined]
+        for entry in schema.error_log:  # type: ignore[attr-defined]  # the stubs leave it out
             yield Problem(entry.type_name, entry.path or f"line {entry.line}", "")
 
 
