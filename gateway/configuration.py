@@ -34,6 +34,7 @@ from gateway.faults import (
     SettingMissing,
     SettingUnknown,
 )
+from gateway.proof.settings import ProofSettings
 from gateway.settings import (
     Channel,
     ChannelSettings,
@@ -125,7 +126,7 @@ class _Reader:
         if node_file is None:
             return None
         top = node_file.table
-        known = {"facility", "node", "store", "systems", "cda", "signing", "transport", "signer"}
+        known = {"facility", "node", "store", "systems", "cda", "signing", "transport", "signer", "proof"}
         self._unknown(node_file, "", top, known)
         facility = self._dataclass(FacilitySettings, node_file, "facility", top.get("facility", {}))
         node = self._dataclass(NodeSettings, node_file, "node", top.get("node", {}))
@@ -142,9 +143,10 @@ class _Reader:
         channels, routes = self._channels([file for file in channel_files if file is not None])
         signers = self._signers(node_file, top.get("signer", []))
         policies = self._policies(signers, routes, [file for file in channel_files if file is not None])
+        proof = self._proof(node_file, top.get("proof", {}), policies)
         if not channel_files:
             self.problems.append(FileUnreadable(str(self.folder / "channels"), "no channel file"))
-        if self.problems or not (facility and node and store and systems and cda and signing and transport):
+        if self.problems or not (facility and node and store and systems and cda and signing and transport and proof):
             return None
         return Plan(
             self.folder,
@@ -159,6 +161,7 @@ class _Reader:
             routes,
             signers,
             policies,
+            proof,
         )
 
     def _open(self, path: Path) -> _File | None:
@@ -231,6 +234,18 @@ class _Reader:
                     SettingInvalid(self._of_route(files, name), "accepts: people sign the CDA document only")
                 )
         return policies
+
+    def _proof(self, file: _File, table: Any, policies: Policies) -> ProofSettings | None:
+        settings = self._dataclass(ProofSettings, file, "proof", table)
+        if settings is None:
+            return None
+        for name, path in settings.files:
+            if not Path(path).is_file():
+                self._problem(FileMissing, file, f"proof.{name}", Path(path).name)
+        if not settings.authority and any(one.level not in ("", "B-B") for one in policies.policies):
+            told = "above B-B needs [[proof.authority]] in node.toml, who gives time stamps"
+            self.problems.append(SettingMissing(SIGNING, f"level: {told}"))
+        return settings
 
     def _of_route(self, files: list[_File], name: str) -> str:
         for file in files:

@@ -15,6 +15,7 @@ from typing import Any
 
 from gateway.delivery.limits import Breaker, Limit
 from gateway.delivery.retry import Retry
+from gateway.proof.settings import ProofSettings
 from gateway.store.sealed import Keyring
 from mappings.bhyt import TABLE_OF_PAPER
 from mappings.cda import Settings as CdaSettings
@@ -270,6 +271,11 @@ class Plan:
     signers: Mapping[str, Signer] = field(default_factory=dict)
     """By code."""
     policies: Policies = field(default_factory=Policies)
+    proof: ProofSettings = field(default_factory=ProofSettings)
+
+    def level_of(self, paper: str) -> str:
+        """The level that the signatures on a paper have to reach before it leaves."""
+        return self.policies.level(paper) or self.proof.usual_level
 
     @property
     def keyring(self) -> Keyring:

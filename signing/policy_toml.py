@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any
 
 from mappings.formats.values import parse_duration
-from signing.policy import CONDITIONS, DEFAULT_WARNING, SEAL, Delegation, Part, Policies, Policy, Step
+from signing.policy import CONDITIONS, DEFAULT_WARNING, LEVELS, SEAL, Delegation, Part, Policies, Policy, Step
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,11}")
 _ROLE = re.compile(r"[a-z][a-z_]{0,47}")
@@ -66,7 +66,7 @@ class _Reader:
         return [(f"{path}.{name}[{index}]".lstrip("."), one) for index, one in enumerate(value)]
 
     def policy(self, path: str, table: Any) -> Policy:
-        self.only(path, table, {"papers", "within", "within_emergency", "warn", "step"})
+        self.only(path, table, {"papers", "within", "within_emergency", "warn", "level", "step"})
         steps = tuple(self.step(place, one) for place, one in self.tables("step", table, path))
         last = steps[-1] if steps else None
         if last is None or last.parts != (Part(SEAL),):
@@ -81,7 +81,10 @@ class _Reader:
         if not isinstance(warn, (int, float)) or isinstance(warn, bool) or not 0 < warn <= 1:
             self.fail(f"{path}.warn", "not a share of the time", "write a number such as 0.75")
         within, emergency = self.seconds(f"{path}.within", table), self.seconds(f"{path}.within_emergency", table)
-        return Policy(self.names("papers", table, path), steps, within, emergency, float(warn))
+        level = table.get("level", "")
+        if "level" in table and level not in LEVELS:
+            self.fail(f"{path}.level", "not a level", f"one of {', '.join(LEVELS)}")
+        return Policy(self.names("papers", table, path), steps, within, emergency, float(warn), level)
 
     def step(self, path: str, table: Any) -> Step:
         own = {"name", "within", "countersigns"}

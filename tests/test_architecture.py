@@ -30,7 +30,7 @@ STEPS = (
         "gateway.intake",
         "gateway.papers",
         "gateway.pipeline",
-        "gateway.papers",
+        "gateway.proof",
         "gateway.queries",
         "gateway.renderings",
         "gateway.steps",
@@ -51,7 +51,7 @@ STEPS = (
 )
 """The four steps inside the gateway, highest first, and what all of them stand on."""
 
-POLICY_VALUES = ("gateway.delivery.retry", "gateway.delivery.limits")
+POLICY_VALUES = ("gateway.delivery.retry", "gateway.delivery.limits", "gateway.proof.settings")
 """Pure values that settings are made of; they import nothing above the ground."""
 
 PURE = ("socket", "ssl", "subprocess", "sqlite3", "sqlalchemy", "httpx", "asyncio", "urllib.request", "redis")

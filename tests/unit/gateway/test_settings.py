@@ -223,3 +223,68 @@ def test_what_is_wrong_about_signers_is_told_with_the_rest(site: Path) -> None:
         assert expected in found, (expected, found)
     (site / "signing.toml").write_text(POLICY.replace('role = "seal"', "role = 4"), encoding="utf-8")
     assert (1004, "signing.toml:8") in problems(site)
+
+
+PROOF = """
+[proof]
+level = "B-LTA"
+trust = ["keys/ca.pem"]
+grace = "30s"
+
+[[proof.authority]]
+url = "http://127.0.0.1:1/tsa"
+policy = "1.3.6.1.4.1.99999.1"
+
+[[proof.authority]]
+url = "https://127.0.0.1:2/tsa"
+user = "bv"
+password = "secret:destinations"
+trust = ["keys/facility.pem"]
+"""
+
+
+def add(path: Path, more: str) -> None:
+    path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
+
+
+def test_who_gives_time_stamps(site: Path) -> None:
+    assert load(site).level_of("lab_report") == "B-B"
+    add(site / "node.toml", PROOF)
+    (site / "signing.toml").write_text(
+        '[[policy]]\npapers = ["lab_report"]\nlevel = "B-T"\n[[policy.step]]\nrole = "seal"\n'
+    )
+    plan = load(site)
+    first, second = plan.proof.authority
+    assert (first.policy, second.user, Path(second.trust[0]).name) == ("1.3.6.1.4.1.99999.1", "bv", "facility.pem")
+    assert plan.proof.grace == timedelta(seconds=30)
+    assert [plan.level_of(paper) for paper in ("lab_report", "referral")] == ["B-T", "B-LTA"]
+
+
+def test_with_an_authority_papers_are_provable_without_another_word(site: Path) -> None:
+    add(site / "node.toml", PROOF.replace('level = "B-LTA"\n', ""))
+    assert load(site).level_of("referral") == "B-LT"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ('"keys/ca.pem"', '"keys/none.pem"', 1009),
+        ('"keys/facility.pem"', '"keys/none.pem"', 1009),
+        ("http://127.0.0.1:1/tsa", "127.0.0.1:1", 1004),
+        ("1.3.6.1.4.1.99999.1", "timestamps", 1004),
+        ("B-LTA", "B-LTV", 1004),
+        ("secret:destinations", "secret:none", 1006),
+        ("grace", "gracious", 1002),
+    ],
+)
+def test_a_wrong_setting_of_proofs_is_told(site: Path, old: str, new: str, code: int) -> None:
+    add(site / "node.toml", PROOF.replace(old, new))
+    assert code in [found for found, where in problems(site) if where.startswith("node.toml:")]
+
+
+def test_a_level_needs_somebody_who_stamps(site: Path) -> None:
+    add(site / "node.toml", '\n[proof]\nlevel = "B-T"\n')
+    (site / "signing.toml").write_text('[[policy]]\nlevel = "B-LT"\n[[policy.step]]\nrole = "seal"\n')
+    assert [code for code, _ in problems(site)] == [1004]
+    change(site / "node.toml", 'level = "B-T"', "")
+    assert problems(site) == [(1003, "signing.toml")]

@@ -106,6 +106,13 @@ def test_a_paper_with_a_policy_of_its_own_follows_that() -> None:
     assert names(read(HOSPITAL), "lab_report", "death") == [(1, "technician", "technician"), (2, "seal", SEAL)]
 
 
+def test_a_level_is_for_the_papers_of_its_policy() -> None:
+    seal = '[[policy.step]]\nrole = "seal"\n'
+    found = read(f'[[policy]]\nlevel = "B-LTA"\n{seal}[[policy]]\npapers = ["lab_report"]\n{seal}')
+    assert (found.level("discharge_paper"), found.level("lab_report")) == ("B-LTA", "")
+    assert Policies().level("lab_report") == ""
+
+
 def test_times_follow_the_step_then_the_case() -> None:
     policies = read(HOSPITAL)
     usual = {one.step: one.within for one in policies.wanted("referral", Case())}
@@ -178,6 +185,8 @@ DELEGATION = '[[delegation]]\nof = "a"\nto = "b"\nrole = "director"\nsince = 202
         ('[[policy]]\n[[policy.step]]\nparallel = ["a", "b"]\n', 3, "a table is expected"),
         ("[[policy]]\n[[policy.step]]\nparallel = []\noptional = true\n", 4, "write it inside"),
         ('[[policy]]\nwarn = 1.5\n[[policy.step]]\nrole = "seal"\n', 2, "not a share"),
+        ('[[policy]]\nlevel = "B-C"\n[[policy.step]]\nrole = "seal"\n', 2, "B-B, B-T, B-LT, B-LTA"),
+        ('[[policy]]\nlevel = ["B-T"]\n[[policy.step]]\nrole = "seal"\n', 2, "not a level"),
         ('[[policy]]\nwarn = true\n[[policy.step]]\nrole = "seal"\n', 2, "not a share"),
         ('[[policy]]\n[[policy.step]]\nrole = "seal"\n[[policy]]\n[[policy.step]]\nrole = "seal"\n', 4, "all others"),
         (DELEGATION.replace("2026-02-01", "2025-02-01"), 6, "before since"),
