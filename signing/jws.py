@@ -147,14 +147,18 @@ def sign(
     who: Mapping[str, Any],
     purpose: Purpose = VERIFICATION,
     at: datetime | None = None,
+    algorithm: str = "",
+    canonical: str = RFC8785,
 ) -> bytes:
     """Return `bundle` with a signature by `key`, made `at` an aware instant, now when None; no byte of `bundle` changes.
 
-    Raises DocumentUnsignable, KeyUnsuitable, CertificateOutOfDate and what `key.sign` raises.
+    `algorithm` is the key's own first unless named. Raises DocumentUnsignable, KeyUnsuitable, CertificateOutOfDate and what
+    `key.sign` raises.
     """
     moment = at or datetime.now(UTC)
     certificates.require_current(key.chain[0], moment)
-    prepared = prepare(bundle, key.chain, at=moment, who=who, purpose=purpose, algorithm=key.algorithms[0])
+    chosen = algorithm or key.algorithms[0]
+    prepared = prepare(bundle, key.chain, at=moment, who=who, purpose=purpose, algorithm=chosen, canonical=canonical)
     return inject(prepared, key.sign(prepared.to_be_signed, prepared.algorithm))
 
 

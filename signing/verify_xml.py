@@ -225,15 +225,12 @@ def _require_place(root: etree._Element, signature: etree._Element) -> None:
 
 def _comments(root: etree._Element) -> tuple[tuple[Reason, ...], tuple[SigningFault, ...]]:
     """Warn of comments, which are outside every signature; doubt one in a text: programs read different values then."""
-    found = list(root.getroottree().iter(etree.Comment))
-    doubts = (DocumentUnreadable("comment", "in the middle of a text"),) if any(map(_touches_text, found)) else ()
-    return ((Reason(COMMENTS),) if found else ()), doubts
-
-
-def _touches_text(comment: etree._Element) -> bool:
-    previous, parent = comment.getprevious(), comment.getparent()
-    before = (None if parent is None else parent.text) if previous is None else previous.tail
-    return bool((before or "").strip() or (comment.tail or "").strip())
+    found = next(root.getroottree().iter(etree.Comment), None) is not None
+    touches = found and xml_parts.comment_in_text(root)
+    return (
+        (Reason(COMMENTS),) if found else (),
+        (DocumentUnreadable("comment", "in the middle of a text"),) if touches else (),
+    )
 
 
 # ---- key ----

@@ -52,7 +52,7 @@ from signing.xmldsig import (
     NAMESPACE,
     SIGNATURE,
     canonical_document,
-    parse_document,
+    parse_to_sign,
     split,
 )
 
@@ -147,7 +147,7 @@ def prepare(
     values this one covers too. Raises DocumentUnsignable (also when the signature would break one that stands there),
     KeyUnsuitable, CertificateOutOfDate.
     """
-    root = parse_document(xml)
+    root = parse_to_sign(xml)
     confirmed = [_confirmation(find_signature(root, identifier)) for identifier in confirms]
     signed = b"Signature" in xml and next(root.iter(SIGNATURE), None) is not None
     if signed and not parallel and not part:
@@ -194,7 +194,7 @@ def prepare_countersignature(
     It says nothing about the document but through that value. An Id may be left out when there is one signature.
     Standard: ETSI EN 319 132-1 V1.2.1 §5.2.7
     """
-    root = parse_document(xml)
+    root = parse_to_sign(xml)
     signature = find_signature(root, countersigned)
     before, after = cut_for_property(xml, signature)
     opening, closing = f'<xades:CounterSignature xmlns:xades="{XADES}">'.encode(), b"</xades:CounterSignature>"

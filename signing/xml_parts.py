@@ -148,6 +148,19 @@ def form(element: etree._Element) -> Form:
     return Form(exclusive=True, prefixes=tuple("" if prefix == "#default" else prefix for prefix in prefixes))
 
 
+def comment_in_text(root: etree._Element) -> bool:
+    """Tell whether a comment in the document of `root` touches a text: programs read different values then, and the canonical
+    form knows no difference. A processing instruction is in that form, so nobody can add one later.
+    """
+    return any(map(_touches_text, root.getroottree().iter(etree.Comment)))
+
+
+def _touches_text(comment: etree._Element) -> bool:
+    previous, parent = comment.getprevious(), comment.getparent()
+    before = (None if parent is None else parent.text) if previous is None else previous.tail
+    return bool((before or "").strip() or (comment.tail or "").strip())
+
+
 def canonical(element: etree._Element, how: Form = INCLUSIVE) -> bytes:
     """Return the canonical bytes of one element and what is in it.
 

@@ -32,7 +32,7 @@ from lxml import etree
 
 from mappings.formats import safe_xml
 from mappings.formats.faults import XmlRefused
-from signing import certificates
+from signing import certificates, xml_parts
 from signing.contract import KeyProvider
 from signing.faults import DocumentUnsignable, KeyUnsuitable
 
@@ -78,7 +78,7 @@ def prepare(xml: bytes, place: str | None = None) -> Prepared:
     `place` None is the end of the root; otherwise the local name of an empty child of the root that occurs exactly once
     and is one of `PLACES`. Raises DocumentUnsignable.
     """
-    root = parse_document(xml)
+    root = parse_to_sign(xml)
     if b"Signature" in xml and next(root.iter(SIGNATURE), None) is not None:
         raise DocumentUnsignable("Signature", "signed already")
     before, after = split(xml, root, place)
@@ -146,6 +146,18 @@ def parse_document(xml: bytes) -> etree._Element:
     encoding = (root.getroottree().docinfo.encoding or "UTF-8").upper()
     if encoding not in {"UTF-8", "US-ASCII", "ASCII"}:
         raise DocumentUnsignable("/", f"encoding {encoding}")
+    return root
+
+
+def parse_to_sign(xml: bytes) -> etree._Element:
+    """Return the root as `parse_document` does; also raise for a comment in the middle of a text.
+
+    A signature does not cover comments: whoever adds one there changes what programs read, so verification calls such a
+    document invalid, and nothing that is born invalid is signed.
+    """
+    root = parse_document(xml)
+    if b"<!--" in xml and xml_parts.comment_in_text(root):
+        raise DocumentUnsignable("comment", "in the middle of a text")
     return root
 
 

@@ -38,7 +38,7 @@ DOCUMENTS: dict[str, str] = {
         '<sdtc:x xmlns:sdtc="urn:hl7-org:sdtc" sdtc:y="1" xml:lang="vi"/><n xmlns="">n</n></ClinicalDocument>'
     ),
     "prefixed root": '<ds:r xmlns:ds="urn:not-dsig"><ds:a/></ds:r>',
-    "comments": "<!-- 1 --><r><!-- </r> -->a<!-- 2 -->b</r><!-- </r> -->",
+    "comments": "<!-- 1 --><r><!-- </r> --><a>a</a><!-- 2 --><b>b</b></r><!-- </r> -->",
     "inner instruction": "<r><?xml-stylesheet href='a'?>x<?p?></r>",
     "instructions beside the root": "<?xml-stylesheet href='cda.xsl'?>\n<r>x</r>\n<?after </r> <? x?>\n",
     "cdata": "<r><![CDATA[CSST<M75_T37> ]] </r>]]>&lt;&amp;</r>",

@@ -281,7 +281,8 @@ TEXT = st.text(st.sampled_from("aĐ />\r\n\t'\""), max_size=8)
 def test_levels_find_their_place_in_any_document(
     text: str, cdata: str, comment: str, tail: str, key: MemoryKey, tsa: Tsa, judged: Judge
 ) -> None:
-    inside = f"<b a='&gt;'/>{text}<!--{comment}</xades:QualifyingProperties>--><![CDATA[</Object>{cdata}]]><c/>"
+    section = f"<d/><![CDATA[</Object>{cdata}]]><c/>"
+    inside = f"<b a='&gt;'/>{text}<e/><!--{comment}</xades:QualifyingProperties>-->{section}"
     xml = f"\ufeff<r xmlns:xades='urn:other'>{inside}</r>{tail}".encode()
     signed = xades.sign(xml, key, parallel=True)
     grown = stamped(stamped(signed, tsa), tsa)
