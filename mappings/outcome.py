@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mappings.formats.faults import Fault
+
 Resource = dict[str, Any]
 """A FHIR R4 resource, shaped as its JSON; decimals are `decimal.Decimal`, never float."""
 
@@ -100,8 +102,10 @@ class Reading:
     """Positions are XPaths (CDA) or FHIRPaths (FHIR), with indexes."""
     notices: Sequence[Notice] = ()
     patient_id: str | None = None
-    """Id of the Patient the document is about."""
+    """Id of the Patient the document is about; None when it does not say."""
     encounter_id: str | None = None
+    fault: Fault | None = None
+    """Why the document may be shown to people and never be put into a record: it does not say whose it is."""
 
     @property
     def resources(self) -> list[Resource]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import typer
 from rich.progress import Progress
@@ -21,9 +21,17 @@ from mappings.cda.read import Context
 from mappings.fhir import document
 from mappings.formats import json
 from mappings.formats.faults import Fault
-from mappings.outcome import Reading
+from mappings.outcome import Coverage, Reading
 
 _SUFFIXES = {".xml": "cda", ".cda": "cda", ".ccda": "cda", ".json": "fhir"}
+
+
+class _Reader(Protocol):
+    """What reads documents of one format."""
+
+    def read(self, data: bytes, context: Context | None = None, /) -> Reading: ...
+
+    def unread(self, data: bytes, context: Context | None = None, /) -> Coverage: ...
 
 
 @dataclass
@@ -33,12 +41,11 @@ class Read:
     file: str
     reading: Reading | None = None
     fault: Fault | None = None
+    account: Coverage = field(default_factory=Coverage)
 
     def fields(self) -> list[dict[str, str]]:
         """List every fact of the document: position, state, target, reason."""
-        if self.reading is None:
-            return []
-        account = self.reading.coverage
+        account = self.account
         return [
             *(_field(at, "mapped", target, "") for at, target in account.mapped.items()),
             *(_field(at, "ignored", "", reason) for at, reason in account.ignored.items()),
@@ -51,7 +58,7 @@ class Read:
         notices = self.reading.notices if self.reading else ()
         return {
             "file": self.file,
-            "outcome": "fault" if self.fault else "read",
+            "outcome": "fault" if self.reading is None else "without_patient" if self.fault else "read",
             "bundle": self.reading.bundle if self.reading else None,
             "coverage": {"populated": len(fields), **counts, "fields": fields},
             "faults": [said(self.fault.code, self.fault.where, self.fault.detail)] if self.fault else [],
@@ -77,7 +84,9 @@ def read(
 
     Một tài liệu: phần đầu, các mục, bảng dữ kiện chưa biết. Nhiều tài liệu: mỗi tài liệu một dòng.
 
-    Không cần nút đang chạy, không ghi gì. Mã thoát 1 nếu có tài liệu không đọc được.
+    Không cần nút đang chạy, không ghi gì. Mã thoát 1 nếu có tài liệu không đọc được, hay không nêu là của ai.
+
+    Tài liệu không nêu là của ai: chỉ có phần đầu và phần trình bày, kèm lỗi; không mục nào thành tài nguyên của người bệnh.
 
     --json in mỗi tài liệu một dòng; ở đó lý do ("reason") luôn là câu tiếng Anh cố định, để chương trình so được.
 
@@ -134,18 +143,19 @@ def documents_in(paths: Sequence[Path]) -> list[Path]:
 
 def read_one(file: Path, context: Context) -> Read:
     """Read one document; whatever goes wrong is a fault of it, never an exception."""
-    one = Read(str(file))
     try:
         data = file.read_bytes()
-        reader: Callable[[bytes, Context], Reading] = document.read if _is_json(file, data) else cda.read
-        one.reading = reader(data, context)
-    except Fault as fault:
-        one.fault = fault
     except OSError as error:
-        one.fault = InternalFault(file.name, type(error).__name__)
+        return Read(str(file), fault=InternalFault(file.name, type(error).__name__))
+    reader: _Reader = document if _is_json(file, data) else cda
+    try:
+        reading = reader.read(data, context)
+        return Read(str(file), reading, reading.fault, reading.coverage)
+    except Fault as refused:
+        fault = refused
     except Exception as error:  # noqa: BLE001 - one document must not end the run over a folder
-        one.fault = InternalFault(detail=describe(error))
-    return one
+        fault = InternalFault(detail=describe(error))
+    return Read(str(file), None, fault, reader.unread(data, context))
 
 
 def _is_json(file: Path, data: bytes) -> bool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MOST_UNKNOWN = 20
 _INDEX = re.compile(r"\[\d+\]")
+_OUTCOMES = {"read": "đã đọc", "without_patient": "không nêu người bệnh", "fault": "lỗi"}
 _GENDERS = {"male": "nam", "female": "nữ", "other": "khác", "unknown": "không rõ"}
 
 
@@ -51,7 +52,7 @@ def show_list(results: Sequence[Read]) -> None:
         (
             (
                 name,
-                "lỗi" if row["faults"] else "đã đọc",
+                _OUTCOMES[row["outcome"]],
                 *(row["coverage"][state] for state in (*STATES, "populated")),
                 " ".join(sorted({one["code"] for one in (*row["faults"], *row["notices"])})),
             )

@@ -1,4 +1,4 @@
-"""Why a document could not be rendered as CDA, 3250–3259, not be read, 3260–3269, or not be shown, 3270–3279."""
+"""Why a document could not be rendered as CDA, 3250–3259, not be read, 3260–3269 and 3272, or not be shown, 3270 and 3271."""
 
 from __future__ import annotations
 
@@ -69,4 +69,9 @@ ABOUT_ANOTHER = 3268
 """A statement is about somebody else (a relative, an unborn child) and no element can say so: it is left out."""
 SEVERAL_PATIENTS = 3269
 """A document names several patients: it is read as one about the first."""
-NOTICES = (ACTIVE_CONTENT, ATTACHMENT_UNREADABLE, NUMBER_REPEATED, ABOUT_ANOTHER, SEVERAL_PATIENTS)
+NAMESPACE_MISSING = 3272
+"""A document was written without the name space of HL7: it is read as if it had it."""
+NOTICES = (
+    *(ACTIVE_CONTENT, ATTACHMENT_UNREADABLE, NUMBER_REPEATED, ABOUT_ANOTHER, SEVERAL_PATIENTS),
+    NAMESPACE_MISSING,
+)

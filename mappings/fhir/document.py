@@ -9,17 +9,19 @@ Standard: FHIR R4 §3.3
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import Any
 
 from mappings.cda.faults import DocumentTooLarge, NotClinicalDocument, OtherPatient, PatientMissing
 from mappings.cda.read.context import Context
+from mappings.cda.read.node import REFUSED
 from mappings.fhir.check import problems
 from mappings.fhir.faults import ResourceInvalid
 from mappings.fhir.references import bundle_references
 from mappings.fhir.tables import load
 from mappings.formats import json
-from mappings.formats.faults import JsonInvalid
+from mappings.formats.faults import Fault, JsonInvalid
 from mappings.outcome import Coverage, Reading, Resource
 
 NO_ELEMENT = "no element of FHIR R4"
@@ -32,29 +34,50 @@ _STEP = re.compile(r"(?P<name>[^.\[\]]+)(?:\[(?P<at>\d+)\])?")
 def read(data: bytes, context: Context | None = None) -> Reading:
     """Check a document Bundle and give it as it is, without what FHIR R4 does not know.
 
-    Raises `DocumentTooLarge`, `JsonInvalid`, `NotClinicalDocument`, `ResourceInvalid`, `PatientMissing`, `OtherPatient`.
+    One whose Composition is about no Patient of the Bundle has the fault `PatientMissing` in the result. Raises
+    `DocumentTooLarge`, `JsonInvalid`, `NotClinicalDocument`, `ResourceInvalid`, `OtherPatient`.
     """
     context = context or Context()
-    if len(data) > context.max_size:
-        raise DocumentTooLarge("", f"more than {context.max_size} bytes")
-    bundle = json.loads(data)
+    bundle = _parsed(data, context)
     _must_be_document(bundle)
-    if _depth(bundle) > DEEPEST:
-        raise JsonInvalid("", "nested too deeply")
     leaves = list(_leaves(bundle, "Bundle"))
     strange = _without_strange_elements(bundle)
     wrong = problems(bundle) or bundle_references(bundle)
     if wrong:
         raise ResourceInvalid(wrong)
     patient = _patient(bundle)
-    _expect(patient, context)
+    if patient:
+        _expect(patient, context)
     encounter = bundle["entry"][0]["resource"].get("encounter", {}).get("reference", "")
     return Reading(
         bundle=bundle,
         coverage=_coverage(leaves, strange),
         patient_id=patient.get("id"),
         encounter_id=_resolve(bundle, encounter).get("id") if encounter else None,
+        fault=None if patient else PatientMissing("Bundle.entry[0].resource.ofType(Composition).subject"),
     )
+
+
+def unread(data: bytes, context: Context | None = None) -> Coverage:
+    """Account for a document that `read` refused: every fact of it unknown; nothing where no facts could be told apart."""
+    try:
+        content = _parsed(data, context or Context())
+    except Fault:
+        return Coverage()
+    return Coverage(unknown=dict.fromkeys(_leaves(content, "Bundle" if _is_bundle(content) else "$"), REFUSED))
+
+
+def _is_bundle(content: Any) -> bool:
+    return isinstance(content, dict) and content.get("resourceType") == "Bundle"
+
+
+def _parsed(data: bytes, context: Context) -> Any:
+    if len(data) > context.max_size:
+        raise DocumentTooLarge("", f"more than {context.max_size} bytes")
+    content = json.loads(data.removeprefix(BOM_UTF8))
+    if _depth(content) > DEEPEST:
+        raise JsonInvalid("", "nested too deeply")
+    return content
 
 
 def _must_be_document(bundle: Any) -> None:
@@ -99,7 +122,7 @@ def _without_strange_elements(bundle: Resource) -> list[str]:
         if isinstance(owner, dict) and name in owner:
             taken.append((owner, name))
     for owner, name in taken:
-        del owner[name]
+        owner.pop(name, None)
     return strange
 
 
@@ -153,9 +176,7 @@ def _coverage(leaves: list[str], strange: list[str]) -> Coverage:
 def _patient(bundle: Resource) -> Resource:
     subject = bundle["entry"][0]["resource"].get("subject", {})
     patient = _resolve(bundle, subject.get("reference", ""))
-    if patient.get("resourceType") != "Patient":
-        raise PatientMissing("Bundle.entry[0].resource.ofType(Composition).subject")
-    return patient
+    return patient if patient.get("resourceType") == "Patient" else {}
 
 
 def _resolve(bundle: Resource, reference: str) -> Resource:

@@ -14,20 +14,21 @@ from mappings.cda import faults
 from mappings.cda.read.context import Context
 from mappings.cda.read.draft import Draft
 from mappings.cda.read.header import document_number, header_to_composition, provenance
-from mappings.cda.read.node import V3, coverage, tree
+from mappings.cda.read.node import V3, coverage, refused, tree
 from mappings.cda.read.own import close_references
 from mappings.cda.read.patient import record_target_to_patient
 from mappings.cda.read.relations import settle
 from mappings.cda.read.sections import body_to_sections, show_narratives
 from mappings.fhir import require_valid
 from mappings.formats import safe_xml
-from mappings.formats.faults import XmlRefused
+from mappings.formats.faults import Fault, XmlRefused
 from mappings.ids import resource_id
-from mappings.outcome import Reading, Resource
+from mappings.outcome import Coverage, Reading, Resource
 
-__all__ = ["Context", "Reading", "read"]
+__all__ = ["Context", "Reading", "read", "unread"]
 
 _ROOT = f"{{{V3}}}ClinicalDocument"
+_UNNAMED = "ClinicalDocument"
 _ENCODING = frozenset({"ERR_INVALID_ENCODING", "ERR_UNSUPPORTED_ENCODING", "ERR_UNKNOWN_ENCODING", "I18N_CONV_FAILED"})
 _DEEPEST = 160
 
@@ -35,13 +36,21 @@ _DEEPEST = 160
 def read(xml: bytes, context: Context | None = None) -> Reading:
     """Make the document Bundle of a CDA document: sound resources whose references resolve inside it.
 
-    A collection when the document has no time of day, which a FHIR document needs. Raises `XmlRefused`, `EncodingWrong`,
-    `DocumentTooLarge`, `NotClinicalDocument`, `PatientMissing`, `OtherPatient`.
+    A collection when the document has no time of day, which a FHIR document needs. One that does not say whose it is has header
+    and narratives, without a subject, no statement, and the fault `PatientMissing` in the result. Raises `XmlRefused`,
+    `EncodingWrong`, `DocumentTooLarge`, `NotClinicalDocument`, `OtherPatient`.
     """
     context = context or Context()
-    draft = Draft(tree(_parsed(xml, context)), xml, context)
+    root = _parsed(xml, context)
+    draft = Draft(tree(root), xml, context)
+    if root.tag != _ROOT:
+        draft.notice(faults.NAMESPACE_MISSING, draft.root.where())
     document_number(draft)
-    record_target_to_patient(draft)
+    fault: Fault | None = None
+    try:
+        record_target_to_patient(draft)
+    except faults.PatientMissing as missing:
+        fault = missing
     composition = header_to_composition(draft)
     show_narratives(draft)
     sections = body_to_sections(draft)
@@ -58,9 +67,18 @@ def read(xml: bytes, context: Context | None = None) -> Reading:
         bundle=bundle,
         coverage=coverage(draft.root, draft.shown),
         notices=tuple(draft.notices),
-        patient_id=draft.patient.partition("/")[2],
+        patient_id=draft.patient.partition("/")[2] or None,
         encounter_id=draft.encounter.partition("/")[2] or None,
+        fault=fault,
     )
+
+
+def unread(xml: bytes, context: Context | None = None) -> Coverage:
+    """Account for a document that `read` refused: every fact of it unknown; nothing where no facts could be told apart."""
+    try:
+        return refused(tree(safe_xml.parse(xml, max_size=(context or Context()).max_size, max_depth=_DEEPEST)))
+    except Fault:
+        return Coverage()
 
 
 def _parsed(xml: bytes, context: Context) -> etree._Element:
@@ -72,7 +90,7 @@ def _parsed(xml: bytes, context: Context) -> etree._Element:
         if refused.detail in _ENCODING:
             raise faults.EncodingWrong(refused.where, refused.detail) from None
         raise
-    if root.tag != _ROOT:
+    if root.tag not in (_ROOT, _UNNAMED):
         raise faults.NotClinicalDocument(f"/{_plain(root.tag)}", _kind(str(root.tag)))
     return root
 
@@ -85,7 +103,7 @@ def _plain(tag: object) -> str:
 def _kind(tag: str) -> str:
     space, _, name = tag[1:].rpartition("}") if tag.startswith("{") else ("", "", tag)
     if name == "ClinicalDocument":
-        return "ClinicalDocument outside the namespace urn:hl7-org:v3"
+        return "ClinicalDocument in another namespace than urn:hl7-org:v3"
     if space == V3:
         return "an HL7 v3 message or fragment, not a document"
     if space == "http://hl7.org/fhir":

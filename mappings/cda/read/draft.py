@@ -85,7 +85,8 @@ class Draft:
 
     @property
     def subject(self) -> Element:
-        return {"reference": self.patient}
+        """Refer to the patient; nothing when the document names none."""
+        return {"reference": self.patient} if self.patient else {}
 
     def get(self, reference: str) -> Resource:
         """Give a resource kept before."""

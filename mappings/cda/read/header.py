@@ -181,13 +181,15 @@ def _team(service: Node, draft: Draft) -> Iterator[Element]:
         for part in (performer, code, performer.first("time")):
             part.path = "CareTeam.participant"
     if members:
-        team: Resource = {
-            "resourceType": "CareTeam",
-            "id": draft.placed("CareTeam", service),
-            "status": "active",
-            "subject": draft.subject,
-            "participant": members,
-        }
+        team: Resource = compact(
+            {
+                "resourceType": "CareTeam",
+                "id": draft.placed("CareTeam", service),
+                "status": "active",
+                "subject": draft.subject,
+                "participant": members,
+            }
+        )
         yield {"reference": draft.tell(team)}
 
 
@@ -198,6 +200,9 @@ def _orders(draft: Draft) -> Iterator[str]:
         code, priority = order.first("code", "code"), order.first("priorityCode")
         numbers = ids(order)
         priority.leave("the priority of an order that was answered")
+        if not draft.patient:
+            order.give_up("an order for nobody; the document does not say whose it is")
+            continue
         if not numbers:
             continue
         made = compact(

@@ -24,6 +24,7 @@ _CONTROL = re.compile(r"[\x7f]")
 """What XML allows in a text and FHIR does not."""
 
 UNREAD = "no mapping knows the element"
+REFUSED = "the document was refused as a whole"
 LONGEST = 1024 * 1024
 """Characters of a FHIR string."""
 TOO_LONG = "longer than a text of FHIR may be"
@@ -310,6 +311,18 @@ def coverage(top: Node, shown: Container[str] = ()) -> Coverage:
                 (ignored if state == "ignored" else unknown)[position] = said
         waiting += [(child, f"{where}/{child.step}", resource, path, reason) for child in reversed(node.children)]
     return Coverage(mapped, ignored, unknown)
+
+
+def refused(top: Node) -> Coverage:
+    """Account for a document of which nothing was taken: every fact is unknown."""
+    unknown: dict[str, str] = {}
+    waiting = [(top, f"/{top.name}")]
+    while waiting:
+        node, where = waiting.pop()
+        for fact in node.facts():
+            unknown[f"{where}/{fact}" if fact == TEXT else f"{where}/@{fact}"] = REFUSED
+        waiting += [(child, f"{where}/{child.step}") for child in reversed(node.children)]
+    return Coverage(unknown=unknown)
 
 
 def _state(node: Node, fact: str, reason: tuple[str, str] | None, used: bool) -> tuple[str, str]:

@@ -60,7 +60,7 @@ def header_participants(draft: Draft) -> list[str]:
     for node in draft.root.all("participant"):
         entity = node.first("associatedEntity")
         kind, person = entity.peek("classCode"), entity.first("associatedPerson")
-        reference = _policy(node, draft) if node.peek("typeCode") == "HLD" else ""
+        reference = _policy(node, draft) if node.peek("typeCode") == "HLD" and draft.patient else ""
         if reference:
             found.append(reference)
             continue
@@ -91,7 +91,12 @@ def _function(node: Node, entity: Node, reference: str, draft: Draft) -> None:
     function = node.first("functionCode") or node.first("sdtc:functionCode")
     coding = cd_to_coding(function) if function else None
     who = draft.get(reference)
-    if coding and coding["code"] == "PCP" and reference.startswith(("Practitioner/", "Organization/")):
+    if (
+        coding
+        and coding["code"] == "PCP"
+        and draft.patient
+        and reference.startswith(("Practitioner/", "Organization/"))
+    ):
         patient = draft.get(draft.patient)
         keepers = patient.setdefault("generalPractitioner", [])
         if {"reference": reference} not in keepers:

@@ -156,6 +156,9 @@ def _reached(node: Node, draft: Draft) -> Element:
 
 def related_to_reference(role: Node, person: Node, draft: Draft) -> str:
     """Make the RelatedPerson of a relatedEntity, associatedEntity or guardian; `""` when nobody is named."""
+    if not draft.patient:
+        role.leave("a relative of nobody; the document does not say whose it is")
+        return ""
     name, numbers = names(person, draft), ids(role)
     if not name and not numbers:
         return ""

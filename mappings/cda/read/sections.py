@@ -61,6 +61,9 @@ def _section(node: Node, draft: Draft, place: Place, depth: int = 0) -> Element 
         if about:
             entry.leave("in a section about somebody else")
             continue
+        if not draft.patient:
+            entry.leave("a statement about nobody; the document does not say whose it is")
+            continue
         for statement in entry.children:
             if statement.name in STATEMENTS:
                 entries += read_statement(statement, draft, inner)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ RESULT = f"""<observation classCode="OBS" moodCode="EVN"><code code="718-7" code
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "a.xml").write_bytes(document(section(RESULT, "30954-2")))
     (tmp_path / "b.json").write_bytes(exact.dumps(bundle()))
-    (tmp_path / "c.cda").write_bytes(b"<HOSO/>")
+    (tmp_path / "c.cda").write_bytes(b"<HOSO MA='1'/>")
     (tmp_path / "d.txt").write_bytes(b"MSH|")
     return tmp_path
 
@@ -45,6 +46,7 @@ def test_one_object_per_document(folder: Path) -> None:
     assert third["bundle"] is None
     assert third["faults"][0]["code"] == "LT3260"
     assert third["faults"][0]["where"] == "/HOSO"
+    assert third["coverage"]["unknown"] == third["coverage"]["populated"] == 1
 
 
 def test_digits_are_kept(folder: Path) -> None:
@@ -77,9 +79,24 @@ def test_who_is_expected(folder: Path) -> None:
     assert cli("cda", "read", str(folder / "a.xml"), "--patient", "BN-0001").returncode == 2
 
 
+def test_whose_it_is_not_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    (tmp_path / "a.xml").write_bytes(document(section(RESULT, "30954-2"), patient=""))
+    (told,) = lines(str(tmp_path))
+    assert (told["outcome"], told["faults"][0]["code"]) == ("without_patient", "LT3263")
+    assert told["bundle"]["entry"][0]["resource"]["resourceType"] == "Composition"
+    done = cli("cda", "read", str(tmp_path))
+    assert done.returncode == 1
+    assert "LT3263" in done.stdout
+    (tmp_path / "b.xml").write_bytes(document())
+    assert "không nêu người bệnh" in cli("cda", "read", str(tmp_path)).stdout
+
+
 def test_corpus(corpora: Path) -> None:
     told = lines(str(corpora / "cda"))
     assert len(told) == 41
-    assert sum(one["outcome"] == "read" for one in told) == 33
+    assert Counter(one["outcome"] for one in told) == {"read": 33, "without_patient": 5, "fault": 3}
     assert all(sums_hold(one) for one in told)
-    assert {one["faults"][0]["code"] for one in told if one["faults"]} == {"LT3001", "LT3260", "LT3263"}
+    assert all(one["coverage"]["populated"] and one["bundle"] for one in told if one["outcome"] != "fault")
+    faults = {one["outcome"]: one["faults"][0]["code"] for one in told if one["faults"]}
+    assert faults == {"without_patient": "LT3263", "fault": "LT3001"}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from random import Random
 from typing import Any
 
 import pytest
 
 from mappings.cda.faults import DocumentTooLarge, NotClinicalDocument, OtherPatient, PatientMissing
 from mappings.cda.read import Context, Reading
-from mappings.fhir import ResourceInvalid, document
+from mappings.fhir import ResourceInvalid, document, problems
 from mappings.formats import json
-from mappings.formats.faults import JsonInvalid
+from mappings.formats.faults import Fault, JsonInvalid
 
 CCCD = "http://fhir.hl7.org.vn/core/sid/cccd"
 
@@ -135,11 +136,60 @@ def test_what_is_not_sound_is_refused_with_its_place(path: tuple[Any, ...], to: 
 
 
 def test_without_patient_or_with_another() -> None:
-    with pytest.raises(PatientMissing):
-        taken(changed("entry", 0, "resource", "subject", to={"display": "An"}))
+    about_nobody = changed("entry", 0, "resource", "subject", to={"display": "An"})
+    reading = taken(about_nobody)
+    assert isinstance(reading.fault, PatientMissing)
+    assert (reading.bundle, reading.patient_id) == (about_nobody, None)
     with pytest.raises(OtherPatient) as raised:
         taken(bundle(), expect_patient=((CCCD, "001170000002"),))
     assert "00117" not in str(raised.value)
+
+
+def test_a_byte_order_mark_is_no_part_of_it() -> None:
+    assert document.read(b"\xef\xbb\xbf" + json.dumps(bundle())).bundle == bundle()
+
+
+def test_what_is_refused_is_unknown_as_a_whole() -> None:
+    broken = json.dumps(changed("entry", 0, "resource", "status", to="done"))
+    with pytest.raises(ResourceInvalid):
+        document.read(broken)
+    account = document.unread(broken)
+    assert len(account.unknown) == account.total == 22
+    assert list(document.unread(b'{"a": [{"b": 1}]}').unknown) == ["$.a[0].b"]
+    assert document.unread(b"{").total == 0
+
+
+NONSENSE: tuple[Any, ...] = (
+    *(None, "", 0, -1, True, [], {}, "x", [None], [[]], {"a": None}, "\x00", 10**50),
+    *({"resourceType": 7}, {"reference": 5}, {"reference": "#"}, [{"resourceType": "Bundle", "type": "document"}]),
+)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_spoilt(seed: int) -> None:
+    """Whatever stands in place of an element: taken soundly, or refused with a fault and every fact unknown."""
+    random = Random(seed)
+    content = bundle()
+    for _ in range(random.randint(1, 3)):
+        holder: Any = content
+        step = random.choice(list(holder))
+        while isinstance(holder[step], (dict, list)) and holder[step] and random.random() < 0.8:
+            holder = holder[step]
+            step = random.randrange(len(holder)) if isinstance(holder, list) else random.choice(list(holder))
+        if isinstance(holder, dict) and random.random() < 0.3:
+            step = random.choice(("new", f"_{step}", "resourceType", "contained", "a.b", "modifierExtension"))
+        holder[step] = deepcopy(random.choice(NONSENSE))
+    data = json.dumps(content)
+    try:
+        assert problems(document.read(data).bundle) == []
+    except Fault:
+        assert document.unread(data).total
+
+
+def test_a_strange_element_that_is_wrong_in_two_ways_is_taken_out_once() -> None:
+    content = bundle()
+    content["entry"][2]["resource"]["clinicalStatus"] = [{"x": 1}, {"x": 2}]
+    assert "clinicalStatus" not in taken(content).bundle["entry"][2]["resource"]
 
 
 def test_too_large_too_deep_and_no_json() -> None:

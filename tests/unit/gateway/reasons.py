@@ -34,6 +34,7 @@ def all_reasons() -> set[str]:
         cda_node.NULL_FLAVOR,
         cda_node.STRUCTURE,
         cda_node.POINTER,
+        cda_node.REFUSED,
     }
     found |= {document.NO_ELEMENT, document.MODIFIER, document.RULES}
     for module in _modules():

@@ -17,7 +17,7 @@ from tests.unit.cda.read.snippets import NS, OWN, all_of, document, one, section
     ("data", "kind"),
     [
         (b"<Bundle xmlns='http://hl7.org/fhir'/>", "FHIR in XML"),
-        (b"<ClinicalDocument/>", "ClinicalDocument outside the namespace urn:hl7-org:v3"),
+        (b"<ClinicalDocument xmlns='urn:x'/>", "ClinicalDocument in another namespace than urn:hl7-org:v3"),
         (b"<PRPA_IN201305UV02 xmlns='urn:hl7-org:v3'/>", "an HL7 v3 message or fragment, not a document"),
         (b"<HOSO/>", "another kind of document"),
     ],

@@ -124,8 +124,7 @@ def test_a_root_made_of_a_uri_gives_the_uri_back() -> None:
 
 @pytest.mark.parametrize("patient", ["", "<recordTarget/>"])
 def test_without_patient(patient: str) -> None:
-    with pytest.raises(faults.PatientMissing):
-        read(document(patient=patient))
+    assert isinstance(read(document(patient=patient)).fault, faults.PatientMissing)
 
 
 def test_another_patient_than_expected() -> None:
