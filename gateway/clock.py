@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Protocol
 
 
@@ -29,3 +29,15 @@ def to_instant(moment: datetime) -> int:
 
 
 SECOND = 1_000_000
+VIETNAM = timezone(timedelta(hours=7))
+"""Vietnam's zone, in which people and programs are told when something was."""
+
+
+def moment(instant: int | None) -> str:
+    """Show a stored instant to people."""
+    return "" if not instant else to_datetime(instant).astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M:%S")
+
+
+def iso(instant: int | None) -> str | None:
+    """Tell a stored instant to programs; None when there is none."""
+    return None if not instant else to_datetime(instant).astimezone(VIETNAM).isoformat(timespec="milliseconds")

@@ -68,12 +68,19 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Ready:
+class Ready:
+    """A task that this sitting holds, and what is to be signed of it."""
+
     task: Row[Any]
     whom: str
     body: bytes = field(repr=False)
     sha256: str
     prepared: xades.Prepared = field(repr=False)
+
+    def shown(self) -> ToSign:
+        """Give the hash, and what the signer is shown of the paper."""
+        html = page.html(self.body, _NOT_SIGNED).decode()
+        return ToSign(self.prepared.digest, forms.title(self.task.paper), html)
 
 
 @dataclass(frozen=True)
@@ -114,12 +121,12 @@ class Run:
 
     def _batch(self, batch: Sequence[Row[Any]], owner: str, total: int, outcome: Outcome) -> None:
         at = to_datetime(self.clock.now())
-        claimed: list[_Ready] = []
+        claimed: list[Ready] = []
         signatures: Iterator[bytes | SigningFault] = iter(())
         try:
             for task in batch:
                 try:
-                    claimed.append(self._claim(task, owner, at))
+                    claimed.append(self.claim(task, owner, at))
                 except Fault as fault:
                     self._failed(task, fault, total, outcome)
             signatures = self._signatures(claimed)
@@ -130,7 +137,7 @@ class Run:
                 try:
                     if isinstance(signature, SigningFault):
                         raise signature
-                    self._keep(ready, owner, signature, at)
+                    self.keep(ready, owner, signature, at)
                 except Fault as fault:
                     self._failed(ready.task, fault, total, outcome)
                     continue
@@ -145,8 +152,8 @@ class Run:
                 signatures.close()
             self.store.write_now(lambda c: [rows.move(c, one.id, "release", owner=owner) for one in batch])
 
-    def _claim(self, task: Row[Any], owner: str, at: datetime) -> _Ready:
-        """Take a task and hash what is to be signed; raise why not."""
+    def claim(self, task: Row[Any], owner: str, at: datetime) -> Ready:
+        """Take a task for `owner` and hash what is to be signed at `at`; raise why not."""
         now = self.clock.now()
 
         def take(connection: Connection) -> tuple[str, Row[Any]]:
@@ -160,7 +167,7 @@ class Run:
         whom, kept = self.store.write_now(take)
         body = self.plan.keyring.open(kept.body, f"{task.document_id}/{KIND}")
         prepared = self._prepare(task, body, at)
-        return _Ready(task, whom, body, kept.sha256, prepared)
+        return Ready(task, whom, body, kept.sha256, prepared)
 
     def _prepare(self, task: Row[Any], body: bytes, at: datetime) -> xades.Prepared:
         leaf, algorithm = self.key.chain[0], self.key.algorithms[0]
@@ -171,18 +178,19 @@ class Run:
         role = "" if whom else signing_tasks.role_in_register(task.role)
         self.may_sign(connection, fingerprint, now, holder=self.code, role=role)
 
-    def _signatures(self, claimed: Sequence[_Ready]) -> Iterator[bytes | SigningFault]:
+    def _signatures(self, claimed: Sequence[Ready]) -> Iterator[bytes | SigningFault]:
         """Sign under one authorisation; papers of one batch have one certificate, and so one algorithm."""
         if not claimed:
             return iter(())
-        shown = [
-            ToSign(one.prepared.digest, forms.title(one.task.paper), page.html(one.body, _NOT_SIGNED).decode())
-            for one in claimed
-        ]
+        shown = [one.shown() for one in claimed]
         return self.key.sign_hashes(shown, claimed[0].prepared.algorithm)
 
-    def _keep(self, ready: _Ready, owner: str, value: bytes, at: datetime) -> None:
-        """Put a signature into the document as it is now, and let the next step begin."""
+    def keep(self, ready: Ready, owner: str, value: bytes, at: datetime) -> None:
+        """Put a signature into the document as it is now, and let the next step begin.
+
+        `at` as it was when the task was claimed. Raises KeyUnsuitable when the signature is another's, TaskGone, and what
+        `may_sign` raises.
+        """
         now = self.clock.now()
         task, document_id, keyring = ready.task, ready.task.document_id, self.plan.keyring
         leaf = self.key.chain[0]
@@ -215,7 +223,7 @@ class Run:
 
         self.store.write_now(keep)
 
-    def _evidence(self, connection: Connection, ready: _Ready, signed: bytes, leaf: x509.Certificate, now: int) -> None:
+    def _evidence(self, connection: Connection, ready: Ready, signed: bytes, leaf: x509.Certificate, now: int) -> None:
         document_id = ready.task.document_id
         documents.put_signature(
             connection,

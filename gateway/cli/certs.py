@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy.engine import Connection, Row
 
-from gateway.certificates import register
-from gateway.certificates.enrolment import private
+from gateway.certificates import lists
+from gateway.certificates.told import EVENTS, INCIDENTS, ROLES, STATES, summary
 from gateway.cli import certs_import, certs_papers, certs_steps
 from gateway.cli.access import ledger, remember
-from gateway.cli.certs_shown import EVENTS, INCIDENTS, ROLES, STATES, event_dict, shown, summary
-from gateway.cli.output import HERE, Config, Json, console, iso, moment, print_json, print_table
+from gateway.cli.output import HERE, Config, Json, console, moment, print_json, print_table
 from gateway.states import CERTIFICATE, states
 from gateway.store import certificates as rows
 
@@ -81,55 +79,11 @@ def show(key: Key, config: Config = HERE, json: Json = False) -> None:
     Ví dụ: lienthong certs show NV001
     """
     with ledger(config) as (plan, store):
-
-        def query(connection: Connection) -> dict[str, Any]:
-            holder = rows.holder_of(connection, key)
-            if holder is None:
-                holder = register.holder(connection, register.find(connection, key).holder_code)
-            own = rows.of_holder(connection, holder.id)
-            return {
-                "holder": {
-                    "code": holder.code,
-                    "kind": holder.kind,
-                    "name": holder.name,
-                    "roles": holder.roles.split(),
-                    "department": holder.department,
-                    "post": holder.post,
-                    "title": holder.title,
-                    "licence": holder.licence,
-                    **private(plan.keyring, holder),
-                    "listed": holder.listed,
-                },
-                "commitment": {
-                    "on": holder.commitment_on or None,
-                    "sha256": holder.commitment_sha256,
-                    "reference": holder.commitment_reference,
-                },
-                "certificates": [shown(row) | {"incidents": _incidents(connection, row)} for row in own],
-                "events": [event_dict(one) for one in rows.events(connection, holder_id=holder.id)],
-            }
-
-        found = store.read_now(query)
+        found = store.read_now(lambda c: lists.holder(c, plan.keyring, key))
     if json:
         print_json(found)
         return
     _tell(found)
-
-
-def _incidents(connection: Connection, row: Row[Any]) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": one.id,
-            "kind": one.kind,
-            "at": iso(one.at),
-            "actor": one.actor,
-            "reason": one.reason,
-            "closed_at": iso(one.closed_at),
-            "closed_by": one.closed_by,
-            "outcome": one.outcome,
-        }
-        for one in rows.incidents(connection, row.id)
-    ]
 
 
 def _tell(found: dict[str, Any]) -> None:
@@ -168,16 +122,7 @@ def events(
     Ví dụ: lienthong certs events NV001
     """
     with ledger(config) as (_, store):
-
-        def query(connection: Connection) -> list[Row[Any]]:
-            if not key:
-                return rows.events(connection, limit=limit)
-            holder = rows.holder_of(connection, key)
-            if holder is not None:
-                return rows.events(connection, holder_id=holder.id, limit=limit)
-            return rows.events(connection, certificate_id=register.find(connection, key).id, limit=limit)
-
-        found = [event_dict(one) for one in store.read_now(query)]
+        found = store.read_now(lambda c: lists.events(c, key, limit))
     if json:
         print_json(found)
     else:

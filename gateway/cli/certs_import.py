@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from sqlalchemy.engine import Connection
 
-from gateway.certificates.enrolment import Changes, compare, enrol
+from gateway.certificates.procedure import Brought, bring_in
 from gateway.certificates.register import Act
-from gateway.certificates.staff_list import Checked, Problem, check
+from gateway.certificates.told import STATES
 from gateway.cli.access import actor, ledger
-from gateway.cli.certs_shown import STATES
 from gateway.cli.output import HERE, Config, Json, console, print_json, print_table
 from gateway.clock import SystemClock
 from mappings.formats.sheet import read
@@ -45,57 +43,27 @@ def import_(
 
     Ví dụ: lienthong certs import nhan-su.xlsx --check
     """
-    found = read(file.read_bytes())
+    lines = read(file.read_bytes())
     who, now = actor(), SystemClock().now()
     with ledger(config) as (plan, store):
-        keyring = plan.keyring
-        checked = check(found, plan.facility.departments, plan.facility.code)
 
-        def look(connection: Connection) -> Changes | None:
-            return None if checked.problems else compare(connection, keyring, checked.staff, whole=full)
-
-        def write(connection: Connection) -> tuple[Changes | None, list[str]]:
-            changes = look(connection)
-            if changes is None or changes.problems:
-                return changes, []
+        def unit(connection: Connection) -> Brought:
             act = Act(who, reason, now)
-            return changes, enrol(connection, keyring, changes, act, request=request, provider=provider)
+            return bring_in(
+                connection, plan, act, lines, full=full, request=request, provider=provider, only_check=check_only
+            )
 
-        changes, requested = (store.read_now(look), []) if check_only else store.write_now(write)
-    problems = checked.problems or (changes.problems if changes else ())
-    said = _said(checked, changes, problems, requested, written=not check_only and not problems)
+        brought = store.read_now(unit) if check_only else store.write_now(unit)
     if json:
-        print_json(said)
+        print_json(brought.told())
     else:
-        _tell(said, checked, changes, problems)
-    if problems:
+        _tell(brought)
+    if brought.problems:
         raise typer.Exit(1)
 
 
-def _said(
-    checked: Checked, changes: Changes | None, problems: tuple[Problem, ...], requested: list[str], *, written: bool
-) -> dict[str, Any]:
-    said: dict[str, Any] = {
-        "written": written,
-        "people": len(checked.staff),
-        "problems": [asdict(one) for one in problems],
-        "ignored_columns": list(checked.ignored),
-    }
-    if changes is None or problems:
-        return said
-    return said | {
-        "new": [one.code for one in changes.new],
-        "changed": [{"code": one.code, "fields": list(fields)} for _, one, fields in changes.changed],
-        "same": changes.same,
-        "back": [row.code for row in changes.back],
-        "left": [row.code for row in changes.left],
-        "without_certificate": [one.code for one in changes.without],
-        "requested": requested,
-        "proposed": [{"id": row.id, "holder": row.holder_code, "state": row.state} for row in changes.proposed],
-    }
-
-
-def _tell(said: dict[str, Any], checked: Checked, changes: Changes | None, problems: tuple[Problem, ...]) -> None:
+def _tell(brought: Brought) -> None:
+    changes, problems = brought.changes, brought.problems
     if problems:
         print_table(
             f"{len(problems)} lỗi; chưa ghi gì",
@@ -105,15 +73,15 @@ def _tell(said: dict[str, Any], checked: Checked, changes: Changes | None, probl
         )
         return
     assert changes is not None
-    verb = "đã ghi" if said["written"] else "chưa ghi gì (--check)"
-    console.print(f"{len(checked.staff)} người, không có lỗi; {verb}")
+    verb = "đã ghi" if brought.written else "chưa ghi gì (--check)"
+    console.print(f"{len(brought.checked.staff)} người, không có lỗi; {verb}")
     console.print(
         f"mới: {len(changes.new)} · thay đổi: {len(changes.changed)} · như cũ: {changes.same} · trở lại: {len(changes.back)}"
-        f" · chưa có chứng thư: {len(changes.without)} · đề nghị cấp: {len(said['requested'])}",
+        f" · chưa có chứng thư: {len(changes.without)} · đề nghị cấp: {len(brought.requested)}",
         soft_wrap=True,
     )
-    if checked.ignored:
-        console.print(f"cột không dùng: {', '.join(checked.ignored)}", soft_wrap=True, markup=False)
+    if brought.checked.ignored:
+        console.print(f"cột không dùng: {', '.join(brought.checked.ignored)}", soft_wrap=True, markup=False)
     if changes.proposed:
         print_table(
             "Đề nghị thu hồi: không còn trong danh sách",

@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from sqlalchemy.engine import Connection, Row
 
-from gateway.certificates import forms, notices, register
-from gateway.certificates.enrolment import private
-from gateway.certificates.register import FINAL
+from gateway.certificates import forms, lists, notices
 from gateway.cli.access import ledger
-from gateway.cli.certs_shown import STATES, summary
-from gateway.cli.output import HERE, Config, Json, console, moment, print_json, print_table
+from gateway.cli.output import HERE, Config, Json, console, print_json, print_table
 from gateway.clock import SystemClock
-from gateway.settings import Plan
-from gateway.store import certificates as rows
-
-_HEADINGS = {
-    "code": "Mã nhân viên",
-    "name": "Họ và tên",
-    "department": "Khoa/phòng",
-    "email": "E-mail",
-    "serial": "Số sê-ri chứng thư",
-    "provider": "Nhà cung cấp",
-    "ends_on": "Hết hạn",
-    "days_left": "Còn (ngày)",
-    "state": "Trạng thái",
-    "renewal": "Gia hạn",
-    "notices": "Đã báo",
-}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -57,18 +35,11 @@ def expiring(
     """
     now = SystemClock().now()
     with ledger(config) as (plan, store):
-        found = store.read_now(
-            lambda connection: [_ends(connection, plan, row, now) for row in _near(connection, now, days)]
-        )
+        found = store.read_now(lambda connection: lists.expiring(connection, plan, now, days))
     if csv_file:
-        _write(csv_file, _csv([line for _, line in found]))
+        _write(csv_file, lists.expiring_csv(found))
     if json:
-        print_json(
-            [
-                summary(row) | {key: line[key] for key in ("days_left", "renewal", "email")} | {"notices": line["sent"]}
-                for row, line in found
-            ]
-        )
+        print_json(lists.expiring_told(found))
         return
     print_table(
         f"Hết hạn trong {days} ngày",
@@ -88,45 +59,6 @@ def expiring(
     )
 
 
-def _near(connection: Connection, now: int, days: int) -> list[Row[Any]]:
-    return notices.ending(connection, now, days)
-
-
-def _ends(connection: Connection, plan: Plan, row: Row[Any], now: int) -> tuple[Row[Any], dict[str, Any]]:
-    renewals = [one for one in rows.replacing(connection, row.holder_id, row.id) if one.state not in FINAL]
-    sent = notices.sent(connection, [row.id])
-    told = [
-        f"{days} ngày → {'người giữ' if recipient == 'holder' else 'CNTT'} {moment(at)[:10]}"
-        for (_, days, recipient), at in sorted(sent.items(), key=lambda item: (-item[0][1], item[0][2]))
-    ]
-    line = {
-        "code": row.holder_code,
-        "name": row.holder_name,
-        "department": row.holder_department,
-        "email": private(plan.keyring, register.holder(connection, row.holder_code))["email"],
-        "serial": row.serial,
-        "provider": row.provider,
-        "ends_on": moment(row.not_after)[:10],
-        "days_left": (row.not_after - now) // notices.DAY,
-        "state": STATES[row.state],
-        "renewal": STATES[renewals[0].state] if renewals else "chưa",
-        "notices": "; ".join(told),
-        "sent": [{"days": days, "recipient": recipient} for _, days, recipient in sorted(sent)],
-    }
-    return row, line
-
-
-def _csv(lines: list[dict[str, Any]]) -> bytes:
-    """Write what Excel opens with a double click in Vietnam; a cell never begins like a formula."""
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter=";")
-    writer.writerow(_HEADINGS.values())
-    for line in lines:
-        cells = [str(line[key]) for key in _HEADINGS]
-        writer.writerow([f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell for cell in cells])
-    return text.getvalue().encode("utf-8-sig")
-
-
 def form(
     kind: Annotated[str, typer.Argument(help="handover: biên bản bàn giao · commitment: bản cam kết.")],
     holder: Annotated[str, typer.Option(help="Mã nhân viên; với con dấu là mã cơ sở. Hoặc mã chứng thư.")],
@@ -143,21 +75,9 @@ def form(
     if made is None:
         raise typer.BadParameter("tên tệp kết thúc bằng .pdf hoặc .html", param_hint="--output")
     with ledger(config) as (plan, store):
-        subject = store.read_now(lambda connection: _subject(connection, plan, holder))
+        subject = store.read_now(lambda connection: lists.subject(connection, plan, holder))
     _write(output, made(kind, subject))
     console.print(str(output), soft_wrap=True)
-
-
-def _subject(connection: Connection, plan: Plan, key: str) -> forms.Subject:
-    who = rows.holder_of(connection, key)
-    if who is not None:
-        own = rows.of_holder(connection, who.id)
-        living = [row for row in own if row.state not in FINAL]
-        certificate = living[-1] if living else None
-    else:
-        certificate = register.find(connection, key)
-        who = register.holder(connection, certificate.holder_code)
-    return forms.Subject(plan.facility, who, private(plan.keyring, who), certificate)
 
 
 def _write(file: Path, body: bytes) -> None:

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
-from gateway.certificates import binding, register
-from gateway.certificates.enrolment import private
-from gateway.certificates.register import Act, Stopped
+from gateway.certificates import procedure, register
+from gateway.certificates.register import Act
+from gateway.certificates.told import STATES
 from gateway.cli.access import actor, ledger
-from gateway.cli.certs_shown import INCIDENTS, STATES, summary
 from gateway.cli.output import HERE, Config, Json, console, print_json
 from gateway.clock import SystemClock
 from gateway.settings import Plan
-from gateway.signing_tasks import stop_tasks
-from gateway.store import certificates as rows
-from gateway.store.ids import uuid7
-from signing.certificates import load_roots
 from signing.keys import kinds
 
 Key = Annotated[str, typer.Argument(help="Mã chứng thư trong sổ, số sê-ri chứng thư, hoặc mã nhân viên.")]
@@ -32,7 +27,7 @@ Why = Annotated[str, typer.Option("--reason", "-r", help="Ghi chú, được ghi
 On = Annotated[str, typer.Option("--on", help="Ngày, 2026-11-05 hoặc 05/11/2026; mặc định hôm nay.")]
 Device = Annotated[str, typer.Option("--device", help=f"Thiết bị: {', '.join(register.DEVICES)}.")]
 Provider = Annotated[str, typer.Option(help="Tổ chức cung cấp dịch vụ chứng thực chữ ký số công cộng.")]
-Step = Callable[[Connection, Plan, Act], tuple[str, dict[str, Any]]]
+Step = Callable[[Connection, Plan, Act], dict[str, Any]]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -58,39 +53,14 @@ def request(
         raise typer.BadParameter("chọn một: --holder MÃ hoặc --seal")
     _known_device(device)
 
-    def step(connection: Connection, plan: Plan, act: Act) -> tuple[str, dict[str, Any]]:
-        who = register.holder(connection, _seal_of(connection, plan, act) if seal else holder)
-        return register.request(connection, who.id, act, device_kind=device, provider=provider), {}
-
-    _run(step, config, reason, json)
-
-
-def _seal_of(connection: Connection, plan: Plan, act: Act) -> str:
-    """Put the organisation itself into the register, under its facility code."""
-    own = plan.facility
-    known = rows.holder_of(connection, own.code)
-    values = {
-        "kind": "organisation",
-        "code": own.code,
-        "name": own.name,
-        "roles": "seal",
-        "private": b"",
-        "listed": True,
-        "recorded_at": act.at,
-    }
-    holder_id = uuid7() if known is None else known.id
-    rows.put_holder(connection, holder_id, values)
-    if known is None:
-        rows.note(
-            connection,
-            holder_id=holder_id,
-            certificate_id=None,
-            at=act.at,
-            actor=act.actor,
-            event="enrol",
-            reason=act.reason,
-        )
-    return own.code
+    _run(
+        lambda c, plan, act: procedure.request(
+            c, plan, act, holder=holder, seal=seal, device=device, provider=provider
+        ),
+        config,
+        reason,
+        json,
+    )
 
 
 def approve(keys: Keys, reason: Why = "", config: Config = HERE, json: Json = False) -> None:
@@ -98,7 +68,7 @@ def approve(keys: Keys, reason: Why = "", config: Config = HERE, json: Json = Fa
 
     Ví dụ: lienthong certs approve NV001 NV002 -r "Quyết định 12/QĐ-BV"
     """
-    _each(keys, register.approve, config, reason, json)
+    _each(keys, "approve", config, reason, json)
 
 
 def reject(keys: Keys, reason: Reason, config: Config = HERE, json: Json = False) -> None:
@@ -106,7 +76,7 @@ def reject(keys: Keys, reason: Reason, config: Config = HERE, json: Json = False
 
     Ví dụ: lienthong certs reject NV001 -r "không còn làm công việc phải ký"
     """
-    _each(keys, register.reject, config, reason, json)
+    _each(keys, "reject", config, reason, json)
 
 
 def issue(
@@ -132,25 +102,24 @@ def issue(
     if key_kind and key_kind not in kinds():
         raise typer.BadParameter(f"chỉ có {', '.join(kinds())}", param_hint="--key-kind")
 
-    def step(connection: Connection, plan: Plan, act: Act) -> tuple[str, dict[str, Any]]:
-        row = register.find(connection, key)
-        holder = register.holder(connection, row.holder_code)
-        binding.issue(
-            connection,
-            row,
-            file.read_bytes(),
-            load_roots(plan.signing.trust),
+    data = file.read_bytes()
+    _run(
+        lambda c, plan, act: procedure.issue(
+            c,
+            plan,
             act,
-            citizen_id=private(plan.keyring, holder)["citizen_id"],
-            device_kind=device,
+            key,
+            data,
+            device=device,
             device_serial=device_serial,
             provider=provider,
             key_kind=key_kind,
             key_name=key_name,
-        )
-        return row.id, {}
-
-    _run(step, config, reason, json)
+        ),
+        config,
+        reason,
+        json,
+    )
 
 
 def handover(
@@ -168,20 +137,20 @@ def handover(
     Ví dụ: lienthong certs handover NV001 --handed-by "Lê Thị Lan" --device-serial VT-0042 --on 05/11/2026
     """
 
-    def step(connection: Connection, _plan: Plan, act: Act) -> tuple[str, dict[str, Any]]:
-        row = register.find(connection, key)
-        register.hand_over(
-            connection,
-            row,
+    _run(
+        lambda c, _plan, act: procedure.hand_over(
+            c,
             act,
+            key,
             on=_day(on, act),
-            device_serial=device_serial,
             handed_by=handed_by,
+            device_serial=device_serial,
             received_by=received_by,
-        )
-        return row.id, {}
-
-    _run(step, config, reason, json)
+        ),
+        config,
+        reason,
+        json,
+    )
 
 
 def commit(
@@ -203,14 +172,10 @@ def commit(
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest() if file else ""
     who, now = actor(), SystemClock().now()
     with ledger(config) as (_, store):
-
-        def unit(connection: Connection) -> dict[str, Any]:
-            act = Act(who, reason, now)
-            found = register.holder(connection, holder)
-            register.commit(connection, found, act, on=_day(on, act), sha256=sha256, reference=reference)
-            return {"holder": found.code, "on": _day(on, act).isoformat(), "sha256": sha256, "reference": reference}
-
-        said = store.write_now(unit)
+        act = Act(who, reason, now)
+        said = store.write_now(
+            lambda c: procedure.commit(c, act, holder, on=_day(on, act), sha256=sha256, reference=reference)
+        )
     if json:
         print_json(said)
     else:
@@ -222,7 +187,7 @@ def activate(keys: Keys, reason: Why = "", config: Config = HERE, json: Json = F
 
     Ví dụ: lienthong certs activate NV001
     """
-    _each(keys, register.activate, config, reason, json)
+    _each(keys, "activate", config, reason, json)
 
 
 def suspend(key: Key, reason: Reason, config: Config = HERE, json: Json = False) -> None:
@@ -230,7 +195,7 @@ def suspend(key: Key, reason: Reason, config: Config = HERE, json: Json = False)
 
     Ví dụ: lienthong certs suspend NV001 -r "nghỉ dài ngày"
     """
-    _out_of_use(lambda c, row, act: register.suspend(c, row, act, stop_tasks), key, config, reason, json)
+    _run(lambda c, _plan, act: procedure.suspend(c, act, key), config, reason, json)
 
 
 def resume(key: Key, reason: Reason, config: Config = HERE, json: Json = False) -> None:
@@ -238,7 +203,7 @@ def resume(key: Key, reason: Reason, config: Config = HERE, json: Json = False) 
 
     Ví dụ: lienthong certs resume NV001 -r "trở lại làm việc"
     """
-    _each([key], register.resume, config, reason, json)
+    _each([key], "resume", config, reason, json)
 
 
 def revoke(
@@ -263,11 +228,8 @@ def revoke(
         at = register.day_or_instant(effective) if effective else 0
     except ValueError:
         raise typer.BadParameter("viết như 2026-11-05 hoặc 2026-11-05T14:30", param_hint="--effective") from None
-    _out_of_use(
-        lambda c, row, act: register.revoke(
-            c, row, act, effective_at=at, device_returned=device_returned, stop=stop_tasks
-        ),
-        key,
+    _run(
+        lambda c, _plan, act: procedure.revoke(c, act, key, effective_at=at, device_returned=device_returned),
         config,
         reason,
         json,
@@ -280,10 +242,7 @@ def renew(key: Key, reason: Why = "", config: Config = HERE, json: Json = False)
     Ví dụ: lienthong certs renew NV001
     """
 
-    def step(connection: Connection, _plan: Plan, act: Act) -> tuple[str, dict[str, Any]]:
-        return register.renew(connection, register.find(connection, key), act), {}
-
-    _run(step, config, reason, json)
+    _run(lambda c, _plan, act: procedure.renew(c, act, key), config, reason, json)
 
 
 def incident(
@@ -305,47 +264,19 @@ def incident(
     if kind and kind not in register.INCIDENTS:
         raise typer.BadParameter(f"chỉ có {', '.join(register.INCIDENTS)}", param_hint="--kind")
 
-    def step(connection: Connection, _plan: Plan, act: Act) -> tuple[str, dict[str, Any]]:
-        if close:
-            return register.settle(connection, key, act), {"incident": key}
-        row = register.find(connection, key)
-        incident_id, stopped = register.report(connection, row, act, kind, stop_tasks)
-        return row.id, {"incident": incident_id, "kind": INCIDENTS[kind]} | _stopped(stopped)
-
-    _run(step, config, reason, json)
+    if close:
+        _run(lambda c, _plan, act: procedure.settle(c, act, key), config, reason, json)
+    else:
+        _run(lambda c, _plan, act: procedure.incident(c, act, key, kind), config, reason, json)
 
 
 # ---- how a step is run and told ----
 
 
-def _out_of_use(
-    step: Callable[[Connection, Row[Any], Act], Stopped], key: str, config: Path, reason: str, json: bool
-) -> None:
-    def unit(connection: Connection, _plan: Plan, act: Act) -> tuple[str, dict[str, Any]]:
-        row = register.find(connection, key)
-        return row.id, _stopped(step(connection, row, act))
-
-    _run(unit, config, reason, json)
-
-
-def _stopped(stopped: Stopped) -> dict[str, Any]:
-    return {"stopped_tasks": stopped.tasks, "signed_since": list(stopped.signed_since)}
-
-
-def _each(
-    keys: list[str], step: Callable[[Connection, Row[Any], Act], None], config: Path, reason: str, json: bool
-) -> None:
-    """Do one step with all of them, or with none."""
+def _each(keys: list[str], step: str, config: Path, reason: str, json: bool) -> None:
     who, now = actor(), SystemClock().now()
     with ledger(config) as (_, store):
-
-        def unit(connection: Connection) -> list[dict[str, Any]]:
-            found = [register.find(connection, key) for key in keys]
-            for row in found:
-                step(connection, row, Act(who, reason, now))
-            return [summary(rows.get(connection, row.id)) for row in found]  # type: ignore[arg-type]  # just moved
-
-        said = store.write_now(unit)
+        said = store.write_now(lambda c: procedure.each(c, Act(who, reason, now), keys, step))
     if json:
         print_json(said)
         return
@@ -356,12 +287,7 @@ def _each(
 def _run(step: Step, config: Path, reason: str, json: bool) -> None:
     who, now = actor(), SystemClock().now()
     with ledger(config) as (plan, store):
-
-        def unit(connection: Connection) -> dict[str, Any]:
-            certificate_id, more = step(connection, plan, Act(who, reason, now))
-            return summary(register.find(connection, certificate_id)) | more
-
-        said = store.write_now(unit)
+        said = store.write_now(lambda c: step(c, plan, Act(who, reason, now)))
     if json:
         print_json(said)
     else:
@@ -389,14 +315,10 @@ def _known_device(device: str) -> None:
 
 
 def _day(text: str, act: Act) -> date:
-    if not text:
-        return register.today(act.at)
-    for form in ("%Y-%m-%d", "%d/%m/%Y"):
-        try:
-            return datetime.strptime(text, form).date()  # noqa: DTZ007 - a day has no zone
-        except ValueError:
-            continue
-    raise typer.BadParameter("viết như 2026-11-05 hoặc 05/11/2026", param_hint="--on")
+    try:
+        return procedure.day(text, act)
+    except ValueError:
+        raise typer.BadParameter("viết như 2026-11-05 hoặc 05/11/2026", param_hint="--on") from None
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,10 +14,27 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gateway.clock import to_datetime
+from gateway.clock import VIETNAM, iso, moment
 from gateway.faults import ConfigInvalid
 from gateway.text import Language, text
 from mappings.formats.faults import Fault
+
+__all__ = [
+    "HERE",
+    "Config",
+    "Json",
+    "complain",
+    "console",
+    "errors",
+    "fault_dict",
+    "iso",
+    "language",
+    "moment",
+    "now_local",
+    "print_json",
+    "print_table",
+    "said",
+]
 
 Config = Annotated[
     Path,
@@ -28,8 +45,6 @@ Json = Annotated[bool, typer.Option("--json", help="In JSON thay cho bảng.")]
 
 console = Console(soft_wrap=False)
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
-
-_HERE = timezone(timedelta(hours=7))
 
 
 def language() -> Language:
@@ -67,15 +82,6 @@ def print_table(
     console.print(table)
 
 
-def moment(instant: int | None) -> str:
-    """Show a stored instant in Vietnamese local time."""
-    return "" if not instant else to_datetime(instant).astimezone(_HERE).strftime("%d/%m/%Y %H:%M:%S")
-
-
-def iso(instant: int | None) -> str | None:
-    return None if not instant else to_datetime(instant).astimezone(_HERE).isoformat(timespec="milliseconds")
-
-
 def fault_dict(code: int, where: str, detail: str) -> Mapping[str, Any] | None:
     """Describe a stored fault for JSON lists; None when there is none."""
     if not code:
@@ -91,4 +97,4 @@ def said(code: int, where: str, detail: str) -> dict[str, str]:
 
 
 def now_local() -> datetime:
-    return datetime.now(tz=_HERE)
+    return datetime.now(tz=VIETNAM)

@@ -6,75 +6,24 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx
 import typer
 from rich.progress import track
 
 from gateway.cli.output import Json, console, errors, language, now_local, print_json
-from gateway.text import Language, text
+from gateway.text import Language
+from gateway.verification import WORDS, facts, reason_line, signer_line, told
 from signing.certificates import load_roots
 from signing.revocation_client import RevocationClient
 from signing.validation import Trust, validate
-from signing.verdict import DOCUMENT, Reason, Report, Signed, report
+from signing.verdict import Reason, Report, Signed
 
 _SUFFIXES = {".xml", ".json"}
 """What is looked for in folders."""
 _EXIT = {"valid": 0, "undecided": 2, "invalid": 1}
 _COLOURS = {"valid": "green", "invalid": "red", "undecided": "yellow"}
-_WORDS: dict[Language, dict[str, str]] = {
-    "vi": {
-        "valid": "HỢP LỆ",
-        "invalid": "KHÔNG HỢP LỆ",
-        "undecided": "CHƯA KẾT LUẬN ĐƯỢC",
-        "signer": "người ký",
-        "organisation": "tổ chức",
-        "time": "thời điểm ký",
-        "stamped": "theo dấu thời gian",
-        "claimed": "do người ký khai",
-        "unknown": "chữ ký không ghi; xét tại thời điểm này",
-        "level": "mức",
-        "certificate": "chứng thư số",
-        "issuer": "do",
-        "revocation": "thu hồi",
-        "good": "chưa bị thu hồi khi ký",
-        "revoked": "đã bị thu hồi khi ký",
-        "suspended": "đang tạm dừng khi ký",
-        "revocation unknown": "không xác định được",
-        "not offered": "chứng thư không nêu nơi kiểm tra",
-        "covers": "phạm vi được ký",
-        DOCUMENT: "toàn bộ tài liệu",
-        "reason": "lý do",
-        "warning": "lưu ý",
-        "checking": "Đang kiểm tra",
-    },
-    "en": {
-        "valid": "VALID",
-        "invalid": "INVALID",
-        "undecided": "UNDECIDED",
-        "signer": "signer",
-        "organisation": "organisation",
-        "time": "signed",
-        "stamped": "by time stamp",
-        "claimed": "claimed by the signer",
-        "unknown": "not in the signature; judged for this moment",
-        "level": "level",
-        "certificate": "certificate",
-        "issuer": "by",
-        "revocation": "revocation",
-        "good": "not revoked when it signed",
-        "revoked": "revoked when it signed",
-        "suspended": "on hold when it signed",
-        "revocation unknown": "could not be found out",
-        "not offered": "the certificate names no place to ask",
-        "covers": "what is signed",
-        DOCUMENT: "the whole document",
-        "reason": "reason",
-        "warning": "note",
-        "checking": "Verifying",
-    },
-}
 
 
 class _Lang(StrEnum):
@@ -121,14 +70,14 @@ def verify(
         roots = load_roots([path.read_bytes() for path in trust])
         asked = Trust(roots, ask=RevocationClient(client) if online else None)
         silent = json or len(papers) < 2 or not errors.is_terminal
-        for path in track(papers, _WORDS[said]["checking"], console=errors, disable=silent, transient=True):
+        for path in track(papers, WORDS[said]["checking"], console=errors, disable=silent, transient=True):
             judged = validate(path.read_bytes(), asked, now, given)
             results.append((path, judged))
             if not json:
                 _print(path, judged, said)
     if json:
-        told = [_told(path, judged, said) for path, judged in results]
-        print_json(told[0] if len(files) == 1 and files[0].is_file() else told)
+        said_of = [{"file": str(path), **told(judged, said)} for path, judged in results]
+        print_json(said_of[0] if len(files) == 1 and files[0].is_file() else said_of)
     raise typer.Exit(
         next((_EXIT[one] for one in ("invalid", "undecided") if any(r.verdict == one for _, r in results)), 0)
     )
@@ -153,44 +102,30 @@ def _papers(paths: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
-def _told(path: Path, judged: Report, said: Language) -> dict[str, Any]:
-    told = {"file": str(path), **report(judged)}
-    for place in (told, *told["signers"]):
-        for reason in (*place["reasons"], *place["warnings"]):
-            words = text(int(reason["code"].removeprefix("LT")), said)
-            reason |= {"what": words.what, "do": words.do}
-    return told
-
-
 def _print(path: Path, judged: Report, said: Language) -> None:
-    words = _WORDS[said]
+    words = WORDS[said]
     console.print(f"[bold {_COLOURS[judged.verdict]}]{words[judged.verdict]}[/]", end=" ")
     console.print(str(path), markup=False, soft_wrap=True)
     for signed in judged.signers:
-        _print_signer(signed, words)
+        _print_signer(signed, said)
     for reason in judged.reasons:
         _print_reason(words["reason"], "red", reason, said)
     for warning in judged.warnings:
         _print_reason(words["warning"], "yellow", warning, said)
 
 
-def _print_signer(signed: Signed, words: dict[str, str]) -> None:
-    signer = signed.signer
-    name = f"{signer.name}, {signer.title}" if signer.title else signer.name
-    zone = now_local().tzinfo
-    revocation = "revocation unknown" if signed.revocation == "unknown" else signed.revocation
+def _print_signer(signed: Signed, said: Language) -> None:
+    (time, at), (level, form), *others = facts(signed, said)
+    (certificate, serial), (revocation, standing), (covers, parts) = others
     lines = [
-        f"  {words['signer']}: {name}; {words['organisation']}: {signer.organisation or '—'}",
-        f"    {words['time']}: {signed.at.astimezone(zone):%d/%m/%Y %H:%M:%S} ({words[signed.at_is]}); "
-        f"{words['level']} {signed.level}",
-        f"    {words['certificate']}: {signer.serial}, {words['issuer']} {signer.issuer}; "
-        f"{words['revocation']}: {words[revocation]}",
-        f"    {words['covers']}: {', '.join(words.get(one.part, one.part) for one in signed.covers)}",
+        f"  {signer_line(signed, said)}",
+        f"    {time}: {at}; {level} {form}",
+        f"    {certificate}: {serial}; {revocation}: {standing}",
+        f"    {covers}: {parts}",
     ]
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_reason(label: str, colour: str, reason: Reason, said: Language) -> None:
     console.print(f"  [{colour}]{label}:[/] LT{reason.code:04d}", end=" ")
-    place = " ".join(part for part in (reason.where, reason.detail) if part)
-    console.print(f"{text(reason.code, said)}" + (f" ({place})" if place else ""), markup=False, soft_wrap=True)
+    console.print(reason_line(reason, said), markup=False, soft_wrap=True)

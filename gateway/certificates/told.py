@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy.engine import Row
 
 from gateway.certificates.roles import ROLES
-from gateway.cli.output import iso, moment
+from gateway.clock import iso, moment
 
 __all__ = ["EVENTS", "INCIDENTS", "ROLES", "STATES", "event_dict", "shown", "summary"]
 
