@@ -5,12 +5,14 @@ Standard: XML 1.0 §3.1
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 from xml.parsers import expat  # positions only: the same bytes went through safe_xml before, which refuses any DTD
 
 from lxml import etree
 
-from signing.xmldsig import open_empty_tag
+from signing.faults import DocumentUnsignable
 
 
 def split_before_end(xml: bytes, element: etree._Element) -> tuple[bytes, bytes]:
@@ -42,6 +44,47 @@ def split_before_end(xml: bytes, element: etree._Element) -> tuple[bytes, bytes]
     if xml.startswith(b"/>", end - 2) and not len(element) and not element.text:
         return open_empty_tag(xml, start, end)
     return xml[:end], xml[end:]
+
+
+def with_ids(xml: bytes, root: etree._Element, names: Sequence[str]) -> bytes:
+    """Return `xml` with an Id, its own name, on each child of the root with one of these local names that has none.
+
+    `root` is of the tree that `safe_xml` made of `xml`. Every other byte is kept. Raises DocumentUnsignable when such a child
+    is missing or there are several, or the Id is another's.
+    """
+    positions: dict[int, str] = {}
+    for name in names:
+        found = list(root.iterchildren(f"{{*}}{name}"))
+        if len(found) != 1:
+            raise DocumentUnsignable(name, f"{len(found)} children of the root have this name")
+        if found[0].get("Id") is None:
+            if any(name in one.attrib.values() for one in root.iter("*")):
+                raise DocumentUnsignable(name, "its name is an Id already")
+            positions[_number(found[0])] = name
+    pieces, last, started = [], 0, 0
+    parser = expat.ParserCreate()
+    starts: list[tuple[int, str]] = []
+
+    def on_start(_: str, __: Any) -> None:
+        nonlocal started
+        if started in positions:
+            starts.append((parser.CurrentByteIndex, positions[started]))
+        started += 1
+
+    parser.StartElementHandler = on_start
+    parser.Parse(xml, True)
+    for start, name in starts:
+        tag = re.compile(rb"<[^\s/>]+").match(xml, start)
+        assert tag is not None, "an element starts here"
+        pieces += [xml[last : tag.end()], f' Id="{name}"'.encode()]
+        last = tag.end()
+    return b"".join((*pieces, xml[last:]))
+
+
+def open_empty_tag(xml: bytes, start: int, end: int) -> tuple[bytes, bytes]:
+    """Write the empty-element tag at `start` to `end` with two tags, and cut between them."""
+    name = re.split(rb"[\s/]", xml[start + 1 : end], maxsplit=1)[0]
+    return xml[: end - 2] + b">", b"</" + name + b">" + xml[end:]
 
 
 def _number(element: etree._Element) -> int:

@@ -25,7 +25,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mappings.formats.faults import SigningFault
-from signing import certificates, revocation, verdict, verify_jws, verify_timestamp, verify_xml
+from signing import certificates, revocation, verdict, verify_jws, verify_nested, verify_timestamp, verify_xml
 from signing.evidence import Evidence
 from signing.faults import (
     CertificateRevoked,
@@ -117,7 +117,7 @@ def _read(data: bytes, files: Mapping[str, bytes]) -> Sequence[Held | SigningFau
     if start.startswith(b"{"):
         return [verify_jws.read(data)]
     if start.startswith(b"<") or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return verify_xml.read(data, files)
+        return [*verify_xml.read(data, files), *verify_nested.read(data)]
     raise KindUnknown("file", f"{len(data)} bytes")
 
 

@@ -1,9 +1,9 @@
 """Read the XML signatures of a document: which of them hold mathematically, and over which bytes.
 
-Strict on purpose. Signatures stand in the root, in one of `PLACES`, or are the root; every reference leads to the whole
-document, to a child of the root that has the one Id, to a file that was given, or into the signature itself; transforms
-can only take signatures out; an XPath is compared with the known ones and never evaluated. So there is no room for moved or
-wrapped content. Callers act on `Covered.data`, never on the file.
+Strict on purpose. Signatures stand in the root, at the places of interfaces (`xml_parts.holds_signatures`), or are the root;
+every reference leads to the whole document, to a child of the root that has the one Id, to a file that was given, or into the
+signature itself; transforms can only take signatures out; an XPath is compared with the known ones and never evaluated. So
+there is no room for moved or wrapped content. Callers act on `Covered.data`, never on the file.
 
 Not here: certificates, revocation and time (`validation`), what XAdES adds (`verify_xades`), the network. References are
 hashed here and not by signxml, because signxml leaves processing instructions beside the root out of the hash, where W3C and
@@ -19,6 +19,7 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from urllib.parse import unquote
 
 from cryptography import x509
 from lxml import etree
@@ -41,14 +42,8 @@ from signing.faults import (
     TransformRefused,
 )
 from signing.verdict import COMMENTS, DOCUMENT, Covered, Held, Reason
-from signing.xades_tree import OTHERS
-from signing.xml_parts import DS, INCLUSIVE, SIGNATURE, XADES, Form
+from signing.xml_parts import DS, HOLDER, INCLUSIVE, SIGNATURE, SIGNERS, XADES, Form
 
-PLACES = frozenset({"CHUKYDONVI", "CKS_NGUOI_KET_LUAN", "CKS_BENH_VIEN"})
-"""Elements for signatures, besides the root: `CHUKYDONVI` under the root, the others under that."""
-_HOLDER = "CHUKYDONVI"
-_NOT_SIGNATURES = re.compile(r"\s*not\(\s*ancestor-or-self::([A-Za-z_][\w.-]*):Signature\s*\)\s*")
-"""XPath 1.0: what other people's software writes for the same purpose."""
 _COUNTER_PATH = [
     *(f"{{{XADES}}}{name}" for name in ("CounterSignature", "UnsignedSignatureProperties", "UnsignedProperties")),
     f"{{{XADES}}}QualifyingProperties",
@@ -214,9 +209,8 @@ def _depth(element: etree._Element) -> int:
 
 
 def _require_place(root: etree._Element, signature: etree._Element) -> None:
-    above = list(signature.iterancestors())
-    names = [etree.QName(one).localname for one in above[:-1]]
-    if len(names) > 2 or any(name not in PLACES for name in names) or (names and names[-1] != _HOLDER):
+    holder = signature.getparent()
+    if holder is not None and holder is not root and not xml_parts.holds_signatures(holder):
         raise SignatureMisplaced("Signature", "not at a place for signatures")
     for inner in signature.iter(SIGNATURE):
         if inner is not signature and [one.tag for one in inner.iterancestors()][: len(_COUNTER_PATH)] != _COUNTER_PATH:
@@ -296,11 +290,17 @@ def _file(
 ) -> Reference:
     if signature is not document.root:
         raise ReferenceRefused("Reference", "leads outside the document")
-    if uri not in document.files:
+    name = next((one for one in (uri, unquote(uri).removeprefix("./")) if one in document.files), "")
+    if not name:
         raise ReferenceRefused("Reference", "a file that was not given")
-    if steps:
-        raise TransformRefused("Transforms", "not accepted over a file")
-    return Reference(None, kind, document.files[uri], uri)
+    if not steps:
+        return Reference(None, kind, document.files[name], name)
+    if len(steps) != 1 or not xml_parts.is_form(steps[0]):
+        raise TransformRefused("Transforms", "over a file, no other than one canonical form")
+    root = _parse(document.files[name])
+    if xml_parts.comment_in_text(root):
+        raise DocumentUnreadable("comment", "in the middle of a text")
+    return Reference(None, kind, xml_parts.canonical_document(root, xml_parts.form(steps[0])), name)
 
 
 def _element(
@@ -355,25 +355,11 @@ def _transforms(steps: Sequence[etree._Element]) -> Transforms:
             and not xml_parts.texts(step)
         ):
             enveloped = True
-        elif algorithm in (xml_parts.FILTER, xml_parts.XPATH) and not others:
-            others = _filter(step, algorithm)
+        elif not others and (gone := xml_parts.left_out(step)):
+            others = gone
         else:
             raise TransformRefused("Transform", "not accepted")
     return Transforms(enveloped, others, form)
-
-
-def _filter(step: etree._Element, algorithm: str) -> str:
-    """Return which signatures the filter takes out; it is compared with the known ones and never evaluated."""
-    paths = list(step)
-    if len(paths) != 1 or xml_parts.texts(step) or len(paths[0]):
-        raise TransformRefused("Transform", "a filter that is not accepted")
-    path, text = paths[0], paths[0].text or ""
-    if algorithm == xml_parts.FILTER:
-        if path.tag == f"{{{xml_parts.FILTER}}}XPath" and path.get("Filter") == "subtract" and text == OTHERS:
-            return "places"
-    elif path.tag == f"{{{DS}}}XPath" and (found := _NOT_SIGNATURES.fullmatch(text)) and path.nsmap.get(found[1]) == DS:
-        return "all"
-    raise TransformRefused("Transform", "a filter that is not accepted")
 
 
 # ---- coverage ----
@@ -390,12 +376,12 @@ def _require_coverage(root: etree._Element, held: Sequence[Held]) -> None:
     content = [child for child in root if child.tag != SIGNATURE]
     names = [etree.QName(child).localname if isinstance(child.tag, str) else "" for child in content]
     if (
-        _HOLDER not in names
-        or not set(names) <= parts | {_HOLDER}
+        HOLDER not in names
+        or not set(names) <= parts | {HOLDER}
         or len(names) != len(set(names))
         or root.attrib
         or xml_parts.texts(root)
-        or not all(_only_holds_signatures(child) for child in content if etree.QName(child).localname == _HOLDER)
+        or not all(_only_holds_signatures(child) for child in content if etree.QName(child).localname == HOLDER)
     ):
         raise ReferenceRefused("Reference", "covers a part of the document only")
 
@@ -404,6 +390,6 @@ def _only_holds_signatures(holder: etree._Element) -> bool:
     inside = [child for child in holder if child.tag != SIGNATURE]
     plain = not holder.attrib and not xml_parts.texts(holder)
     return plain and all(
-        isinstance(one.tag, str) and etree.QName(one).localname in PLACES and _only_holds_signatures(one)
+        isinstance(one.tag, str) and etree.QName(one).localname in SIGNERS and _only_holds_signatures(one)
         for one in inside
     )

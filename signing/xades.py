@@ -1,4 +1,4 @@
-"""XAdES signatures, level B-B, made in two phases: prepare, then inject the signature value that a key made elsewhere.
+"""XAdES signatures, level B-B, and plain ones of the same forms, made in two phases: prepare, then inject what a key gave.
 
 Enveloped (the last child of the root, or inside one of `xmldsig.PLACES`), detached over files or over one child of the root,
 or as a counter-signature inside another. The input is never serialised again: the Signature is put between its bytes
@@ -6,8 +6,8 @@ or as a counter-signature inside another. The input is never serialised again: t
 `parallel` may stand beside others, each over the document without any of them (docs/decisions/0015); without it, it stays the
 only one.
 
-Not here: the levels above B-B (`signing/xades_levels.py`), verification, plain XMLDSig (`signing/xmldsig.py`), signature
-policies, encodings other than UTF-8.
+Not here: the levels above B-B (`signing/xades_levels.py`), verification, the one plain signature without any Id that most
+interfaces show (`signing/xmldsig.py`), signature policies, encodings other than UTF-8.
 
 Standard: ETSI EN 319 132-1 V1.2.1 §5.2, §6.3; XML Signature Syntax and Processing 1.1; XML-Signature XPath Filter 2.0
 Requirement: S0.5, S0.10, S3.6
@@ -35,7 +35,6 @@ from signing.faults import DocumentUnsignable, KeyUnsuitable
 from signing.positions import split_before_end
 from signing.xades_properties import XADES, Claims, DataObject, signed_properties
 from signing.xades_tree import (
-    OTHERS,
     XML,
     canonical_element,
     cut_for_property,
@@ -44,7 +43,7 @@ from signing.xades_tree import (
     remove_others,
     require_undisturbed,
 )
-from signing.xml_parts import FILTER
+from signing.xml_parts import FILTER, NO_SIGNATURE, OTHERS, SIGNERS, XPATH
 from signing.xmldsig import (
     C14N,
     ENVELOPED,
@@ -52,6 +51,7 @@ from signing.xmldsig import (
     NAMESPACE,
     SIGNATURE,
     canonical_document,
+    find_place,
     parse_to_sign,
     split,
 )
@@ -83,6 +83,7 @@ _NAME = re.compile(r"[A-Za-z_][\w.-]*")
 _XMLNS = f' xmlns="{NAMESPACE}"'
 _ENVELOPED = f'<Transform Algorithm="{ENVELOPED}"></Transform>'
 _SUBTRACT = f'<Transform Algorithm="{FILTER}"><XPath xmlns="{FILTER}" Filter="subtract">{OTHERS}</XPath></Transform>'
+_NO_SIGNATURES = f'<Transform Algorithm="{XPATH}">{NO_SIGNATURE}</Transform>'
 _C14N = f'<Transform Algorithm="{C14N}"></Transform>'
 _EXCLUSIVE = f'<Transform Algorithm="{EXCLUSIVE_C14N}"></Transform>'
 
@@ -132,7 +133,8 @@ def prepare(
     *,
     place: str | None = None,
     parallel: bool = False,
-    part: str = "",
+    parts: Sequence[str] = (),
+    plain: bool = False,
     claims: Claims = Claims(),
     algorithm: str = "",
     at: datetime | None = None,
@@ -141,32 +143,39 @@ def prepare(
 ) -> Prepared:
     """Hash `xml` and find the byte at which a signature by the holder of `certificate` will stand.
 
-    `place` as in `xmldsig.prepare`, but a place may hold parallel signatures already. `part` is the Id of a child of the root:
-    the signature covers that child alone, from outside it. `algorithm` empty is the usual one of the key; its hash is used for
-    all digests. `at` is the claimed signing time, now when None. `confirms` are the Ids of signatures in the document whose
-    values this one covers too. Raises DocumentUnsignable (also when the signature would break one that stands there),
+    `place` as in `xmldsig.prepare`, but a place may hold parallel signatures already. `parts` are the Ids of children of the
+    root: the signature covers these alone, from outside them. `plain` makes an XML signature without the properties of XAdES,
+    for interfaces that know no others. `algorithm` empty is the usual one of the key; its hash is used for all digests. `at` is
+    the claimed signing time, now when None. `confirms` are the Ids of signatures in the document whose values this one covers
+    too. Raises DocumentUnsignable (also when the signature would break one that stands there),
     KeyUnsuitable, CertificateOutOfDate.
     """
     root = parse_to_sign(xml)
     confirmed = [_confirmation(find_signature(root, identifier)) for identifier in confirms]
     signed = b"Signature" in xml and next(root.iter(SIGNATURE), None) is not None
-    if signed and not parallel and not part:
+    if signed and not parallel and not parts:
         raise DocumentUnsignable("Signature", "signed already")
     before, after = _cut(xml, root, place) if signed else split(xml, root, place)
-    if part:
-        content = _Reference(f"#{part}", _C14N, _canonical_part(root, part, place), mime_type=mime_type)
+    if parts:
+        content = [
+            _Reference(f"#{part}", _C14N, _canonical_part(root, part, place), mime_type=mime_type) for part in parts
+        ]
     else:
+        everywhere = (
+            plain or place in SIGNERS
+        )  # the first for software that knows no other filter, the others stand deeper
         if signed:
-            remove_others(root)
-        transforms = _ENVELOPED + (_SUBTRACT if parallel else "") + _C14N
-        content = _Reference("", transforms, canonical_document(root), mime_type=mime_type)
-    return _prepare([content, *confirmed], certificate, claims, algorithm, at, before, after)
+            remove_others(root, everywhere=everywhere)
+        spared = "" if not parallel else _NO_SIGNATURES if everywhere else _SUBTRACT
+        content = [_Reference("", _ENVELOPED + spared + _C14N, canonical_document(root), mime_type=mime_type)]
+    return _prepare([*content, *confirmed], certificate, None if plain else claims, algorithm, at, before, after)
 
 
 def prepare_detached(
     files: Sequence[File],
     certificate: x509.Certificate,
     *,
+    plain: bool = False,
     claims: Claims = Claims(),
     algorithm: str = "",
     at: datetime | None = None,
@@ -177,7 +186,7 @@ def prepare_detached(
     if any(not file.uri or file.uri.startswith("#") for file in files):
         raise DocumentUnsignable("Reference", "a file needs a URI of its own")
     references = [_Reference(file.uri, "", file.data, mime_type=file.mime_type) for file in files]
-    return _prepare(references, certificate, claims, algorithm, at, b"", b"")
+    return _prepare(references, certificate, None if plain else claims, algorithm, at, b"", b"")
 
 
 def prepare_countersignature(
@@ -225,10 +234,9 @@ def inject(prepared: Prepared, signature: bytes, chain: Sequence[x509.Certificat
                 b"<X509Certificate>" + b64encode(certificate.public_bytes(Encoding.DER)) + b"</X509Certificate>"
                 for certificate in chain
             ),
-            b"</X509Data></KeyInfo><Object>",
-            f'<xades:QualifyingProperties xmlns:xades="{XADES}" Target="#{identifier}">'.encode(),
-            prepared.properties,
-            b"</xades:QualifyingProperties></Object></Signature>",
+            b"</X509Data></KeyInfo>",
+            *_qualifying(prepared),
+            b"</Signature>",
             prepared.after,
         )
     )
@@ -240,13 +248,14 @@ def sign(
     *,
     place: str | None = None,
     parallel: bool = False,
-    part: str = "",
+    parts: Sequence[str] = (),
+    plain: bool = False,
     claims: Claims = Claims(),
     algorithm: str = "",
     mime_type: str = "text/xml",
     confirms: Sequence[str] = (),
 ) -> bytes:
-    """Return `xml` with an enveloped XAdES signature by `key`; every byte outside the Signature stays as it was.
+    """Return `xml` with a signature by `key`; every byte outside the Signature stays as it was.
 
     Arguments and faults as for `prepare`, but for `algorithm`: empty is the key's own first; and what `key.sign` raises.
     """
@@ -255,7 +264,8 @@ def sign(
         key.chain[0],
         place=place,
         parallel=parallel,
-        part=part,
+        parts=parts,
+        plain=plain,
         claims=claims,
         algorithm=algorithm or key.algorithms[0],
         mime_type=mime_type,
@@ -267,7 +277,7 @@ def sign(
 def _prepare(
     references: Sequence[_Reference],
     certificate: x509.Certificate,
-    claims: Claims,
+    claims: Claims | None,
     algorithm_name: str,
     at: datetime | None,
     before: bytes,
@@ -280,34 +290,43 @@ def _prepare(
     fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
     identifier = _identifier((before, after), f"{fingerprint}{moment.isoformat()}{''.join(digests)}")
     digest_uri = DIGEST_METHODS[algorithm.hash.name]
-    properties = signed_properties(
-        f"{identifier}-properties",
-        certificate,
-        moment,
-        claims,
-        [
-            DataObject(f"{identifier}-{number}", reference.mime_type)
-            for number, reference in enumerate(references)
-            if reference.mime_type
-        ],
-        algorithm.hash.name,
-        digest_uri,
-    )
-    own = _Reference(f"#{identifier}-properties", _EXCLUSIVE, properties, SIGNED_PROPERTIES)
-    digests.append(_digest(algorithm, properties))
+    properties, own = b"", []
+    if claims is not None:
+        properties = signed_properties(
+            f"{identifier}-properties",
+            certificate,
+            moment,
+            claims,
+            [
+                DataObject(f"{identifier}-{number}", reference.mime_type)
+                for number, reference in enumerate(references)
+                if reference.mime_type
+            ],
+            algorithm.hash.name,
+            digest_uri,
+        )
+        own = [_Reference(f"#{identifier}-properties", _EXCLUSIVE, properties, SIGNED_PROPERTIES)]
+        digests.append(_digest(algorithm, properties))
     elements = "".join(
         f'<Reference Id="{identifier}-{number}"'
         + (f' Type="{reference.kind}"' if reference.kind else "")
         + f" URI={_attribute(reference.uri)}>"
         + (f"<Transforms>{reference.transforms}</Transforms>" if reference.transforms else "")
         + f'<DigestMethod Algorithm="{digest_uri}"></DigestMethod><DigestValue>{digest}</DigestValue></Reference>'
-        for number, (reference, digest) in enumerate(zip([*references, own], digests, strict=True))
+        for number, (reference, digest) in enumerate(zip([*references, *own], digests, strict=True))
     )
     info = (
         f'<SignedInfo{_XMLNS}><CanonicalizationMethod Algorithm="{EXCLUSIVE_C14N}"></CanonicalizationMethod>'
         f'<SignatureMethod Algorithm="{SIGNATURE_METHODS[algorithm.name]}"></SignatureMethod>{elements}</SignedInfo>'
     )
     return Prepared(info.encode(), algorithm.name, identifier, fingerprint, properties, before, after)
+
+
+def _qualifying(prepared: Prepared) -> tuple[bytes, ...]:
+    if not prepared.properties:
+        return ()
+    opening = f'<Object><xades:QualifyingProperties xmlns:xades="{XADES}" Target="#{prepared.signature_id}">'
+    return opening.encode(), prepared.properties, b"</xades:QualifyingProperties></Object>"
 
 
 def _canonical_part(root: etree._Element, part: str, place: str | None) -> bytes:
@@ -334,7 +353,7 @@ def _confirmation(signature: etree._Element) -> _Reference:
 
 def _cut(xml: bytes, root: etree._Element, place: str | None) -> tuple[bytes, bytes]:
     """Cut as `split` does, in a document that is signed: a place may hold signatures."""
-    holder = None if place is None else root.find(f"{{*}}{place}")
+    holder = None if place is None else find_place(root, place)
     require_undisturbed(root if holder is None else holder)
     if holder is None or not len(holder):
         return split(xml, root, place)

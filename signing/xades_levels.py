@@ -27,14 +27,13 @@ from signing.faults import DocumentUnsignable
 from signing.timestamp_token import Token
 from signing.xades_properties import XADES
 from signing.xades_tree import (
-    OTHERS,
     canonical_element,
     cut_for_property,
     find_by_id,
     find_signature,
     remove_others,
 )
-from signing.xml_parts import FILTER, remove
+from signing.xml_parts import FILTER, OTHERS, remove
 from signing.xmldsig import C14N, ENVELOPED, EXCLUSIVE_C14N, NAMESPACE, SIGNATURE, canonical_document, parse_document
 
 XADES141 = "http://uri.etsi.org/01903/v1.4.1#"

@@ -10,12 +10,8 @@ from lxml import etree
 from signing.faults import DocumentUnsignable
 from signing.positions import split_before_end
 from signing.xades_properties import XADES
-from signing.xml_parts import FILTER, remove
+from signing.xml_parts import left_out, remove
 from signing.xmldsig import NAMESPACE, SIGNATURE
-
-_IS_SIGNATURE = f'*[local-name()="Signature" and namespace-uri()="{NAMESPACE}"]'
-OTHERS = f"/*/{_IS_SIGNATURE} | /*/*/{_IS_SIGNATURE}"
-"""What a parallel signature leaves out of the document. Constant: a verifier compares it and evaluates nothing."""
 
 XML = "{http://www.w3.org/XML/1998/namespace}"
 _IDS = ("Id", "ID", "id", f"{XML}id")
@@ -66,23 +62,24 @@ def require_undisturbed(holder: etree._Element) -> None:
     """
     lineage = [holder, *holder.iterancestors()]
     root = lineage[-1]
-    left_out = len(lineage) <= 2 or any(signature in lineage for signature in _others(root))
+    at_a_place = len(lineage) <= 2 or any(signature in lineage for signature in _others(root))
     for signature in root.iter(SIGNATURE):
         for reference in signature.iterfind(f"{{{NAMESPACE}}}SignedInfo/{{{NAMESPACE}}}Reference"):
             uri = reference.get("URI") or ""
             if uri:
                 touched = any(f"#{element.get(name)}" == uri for element in lineage for name in _IDS)
             else:
-                steps = reference.iterfind(f"{{{NAMESPACE}}}Transforms/{{{NAMESPACE}}}Transform/{{{FILTER}}}XPath")
-                subtracted = any(step.get("Filter") == "subtract" and step.text == OTHERS for step in steps)
-                touched = not (subtracted and left_out) and signature not in lineage
+                steps = reference.iterfind(f"{{{NAMESPACE}}}Transforms/{{{NAMESPACE}}}Transform")
+                gone = {left_out(step) for step in steps}
+                spared = "all" in gone or ("places" in gone and at_a_place)
+                touched = not spared and signature not in lineage
             if touched:
                 raise DocumentUnsignable("Signature", "signed already; a change here would break that signature")
 
 
-def remove_others(root: etree._Element) -> None:
-    """Take the signatures that `OTHERS` names out of the tree and leave the text that follows each."""
-    for signature in _others(root):
+def remove_others(root: etree._Element, *, everywhere: bool = False) -> None:
+    """Take the signatures that `OTHERS` names, or all, out of the tree and leave the text that follows each."""
+    for signature in list(root.iter(SIGNATURE)) if everywhere else _others(root):
         remove(signature)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 import hashlib
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,12 @@ SIGNATURE = f"{{{DS}}}Signature"
 ENVELOPED = f"{DS}enveloped-signature"
 FILTER = "http://www.w3.org/2002/06/xmldsig-filter2"
 XPATH = "http://www.w3.org/TR/1999/REC-xpath-19991116"
+_IS_SIGNATURE = f'*[local-name()="Signature" and namespace-uri()="{DS}"]'
+OTHERS = f"/*/{_IS_SIGNATURE} | /*/*/{_IS_SIGNATURE}"
+"""What a parallel signature leaves out of the document. Constant: a verifier compares it and evaluates nothing."""
+NO_SIGNATURE = f'<ds:XPath xmlns:ds="{DS}">not(ancestor-or-self::ds:Signature)</ds:XPath>'
+"""XPath 1.0 for the same, of every signature anywhere, as other people's software writes it; in exclusive canonical form."""
+_NO_SIGNATURE = re.compile(r"\s*not\(\s*ancestor-or-self::([A-Za-z_][\w.-]*):Signature\s*\)\s*")
 _C14N = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 _C14N11 = "http://www.w3.org/2006/12/xml-c14n11"
 _EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
@@ -54,6 +61,23 @@ DIGEST_METHODS: Mapping[str, Callable[[bytes], Any]] = {
     f"{_MORE}sha384": hashlib.sha384,
     f"{_XENC}sha512": hashlib.sha512,
 }
+
+
+HOLDER = "CHUKYDONVI"
+"""Child of the root of GIAMDINHHS, KHAMSUCKHOE, XML0, XML12 and the certificates of social insurance."""
+SIGNERS = frozenset({"CKS_NGUOI_KET_LUAN", "CKS_BENH_VIEN"})
+"""Children of that in health-check data: who concludes, and the hospital."""
+RESERVE = "DU_PHONG"
+_WITH_RESERVE = frozenset({"CHI_TIEU_GIAYCHUYENTUYEN", "CHI_TIEU_GIAYHEN_KHAMLAI"})
+"""Roots of tables 13 and 14, in whose reserve field the facility signs."""
+
+
+def holds_signatures(element: etree._Element) -> bool:
+    """Tell whether an element is a place where an interface has signatures, by its name and by where it stands."""
+    *above, root = [name_of(one) for one in (element, *element.iterancestors())]
+    if above == [RESERVE]:
+        return root in _WITH_RESERVE
+    return above == [HOLDER] or (len(above) == 2 and above[0] in SIGNERS and above[1] == HOLDER)
 
 
 @dataclass(frozen=True)
@@ -146,6 +170,23 @@ def form(element: etree._Element) -> Form:
         raise TransformRefused(name_of(element), "parameters are not accepted")
     prefixes = [prefix for child in element for prefix in (child.get("PrefixList") or "").split()]
     return Form(exclusive=True, prefixes=tuple("" if prefix == "#default" else prefix for prefix in prefixes))
+
+
+def left_out(transform: etree._Element) -> str:
+    """Tell which signatures a Transform takes out: those at the `places`, `all`, or "" when it is no known filter.
+
+    The expression is compared with the known ones and never evaluated.
+    """
+    paths = list(transform)
+    if len(paths) != 1 or texts(transform) or len(paths[0]):
+        return ""
+    path, text = paths[0], paths[0].text or ""
+    if transform.get("Algorithm") == FILTER:
+        known = path.tag == f"{{{FILTER}}}XPath" and path.get("Filter") == "subtract" and text == OTHERS
+        return "places" if known else ""
+    found = _NO_SIGNATURE.fullmatch(text)
+    known = transform.get("Algorithm") == XPATH and path.tag == f"{{{DS}}}XPath"
+    return "all" if known and found is not None and path.nsmap.get(found[1]) == DS else ""
 
 
 def comment_in_text(root: etree._Element) -> bool:

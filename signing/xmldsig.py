@@ -35,6 +35,7 @@ from mappings.formats.faults import XmlRefused
 from signing import certificates, xml_parts
 from signing.contract import KeyProvider
 from signing.faults import DocumentUnsignable, KeyUnsuitable
+from signing.positions import open_empty_tag
 
 NAMESPACE = "http://www.w3.org/2000/09/xmldsig#"
 SIGNATURE = f"{{{NAMESPACE}}}Signature"
@@ -44,8 +45,8 @@ ENVELOPED = f"{NAMESPACE}enveloped-signature"
 RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
 
-PLACES = frozenset({"CHUKYDONVI"})
-"""Children of the root in which a signature may stand, besides the root itself; by local name."""
+PLACES = frozenset({xml_parts.HOLDER, *xml_parts.SIGNERS, xml_parts.RESERVE})
+"""Elements in which a signature may stand, besides the root itself; by local name."""
 
 _XMLNS = f' xmlns="{NAMESPACE}"'
 _SIGNED_INFO = (
@@ -75,8 +76,8 @@ class Prepared:
 def prepare(xml: bytes, place: str | None = None) -> Prepared:
     """Hash `xml` and find the byte at which its signature will stand.
 
-    `place` None is the end of the root; otherwise the local name of an empty child of the root that occurs exactly once
-    and is one of `PLACES`. Raises DocumentUnsignable.
+    `place` None is the end of the root; otherwise the local name of an empty element that occurs exactly once and is one of
+    `PLACES`. Raises DocumentUnsignable.
     """
     root = parse_to_sign(xml)
     if b"Signature" in xml and next(root.iter(SIGNATURE), None) is not None:
@@ -182,15 +183,20 @@ def _split_at_end_of_root(xml: bytes, root: etree._Element) -> tuple[bytes, byte
     return xml[:position], xml[position:]
 
 
-def _split_inside(xml: bytes, root: etree._Element, place: str) -> tuple[bytes, bytes]:
+def find_place(root: etree._Element, place: str) -> etree._Element:
+    """Return the element for signatures with this local name; raise DocumentUnsignable unless it is there, once, in place."""
     if place not in PLACES:
         raise DocumentUnsignable(place, "not a place for signatures")
     found = list(root.iter(f"{{*}}{place}"))
     if len(found) != 1:
         raise DocumentUnsignable(place, f"occurs {len(found)} times")
-    element = found[0]
-    if element.getparent() is not root:
-        raise DocumentUnsignable(place, "not a child of the root")
+    if not xml_parts.holds_signatures(found[0]):
+        raise DocumentUnsignable(place, "not where it belongs")
+    return found[0]
+
+
+def _split_inside(xml: bytes, root: etree._Element, place: str) -> tuple[bytes, bytes]:
+    element = find_place(root, place)
     if len(element) or element.text:
         raise DocumentUnsignable(place, "not empty")
     name = re.escape((f"{element.prefix}:{place}" if element.prefix else place).encode())
@@ -202,12 +208,6 @@ def _split_inside(xml: bytes, root: etree._Element, place: str) -> tuple[bytes, 
     if xml.endswith(b"/>", start, end):
         return open_empty_tag(xml, start, end)
     return xml[:end], xml[end:]
-
-
-def open_empty_tag(xml: bytes, start: int, end: int) -> tuple[bytes, bytes]:
-    """Write the empty-element tag at `start` to `end` with two tags, and cut between them."""
-    name = re.split(rb"[\s/]", xml[start + 1 : end], maxsplit=1)[0]
-    return xml[: end - 2] + b">", b"</" + name + b">" + xml[end:]
 
 
 def _certificate_element(certificate: x509.Certificate) -> bytes:

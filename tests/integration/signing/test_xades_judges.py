@@ -150,8 +150,8 @@ def test_elliptic_curves(curve: ec.EllipticCurve, name: str, root: Authority, xm
 
 def test_part_of_the_document(key: MemoryKey, seal: MemoryKey, xmlsec: Xmlsec) -> None:
     xml = '<r xmlns:v="urn:v" xmlns:u="urn:u"><a Id="one"><b u:type="v:CD"/></a><c Id="two"/><CHUKYDONVI/></r>'
-    signed = xades.sign(xml.encode(), key, part="one")
-    signed = xades.sign(signed, seal, part="two", place="CHUKYDONVI")
+    signed = xades.sign(xml.encode(), key, parts=["one"])
+    signed = xades.sign(signed, seal, parts=["two"], place="CHUKYDONVI")
     assert xmlsec.accepts_all(signed, 2)
 
 

@@ -324,8 +324,8 @@ PARTS = (
 
 
 def test_part_of_the_document(judged: Judge, key: MemoryKey, issuing: Authority) -> None:
-    signed = xades.sign(PARTS.encode(), key, part="one")
-    signed = xades.sign(signed, issuing.issue("Bệnh viện"), part="two", place="CHUKYDONVI")
+    signed = xades.sign(PARTS.encode(), key, parts=["one"])
+    signed = xades.sign(signed, issuing.issue("Bệnh viện"), parts=["two"], place="CHUKYDONVI")
     assert SIGNATURE.sub(b"", signed) == PARTS.replace('"three"/>', '"three"></CHUKYDONVI>').encode()
     for number in (0, 1):
         judged(alone(signed, number))
@@ -349,4 +349,4 @@ def test_part_of_the_document(judged: Judge, key: MemoryKey, issuing: Authority)
 )
 def test_part_that_cannot_be_told_apart_is_refused(part: str, xml: str, key: MemoryKey) -> None:
     with pytest.raises(DocumentUnsignable):
-        xades.sign(xml.encode(), key, part=part, place="CHUKYDONVI")
+        xades.sign(xml.encode(), key, parts=[part], place="CHUKYDONVI")
