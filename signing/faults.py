@@ -270,3 +270,12 @@ class KindUnknown(Undecided):
     """Raised for a file of a kind whose signatures cannot be read."""
 
     code = 5092
+
+
+# ---- 5180–5199: forms of signatures ----
+
+
+class SealerUnknown(Undecided):
+    """Raised for a signature that does not hold its certificate, when none is given: an envelope of the data axis."""
+
+    code = 5180

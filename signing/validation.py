@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
@@ -25,13 +25,23 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mappings.formats.faults import SigningFault
-from signing import certificates, revocation, verdict, verify_jws, verify_nested, verify_timestamp, verify_xml
+from signing import (
+    certificates,
+    revocation,
+    verdict,
+    verify_envelope,
+    verify_jws,
+    verify_nested,
+    verify_timestamp,
+    verify_xml,
+)
 from signing.evidence import Evidence
 from signing.faults import (
     CertificateRevoked,
     CertificateSuspended,
     CertificateUntrusted,
     KindUnknown,
+    NotSigned,
     ProofMissing,
     RevocationUnknown,
     SignatureInvalid,
@@ -41,6 +51,7 @@ from signing.faults import (
 )
 from signing.revocation import SKEW, Standing
 from signing.verdict import Held, Reason, Report, Signed, Verdict
+from signing.verify_envelope import Envelope
 from signing.verify_timestamp import Stamp
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -69,6 +80,8 @@ class Trust:
     """Material that was kept outside the file."""
     ask: Issuers | None = None
     """None: offline."""
+    sealers: Sequence[x509.Certificate] = ()
+    """Certificates whose holders sign without putting them into the file: envelopes of the data axis."""
 
 
 def validate(
@@ -81,7 +94,7 @@ def validate(
     """
     moment = (now or datetime.now(UTC)).astimezone(UTC)
     try:
-        held = _read(data, files or {})
+        held = _read(data, files or {}, trust.sealers)
     except SigningFault as fault:
         return Report(_verdict([fault]), (Reason.of(fault),))
     return judge(held, trust, moment)
@@ -112,13 +125,35 @@ def judge(held: Sequence[Held | SigningFault], trust: Trust, now: datetime) -> R
     )
 
 
-def _read(data: bytes, files: Mapping[str, bytes]) -> Sequence[Held | SigningFault]:
+def _read(
+    data: bytes, files: Mapping[str, bytes], sealers: Sequence[x509.Certificate]
+) -> Sequence[Held | SigningFault]:
     start = data.removeprefix(_BYTE_ORDER_MARK).lstrip()[:5]
     if start.startswith(b"{"):
-        return [verify_jws.read(data)]
+        envelope = verify_envelope.find(data)
+        return [verify_jws.read(data)] if envelope is None else [*_sealed(envelope, sealers)]
     if start.startswith(b"<") or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return [*verify_xml.read(data, files), *verify_nested.read(data)]
     raise KindUnknown("file", f"{len(data)} bytes")
+
+
+def _sealed(envelope: Envelope, sealers: Sequence[x509.Certificate]) -> Iterable[Held | SigningFault]:
+    """Give what seals the envelope, and the signatures of the paper in it."""
+    try:
+        yield verify_envelope.read(envelope, sealers)
+    except SigningFault as fault:
+        yield fault
+    try:
+        inside = _read(envelope.content, {}, ()) if envelope.content else ()
+    except (NotSigned, KindUnknown):
+        return  # a picture, a paper that nobody signed: the envelope vouches for it
+    except SigningFault as fault:
+        inside = [fault]
+    for one in inside:
+        if isinstance(one, Held):
+            yield replace(one, where=f"data: {one.where}")
+        else:
+            yield type(one)(f"data: {one.where}", one.detail)
 
 
 def _flattened(held: Iterable[Held | SigningFault]) -> Iterable[Held | SigningFault]:

@@ -67,7 +67,7 @@ class Held:
     """A signature whose mathematics holds; nothing is said about its certificate yet."""
 
     where: str
-    form: Literal["XMLDSig", "XAdES", "JWS", "PAdES"]
+    form: Literal["XMLDSig", "XAdES", "JWS", "PAdES", "envelope"]
     leaf: x509.Certificate
     others: tuple[x509.Certificate, ...] = field(repr=False)
     covers: tuple[Covered, ...]

@@ -42,7 +42,7 @@ from conformance.sandbox.signatures import (
 )
 from conformance.sandbox.wire import BY_PLAN, Received, Reply, json_reply
 
-DataForm = Literal["any", "string", "file_content"]
+DataForm = Literal["any", "string", "file_content", "content"]
 CALLS: Final = {
     ("POST", "/api/auth/login"): Call.LOGIN,
     ("POST", "/api/platform/data-sync/push"): Call.SUBMIT,
@@ -189,8 +189,7 @@ class MohAxis:
         if request.headers.get("service-type") != "100":
             raise _RefusalError("CM_INVALID_REQUEST", "thiếu header service-type: 100")
         _check_header(envelope.header, account)
-        wanted = {"string": str, "file_content": dict}.get(self._data_form)
-        if wanted is not None and not isinstance(envelope.data, wanted):
+        if self._data_form not in ("any", _form(envelope)):
             raise _RefusalError("CM_INVALID_REQUEST", f"data phải có dạng {self._data_form}")
         if not envelope.signature:
             raise _RefusalError("PS_DS_RSA_SIGNATURE_MISSING", "signature trống")
@@ -299,7 +298,7 @@ def _open(body: bytes) -> _Opened:
         envelope = read_envelope(body)
     except EnvelopeError as error:
         return _Opened(None, str(error), "", body, "")
-    text = envelope.data if isinstance(envelope.data, str) else envelope.data.get("file_content", "")
+    text = envelope.data if isinstance(envelope.data, str) else envelope.data.get(_form(envelope), "")
     try:
         paper = base64.b64decode(str(text), validate=True)
     except (binascii.Error, ValueError):
@@ -310,6 +309,13 @@ def _open(body: bytes) -> _Opened:
         root = None
     document_id = cda_identifier(root) if root is not None else ""
     return _Opened(envelope, "", str(envelope.header.get("msg_id", "")), paper, document_id)
+
+
+def _form(envelope: Envelope) -> str:
+    """Tell which of the forms that were seen `data` has."""
+    if isinstance(envelope.data, str):
+        return "string"
+    return "content" if "content" in envelope.data else "file_content"
 
 
 def _failure(status: int, code: str) -> Reply:

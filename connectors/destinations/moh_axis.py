@@ -68,8 +68,8 @@ class Settings:
     """Version of the envelope."""
     service_type: str = "100"
     """Header `service-type` of the call."""
-    data_form: Literal["string", "file_content"] = "string"
-    """Whether `data` is the base64 text itself or an object with it in `file_content`."""
+    data_form: Literal["string", "file_content", "content"] = "string"
+    """Whether `data` is the base64 text itself or an object with it in `file_content`, or in `content` (Hà Nội)."""
     reconcile_path: str = "/api/kham-suc-khoe/doi-soat-byt/trang-thai"
     """Where a message is asked for by `sender_id` and `msg_id`; empty where the axis has no such question."""
     ca: FileName = NO_FILE
@@ -167,7 +167,7 @@ class Destination:
         if settings.data_form == "string":
             data, hashed = b'"%b"' % text, text
         else:
-            data = hashed = b'{"file_content":"%b"}' % text
+            data = hashed = b'{"%b":"%b"}' % (settings.data_form.encode(), text)
         hashes = f"{_upper_sha256(header)}.{_upper_sha256(hashed)}"
         signature = await asyncio.to_thread(self._seal, hashes.encode())
         return b'{"header":%b,"data":%b,"signature":"%b"}' % (header, data, base64.b64encode(signature))

@@ -33,7 +33,8 @@ class _Lang(StrEnum):
 
 def verify(
     files: Annotated[
-        list[Path], typer.Argument(help="Tệp đã ký (XML, GIAMDINHHS, FHIR JSON) hoặc thư mục.", exists=True)
+        list[Path],
+        typer.Argument(help="Tệp đã ký (XML, GIAMDINHHS, FHIR JSON, gói tin của trục) hoặc thư mục.", exists=True),
     ],
     trust: Annotated[
         list[Path], typer.Option("--trust", help="Tệp PEM của chứng thư gốc được tin.", exists=True, dir_okay=False)
@@ -50,6 +51,15 @@ def verify(
     content: Annotated[
         list[Path] | None,
         typer.Option("--content", help="Tệp mà chữ ký tách rời trỏ tới (theo tên tệp).", exists=True, dir_okay=False),
+    ] = None,
+    certificate: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--certificate",
+            help="Chứng thư PEM của nơi đóng gói: gói tin của trục dữ liệu Bộ Y tế không kèm chứng thư.",
+            exists=True,
+            dir_okay=False,
+        ),
     ] = None,
     lang: Annotated[_Lang | None, typer.Option("--lang", help="Ngôn ngữ của kết quả.")] = None,
     json: Json = False,
@@ -68,7 +78,8 @@ def verify(
     results: list[tuple[Path, Report]] = []
     with httpx.Client() as client:
         roots = load_roots([path.read_bytes() for path in trust])
-        asked = Trust(roots, ask=RevocationClient(client) if online else None)
+        sealers = load_roots([path.read_bytes() for path in certificate or []])
+        asked = Trust(roots, ask=RevocationClient(client) if online else None, sealers=sealers)
         silent = json or len(papers) < 2 or not errors.is_terminal
         for path in track(papers, WORDS[said]["checking"], console=errors, disable=silent, transient=True):
             judged = validate(path.read_bytes(), asked, now, given)

@@ -182,8 +182,8 @@ def test_each_way_to_misbehave_has_its_class(kind: str) -> None:
     play(kind, scene)
 
 
-@pytest.mark.parametrize("form", ["string", "file_content"])
-def test_both_forms_of_axis_data_are_sealed_as_they_are_sent(form: str) -> None:
+@pytest.mark.parametrize("form", ["string", "file_content", "content"])
+def test_the_forms_of_axis_data_are_sealed_as_they_are_sent(form: str) -> None:
     async def scene(bench: Bench, destination: Destination) -> None:
         shaped = bench.destination(data_form=form)
         await shaped.deliver(bench.document)

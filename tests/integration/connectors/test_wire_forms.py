@@ -100,7 +100,7 @@ def axis(url: str, **more: Any) -> Destination:
     return MohAxis("axis", AxisSettings(url, f"{GLN}_api", Secret("mật khẩu"), GLN, "sync_document", **more), seal)
 
 
-@pytest.mark.parametrize("form", ["string", "file_content"])
+@pytest.mark.parametrize("form", ["string", "file_content", "content"])
 def test_axis(form: str) -> None:
     login, push = requests_of(
         lambda url: axis(url, data_form=form),
@@ -127,7 +127,7 @@ def test_axis(form: str) -> None:
         "ref_msg_id": "",
     }
     text = base64.b64encode(BODY).decode()
-    assert envelope["data"] == (text if form == "string" else {"file_content": text})
+    assert envelope["data"] == (text if form == "string" else {form: text})
     header = push.body[push.body.index(b'{"version"') : push.body.index(b',"data":')]
     data = push.body[push.body.index(b',"data":') + 8 : push.body.index(b',"signature":')]
     hashes = [hashlib.sha256(part).hexdigest().upper() for part in (header, data.strip(b'"'))]
