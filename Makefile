@@ -6,12 +6,12 @@ BIN    := $(VENV)/bin
 NICE   := $(BIN)/python -m
 GOOGLE := conformance/validators/google_fhir
 
-.PHONY: demo test check servers judges bench nightly lock clean
+.PHONY: demo test check servers judges vectors bench nightly lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/lienthong demo
 
-test: $(VENV)/.installed-dev servers judges check
+test: $(VENV)/.installed-dev servers judges vectors check
 	$(NICE) pytest -n auto --dist loadfile
 
 check: $(VENV)/.installed-dev
@@ -25,10 +25,13 @@ servers:
 judges:
 	PYTHON="$(PYTHON)" sh deploy/judges.sh
 
+vectors:
+	PYTHON="$(PYTHON)" sh deploy/vectors.sh
+
 bench: $(VENV)/.installed-dev
 	$(NICE) benchmarks
 
-nightly: $(VENV)/.installed-dev servers judges
+nightly: $(VENV)/.installed-dev servers judges vectors
 	$(NICE) pytest -m "nightly or not nightly"
 
 # After a change of dependencies in pyproject.toml. The locks hold hashes and no address of any index.

@@ -28,7 +28,7 @@ fi
 wanted=$(cat "$node/package.json" "$node/package-lock.json" "$node/.npmrc" "$google"/*.lock | sha256sum | cut -d' ' -f1)
 [ "$(cat $into/installed 2>/dev/null || true)" = "$wanted" ] && exit 0
 
-rm -rf $into
+rm -rf $into/node $into/google-fhir $into/installed
 mkdir -p $into/node
 cp "$node/package.json" "$node/package-lock.json" "$node/.npmrc" $into/node/
 (cd $into/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null)

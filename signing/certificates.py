@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from asn1crypto import parser
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
+from signing import path
 from signing.algorithms import PublicKey
 from signing.faults import (
     CertificateExpired,
@@ -28,11 +28,11 @@ from signing.faults import (
     RootsUnreadable,
 )
 
-MINIMUM_RSA_BITS = 2048
-UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
-"""What the library raises, at loading or at first use of a field, for a certificate that a stranger made up."""
-_MAXIMUM_DEPTH = 4
+UNREADABLE = path.UNREADABLE
+issued = path.issued
 
+_CONTEXT = 2
+"""The class of tags that `[0]` is of."""
 DOCUMENTS = frozenset(
     {
         ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
@@ -104,14 +104,14 @@ def public_key(certificate: x509.Certificate) -> PublicKey:
         raise KeyUnsuitable("certificate", "unknown algorithm") from problem
     match key:
         case rsa.RSAPublicKey():
-            if key.key_size < MINIMUM_RSA_BITS:
+            if key.key_size < path.MINIMUM_RSA_BITS:
                 raise KeyUnsuitable("certificate", f"RSA {key.key_size} bits")
         case ec.EllipticCurvePublicKey():
             if not isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1):
                 raise KeyUnsuitable("certificate", f"curve {key.curve.name}")
         case _:
             raise KeyUnsuitable("certificate", "neither RSA nor ECDSA")
-    if isinstance(sealed_with, hashes.SHA1 | hashes.MD5):
+    if isinstance(sealed_with, path.WEAK):
         raise KeyUnsuitable("certificate", f"sealed with {sealed_with.name}")
     return key
 
@@ -125,7 +125,12 @@ def signing_key(certificate: x509.Certificate) -> rsa.RSAPublicKey:
 
 
 def from_der(der: bytes) -> x509.Certificate:
-    """Read a certificate; raise ValueError for what is not one, or not the one DER form of it."""
+    """Read a certificate; raise ValueError for what is not one, or not the one DER form of it.
+
+    One whose serial number is not positive is none either: lists of revoked certificates could mean another one.
+    """
+    if not _has_serial_number(der):
+        raise ValueError("a certificate whose serial number is not positive")
     try:
         certificate = x509.load_der_x509_certificate(der)
     except UNREADABLE as problem:
@@ -133,6 +138,18 @@ def from_der(der: bytes) -> x509.Certificate:
     if not der.endswith(b"\x00" + certificate.signature):  # spare bits would give one certificate two fingerprints
         raise ValueError("a certificate that is not DER")
     return certificate
+
+
+def _has_serial_number(der: bytes) -> bool:
+    """Tell whether the serial number is positive, before the library sees it: that one only warns, and on the terminal."""
+    try:
+        inside = parser.parse(parser.parse(der)[4])[4]
+        first = parser.parse(inside)
+        if first[0] == _CONTEXT:  # the version
+            first = parser.parse(inside[len(first[3]) + len(first[4]) :])
+    except ValueError:
+        return True  # no certificate at all, as the library will say
+    return int.from_bytes(first[4], signed=True) > 0
 
 
 def is_authority(certificate: x509.Certificate) -> bool:
@@ -161,14 +178,19 @@ def order_chain(leaf: x509.Certificate, others: Iterable[x509.Certificate]) -> t
 
 def find_leaf(certificates: Sequence[x509.Certificate]) -> x509.Certificate:
     """Return the one certificate that issued none of the others: KeyInfo of other people's software is in any order."""
-    leaves = [
+    leaves = find_leaves(certificates)
+    if len(leaves) != 1:
+        raise CertificateUntrusted("KeyInfo", f"{len(leaves)} chains in {len(certificates)} certificates")
+    return leaves[0]
+
+
+def find_leaves(certificates: Sequence[x509.Certificate]) -> list[x509.Certificate]:
+    """Return every certificate that issued none of the others."""
+    return [
         candidate
         for candidate in certificates
         if not any(issued(candidate, other) for other in certificates if other != candidate)
     ]
-    if len(leaves) != 1:
-        raise CertificateUntrusted("KeyInfo", f"{len(leaves)} chains in {len(certificates)} certificates")
-    return leaves[0]
 
 
 def require_trusted(
@@ -190,18 +212,15 @@ def require_trusted(
     _require_purpose(leaf, purposes)
     if not roots:
         raise CertificateUntrusted("roots", "none configured")
-    verifier = (
-        verification.PolicyBuilder()
-        .store(verification.Store(list(roots)))
-        .time(at.astimezone(UTC))
-        .max_chain_depth(_MAXIMUM_DEPTH)
-        .extension_policies(ee_policy=_leaf_policy(), ca_policy=_issuer_policy())
-        .build_client_verifier()
-    )
+    return path.find(leaf, others, roots, at)
+
+
+def may_seal_lists(certificate: x509.Certificate) -> bool:
+    """Tell whether it says of itself that its key seals CRLs."""
     try:
-        return tuple(verifier.verify(leaf, list(others)).chain)
-    except (verification.VerificationError, *UNREADABLE) as problem:
-        raise CertificateUntrusted("signer certificate", "no valid chain to a configured root") from problem
+        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
+    except (x509.ExtensionNotFound, *UNREADABLE):
+        return False
 
 
 def _require_purpose(leaf: x509.Certificate, purposes: frozenset[ObjectIdentifier]) -> None:
@@ -217,32 +236,6 @@ def _require_purpose(leaf: x509.Certificate, purposes: frozenset[ObjectIdentifie
     extended = extensions.get(x509.ExtendedKeyUsage)
     if isinstance(extended, x509.ExtendedKeyUsage) and not purposes & set(extended):
         raise CertificateUnsuitable("signer certificate", "its extended key usage is something else")
-
-
-def _leaf_policy() -> verification.ExtensionPolicy:
-    return verification.ExtensionPolicy.permit_all()
-
-
-def _issuer_policy() -> verification.ExtensionPolicy:
-    return (
-        verification.ExtensionPolicy.permit_all()
-        .require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, None)
-        .may_be_present(x509.KeyUsage, verification.Criticality.AGNOSTIC, _may_sign_certificates)
-    )
-
-
-def _may_sign_certificates(_: verification.Policy, __: x509.Certificate, found: x509.KeyUsage | None) -> None:
-    if found is not None and not found.key_cert_sign:
-        raise ValueError("the issuer may not sign certificates")
-
-
-def issued(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
-    """Tell whether `issuer` sealed `subject`; its right to do so is not looked at."""
-    try:
-        subject.verify_directly_issued_by(issuer)
-    except (InvalidSignature, *UNREADABLE):
-        return False
-    return True
 
 
 def _names(name: x509.Name) -> dict[x509.ObjectIdentifier, str]:

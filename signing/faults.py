@@ -279,3 +279,18 @@ class SealerUnknown(Undecided):
     """Raised for a signature that does not hold its certificate, when none is given: an envelope of the data axis."""
 
     code = 5180
+
+
+# ---- 520x: chains ----
+
+
+class PathRefused(CertificateUntrusted):
+    """Raised when a chain leads to a configured root but breaks a rule: its length, names, policies, strength."""
+
+    code = 5200
+
+
+class PolicyContradicted(Undecided):
+    """Raised when the document of a signature policy is not the one whose hash the signer signed."""
+
+    code = 5201

@@ -3,7 +3,7 @@
 Pure: nothing is fetched (`revocation_client` does that) and no clock is read. An answer that cannot be used says nothing;
 when none can be used, the standing is *unknown*, which is neither good nor bad.
 
-Not here: delta CRLs, indirect CRLs, CRLs for some reasons only: they are refused as unusable.
+Not here: what CRLs say (`revocation_crl`).
 
 Standard: RFC 6960 §3.2, §4.2; RFC 5280 §5, §6.3
 Requirement: S0.9, S0.10
@@ -12,7 +12,8 @@ Requirement: S0.9, S0.10
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypeVar
@@ -24,43 +25,35 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
-from signing import certificates
+from signing import certificates, path, revocation_crl
 from signing.certificates import UNREADABLE
 from signing.evidence import Evidence
 from signing.faults import (
+    CertificateUntrusted,
     KeyUnsuitable,
     RevocationMismatch,
     RevocationStale,
     RevocationUnauthorised,
     RevocationUnknown,
 )
+from signing.revocation_answer import Answer
 
 E = TypeVar("E", bound=x509.ExtensionType)
+crl_addresses = revocation_crl.addresses
+read_crl = revocation_crl.read
 
 SKEW = timedelta(minutes=5)
 """By how much the clocks of two parties may differ."""
 _COMPROMISED = frozenset(
     {x509.ReasonFlags.key_compromise, x509.ReasonFlags.ca_compromise, x509.ReasonFlags.aa_compromise}
 )
+_ARCHIVE_CUTOFF = x509.ObjectIdentifier("1.3.6.1.5.5.7.48.1.6")
 _HASHES: dict[type[hashes.HashAlgorithm], Callable[[bytes], bytes]] = {
     hashes.SHA1: lambda data: hashlib.sha1(data, usedforsecurity=False).digest(),
     hashes.SHA256: lambda data: hashlib.sha256(data).digest(),
     hashes.SHA384: lambda data: hashlib.sha384(data).digest(),
     hashes.SHA512: lambda data: hashlib.sha512(data).digest(),
 }
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one OCSP response or CRL says about one certificate."""
-
-    source: Literal["ocsp", "crl"]
-    status: Literal["good", "revoked", "unknown"]
-    this_update: datetime
-    next_update: datetime | None
-    revoked_at: datetime | None = None
-    reason: x509.ReasonFlags | None = None
-    der: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -81,30 +74,75 @@ class Standing:
 
 
 def standing(
-    certificate: x509.Certificate, issuer: x509.Certificate, evidence: Evidence, at: datetime, now: datetime
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    evidence: Evidence,
+    at: datetime,
+    now: datetime,
+    signers: Sequence[x509.Certificate] = (),
 ) -> Standing:
     """Judge `certificate` at the moment `at` by all answers in `evidence`; the newest that says something counts.
 
-    Revoked before `at` beats every other answer; revoked later means that the certificate was good at `at`.
+    Revoked before `at` beats every other answer; revoked later means that the certificate was good at `at`. `signers` are
+    further certificates for whose right to seal CRLs the caller vouches: other keys of the issuer, issuers of indirect CRLs.
     """
     usable: list[Answer] = []
     fault: RevocationUnknown | None = None
-    for answer in _answers(certificate, issuer, evidence):
+    for answer in _answers(certificate, issuer, evidence, signers):
         problem = answer if isinstance(answer, RevocationUnknown) else _speaks_of(answer, certificate, at, now)
         if problem is not None:
             fault = fault or problem
         elif isinstance(answer, Answer):
             usable.append(answer)
-    if not usable:
-        return Standing("unknown", fault=fault or RevocationUnknown("certificate", "nothing at hand"))
-    usable.sort(key=lambda one: one.this_update, reverse=True)
-    final = [one for one in usable if one.status == "revoked" and one.reason is not x509.ReasonFlags.certificate_hold]
-    told = min(final, key=lambda one: one.revoked_at or at) if final else usable[0]
+    told = _decisive(usable, at)
+    if told is None:
+        partial = RevocationMismatch("crl", "lists for some reasons only") if usable else None
+        return Standing("unknown", fault=partial or fault or RevocationUnknown("certificate", "nothing at hand"))
     reason = told.reason.value if told.reason else ""
     status: Literal["good", "revoked", "suspended"] = "good"
     if told.revoked_at is not None and told.revoked_at <= at:
         status = "suspended" if told.reason is x509.ReasonFlags.certificate_hold else "revoked"
     return Standing(status, told.source, told.this_update, told.revoked_at, reason, told.reason in _COMPROMISED)
+
+
+def list_signers(
+    at_hand: Sequence[x509.Certificate],
+    roots: Sequence[x509.Certificate],
+    evidence: Evidence,
+    at: datetime,
+    now: datetime,
+) -> list[x509.Certificate]:
+    """Return who of `at_hand` may seal CRLs, with a path to one of `roots` on which nobody is known to be revoked."""
+    found: list[x509.Certificate] = []
+    for one in at_hand:
+        if not certificates.may_seal_lists(one):
+            continue
+        try:
+            chain = path.find(one, at_hand, roots, at)
+        except CertificateUntrusted:
+            continue
+        stands = (standing(*pair, evidence, at, now).status for pair in itertools.pairwise(chain))
+        if not {"revoked", "suspended"} & set(stands):
+            found.append(one)
+    return found
+
+
+def _decisive(usable: Sequence[Answer], at: datetime) -> Answer | None:
+    """Return the answer that counts; None when what is there speaks for some reasons only."""
+    hold = x509.ReasonFlags.certificate_hold
+    if final := [one for one in usable if one.status == "revoked" and one.reason is not hold]:
+        return min(final, key=lambda one: one.revoked_at or at)
+    newest: dict[frozenset[x509.ReasonFlags] | None, Answer] = {}
+    for one in sorted(usable, key=lambda one: one.this_update):
+        newest[one.reasons] = one
+    whole = newest.pop(None, None)
+    held = [one for one in newest.values() if one.status == "revoked"]
+    if whole is not None:
+        return max(whole, *held, key=lambda one: one.this_update) if held else whole
+    if held:
+        return held[0]
+    covered = frozenset[x509.ReasonFlags]().union(*(one for one in newest if one))
+    return min(newest.values(), key=lambda one: one.this_update) if covered >= revocation_crl.EVERY_REASON else None
 
 
 def read_ocsp(
@@ -127,26 +165,9 @@ def read_ocsp(
         _require_responder(response, issuer, crls)
         if nonce is not None:
             _require_nonce(response, nonce)
-        return _ocsp_answer(single, der)
+        return _ocsp_answer(single, der, _archive_cutoff(response))
     except UNREADABLE as problem:
         raise RevocationUnknown("ocsp", "cannot be read") from problem
-
-
-def read_crl(der: bytes, certificate: x509.Certificate, issuer: x509.Certificate) -> Answer:
-    """Read what a CRL says about `certificate`; raise a RevocationUnknown fault when it may not be used."""
-    try:
-        crl = x509.load_der_x509_crl(der)
-        if crl.issuer != certificate.issuer or crl.issuer != issuer.subject:
-            raise RevocationUnknown("crl", "of another issuer")
-        _require_crl_seal(crl, issuer)
-        _require_scope(crl, certificate)
-        entry = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
-        reason = _entry_reason(entry)
-    except UNREADABLE as problem:
-        raise RevocationUnknown("crl", "cannot be read") from problem
-    if entry is None or reason is x509.ReasonFlags.remove_from_crl:
-        return Answer("crl", "good", crl.last_update_utc, crl.next_update_utc, der=der)
-    return Answer("crl", "revoked", crl.last_update_utc, crl.next_update_utc, entry.revocation_date_utc, reason, der)
 
 
 def request(certificate: x509.Certificate, issuer: x509.Certificate, nonce: bytes | None) -> bytes:
@@ -168,19 +189,13 @@ def ocsp_addresses(certificate: x509.Certificate) -> tuple[str, ...]:
     )
 
 
-def crl_addresses(certificate: x509.Certificate) -> tuple[str, ...]:
-    """Return where the CRL for `certificate` is (cRLDistributionPoints)."""
-    points = _extension(certificate, x509.CRLDistributionPoints)
-    return tuple(name for point in points or () for name in _uris(point.full_name))
-
-
 def names_a_service(certificate: x509.Certificate) -> bool:
     """Tell whether `certificate` says where its revocation can be asked about."""
     return bool(ocsp_addresses(certificate) or crl_addresses(certificate))
 
 
 def _answers(
-    certificate: x509.Certificate, issuer: x509.Certificate, evidence: Evidence
+    certificate: x509.Certificate, issuer: x509.Certificate, evidence: Evidence, signers: Sequence[x509.Certificate]
 ) -> Iterator[Answer | RevocationUnknown]:
     problems: list[RevocationUnknown] = []
     for der in evidence.ocsp_responses:
@@ -188,11 +203,11 @@ def _answers(
             yield read_ocsp(der, certificate, issuer, crls=evidence.crls)
         except RevocationUnknown as problem:
             problems.append(problem)
-    for der in evidence.crls:
-        try:
-            yield read_crl(der, certificate, issuer)
-        except RevocationUnknown as problem:
-            problems.append(problem)
+    for answer in revocation_crl.answers(evidence.crls, certificate, issuer, signers):
+        if isinstance(answer, RevocationUnknown):
+            problems.append(answer)
+        else:
+            yield answer
     # evidence holds answers of every issuer in the chain: that one is another's is no news while there is other news
     yield from sorted(problems, key=lambda one: type(one) is RevocationUnknown)
 
@@ -205,7 +220,9 @@ def _speaks_of(answer: Answer, certificate: x509.Certificate, at: datetime, now:
         return RevocationStale(answer.source, f"from the future: {answer.this_update:%Y-%m-%d %H:%M} UTC")
     if answer.status == "revoked":
         return None
-    if answer.this_update > certificate.not_valid_after_utc:
+    end = certificate.not_valid_after_utc
+    kept = answer.keeps_ended_since is not None and answer.keeps_ended_since <= end
+    if answer.this_update > end and not kept:
         return RevocationStale(answer.source, "made after the certificate's end, when entries may be gone")
     if answer.this_update + SKEW >= at:
         return None
@@ -219,6 +236,8 @@ def _speaks_of(answer: Answer, certificate: x509.Certificate, at: datetime, now:
 
 def _require_responder(response: ocsp.OCSPResponse, issuer: x509.Certificate, crls: Sequence[bytes]) -> None:
     """Raise unless the issuer sealed the response, or somebody whom the issuer made its responder."""
+    if isinstance(response.signature_hash_algorithm, path.WEAK):
+        raise RevocationUnauthorised("ocsp", f"sealed with {response.signature_hash_algorithm.name}")
     responders = [
         issuer,
         *(one for one in response.certificates if _is_delegate(one, issuer, response.produced_at_utc)),
@@ -233,7 +252,7 @@ def _require_responder(response: ocsp.OCSPResponse, issuer: x509.Certificate, cr
 def _is_listed(responder: x509.Certificate, issuer: x509.Certificate, crls: Sequence[bytes]) -> bool:
     for der in crls:
         try:
-            if read_crl(der, responder, issuer).status == "revoked":
+            if revocation_crl.read(der, responder, issuer).status == "revoked":
                 return True
         except RevocationUnknown:
             continue
@@ -247,7 +266,16 @@ def _is_delegate(candidate: x509.Certificate, issuer: x509.Certificate, at: date
         and ExtendedKeyUsageOID.OCSP_SIGNING in purposes
         and candidate.not_valid_before_utc <= at <= candidate.not_valid_after_utc
         and certificates.issued(issuer, candidate)
+        and _is_strong(candidate)
     )
+
+
+def _is_strong(certificate: x509.Certificate) -> bool:
+    try:
+        certificates.public_key(certificate)
+    except KeyUnsuitable:
+        return False
+    return True
 
 
 def _is_named(response: ocsp.OCSPResponse, responder: x509.Certificate) -> bool:
@@ -258,20 +286,19 @@ def _is_named(response: ocsp.OCSPResponse, responder: x509.Certificate) -> bool:
 
 def _sealed(response: ocsp.OCSPResponse, responder: x509.Certificate) -> bool:
     algorithm = response.signature_hash_algorithm
-    if algorithm is None or isinstance(algorithm, hashes.SHA1 | hashes.MD5):
+    if algorithm is None:
         return False
-    try:
-        key = certificates.public_key(responder)
-    except KeyUnsuitable:
-        return False
+    key = responder.public_key()
     scheme: padding.AsymmetricPadding = padding.PKCS1v15()
     if response.signature_algorithm_oid == x509.SignatureAlgorithmOID.RSASSA_PSS:
         scheme = padding.PSS(padding.MGF1(algorithm), padding.PSS.AUTO)
     try:
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(response.signature, response.tbs_response_bytes, scheme, algorithm)
-        else:
+        elif isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(response.signature, response.tbs_response_bytes, ec.ECDSA(algorithm))
+        else:
+            return False
     except InvalidSignature:
         return False
     return True
@@ -299,7 +326,20 @@ def _single(
     raise RevocationUnknown("ocsp", "of another issuer")
 
 
-def _ocsp_answer(single: ocsp.OCSPSingleResponse, der: bytes) -> Answer:
+def _archive_cutoff(response: ocsp.OCSPResponse) -> datetime | None:
+    """Return since when certificates that have ended are answered about; a response about several says it of none.
+
+    Standard: RFC 6960 §4.4.4
+    """
+    if len(list(response.responses)) != 1:
+        return None
+    for extension in response.single_extensions:
+        if extension.oid == _ARCHIVE_CUTOFF and isinstance(extension.value, x509.UnrecognizedExtension):
+            return revocation_crl.generalized_time(extension.value.value)
+    return None
+
+
+def _ocsp_answer(single: ocsp.OCSPSingleResponse, der: bytes, cutoff: datetime | None) -> Answer:
     if single.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
         return Answer("ocsp", "unknown", single.this_update_utc, single.next_update_utc, der=der)
     revoked = single.certificate_status is ocsp.OCSPCertStatus.REVOKED
@@ -313,6 +353,7 @@ def _ocsp_answer(single: ocsp.OCSPSingleResponse, der: bytes) -> Answer:
         single.revocation_time_utc if revoked else None,
         single.revocation_reason if revoked else None,
         der,
+        keeps_ended_since=cutoff,
     )
 
 
@@ -328,60 +369,8 @@ def _key_hash(certificate: x509.Certificate, algorithm: type[hashes.HashAlgorith
     return _HASHES[algorithm](octets)
 
 
-# ---- CRL ----
-
-
-def _require_crl_seal(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> None:
-    usage = _extension(issuer, x509.KeyUsage)
-    if usage is not None and not usage.crl_sign:
-        raise RevocationUnauthorised("crl", "its issuer may not sign CRLs")
-    if isinstance(crl.signature_hash_algorithm, hashes.SHA1 | hashes.MD5):
-        raise RevocationUnauthorised("crl", "sealed with a weak algorithm")
-    key = issuer.public_key()
-    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) or not crl.is_signature_valid(key):
-        raise RevocationUnauthorised("crl", "not sealed by the issuer")
-
-
-def _require_scope(crl: x509.CertificateRevocationList, certificate: x509.Certificate) -> None:
-    for extension in crl.extensions:
-        match extension.value:
-            case x509.IssuingDistributionPoint() as point:
-                _require_point(point, certificate)
-            case _ if extension.critical:
-                raise RevocationMismatch("crl", "a delta, or of a kind that is not understood")
-
-
-def _require_point(point: x509.IssuingDistributionPoint, certificate: x509.Certificate) -> None:
-    constraints = _extension(certificate, x509.BasicConstraints)
-    authority = constraints is not None and constraints.ca
-    wrong_kind = point.only_contains_user_certs if authority else point.only_contains_ca_certs
-    if wrong_kind or point.indirect_crl or point.only_some_reasons or point.only_contains_attribute_certs:
-        raise RevocationMismatch("crl", "not a list of this kind of certificate")
-    named, asked = set(_uris(point.full_name)), set(crl_addresses(certificate))
-    if named and asked and not named & asked:
-        raise RevocationMismatch("crl", "of another distribution point")
-
-
-def _entry_reason(entry: x509.RevokedCertificate | None) -> x509.ReasonFlags | None:
-    if entry is None:
-        return None
-    for extension in entry.extensions:
-        if isinstance(extension.value, x509.CRLReason):
-            return extension.value.reason
-        if extension.critical:
-            raise RevocationMismatch("crl", "an entry that is not understood")
-    return None
-
-
-# ---- both ----
-
-
 def _extension(certificate: x509.Certificate, kind: type[E]) -> E | None:
     try:
         return certificate.extensions.get_extension_for_class(kind).value
     except (x509.ExtensionNotFound, *UNREADABLE):
         return None
-
-
-def _uris(names: Iterable[x509.GeneralName] | None) -> Sequence[str]:
-    return [name.value for name in names or () if isinstance(name, x509.UniformResourceIdentifier)]

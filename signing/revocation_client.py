@@ -25,7 +25,8 @@ from cryptography.hazmat.primitives import hashes
 from signing import revocation
 from signing.evidence import Evidence
 from signing.faults import RevocationStale, RevocationUnknown
-from signing.revocation import SKEW, Answer
+from signing.revocation import SKEW
+from signing.revocation_answer import Answer
 
 _MAXIMUM_OCSP = 256 * 1024
 _MAXIMUM_CRL = 32 * 1024**2

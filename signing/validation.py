@@ -32,6 +32,7 @@ from signing import (
     verify_envelope,
     verify_jws,
     verify_nested,
+    verify_policy,
     verify_timestamp,
     verify_xml,
 )
@@ -42,6 +43,7 @@ from signing.faults import (
     CertificateUntrusted,
     KindUnknown,
     NotSigned,
+    PolicyContradicted,
     ProofMissing,
     RevocationUnknown,
     SignatureInvalid,
@@ -82,6 +84,8 @@ class Trust:
     """None: offline."""
     sealers: Sequence[x509.Certificate] = ()
     """Certificates whose holders sign without putting them into the file: envelopes of the data axis."""
+    policies: Mapping[str, bytes] = field(default_factory=dict)
+    """Documents of signature policies, by identifier."""
 
 
 def validate(
@@ -196,6 +200,16 @@ class _Case:
         return list(dict.fromkeys(one for one in found if one != self.held.leaf))
 
 
+def _standing(
+    case: _Case, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime, evidence: Evidence | None = None
+) -> Standing:
+    """Ask all that is at hand, or `evidence`, about `certificate`; other keys of an issuer may have sealed its lists."""
+    material = case.evidence if evidence is None else evidence
+    roots = (*case.trust.roots, *case.trust.stamp_roots)
+    signers = revocation.list_signers(case.at_hand, roots, material, at, case.now) if material.crls else []
+    return revocation.standing(certificate, issuer, material, at, case.now, signers)
+
+
 def _judge(held: Held, trust: Trust, now: datetime) -> Signed:
     case = _Case(held, trust, now, held.evidence + trust.evidence, list(held.doubts), list(held.warnings))
     stamps = _stamps(case)
@@ -210,6 +224,8 @@ def _judge(held: Held, trust: Trust, now: datetime) -> Signed:
     except SigningFault as fault:
         case.faults.append(fault)
     archived = _archive(case, stamps)
+    _policy(case)
+    named = held.policy
     return Signed(
         where=held.where,
         verdict=_verdict(case.faults),
@@ -224,7 +240,17 @@ def _judge(held: Held, trust: Trust, now: datetime) -> Signed:
         chain=chain,
         evidence=_kept(case, chain),
         warnings=tuple(dict.fromkeys(case.warnings)),
+        policy=None if named is None else "implied" if named.implied else named.identifier,
     )
+
+
+def _policy(case: _Case) -> None:
+    try:
+        unknown = case.held.policy and verify_policy.check(case.held.policy, case.trust.policies)
+    except PolicyContradicted as fault:
+        case.faults.append(fault)
+    else:
+        case.warnings += [unknown] if unknown else []
 
 
 def _stamps(case: _Case) -> list[Stamp]:
@@ -257,10 +283,10 @@ def _require_past(stamp: Stamp, now: datetime) -> None:
 def _stamp_revocation(case: _Case, stamp: Stamp) -> None:
     """Raise TimeStampUntrusted when the authority's certificate was revoked; warn when nobody can say."""
     for certificate, issuer in itertools.pairwise(stamp.chain):
-        found = revocation.standing(certificate, issuer, case.evidence, stamp.at, case.now)
+        found = _standing(case, certificate, issuer, stamp.at)
         if found.status == "unknown" and case.trust.ask is not None and revocation.names_a_service(certificate):
             case.evidence += case.trust.ask.collect([certificate, issuer])
-            found = revocation.standing(certificate, issuer, case.evidence, stamp.at, case.now)
+            found = _standing(case, certificate, issuer, stamp.at)
         if found.status in ("revoked", "suspended"):
             raise TimeStampUntrusted("time stamp", "its authority's certificate was revoked")
         if found.compromised:
@@ -305,8 +331,7 @@ def _is_known(case: _Case, chain: Sequence[x509.Certificate], at: datetime, evid
     """Tell whether the file itself holds what shows that every certificate was good."""
     pairs = list(itertools.pairwise(chain))
     return bool(pairs) and all(
-        revocation.standing(certificate, issuer, evidence, at, case.now).status == "good"
-        for certificate, issuer in pairs
+        _standing(case, certificate, issuer, at, evidence).status == "good" for certificate, issuer in pairs
     )
 
 
@@ -316,11 +341,11 @@ def _revocation(
     """Judge every certificate of the chain but its root; add faults and warnings."""
     said: list[Literal["good", "revoked", "suspended", "unknown", "not offered"]] = []
     pairs = list(itertools.pairwise(chain))
-    known = [revocation.standing(*pair, case.evidence, at, case.now) for pair in pairs]
+    known = [_standing(case, *pair, at) for pair in pairs]
     doubtful = at_is != "stamped" or any(one.status == "unknown" for one in known)
     if case.trust.ask is not None and doubtful and any(revocation.names_a_service(one) for one in chain[:-1]):
         case.evidence += case.trust.ask.collect(chain)
-        known = [revocation.standing(*pair, case.evidence, at, case.now) for pair in pairs]
+        known = [_standing(case, *pair, at) for pair in pairs]
     for (certificate, _), found in zip(pairs, known, strict=True):
         where = "signer certificate" if certificate == case.held.leaf else "issuer certificate"
         silent = found.status == "unknown" and not revocation.names_a_service(certificate)

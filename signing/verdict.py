@@ -29,6 +29,8 @@ COMMENTS = 5096
 STAMP_REVOCATION_UNKNOWN = 5097
 STAMP_EXPIRED = 5098
 JSON_UNPROTECTED = 5099
+POLICY_UNKNOWN = 5202
+SERIAL_DIFFERS = 5203
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,21 @@ class Stamped:
 
 
 @dataclass(frozen=True)
+class NamedPolicy:
+    """A signature policy that a signature says it follows."""
+
+    identifier: str
+    digest_method: str = ""
+    digest: bytes = field(default=b"", repr=False)
+    whole: bool = True
+    """The hash is of the document as it is, not of a form of it."""
+    implied: bool = False
+    """Only said to follow from the context."""
+    document: bytes = field(default=b"", repr=False)
+    """What the signature carries as the policy's document."""
+
+
+@dataclass(frozen=True)
 class Held:
     """A signature whose mathematics holds; nothing is said about its certificate yet."""
 
@@ -79,6 +96,7 @@ class Held:
     countersigned: tuple[Held | SigningFault, ...] = ()
     doubts: tuple[SigningFault, ...] = ()
     """Why who reads the file instead of `covers` could take it for something else; such a file is not valid."""
+    policy: NamedPolicy | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +120,8 @@ class Signed:
     evidence: Evidence = field(default_factory=Evidence)
     """What the judgement stands on: keep it with the document."""
     warnings: tuple[Reason, ...] = ()
+    policy: str | None = None
+    """Identifier of the signature policy that the signer named; `implied` without one, None when none was named."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +183,7 @@ def _signer(signed: Signed) -> dict[str, Any]:
         "claimed_time": None if signed.claimed_at is None else signed.claimed_at.isoformat(),
         "level": signed.level,
         "revocation": signed.revocation,
+        "policy": signed.policy,
         "covers": [_covered(one) for one in signed.covers],
         "warnings": [_reason(one) for one in signed.warnings],
     }

@@ -1,7 +1,7 @@
 """Read what XAdES adds to an XML signature: signed properties, time stamps, validation material, counter-signatures.
 
 Signed properties count only when the signature covers them; unsigned ones are given on as they are found, for others to judge.
-Signature policies are read past.
+Signature policies are judged in `verify_policy`.
 
 Standard: ETSI EN 319 132-1 V1.2.1 §4, §5; ETSI TS 101 903 V1.4.2
 Requirement: S0.6, S0.10
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from signing import xml_parts
+from signing import verify_policy, xml_parts
 from signing.evidence import Evidence
 from signing.faults import PropertiesRefused, SignatureMisplaced
-from signing.verdict import Stamped
+from signing.verdict import SERIAL_DIFFERS, NamedPolicy, Reason, Stamped
 from signing.xml_parts import DS, INCLUSIVE, XADES, XADES141
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Properties:
     archive_stamps: tuple[Stamped, ...] = ()
     evidence: Evidence = field(default_factory=Evidence)
     countersignatures: tuple[etree._Element, ...] = ()
+    policy: NamedPolicy | None = None
+    warnings: tuple[Reason, ...] = ()
 
 
 def properties(
@@ -70,12 +72,12 @@ def properties(
         raise PropertiesRefused("SignedProperties", "not those that are signed")
     if holder.get("Target") != f"#{signature.get('Id')}":
         raise PropertiesRefused("QualifyingProperties", "of another signature")
-    claimed_at = _signed(parts["SignedProperties"], leaf)
+    found = _signed(parts["SignedProperties"], leaf)
     unsigned = parts.get("UnsignedProperties")
     if unsigned is None:
-        return Properties(True, claimed_at)
+        return found
     free = [one for one in objects if one not in holders]
-    return _unsigned(unsigned, claimed_at, _Stamping(signature, key_info, references, free))
+    return _unsigned(unsigned, found, _Stamping(signature, key_info, references, free))
 
 
 @dataclass(frozen=True)
@@ -86,17 +88,16 @@ class _Stamping:
     key_info: etree._Element
     references: Sequence[Reference]
     objects: Sequence[etree._Element]
+    """All but the one with the properties, signed or not."""
 
     def octets(self, before: Sequence[etree._Element], how: xml_parts.Form) -> bytes:
         """Standard: ETSI EN 319 132-1 V1.2.1 §5.5.2.2."""
         info, value = self.signature[0], self.signature[1]
-        referenced = [one.target for one in self.references]
-        loose = [one for one in self.objects if all(one is not target for target in referenced)]
-        parts = [info, value, self.key_info, *before, *loose]
+        parts = [info, value, self.key_info, *before, *self.objects]
         return b"".join([*(one.octets for one in self.references), *(xml_parts.canonical(one, how) for one in parts)])
 
 
-def _signed(signed: etree._Element, leaf: x509.Certificate) -> datetime | None:
+def _signed(signed: etree._Element, leaf: x509.Certificate) -> Properties:
     inner = signed.findall(f"{{{XADES}}}SignedSignatureProperties")
     if len(inner) != 1:
         raise PropertiesRefused("SignedSignatureProperties", f"{len(inner)} of them")
@@ -114,7 +115,14 @@ def _signed(signed: etree._Element, leaf: x509.Certificate) -> datetime | None:
     digest = xml_parts.digest_method(method)(leaf.public_bytes(Encoding.DER)).digest()
     if not hmac.compare_digest(digest, xml_parts.octets(value)):
         raise PropertiesRefused("SigningCertificateV2", "another certificate than the one in KeyInfo")
-    return _instant(times[0].text or "") if times else None
+    serial = named[0].find(f"{{{XADES}}}Cert/{{{XADES}}}IssuerSerial/{{{DS}}}X509SerialNumber")
+    differs = serial is not None and (serial.text or "").strip() != str(leaf.serial_number)
+    return Properties(
+        present=True,
+        claimed_at=_instant(times[0].text or "") if times else None,
+        policy=verify_policy.read(inner[0]),
+        warnings=(Reason(SERIAL_DIFFERS, "IssuerSerial"),) if differs else (),
+    )
 
 
 def _instant(text: str) -> datetime:
@@ -127,7 +135,7 @@ def _instant(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _unsigned(unsigned: etree._Element, claimed_at: datetime | None, stamping: _Stamping) -> Properties:
+def _unsigned(unsigned: etree._Element, signed: Properties, stamping: _Stamping) -> Properties:
     parts = _sorted_children(unsigned, "UnsignedSignatureProperties", "UnsignedDataObjectProperties")
     found = list(parts["UnsignedSignatureProperties"])
     if len(found) > _MAXIMUM_PROPERTIES:
@@ -149,7 +157,15 @@ def _unsigned(unsigned: etree._Element, claimed_at: datetime | None, stamping: _
             evidence += _material(one)
     if any(one.tag != xml_parts.SIGNATURE for one in counters):
         raise PropertiesRefused("CounterSignature", "not a signature")
-    return Properties(True, claimed_at, tuple(stamps), tuple(archive), evidence, tuple(counters))
+    policy = signed.policy and replace(signed.policy, document=verify_policy.stored(found))
+    return replace(
+        signed,
+        stamps=tuple(stamps),
+        archive_stamps=tuple(archive),
+        evidence=evidence,
+        countersignatures=tuple(counters),
+        policy=policy,
+    )
 
 
 def _time_stamp(element: etree._Element) -> tuple[xml_parts.Form, list[bytes]]:

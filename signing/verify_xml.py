@@ -2,8 +2,9 @@
 
 Strict on purpose. Signatures stand in the root, at the places of interfaces (`xml_parts.holds_signatures`), or are the root;
 every reference leads to the whole document, to a child of the root that has the one Id, to a file that was given, or into the
-signature itself; transforms can only take signatures out; an XPath is compared with the known ones and never evaluated. So
-there is no room for moved or wrapped content. Callers act on `Covered.data`, never on the file.
+signature itself; transforms can only take signatures out, or decode an Object around which the signature is; an XPath is
+compared with the known ones and never evaluated. So there is no room for moved or wrapped content. Callers act on
+`Covered.data`, never on the file.
 
 Not here: certificates, revocation and time (`validation`), what XAdES adds (`verify_xades`), the network. References are
 hashed here and not by signxml, because signxml leaves processing instructions beside the root out of the hash, where W3C and
@@ -27,9 +28,9 @@ from lxml import etree
 from mappings.formats import safe_xml
 from mappings.formats.faults import SigningFault, XmlRefused
 from signing import certificates, verify_xades, xml_parts
+from signing.algorithms import Algorithm
 from signing.faults import (
     AlgorithmRefused,
-    CertificateUntrusted,
     ContentChanged,
     DocumentUnreadable,
     KeyInfoRefused,
@@ -44,6 +45,7 @@ from signing.faults import (
 from signing.verdict import COMMENTS, DOCUMENT, Covered, Held, Reason
 from signing.xml_parts import DS, HOLDER, INCLUSIVE, SIGNATURE, SIGNERS, XADES, Form
 
+_OBJECT = f"{{{DS}}}Object"
 _COUNTER_PATH = [
     *(f"{{{XADES}}}{name}" for name in ("CounterSignature", "UnsignedSignatureProperties", "UnsignedProperties")),
     f"{{{XADES}}}QualifyingProperties",
@@ -97,6 +99,8 @@ class Transforms:
     others: str = ""
     """Which signatures are taken out besides: none, those at the `places`, or `all`."""
     form: Form = INCLUSIVE
+    base64: bool = False
+    """Not the element is hashed but what its text encodes."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,8 @@ def read(xml: bytes, files: Mapping[str, bytes] | None = None) -> list[Held | Si
     for number, signature in enumerate(signatures, 1):
         where = "Signature" if len(signatures) == 1 else f"Signature {number}"
         try:
-            held.append(replace(hold(document, signature, where), warnings=warnings, doubts=doubts))
+            one = hold(document, signature, where)
+            held.append(replace(one, warnings=(*warnings, *one.warnings), doubts=doubts))
         except SigningFault as fault:
             held.append(fault)
     if all(isinstance(one, Held) for one in held):
@@ -158,19 +163,8 @@ def hold(
         raise ReferenceRefused(where, f"{len(references)} references")
     algorithm = xml_parts.signature_method(method)
     known = _certificates(key_info)
-    try:
-        leaf = certificates.find_leaf(known)
-    except CertificateUntrusted as problem:
-        raise KeyInfoRefused(problem.where, problem.detail) from problem
     signed_info = xml_parts.canonical(info, xml_parts.form(canonicalisation))
-    try:
-        key = certificates.public_key(leaf)
-    except KeyUnsuitable as problem:
-        raise AlgorithmRefused(problem.where, problem.detail) from problem
-    if not algorithm.fits(key):
-        raise AlgorithmRefused("SignatureMethod", "not for the certificate's key")
-    if not algorithm.holds(key, xml_parts.octets(value), signed_info):
-        raise SignatureValueWrong("SignatureValue", "not made by the certificate's key over this SignedInfo")
+    leaf = _signer(known, algorithm, xml_parts.octets(value), signed_info)
     checked = [_reference(document, signature, one, parent) for one in references]
     covers = tuple(Covered(one.part, one.octets) for one in checked if one.part)
     if not covers:
@@ -193,7 +187,9 @@ def hold(
         stamps=found.stamps,
         archive_stamps=found.archive_stamps,
         evidence=found.evidence,
+        warnings=found.warnings,
         countersigned=tuple(counters),
+        policy=found.policy,
     )
 
 
@@ -241,6 +237,39 @@ def _certificates(key_info: etree._Element) -> list[x509.Certificate]:
         return list(dict.fromkeys(certificates.from_der(xml_parts.octets(one)) for one in elements))
     except ValueError as problem:
         raise KeyInfoRefused("KeyInfo", str(problem)) from problem
+
+
+def _signer(
+    known: Sequence[x509.Certificate], algorithm: Algorithm, value: bytes, signed_info: bytes
+) -> x509.Certificate:
+    """Return whose key made the signature: the certificate below the others, or of several chains the one whose key fits."""
+    below = certificates.find_leaves(known)
+    if len(below) > 1:
+        fitting = [one for one in below if _fits(one, algorithm) and _holds(one, algorithm, value, signed_info)]
+        if len(fitting) == 1:
+            return fitting[0]
+    if len(below) != 1:
+        raise KeyInfoRefused("KeyInfo", f"{len(below)} chains in {len(known)} certificates")
+    (leaf,) = below
+    try:
+        if not algorithm.fits(certificates.public_key(leaf)):
+            raise AlgorithmRefused("SignatureMethod", "not for the certificate's key")
+    except KeyUnsuitable as problem:
+        raise AlgorithmRefused(problem.where, problem.detail) from problem
+    if not _holds(leaf, algorithm, value, signed_info):
+        raise SignatureValueWrong("SignatureValue", "not made by the certificate's key over this SignedInfo")
+    return leaf
+
+
+def _fits(certificate: x509.Certificate, algorithm: Algorithm) -> bool:
+    try:
+        return algorithm.fits(certificates.public_key(certificate))
+    except KeyUnsuitable:
+        return False
+
+
+def _holds(certificate: x509.Certificate, algorithm: Algorithm, value: bytes, signed_info: bytes) -> bool:
+    return algorithm.holds(certificates.public_key(certificate), value, signed_info)
 
 
 # ---- references ----
@@ -319,13 +348,15 @@ def _element(
         return Reference(target, kind, document.whole(signature, transforms, instructions=False), DOCUMENT)
     if transforms.enveloped or transforms.others:
         raise TransformRefused("Transforms", "takes signatures out of what holds none")
-    octets = xml_parts.canonical(target, transforms.form)
+    enveloping = above is signature and xml_parts.name_of(target) == "Object" and signature is document.root
+    if transforms.base64 and not enveloping:
+        raise TransformRefused("Transform", "base64 of something that is no Object around which the signature is")
+    octets = xml_parts.octets(target) if transforms.base64 else xml_parts.canonical(target, transforms.form)
     if next((one for one in (target, *target.iterancestors()) if one is signature), None) is not None:
         own = above is signature and xml_parts.name_of(target) in ("KeyInfo", "Object")
         if not own and kind != verify_xades.SIGNED_PROPERTIES:
             raise ReferenceRefused("Reference", "to a part of the signature itself")
-        content = above is signature and xml_parts.name_of(target) == "Object" and signature is document.root
-        return Reference(target, kind, octets, "Object" if content else "")
+        return Reference(target, kind, octets, _object_name(signature, target) if enveloping else "")
     if kind == verify_xades.SIGNED_PROPERTIES:
         raise PropertiesRefused("Reference", "to signed properties that are not the signature's own")
     if target.tag == f"{{{DS}}}SignatureValue" and above is not None:
@@ -339,7 +370,15 @@ def _element(
     return Reference(target, kind, octets, xml_parts.name_of(target))
 
 
+def _object_name(signature: etree._Element, target: etree._Element) -> str:
+    """Name an Object; with its Id where there are several, so that each part has a name of its own."""
+    several = sum(one.find(f"{{{XADES}}}QualifyingProperties") is None for one in signature.iterchildren(_OBJECT)) > 1
+    return f"Object {target.get('Id', '')}".rstrip() if several else "Object"
+
+
 def _transforms(steps: Sequence[etree._Element]) -> Transforms:
+    if [step.get("Algorithm") for step in steps] == [xml_parts.BASE64] and not len(steps[0]):
+        return Transforms(base64=True)
     enveloped, others, form, done = False, "", INCLUSIVE, False
     for step in steps:
         algorithm = step.get("Algorithm", "")

@@ -27,6 +27,7 @@ DS = "http://www.w3.org/2000/09/xmldsig#"
 XADES = "http://uri.etsi.org/01903/v1.3.2#"
 XADES141 = "http://uri.etsi.org/01903/v1.4.1#"
 SIGNATURE = f"{{{DS}}}Signature"
+BASE64 = f"{DS}base64"
 ENVELOPED = f"{DS}enveloped-signature"
 FILTER = "http://www.w3.org/2002/06/xmldsig-filter2"
 XPATH = "http://www.w3.org/TR/1999/REC-xpath-19991116"
@@ -43,6 +44,8 @@ _MORE = "http://www.w3.org/2001/04/xmldsig-more#"
 _MORE2007 = "http://www.w3.org/2007/05/xmldsig-more#"
 _XENC = "http://www.w3.org/2001/04/xmlenc#"
 _XML = "{http://www.w3.org/XML/1998/namespace}"
+
+_ALGORITHM = re.compile(r"http://www\.w3\.org/[\w/.-]{1,40}#([\w-]{1,24})")
 
 SIGNATURE_METHODS: Mapping[str, Algorithm] = {
     f"{_MORE}rsa-sha256": Algorithm("RS256", hashes.SHA256(), "pkcs1"),
@@ -140,7 +143,7 @@ def signature_method(element: etree._Element) -> Algorithm:
     """Return the signature algorithm; parameters are not accepted."""
     found = SIGNATURE_METHODS.get(element.get("Algorithm", ""))
     if found is None or len(element) or texts(element):
-        raise AlgorithmRefused(name_of(element), "algorithm not accepted")
+        raise _refused(element)
     return found
 
 
@@ -148,8 +151,15 @@ def digest_method(element: etree._Element) -> Callable[[bytes], Any]:
     """Return the hash; parameters are not accepted."""
     found = DIGEST_METHODS.get(element.get("Algorithm", ""))
     if found is None or len(element) or texts(element):
-        raise AlgorithmRefused(name_of(element), "algorithm not accepted")
+        raise _refused(element)
     return found
+
+
+def _refused(element: etree._Element) -> AlgorithmRefused:
+    """Name the algorithm as its standard does, when a name of an algorithm is all it says."""
+    said = _ALGORITHM.fullmatch(element.get("Algorithm", ""))
+    name = "" if said is None else f"{said[1]}{' (SHA-1)' if 'sha1' in said[1].lower() else ''}, "
+    return AlgorithmRefused(name_of(element), f"{name}algorithm not accepted")
 
 
 def is_form(element: etree._Element) -> bool:

@@ -25,6 +25,7 @@ from tests.unit.signing.forge import (
     crl,
     issue,
     ocsp_response,
+    point,
     properties,
     stamp_property,
     time_stamp,
@@ -98,8 +99,8 @@ CASES += [
     invalid("authority as signer", faults.CertificateUnsuitable, _issue(ca=True)),
     invalid("untrusted root", faults.CertificateUntrusted, _by(_namesake)),
     invalid("certificate issued by a person", faults.CertificateUntrusted, _by(_pretended)),
-    invalid("path too long for its constraint", faults.CertificateUntrusted, _by(_too_long_a_path)),
-    invalid("path deeper than anybody's", faults.CertificateUntrusted, _by(_deep)),
+    invalid("path too long for its constraint", faults.PathRefused, _by(_too_long_a_path)),
+    invalid("path deeper than anybody's", faults.PathRefused, _by(_deep)),
     invalid("loop of authorities", faults.CertificateUntrusted, _by(_loop)),
     invalid("self-signed person", faults.CertificateUntrusted, _by(lambda w: issue(None, "Tự ký", 10))),
     undecided(
@@ -163,8 +164,9 @@ OCSP_SIGNING = [ExtendedKeyUsageOID.OCSP_SIGNING]
 
 
 def _revoked_responder(w: World) -> Scene:
-    by = issue(w.ca, "OCSP bị thu hồi", 61, purposes=OCSP_SIGNING, service=False)
-    listed = crl(w.ca, [(by, SIGNED - DAY, None)], extension=_points("http://crl.example/responders.crl"))
+    place = "http://crl.example/responders.crl"
+    by = issue(w.ca, "OCSP bị thu hồi", 61, purposes=OCSP_SIGNING, points=[point(place)])
+    listed = crl(w.ca, [(by, SIGNED - DAY, None)], extension=_points(place))
     return Scene(w.stamped(), w.about(ocsp_responses=[ocsp_response(w.person, w.ca, by=by)], crls=[listed]))
 
 
@@ -192,9 +194,9 @@ def _issuer_revoked(w: World) -> Scene:
     )
 
 
-def _points(name: str = "", *, authorities: bool = False, indirect: bool = False) -> x509.IssuingDistributionPoint:
+def _points(name: str = "", *, authorities: bool = False) -> x509.IssuingDistributionPoint:
     names = [x509.UniformResourceIdentifier(name)] if name else None
-    return x509.IssuingDistributionPoint(names, None, False, authorities, None, indirect, False)
+    return x509.IssuingDistributionPoint(names, None, False, authorities, None, False, False)
 
 
 def _scoped(extension: x509.ExtensionType) -> Callable[[World], Scene]:
@@ -287,7 +289,6 @@ CASES += [
     undecided(
         "CRL of another distribution point", faults.RevocationMismatch, _scoped(_points("http://crl.example/other.crl"))
     ),
-    undecided("indirect CRL", faults.RevocationMismatch, _scoped(_points(indirect=True))),
     undecided("delta CRL", faults.RevocationMismatch, _scoped(x509.DeltaCRLIndicator(1))),
 ]
 

@@ -429,10 +429,19 @@ CASES += [
         faults.SignatureValueWrong,
         _own_key_value_beside_a_strangers_certificate,
     ),
+    valid(
+        "two people's certificates, of whom one signed",
+        lambda w: _with_keys(w, key_info(w.other.certificate, w.person.certificate, w.ca.certificate)),
+    ),
     invalid(
-        "two signers' certificates",
+        "two people's certificates, of whom nobody signed",
         faults.KeyInfoRefused,
-        lambda w: _with_keys(w, key_info(w.person.certificate, w.other.certificate, w.ca.certificate)),
+        lambda w: _with_keys(w, key_info(w.other.certificate, issue(w.ca, "Ai", 10).certificate, w.ca.certificate)),
+    ),
+    invalid(
+        "two certificates for the key that signed",
+        faults.KeyInfoRefused,
+        lambda w: _with_keys(w, key_info(w.person.certificate, issue(w.ca, "Ai", 3).certificate, w.ca.certificate)),
     ),
     invalid(
         "certificate that is none",

@@ -96,6 +96,8 @@ def issue(
     bits: int = 2048,
     no_check: bool = False,
     crl_sign: bool = True,
+    points: Sequence[x509.DistributionPoint] = (),
+    more: Sequence[tuple[x509.ExtensionType, bool]] = (),
 ) -> Pair:
     private = key_number(key, bits)
     subject = x509.Name(
@@ -129,11 +131,21 @@ def issue(
         builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
     if service and issuer is not None:
         place = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(OCSP))
-        point = x509.DistributionPoint([x509.UniformResourceIdentifier(CRL)], None, None, None)
         builder = builder.add_extension(x509.AuthorityInformationAccess([place]), critical=False)
-        builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
+        builder = builder.add_extension(x509.CRLDistributionPoints(points or [point(CRL)]), critical=False)
+    for extension, critical in more:
+        builder = builder.add_extension(extension, critical=critical)
     chain = () if issuer is None else (issuer.certificate, *issuer.above) if issuer.above or not _root(issuer) else ()
     return Pair(private, builder.sign(seal, hashes.SHA256()), chain)
+
+
+def point(
+    uri: str = "", *, issuer: Pair | None = None, reasons: Sequence[x509.ReasonFlags] = ()
+) -> x509.DistributionPoint:
+    """Say where a CRL is, of whom when not of the certificate's issuer, and for which reasons when not for all."""
+    by = None if issuer is None else [x509.DirectoryName(issuer.certificate.subject)]
+    names = [x509.UniformResourceIdentifier(uri)] if uri else None
+    return x509.DistributionPoint(names, None, frozenset(reasons) or None, by)
 
 
 def _root(pair: Pair) -> bool:
@@ -186,7 +198,11 @@ def crl(
     at: datetime = SIGNED + timedelta(hours=1),
     until: datetime = SIGNED + timedelta(days=7),
     extension: x509.ExtensionType | None = None,
+    number: int | None = None,
+    entry: x509.ExtensionType | None = None,
+    by: Pair | None = None,
 ) -> bytes:
+    """Make a list; `extension` is of the list, `entry` of each entry, both critical. `by` seals it in its issuer's name."""
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(issuer.certificate.subject)
@@ -194,13 +210,17 @@ def crl(
         .next_update(until)
     )
     for pair, moment, reason in revoked:
-        entry = x509.RevokedCertificateBuilder().serial_number(pair.certificate.serial_number).revocation_date(moment)
+        made = x509.RevokedCertificateBuilder().serial_number(pair.certificate.serial_number).revocation_date(moment)
         if reason is not None:
-            entry = entry.add_extension(x509.CRLReason(reason), critical=False)
-        builder = builder.add_revoked_certificate(entry.build())
+            made = made.add_extension(x509.CRLReason(reason), critical=False)
+        if entry is not None:
+            made = made.add_extension(entry, critical=True)
+        builder = builder.add_revoked_certificate(made.build())
     if extension is not None:
         builder = builder.add_extension(extension, critical=True)
-    return builder.sign(issuer.key, hashes.SHA256()).public_bytes(Encoding.DER)
+    if number is not None:
+        builder = builder.add_extension(x509.CRLNumber(number), critical=False)
+    return builder.sign((by or issuer).key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 # ---- time stamps ----

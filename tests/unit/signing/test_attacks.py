@@ -7,11 +7,11 @@ import pytest
 from signing.evidence import Evidence
 from signing.validation import Trust, validate
 from signing.verdict import Report
-from tests.unit.signing import attacks_json, attacks_trust, attacks_xml
+from tests.unit.signing import attacks_chains, attacks_foreign, attacks_json, attacks_trust, attacks_xml
 from tests.unit.signing.attacks import Case, Scene
 from tests.unit.signing.forge import World, crl
 
-CASES = [*attacks_xml.CASES, *attacks_trust.CASES, *attacks_json.CASES]
+CASES = [*attacks_xml.CASES, *attacks_trust.CASES, *attacks_chains.CASES, *attacks_foreign.CASES, *attacks_json.CASES]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def judged(world: World, case: Case) -> Report:
     # a plain signature is judged for now, so what is at hand by default is of now
     evidence = world.standing(scene.now) if scene.evidence is None else scene.evidence
     roots = [world.root.certificate] if scene.roots is None else scene.roots
-    return validate(data, Trust(roots, evidence=evidence), scene.now, scene.files)
+    return validate(data, Trust(roots, evidence=evidence, policies=scene.policies), scene.now, scene.files)
 
 
 @pytest.mark.parametrize("case", [pytest.param(one, id=one.name) for one in CASES])
