@@ -22,10 +22,13 @@ from gateway.faults import StoreFault
 from gateway.intake import ChannelIntake
 from gateway.pipeline import Pipeline
 from gateway.pool import Pool
+from gateway.proof.desk import ProofDesk
+from gateway.proof.renewal import Renewal
+from gateway.proof.sources import Sources
 from gateway.records import search
 from gateway.settings import Plan
 from gateway.site import load_site
-from gateway.store import deliveries, documents, messages
+from gateway.store import deliveries, documents, messages, proofs
 from gateway.store.engine import Store, open_store
 from gateway.wake import Bell
 from mappings.formats.faults import Fault
@@ -60,6 +63,7 @@ class Node:
         name = self.plan.node.name
         messages.release_leases(connection, name)
         documents.release_leases(connection, name)
+        proofs.release_leases(connection, name)
         deliveries.expire(connection, self.clock.now(), node=name)
 
     async def _serve(self, store: Store, ready: Callable[[dict[str, str]], None]) -> None:
@@ -72,7 +76,10 @@ class Node:
         bell = Bell(plan.node.redis)
         keyring = plan.keyring
         context = Context(plan.facility.code, plan.systems, plan.node.zone)
-        pipeline = Pipeline(plan, store, pool, self.clock, name, ring=bell.ring, parallel=workers * 4)
+        sources = Sources(plan, self.clock)
+        desk = ProofDesk(plan, store, pool, self.clock, name, sources=sources, ring=bell.ring)
+        renewal = Renewal(plan, store, pool, self.clock, name, sources=sources, desk=desk)
+        pipeline = Pipeline(plan, store, pool, self.clock, name, ring=bell.ring, parallel=workers * 4, proofs=desk)
         lease = round(plan.node.lease.total_seconds() * SECOND)
         queue = SqlQueue(store, keyring, self.clock, name, lease, plan.facility.code)
         seal = _seal(plan)
@@ -85,6 +92,8 @@ class Node:
                 group.create_task(self._watch_certificates(store))
                 group.create_task(pipeline.run(bell.listener()))
                 group.create_task(pipeline.watch())
+                group.create_task(desk.run(bell.listener()))
+                group.create_task(renewal.run())
                 for route, destination in destinations.items():
                     worker = Worker(plan.routes[route], destination, queue, self.clock)
                     group.create_task(worker.run(bell.listener()))
@@ -100,6 +109,7 @@ class Node:
         finally:
             for destination in destinations.values():
                 await destination.close()
+            await sources.close()
             pool.close()
 
     def _destination(self, name: str, seal: Seal) -> Destination:

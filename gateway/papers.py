@@ -16,7 +16,7 @@ from gateway.clock import SECOND, to_instant
 from gateway.faults import NothingThere, PaperNotThere, SignatureRefused
 from gateway.records import persons, resources
 from gateway.settings import Channel, Plan
-from gateway.store import actions, deliveries, documents, messages, signing_tasks
+from gateway.store import actions, deliveries, documents, messages, proofs, signing_tasks
 from gateway.store import resources as rows
 from gateway.store.documents import NewDocument
 from mappings.documents import Due
@@ -111,6 +111,7 @@ def drop(connection: Connection, document_id: str, now: int) -> None:
     """Take a failed paper that nobody needs any more off the error queue, with its deliveries."""
     if documents.move(connection, document_id, "close"):
         signing_tasks.void_all(connection, document_id, "đóng")
+        proofs.void(connection, document_id)
         deliveries.move_all(connection, document_id, "close", now)
 
 

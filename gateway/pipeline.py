@@ -4,6 +4,7 @@
     due ─ compose ──▶ composed: FHIR document and renditions, signing tasks
     due ─ submit ──▶ signing: the same, and people sign first; when they have, it is composed
     composed ─ sign ──▶ signed: final bytes, evidence, deliveries queued
+    composed ─ prove ──▶ proving: sealed; when its signatures have their proofs, these are put in and it is signed
 
 A node may die between or inside steps: what was committed stays, what was not is done again after the lease. Deliveries are
 made together with the papers that are due, so that a later paper of the same patient waits for an earlier one that is still
@@ -27,6 +28,7 @@ from gateway.delivery import disclosure
 from gateway.delivery.retry import Retry, decide
 from gateway.faults import DocumentWithheld, InternalFault, PaperOvertaken, SignatureRefused, StoreFault
 from gateway.pool import Pool
+from gateway.proof.desk import ProofDesk
 from gateway.records import identity, resources
 from gateway.records.resources import Said
 from gateway.safe_log import describe
@@ -61,6 +63,7 @@ class Pipeline:
         *,
         ring: Callable[[], None],
         parallel: int,
+        proofs: ProofDesk | None = None,
         may_seal: signing_tasks.MaySign = signing_tasks.may_seal,
     ) -> None:
         self._plan = plan
@@ -72,6 +75,7 @@ class Pipeline:
         self._owner = owner
         self._ring = ring
         self._desk = SigningDesk(plan, store, pool, clock, may_seal)
+        self._proofs = proofs
         self._tasks = TaskSet(parallel)
         self._lease = round(plan.node.lease.total_seconds() * SECOND)
         self._jitter = random.Random(owner)  # noqa: S311 - spreads retries, guards nothing
@@ -188,8 +192,10 @@ class Pipeline:
         try:
             if row.state == "due":
                 await self._compose(row)
-            else:
+            elif row.state == "composed":
                 await self._desk.sign(row)
+            elif self._proofs is not None:
+                await self._proofs.complete(row)
         except Exception as error:  # noqa: BLE001 - whatever it is, it becomes an entry a person can see
             await self._paper_failed(row, as_fault(error))
         self._ring()
@@ -236,7 +242,8 @@ class Pipeline:
                 return
             if before is not None and before.state == "returned" and before.digest == digest and not row.actor:
                 who, role = await self._store.read(lambda c: signing_tasks.refused_by(c, before.id))
-                raise SignatureRefused(who, role)
+                if who:
+                    raise SignatureRefused(who, role)
         settled = {"version": context.version, "replaces_id": context.replaces, "digest": digest}
         await self._store.write(lambda connection: self._commit_composed(connection, row, paper, withheld, settled))
 

@@ -16,8 +16,9 @@ from gateway import papers, signing_tasks
 from gateway.clock import Clock
 from gateway.faults import NothingThere, NotPossibleNow
 from gateway.states import DOCUMENT, sources
-from gateway.store import actions, deliveries, documents, messages
+from gateway.store import actions, deliveries, documents, messages, proofs
 from gateway.store import signing_tasks as tasks
+from signing.policy import SEAL
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Item:
     """One row of the error queue."""
 
     what: str
-    """`message`, `document` or `delivery`."""
+    """`message`, `document`, `delivery`, or `proof`: what a signature lacks, which the node goes on asking for."""
     id: str
     about: str
     """Type of message, name of paper, or paper → destination; nothing of a patient."""
@@ -57,12 +58,21 @@ def error_queue(connection: Connection, limit: int = 0) -> list[Item]:
         )
         for row in deliveries.listing(connection, states=("error",), limit=limit)
     ]
+    items += [
+        Item("proof", row.id, row.paper, row.fault_code, row.fault_where, row.fault_detail, row.event_at)
+        for row in proofs.wanting(connection, failed=True, limit=limit)
+    ]
+    items += [
+        Item("proof", row.document_id, row.paper, row.fault_code, row.fault_where, row.fault_detail, row.stamped_at)
+        for row in proofs.not_renewed(connection, limit)
+    ]
     return sorted(items, key=lambda item: item.id, reverse=True)[: limit or None]
 
 
 def kind_of(connection: Connection, item_id: str) -> tuple[str, Row[Any]]:
     """Return what an id names; raise NothingThere."""
-    for name, get in (("message", messages.get), ("document", documents.get), ("delivery", deliveries.get)):
+    kinds = {"message": messages.get, "document": documents.get, "delivery": deliveries.get, "proof": proofs.get}
+    for name, get in kinds.items():
         try:
             return name, get(connection, item_id)
         except NothingThere:
@@ -71,9 +81,9 @@ def kind_of(connection: Connection, item_id: str) -> tuple[str, Row[Any]]:
 
 
 def retry(connection: Connection, item_id: str, actor: str, reason: str, clock: Clock) -> None:
-    """Do the failed step again: map the message, compose the document, or send the delivery."""
+    """Do the failed step again: map the message, compose the document, send the delivery, or ask for the proof."""
     what, _ = kind_of(connection, item_id)
-    act = {"message": reprocess, "document": compose_again, "delivery": resend}[what]
+    act = {"message": reprocess, "document": compose_again, "delivery": resend, "proof": ask_again}[what]
     act(connection, item_id, actor, reason, clock)
 
 
@@ -91,14 +101,26 @@ def reprocess(connection: Connection, message_id: str, actor: str, reason: str, 
     )
 
 
+def ask_again(connection: Connection, proof_id: str, actor: str, reason: str, clock: Clock) -> None:
+    """Ask at once for what a signature lacks."""
+    _do(connection, proof_id, "retry", actor, reason, clock, lambda: proofs.hurry(connection, proof_id, clock.now()))
+
+
 def compose_again(connection: Connection, document_id: str, actor: str, reason: str, clock: Clock) -> None:
-    """Compose a failed document again, or only seal it when people have signed; its deliveries wait for it again."""
+    """Compose a failed document again, or do only what is missing: the seal when people have signed, proofs when it is
+    sealed. Its deliveries wait for it again.
+    """
     now = clock.now()
 
     def act() -> bool:
-        if not signing_tasks.people_have_signed(connection, document_id):
+        known = proofs.of_document(connection, document_id)
+        worthless = any(one.state == "error" for one in known)
+        if worthless and documents.get(connection, document_id).signed_at is not None:
+            raise NotPossibleNow(document_id, "an earlier step of it has left: issue it again")
+        if worthless or not signing_tasks.people_have_signed(connection, document_id):
             return papers.again(connection, document_id, now)
-        if not documents.move(connection, document_id, "resume", due_at=now, attempts=0):
+        sealed = any(one.role == SEAL for one in known)
+        if not documents.move(connection, document_id, "prove" if sealed else "resume", due_at=now, attempts=0):
             return False
         deliveries.move_all(connection, document_id, "renew", now)
         return True
@@ -161,6 +183,8 @@ def _moves(connection: Connection, item_id: str, event: str) -> Callable[[], boo
         if not sources(DOCUMENT, event):
             raise NotPossibleNow(item_id, f"{event} while {row.state}")
         return lambda: _end(connection, item_id, event)
+    if what == "proof":
+        raise NotPossibleNow(item_id, f"{event} while {row.state}")
     if what == "message":
         return lambda: messages.move(connection, item_id, event)
     return lambda: deliveries.move(connection, item_id, event, None)
@@ -171,6 +195,7 @@ def _end(connection: Connection, document_id: str, event: str) -> bool:
     if not documents.move(connection, document_id, event):
         return False
     tasks.void_all(connection, document_id, event)
+    proofs.void(connection, document_id)
     return True
 
 

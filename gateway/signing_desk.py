@@ -17,11 +17,13 @@ from gateway import signing_tasks, steps
 from gateway.clock import Clock
 from gateway.faults import StoreFault
 from gateway.pool import Pool
+from gateway.proof import rules as proof_rules
+from gateway.proof.rules import NEVER, Made
 from gateway.settings import Plan
-from gateway.store import deliveries, documents
+from gateway.store import deliveries, documents, proofs
 from gateway.store import signing_tasks as rows
 from gateway.store.engine import Store
-from signing.policy import SEAL
+from signing.policy import LEVELS, SEAL
 
 log = logging.getLogger("lienthong.signing")
 
@@ -36,21 +38,28 @@ class SigningDesk:
         self._may_seal = may_seal
 
     async def sign(self, row: Row[Any]) -> None:
-        """Seal the renditions of a document whose turn it is, and release its deliveries, in one transaction.
+        """Seal the renditions of a document whose turn it is, in one transaction.
 
+        Its deliveries are released, or wait until its signatures have the proofs that are wanted.
         Raises SigningFault; KeyUnavailable passes with time.
         """
+        lasting = self._plan.level_of(row.paper) != LEVELS[0]
         renditions = await self._store.read(lambda connection: documents.renditions(connection, row.id))
         signed: dict[str, steps.Signed] = {}
         for rendition in renditions:
             if not rendition.signed:
                 unsigned = self._keyring.open(rendition.body, f"{row.id}/{rendition.kind}")
-                signed[rendition.kind] = await self._pool.run(steps.sign, unsigned, rendition.kind)
-        await self._store.write(lambda connection: self._commit(connection, row.id, signed))
+                signed[rendition.kind] = await self._pool.run(steps.sign, unsigned, rendition.kind, lasting)
+        await self._store.write(lambda connection: self._commit(connection, row, signed, lasting))
 
-    def _commit(self, connection: Connection, document_id: str, signed: dict[str, steps.Signed]) -> None:
-        now = self._clock.now()
-        if not documents.move(connection, document_id, "sign", signed_at=now):
+    def _commit(self, connection: Connection, row: Row[Any], signed: dict[str, steps.Signed], lasting: bool) -> None:
+        now, document_id = self._clock.now(), row.id
+        moved = (
+            documents.move(connection, document_id, "prove", due_at=NEVER, attempts=0)
+            if lasting
+            else documents.move(connection, document_id, "sign", signed_at=now)
+        )
+        if not moved:
             return
         seal = [
             task for task in rows.of_document(connection, document_id) if task.role == SEAL and task.state == "ready"
@@ -63,9 +72,9 @@ class SigningDesk:
         for kind, result in signed.items():
             sealed = self._keyring.seal(result.body, f"{document_id}/{kind}")
             documents.put_rendition(
-                connection, document_id, kind, steps.media_type(kind), result.body, sealed, signed=True
+                connection, document_id, kind, steps.media_type(kind), result.body, sealed, signed=not lasting
             )
-            documents.put_signature(
+            number = documents.put_signature(
                 connection,
                 document_id,
                 kind,
@@ -75,7 +84,12 @@ class SigningDesk:
                 at=now,
                 task_id=seal[0].id if seal else None,
             )
-        deliveries.move_all(connection, document_id, "ready", now)
+            made = Made(kind, number, seal[0].step if seal else SEAL, result.mark, result.chain)
+            proof_rules.record(connection, self._plan, row, made, now)
+        if lasting:
+            proofs.want(connection, document_id, now)
+        else:
+            deliveries.move_all(connection, document_id, "ready", now)
 
     async def watch(self) -> None:
         """Say once of every task whose time is near or past that it is; a store that is away passes."""

@@ -24,7 +24,10 @@ from gateway import signing_tasks, steps
 from gateway.certificates.permission import may_sign
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.faults import TaskGone
+from gateway.proof import rules as proof_rules
+from gateway.proof.rules import Made
 from gateway.settings import Plan
+from gateway.signing_tasks import KIND
 from gateway.store import actions, documents
 from gateway.store import signing_tasks as rows
 from gateway.store.engine import Store
@@ -32,13 +35,11 @@ from gateway.store.ids import uuid7
 from mappings import documents as forms
 from mappings.cda import html as page
 from mappings.formats.faults import Fault, SigningFault
-from signing import joint, xades
+from signing import joint, proving, xades
 from signing.contract import KeyProvider, ToSign
 
 log = logging.getLogger("lienthong.signing")
 
-KIND = "cda"
-"""What people sign; the other renditions of a paper bear the seal alone."""
 BATCH = 20
 _NOT_SIGNED = page.Options(stamp=page.Stamp.DRAFT)
 LEASE = 300 * SECOND
@@ -225,7 +226,7 @@ class Run:
 
     def _evidence(self, connection: Connection, ready: Ready, signed: bytes, leaf: x509.Certificate, now: int) -> None:
         document_id = ready.task.document_id
-        documents.put_signature(
+        number = documents.put_signature(
             connection,
             document_id,
             KIND,
@@ -239,6 +240,8 @@ class Run:
             workstation=self.workstation,
             task_id=ready.task.id,
         )
+        made = Made(KIND, number, ready.task.step, joint.marks(signed)[-1], proving.der(self.key.chain))
+        proof_rules.record(connection, self.plan, documents.get(connection, document_id), made, now)
         said = f"{ready.task.role}, thay {ready.whom}" if ready.whom else ready.task.role
         actor = f"{self.code} ({self.account})"[:64]
         actions.insert(connection, at=now, actor=actor, verb="sign", target=document_id, reason=said)

@@ -31,15 +31,18 @@ from gateway.faults import (
 )
 from gateway.settings import Plan, Signer
 from gateway.signing_case import Facts
-from gateway.store import actions, deliveries, documents
+from gateway.store import actions, deliveries, documents, proofs
 from gateway.store import signing_tasks as rows
 from gateway.store.documents import NewDocument
 from mappings.formats.dates import zone_of
-from signing.policy import SEAL, Case
+from signing import joint
+from signing.policy import LEVELS, SEAL, Case
 
 log = logging.getLogger("lienthong.signing")
 
 OPEN = ("waiting", "ready", "claimed")
+KIND = "cda"
+"""What people sign; the other renditions of a paper bear the seal alone."""
 _DOCTOR = "treating_doctor"
 _REGISTERED = {_DOCTOR: "doctor", "head_of_department": "head"}
 _DEATH_PAPERS = ("death_notice",)
@@ -143,11 +146,36 @@ def _give_out(connection: Connection, plan: Plan, document_id: str, done: set[st
         if step not in done:
             continue
         kind = documents.early_kind(route.rendition, step)
+        final = plan.level_of(delivery.paper) == LEVELS[0]
         if not documents.renditions(connection, document_id, kind):
             sealed = plan.keyring.seal(whole, f"{document_id}/{kind}")
-            documents.put_rendition(connection, document_id, kind, "application/xml", whole, sealed, signed=True)
+            documents.put_rendition(connection, document_id, kind, "application/xml", whole, sealed, signed=final)
+        if final:
+            documents.note_given_out(connection, document_id, now)
+            deliveries.move(connection, delivery.id, "ready", None, due_at=now)
+    release_early(connection, plan, document_id, now)
+
+
+def release_early(connection: Connection, plan: Plan, document_id: str, now: int) -> None:
+    """Let go what waits for the proofs of the signatures that it holds, once all are there."""
+    known = {one.signature_id: one for one in proofs.of_document(connection, document_id) if one.kind == KIND}
+    for kept in documents.renditions(connection, document_id):
+        kind, _, step = kept.kind.partition("@")
+        if not step or kept.signed:
+            continue
+        whole = plan.keyring.open(kept.body, f"{document_id}/{kept.kind}")
+        held = [known.get(mark.identifier) for mark in joint.marks(whole)]
+        if any(one is None or one.state != "proved" for one in held):
+            continue
+        found = {one.signature_id: proofs.evidence(connection, one.id) for one in held if one is not None}
+        whole = joint.with_proofs(whole, found)
+        sealed = plan.keyring.seal(whole, f"{document_id}/{kept.kind}")
+        documents.put_rendition(connection, document_id, kept.kind, kept.media_type, whole, sealed, signed=True)
         documents.note_given_out(connection, document_id, now)
-        deliveries.move(connection, delivery.id, "ready", None, due_at=now)
+        for delivery in deliveries.listing(connection, document_id=document_id, states=("awaiting",)):
+            route = plan.routes[delivery.destination]
+            if (route.rendition, route.common.accepts) == (kind, step):
+                deliveries.move(connection, delivery.id, "ready", None, due_at=now)
 
 
 # ---- who may ----
@@ -270,7 +298,20 @@ def refuse(connection: Connection, plan: Plan, task_id: str, code: str, reason: 
     row = documents.get(connection, task.document_id)
     documents.move(connection, row.id, "return")
     actions.insert(connection, at=now, actor=f"{code} ({account})"[:64], verb="refuse", target=row.id, reason=reason)
-    _void(connection, row.id, "bị từ chối ký", now)
+    return _again(connection, plan, row, "bị từ chối ký", now)
+
+
+def send_back(connection: Connection, plan: Plan, document_id: str, why: str, now: int) -> bool:
+    """Have a paper signed again by everybody, because a signature on it is worth nothing; False when it is too late."""
+    if not documents.move(connection, document_id, "return"):
+        return False
+    _again(connection, plan, documents.get(connection, document_id), why, now)
+    return True
+
+
+def _again(connection: Connection, plan: Plan, row: Row[Any], why: str, now: int) -> str:
+    """Make another document in the place of one that was returned; return its id."""
+    _void(connection, row.id, why, now)
     channel = next(one for one in plan.channels if one.settings.name == row.channel)
     again = NewDocument(
         row.paper,

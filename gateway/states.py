@@ -1,4 +1,4 @@
-"""The lives of a message, a document, a signing task, a delivery and a certificate, as tables: (state, event) → state.
+"""The lives of a message, a document, a signing task, a proof, a delivery and a certificate, as tables: (state, event) → state.
 
 A pair that is not in a table cannot happen; `advance` refuses it. The tests walk every cell, present and absent.
 Each table holds one fact only (promise P8): whether the sender was answered, whether a lease is held and which checks a
@@ -36,7 +36,14 @@ DOCUMENT: Table = {
     ("signing", "return"): "returned",  # somebody refused to sign it
     ("signing", "supersede"): "superseded",  # a version with other content came before everybody had signed
     ("composed", "sign"): "signed",
+    ("composed", "prove"): "proving",  # sealed; its signatures have no proofs yet, so it does not leave
+    ("composed", "return"): "returned",  # a signature of a person can never be proved
     ("composed", "fail"): "error",
+    ("proving", "complete"): "signed",
+    ("proving", "return"): "returned",
+    ("proving", "supersede"): "superseded",  # it had not left
+    ("proving", "fail"): "error",
+    ("error", "prove"): "proving",  # it is sealed: only the proofs are tried again
     ("error", "resume"): "composed",  # people have signed; only the seal is tried again
     ("error", "retry"): "due",
     ("error", "close"): "closed",
@@ -55,6 +62,26 @@ SIGNING_TASK: Table = {
     ("ready", "void"): "void",
     ("claimed", "void"): "void",
     ("signed", "void"): "void",
+}
+
+PROOF: Table = {
+    ("kept", "want"): "bare",  # nothing was wanted when it was made; now something is
+    ("bare", "stamp"): "stamped",
+    ("bare", "prove"): "proved",  # nothing is wanted any more
+    ("bare", "fail"): "error",
+    ("stamped", "drop"): "bare",  # the stamp is worth nothing: another one is wanted
+    ("stamped", "prove"): "proved",
+    ("stamped", "fail"): "error",
+    ("kept", "void"): "void",  # the signature counts no more
+    ("bare", "void"): "void",
+    ("stamped", "void"): "void",
+    ("proved", "void"): "void",
+    ("error", "void"): "void",
+}
+"""What is known of one signature; of one that is `kept` nothing more is wanted than that it was made."""
+
+ARCHIVE: Table = {
+    ("current", "renew"): "renewed",  # other bytes of the same document hold a newer archive time stamp
 }
 
 DELIVERY: Table = {

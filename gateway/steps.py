@@ -31,7 +31,7 @@ from mappings.formats.faults import Fault
 from mappings.guides import guides, in_guide
 from mappings.outcome import IdentityChange, Resource
 from mappings.systems import Systems
-from signing import joint, jws
+from signing import joint, jws, proving
 from signing.contract import KeyProvider
 from signing.keys import open_key
 
@@ -215,18 +215,27 @@ class Signed:
     sha256: str
     signer: str
     certificate_sha256: str
+    mark: joint.Mark
+    """Of this signature in the bytes."""
+    chain: tuple[bytes, ...]
+    """Certificates in DER, the signer's first."""
 
 
-def sign(unsigned: bytes, kind: str) -> Signed:
-    """Seal final bytes with the key of this process; people may have signed them."""
+def sign(unsigned: bytes, kind: str, lasting: bool = False) -> Signed:
+    """Seal bytes with the key of this process; people may have signed them. `lasting`: proofs follow."""
     assert _key is not None, "prepare() comes first"
     if is_fhir(kind):
         body = jws.sign(unsigned, _key, who=_custodian(json.loads(unsigned)))
     else:
-        body = joint.seal(unsigned, _key, PLACES[kind])
+        body = joint.seal(unsigned, _key, PLACES[kind], lasting=lasting)
     leaf = _key.chain[0]
     return Signed(
-        body, hashlib.sha256(body).hexdigest(), leaf.subject.rfc4514_string(), leaf.fingerprint(hashes.SHA256()).hex()
+        body,
+        hashlib.sha256(body).hexdigest(),
+        leaf.subject.rfc4514_string(),
+        leaf.fingerprint(hashes.SHA256()).hex(),
+        joint.marks(body)[-1],
+        proving.der(_key.chain),
     )
 
 

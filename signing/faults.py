@@ -127,6 +127,41 @@ class TimestampInvalid(SigningFault):
     code = 5051
 
 
+# ---- 516x: proofs gathered after a signature was made ----
+
+
+class SignatureUnprovable(SigningFault):
+    """Raised when the signer's certificate had ended, was revoked or on hold before a time stamp could show the signature."""
+
+    code = 5160
+
+
+class ProofPending(SigningFault):
+    """Raised while no issuer has spoken of a certificate since the signature was stamped; trying again later helps."""
+
+    code = 5161
+    fault_class = FaultClass.TRANSIENT
+
+
+class ProofNotOffered(SigningFault):
+    """Raised when a certificate names no OCSP responder and no CRL, so that nobody will ever know whether it was revoked."""
+
+    code = 5162
+
+
+class RenewalPointless(SigningFault):
+    """Raised when a new archive time stamp would end no later than the old one: the authority has no newer certificate."""
+
+    code = 5164
+    fault_class = FaultClass.TRANSIENT
+
+
+class EvidenceUnreadable(SigningFault):
+    """Raised for a file of evidence that is none."""
+
+    code = 5163
+
+
 # ---- 507x–509x: why a verdict is not "valid" ----
 
 

@@ -11,18 +11,20 @@ Requirement: S3.6, S3.7
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
 
 from mappings.formats.faults import SigningFault
-from signing import certificates, verify_xml, xades, xmldsig
+from signing import certificates, jws, timestamp_token, verify_xml, xades, xades_levels, xmldsig
 from signing.contract import KeyProvider
+from signing.evidence import Evidence
 from signing.policy import SEAL
 from signing.verdict import DOCUMENT, Held
-from signing.xades_properties import Claims
-from signing.xmldsig import SIGNATURE, parse_document
+from signing.xades_properties import XADES, Claims
+from signing.xmldsig import NAMESPACE, SIGNATURE, parse_document
 
 
 def prepare(
@@ -49,11 +51,67 @@ def finish(prepared: xades.Prepared, signature: bytes, chain: Sequence[x509.Cert
     return xades.inject(prepared, signature, chain)
 
 
-def seal(xml: bytes, key: KeyProvider, place: str | None = None) -> bytes:
-    """Return the final bytes: `xml` with the seal of the facility."""
-    if b"Signature" in xml and place is None and _identifiers(xml):
+def seal(xml: bytes, key: KeyProvider, place: str | None = None, *, lasting: bool = False) -> bytes:
+    """Return `xml` with the seal of the facility; `lasting` when proofs are to be put into the signature later.
+
+    In a `place` that an interface asks for the form stays the interface's, which holds no proofs.
+    """
+    if place is None and (lasting or (b"Signature" in xml and _identifiers(xml))):
         return xades.sign(xml, key, parallel=True, claims=Claims((SEAL,)))
     return xmldsig.sign(xml, key, place)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One signature in a file."""
+
+    identifier: str
+    """Its Id; empty when it has none."""
+    octets: bytes = field(repr=False)
+    """What a time stamp of it is over: the canonical SignatureValue, or the octets of a JWS."""
+    holds_proofs: bool
+    """True when proofs are put into the file; else they are kept beside it."""
+
+
+def marks(file: bytes) -> list[Mark]:
+    """Find the signatures of a file of ours, in the order in which they were made."""
+    if file[:1] == b"{":
+        return [Mark("", jws.value_of(file), False)]
+    root = parse_document(file)
+    found = [one for one in root.iter(SIGNATURE) if next(one.iterancestors(SIGNATURE), None) is None]
+    return [
+        Mark(
+            one.get("Id", ""),
+            xades_levels.timestamp_octets(one),
+            one.find(f"{{{NAMESPACE}}}Object/{{{XADES}}}QualifyingProperties") is not None,
+        )
+        for one in found
+    ]
+
+
+def with_proofs(xml: bytes, proofs: Mapping[str, Evidence]) -> bytes:
+    """Put time stamps, and then the rest of the material, into the signatures with these Ids: B-T or B-LT.
+
+    Nobody's signature changes: each leaves out the others, and who countersigned covers values alone.
+    Raises DocumentUnsignable, TimestampInvalid.
+    """
+    for identifier, evidence in proofs.items():
+        for token in evidence.timestamps:
+            xml = xades_levels.with_timestamp(xml, timestamp_token.read(token), identifier)
+        xml = xades_levels.with_values(xml, evidence, identifier)
+    return xml
+
+
+def archive_data(xml: bytes, identifier: str) -> bytes:
+    """Return what the next archive time stamp of a signature is over."""
+    return xades_levels.archive_timestamp_data(xml, identifier)
+
+
+def with_archive(xml: bytes, tokens: Mapping[str, bytes]) -> bytes:
+    """Put archive time stamps into the signatures with these Ids: B-LTA. Raises DocumentUnsignable, TimestampInvalid."""
+    for identifier, token in tokens.items():
+        xml = xades_levels.with_archive_timestamp(xml, timestamp_token.read(token), identifier)
+    return xml
 
 
 def signers(xml: bytes, roots: Sequence[x509.Certificate], at: datetime) -> list[certificates.Signer]:
@@ -69,6 +127,15 @@ def signers(xml: bytes, roots: Sequence[x509.Certificate], at: datetime) -> list
     except SigningFault:
         return []
     return [certificates.signer_of(held.leaf) for held in found if isinstance(held, Held)]
+
+
+def archive_tokens(xml: bytes) -> dict[str, list[bytes]]:
+    """Return the archive time stamps of each signature that has any, by its Id, oldest first."""
+    return {
+        one.get("Id", ""): tokens
+        for one in parse_document(xml).iterchildren(SIGNATURE)
+        if (tokens := xades_levels.archive_tokens(one))
+    }
 
 
 def _identifiers(xml: bytes) -> tuple[str, ...]:

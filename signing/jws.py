@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -162,6 +162,12 @@ def sign(
     return inject(prepared, key.sign(prepared.to_be_signed, prepared.algorithm))
 
 
+def value_of(signed: bytes) -> bytes:
+    """Return the octets of the signature in a Bundle that `inject` made."""
+    start = signed.rindex(b',"data":"') + len(b',"data":"')
+    return from_base64url(b64decode(signed[start : signed.index(b'"', start)]).rpartition(b".")[2])
+
+
 def signed_content(bundle: Mapping[str, Any]) -> dict[str, Any]:
     """Give what the signature of a Bundle covers."""
     return {name: value for name, value in bundle.items() if name not in NOT_SIGNED}
@@ -177,6 +183,11 @@ def written_sha256(content: Mapping[str, Any], element: Mapping[str, Any]) -> st
 def base64url(data: bytes) -> bytes:
     """Encode without padding. Standard: RFC 7515 §2"""
     return urlsafe_b64encode(data).rstrip(b"=")
+
+
+def from_base64url(text: bytes) -> bytes:
+    """Decode what `base64url` wrote."""
+    return urlsafe_b64decode(text + b"=" * (-len(text) % 4))
 
 
 def _content(bundle: bytes) -> dict[str, Any]:

@@ -41,6 +41,13 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True)
+class _Kept:
+    der: bytes = field(repr=False)
+    until: datetime
+    said_at: datetime
+
+
 @dataclass
 class RevocationClient:
     """Ask issuers through `client`; one instance serves many verifications and remembers what it was told.
@@ -51,19 +58,28 @@ class RevocationClient:
     client: httpx.Client = field(repr=False)
     clock: Callable[[], datetime] = _now
     timeout_s: float = 10.0
+    sources: Sequence[str] = ("ocsp", "crl")
+    """What is asked, in this order: the first that answers is enough."""
+    beginnings: Sequence[str] = ()
+    """Beginnings of the addresses that may be asked; empty = all."""
     asked: int = 0
     """How many requests went out."""
     _refused: dict[tuple[str, str], RevocationUnknown] = field(default_factory=dict, repr=False)
     """What an address said last about a certificate, when it was no use."""
     _silent: dict[str, tuple[RevocationUnknown, datetime]] = field(default_factory=dict, repr=False)
     """Addresses that are left alone, until when and why."""
-    _kept: dict[tuple[str, str], tuple[bytes, datetime]] = field(default_factory=dict, repr=False)
+    _kept: dict[tuple[str, str], _Kept] = field(default_factory=dict, repr=False)
 
-    def collect(self, chain: Sequence[x509.Certificate]) -> Evidence:
-        """Return what issuers say now about every certificate of `chain` but its last, the root."""
+    def collect(self, chain: Sequence[x509.Certificate], since: datetime | None = None) -> Evidence:
+        """Return what issuers say now about every certificate of `chain` but its last, the root.
+
+        What was remembered does not do when it is older than `since`; what comes may be, when issuers speak at intervals.
+        """
+        ways = {"ocsp": self._ocsp, "crl": self._crl}
         found = Evidence()
         for certificate, issuer in itertools.pairwise(chain):
-            found += self._ocsp(certificate, issuer) or self._crl(certificate, issuer) or Evidence()
+            answers = (ways[source](certificate, issuer, since) for source in self.sources)
+            found += next((answer for answer in answers if answer is not None), Evidence())
         return found
 
     def failure(self, certificate: x509.Certificate) -> RevocationUnknown | None:
@@ -75,10 +91,10 @@ class RevocationClient:
         silent = [self._silent[one][0] for one, _ in asked if one in self._silent]
         return next(iter((*refused, *silent)), None)
 
-    def _ocsp(self, certificate: x509.Certificate, issuer: x509.Certificate) -> Evidence | None:
+    def _ocsp(self, certificate: x509.Certificate, issuer: x509.Certificate, since: datetime | None) -> Evidence | None:
         name = certificate.fingerprint(hashes.SHA256()).hex()
         for address in revocation.ocsp_addresses(certificate):
-            der = self._remembered(address, name)
+            der = self._remembered(address, name, since)
             if der is None:
                 nonce = os.urandom(_NONCE_OCTETS)
                 read = partial(revocation.read_ocsp, certificate=certificate, issuer=issuer, nonce=nonce)
@@ -88,9 +104,9 @@ class RevocationClient:
                 return Evidence(ocsp_responses=(der,))
         return None
 
-    def _crl(self, certificate: x509.Certificate, issuer: x509.Certificate) -> Evidence | None:
+    def _crl(self, certificate: x509.Certificate, issuer: x509.Certificate, since: datetime | None) -> Evidence | None:
         for address in revocation.crl_addresses(certificate):
-            der = self._remembered(address, "")
+            der = self._remembered(address, "", since)
             if der is None:
                 read = partial(revocation.read_crl, certificate=certificate, issuer=issuer)
                 der = self._keep(address, "", self._fetch(address, None, _MAXIMUM_CRL), read)
@@ -98,9 +114,11 @@ class RevocationClient:
                 return Evidence(crls=(der,))
         return None
 
-    def _remembered(self, address: str, name: str) -> bytes | None:
+    def _remembered(self, address: str, name: str, since: datetime | None) -> bytes | None:
         kept = self._kept.get((address, name))
-        return kept[0] if kept and self.clock() < kept[1] else None
+        if kept is None or self.clock() >= kept.until or (since is not None and kept.said_at < since):
+            return None
+        return kept.der
 
     def _keep(self, address: str, name: str, der: bytes | None, read: Callable[[bytes], Answer]) -> bytes | None:
         """Remember `der` when it is an answer that is fresh now, and return it; else None."""
@@ -118,12 +136,12 @@ class RevocationClient:
         except RevocationUnknown as problem:
             self._refused[address, name] = problem
             return None
-        self._kept[address, name] = (der, answer.next_update or now + _WITHOUT_END)
+        self._kept[address, name] = _Kept(der, answer.next_update or now + _WITHOUT_END, answer.this_update)
         self._refused.pop((address, name), None)
         return der
 
     def _fetch(self, address: str, body: bytes | None, limit: int) -> bytes | None:
-        if not address.startswith(("http://", "https://")):
+        if not address.startswith(("http://", "https://")) or not self._may_ask(address):
             return None
         if address in self._silent and self.clock() < self._silent[address][1]:
             return None
@@ -135,6 +153,12 @@ class RevocationClient:
             why = str(problem) if type(problem) is _Refused else type(problem).__name__
             self._silent[address] = (RevocationUnknown(address, why), self.clock() + _FAILED)
             return None
+
+    def _may_ask(self, address: str) -> bool:
+        """Tell whether an address is one of the beginnings, or goes on behind a slash."""
+        return not self.beginnings or any(
+            address == one or address.startswith(f"{one.rstrip('/')}/") for one in self.beginnings
+        )
 
     def _exchange(self, address: str, body: bytes | None, limit: int) -> bytes:
         method, headers = ("GET", {}) if body is None else ("POST", {"Content-Type": "application/ocsp-request"})

@@ -105,6 +105,18 @@ def require_imprint(token: Token, data: bytes) -> None:
         raise TimestampInvalid("messageImprint", "stamps something else")
 
 
+def names(der: bytes, data: bytes) -> bool:
+    """Tell whether a token states the hash of `data`; nothing else of it is looked at, and unreadable ones state nothing."""
+    try:
+        imprint = cms.ContentInfo.load(der, strict=True)["content"]["encap_content_info"]["content"].parsed[
+            "message_imprint"
+        ]
+        hash_name = imprint["hash_algorithm"]["algorithm"].native
+        return hash_name in HASHES and imprint["hashed_message"].native == hashlib.new(hash_name, data).digest()
+    except _UNREADABLE:
+        return False
+
+
 def require_authority(
     token: Token, roots: Sequence[x509.Certificate], others: Sequence[x509.Certificate] = ()
 ) -> tuple[x509.Certificate, ...]:

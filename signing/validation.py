@@ -211,6 +211,8 @@ def _standing(
 
 
 def _judge(held: Held, trust: Trust, now: datetime) -> Signed:
+    kept = verify_timestamp.of(held.value, trust.evidence.timestamps)
+    held = replace(held, stamps=tuple(dict.fromkeys((*held.stamps, *kept))))
     case = _Case(held, trust, now, held.evidence + trust.evidence, list(held.doubts), list(held.warnings))
     stamps = _stamps(case)
     at, at_is = _moment(case, stamps)

@@ -94,6 +94,8 @@ class Held:
     evidence: Evidence = field(default_factory=Evidence)
     warnings: tuple[Reason, ...] = ()
     countersigned: tuple[Held | SigningFault, ...] = ()
+    value: bytes = field(default=b"", repr=False)
+    """What a time stamp of the signature that is kept outside the file is of; empty where there are none."""
     doubts: tuple[SigningFault, ...] = ()
     """Why who reads the file instead of `covers` could take it for something else; such a file is not valid."""
     policy: NamedPolicy | None = None

@@ -80,6 +80,7 @@ def read(bundle: bytes) -> Held:
         covers=(Covered(DOCUMENT, json_canonical.as_written(content) if written else payload),),
         claimed_at=claimed_at,
         warnings=tuple(Reason(JSON_UNPROTECTED, "Bundle", detail) for detail in unprotected),
+        value=signature,
     )
 
 

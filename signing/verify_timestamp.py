@@ -11,7 +11,7 @@ Requirement: S0.5, S0.10
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -19,6 +19,7 @@ from cryptography import x509
 
 from signing import timestamp_token
 from signing.faults import TimeStampInvalid, TimestampInvalid, TimeStampUntrusted
+from signing.verdict import Stamped
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Stamp:
     policy: str
     serial: int
     token: bytes = field(repr=False)
+
+
+def of(octets: bytes, tokens: Iterable[bytes]) -> tuple[Stamped, ...]:
+    """Return those of `tokens` that say that they stamp `octets`; whether they hold is told by `check`."""
+    return tuple(Stamped(token, octets) for token in tokens if octets and timestamp_token.names(token, octets))
 
 
 def check(

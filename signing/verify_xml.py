@@ -55,6 +55,7 @@ _COUNTER_PATH = [
 _KEY_INFO = frozenset(f"{{{DS}}}{name}" for name in ("KeyName", "KeyValue", "X509Data"))
 _NAME = re.compile(r"[A-Za-z_][\w.-]*")
 _WITH_ID = etree.XPath('//*[@*[translate(local-name(), "ID", "id") = "id"] = $value]')
+_EXCLUSIVE = Form(exclusive=True)
 _MAXIMUM_CERTIFICATES = 10
 _MAXIMUM_SIGNATURES = 100
 _MAXIMUM_REFERENCES = 100
@@ -189,6 +190,7 @@ def hold(
         evidence=found.evidence,
         warnings=found.warnings,
         countersigned=tuple(counters),
+        value=xml_parts.canonical(value, _EXCLUSIVE),
         policy=found.policy,
     )
 

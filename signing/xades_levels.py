@@ -47,7 +47,12 @@ _MATERIAL = (_CERTIFICATE, f"{{{XADES}}}EncapsulatedOCSPValue", f"{{{XADES}}}Enc
 
 def timestamp_data(xml: bytes, signature_id: str = "") -> bytes:
     """Return what a SignatureTimeStamp stamps: the canonical SignatureValue. Raises DocumentUnsignable."""
-    return _timestamp_data(find_signature(parse_document(xml), signature_id))
+    return timestamp_octets(find_signature(parse_document(xml), signature_id))
+
+
+def timestamp_octets(signature: etree._Element) -> bytes:
+    """Return the same of a signature that is found already."""
+    return canonical_element(_child(signature, "SignatureValue"))
 
 
 def with_timestamp(xml: bytes, token: Token, signature_id: str = "") -> bytes:
@@ -56,7 +61,7 @@ def with_timestamp(xml: bytes, token: Token, signature_id: str = "") -> bytes:
     Raises TimestampInvalid when the token stamps something else, DocumentUnsignable.
     """
     signature = find_signature(parse_document(xml), signature_id)
-    timestamp_token.require_imprint(token, _timestamp_data(signature))
+    timestamp_token.require_imprint(token, timestamp_octets(signature))
     return _insert(xml, signature, _time_stamp("xades:SignatureTimeStamp", token.der))
 
 
@@ -113,6 +118,12 @@ def with_archive_timestamp(
     return _insert(xml, signature, _time_stamp("xades141:ArchiveTimeStamp", token.der))
 
 
+def archive_tokens(signature: etree._Element) -> list[bytes]:
+    """Return the archive time stamps of a signature, oldest first."""
+    stamps = (one for one in _properties(signature) if one.tag == f"{{{XADES141}}}ArchiveTimeStamp")
+    return [b64decode(one.text or "") for stamp in stamps for one in stamp.iter(f"{{{XADES}}}EncapsulatedTimeStamp")]
+
+
 def _insert(xml: bytes, signature: etree._Element, text: str) -> bytes:
     before, after = cut_for_property(xml, signature)
     return before + text.encode() + after
@@ -121,10 +132,6 @@ def _insert(xml: bytes, signature: etree._Element, text: str) -> bytes:
 def _properties(signature: etree._Element) -> list[etree._Element]:
     holder = signature.find(_UNSIGNED)
     return [] if holder is None else [element for element in holder if isinstance(element.tag, str)]
-
-
-def _timestamp_data(signature: etree._Element) -> bytes:
-    return canonical_element(_child(signature, "SignatureValue"))
 
 
 def _time_stamp(name: str, token: bytes) -> str:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from sqlalchemy.engine import Connection, Row
 
 from gateway import signing_run, signing_tasks
+from gateway.cli import sign_evidence
 from gateway.cli.access import actor, ledger, remember
 from gateway.cli.output import (
     HERE,
@@ -71,6 +72,7 @@ def list_(
             return [(_told(connection, plan, task, now), task.deadline_at) for task in tasks[: limit or None]]
 
         found = store.read_now(query)
+        lacking = store.read_now(sign_evidence.tell_lacking)
     if json:
         print_json([task for task, _ in found])
         return
@@ -89,6 +91,12 @@ def list_(
             for task, deadline in found
         ),
     )
+    if lacking:
+        console.print(lacking, markup=False)
+
+
+app.command("evidence")(sign_evidence.show)
+app.command("proofs")(sign_evidence.lacking)
 
 
 @app.command("run")

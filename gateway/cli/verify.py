@@ -16,6 +16,8 @@ from gateway.cli.output import Json, console, errors, language, now_local, print
 from gateway.text import Language
 from gateway.verification import WORDS, facts, reason_line, signer_line, told
 from signing.certificates import load_roots
+from signing.evidence import Evidence
+from signing.kept import read_evidence
 from signing.revocation_client import RevocationClient
 from signing.validation import Trust, validate
 from signing.verdict import Reason, Report, Signed
@@ -61,6 +63,14 @@ def verify(
             dir_okay=False,
         ),
     ] = None,
+    evidence: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--evidence",
+            help="Tệp bằng chứng của lienthong sign evidence: dùng khi tệp đã ký không mang theo.",
+            exists=True,
+        ),
+    ] = None,
     lang: Annotated[_Lang | None, typer.Option("--lang", help="Ngôn ngữ của kết quả.")] = None,
     json: Json = False,
 ) -> None:
@@ -79,7 +89,8 @@ def verify(
     with httpx.Client() as client:
         roots = load_roots([path.read_bytes() for path in trust])
         sealers = load_roots([path.read_bytes() for path in certificate or []])
-        asked = Trust(roots, ask=RevocationClient(client) if online else None, sealers=sealers)
+        kept = sum((read_evidence(path.read_bytes()) for path in evidence or []), Evidence())
+        asked = Trust(roots, evidence=kept, ask=RevocationClient(client) if online else None, sealers=sealers)
         silent = json or len(papers) < 2 or not errors.is_terminal
         for path in track(papers, WORDS[said]["checking"], console=errors, disable=silent, transient=True):
             judged = validate(path.read_bytes(), asked, now, given)

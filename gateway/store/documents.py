@@ -12,13 +12,14 @@ from sqlalchemy.engine import Connection, Row
 
 from gateway.faults import NothingThere
 from gateway.states import DOCUMENT, advance, sources
+from gateway.store import proofs
 from gateway.store.ids import uuid7
 from gateway.store.leases import RELEASED, take
 from gateway.store.messages import fault_values
 from gateway.store.schema import document, rendition, signature
 from mappings.formats.faults import Fault
 
-_UNFINISHED = sa.text("document.state IN ('due', 'composed')")
+_UNFINISHED = sa.text("document.state IN ('due', 'composed', 'proving')")
 """Written out, not bound: only then does the index of what waits serve."""
 
 
@@ -97,11 +98,11 @@ def _newest_where(
 
 
 def waiting_for_people(connection: Connection, paper: str, subject: str, before: str) -> list[Row[Any]]:
-    """Return the versions of a paper, asked for before this one, that are composed and not signed by all yet."""
+    """Return the versions of a paper, asked for before this one, that are composed and have not left yet."""
     query = sa.select(document).where(
         document.c.paper == paper,
         document.c.subject == subject,
-        document.c.state.in_(("signing", "composed")),
+        document.c.state.in_(("signing", "composed", "proving")),
         document.c.id < before,
     )
     return list(connection.execute(query))
@@ -148,7 +149,7 @@ def listing(
 
 
 def take_unfinished(connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:
-    """Lease the next documents to compose or to sign, of one paper about one subject only the oldest."""
+    """Lease the next documents to compose, to seal or to complete, of one paper about one subject only the oldest."""
     return take(connection, document, _UNFINISHED, _blocked(), owner=owner, now=now, until=until, limit=limit)
 
 
@@ -183,6 +184,23 @@ def postpone(connection: Connection, document_id: str, fault: Fault, due_at: int
     )
 
 
+def wake(connection: Connection, document_id: str, now: int) -> None:
+    """Complete a document as soon as may be: all its signatures have their proofs."""
+    proving = sa.and_(document.c.id == document_id, document.c.state == "proving")
+    connection.execute(document.update().where(proving).values(due_at=now, attempts=0))
+
+
+def sleep(connection: Connection, document_id: str, until: int) -> None:
+    """Look at a document again when it is woken, or at `until`."""
+    proving = sa.and_(document.c.id == document_id, document.c.state == "proving")
+    connection.execute(document.update().where(proving).values(due_at=until, **RELEASED))
+
+
+def digest(body: bytes) -> str:
+    """Give the hash by which bytes are known."""
+    return hashlib.sha256(body).hexdigest()
+
+
 def put_rendition(
     connection: Connection, document_id: str, kind: str, media_type: str, body: bytes, sealed: bytes, *, signed: bool
 ) -> None:
@@ -197,11 +215,17 @@ def put_rendition(
             document_id=document_id,
             kind=kind,
             media_type=media_type,
-            sha256=hashlib.sha256(body).hexdigest(),
+            sha256=digest(body),
             signed=signed,
             body=sealed,
         )
     )
+
+
+def make_final(connection: Connection, document_id: str) -> None:
+    """Say of the renditions of a document, early ones aside, that their bytes are final; from then on nothing replaces them."""
+    whole = sa.and_(rendition.c.document_id == document_id, rendition.c.kind.not_like("%@%"))
+    connection.execute(rendition.update().where(whole).values(signed=True))
 
 
 def note_given_out(connection: Connection, document_id: str, at: int) -> None:
@@ -241,13 +265,14 @@ def put_signature(
     account: str = "",
     workstation: str = "",
     task_id: str | None = None,
-) -> None:
-    """Keep what proves a signature, under the next number of the rendition."""
+) -> int:
+    """Keep who signed, under the next number of the rendition, and return that."""
+    number = next_signature(connection, document_id, kind)
     connection.execute(
         signature.insert().values(
             document_id=document_id,
             kind=kind,
-            number=next_signature(connection, document_id, kind),
+            number=number,
             task_id=task_id,
             role=role,
             holder=holder,
@@ -259,6 +284,7 @@ def put_signature(
             signed_at=at,
         )
     )
+    return number
 
 
 def next_signature(connection: Connection, document_id: str, kind: str) -> int:
@@ -281,12 +307,18 @@ def void_signatures(connection: Connection, document_id: str, at: int) -> list[s
     query = sa.select(signature.c.signer).where(valid).order_by(signature.c.kind, signature.c.number)
     signers = list(dict.fromkeys(connection.scalars(query)))
     connection.execute(signature.update().where(valid).values(voided_at=at))
+    proofs.void(connection, document_id)
     return signers
 
 
 def early_kind(kind: str, step: str) -> str:
     """Name the rendition as it was when a step was done, for destinations that accept that."""
     return f"{kind}@{step}"
+
+
+def renewed_kind(kind: str, number: int) -> str:
+    """Name the bytes of a rendition after so many renewals of its archive time stamps."""
+    return f"{kind}~{number}" if number else kind
 
 
 def get(connection: Connection, document_id: str) -> Row[Any]:

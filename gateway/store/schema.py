@@ -24,7 +24,7 @@ from sqlalchemy import (
 metadata = MetaData()
 
 
-def _work_columns() -> list[Column[int] | Column[str]]:
+def work_columns() -> list[Column[int] | Column[str]]:
     """Columns of a row that a node works on: when it may be taken, by whom it is taken, what went wrong last."""
     return [
         Column("attempts", Integer, nullable=False, server_default="0"),
@@ -56,7 +56,7 @@ message = Table(
     Column("state", String(16), nullable=False),
     Column("answer", String(4), nullable=False),
     Column("answered_at", BigInteger, nullable=True),
-    *_work_columns(),
+    *work_columns(),
     UniqueConstraint("dedupe_key", name="message_dedupe"),  # intake: is this a repeat?
 )
 _received = text("state = 'received'")
@@ -206,15 +206,15 @@ document = Table(
     Column("deadline_at", BigInteger, nullable=False),
     Column("signed_at", BigInteger, nullable=True),
     Column("state", String(16), nullable=False),
-    *_work_columns(),
+    *work_columns(),
     Column("act", String(8), nullable=False, server_default="make"),
     Column("reason", Text, nullable=False, server_default=""),
     Column("actor", String(64), nullable=False, server_default=""),
     Column("digest", LargeBinary(16), nullable=True),
 )
 """`act` is `make`, `renew`, `cancel` or `reissue`; `digest` tells what a composed version says from what another one says."""
-_unfinished = text("state IN ('due', 'composed')")
-# pipeline: the next documents to compose or sign
+_unfinished = text("state IN ('due', 'composed', 'proving')")
+# pipeline: the next documents to compose, seal or complete
 Index("document_due", document.c.id, sqlite_where=_unfinished, postgresql_where=_unfinished)
 # people: the error queue
 Index("document_wrong", document.c.id, sqlite_where=_wrong, postgresql_where=_wrong)
@@ -301,7 +301,7 @@ delivery = Table(
     Column("state", String(16), nullable=False),
     Column("accepted_at", BigInteger, nullable=True),
     Column("reference", Text, nullable=False, server_default=""),
-    *_work_columns(),
+    *work_columns(),
 )
 _queued = text("state IN ('queued', 'uncertain')")
 _open = text("state IN ('pending', 'queued', 'claimed', 'sending', 'uncertain', 'held')")

@@ -13,6 +13,8 @@ TABLES = {
     "message": states.MESSAGE,
     "document": states.DOCUMENT,
     "signing task": states.SIGNING_TASK,
+    "proof": states.PROOF,
+    "archive": states.ARCHIVE,
     "delivery": states.DELIVERY,
     "certificate": states.CERTIFICATE,
 }
@@ -21,6 +23,8 @@ FIRST = {
     "message": {"received", "error"},
     "document": {"due"},
     "signing task": {"waiting", "ready"},
+    "proof": {"kept", "bare"},
+    "archive": {"current"},
     "delivery": {"pending"},
     "certificate": {"requested"},
 }
@@ -30,6 +34,8 @@ LAST = {
     "message": {"closed"},
     "document": {"signed", "closed", "unchanged", "returned", "superseded"},
     "signing task": {"refused", "skipped", "void"},
+    "proof": {"void"},
+    "archive": {"renewed"},
     "delivery": {"accepted", "closed"},
     "certificate": {"rejected", "revoked", "expired"},
 }

@@ -1,0 +1,134 @@
+"""`lienthong sign evidence` and `lienthong sign proofs`: what proves signatures, and what is lacking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy.engine import Connection
+
+from gateway.cli.access import ledger
+from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, language, moment, print_json, print_table
+from gateway.proof.evidence import evidence
+from gateway.store import proofs as rows
+from gateway.text import text
+from mappings.formats import json as canonical
+from signing.kept import FIELDS
+
+_STATES = {
+    "kept": "chỉ lưu chữ ký",
+    "bare": "chờ dấu thời gian",
+    "stamped": "chờ OCSP/CRL",
+    "proved": "đủ bằng chứng",
+    "error": "không chứng minh được",
+    "void": "hết giá trị",
+}
+
+
+def show(
+    document: Annotated[str, typer.Argument(help="Mã giấy, từ lienthong paper list.")],
+    config: Config = HERE,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Ghi bằng chứng (JSON) vào tệp này.")] = None,
+    json: Json = False,
+) -> None:
+    """Cho xem hoặc xuất bằng chứng của từng chữ ký trên một giấy: giá trị, chứng thư, dấu thời gian, OCSP, CRL.
+
+    Tệp xuất ra dùng được với lienthong verify --evidence, không cần mạng, không cần nút.
+
+    Ví dụ: lienthong sign evidence 0197… --out bang-chung.json -c /etc/lienthong
+    """
+    with ledger(config) as (_, store):
+        found = store.read_now(lambda connection: evidence(connection, document))
+    if out is not None:
+        out.write_bytes(canonical.dumps(found))
+        console.print(f"đã ghi: {out}")
+        return
+    if json:
+        print_json(found)
+        return
+    print_table(
+        f"Bằng chứng của {found['paper']} bản {found['version']}, {found['state']}",
+        ("tệp", "chữ ký", "người ký", "ký lúc", "dấu thời gian", "mức", "trạng thái", "chứng thư/OCSP/CRL/dấu"),
+        (
+            (
+                one["kind"],
+                f"{one['number']} {one.get('step', '')}",
+                one["signer"],
+                one["signed_at"],
+                one.get("stamped_at") or "—",
+                one.get("level", "B-B"),
+                "hết giá trị" if one["voided_at"] else _STATES[one.get("state", "kept")],
+                "/".join(str(len(one[name])) for name in FIELDS.values()),
+            )
+            for one in found["signatures"]
+        ),
+    )
+    for one in found["archive"]:
+        console.print(f"dấu lưu trữ {one['kind']}: {one['stamped_at']}, tới {one['ends_at']}; {one['sha256']}")
+
+
+def lacking(
+    config: Config = HERE,
+    limit: Annotated[int, typer.Option(help="Số dòng nhiều nhất; 0 = tất cả.")] = 0,
+    json: Json = False,
+) -> None:
+    """Liệt kê chữ ký còn chờ dấu thời gian hoặc lời của nơi cấp chứng thư, cũ nhất trước.
+
+    Ví dụ: lienthong sign proofs -c /etc/lienthong
+    """
+    with ledger(config) as (_, store):
+        found = store.read_now(lambda connection: waiting(connection, limit))
+    if json:
+        print_json(found)
+        return
+    print_table(
+        "Chữ ký chờ bằng chứng",
+        ("mã", "giấy", "chữ ký", "trạng thái", "thử lại lúc", "lỗi", "chuyện gì — làm gì"),
+        (
+            (
+                one["id"],
+                f"{one['paper']} {one['document']}",
+                f"{one['kind']} {one['number']}",
+                _STATES[one["state"]],
+                moment(one["due"]),
+                f"{one['fault']['code']} {one['fault']['where']} {one['fault']['detail']}".strip()
+                if one["fault"]
+                else "",
+                f"{one['fault']['what']} — {one['fault']['do']}" if one["fault"] else "",
+            )
+            for one in found
+        ),
+    )
+
+
+def waiting(connection: Connection, limit: int = 0) -> list[dict[str, Any]]:
+    """Return the signatures that lack something, JSON-shaped."""
+    return [
+        {
+            "id": one.id,
+            "document": one.document_id,
+            "paper": one.paper,
+            "kind": one.kind,
+            "number": one.number,
+            "step": one.step,
+            "state": one.state,
+            "attempts": one.attempts,
+            "due": one.due_at,
+            "due_at": iso(one.due_at),
+            "fault": fault_dict(one.fault_code, one.fault_where, one.fault_detail) if one.fault_code else None,
+        }
+        for one in rows.wanting(connection, limit=limit)
+    ]
+
+
+def tell_lacking(connection: Connection) -> str:
+    """Say in one line how many signatures lack something, and what went wrong last; nothing when none does."""
+    found = rows.wanting(connection)
+    if not found:
+        return ""
+    said = f"{len(found)} chữ ký chờ bằng chứng (lienthong sign proofs)"
+    wrong = next((one for one in reversed(found) if one.fault_code), None)
+    if wrong is None:
+        return said
+    return f"{said}; LT{wrong.fault_code} {text(wrong.fault_code, language())}"

@@ -1,0 +1,289 @@
+"""Gather what proves signatures: a time stamp soon after each is made, then the word of issuers, then whole documents.
+
+    bare ─ stamp ──▶ stamped ─ issuers' word, given after the stamp ──▶ proved      one signature
+    proving ─ all its signatures proved, put into the file, archive stamp ──▶ signed   a document, in `Pipeline`
+
+Nobody waits for it who signs; what leaves does. Whoever is asked may be away: it is tried again, for ever, with a pause that
+grows, and shows where people look. Renewal of archive time stamps is `gateway/proof/renewal.py`.
+
+Requirement: S0.5, S0.10
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.engine import Connection, Row
+
+from gateway.clock import SECOND, Clock, to_datetime, to_instant
+from gateway.delivery.retry import backoff
+from gateway.faults import InternalFault, StoreFault
+from gateway.pool import Pool
+from gateway.proof import rules
+from gateway.proof.rules import NEVER
+from gateway.proof.sources import IN_FLIGHT, Sources
+from gateway.safe_log import describe
+from gateway.settings import Plan
+from gateway.store import deliveries, documents, proofs
+from gateway.store.engine import Store
+from gateway.tasks import TaskSet
+from mappings.formats.faults import Fault
+from signing import certificates, joint, proving, timestamp_token
+from signing.evidence import Evidence
+from signing.faults import ProofPending, SignatureUnprovable, TimestampInvalid
+from signing.policy import LEVELS
+
+log = logging.getLogger("lienthong.proof")
+
+LEASE = 120 * SECOND
+"""For one step: a time stamp from the last of several authorities, or the answers about two chains."""
+
+
+@dataclass(frozen=True)
+class Archived:
+    """Bytes with archive time stamps."""
+
+    body: bytes = field(repr=False)
+    ends_at: datetime
+    """When the first certificate of their authorities ends."""
+
+
+class ProofDesk:
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        pool: Pool,
+        clock: Clock,
+        owner: str,
+        *,
+        sources: Sources,
+        ring: Callable[[], None],
+    ) -> None:
+        self._plan = plan
+        self._store = store
+        self._keyring = plan.keyring
+        self._pool = pool
+        self._clock = clock
+        self._owner = owner
+        self._sources = sources
+        self._ring = ring
+        self._tasks = TaskSet(IN_FLIGHT)
+        self._jitter = random.Random(owner)  # noqa: S311 - spreads retries, guards nothing
+
+    async def run(self, wake: asyncio.Event, poll_s: float = 1.0) -> None:
+        """Work until cancelled; `wake` says that there may be something new."""
+        try:
+            while True:
+                wake.clear()
+                try:
+                    busy = await self.take()
+                except StoreFault as fault:
+                    log.error("%s", fault)
+                    busy = False
+                if not busy:
+                    try:
+                        async with asyncio.timeout(poll_s):
+                            await wake.wait()
+                    except TimeoutError:
+                        pass
+        finally:
+            await self._tasks.drain()
+
+    async def take(self) -> bool:
+        """Start as many steps as there is room for; False when nothing was due."""
+        await self._tasks.room()
+        now = self._clock.now()
+        found = await self._store.write(
+            lambda connection: proofs.take_wanting(
+                connection, owner=self._owner, now=now, until=now + LEASE, limit=self._tasks.free
+            )
+        )
+        for row in found:
+            self._tasks.start(self._step(row))
+        return bool(found)
+
+    async def drain(self) -> None:
+        """Wait for what is under way."""
+        await self._tasks.drain()
+
+    # ---- one signature ----
+
+    async def _step(self, row: Row[Any]) -> None:
+        try:
+            paper, known = await self._store.read(
+                lambda connection: (
+                    documents.get(connection, row.document_id).paper,
+                    proofs.evidence(connection, row.id),
+                )
+            )
+            level = self._plan.level_of(paper)
+            if level == LEVELS[0]:  # the settings want nothing any more
+                await self._store.write(lambda connection: self._proved(connection, row, Evidence()))
+            elif row.state == "bare":
+                await self._stamp(row, known, level)
+            else:
+                await self._ask(row, known, level)
+        except SignatureUnprovable as fault:
+            final = fault
+            now = self._clock.now()
+            log.warning("signature %s of document %s: %s", row.number, row.document_id, fault)
+            await self._store.write(lambda connection: rules.unprovable(connection, self._plan, row, final, now))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it shows where a person looks
+            await self._later(row, error)
+        self._ring()
+
+    async def _stamp(self, row: Row[Any], known: Evidence, level: str) -> None:
+        token = await self._sources.stamp(row.octets)
+        leaf = certificates.from_der(known.certificates[0])
+        if leaf.not_valid_after_utc < token.at:
+            raise SignatureUnprovable("signer certificate", f"ended {leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC")
+        stamp = Evidence(timestamps=(token.der,))
+
+        def keep(connection: Connection) -> None:
+            now, at = self._clock.now(), to_instant(token.at)
+            if not proofs.move(connection, row.id, "stamp", owner=self._owner, stamped_at=at, due_at=now):
+                return
+            proofs.add(connection, row.id, stamp)
+            if level == "B-T" and proofs.move(connection, row.id, "prove"):
+                rules.proved(connection, self._plan, row.document_id, now)
+
+        await self._store.write(keep)
+
+    async def _ask(self, row: Row[Any], known: Evidence, level: str) -> None:
+        if level == "B-T":
+            await self._store.write(lambda connection: self._proved(connection, row, Evidence()))
+            return
+        token = timestamp_token.read(known.timestamps[-1])
+        signer = proving.signer_chain(known, self._sources.roots, token.at)
+        try:
+            found = await self.word_of_issuers(signer, proving.stamp_chain(token, self._sources.stamp_roots), token.at)
+        except TimestampInvalid as fault:
+            await self._drop_stamp(row, fault)
+            return
+        await self._store.write(lambda connection: self._proved(connection, row, found))
+
+    async def word_of_issuers(self, signer: Any, stamp: Any, at: datetime) -> Evidence:
+        """Return what shows that both chains were good `at`; raise why it does not, or not yet.
+
+        `signer` is empty for the chain of an archive time stamp, which has no signer.
+        """
+        since = at + self._plan.proof.grace
+        now = to_datetime(self._clock.now())
+        if now < since:
+            raise ProofPending("grace", f"until {since:%Y-%m-%d %H:%M:%S} UTC")
+        found = Evidence(certificates=proving.der((*signer[:-1], *stamp[:-1])))
+        if signer:
+            found += await self._sources.ask(signer, since)
+        found += await self._sources.ask(stamp, since)
+        if signer:
+            proving.require_good(signer, found, at, since, now)
+        proving.require_good_authority(stamp, found, at, since, now)
+        return found
+
+    def _proved(self, connection: Connection, row: Row[Any], found: Evidence) -> None:
+        if proofs.move(connection, row.id, "prove", owner=self._owner):
+            proofs.add(connection, row.id, found)
+            rules.proved(connection, self._plan, row.document_id, self._clock.now())
+
+    async def _drop_stamp(self, row: Row[Any], fault: TimestampInvalid) -> None:
+        """Ask for another stamp: the authority of this one is not what it was."""
+        log.warning("time stamp of signature %s of document %s: %s", row.number, row.document_id, fault)
+        due_at, attempts = self._pause(row.attempts), row.attempts + 1
+
+        def drop(connection: Connection) -> None:
+            told = {"due_at": due_at, "attempts": attempts, "stamped_at": None}
+            if proofs.move(connection, row.id, "drop", owner=self._owner, fault=fault, **told):
+                proofs.drop_stamps(connection, row.id)
+
+        await self._store.write(drop)
+
+    async def _later(self, row: Row[Any], error: Exception) -> None:
+        fault = error if isinstance(error, Fault) else InternalFault(detail=describe(error))
+        log.warning("signature %s of document %s: %s", row.number, row.document_id, fault)
+        due_at = self._pause(row.attempts)
+        await self._store.write(lambda c: proofs.postpone(c, row.id, self._owner, fault, due_at))
+
+    def _pause(self, attempts: int) -> int:
+        wait = backoff(self._plan.proof.retry, attempts + 1, self._jitter.random())
+        return self._clock.now() + round(wait.total_seconds() * SECOND)
+
+    # ---- a whole document ----
+
+    async def complete(self, row: Row[Any]) -> None:
+        """Put what was gathered into the files of a sealed document, and let it leave, in one transaction.
+
+        Raises SigningFault; TimestampUnavailable passes with time.
+        """
+
+        def read(connection: Connection) -> tuple[list[Row[Any]], dict[str, Evidence], dict[str, bytes]]:
+            known = proofs.of_document(connection, row.id)
+            inside = [one for one in known if one.inside]
+            bodies = {}
+            for kind in dict.fromkeys(one.kind for one in inside):
+                (kept,) = documents.renditions(connection, row.id, kind)
+                bodies[kind] = self._keyring.open(kept.body, f"{row.id}/{kind}")
+            return known, {one.id: proofs.evidence(connection, one.id) for one in inside}, bodies
+
+        known, found, bodies = await self._store.read(read)
+        if not rules.complete(known):
+            await self._store.write(lambda connection: documents.sleep(connection, row.id, NEVER))
+            return
+        archived: dict[str, Archived] = {}
+        for kind, body in bodies.items():
+            own = [one for one in known if one.inside and one.kind == kind]
+            bodies[kind] = await self._pool.run(
+                joint.with_proofs, body, {one.signature_id: found[one.id] for one in own if found[one.id].timestamps}
+            )
+            if self._plan.level_of(row.paper) == "B-LTA":
+                archived[kind] = await self.archive(bodies[kind], [one.signature_id for one in own])
+                bodies[kind] = archived[kind].body
+        await self._store.write(lambda connection: self._commit(connection, row.id, bodies, archived))
+
+    async def archive(self, body: bytes, identifiers: list[str]) -> Archived:
+        """Put an archive time stamp into each of these signatures; raise what `Sources.stamp` raises."""
+        ends: list[datetime] = []
+        for identifier in identifiers:
+            token = await self._sources.stamp(await self._pool.run(joint.archive_data, body, identifier))
+            body = await self._pool.run(joint.with_archive, body, {identifier: token.der})
+            ends += [one.not_valid_after_utc for one in proving.stamp_chain(token, self._sources.stamp_roots)]
+        return Archived(body, min(ends))
+
+    def _commit(
+        self, connection: Connection, document_id: str, bodies: Mapping[str, bytes], archived: Mapping[str, Archived]
+    ) -> None:
+        now = self._clock.now()
+        if not documents.move(connection, document_id, "complete", signed_at=now):
+            return
+        for kind, body in bodies.items():
+            (before,) = documents.renditions(connection, document_id, kind)
+            sealed = self._keyring.seal(body, f"{document_id}/{kind}")
+            documents.put_rendition(connection, document_id, kind, before.media_type, body, sealed, signed=True)
+            if kind in archived:
+                self.note_archive(connection, document_id, kind, 0, archived[kind], before.sha256)
+        documents.make_final(connection, document_id)
+        deliveries.move_all(connection, document_id, "ready", now)
+
+    def note_archive(
+        self, connection: Connection, document_id: str, kind: str, number: int, archived: Archived, before_sha256: str
+    ) -> None:
+        """Remember when archive time stamps have to be renewed: in good time, but not before half of theirs is over."""
+        now, ends_at = self._clock.now(), to_instant(archived.ends_at)
+        ahead = round(self._plan.proof.renew_before.total_seconds() * SECOND)
+        values = {
+            "document_id": document_id,
+            "kind": kind,
+            "number": number,
+            "sha256": documents.digest(archived.body),
+            "before_sha256": before_sha256,
+            "stamped_at": now,
+            "ends_at": ends_at,
+            "due_at": max(ends_at - ahead, now + (ends_at - now) // 2),
+        }
+        proofs.put_archive(connection, values)

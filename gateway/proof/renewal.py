@@ -1,0 +1,121 @@
+"""Renew archive time stamps before the certificate of their authority ends, so that a signature stays provable.
+
+A renewed document is other bytes of the same version, stored beside those that were sent: `cda~1`, `cda~2` … Nothing is
+sent again; the trail with the hashes of all of them is in the evidence.
+
+Requirement: S0.10
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from sqlalchemy.engine import Connection, Row
+
+from gateway.clock import SECOND, Clock, to_datetime, to_instant
+from gateway.faults import InternalFault, StoreFault
+from gateway.pool import Pool
+from gateway.proof.desk import LEASE, Archived, ProofDesk
+from gateway.proof.sources import Sources
+from gateway.safe_log import describe
+from gateway.settings import Plan
+from gateway.store import documents, proofs
+from gateway.store.engine import Store
+from mappings.formats.faults import Fault
+from signing import joint, proving, timestamp_token
+from signing.evidence import Evidence
+from signing.faults import RenewalPointless
+
+log = logging.getLogger("lienthong.proof")
+
+DAY = 86400 * SECOND
+BATCH = 16
+
+
+class Renewal:
+    def __init__(
+        self, plan: Plan, store: Store, pool: Pool, clock: Clock, owner: str, *, sources: Sources, desk: ProofDesk
+    ) -> None:
+        self._store = store
+        self._keyring = plan.keyring
+        self._pool = pool
+        self._clock = clock
+        self._owner = owner
+        self._sources = sources
+        self._desk = desk
+
+    async def run(self) -> None:
+        """Renew at the start and once a day what is due, until cancelled."""
+        while True:
+            try:
+                done = await self.due()
+            except StoreFault as fault:
+                log.error("renewal: %s", fault)
+            else:
+                if done:
+                    log.info("archive time stamps of %d documents renewed", done)
+            await asyncio.sleep(DAY / SECOND)
+
+    async def due(self) -> int:
+        """Renew everything that is due now; return how many were renewed."""
+        done = 0
+        while True:
+            now = self._clock.now()
+            rows = await self._store.write(
+                lambda connection, now=now: proofs.take_ending(  # type: ignore[misc]
+                    connection, owner=self._owner, now=now, until=now + LEASE, limit=BATCH
+                )
+            )
+            if not rows:
+                return done
+            for row in rows:
+                done += await self._tried(row)
+
+    async def _tried(self, row: Row[Any]) -> bool:
+        try:
+            return await self._renew(row)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it shows where a person looks
+            fault = error if isinstance(error, Fault) else InternalFault(detail=describe(error))
+            log.warning("archive time stamps of document %s: %s", row.document_id, fault)
+            wait = DAY if not isinstance(fault, RenewalPointless) else max(DAY, (row.ends_at - self._clock.now()) // 2)
+            due_at = self._clock.now() + wait
+            await self._store.write(lambda c: proofs.postpone_archive(c, row.id, self._owner, fault, due_at))
+            return False
+
+    async def _renew(self, row: Row[Any]) -> bool:
+        kind = documents.renewed_kind(row.kind, row.number)
+
+        def read(connection: Connection) -> tuple[Row[Any], list[Row[Any]]]:
+            (kept,) = documents.renditions(connection, row.document_id, kind)
+            return kept, proofs.of_document(connection, row.document_id)
+
+        kept, known = await self._store.read(read)
+        body = self._keyring.open(kept.body, f"{row.document_id}/{kind}")
+        before = documents.digest(body)
+        identifiers = [one.signature_id for one in known if one.inside and one.kind == row.kind]
+        about: dict[str, Evidence] = {}
+        for identifier, tokens in (await self._pool.run(joint.archive_tokens, body)).items():
+            token = timestamp_token.read(tokens[-1])
+            chain = proving.stamp_chain(token, self._sources.stamp_roots)
+            about[identifier] = await self._desk.word_of_issuers((), chain, token.at)
+        body = await self._pool.run(joint.with_proofs, body, about)
+        archived = await self._desk.archive(body, identifiers)
+        if to_instant(archived.ends_at) <= row.ends_at:
+            raise RenewalPointless("TSA", f"its certificate ends {archived.ends_at:%Y-%m-%d}, as before")
+        return await self._store.write(
+            lambda connection: self._commit(connection, row, kept.media_type, archived, before)
+        )
+
+    def _commit(
+        self, connection: Connection, row: Row[Any], media_type: str, archived: Archived, before_sha256: str
+    ) -> bool:
+        if not proofs.renewed(connection, row.id, self._owner):
+            return False
+        kind = documents.renewed_kind(row.kind, row.number + 1)
+        sealed = self._keyring.seal(archived.body, f"{row.document_id}/{kind}")
+        documents.put_rendition(connection, row.document_id, kind, media_type, archived.body, sealed, signed=True)
+        self._desk.note_archive(connection, row.document_id, row.kind, row.number + 1, archived, before_sha256)
+        log.info("document %s renewed at %s", row.document_id, to_datetime(self._clock.now()).isoformat())
+        return True

@@ -1,0 +1,222 @@
+"""Rows of `signature_proof`, `material` and `archive`: what is known of signatures, and what is still wanted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, Row
+
+from gateway.faults import NothingThere
+from gateway.states import ARCHIVE, PROOF, advance, sources
+from gateway.store.ids import uuid7
+from gateway.store.leases import RELEASED, take
+from gateway.store.messages import fault_values
+from gateway.store.proof_schema import archive, material, signature_material, signature_proof
+from gateway.store.schema import document, signature
+from mappings.formats.faults import Fault
+from signing.evidence import Evidence
+
+_WANTING = sa.text("signature_proof.state IN ('bare', 'stamped')")
+"""Written out, not bound: only then does the index of what is wanted serve."""
+_CURRENT = sa.text("archive.state = 'current'")
+_TYPES = {"certificate": "certificates", "ocsp": "ocsp_responses", "crl": "crls", "timestamp": "timestamps"}
+
+
+def put(connection: Connection, values: Mapping[str, Any], evidence: Evidence) -> None:
+    """Store what is known of a signature that was just made."""
+    proof_id = uuid7()
+    connection.execute(signature_proof.insert().values(id=proof_id, **values))
+    add(connection, proof_id, evidence)
+
+
+def add(connection: Connection, proof_id: str, evidence: Evidence) -> None:
+    """Keep what was given about a signature, behind what is kept already; nothing twice."""
+    pieces = [(name, der) for name, field in _TYPES.items() for der in getattr(evidence, field)]
+    named = {hashlib.sha256(der).hexdigest(): (name, der) for name, der in pieces}
+    known = _linked(connection, proof_id)
+    fresh = [one for one in named if one not in known]
+    if not fresh:
+        return
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    connection.execute(
+        insert(material).on_conflict_do_nothing(),
+        [{"sha256": one, "type": named[one][0], "der": named[one][1]} for one in fresh],
+    )
+    connection.execute(
+        signature_material.insert(),
+        [
+            {"proof_id": proof_id, "position": n, "sha256": one}
+            for n, one in enumerate(fresh, 1 + max(known.values(), default=-1))
+        ],
+    )
+
+
+def _linked(connection: Connection, proof_id: str) -> dict[str, int]:
+    """Map what is kept about a signature to its position."""
+    own = signature_material.c
+    return {
+        row.sha256: row.position
+        for row in connection.execute(sa.select(own.sha256, own.position).where(own.proof_id == proof_id))
+    }
+
+
+def drop_stamps(connection: Connection, proof_id: str) -> None:
+    """Forget the time stamps of a signature, which are worth nothing."""
+    stamps = sa.select(material.c.sha256).where(material.c.type == "timestamp")
+    connection.execute(
+        signature_material.delete().where(
+            signature_material.c.proof_id == proof_id, signature_material.c.sha256.in_(stamps)
+        )
+    )
+
+
+def evidence(connection: Connection, proof_id: str) -> Evidence:
+    """Return everything that is kept about a signature, in the order in which it came."""
+    query = (
+        sa.select(material.c.type, material.c.der)
+        .join_from(signature_material, material)
+        .where(signature_material.c.proof_id == proof_id)
+        .order_by(signature_material.c.position)
+    )
+    found: dict[str, list[bytes]] = {}
+    for row in connection.execute(query):
+        found.setdefault(_TYPES[row.type], []).append(row.der)
+    return Evidence(**{name: tuple(values) for name, values in found.items()})
+
+
+def take_wanting(connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:
+    """Lease the next signatures that want a time stamp or an answer, oldest first."""
+    return take(connection, signature_proof, _WANTING, None, owner=owner, now=now, until=until, limit=limit)
+
+
+def move(
+    connection: Connection, proof_id: str, event: str, *, owner: str = "", fault: Fault | None = None, **values: Any
+) -> bool:
+    """Apply `event`; False when the state does not allow it or, with `owner`, when the lease is somebody else's by now."""
+    (target,) = {advance(PROOF, state, event) for state in sources(PROOF, event)}
+    condition = [signature_proof.c.id == proof_id, signature_proof.c.state.in_(sources(PROOF, event))]
+    if owner:
+        condition.append(signature_proof.c.lease_owner == owner)
+    told = {**RELEASED, **fault_values(fault), "attempts": 0, **values}
+    return bool(connection.execute(signature_proof.update().where(*condition).values(state=target, **told)).rowcount)
+
+
+def postpone(connection: Connection, proof_id: str, owner: str, fault: Fault, due_at: int) -> None:
+    """Leave a signature as it is, to be asked about again at `due_at`."""
+    connection.execute(
+        signature_proof.update()
+        .where(signature_proof.c.id == proof_id, signature_proof.c.lease_owner == owner)
+        .values(due_at=due_at, attempts=signature_proof.c.attempts + 1, **RELEASED, **fault_values(fault))
+    )
+
+
+def want(connection: Connection, document_id: str, now: int) -> None:
+    """Ask for proofs of those signatures of a document for which none were wanted when they were made."""
+    connection.execute(
+        signature_proof.update()
+        .where(signature_proof.c.document_id == document_id, signature_proof.c.state.in_(sources(PROOF, "want")))
+        .values(state=advance(PROOF, "kept", "want"), due_at=now)
+    )
+
+
+def hurry(connection: Connection, proof_id: str, now: int) -> bool:
+    """Ask again at once; False when nothing is wanted."""
+    statement = signature_proof.update().where(signature_proof.c.id == proof_id, _WANTING).values(due_at=now)
+    return bool(connection.execute(statement).rowcount)
+
+
+def get(connection: Connection, proof_id: str) -> Row[Any]:
+    row = connection.execute(sa.select(signature_proof).where(signature_proof.c.id == proof_id)).one_or_none()
+    if row is None:
+        raise NothingThere(where=proof_id)
+    return row
+
+
+def void(connection: Connection, document_id: str) -> None:
+    """Say of the signatures of a document that nothing is wanted for them any more."""
+    connection.execute(
+        signature_proof.update()
+        .where(signature_proof.c.document_id == document_id, signature_proof.c.state.in_(sources(PROOF, "void")))
+        .values(state="void", **RELEASED)
+    )
+
+
+def of_document(connection: Connection, document_id: str) -> list[Row[Any]]:
+    """Return what is known of the signatures of a document that count, with their rows in `signature`."""
+    same = sa.and_(
+        signature.c.document_id == signature_proof.c.document_id,
+        signature.c.kind == signature_proof.c.kind,
+        signature.c.number == signature_proof.c.number,
+    )
+    own = ("document_id", "kind", "number")
+    query = (
+        sa.select(signature_proof, *(column for column in signature.c if column.name not in own))
+        .join_from(signature_proof, signature, same)
+        .where(signature_proof.c.document_id == document_id, signature.c.voided_at.is_(None))
+        .order_by(signature_proof.c.kind, signature_proof.c.number)
+    )
+    return list(connection.execute(query))
+
+
+def wanting(connection: Connection, *, failed: bool = False, limit: int = 0) -> list[Row[Any]]:
+    """Return the signatures that lack something, oldest first, with their paper; only those that met a fault, if asked."""
+    query = sa.select(signature_proof, document.c.paper, document.c.event_at).join_from(signature_proof, document)
+    query = query.where(_WANTING)
+    if failed:
+        query = query.where(signature_proof.c.fault_code != 0)
+    return list(connection.execute(query.order_by(signature_proof.c.id).limit(limit or None)))
+
+
+def release_leases(connection: Connection, node: str) -> None:
+    """Give back what an earlier process of this node held."""
+    for table, open_rows in ((signature_proof, _WANTING), (archive, _CURRENT)):
+        connection.execute(table.update().where(open_rows, table.c.lease_owner == node).values(**RELEASED))
+
+
+# ---- archive time stamps ----
+
+
+def put_archive(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Note that bytes with archive time stamps are stored."""
+    connection.execute(archive.insert().values(id=uuid7(), state="current", **values))
+
+
+def take_ending(connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:
+    """Lease the archive time stamps that are due for renewal."""
+    return take(connection, archive, _CURRENT, None, owner=owner, now=now, until=until, limit=limit)
+
+
+def renewed(connection: Connection, archive_id: str, owner: str) -> bool:
+    """Say that newer stamps have taken the place of these; False when the lease is somebody else's by now."""
+    statement = (
+        archive.update()
+        .where(archive.c.id == archive_id, archive.c.lease_owner == owner, _CURRENT)
+        .values(state=advance(ARCHIVE, "current", "renew"), **RELEASED, **fault_values(None))
+    )
+    return bool(connection.execute(statement).rowcount)
+
+
+def postpone_archive(connection: Connection, archive_id: str, owner: str, fault: Fault, due_at: int) -> None:
+    """Leave archive time stamps as they are, to be renewed at `due_at`."""
+    connection.execute(
+        archive.update()
+        .where(archive.c.id == archive_id, archive.c.lease_owner == owner)
+        .values(due_at=due_at, attempts=archive.c.attempts + 1, **RELEASED, **fault_values(fault))
+    )
+
+
+def archives(connection: Connection, document_id: str) -> list[Row[Any]]:
+    """Return the archive time stamps of a document, oldest first: the trail of its renewals."""
+    query = sa.select(archive).where(archive.c.document_id == document_id)
+    return list(connection.execute(query.order_by(archive.c.kind, archive.c.number)))
+
+
+def not_renewed(connection: Connection, limit: int = 0) -> list[Row[Any]]:
+    """Return the archive time stamps whose renewal met a fault, with their paper."""
+    query = sa.select(archive, document.c.paper).join_from(archive, document)
+    query = query.where(_CURRENT, archive.c.due_at > 0, archive.c.fault_code != 0)
+    return list(connection.execute(query.order_by(archive.c.due_at).limit(limit or None)))
