@@ -133,7 +133,7 @@ class ProofDesk:
         except SignatureUnprovable as fault:
             final = fault
             now = self._clock.now()
-            log.warning("signature %s of document %s: %s", row.number, row.document_id, fault)
+            log.warning("signature %s %s of document %s: %s", row.kind, row.number, row.document_id, fault)
             await self._store.write(lambda connection: rules.unprovable(connection, self._plan, row, final, now))
         except Exception as error:  # noqa: BLE001 - whatever it is, it shows where a person looks
             await self._later(row, error)
@@ -206,7 +206,7 @@ class ProofDesk:
 
     async def _later(self, row: Row[Any], error: Exception) -> None:
         fault = error if isinstance(error, Fault) else InternalFault(detail=describe(error))
-        log.warning("signature %s of document %s: %s", row.number, row.document_id, fault)
+        log.warning("signature %s %s of document %s: %s", row.kind, row.number, row.document_id, fault)
         due_at = self._pause(row.attempts)
         await self._store.write(lambda c: proofs.postpone(c, row.id, self._owner, fault, due_at))
 

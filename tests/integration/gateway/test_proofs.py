@@ -1,0 +1,415 @@
+"""Signatures that stay provable: stamped soon, judged by their issuers, kept and renewed, whoever is away meanwhile."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.sandbox.faults import Action
+from conformance.sandbox.tsa import POLICY
+from gateway import repair
+from gateway.clock import SystemClock, to_datetime
+from gateway.proof.evidence import evidence
+from gateway.store import actions, documents, proofs
+from signing import xades_levels
+from signing.certificates import load_roots
+from signing.kept import read_evidence
+from signing.validation import Trust as Believed
+from signing.validation import validate
+from signing.verdict import Report
+from tests.conftest import HandClock
+from tests.integration.gateway.proofs import AUTHORITY, ProvingWard, Trust, trust_services
+from tests.integration.gateway.test_papers import FOLDER, change, discharge
+
+YEARS = timedelta(days=3652)
+SEAL_ALONE = '[[policy]]\nlevel = "{level}"\n[[policy.step]]\nrole = "seal"\n'
+Make = Callable[..., ProvingWard]
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock(SystemClock().now())
+
+
+@pytest.fixture
+def trust(tmp_path: Path, clock: HandClock) -> Iterator[Trust]:
+    with trust_services(tmp_path / "sandbox", clock) as made:
+        yield made
+
+
+@pytest.fixture
+def ward(tmp_path: Path, clock: HandClock, trust: Trust) -> Make:
+    def make(url: str = f"sqlite:///{tmp_path / 'ledger.db'}", **settings: Any) -> ProvingWard:
+        settings.setdefault("destinations", FOLDER)
+        return ProvingWard(tmp_path / "site", url, clock, trust, **settings)
+
+    return make
+
+
+def judged(here: ProvingWard, file: bytes, kept: bytes | None = None, after: timedelta = YEARS) -> Report:
+    """Verify offline, at another time."""
+    roots = load_roots(here.plan.signing.trust)
+    found = Believed(roots) if kept is None else Believed(roots, evidence=read_evidence(kept))
+    return validate(file, found, to_datetime(here.clock.now()) + after)
+
+
+def levels(report: Report) -> list[str]:
+    assert report.verdict == "valid", report.reasons
+    assert {one.at_is for one in report.signers} == {"stamped"}
+    return [one.level for one in report.signers]
+
+
+def wrong(here: ProvingWard) -> list[tuple[str, int]]:
+    return [(item.what, item.fault_code) for item in here.read(repair.error_queue)]
+
+
+def test_everybody_is_stamped_soon_and_the_paper_leaves_provable(ward: Make, store_url: str, trust: Trust) -> None:
+    here = ward(store_url)
+    here.send(discharge("1"))
+    here.sign("BS1")
+    (row,) = here.rows()
+    here.work()
+    assert here.proofs(row) == [("cda", "treating_doctor", "proved")], "long before the others have signed"
+    here.clock.forward(4 * 3600)
+    here.sign("TK1")
+    assert here.deliveries(row) == ["awaiting"]
+    here.work()
+    (row,) = here.rows()
+    assert row.state == "signed"
+    assert here.deliveries(row) == ["queued"]
+    assert [role for kind, role, _ in here.proofs(row) if kind == "cda"] == [
+        "treating_doctor",
+        "head_of_department",
+        "seal",
+    ]
+    trust.close()
+    report = judged(here, here.file(row))
+    assert levels(report) == ["B-LT"] * 3
+    assert here.read(documents.renditions, row.id, "cda")[0].signed
+    first, second, _ = (one.at for one in report.signers)
+    assert second - first >= timedelta(hours=4), "each at its own time"
+
+
+def test_what_cannot_hold_its_proofs_has_them_beside_it(ward: Make, trust: Trust) -> None:
+    here = ward(policies=SEAL_ALONE)
+    here.send(discharge("1"))
+    (row,) = here.rows()
+    assert row.state == "signed"
+    trust.close()
+    kept = json.dumps(here.read(evidence, row.id)).encode()
+    for kind in ("fhir", "gdbhyt"):
+        file = here.file(row, kind)
+        assert judged(here, file).verdict != "valid"
+        report = judged(here, file, kept)
+        assert report.verdict == "valid", (kind, report.reasons)
+        assert [(one.at_is, one.revocation) for one in report.signers] == [("stamped", "good")]
+
+
+def test_the_evidence_says_who_signed_what_where_and_how_it_is_known(ward: Make) -> None:
+    here = ward()
+    here.send(discharge("1"))
+    here.sign("BS1")
+    here.sign("TK1")
+    here.work()
+    told = here.read(evidence, here.rows()[0].id)
+    doctor = next(one for one in told["signatures"] if one["role"] == "treating_doctor")
+    assert (doctor["holder"], doctor["account"], doctor["workstation"]) == ("BS1", "lan", "PC-12")
+    assert (doctor["policy"], doctor["step"], doctor["level"], doctor["state"]) == ("*", "doctor", "B-LT", "proved")
+    assert doctor["signature_id"].encode() in here.file(here.rows()[0])
+    assert [len(doctor[name]) > 0 for name in ("certificates", "ocsp", "timestamps")] == [True] * 3
+    assert doctor["stamped_at"] >= doctor["signed_at"][:19]
+    assert {one["kind"] for one in told["files"] if one["final"]} == {"cda", "fhir", "gdbhyt"}
+
+
+def test_b_t_waits_for_the_stamps_alone(ward: Make, trust: Trust) -> None:
+    here = ward(level="B-T")
+    trust.break_("ocsp", Action.DOWN)
+    trust.break_("crl", Action.DOWN)
+    here.send(discharge("1"))
+    here.sign("BS1")
+    here.sign("TK1")
+    here.work()
+    (row,) = here.rows()
+    assert row.state == "signed"
+    assert {one.level for one in judged(here, here.file(row), after=timedelta()).signers} == {"B-T"}
+
+
+@pytest.mark.parametrize(
+    ("action", "code", "fault"),
+    [
+        (Action.DOWN, None, 5050),
+        (Action.UNAVAILABLE, None, 5050),
+        (Action.REFUSE, "systemFailure", 5050),
+        (Action.DISTORT, "wrong_nonce", 5051),
+        (Action.DISTORT, "wrong_policy", 5051),
+        (Action.DISTORT, "expired_certificate", 5051),
+    ],
+)
+def test_an_authority_that_is_away_or_wrong_stops_nobody_from_signing(
+    ward: Make, trust: Trust, action: Action, code: str | None, fault: int
+) -> None:
+    here = ward()
+    here.send(discharge("1"))
+    trust.break_("tsa", action, code)
+    assert (here.sign("BS1").signed, here.sign("TK1").signed) == (1, 1)
+    here.work()
+    (row,) = here.rows()
+    assert row.state == "proving"
+    assert set(here.deliveries(row)) == {"awaiting"}
+    assert set(wrong(here)) == {("proof", fault)}, "visible, with what to do"
+    trust.repair()
+    here.work()
+    assert here.rows()[0].state == "proving", "not at once"
+    for _ in range(3):
+        here.clock.forward(120)
+        here.work()
+    assert here.rows()[0].state == "signed"
+    assert wrong(here) == []
+    assert levels(judged(here, here.file(row))) == ["B-LT"] * 3
+
+
+def test_a_slow_authority_is_passed_over(ward: Make, trust: Trust, tmp_path: Path, clock: HandClock) -> None:
+    with trust_services(tmp_path / "second", clock) as other:
+        roots = other.pem_file.as_posix()
+        here = ward(
+            proof='timeout = "1s"\n',
+            more=AUTHORITY.format(url=other.tsa_url, policy=POLICY) + f'trust = ["{roots}"]\n',
+            policies=SEAL_ALONE,
+            level="B-T",
+        )
+        trust.break_("tsa", Action.SLOW, delay_ms=4000)
+        here.send(discharge("1"))
+        (row,) = here.rows()
+        assert row.state == "signed"
+
+
+@pytest.mark.parametrize(("code", "kind"), [("stale", "ocsp"), ("unknown", "ocsp"), ("bad_signature", "ocsp")])
+def test_the_word_of_issuers_has_to_come_after_the_stamp(ward: Make, trust: Trust, code: str, kind: str) -> None:
+    here = ward(policies=SEAL_ALONE, proof='revocation = ["ocsp"]\n')
+    trust.break_(kind, Action.DISTORT, code)
+    here.send(discharge("1"))
+    (row,) = here.rows()
+    assert row.state == "proving"
+    assert set(wrong(here)) == {("proof", 5161)}
+    assert here.deliveries(row) == ["pending"]
+    trust.repair()
+    here.clock.forward(600)
+    here.work()
+    assert here.rows()[0].state == "signed"
+
+
+def test_the_time_of_grace_is_waited_for(ward: Make) -> None:
+    here = ward(policies=SEAL_ALONE, proof='grace = "2h"\n')
+    here.send(discharge("1"))
+    assert here.rows()[0].state == "proving"
+    here.clock.forward(3600)
+    here.work()
+    assert here.rows()[0].state == "proving"
+    here.clock.forward(3600)
+    for _ in range(3):
+        here.clock.forward(300)
+        here.work()
+    assert here.rows()[0].state == "signed"
+
+
+def test_revoked_between_signature_and_stamp_is_signed_again(ward: Make, trust: Trust) -> None:
+    here = ward()
+    here.send(discharge("1"))
+    trust.break_("tsa", Action.DOWN)
+    here.sign("BS1")
+    here.work()
+    here.clock.forward(7200)
+    trust.revoke(here.people["BS1"].certificate)
+    here.clock.forward(7200)
+    trust.repair()
+    here.work()
+    first, second = here.rows()
+    assert (first.state, second.state) == ("returned", "signing")
+    assert [one.document_id for one in here.waits_for("BS1")] == [second.id]
+    assert here.proofs(first) == [], "its signatures count no more"
+    (told,) = [one for one in here.read(actions.of_target, first.id) if one.verb == "void"]
+    assert "LT5160" in told.reason
+    assert here.deliveries(first) == ["closed"]
+
+
+def test_a_certificate_revoked_after_the_stamp_takes_nothing_away(ward: Make, trust: Trust) -> None:
+    here = ward()
+    here.send(discharge("1"))
+    here.sign("BS1")
+    here.work()
+    here.clock.forward(7200)
+    trust.revoke(here.people["BS1"].certificate)
+    here.sign("TK1")
+    here.work()
+    (row,) = here.rows()
+    assert row.state == "signed"
+    assert levels(judged(here, here.file(row))) == ["B-LT"] * 3
+
+
+def test_a_seal_that_cannot_be_proved_is_for_a_person(ward: Make, trust: Trust) -> None:
+    here = ward(policies=SEAL_ALONE)
+    trust.break_("tsa", Action.DOWN)
+    here.send(discharge("1"))
+    entry = next(
+        one for one in trust.authority.entries.values() if "Thử Nghiệm" in one.certificate.subject.rfc4514_string()
+    )
+    trust.revoke(entry.certificate)
+    here.clock.forward(3600)
+    trust.repair()
+    here.work()
+    (row,) = here.rows()
+    assert (row.state, row.fault_code) == ("error", 5160)
+    assert here.deliveries(row) == ["error"]
+    here.desk.store.write_now(lambda c: repair.retry(c, row.id, "lan", "khóa mới", here.clock))
+    assert here.rows()[0].state == "due", "composed and sealed anew, with the key of then"
+    here.work()
+    assert here.rows()[0].fault_code == 5160
+
+
+def test_what_an_earlier_step_lets_go_is_provable_too(ward: Make, trust: Trust) -> None:
+    accepts = FOLDER.replace('basis = "law"\n', 'basis = "law"\naccepts = "doctor"\n')
+    here = ward(destinations=accepts)
+    here.send(discharge("1"))
+    trust.break_("tsa", Action.DOWN)
+    here.sign("BS1")
+    here.work()
+    (row,) = here.rows()
+    assert here.deliveries(row) == ["awaiting"]
+    trust.repair()
+    here.clock.forward(600)
+    here.work()
+    assert here.deliveries(row) == ["queued"]
+    early = here.file(row, "cda@doctor")
+    assert levels(judged(here, early)) == ["B-LT"]
+    here.sign("TK1")
+    here.work()
+    assert here.rows()[0].state == "signed"
+    assert here.file(row, "cda@doctor") == early, "final bytes"
+
+
+def test_newer_content_takes_the_place_of_what_has_not_left(ward: Make, trust: Trust) -> None:
+    here = ward(policies=SEAL_ALONE)
+    trust.break_("tsa", Action.DOWN)
+    here.send(discharge("1"))
+    here.send(change("2"))
+    assert [row.state for row in here.rows()] == ["proving", "unchanged"]
+    here.send(change("3", illness="J15.9^Viêm phổi do vi khuẩn^I10"))
+    assert [row.state for row in here.rows()] == ["superseded", "unchanged", "proving"]
+    trust.repair()
+    here.clock.forward(600)
+    here.work()
+    assert [row.state for row in here.rows()] == ["superseded", "unchanged", "signed"]
+    assert [here.deliveries(row) for row in here.rows()] == [["closed"], ["closed"], ["queued"]]
+
+
+def test_without_a_level_nothing_is_asked_and_evidence_is_kept_all_the_same(ward: Make, trust: Trust) -> None:
+    trust.break_("tsa", Action.DOWN)
+    here = ward(level="B-B")
+    here.send(discharge("1"))
+    here.sign("BS1")
+    here.sign("TK1")
+    here.work()
+    (row,) = here.rows()
+    assert row.state == "signed"
+    assert {state for _, _, state in here.proofs(row)} == {"kept"}
+    told = here.read(evidence, row.id)["signatures"]
+    assert all(one["value"] and one["certificates"] for one in told)
+
+
+def test_lowering_the_level_lets_go_what_waits(ward: Make, trust: Trust) -> None:
+    here = ward(policies=SEAL_ALONE)
+    trust.break_("tsa", Action.DOWN)
+    here.send(discharge("1"))
+    assert here.rows()[0].state == "proving"
+    policies = here.plan.policies
+    object.__setattr__(policies.policies[0], "level", "B-B")
+    here.clock.forward(600)
+    here.work()
+    assert here.rows()[0].state == "signed"
+
+
+def test_an_answer_of_before_is_not_believed_for_a_later_signature(ward: Make, trust: Trust) -> None:
+    """The client remembers answers for an hour; one that is older than the stamp is asked for again."""
+    here = ward(policies=SEAL_ALONE)
+    here.send(discharge("1"))
+    here.clock.forward(60)
+    here.send(change("2", illness="J15.9^Viêm phổi do vi khuẩn^I10"))
+    assert [row.state for row in here.rows()] == ["signed", "signed"]
+    ((_, second),) = [tuple(here.rows())]
+    (proof, *_) = here.read(proofs.of_document, second.id)
+    known = here.read(proofs.evidence, proof.id)
+    assert known.ocsp_responses
+
+
+# ---- archive time stamps ----
+
+
+def test_archive_stamps_are_renewed_before_their_authority_ends(ward: Make, trust: Trust) -> None:
+    here = ward(level="B-LTA", proof='renew_before = "60d"\n')
+    here.send(discharge("1"))
+    here.sign("BS1")
+    here.sign("TK1")
+    here.work()
+    (row,) = here.rows()
+    sent = here.file(row)
+    assert levels(judged(here, sent)) == ["B-LTA"] * 3
+    before = here.deliveries(row)
+    assert here.renew() == 0
+    (noted,) = here.read(proofs.archives, row.id)
+    here.clock.at = noted.due_at - 1
+    assert here.renew() == 0, "a day too early"
+    here.clock.at = noted.due_at
+    assert here.renew() == 0, "the authority still has its old certificate"
+    assert wrong(here) == [("proof", 5164)]
+    trust.new_stamping_unit()
+    here.clock.forward(31 * 86400)
+    assert here.renew() == 1
+    assert wrong(here) == []
+    assert here.file(row) == sent, "what was sent stays"
+    renewed = here.file(row, "cda~1")
+    assert xades_levels.XADES141.encode() in renewed
+    assert levels(judged(here, renewed)) == ["B-LTA"] * 3
+    old, new = here.read(proofs.archives, row.id)
+    assert (old.state, new.state, new.number) == ("renewed", "current", 1)
+    assert new.before_sha256 == old.sha256 == here.read(documents.renditions, row.id, "cda")[0].sha256
+    assert new.ends_at > old.ends_at
+    assert here.deliveries(row) == before, "nothing is sent again"
+    assert here.renew() == 0
+    told = here.read(evidence, row.id)["archive"]
+    assert [one["kind"] for one in told] == ["cda", "cda~1"]
+
+
+def test_a_renewal_waits_for_an_authority_that_is_away(ward: Make, trust: Trust) -> None:
+    here = ward(level="B-LTA", policies=SEAL_ALONE)
+    here.send(discharge("1"))
+    (row,) = here.rows()
+    (noted,) = here.read(proofs.archives, row.id)
+    here.clock.at = noted.due_at
+    trust.new_stamping_unit()
+    trust.break_("tsa", Action.DOWN)
+    assert here.renew() == 0
+    assert wrong(here) == [("proof", 5050)]
+    trust.repair()
+    here.clock.forward(86400)
+    assert here.renew() == 1
+    assert levels(judged(here, here.file(row, "cda~1"))) == ["B-LTA"]
+
+
+def test_the_authority_goes_between_values_and_archive_stamp(ward: Make, trust: Trust) -> None:
+    """A document whose signatures are proved waits for the archive stamp as it waited for the others."""
+    here = ward(level="B-LTA", policies=SEAL_ALONE)
+    trust.break_("tsa", Action.DOWN, first=4)
+    here.send(discharge("1"))
+    (row,) = here.rows()
+    assert (row.state, row.fault_code) == ("proving", 5050)
+    assert {state for _, _, state in here.proofs(row)} == {"proved"}
+    trust.repair()
+    here.clock.forward(600)
+    here.work()
+    assert here.rows()[0].state == "signed"
+    assert levels(judged(here, here.file(row))) == ["B-LTA"]
