@@ -40,7 +40,7 @@ from mappings.outcome import Resource
 FORMAT = "lienthong-record-export/1"
 _NAMES = {"fhir": "fhir.json", "cda": "cda.xml", "gdbhyt": "gdbhyt.xml"}
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
-_UNFINISHED = frozenset({"due", "signing", "composed", "error", "held"})
+_UNFINISHED = frozenset({"due", "signing", "composed", "proving", "error", "held"})
 
 
 @dataclass(frozen=True)
@@ -177,8 +177,9 @@ def _renditions(connection: Connection, plan: Plan, row: Row[Any]) -> Iterator[t
     for kept in documents.renditions(connection, row.id):
         if kept.signed or (kept.kind == "fhir" and row.state == "signed"):
             whole, _, step = kept.kind.partition("@")
+            whole, _, renewal = whole.partition("~")
             kind, _, guide = whole.partition(":")
-            name = "-".join(part for part in (step or guide, _NAMES.get(kind, kind)) if part)
+            name = "-".join(part for part in (step or guide, renewal, _NAMES.get(kind, kind)) if part)
             body = plan.keyring.open(kept.body, f"{row.id}/{kept.kind}")
             yield File(f"papers/{row.paper}/{row.id}/{name}", kept.media_type, body), kept
 

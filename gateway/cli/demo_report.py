@@ -93,7 +93,9 @@ def unfinished(connection: Connection) -> int:
         sa.select(sa.func.count()).select_from(schema.message).where(schema.message.c.state == "received")
     )
     papers = connection.scalar(
-        sa.select(sa.func.count()).select_from(schema.document).where(schema.document.c.state.in_(("due", "composed")))
+        sa.select(sa.func.count())
+        .select_from(schema.document)
+        .where(schema.document.c.state.in_(("due", "composed", "proving")))
     )
     return int(waiting or 0) + int(papers or 0)
 

@@ -31,11 +31,12 @@ Kind = Annotated[str, typer.Option("--kind", help=f"Loại giấy: {', '.join(fo
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Lý do (bắt buộc), in trên giấy cùng tên người yêu cầu.")]
 
 _NO_NUMBER = "00000000-0000-0000-0000-000000000000"
-_WAITING = ("due", "signing", "composed", "error")
+_WAITING = ("due", "signing", "composed", "proving", "error")
 _STATES = {
     "due": "chờ lập",
     "signing": "chờ người ký",
     "composed": "chờ đóng dấu",
+    "proving": "chờ dấu thời gian",
     "signed": "đã ký",
     "error": "hàng lỗi",
     "closed": "đã đóng",

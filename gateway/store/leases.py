@@ -21,8 +21,11 @@ def take(
     until: int,
     limit: int,
     values: dict[str, Any] | None = None,
+    order: ColumnElement[Any] | None = None,
 ) -> list[Row[Any]]:
-    """Lease up to `limit` rows that are `ready`, due, unleased and not `blocked` by an earlier one; oldest first.
+    """Lease up to `limit` rows that are `ready`, due, unleased and not `blocked` by an earlier one.
+
+    Those that are first by `order` are taken, the oldest when None; they are returned oldest first.
 
     The guard stands again on the outer statement: on PostgreSQL a row that another node took in between is then seen as
     taken and left alone. The candidates are a common table expression because PostgreSQL may run a plain subquery with
@@ -32,7 +35,7 @@ def take(
     candidates = sa.select(table.c.id).where(free)
     if blocked is not None:
         candidates = candidates.where(~blocked)
-    candidates = candidates.order_by(table.c.id).limit(limit)
+    candidates = candidates.order_by(table.c.id if order is None else order).limit(limit)
     if connection.dialect.name == "postgresql":
         candidates = candidates.with_for_update(skip_locked=True)
     statement = (

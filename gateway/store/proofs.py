@@ -186,8 +186,9 @@ def put_archive(connection: Connection, values: Mapping[str, Any]) -> None:
 
 
 def take_ending(connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:
-    """Lease the archive time stamps that are due for renewal."""
-    return take(connection, archive, _CURRENT, None, owner=owner, now=now, until=until, limit=limit)
+    """Lease the archive time stamps that are due for renewal, those that end first."""
+    order = archive.c.due_at
+    return take(connection, archive, _CURRENT, None, owner=owner, now=now, until=until, limit=limit, order=order)
 
 
 def renewed(connection: Connection, archive_id: str, owner: str) -> bool:

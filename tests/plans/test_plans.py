@@ -17,7 +17,18 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
-from gateway.store import certificates, deliveries, documents, messages, persons, resources, schema, signing_tasks
+from gateway.store import (
+    certificates,
+    deliveries,
+    documents,
+    messages,
+    persons,
+    proof_schema,
+    proofs,
+    resources,
+    schema,
+    signing_tasks,
+)
 from gateway.store.engine import make_engine
 from gateway.store.ids import uuid7
 from gateway.store.migrate import upgrade
@@ -195,6 +206,49 @@ def fill(connection: Connection) -> None:
         ],
     )  # fmt: skip
     fill_register(connection)
+    fill_proofs(connection)
+
+
+def fill_proofs(connection: Connection) -> None:
+    """Fill the proofs of signatures: nearly all have what they want, and few archive time stamps end soon."""
+    connection.execute(
+        proof_schema.signature_proof.insert(),
+        [
+            {
+                "id": f"f{n:08}{number}", "document_id": f"d{n:08}", "kind": "cda", "number": number, "signature_id": "",
+                "octets": bytes(400), "inside": True, "policy": "*", "step": "head", "level": "B-LT",
+                "state": state_of(n, "proved", "bare", "stamped", "error"), "fault_code": 5050 if n % 80 == 0 else 0,
+                **_work(n),
+            }
+            for n in range(MESSAGES)
+            for number in (1, 2)
+        ],
+    )  # fmt: skip
+    connection.execute(
+        proof_schema.material.insert(),
+        [{"sha256": f"{n:064}", "type": "ocsp", "der": bytes(400)} for n in range(MESSAGES)],
+    )
+    connection.execute(
+        proof_schema.signature_material.insert(),
+        [
+            {"proof_id": f"f{n:08}{number}", "position": position, "sha256": f"{(n + position) % MESSAGES:064}"}
+            for n in range(MESSAGES)
+            for number in (1, 2)
+            for position in (0, 1)
+        ],
+    )
+    connection.execute(
+        proof_schema.archive.insert(),
+        [
+            {
+                "id": f"a{n:08}{number}", "document_id": f"d{n:08}", "kind": "cda", "number": number, "sha256": "",
+                "before_sha256": "", "stamped_at": n, "ends_at": n,
+                "state": "renewed" if number == 0 else "current", **_work(n), "due_at": NOW - 50 + n * 1000,
+            }
+            for n in range(MESSAGES)
+            for number in (0, 1)
+        ],
+    )  # fmt: skip
 
 
 def fill_register(connection: Connection) -> None:
@@ -395,6 +449,10 @@ BODY_BY_ID = ("message_body_pkey", "sqlite_autoindex_message_body_1")
 RENDITION_BY_ID = ("rendition_pkey", "sqlite_autoindex_rendition_1")
 SIGNATURE_BY_ID = ("signature_of_rendition", "signature_pkey", "sqlite_autoindex_signature_1")
 TASK_BY_ID = ("signing_task_pkey", "sqlite_autoindex_signing_task_1", "signing_task_open", "signing_task_notice")
+PROOF_BY_ID = ("signature_proof_pkey", "sqlite_autoindex_signature_proof_1", "signature_proof_due")
+PROOF_OF = ("signature_proof_of", "sqlite_autoindex_signature_proof_2")
+ARCHIVE_BY_ID = ("archive_pkey", "sqlite_autoindex_archive_1", "archive_due")
+MATERIAL = ("signature_material_pkey", "sqlite_autoindex_signature_material_1")
 ATTEMPT_BY_ID = ("attempt_pkey", "sqlite_autoindex_attempt_1")
 KEY = ("person_key_pkey", "sqlite_autoindex_person_key_1")
 FINGERPRINT = ("certificate_sha256", "sqlite_autoindex_certificate_2")
@@ -464,8 +522,21 @@ HOT = {
     ),
     "documents.next_signature": Query(lambda c: documents.next_signature(c, "d00000001", "cda"), (SIGNATURE_BY_ID,)),
     "documents.void_signatures": Query(
-        lambda c: documents.void_signatures(c, "d00000001", NOW), (SIGNATURE_BY_ID, SIGNATURE_BY_ID)
+        lambda c: documents.void_signatures(c, "d00000001", NOW), (SIGNATURE_BY_ID, SIGNATURE_BY_ID, PROOF_OF)
     ),
+    "documents.wake": Query(lambda c: documents.wake(c, "d00000001", NOW), (DOCUMENT_BY_ID,)),
+    "proofs.take_wanting": Query(lambda c: proofs.take_wanting(c, **LEASE), (("signature_proof_due",),)),
+    "proofs.move": Query(lambda c: proofs.move(c, "f000000401", "stamp"), (PROOF_BY_ID,)),
+    "proofs.of_document": Query(lambda c: proofs.of_document(c, "d00000001"), (PROOF_OF,)),
+    "proofs.evidence": Query(lambda c: proofs.evidence(c, "f000000011"), (MATERIAL,)),
+    "proofs.want": Query(lambda c: proofs.want(c, "d00000001", NOW), (PROOF_OF,)),
+    "proofs.wanting: people": Query(lambda c: proofs.wanting(c, failed=True, limit=20), (("signature_proof_due",),)),
+    "proofs.release_leases": Query(
+        lambda c: proofs.release_leases(c, "n1"), (("signature_proof_due",), ("archive_due",))
+    ),
+    "proofs.take_ending": Query(lambda c: proofs.take_ending(c, **LEASE), (("archive_due",),)),
+    "proofs.renewed": Query(lambda c: proofs.renewed(c, "a000000011", "n1"), (ARCHIVE_BY_ID,)),
+    "proofs.not_renewed: people": Query(lambda c: proofs.not_renewed(c, NOW), (("archive_due",),)),
     "signing_tasks.of_document": Query(
         lambda c: signing_tasks.of_document(c, "d00000001"), (("signing_task_document",),)
     ),
@@ -564,6 +635,8 @@ def test_plan(name: str, engine: Engine) -> None:
         ("deliveries.move_all", "delivery_document"),
         ("signing_tasks.of_document", "signing_task_document"),
         ("persons.holding", "identity_change_other"),
+        ("proofs.take_ending", "archive_due"),
+        ("proofs.wanting: people", "signature_proof_due"),
         ("certificates.of_holder", "certificate_holder"),
         ("certificates.signed_since", "signature_certificate"),
     ],

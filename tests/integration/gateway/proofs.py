@@ -102,7 +102,8 @@ class Trust:
 
     def issue(self, name: str, organisation: str = "") -> Credential:
         """Make a signer below the issuing CA; what `write_site` asks of an authority."""
-        return self.do(lambda: self.authority.issue(Holder(name, organisation=organisation)))
+        made: Credential = self.do(lambda: self.authority.issue(Holder(name, organisation=organisation)))
+        return made
 
     def revoke(self, certificate: x509.Certificate) -> None:
         self.do(lambda: self.authority.revoke(certificate.serial_number, "keyCompromise"))
