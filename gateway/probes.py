@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 from gateway.faults import AddressTaken, ChannelTestFailed, ConfigFault, ConfigInvalid, SettingInvalid
 from gateway.settings import Channel, Plan, Test
@@ -45,6 +46,11 @@ def problems(plan: Plan) -> Iterator[ConfigFault]:
             load_roots([pem])
         except (SigningFault, ValueError) as error:
             yield SettingInvalid("signing.trust", type(error).__name__)
+    for setting, path in plan.proof.files:
+        try:
+            load_roots([Path(path).read_bytes()])
+        except (SigningFault, OSError) as error:
+            yield SettingInvalid(f"proof.{setting}", type(error).__name__)
     try:
         load_site(plan.site)
     except ConfigInvalid as invalid:

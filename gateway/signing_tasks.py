@@ -158,11 +158,12 @@ def _give_out(connection: Connection, plan: Plan, document_id: str, done: set[st
 
 def release_early(connection: Connection, plan: Plan, document_id: str, now: int) -> None:
     """Let go what waits for the proofs of the signatures that it holds, once all are there."""
+    waiting = documents.waiting_early(connection, document_id)
+    if not waiting:
+        return
     known = {one.signature_id: one for one in proofs.of_document(connection, document_id) if one.kind == KIND}
-    for kept in documents.renditions(connection, document_id):
+    for kept in waiting:
         kind, _, step = kept.kind.partition("@")
-        if not step or kept.signed:
-            continue
         whole = plan.keyring.open(kept.body, f"{document_id}/{kept.kind}")
         held = [known.get(mark.identifier) for mark in joint.marks(whole)]
         if any(one is None or one.state != "proved" for one in held):

@@ -124,11 +124,8 @@ def waiting(connection: Connection, limit: int = 0) -> list[dict[str, Any]]:
 
 def tell_lacking(connection: Connection) -> str:
     """Say in one line how many signatures lack something, and what went wrong last; nothing when none does."""
-    found = rows.wanting(connection)
-    if not found:
+    count, code = rows.lacking(connection)
+    if not count:
         return ""
-    said = f"{len(found)} chữ ký chờ bằng chứng (lienthong sign proofs)"
-    wrong = next((one for one in reversed(found) if one.fault_code), None)
-    if wrong is None:
-        return said
-    return f"{said}; LT{wrong.fault_code} {text(wrong.fault_code, language())}"
+    said = f"{count} chữ ký chờ bằng chứng (lienthong sign proofs)"
+    return f"{said}; LT{code} {text(code, language())}" if code else said

@@ -242,6 +242,12 @@ def renditions(connection: Connection, document_id: str, kind: str = "") -> list
     return list(connection.execute(query.order_by(rendition.c.kind)))
 
 
+def waiting_early(connection: Connection, document_id: str) -> list[Row[Any]]:
+    """Return the renditions of earlier steps of a document that wait for proofs."""
+    early = sa.and_(rendition.c.kind.like("%@%"), rendition.c.signed.is_(False))
+    return list(connection.execute(sa.select(rendition).where(rendition.c.document_id == document_id, early)))
+
+
 def first_signed(connection: Connection, document_id: str, kinds: Sequence[str]) -> Row[Any] | None:
     """Return the first of these renditions that holds final bytes."""
     for kind in kinds:

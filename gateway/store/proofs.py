@@ -171,6 +171,13 @@ def wanting(connection: Connection, *, failed: bool = False, limit: int = 0) -> 
     return list(connection.execute(query.order_by(signature_proof.c.id).limit(limit or None)))
 
 
+def lacking(connection: Connection) -> tuple[int, int]:
+    """Count the signatures that lack something, and tell the newest fault among them, 0 when there is none."""
+    count = connection.scalar(sa.select(sa.func.count()).select_from(signature_proof).where(_WANTING))
+    faulty = sa.select(signature_proof.c.fault_code).where(_WANTING, signature_proof.c.fault_code != 0)
+    return int(count or 0), int(connection.scalar(faulty.order_by(signature_proof.c.id.desc()).limit(1)) or 0)
+
+
 def release_leases(connection: Connection, node: str) -> None:
     """Give back what an earlier process of this node held."""
     for table, open_rows in ((signature_proof, _WANTING), (archive, _CURRENT)):

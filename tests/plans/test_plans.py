@@ -531,6 +531,8 @@ HOT = {
     "proofs.evidence": Query(lambda c: proofs.evidence(c, "f000000011"), (MATERIAL,)),
     "proofs.want": Query(lambda c: proofs.want(c, "d00000001", NOW), (PROOF_OF,)),
     "proofs.wanting: people": Query(lambda c: proofs.wanting(c, failed=True, limit=20), (("signature_proof_due",),)),
+    "proofs.lacking: people": Query(proofs.lacking, (("signature_proof_due",),) * 2),
+    "documents.waiting_early": Query(lambda c: documents.waiting_early(c, "d00000001"), (RENDITION_BY_ID,)),
     "proofs.release_leases": Query(
         lambda c: proofs.release_leases(c, "n1"), (("signature_proof_due",), ("archive_due",))
     ),

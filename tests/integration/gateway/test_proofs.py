@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -124,6 +125,68 @@ def test_the_evidence_says_who_signed_what_where_and_how_it_is_known(ward: Make)
     assert [len(doctor[name]) > 0 for name in ("certificates", "ocsp", "timestamps")] == [True] * 3
     assert doctor["stamped_at"] >= doctor["signed_at"][:19]
     assert {one["kind"] for one in told["files"] if one["final"]} == {"cda", "fhir", "gdbhyt"}
+
+
+def test_evidence_of_another_paper_proves_nothing(ward: Make) -> None:
+    here = ward(policies=SEAL_ALONE)
+    here.send(discharge("1"))
+    here.clock.forward(60)
+    here.send(change("2", illness="J15.9^Viêm phổi do vi khuẩn^I10"))
+    first, second = (json.dumps(here.read(evidence, row.id)).encode() for row in here.rows())
+    file = here.file(here.rows()[1], "fhir")
+    assert judged(here, file, second).verdict == "valid"
+    assert judged(here, file, first).verdict == "undecided"
+
+
+def test_a_step_that_is_done_twice_is_done_once(ward: Make, trust: Trust) -> None:
+    """What a node did before it died is done again by the next one, from the same rows."""
+    here = ward(policies=SEAL_ALONE, level="B-LTA")
+    trust.break_("tsa", Action.DOWN)
+    here.send(discharge("1"))
+    trust.repair()
+    here.clock.forward(600)
+    now = here.clock.now()
+
+    async def run() -> None:
+        sources, _, desk, _ = here._parts()
+        taken = await here.desk.store.write(
+            lambda c: proofs.take_wanting(c, owner="n1", now=now, until=now + 1, limit=10)
+        )
+        for _ in range(2):
+            for row in taken:
+                await desk._step(row)
+        stamped = await here.desk.store.write(
+            lambda c: proofs.take_wanting(c, owner="n1", now=now, until=now + 1, limit=10)
+        )
+        for _ in range(2):
+            for row in stamped:
+                await desk._step(row)
+        (row,) = here.rows()
+        for _ in range(2):
+            await desk.complete(row)
+        await sources.close()
+
+    asyncio.run(run())
+    (row,) = here.rows()
+    assert row.state == "signed"
+    assert here.deliveries(row) == ["queued"]
+    for one in here.read(proofs.of_document, row.id):
+        assert len(here.read(proofs.evidence, one.id).timestamps) == 1
+    assert here.file(row).count(b"<xades:SignatureTimeStamp") == 1
+    assert len(here.read(proofs.archives, row.id)) == 1
+
+
+def test_a_node_that_died_left_nothing_taken(ward: Make) -> None:
+    here = ward(policies=SEAL_ALONE, proof='grace = "1m"\n')
+    here.send(discharge("1"))
+    here.clock.forward(600)
+    now = here.clock.now()
+    here.desk.store.write_now(lambda c: proofs.take_wanting(c, owner="n1", now=now, until=now + 10**12, limit=9))
+    here.work()
+    assert here.rows()[0].state == "proving"
+    here.desk.store.write_now(lambda c: proofs.release_leases(c, "n1"))
+    here.work()
+    assert here.rows()[0].state == "signed"
 
 
 def test_b_t_waits_for_the_stamps_alone(ward: Make, trust: Trust) -> None:

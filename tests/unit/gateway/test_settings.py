@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import probes
 from gateway.configuration import load
 from gateway.faults import ConfigInvalid
 from gateway.text import text
@@ -280,6 +281,13 @@ def test_with_an_authority_papers_are_provable_without_another_word(site: Path) 
 def test_a_wrong_setting_of_proofs_is_told(site: Path, old: str, new: str, code: int) -> None:
     add(site / "node.toml", PROOF.replace(old, new))
     assert code in [found for found, where in problems(site) if where.startswith("node.toml:")]
+
+
+def test_roots_that_are_none_are_told_before_the_start(site: Path) -> None:
+    add(site / "node.toml", PROOF)
+    assert list(probes.problems(load(site))) == []
+    (site / "keys" / "facility.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    assert [one.where for one in probes.problems(load(site))] == ["proof.authority"]
 
 
 def test_a_level_needs_somebody_who_stamps(site: Path) -> None:
