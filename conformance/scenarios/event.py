@@ -23,7 +23,7 @@ class Paper:
     key: str
     """Visit number, referral number, appointment number or filler order number."""
     act: str = "make"
-    """`make`, or `cancel` for the version that withdraws what was issued."""
+    """`make`; `cancel` for the version that withdraws what was issued; `lack` for one that waits for what is missing."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,13 @@ class Day:
 
     def expected_papers(self) -> Mapping[str, int]:
         """Count the distinct papers a correct gateway makes of the day, by name."""
-        return Counter(name for name, _ in {(p.name, p.key) for event in self.events for p in event.papers})
+        made = {(p.name, p.key) for event in self.events for p in event.papers if p.act != "lack"}
+        return Counter(name for name, _ in made)
 
     def expected_versions(self) -> Mapping[str, int]:
         """Count every version of a paper: one issued, withdrawn by A13 and issued again counts three times here."""
-        return Counter(paper.name for event in self.events for paper in event.papers)
+        return Counter(paper.name for event in self.events for paper in event.papers if paper.act != "lack")
+
+    def expected_gaps(self) -> Mapping[str, int]:
+        """Count the papers that wait for a person, because the messages do not tell what the paper needs."""
+        return Counter(paper.name for event in self.events for paper in event.papers if paper.act == "lack")

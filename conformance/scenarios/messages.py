@@ -5,6 +5,7 @@ Standard: HL7 v2.5.1 §3.3 (ADT), §7.3 (ORU), §10.4 (SIU), §11.5 (REF).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -30,7 +31,7 @@ from conformance.scenarios.segments import (
     xpn,
 )
 
-OUTCOMES = {"1": "Khỏi", "2": "Đỡ"}
+OUTCOMES = {"1": "Khỏi", "2": "Đỡ", "5": "Tử vong"}
 TRANSFER_REASONS = {
     "1": "Đủ điều kiện chuyển, phù hợp quy định chuyển tuyến",
     "2": "Đủ điều kiện chuyển, do vượt khả năng cơ sở",
@@ -74,6 +75,7 @@ class Visit:
     sent_to: str = ""
     findings: tuple[str, ...] = ()
     """Abnormal results so far, in words."""
+    newborn: bool = False
 
     @property
     def pid(self) -> str:
@@ -153,7 +155,7 @@ def pv1(visit: Visit) -> str:
         1: "1",
         2: visit.patient_class,
         3: place,
-        4: "E" if visit.patient_class == "E" else "R",
+        4: "N" if visit.newborn else "E" if visit.patient_class == "E" else "R",
         7: xcn(visit.doctor),
         10: visit.department,
         19: components(visit.number, "", "", FACILITY, "VN"),
@@ -194,21 +196,29 @@ def cancel_admission(visit: Visit, at: datetime) -> Body:
     return Body("ADT^A11^ADT_A09", (evn("A11", at), visit.pid, pv1(visit)))
 
 
-def discharge(visit: Visit, at: datetime, outcome: str, note: str) -> Body:
-    """A03 with everything a discharge paper needs."""
+def discharge(visit: Visit, at: datetime, outcome: str, note: str = "", more: Mapping[str, str] | None = None) -> Body:
+    """A03 with everything that the papers of the end of a visit need; `more` are further fields of theirs."""
     assert visit.discharged_at is not None
     person, end = visit.person, visit.discharged_at
     code, occupation = person.occupation
+    issued = day_of(person.cccd_issued) if person.cccd and person.cccd_issued else ""
+    fields = {
+        "PP_DIEUTRI": visit.diagnosis.treatment,
+        "LOI_DAN": visit.diagnosis.advice,
+        "CHAN_DOAN_VAO": f"{visit.diagnosis.name} ({visit.diagnosis.icd})",
+        "QT_BENHLY": f"{visit.diagnosis.complaint}. Khi vào viện: {visit.diagnosis.signs}.",
+        "TOMTAT_KQ": "; ".join(visit.findings) + "." if visit.findings else "Trong giới hạn bình thường.",
+        "HUONG_DIEU_TRI": visit.diagnosis.advice,
+        "GHI_CHU": note,
+        "NGAYCAP_CCCD": issued,
+        **(more or {}),
+    }
     texts = [
-        obx_field(1, "PP_DIEUTRI", visit.diagnosis.treatment, end),
-        obx_field(2, "LOI_DAN", visit.diagnosis.advice, end),
-        obx_coded(3, "MA_NGHE_NGHIEP", code, occupation, end),
-        obx_coded(4, "KET_QUA_DTRI", outcome, OUTCOMES.get(outcome, "Không thay đổi"), end),
+        obx_field(number, field, text, end)
+        for number, (field, text) in enumerate(((f, t) for f, t in fields.items() if t), start=1)
     ]
-    if note:
-        texts.append(obx_field(len(texts) + 1, "GHI_CHU", note, end))
-    if person.cccd and person.cccd_issued:
-        texts.append(obx_field(len(texts) + 1, "NGAYCAP_CCCD", day_of(person.cccd_issued), end))
+    texts.append(obx_coded(len(texts) + 1, "MA_NGHE_NGHIEP", code, occupation, end))
+    texts.append(obx_coded(len(texts) + 1, "KET_QUA_DTRI", outcome, OUTCOMES.get(outcome, "Không thay đổi"), end))
     return Body(
         "ADT^A03^ADT_A03",
         (
@@ -277,8 +287,8 @@ def _order(visit: Visit, number: int, order: Order, technician: Doctor, reader: 
             24: panel.section,
             25: order.status,
             31: components(visit.diagnosis.icd, visit.diagnosis.name, "I10"),
-            32: _ndl(reader),
-            34: _ndl(technician),
+            32: ndl(reader),
+            34: ndl(technician),
         },
     )
     values = [
@@ -301,7 +311,7 @@ def _order(visit: Visit, number: int, order: Order, technician: Doctor, reader: 
     return [orc, obr, *values[:1], *remark, *values[1:], spm]
 
 
-def _ndl(doctor: Doctor) -> str:
+def ndl(doctor: Doctor) -> str:
     """NDL: the person is a CNN of subcomponents."""
     name = doctor.name
     parts = (doctor.licence, name.family, name.given, name.middle, "", doctor.title)

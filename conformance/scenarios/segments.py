@@ -30,8 +30,63 @@ FIELD_LABELS = {
     "HOTEN_NGUOI_HT": "Họ tên người hộ tống",
     "CHUCDANH_NGUOI_HT": "Chức danh người hộ tống",
     "SO_CHUYENTUYEN": "Số chuyển tuyến",
+    "CHAN_DOAN_VAO": "Chẩn đoán lúc vào viện",
+    "KY_THUAT": "Kỹ thuật",
+    "MO_TA": "Mô tả",
+    "KET_LUAN": "Kết luận",
+    "DE_NGHI": "Đề nghị",
+    "CHAN_DOAN_TRUOC": "Chẩn đoán trước phẫu thuật",
+    "CHAN_DOAN_SAU": "Chẩn đoán sau phẫu thuật",
+    "PP_PTTT": "Phương pháp phẫu thuật",
+    "LOAI_PTTT": "Loại phẫu thuật",
+    "PP_VO_CAM": "Phương pháp vô cảm",
+    "BS_GAY_ME": "Bác sĩ gây mê",
+    "DAN_LUU": "Dẫn lưu",
+    "TRINH_TU": "Trình tự phẫu thuật",
+    "THANH_VIEN": "Thành viên hội chẩn",
+    "TOM_TAT_DIEN_BIEN": "Tóm tắt diễn biến",
+    "KET_LUAN_HC": "Kết luận hội chẩn",
+    "HUONG_DIEU_TRI_HC": "Hướng điều trị tiếp",
+    "TO_SO": "Tờ số",
+    "DIEN_BIEN_LS": "Diễn biến bệnh",
+    "Y_LENH": "Y lệnh",
+    "CAP_CHAM_SOC": "Cấp chăm sóc",
+    "NHAN_DINH": "Nhận định",
+    "CAN_THIEP": "Can thiệp điều dưỡng",
+    "HOAT_CHAT": "Hoạt chất",
+    "LOAI_DON_THUOC": "Loại đơn thuốc",
+    "SO_NGAY_NGHI": "Số ngày nghỉ",
+    "SO_NGAY": "Số ngày nghỉ dưỡng thai",
+    "TU_NGAY": "Từ ngày",
+    "DEN_NGAY": "Đến ngày",
+    "SO_KCB": "Số khám bệnh",
+    "SO_SERI": "Số sê-ri",
+    "SO_CT": "Số giấy",
+    "DON_VI": "Đơn vị làm việc",
+    "MA_BHXH": "Mã số BHXH",
+    "TUOI_THAI": "Tuổi thai",
+    "SO_BAOTU": "Số giấy báo tử",
+    "MA_GBT": "Mã giấy báo tử",
+    "NGUYENNHAN_TV": "Nguyên nhân tử vong",
+    "NGUOI_GHIGIAY": "Người ghi giấy",
+    "NGUOI_THANTHICH": "Người thân thích",
+    "SO": "Số",
+    "QUYEN_SO": "Quyển số",
+    "MA_GCS": "Mã giấy chứng sinh",
+    "NGAY_SINH_CON": "Ngày sinh con",
+    "NOI_SINH_CON": "Nơi sinh con",
+    "SO_CON": "Số con trong lần sinh",
+    "GIOI_TINH_CON": "Giới tính của con",
+    "CAN_NANG_CON": "Cân nặng của con",
+    "HO_TEN_CON": "Dự kiến tên con",
+    "MA_DANTOC_NND": "Dân tộc của mẹ",
+    "NGUOI_DO_DE": "Người đỡ đẻ",
+    "NGUOI_GHI_PHIEU": "Người ghi phiếu",
+    "NGUOI_THAN": "Người thân",
+    "MA_BHXH_NND": "Mã số BHXH của mẹ",
+    "TTRUONG_DVI": "Thủ trưởng đơn vị",
 }
-"""Fields of QĐ 3176 that HL7 v2 has no place for; each travels as an OBX."""
+"""Fields of QĐ 3176, and of the sheets of TT 32/2023, that HL7 v2 has no place for; each travels as an OBX."""
 
 
 def escape(text: str) -> str:
@@ -84,8 +139,13 @@ def identifiers(person: Person) -> str:
     return "~".join(found)
 
 
-def pid(person: Person) -> str:
+def address(person: Person) -> str:
+    """PID-11, NK1-4: where somebody lives."""
     code, commune = person.commune
+    return components(person.street, "", commune, person.province, "", "VNM", "H", "", "", code)
+
+
+def pid(person: Person) -> str:
     return segment(
         "PID",
         {
@@ -94,7 +154,7 @@ def pid(person: Person) -> str:
             5: xpn(person.name),
             7: person.birth,
             8: person.sex,
-            11: components(person.street, "", commune, person.province, "", "VNM", "H", "", "", code),
+            11: address(person),
             13: components("", "PRN", "CP", "", "", "", "", "", "", "", "", person.phone),
             22: person.ethnic,
             26: "VNM",

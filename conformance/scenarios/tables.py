@@ -13,7 +13,7 @@ Row = dict[str, str]
 def table(name: str) -> tuple[Row, ...]:
     """Return the rows of `data/<name>.csv`, in file order."""
     text = resources.files("conformance.scenarios").joinpath("data", f"{name}.csv").read_text(encoding="utf-8")
-    return tuple(csv.DictReader(text.splitlines()))
+    return tuple(csv.DictReader(text.splitlines(keepends=True)))
 
 
 def several(cell: str) -> list[str]:

@@ -36,7 +36,7 @@ Rules = list[dict[str, Any]]
 
 _TROUBLE: tuple[tuple[float, str, Rules], ...] = (
     (
-        0.10,
+        0.18,
         "Hệ thống điều phối ngừng hoạt động",
         [{"destination": "national_coordination", "action": "down", "until_s": 5.0}],
     ),

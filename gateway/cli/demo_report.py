@@ -19,6 +19,7 @@ from gateway.clock import SECOND
 from gateway.settings import Plan
 from gateway.store import deliveries, documents, messages, schema
 from gateway.store.engine import Store
+from mappings.documents import caption
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Figures:
     papers: Mapping[str, Mapping[str, int]]
     """Paper → state → documents."""
     expected_papers: Mapping[str, int]
+    expected_gaps: Mapping[str, int]
+    """Paper → documents that wait for a person, because the day's messages leave something out."""
     attempts: Mapping[str, Mapping[str, int]]
     """Destination → event of the transition table → attempts."""
     latency_ms: Mapping[str, tuple[float, float]]
@@ -68,8 +71,11 @@ class Figures:
 
     @property
     def papers_match(self) -> bool:
-        """Whether every paper that the day deserves was made and signed."""
-        return {name: {"signed": n} for name, n in self.expected_papers.items()} == self.papers
+        """Whether every paper that the day deserves was made and signed, and those that lack something wait."""
+        deserved = {name: {"signed": n} for name, n in self.expected_papers.items()}
+        for name, n in self.expected_gaps.items():
+            deserved.setdefault(name, {})["error"] = n
+        return deserved == self.papers
 
     @property
     def closes(self) -> bool:
@@ -131,6 +137,7 @@ def figures(
         messages=[(row.type, row.state, row.messages) for row in counted],
         papers=papers,
         expected_papers=dict(day.expected_versions()),
+        expected_gaps=dict(day.expected_gaps()),
         attempts=attempts,
         latency_ms={name: _latency([row for row in sent if row.destination == name]) for name in names},
         coverage=(
@@ -182,10 +189,6 @@ _NAMES = {
     "insurance_portal": "Cổng BHYT",
     "moh_axis": "Trục Bộ Y tế",
     "national_coordination": "Điều phối",
-    "discharge_paper": "giấy ra viện",
-    "lab_report": "kết quả xét nghiệm",
-    "reexamination": "phiếu hẹn khám lại",
-    "referral": "phiếu chuyển cơ sở",
 }
 _STATES = {
     "mapped": "đã ánh xạ",
@@ -213,11 +216,11 @@ def show(found: Figures, place: Path) -> None:
     )
     print_table(
         "Giấy tờ",
-        ("giấy tờ", "phải lập", "đã ký", "lỗi"),
+        ("giấy tờ", "phải lập", "đã ký", "còn thiếu"),
         (
             (
-                _NAMES.get(name, name),
-                expected,
+                caption(name),
+                expected + found.expected_gaps.get(name, 0),
                 found.papers.get(name, {}).get("signed", 0),
                 found.papers.get(name, {}).get("error", 0),
             )

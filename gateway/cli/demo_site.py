@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.store.sealed import new_key_line
+from mappings.documents import PAPERS
 
 FACILITY = "01999"
 GLN = "8930000000019"
@@ -90,7 +91,10 @@ breaker       = {breaker}
 """
 
 _CHANNELS = {
-    "his": (["ADT", "REF^I12", "SIU^S12"], ["discharge_paper", "referral", "reexamination"]),
+    "his": (
+        ["ADT", "MDM^T02", "OMG^O19", "OML^O21", "ORU^R01", "RDE^O11", "REF^I12", "SIU^S12", "VXU^V04"],
+        [paper for paper in PAPERS if paper != "lab_report"],
+    ),
     "lis": (["ORU^R01"], ["lab_report"]),
 }
 

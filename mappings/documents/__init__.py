@@ -26,7 +26,21 @@ from mappings.documents.versions import cancel, digest
 from mappings.outcome import Resource
 from mappings.systems import LOINC
 
-__all__ = ["PAPERS", "Context", "Due", "Facility", "asked", "cancel", "compose", "digest", "due", "subjects", "title"]
+__all__ = [
+    "PAPERS",
+    "Context",
+    "Due",
+    "Facility",
+    "asked",
+    "cancel",
+    "caption",
+    "compose",
+    "digest",
+    "due",
+    "label",
+    "subjects",
+    "title",
+]
 
 PAPERS = form.names()
 """Every paper there is a form and a module for."""
@@ -53,6 +67,19 @@ def _module(paper: str) -> _Paper:
 def title(paper: str) -> str:
     """Give the Vietnamese title as printed."""
     return form.form(paper).title
+
+
+def caption(paper: str) -> str:
+    """Give the Vietnamese title as it stands in a sentence: no capitals but the first and what is quoted."""
+    parts = title(paper).split('"')
+    said = '"'.join(part if n % 2 else part.lower() for n, part in enumerate(parts))
+    return said[:1].upper() + said[1:]
+
+
+def label(paper: str, key: str) -> str:
+    """Give the words that a row of a form is printed with; the key itself for what has none."""
+    rows = (row for edition in form.form(paper).editions for section in edition.sections for row in section.rows)
+    return next((row.label.rstrip(":").strip() for row in rows if row.key == key), "") or key
 
 
 def subjects(paper: str, resources: Sequence[Resource]) -> list[str]:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from mappings.bhyt import TABLE_OF_PAPER
+from mappings.documents import PAPERS
 from tests.servers import need
 from tests.site import cli, cli_json
 
@@ -26,6 +28,10 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_the_day_closes(day: dict[str, Any]) -> None:
     assert day["unexpected"] == []
     assert {name: states["signed"] for name, states in day["papers"].items()} == day["expected_papers"]
+    assert set(day["papers"]) == set(PAPERS)
+    assert {name: states["error"] for name, states in day["papers"].items() if "error" in states} == day[
+        "expected_gaps"
+    ]
     assert [balance for balance in day["balances"] if not balance["closes"]] == []
     assert day["closes"]
 
@@ -37,7 +43,8 @@ def test_every_trouble_of_the_day_happened_and_was_overcome(day: dict[str, Any])
     assert portal["refuse"] == 1  # refused for good; the two withdrawn papers never get so far
     assert portal["retry"] >= 3  # 503 with Retry-After
     assert axis["lose"] == 2  # answer lost, then asked for
-    assert axis["accept"] == next(b["produced"] for b in day["balances"] if b["destination"] == "moh_axis")
+    made = next(b["produced"] for b in day["balances"] if b["destination"] == "moh_axis")
+    assert axis["accept"] == made - sum(day["expected_gaps"].values())
     assert coordination["retry"] >= 1  # down for a while
 
 
@@ -46,8 +53,9 @@ def test_the_folder_holds_messages_papers_and_receipts(day: dict[str, Any]) -> N
     papers = sum(day["expected_papers"].values())
     written = list((folder / "papers").glob("*.cda.xml"))
     withdrawn = [file for file in written if b"HUY_GIAY" in file.read_bytes()]
-    assert (len(written), len(withdrawn)) == (papers, 2)
-    assert len(list((folder / "papers").glob("*.gdbhyt.xml"))) == papers - len(withdrawn)
+    insured = sum(day["expected_papers"][name] for name in TABLE_OF_PAPER)
+    assert (len(written), len(withdrawn)) == (papers, 6)  # discharge paper and both summaries, twice
+    assert len(list((folder / "papers").glob("*.gdbhyt.xml"))) == insured - 2
     assert len(list((folder / "papers").glob("*.fhir.json"))) == papers
     assert len(list((folder / "messages").glob("*.hl7"))) == sum(count for _, _, count in day["messages"])
     accepted = sum(balance["accepted"] for balance in day["balances"])
@@ -85,8 +93,9 @@ def test_papers_verify_with_xmlsec1_and_a_changed_byte_does_not(day: dict[str, A
 def test_commands_tell_what_is_there(day: dict[str, Any]) -> None:
     config = str(Path(day["folder"]) / "config")
     wrong = cli_json("deliveries", "list", "--config", config, "--state", "error")
-    (refused,) = [one for one in wrong if one["fault"]["code"] != "LT3306"]
-    assert [one["paper"] for one in wrong if one is not refused] == ["discharge_paper"] * 2  # withdrawn
+    (refused,) = [one for one in wrong if one["fault"]["code"] not in ("LT3306", "LT3201")]
+    others = sorted((one["fault"]["code"], one["paper"]) for one in wrong if one is not refused)
+    assert others == [("LT3201", "record_summary")] * 2 + [("LT3306", "discharge_paper")] * 2  # lacking, withdrawn
     shown = cli_json("deliveries", "--config", config, "show", refused["id"])
     assert [each["event"] for each in shown["tries"]][-1] == "refuse"
     assert shown["fault"]["do"]

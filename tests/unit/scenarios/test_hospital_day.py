@@ -63,9 +63,8 @@ def test_every_kind_of_message_occurs_at_every_size(encounters: int, seed: int) 
     counts = Counter(event.label for event in day.events)
     for label in ["A01", "A03", "A04", "A08", "A11", "A13", "A28", "A31", "A40"]:
         assert counts[f"ADT^{label}"], label
-    assert counts["ORU^R01"]
-    assert counts["REF^I12"]
-    assert counts["SIU^S12"]
+    for label in ["MDM^T02", "OMG^O19", "OML^O21", "ORU^R01", "RDE^O11", "REF^I12", "SIU^S12", "VXU^V04"]:
+        assert counts[label], label
     assert Counter(event.expect for event in day.events if event.expect != "accepted") == {
         "duplicate": 3,
         "refused": 3,
@@ -99,21 +98,68 @@ def test_each_answer_code_fits_what_is_expected() -> None:
 
 
 def test_papers_can_be_recounted_from_the_messages_themselves() -> None:
-    discharges = {cell(rows(event, "PV1")[0], 19) for event in good() if event.label == "ADT^A03"}
+    ended = {cell(rows(event, "PV1")[0], 19): event for event in good() if event.label == "ADT^A03"}
+    classes = Counter(cell(rows(event, "PV1")[0], 2) for event in ended.values())
     orders: Counter[str] = Counter()
+    read: set[str] = set()
+    sheets, courses = set(), set()
+    medicines: set[tuple[str, str]] = set()
+    documents: Counter[str] = Counter()
     for event in good():
-        if event.label == "ORU^R01":
+        if event.label == "ORU^R01" and event.stream == "lis":
             orders.update(row[3] for row in rows(event, "OBR") if row[25] in "FC")
+        for row in rows(event, "OBR"):
+            if event.label == "ORU^R01" and cell(row, 4).startswith("38/BV2"):
+                sheets.add(cell(rows(event, "PV1")[0], 19))
+            elif event.label == "ORU^R01" and event.stream == "his":
+                read.add(row[3])
+        for row in rows(event, "TXA"):
+            documents[row[2].split("^")[0]] += 1
+            if row[2].startswith("36/BV2"):
+                courses.add(cell(rows(event, "PV1")[0], 19))
+        medicines |= {(event.control_id, row[15][-1]) for row in rows(event, "RXE")}
     labels = Counter(event.label for event in good())
+    by_class = Counter(letter for _, letter in medicines)
+    fields = Counter(row[3].split("^")[0] for event in good() for row in rows(event, "OBX"))
     assert a_day().expected_papers() == {
-        "discharge_paper": len(discharges),
+        "discharge_paper": classes["I"] + classes["E"],
+        "record_summary": classes["I"] - 1,
+        "health_summary": classes.total(),
         "referral": labels["REF^I12"],
         "reexamination": labels["SIU^S12"],
         "lab_report": len(orders),
+        "imaging_report": len(read),
+        "order_sheet": labels["OML^O21"] + labels["OMG^O19"],
+        "care_sheet": len(sheets),
+        "treatment_sheet": len(courses),
+        "consultation_minutes": documents["27/BV2"],
+        "procedure_report": documents["OP"],
+        "prescription": by_class["c"],
+        "prescription_narcotic": by_class["n"],
+        "prescription_psychotropic": by_class["h"],
+        "immunization_record": labels["VXU^V04"],
+        "birth_certificate": fields["MA_GCS"],
+        "death_notice": fields["MA_GBT"],
+        "leave_paper": fields["SO_NGAY_NGHI"],
+        "maternity_rest_paper": fields["SO_NGAY"],
     }
+    assert a_day().expected_gaps() == {"record_summary": 1}
     assert a_day().expected_versions()["lab_report"] == orders.total() == len(orders) + 1
-    assert labels["ADT^A03"] == len(discharges) + labels["ADT^A13"]
-    assert a_day().expected_versions()["discharge_paper"] == labels["ADT^A03"] + labels["ADT^A13"]
+    assert labels["ADT^A03"] == len(ended) + labels["ADT^A13"]
+    assert a_day().expected_versions()["health_summary"] == labels["ADT^A03"] + labels["ADT^A13"]
+
+
+@pytest.mark.parametrize(("encounters", "seed"), [(60, 20261121), (25, 3)])
+def test_every_kind_of_paper_becomes_due(encounters: int, seed: int) -> None:
+    made = hospital_day(seed, encounters).expected_papers()
+    assert len(made) == 20
+    assert all(made.values())
+
+
+def test_the_paper_that_lacks_something_belongs_to_a_discharge_without_the_course() -> None:
+    (event,) = [event for event in good() if any(paper.act == "lack" for paper in event.papers)]
+    assert event.label == "ADT^A03"
+    assert "QT_BENHLY" not in {row[3].split("^")[0] for row in rows(event, "OBX")}
 
 
 def test_the_preliminary_results_make_no_paper() -> None:
@@ -133,7 +179,7 @@ def test_every_discharge_carries_what_the_paper_prints() -> None:
         assert any(row[6] == "F" and row[15] == "1" for row in rows(event, "DG1"))
         fields = {row[3].split("^")[0]: row[5] for row in rows(event, "OBX")}
         assert fields["PP_DIEUTRI"]
-        assert fields["LOI_DAN"]
+        assert fields["LOI_DAN" if "MA_GBT" not in fields else "NGUYENNHAN_TV"]
         assert fields["MA_NGHE_NGHIEP"]
 
 
@@ -165,11 +211,21 @@ def test_every_insured_person_of_a_slip_was_registered_with_the_card_before() ->
             assert number in cards
 
 
-@pytest.mark.parametrize("label", sorted({"ADT^A01", "ADT^A03", "ADT^A40", "ORU^R01", "REF^I12", "SIU^S12", "ADT^A31"}))
+KINDS = (
+    *("ADT^A01", "ADT^A03", "ADT^A31", "ADT^A40", "MDM^T02", "OMG^O19", "OML^O21", "ORU^R01", "REF^I12"),
+    *("SIU^S12", "VXU^V04"),
+)
+"""Without RDE^O11: hl7apy takes the timing behind RXE for the one that may stand behind ORC, and misses it where it is."""
+
+
+@pytest.mark.parametrize("label", KINDS)
 def test_hl7apy_finds_every_segment_where_the_standard_wants_it(
     label: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    sample = [event for event in good() if event.label == label][:3]
+    sent = [event for event in good() if event.label == label]
+    if label == "OML^O21":
+        sent = [event for event in sent if len(rows(event, "ORC")) == 1]  # hl7apy puts a second one into a wrong group
+    sample = [*sent[:3], *(event for event in sent if event.stream == "his" and label == "ORU^R01"), *sent[-1:]][:6]
     assert sample
     for event in sample:
         text = event.raw.decode()
@@ -219,7 +275,7 @@ def test_results_keep_their_zeros_and_flags_agree_with_the_reference_range() -> 
     zeros = 0
     for event in good():
         for row in rows(event, "OBX"):
-            if event.label == "ORU^R01" and row[2] == "NM":
+            if event.stream == "lis" and row[2] == "NM":
                 zeros += bool(re.search(r"\.\d*0$", row[5]))
                 low, high = map(float, row[7].split("-"))
                 assert row[8][0] == ("L" if float(row[5]) < low else "H" if float(row[5]) > high else "N")
