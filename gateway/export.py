@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from gateway.clock import to_datetime
 from gateway.delivery import disclosure
 from gateway.faults import DocumentWithheld, NothingThere
 from gateway.records import persons, resources
+from gateway.records.versions import opened
 from gateway.settings import Plan
 from gateway.store import documents
 from gateway.store import resources as rows
@@ -84,6 +85,38 @@ def visit_of(connection: Connection, plan: Plan, number: str) -> Row[Any]:
     if not found or found[0].patient_id is None:
         raise NothingThere("Encounter")
     return found[0]
+
+
+def visit_numbers(connection: Connection, plan: Plan, subjects: Sequence[str]) -> dict[str, str]:
+    """Name, by the number the hospital gave it, the visit that each paper is about; what is about no visit is left out."""
+    numbers = plan.systems.local(plan.facility.code, "visit"), plan.systems.episode
+    bare = {subject: subject.partition("#")[0] for subject in subjects}
+    about = _opened(connection, plan, bare.values())
+    visits = {
+        reference: reference if reference.startswith("Encounter/") else _visit(about[reference]) for reference in about
+    }
+    about |= _opened(connection, plan, set(visits.values()) - about.keys())
+    known = {
+        reference: one["value"]
+        for reference, resource in about.items()
+        for one in reversed(resource.get("identifier", []))
+        if one.get("system") in numbers and "value" in one
+    }
+    return {subject: known[visits[own]] for subject, own in bare.items() if visits.get(own, "") in known}
+
+
+def _opened(connection: Connection, plan: Plan, references: Iterable[str]) -> dict[str, Resource]:
+    keys = [(type_, id_) for type_, _, id_ in (one.partition("/") for one in set(references)) if id_]
+    return {f"{row.type}/{row.id}": opened(plan.keyring, row) for row in rows.current(connection, keys)}
+
+
+def _visit(resource: Resource) -> str:
+    """Refer to the visit a resource belongs to."""
+    context = resource.get("context")
+    listed = context.get("encounter", []) if isinstance(context, dict) and "encounter" in context else [context]
+    asked = [resource.get("encounter"), *listed, *resource.get("supportingInformation", [])]
+    references = [one.get("reference", "") for one in asked if isinstance(one, dict)]
+    return next((one for one in references if one.startswith("Encounter/")), "")
 
 
 def gather(

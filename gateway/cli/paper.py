@@ -13,7 +13,7 @@ from gateway import papers, renderings
 from gateway.cli.access import actor, ledger, remember
 from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, moment, print_json, print_table
 from gateway.clock import SystemClock, to_datetime
-from gateway.export import visit_of
+from gateway.export import visit_numbers, visit_of
 from gateway.faults import PaperNotThere
 from gateway.records import resources
 from gateway.settings import Plan
@@ -70,11 +70,11 @@ def list_(
         _known(one)
     with ledger(config) as (plan, store):
 
-        def query(connection: Connection) -> list[Row[Any]]:
+        def query(connection: Connection) -> tuple[list[Row[Any]], dict[str, str]]:
             wanted = _subjects_of(connection, plan, encounter, kind or forms.PAPERS) if encounter else []
             if encounter and not wanted:
-                return []
-            return documents.listing(
+                return [], {}
+            listed = documents.listing(
                 connection,
                 states=_WAITING if due else (),
                 papers=kind,
@@ -82,18 +82,23 @@ def list_(
                 after=after,
                 limit=limit,
             )
+            return listed, visit_numbers(connection, plan, [row.subject for row in listed])
 
-        found = store.read_now(query)
+        found, visits = store.read_now(query)
     now = SystemClock().now()
     if json:
-        print_json([_summary(row, now) for row in found])
+        print_json([_summary(row, now, visits.get(row.subject, "")) for row in found])
+        return
+    if due and not found:
+        console.print("Không có giấy nào đến hạn mà chưa ký.")
         return
     print_table(
         "Giấy đến hạn" if due else "Giấy tờ",
-        ("mã", "giấy", "bản", "trạng thái", "hạn"),
+        ("mã", "lượt khám", "giấy", "bản", "trạng thái", "hạn"),
         (
             (
                 row.id,
+                visits.get(row.subject, ""),
                 row.paper,
                 f"{row.version} {_ACTS[row.act]}".strip(),
                 _STATES[row.state] + (f" LT{row.fault_code:04d}" if row.state == "error" else ""),
@@ -104,7 +109,15 @@ def list_(
     )
     for row in found:
         for item in _missing(row):
-            console.print(f"{row.id} còn thiếu {item['item']} ← {item['from']}", soft_wrap=True)
+            named = item["item"] if item["label"] == item["item"] else f"{item['label']} ({item['item']})"
+            visit = f" lượt khám {visits[row.subject]}:" if row.subject in visits else ""
+            console.print(f"{row.id}{visit} còn thiếu {named} ← {item['from']}", soft_wrap=True)
+    if any(_missing(row) for row in found):
+        console.print(
+            "Bổ sung trong HIS rồi gửi bản tin mang mục đó (thường là ADT^A08): giấy tự được lập.", soft_wrap=True
+        )
+    if any(row.state == "signing" for row in found):
+        console.print("Chờ ai ký: lienthong sign list", soft_wrap=True)
 
 
 @app.command("make")
@@ -288,15 +301,16 @@ def _missing(row: Row[Any]) -> list[dict[str, str]]:
     if row.state != "error" or row.fault_code != 3201:
         return []
     pairs = (one.partition(" ← ") for one in row.fault_detail.split("; "))
-    return [{"item": item, "from": origin} for item, _, origin in pairs]
+    return [{"item": item, "label": forms.label(row.paper, item), "from": origin} for item, _, origin in pairs]
 
 
-def _summary(row: Row[Any], now: int) -> dict[str, Any]:
+def _summary(row: Row[Any], now: int, visit: str) -> dict[str, Any]:
     return {
         "id": row.id,
         "paper": row.paper,
         "title": _title(row.paper),
         "subject": row.subject,
+        "visit": visit,
         "version": row.version,
         "act": row.act,
         "state": row.state,

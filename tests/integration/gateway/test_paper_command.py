@@ -44,12 +44,16 @@ def test_what_is_due_says_what_it_lacks_and_where_that_comes_from(desk: Desk) ->
     desk.send(discharge("1", treatment=""))
     config = str(desk.plan.folder)
     (due,) = cli_json("paper", "list", "--due", "--config", config)
-    assert due["missing"] == [{"item": "PP_DIEUTRI", "from": "OBX PP_DIEUTRI"}]
+    label = "Phương pháp điều trị"
+    assert due["missing"] == [{"item": "PP_DIEUTRI", "label": label, "from": "OBX PP_DIEUTRI"}]
+    assert due["visit"] == "VV1"
     assert due["fault"]["code"] == "LT3201"
     shown = paper(desk, "list", "--due").stdout
-    assert f"{due['id']} còn thiếu PP_DIEUTRI ← OBX PP_DIEUTRI" in shown
+    assert f"{due['id']} lượt khám VV1: còn thiếu {label} (PP_DIEUTRI) ← OBX PP_DIEUTRI" in shown
+    assert "ADT^A08" in shown
     desk.send(change("2"))
     assert cli_json("paper", "list", "--due", "--config", config) == []
+    assert "Không có giấy nào" in paper(desk, "list", "--due").stdout
     (made,) = cli_json("paper", "list", "--encounter", "VV1", "--kind", "discharge_paper", "--config", config)
     assert (made["state"], made["version"], made["overdue"]) == ("signed", 1, False)
 
