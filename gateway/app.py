@@ -81,7 +81,8 @@ class Node:
         renewal = Renewal(plan, store, pool, self.clock, name, sources=sources, desk=desk)
         pipeline = Pipeline(plan, store, pool, self.clock, name, ring=bell.ring, parallel=workers * 4, proofs=desk)
         lease = round(plan.node.lease.total_seconds() * SECOND)
-        queue = SqlQueue(store, keyring, self.clock, name, lease, plan.facility.code)
+        rules = {route: one.common.rules(plan.node.zone) for route, one in plan.routes.items()}
+        queue = SqlQueue(store, keyring, self.clock, name, lease, plan.facility.code, rules)
         seal = _seal(plan)
         destinations = {route: self._destination(route, seal) for route in plan.routes}
         listening = _Listening(len(plan.channels) + bool(plan.node.health), self.addresses, ready)

@@ -358,6 +358,12 @@ class IdentityInUse(Fault):
     code = 8105
 
 
+class SkippedByPerson(Fault):
+    """Set when a person took a delivery out of the way of those after it; why is in the log of actions."""
+
+    code = 8108
+
+
 class PaperOvertaken(Fault):
     """Raised when the version before was signed while a paper was being composed; it is composed again."""
 

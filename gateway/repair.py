@@ -14,9 +14,9 @@ from sqlalchemy.engine import Connection, Row
 
 from gateway import papers, signing_tasks
 from gateway.clock import Clock
-from gateway.faults import NothingThere, NotPossibleNow
+from gateway.faults import NothingThere, NotPossibleNow, ReasonMissing, SkippedByPerson
 from gateway.states import DOCUMENT, sources
-from gateway.store import actions, deliveries, documents, messages, proofs
+from gateway.store import actions, deliveries, destinations, documents, messages, proofs
 from gateway.store import signing_tasks as tasks
 from signing.policy import SEAL
 
@@ -170,6 +170,39 @@ def hold(connection: Connection, item_id: str, actor: str, reason: str, clock: C
 def release(connection: Connection, item_id: str, actor: str, reason: str, clock: Clock) -> None:
     """Let a held message or delivery go on."""
     _do(connection, item_id, "release", actor, reason, clock, _moves(connection, item_id, "release"))
+
+
+def skip(connection: Connection, delivery_id: str, actor: str, reason: str, clock: Clock) -> None:
+    """Let what comes after a delivery of the same key go on without it; it moves to the error queue. Wants a reason."""
+    if not reason:
+        raise ReasonMissing(delivery_id)
+    deliveries.get(connection, delivery_id)
+    fault = SkippedByPerson()
+    _do(
+        connection,
+        delivery_id,
+        "skip",
+        actor,
+        reason,
+        clock,
+        lambda: deliveries.move(connection, delivery_id, "skip", None, fault),
+    )
+
+
+def pause(connection: Connection, destination: str, actor: str, reason: str, clock: Clock) -> None:
+    """Stop everything to a destination until somebody lets it go on. Wants a reason."""
+    if not reason:
+        raise ReasonMissing(destination)
+    if not destinations.pause(connection, destination, at=clock.now(), actor=actor, reason=reason):
+        raise NotPossibleNow(destination, "pause while paused")
+    actions.insert(connection, at=clock.now(), actor=actor, verb="pause", target=destination, reason=reason)
+
+
+def resume(connection: Connection, destination: str, actor: str, reason: str, clock: Clock) -> None:
+    """Let a destination go on; its next delivery is tried at once."""
+    if not destinations.resume(connection, destination):
+        raise NotPossibleNow(destination, "resume while not paused")
+    actions.insert(connection, at=clock.now(), actor=actor, verb="resume", target=destination, reason=reason)
 
 
 def close(connection: Connection, item_id: str, actor: str, reason: str, clock: Clock) -> None:

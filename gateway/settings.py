@@ -13,7 +13,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gateway.delivery.limits import Breaker, Limit
+from gateway.delivery.answers import Meaning
+from gateway.delivery.hours import Hours
+from gateway.delivery.limits import Breaker, Limit, Rules
 from gateway.delivery.retry import Retry
 from gateway.proof.settings import ProofSettings
 from gateway.store.sealed import Keyring
@@ -167,6 +169,19 @@ class RouteSettings:
     """What it bears."""
     breaker: Breaker = field(default_factory=Breaker)
     """When it counts as down."""
+    hours: tuple[str, ...] = ()
+    """When it is open, like `mon-fri 07:00-17:30` or `06:00-22:00`, in the node's zone; empty = always."""
+    answers: Mapping[str, Meaning] = field(default_factory=dict)
+    """Answer as the error queue shows it, like `maKetQua 205` → `accepted`, `refused`, `transient`, `throttled`, `uncertain`
+    or `paused` (stop until a person lets it go on), where the connector's own reading does not fit."""
+    at_least_once: bool = False
+    """True when a document whose fate is unknown may be sent again though the destination cannot be asked."""
+
+    def __post_init__(self) -> None:
+        _valid("hours", Hours.parse, self.hours)
+
+    def rules(self, zone: str) -> Rules:
+        return Rules(self.limit, self.breaker, Hours.parse(self.hours, zone))
 
 
 # ---- the plan --------------------------------------------------------------------------------------------------
@@ -297,7 +312,7 @@ class Plan:
         return _absolute_url(self.store.url, self.folder)
 
 
-def _valid(name: str, parse: Callable[[str], object], value: str) -> None:
+def _valid(name: str, parse: Callable[[Any], object], value: object) -> None:
     try:
         parse(value)
     except ValueError as error:

@@ -97,6 +97,9 @@ DELIVERY: Table = {
     ("queued", "claim"): "claimed",
     ("queued", "hold"): "held",
     ("queued", "give_up"): "error",
+    ("queued", "skip"): "error",  # a person lets what comes after it go on
+    ("held", "skip"): "error",
+    ("uncertain", "skip"): "error",
     ("claimed", "send"): "sending",
     ("claimed", "expire"): "queued",  # nothing was on the wire yet
     ("sending", "accept"): "accepted",

@@ -53,7 +53,13 @@ STEPS = (
 )
 """The four steps inside the gateway, highest first, and what all of them stand on."""
 
-POLICY_VALUES = ("gateway.delivery.retry", "gateway.delivery.limits", "gateway.proof.settings")
+POLICY_VALUES = (
+    "gateway.delivery.retry",
+    "gateway.delivery.limits",
+    "gateway.delivery.hours",
+    "gateway.delivery.answers",
+    "gateway.proof.settings",
+)
 """Pure values that settings are made of; they import nothing above the ground."""
 
 PURE = ("socket", "ssl", "subprocess", "sqlite3", "sqlalchemy", "httpx", "asyncio", "urllib.request", "redis")

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 from sqlalchemy.engine import Connection, Row
 
-from gateway.cli.access import ledger, remember
+from gateway import repair
+from gateway.cli.access import actor, ledger, remember
 from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, moment, print_json, print_table
+from gateway.clock import Clock, SystemClock
+from gateway.delivery.limits import is_down, opens_at
 from gateway.faults import NothingThere
-from gateway.store import actions, documents
+from gateway.settings import Plan, Route
+from gateway.store import actions, destinations, documents
 from gateway.store import deliveries as rows
 
 app = typer.Typer(help="Giấy tờ trên đường đến từng nơi nhận.", invoke_without_command=True)
@@ -94,6 +100,101 @@ def show(delivery_id: str, config: Config = HERE, json: Json = False) -> None:
         print_json(full)
     else:
         console.print_json(msgspec.json.encode(full).decode(), ensure_ascii=False)
+
+
+@app.command("destinations")
+def destinations_(config: Config = HERE, json: Json = False) -> None:
+    """Cho xem từng nơi nhận: đang chạy, tạm dừng, mất liên lạc hay ngoài giờ; còn bao nhiêu giấy chờ.
+
+    Ví dụ: lienthong deliveries destinations -c /etc/lienthong
+    """
+    now = SystemClock().now()
+    with ledger(config) as (plan, store):
+        listed, waiting = store.read_now(lambda c: (destinations.listing(c), rows.waiting(c)))
+    known = {row.name: row for row in listed}
+    shown = [
+        _destination(name, route, plan, known.get(name), waiting.get(name, 0), now)
+        for name, route in plan.routes.items()
+    ]
+    if json:
+        print_json(shown)
+        return
+    print_table(
+        "Nơi nhận",
+        ("nơi nhận", "tình trạng", "đến lúc", "giấy chờ", "lý do", "bởi"),
+        (
+            (one["name"], _CONDITIONS[one["condition"]], one["until"] or "", one["waiting"], one["reason"], one["by"])
+            for one in shown
+        ),
+        right=(3,),
+    )
+
+
+_CONDITIONS = {
+    "open": "đang chạy",
+    "paused": "tạm dừng",
+    "down": "mất liên lạc",
+    "waiting": "được yêu cầu chờ",
+    "closed": "ngoài giờ",
+}
+
+
+def _destination(name: str, route: Route, plan: Plan, row: Row[Any] | None, waiting: int, now: int) -> dict[str, Any]:
+    rules, load = route.common.rules(plan.node.zone), destinations.load_of(row)
+    opens = opens_at(rules, load, now)
+    if load.paused:
+        condition = "paused"
+    elif is_down(rules, load):
+        condition = "down"
+    elif opens > now:
+        condition = "closed" if rules.hours.opens_at(now) > now else "waiting"
+    else:
+        condition = "open"
+    return {
+        "name": name,
+        "condition": condition,
+        "until": iso(opens) if opens > now and not load.paused else None,
+        "failures": load.failures,
+        "waiting": waiting,
+        "paused_at": iso(row.paused_at) if row is not None else None,
+        "by": row.paused_by if row is not None else "",
+        "reason": load.paused,
+    }
+
+
+@app.command("pause")
+def pause(
+    destination: str,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Lý do (bắt buộc).")],
+    config: Config = HERE,
+) -> None:
+    """Dừng gửi đến một nơi nhận (đổi giao diện, nghỉ lễ, bảo trì); giấy chờ theo thứ tự đến khi cho chạy lại.
+
+    Ví dụ: lienthong deliveries pause insurance_portal -r "cổng khóa giao diện 3176 đến 01/12"
+    """
+    _steer(destination, reason, config, repair.pause)
+    console.print(f"đã dừng: {destination}", markup=False)
+
+
+@app.command("resume")
+def resume(
+    destination: str,
+    config: Config = HERE,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Lý do.")] = "",
+) -> None:
+    """Cho một nơi nhận đang tạm dừng chạy lại; giấy đầu tiên được gửi ngay."""
+    _steer(destination, reason, config, repair.resume)
+    console.print(f"chạy lại: {destination}", markup=False)
+
+
+def _steer(
+    destination: str, reason: str, config: Path, act: Callable[[Connection, str, str, str, Clock], None]
+) -> None:
+    clock = SystemClock()
+    with ledger(config) as (plan, store):
+        if destination not in plan.routes:
+            raise NothingThere(destination, f"known: {', '.join(plan.routes)}")
+        store.write_now(lambda connection: act(connection, destination, actor(), reason, clock))
 
 
 @app.command("paper")

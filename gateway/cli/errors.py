@@ -142,6 +142,19 @@ def release(ids: Ids, config: Config = HERE, reason: Reason = "") -> None:
     _each(config, ids, reason, repair.release)
 
 
+@app.command("skip")
+def skip(
+    ids: Ids,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Lý do (bắt buộc).")],
+    config: Config = HERE,
+) -> None:
+    """Bỏ qua lần gửi đang chờ, đang giữ hoặc chưa rõ: giấy sau của cùng khóa đi tiếp; lần gửi này sang hàng lỗi.
+
+    Ví dụ: lienthong errors skip 0197… -r "cổng BHYT khóa hồ sơ này đến hết tháng"
+    """
+    _each(config, ids, reason, repair.skip)
+
+
 @app.command("close")
 def close(
     ids: Ids,

@@ -1,15 +1,17 @@
 """How much a destination gets at once, and when it is left alone for a while.
 
-Values and pure state only; the worker owns one `Gate` per destination and asks it before every claim.
+Values and pure functions only. What all nodes know together of a destination is its `Load`; a queue keeps it where every node
+sees it and asks here before every claim.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from gateway.clock import SECOND
+from gateway.delivery.hours import Hours
 
 
 @dataclass(frozen=True)
@@ -42,62 +44,75 @@ class Breaker:
             raise ValueError("failures: 1 or more")
 
 
-class Gate:
-    """Answer how many deliveries may start now, and when to ask again."""
+@dataclass(frozen=True)
+class Rules:
+    """What one destination bears, and when."""
 
-    def __init__(self, limit: Limit, breaker: Breaker) -> None:
-        self._limit = limit
-        self._breaker = breaker
-        self._started: deque[int] = deque()
-        self._failures = 0
-        self.closed_until = 0
-        """The destination asked to wait, or is down: nothing before this instant."""
-        self.running = 0
+    limit: Limit = field(default_factory=Limit)
+    breaker: Breaker = field(default_factory=Breaker)
+    hours: Hours = field(default_factory=Hours)
 
-    def room(self, now: int) -> int:
-        """Return how many attempts may start at `now`."""
-        if now < self.closed_until:
-            return 0
-        if self._failures >= self._breaker.failures:
-            return max(0, 1 - self.running)
-        room = self._limit.in_flight - self.running
-        if self._limit.per_minute:
-            while self._started and self._started[0] <= now - 60 * SECOND:
-                self._started.popleft()
-            room = min(room, self._limit.per_minute - len(self._started))
-        return max(0, room)
 
-    def opens_at(self, now: int) -> int:
-        """Return when `room` may be more than now, for a reason of time; `now` when time alone changes nothing."""
-        if now < self.closed_until:
-            return self.closed_until
-        if self._limit.per_minute and len(self._started) >= self._limit.per_minute:
-            return self._started[0] + 60 * SECOND
-        return now
+@dataclass(frozen=True)
+class Load:
+    """What all nodes know of one destination."""
 
-    def start(self, now: int) -> None:
-        self.running += 1
-        if self._limit.per_minute:
-            self._started.append(now)
+    failures: int = 0
+    """Transient failures since it last answered."""
+    closed_until: int = 0
+    """It asked to wait, or is down: nothing before this instant."""
+    started: Mapping[int, int] = field(default_factory=dict)
+    """Second since 1970 → requests started in it, of the last minute; kept only where there is a limit."""
+    paused: str = ""
+    """Why a person, or an answer that says so, stopped it."""
 
-    def end(self) -> None:
-        self.running -= 1
 
-    def answered(self) -> None:
-        """Note that the destination is alive, whatever it said."""
-        self._failures = 0
+def room(rules: Rules, load: Load, running: int, now: int) -> int:
+    """Return how many requests may start at `now` beside the `running` ones of all nodes."""
+    if load.paused or opens_at(rules, load, now) > now:
+        return 0
+    if is_down(rules, load):
+        return max(0, 1 - running)
+    free = rules.limit.in_flight - running
+    if rules.limit.per_minute:
+        free = min(free, rules.limit.per_minute - sum(recent(load, now).values()))
+    return max(0, free)
 
-    def failed(self, now: int) -> None:
-        """Note a transient failure."""
-        self._failures += 1
-        if self._failures >= self._breaker.failures:
-            self.closed_until = max(self.closed_until, now + round(self._breaker.open_for.total_seconds() * SECOND))
 
-    def throttled(self, until: int) -> None:
-        """Note that the destination asked everybody to wait."""
-        self.closed_until = max(self.closed_until, until)
+def opens_at(rules: Rules, load: Load, now: int) -> int:
+    """Return when `room` may be more than now, for a reason of time; `now` when time alone changes nothing."""
+    at = rules.hours.opens_at(max(now, load.closed_until))
+    started = recent(load, at)
+    if rules.limit.per_minute and sum(started.values()) >= rules.limit.per_minute:
+        at = rules.hours.opens_at((min(started) + _MINUTE) * SECOND)
+    return at
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the breaker has opened: the destination counts as down."""
-        return self._failures >= self._breaker.failures
+
+def is_down(rules: Rules, load: Load) -> bool:
+    """Tell whether the breaker has opened: the next request goes alone, to see."""
+    return load.failures >= rules.breaker.failures
+
+
+_MINUTE = 61
+"""Whole seconds after which a second lies sixty seconds back with all of it."""
+
+
+def recent(load: Load, now: int) -> dict[int, int]:
+    """Return the requests that count towards the limit per minute."""
+    return {second: n for second, n in load.started.items() if second + _MINUTE > now // SECOND}
+
+
+def after_start(load: Load, requests: int, now: int) -> Load:
+    """Note requests that start at `now`."""
+    started = recent(load, now)
+    second = now // SECOND
+    return replace(load, started={**started, second: started.get(second, 0) + requests})
+
+
+def after_failure(rules: Rules, load: Load, now: int) -> Load:
+    """Note a transient failure; enough in a row open the breaker."""
+    failed = replace(load, failures=load.failures + 1)
+    if is_down(rules, failed):
+        until = now + round(rules.breaker.open_for.total_seconds() * SECOND)
+        failed = replace(failed, closed_until=max(failed.closed_until, until))
+    return failed

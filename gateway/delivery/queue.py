@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy.engine import Row
@@ -11,19 +12,36 @@ from connectors.contract import Outbound, Receipt
 from mappings.formats.faults import Fault
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What a worker may do now."""
+
+    to_ask: Sequence[Row[Any]] = ()
+    """Deliveries about whose fate the destination is to be asked."""
+    to_send: Sequence[Row[Any]] = ()
+    down: bool = False
+    """The breaker is open: too many failures in a row."""
+    paused: str = ""
+    """Why a person, or an answer, stopped the destination."""
+    busy: bool = False
+    """Another node was taking; there may be something in a moment."""
+
+    def __bool__(self) -> bool:
+        return bool(self.to_ask or self.to_send)
+
+
 class Queue(Protocol):
-    """Deliveries of all destinations. Every method that changes something is durable when it returns."""
+    """Deliveries of all destinations. Every method that changes something is durable when it returns.
 
-    async def take(self, destination: str, limit: int) -> list[Row[Any]]:
-        """Lease the next deliveries that are due, at most one per order key; nothing is on the wire yet."""
-        ...
+    Limits, breaker and pause of a destination hold over all nodes that share the queue.
+    """
 
-    async def take_uncertain(self, destination: str, limit: int) -> list[Row[Any]]:
-        """Lease deliveries about which the destination is to be asked."""
+    async def take(self, destination: str, limit: int) -> Taken:
+        """Lease what is due and what the destination bears: of each order key the oldest; nothing is on the wire yet."""
         ...
 
     async def next_due(self, destination: str) -> int | None:
-        """Return when something may next be due; None when nothing waits."""
+        """Return when something may next be taken; None when nothing waits or the destination is paused."""
         ...
 
     async def load(self, row: Row[Any], renditions: Sequence[str]) -> Outbound:
@@ -39,11 +57,15 @@ class Queue(Protocol):
         ...
 
     async def fail(self, row: Row[Any], event: str, fault: Fault, due_at: int) -> None:
-        """Apply `retry`, `refuse` or `lose`."""
+        """Apply `retry`, `refuse` or `lose`; count the failure for the breaker, or wait as the destination asks."""
         ...
 
     async def postpone(self, row: Row[Any], fault: Fault, due_at: int) -> None:
         """Leave an uncertain delivery uncertain until `due_at`."""
+        ...
+
+    async def pause(self, destination: str, reason: str) -> None:
+        """Stop a destination until a person lets it go on."""
         ...
 
     async def heartbeat(self) -> None:

@@ -5,8 +5,8 @@
                                   ├─▶ error                         a clear no, or given up: the error queue
                                   └─▶ uncertain ─ ask ─▶ accepted / queued / error
 
-One worker per destination and node. What the destination is asked to bear (in flight, per minute, breaker) is counted per
-node. Requirement: S3.13–S3.16.
+One worker per destination and node. What the destination is asked to bear (in flight, per minute, breaker, hours, a pause) is
+the queue's business, for all nodes together. Requirement: S3.13–S3.16.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Coroutine
 from typing import Any
 
 from sqlalchemy.engine import Row
 
-from connectors.contract import Destination
-from connectors.faults import CannotAsk, Throttled
+from connectors.contract import Destination, Receipt
+from connectors.faults import CannotAsk
 from gateway.clock import SECOND, Clock
-from gateway.delivery.limits import Gate
-from gateway.delivery.queue import Queue
-from gateway.delivery.retry import decide
+from gateway.delivery.answers import judged, pauses
+from gateway.delivery.queue import Queue, Taken
+from gateway.delivery.retry import Decision, decide
 from gateway.faults import InternalFault, StoreFault
 from gateway.safe_log import describe
 from gateway.settings import Route
@@ -31,6 +32,9 @@ from gateway.tasks import TaskSet
 from mappings.formats.faults import Fault, FaultClass
 
 log = logging.getLogger("lienthong.delivery")
+
+BUSY_S = 0.02
+"""After how long it is looked again when another node was taking."""
 
 
 class Worker:
@@ -41,11 +45,11 @@ class Worker:
         self._destination = destination
         self._queue = queue
         self._clock = clock
-        self._gate = Gate(self._route.limit, self._route.breaker)
         self._tasks = TaskSet(self._route.limit.in_flight)
         self._jitter = random.Random(self._name)  # noqa: S311 - spreads retries, guards nothing
-        self._said_down = False
+        self._said = ""
         self._free = asyncio.Event()
+        self._busy = False
 
     async def run(self, wake: asyncio.Event, poll_s: float = 1.0) -> None:
         """Deliver until cancelled; then let what is on the wire come back."""
@@ -61,32 +65,41 @@ class Worker:
 
     async def _step(self) -> bool:
         """Start what may start now; False when there was nothing."""
-        room = self._gate.room(self._clock.now())
-        if not room:
+        if not self._tasks.free:
             return False
         try:
-            rows = await self._queue.take_uncertain(self._name, room)
-            for row in rows:
-                self._start(self._ask(row))
-            room -= len(rows)
-            queued = await self._queue.take(self._name, room) if room else []
-            for row in queued:
-                self._start(self._attempt(row))
+            taken = await self._queue.take(self._name, self._tasks.free)
         except StoreFault as fault:
             log.error("%s: %s", self._name, fault)
             return False
-        return bool(rows or queued)
+        self._say(taken)
+        self._busy = taken.busy
+        for row in taken.to_ask:
+            self._start(self._ask(row))
+        for row in taken.to_send:
+            self._start(self._attempt(row))
+        return bool(taken)
+
+    def _say(self, taken: Taken) -> None:
+        """Log once that a destination is down or paused, and once that it is not any more."""
+        if taken.busy:
+            return
+        now = f"paused: {taken.paused}" if taken.paused else "down" if taken.down else ""
+        if now != self._said:
+            log.warning("%s is %s", self._name, now or "back")
+            self._said = now
 
     async def _idle(self, wake: asyncio.Event, poll_s: float) -> None:
         """Wait for a bell, a free place, or the time at which something may change; at most `poll_s`."""
-        now = self._clock.now()
-        opens = self._gate.opens_at(now)
-        seconds = poll_s if opens <= now else min(poll_s, (opens - now) / SECOND)
-        if opens <= now:
+        seconds = poll_s
+        if self._busy:
+            seconds = BUSY_S * (1 + self._jitter.random())
+        elif self._tasks.free:
             try:
                 due = await self._queue.next_due(self._name)
             except StoreFault:
                 due = None
+            now = self._clock.now()
             if due is not None and due > now:
                 seconds = min(seconds, (due - now) / SECOND)
         waiters = {asyncio.ensure_future(event.wait()) for event in (wake, self._free)}
@@ -96,15 +109,13 @@ class Worker:
             for waiter in waiters:
                 waiter.cancel()
 
-    def _start(self, work: Any) -> None:
-        self._gate.start(self._clock.now())
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.start(self._counted(work))
 
-    async def _counted(self, work: Any) -> None:
+    async def _counted(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
         finally:
-            self._gate.end()
             self._free.set()
 
     async def _attempt(self, row: Row[Any]) -> None:
@@ -124,24 +135,19 @@ class Worker:
             log.error("%s: %s", self._name, describe(error))
             await self._queue.fail(row, "lose", InternalFault(), self._clock.now())
         else:
-            self._alive()
             await self._queue.accept(row, receipt)
 
     async def _failed(self, row: Row[Any], fault: Fault) -> None:
-        now = self._clock.now()
-        self._note(fault, now)
-        decision = decide(
-            fault.fault_class,
-            self._route.retry,
-            failures=row.attempts + 1,
-            created_at=row.created_at,
-            now=now,
-            jitter=self._jitter.random(),
-            retry_after=getattr(fault, "retry_after", None),
-        )
-        if isinstance(fault, Throttled):
-            self._gate.throttled(decision.due_at)
-        await self._queue.fail(row, decision.event, fault, decision.due_at)
+        answer = judged(fault, self._route.answers)
+        if isinstance(answer, Receipt):
+            await self._queue.accept(row, answer)
+            return
+        if pauses(fault, self._route.answers):
+            await self._queue.pause(self._name, str(fault))
+        if answer.fault_class is FaultClass.REFUSED:
+            log.warning("%s refused: %s", self._name, answer)
+        decision = self._decide(row, answer, answer.fault_class)
+        await self._queue.fail(row, decision.event, answer, decision.due_at)
 
     async def _ask(self, row: Row[Any]) -> None:
         """Find out what became of a request whose answer was lost."""
@@ -149,43 +155,27 @@ class Worker:
             document = await self._queue.load(row, self._renditions)
             receipt = await self._destination.find(document)
         except CannotAsk as fault:
-            await self._queue.fail(row, "refuse", fault, 0)
+            event = "retry" if self._route.at_least_once else "refuse"
+            await self._queue.fail(row, event, fault, self._clock.now())
         except Fault as fault:
-            now = self._clock.now()
-            self._note(fault, now)
-            decision = decide(
-                FaultClass.TRANSIENT,
-                self._route.retry,
-                failures=row.attempts + 1,
-                created_at=row.created_at,
-                now=now,
-                jitter=self._jitter.random(),
-                retry_after=getattr(fault, "retry_after", None),
-            )
+            decision = self._decide(row, fault, FaultClass.TRANSIENT)
             if decision.event == "refuse":
                 await self._queue.fail(row, "refuse", fault, 0)
             else:
                 await self._queue.postpone(row, fault, decision.due_at)
         else:
-            self._alive()
             if receipt is None:
                 await self._queue.fail(row, "retry", InternalFault(), self._clock.now())
             else:
                 await self._queue.accept(row, receipt)
 
-    def _note(self, fault: Fault, now: int) -> None:
-        """Count transient failures for the breaker; say once that a destination is down, and once that it is back."""
-        if fault.fault_class is FaultClass.TRANSIENT:
-            self._gate.failed(now)
-            if self._gate.is_open and not self._said_down:
-                self._said_down = True
-                log.warning("%s is down: %s", self._name, fault)
-        elif fault.fault_class is FaultClass.REFUSED:
-            self._alive()
-            log.warning("%s refused: %s", self._name, fault)
-
-    def _alive(self) -> None:
-        self._gate.answered()
-        if self._said_down:
-            self._said_down = False
-            log.warning("%s is back", self._name)
+    def _decide(self, row: Row[Any], fault: Fault, fault_class: FaultClass) -> Decision:
+        return decide(
+            fault_class,
+            self._route.retry,
+            failures=row.attempts + 1,
+            created_at=row.created_at,
+            now=self._clock.now(),
+            jitter=self._jitter.random(),
+            retry_after=getattr(fault, "retry_after", None),
+        )

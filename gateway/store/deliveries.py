@@ -84,6 +84,13 @@ def take_uncertain(
     return take(connection, delivery, ready, None, owner=owner, now=now, until=until, limit=limit)
 
 
+def running(connection: Connection, destination: str, now: int) -> int:
+    """Count what all nodes hold of a destination: claimed, on the wire, or being asked about."""
+    held = sa.and_(sa.text("delivery.lease_owner <> ''"), delivery.c.lease_until > now)
+    query = sa.select(sa.func.count()).select_from(delivery).where(delivery.c.destination == destination, held)
+    return int(connection.scalar(query) or 0)
+
+
 def next_due(connection: Connection, destination: str) -> int | None:
     """Return when the next delivery of a destination may be tried."""
     due: int | None = connection.scalar(
@@ -158,20 +165,19 @@ def expire(connection: Connection, now: int, node: str | None = None) -> int:
 
     With `node`, whatever that node held, running lease or not: for the start of the node itself.
     """
+    leased = sa.text("delivery.lease_owner <> ''")
     held = delivery.c.lease_until <= now if node is None else delivery.c.lease_owner == node
-    way = sa.text("delivery.state IN ('claimed', 'sending')")
     changed = 0
     for state in sources(DELIVERY, "expire"):
         result = connection.execute(
             delivery.update()
-            .where(way, held, delivery.c.state == state)
-            .values(state=advance(DELIVERY, state, "expire"), due_at=now, **RELEASED)
+            .where(leased, held, delivery.c.state == state)
+            .values(state=advance(DELIVERY, state, "expire"), due_at=now, deaths=delivery.c.deaths + 1, **RELEASED)
         )
         changed += result.rowcount
     if node is not None:
-        queued = sa.text("delivery.state IN ('queued', 'uncertain')")
         connection.execute(
-            delivery.update().where(queued, held, delivery.c.state == "uncertain").values(due_at=now, **RELEASED)
+            delivery.update().where(leased, held, delivery.c.state == "uncertain").values(due_at=now, **RELEASED)
         )
     return changed
 
@@ -223,6 +229,17 @@ def listing(
     if after:
         query = query.where(delivery.c.id < after)
     return list(connection.execute(query))
+
+
+def waiting(connection: Connection) -> dict[str, int]:
+    """Count, per destination, what is on its way there."""
+    quoted = ", ".join(f"'{state}'" for state in OPEN_DELIVERY)
+    query = (
+        sa.select(delivery.c.destination, sa.func.count())
+        .where(sa.text(f"delivery.state IN ({quoted})"))
+        .group_by(delivery.c.destination)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def counts(connection: Connection) -> list[Row[Any]]:

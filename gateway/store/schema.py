@@ -31,6 +31,7 @@ def work_columns() -> list[Column[int] | Column[str]]:
         Column("due_at", BigInteger, nullable=False),
         Column("lease_owner", String(64), nullable=False, server_default=""),
         Column("lease_until", BigInteger, nullable=False, server_default="0"),
+        Column("deaths", Integer, nullable=False, server_default="0"),  # of nodes and workers that held it
         Column("fault_code", Integer, nullable=False, server_default="0"),
         Column("fault_where", Text, nullable=False, server_default=""),
         Column("fault_detail", Text, nullable=False, server_default=""),
@@ -316,9 +317,9 @@ Index(
     sqlite_where=_open,
     postgresql_where=_open,
 )
-_on_the_way = text("state IN ('claimed', 'sending')")
-# worker: whose lease ran out?
-Index("delivery_lease", delivery.c.lease_until, sqlite_where=_on_the_way, postgresql_where=_on_the_way)
+_leased = text("lease_owner <> ''")
+# worker: how many are under way to a destination, and whose lease ran out?
+Index("delivery_leased", delivery.c.destination, sqlite_where=_leased, postgresql_where=_leased)
 Index("delivery_document", delivery.c.document_id)  # pipeline: release the deliveries of a signed document
 # people: the error queue
 Index("delivery_wrong", delivery.c.id, sqlite_where=_wrong, postgresql_where=_wrong)
@@ -337,6 +338,19 @@ attempt = Table(
     Column("facts", Text, nullable=False),
     Column("body", LargeBinary, nullable=True),  # the destination's answer, sealed: the receipt
 )
+
+destination = Table(
+    "destination",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False, server_default="0"),  # transient, since it last answered
+    Column("closed_until", BigInteger, nullable=False, server_default="0"),
+    Column("started", Text, nullable=False, server_default=""),  # JSON: [second, requests] of the last minute
+    Column("paused_at", BigInteger, nullable=True),
+    Column("paused_by", String(64), nullable=False, server_default=""),
+    Column("paused_reason", Text, nullable=False, server_default=""),
+)
+"""What all nodes know of a destination. Losing a row costs a few requests too many, except for a pause."""
 
 action = Table(
     "action",

@@ -561,6 +561,8 @@ HOT = {
     "deliveries.take_uncertain": Query(
         lambda c: deliveries.take_uncertain(c, DESTINATION, **LEASE), (("delivery_due",),)
     ),
+    "deliveries.running": Query(lambda c: deliveries.running(c, DESTINATION, NOW), (("delivery_leased",),)),
+    "deliveries.waiting": Query(lambda c: deliveries.waiting(c), (("delivery_order",),)),
     "deliveries.next_due": Query(lambda c: deliveries.next_due(c, DESTINATION), (("delivery_due",),)),
     "deliveries.move": Query(lambda c: deliveries.move(c, "v000000000", "claim", None), (DELIVERY_BY_ID,)),
     "deliveries.move_all": Query(
@@ -575,9 +577,9 @@ HOT = {
     "deliveries.heartbeat": Query(
         lambda c: deliveries.heartbeat(c, ["v000000000", "v000000001"], "n1", NOW), (DELIVERY_BY_ID,)
     ),
-    "deliveries.expire": Query(lambda c: deliveries.expire(c, NOW), (("delivery_lease",), ("delivery_lease",))),
+    "deliveries.expire": Query(lambda c: deliveries.expire(c, NOW), (("delivery_leased",), ("delivery_leased",))),
     "deliveries.expire: start of a node": Query(
-        lambda c: deliveries.expire(c, NOW, "n1"), (("delivery_lease",), ("delivery_lease",), ("delivery_due",))
+        lambda c: deliveries.expire(c, NOW, "n1"), (("delivery_leased",),) * 3
     ),
     "deliveries.listing: error queue": Query(
         lambda c: deliveries.listing(c, states=("error",), limit=20), (("delivery_wrong",),)

@@ -14,17 +14,19 @@ from sqlalchemy.engine import Connection
 
 from connectors.contract import Outbound, Receipt
 from connectors.faults import CannotAsk, Refused, Throttled, Uncertain, Unreachable
-from gateway.clock import SECOND
+from gateway import repair
+from gateway.clock import SECOND, to_datetime
 from gateway.delivery.limits import Breaker, Limit
 from gateway.delivery.retry import Retry
 from gateway.delivery.sql_queue import SqlQueue
 from gateway.delivery.worker import Worker
 from gateway.settings import Route, RouteSettings
-from gateway.store import deliveries, documents, messages
+from gateway.store import actions, deliveries, destinations, documents, messages
 from gateway.store.documents import NewDocument
 from gateway.store.engine import Store, open_store
 from gateway.store.ids import uuid7
 from gateway.store.sealed import Keyring, new_key_line
+from mappings.formats.dates import zone_of
 from tests.conftest import HandClock
 from tests.integration.gateway.test_store import new_message
 
@@ -121,14 +123,14 @@ ROUTE = RouteSettings(
 
 async def work(store: Store, clock: HandClock, peer: Peer, route: RouteSettings = ROUTE, owner: str = "n1") -> Worker:
     """Run a worker until it has nothing more to do at this instant."""
-    queue = SqlQueue(store, KEYRING, clock, owner, 30 * SECOND, "01999")
+    queue = SqlQueue(store, KEYRING, clock, owner, 30 * SECOND, "01999", {"portal": route.rules("Asia/Ho_Chi_Minh")})
     worker = Worker(Route("portal", route, SimpleNamespace(takes="cda")), peer, queue, clock)
     await go_on(worker)
     return worker
 
 
 async def go_on(worker: Worker) -> None:
-    while await worker._step():
+    while await worker._step() or worker._busy:
         await worker._tasks.drain()
 
 
@@ -308,10 +310,10 @@ def test_two_workers_never_hold_the_same_delivery(store: Store, clock: HandClock
 
 def test_heartbeats_keep_a_slow_delivery(store: Store, clock: HandClock) -> None:
     delivery = queue_paper(store, clock)
-    queue = SqlQueue(store, KEYRING, clock, "n1", 30 * SECOND, "01999")
+    queue = SqlQueue(store, KEYRING, clock, "n1", 30 * SECOND, "01999", {"portal": ROUTE.rules("Asia/Ho_Chi_Minh")})
 
     async def main() -> None:
-        (row,) = await queue.take("portal", 1)
+        (row,) = (await queue.take("portal", 1)).to_send
         await queue.send(row)
         for _ in range(5):
             clock.forward(20)
@@ -321,3 +323,193 @@ def test_heartbeats_keep_a_slow_delivery(store: Store, clock: HandClock) -> None
 
     asyncio.run(main())
     assert rows(store)[delivery].state == "accepted"
+
+
+@dataclass
+class Crowd:
+    """A destination that keeps everybody waiting, and counts who is there over all nodes."""
+
+    full: int
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    there: asyncio.Event = field(default_factory=asyncio.Event)
+    together: int = 0
+
+    async def deliver(self, document: Outbound) -> Receipt:
+        self.together += 1
+        if self.together >= self.full:
+            self.there.set()
+        await self.gate.wait()
+        self.together -= 1
+        return YES
+
+    async def find(self, document: Outbound) -> Receipt | None:
+        return None
+
+    async def close(self) -> None:
+        return None
+
+
+def make_worker(store: Store, clock: HandClock, peer: Any, owner: str, route: RouteSettings = ROUTE) -> Worker:
+    queue = SqlQueue(store, KEYRING, clock, owner, 30 * SECOND, "01999", {"portal": route.rules("Asia/Ho_Chi_Minh")})
+    return Worker(Route("portal", route, SimpleNamespace(takes="cda")), peer, queue, clock)
+
+
+def test_nodes_share_what_a_destination_bears_at_once(store: Store, clock: HandClock) -> None:
+    for n in range(12):
+        queue_paper(store, clock, b"%d" % n)
+
+    async def main() -> None:
+        crowd = Crowd(ROUTE.limit.in_flight)
+        workers = [make_worker(store, clock, crowd, f"n{n}") for n in range(3)]
+        taken = 0
+        while taken < len(workers):
+            taken = 0
+            for worker in workers:
+                taken += not await worker._step() and not worker._busy
+        async with asyncio.timeout(10):
+            await crowd.there.wait()
+        assert crowd.together == ROUTE.limit.in_flight
+        crowd.gate.set()
+        for worker in workers:
+            await go_on(worker)
+
+    asyncio.run(main())
+    assert {row.state for row in rows(store).values()} == {"accepted"}
+
+
+def test_nodes_share_the_limit_per_minute(store: Store, clock: HandClock) -> None:
+    for n in range(9):
+        queue_paper(store, clock, b"%d" % n)
+    route = RouteSettings("portal", limit=Limit(in_flight=2, per_minute=4))
+    first, second = Peer(), Peer()
+
+    async def main() -> None:
+        workers = [make_worker(store, clock, peer, name, route) for name, peer in (("n1", first), ("n2", second))]
+        for minute in range(3):
+            for worker in workers:
+                await go_on(worker)
+            assert len(first.seen) + len(second.seen) == min(4 * (minute + 1), 9)
+            clock.forward(61)
+
+    asyncio.run(main())
+
+
+def test_nodes_share_the_breaker_and_one_goes_first_to_see(store: Store, clock: HandClock) -> None:
+    for n in range(12):
+        queue_paper(store, clock, b"%d" % n)
+    first, second = (Peer(*[no(Unreachable())] * 20) for _ in range(2))
+
+    async def main() -> None:
+        workers = [make_worker(store, clock, peer, name) for name, peer in (("n1", first), ("n2", second))]
+        for worker in workers:
+            await go_on(worker)
+        tried = len(first.seen) + len(second.seen)
+        assert tried == 6, "two rounds of three in flight; the fourth failure opened it"
+        clock.forward(30)
+        for worker in workers:
+            await worker._step()
+        assert len(first.seen) + len(second.seen) <= tried + 1
+        for worker in workers:
+            await go_on(worker)
+        assert len(first.seen) + len(second.seen) == tried + 1
+
+    asyncio.run(main())
+
+
+def test_a_paused_destination_gets_nothing_until_it_goes_on(store: Store, clock: HandClock) -> None:
+    delivery = queue_paper(store, clock)
+    store.write_now(lambda c: repair.pause(c, "portal", "lan.nt", "3176 closed", clock))
+    peer = Peer()
+
+    async def main() -> None:
+        worker = await work(store, clock, peer)
+        clock.forward(10**6)
+        await go_on(worker)
+        assert peer.seen == []
+        assert await worker._queue.next_due("portal") is None
+        await store.write(lambda c: repair.resume(c, "portal", "lan.nt", "open again", clock))
+        await go_on(worker)
+
+    asyncio.run(main())
+    assert rows(store)[delivery].state == "accepted"
+
+
+def with_answers(**more: Any) -> RouteSettings:
+    return RouteSettings("portal", basis="law", retry=ROUTE.retry, limit=Limit(in_flight=1), **more)
+
+
+@pytest.mark.parametrize(
+    ("meaning", "state", "trail"),
+    [
+        ("accepted", "accepted", ["accept"]),
+        ("refused", "error", ["refuse"]),
+        ("transient", "queued", ["retry"]),
+        ("throttled", "queued", ["retry"]),
+        ("uncertain", "accepted", ["lose", "accept"]),
+        ("paused", "queued", ["retry"]),
+    ],
+)
+def test_a_hospital_says_what_an_answer_means(
+    store: Store, clock: HandClock, meaning: Any, state: str, trail: list[str]
+) -> None:
+    delivery = queue_paper(store, clock)
+    peer = Peer(no(Refused(detail="maKetQua 205")), answers=(YES,))
+    asyncio.run(work(store, clock, peer, with_answers(answers={"maKetQua 205": meaning})))
+    assert (rows(store)[delivery].state, events(store, delivery)) == (state, trail)
+    row = store.read_now(lambda c: destinations.get(c, "portal"))
+    assert bool(row is not None and row.paused_at) == (meaning == "paused")
+    noted = store.read_now(lambda c: actions.of_target(c, "portal"))
+    assert [act.verb for act in noted] == (["pause"] if meaning == "paused" else [])
+
+
+def test_an_answer_that_nobody_named_means_what_the_connector_says(store: Store, clock: HandClock) -> None:
+    delivery = queue_paper(store, clock)
+    peer = Peer(no(Refused(detail="maKetQua 204")))
+    asyncio.run(work(store, clock, peer, with_answers(answers={"maKetQua 205": "accepted"})))
+    assert rows(store)[delivery].state == "error"
+
+
+@pytest.mark.parametrize(("at_least_once", "state", "sent"), [(False, "error", 1), (True, "accepted", 2)])
+def test_what_cannot_be_asked_about_is_sent_again_only_where_the_channel_says_so(
+    store: Store, clock: HandClock, at_least_once: bool, state: str, sent: int
+) -> None:
+    delivery = queue_paper(store, clock)
+    peer = Peer(no(Uncertain()), answers=(CannotAsk(),))
+    asyncio.run(work(store, clock, peer, with_answers(at_least_once=at_least_once)))
+    assert rows(store)[delivery].state == state
+    assert [document.key for document in peer.seen] == [delivery] * sent
+
+
+def test_outside_its_hours_a_destination_gets_nothing(store: Store, clock: HandClock) -> None:
+    queue_paper(store, clock)
+    local = to_datetime(clock.now()).astimezone(zone_of("Asia/Ho_Chi_Minh"))
+    later = local + timedelta(hours=1)
+    peer = Peer()
+
+    async def main() -> None:
+        worker = await work(
+            store, clock, peer, with_answers(hours=(f"{later:%H:%M}-{later + timedelta(hours=1):%H:%M}",))
+        )
+        assert peer.seen == []
+        due = await worker._queue.next_due("portal")
+        assert due is not None
+        assert timedelta(0) < to_datetime(due) - local <= timedelta(hours=1)
+        clock.forward((due - clock.now()) / SECOND)
+        await go_on(worker)
+
+    asyncio.run(main())
+    assert len(peer.seen) == 1
+
+
+def test_what_a_person_skips_lets_the_next_of_its_key_go_on(store: Store, clock: HandClock) -> None:
+    first, second = queue_paper(store, clock), queue_paper(store, clock)
+    peer = Peer(no(Unreachable()))
+
+    async def main() -> None:
+        worker = await work(store, clock, peer)
+        assert rows(store)[second].state == "queued"
+        await store.write(lambda c: repair.skip(c, first, "lan.nt", "khóa đến hết tháng", clock))
+        await go_on(worker)
+
+    asyncio.run(main())
+    assert {key: row.state for key, row in rows(store).items()} == {first: "error", second: "accepted"}

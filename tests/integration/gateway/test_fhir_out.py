@@ -57,7 +57,8 @@ def folder_table(folder: Path, name: str, guide: str = "", rendition: str = "fhi
 
 async def deliver(desk: Desk) -> None:
     """Let every destination take what is queued for it."""
-    queue = SqlQueue(desk.store, desk.keyring, desk.clock, "n1", 30 * SECOND, "01999")
+    rules = {name: route.common.rules("Asia/Ho_Chi_Minh") for name, route in desk.plan.routes.items()}
+    queue = SqlQueue(desk.store, desk.keyring, desk.clock, "n1", 30 * SECOND, "01999", rules)
     for route in desk.plan.routes.values():
         destination = load_destination(route.common.kind)[1](route.name, route.settings, lambda data: data)
         worker = Worker(route, destination, queue, desk.clock)

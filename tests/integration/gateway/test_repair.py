@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from gateway import repair
-from gateway.faults import InternalFault, NothingThere, NotPossibleNow
+from gateway.faults import InternalFault, NothingThere, NotPossibleNow, ReasonMissing, SkippedByPerson
 from gateway.states import DELIVERY, DOCUMENT, MESSAGE, states
 from gateway.store import actions, deliveries, documents, messages, schema
 from gateway.store.documents import NewDocument
@@ -171,6 +171,35 @@ def test_a_paper_is_closed(ledger: Ledger, state: str) -> None:
 def test_a_delivery_is_closed(ledger: Ledger, state: str) -> None:
     ledger.put(delivery=state)
     expect(ledger, "delivery", repair.close, "close", "closed" if state in ("error", "withheld") else "")
+
+
+@pytest.mark.parametrize("state", DELIVERY_STATES)
+def test_a_delivery_is_skipped(ledger: Ledger, state: str) -> None:
+    ledger.put(document="signed", delivery=state)
+    if state not in ("queued", "held", "uncertain"):
+        expect(ledger, "delivery", repair.skip, "skip", "")
+        return
+    ledger.do(repair.skip, ledger.delivery)
+    row = ledger.row("delivery")
+    assert (row.state, row.fault_code, row.lease_owner) == ("error", SkippedByPerson.code, "")
+    assert ledger.log(ledger.delivery) == [("skip", WHO, WHY, ledger.clock.now())]
+
+
+def test_nothing_is_skipped_or_paused_without_a_reason(ledger: Ledger) -> None:
+    ledger.put(document="signed", delivery="held")
+    for act, item in ((repair.skip, ledger.delivery), (repair.pause, "portal")):
+        before = ledger.all()
+        with pytest.raises(ReasonMissing):
+            ledger.store.write_now(lambda c, act=act, item=item: act(c, item, WHO, "", ledger.clock))  # type: ignore[misc]
+        assert ledger.all() == before
+
+
+def test_a_destination_is_paused_and_goes_on(ledger: Ledger) -> None:
+    for act, verb in ((repair.pause, "pause"), (repair.resume, "resume")):
+        ledger.do(act, "portal")
+        with pytest.raises(NotPossibleNow):
+            ledger.do(act, "portal")
+        assert ledger.log("portal")[-1] == (verb, WHO, WHY, ledger.clock.now())
 
 
 @pytest.mark.parametrize("act", [repair.retry, repair.reprocess, repair.compose_again, repair.resend, repair.close])
