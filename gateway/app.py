@@ -16,6 +16,7 @@ from connectors.kinds import load_destination, load_source
 from gateway.api.health import HealthServer
 from gateway.certificates import notices
 from gateway.clock import SECOND, Clock, SystemClock
+from gateway.delivery.redis_queue import RedisQueue
 from gateway.delivery.sql_queue import SqlQueue
 from gateway.delivery.worker import Worker
 from gateway.faults import StoreFault
@@ -82,7 +83,10 @@ class Node:
         pipeline = Pipeline(plan, store, pool, self.clock, name, ring=bell.ring, parallel=workers * 4, proofs=desk)
         lease = round(plan.node.lease.total_seconds() * SECOND)
         rules = {route: one.common.rules(plan.node.zone) for route, one in plan.routes.items()}
-        queue = SqlQueue(store, keyring, self.clock, name, lease, plan.facility.code, rules)
+        own = (store, keyring, self.clock, name, lease, plan.facility.code, rules)
+        queue: SqlQueue = (
+            RedisQueue(plan.node.redis, str(store.engine.url), *own) if plan.node.redis else SqlQueue(*own)
+        )
         seal = _seal(plan)
         destinations = {route: self._destination(route, seal) for route in plan.routes}
         listening = _Listening(len(plan.channels) + bool(plan.node.health), self.addresses, ready)
@@ -111,6 +115,7 @@ class Node:
             for destination in destinations.values():
                 await destination.close()
             await sources.close()
+            await queue.close()
             pool.close()
 
     def _destination(self, name: str, seal: Seal) -> Destination:

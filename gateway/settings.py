@@ -80,7 +80,8 @@ class NodeSettings:
     health: str = "127.0.0.1:8080"
     """Where `/health` answers; `""` = nowhere."""
     redis: str = ""
-    """`redis://…` lets nodes on one PostgreSQL wake each other at once; without it they look every second."""
+    """`redis://…` lets nodes on one PostgreSQL share their queue and wake each other at once; without it they look into the
+    ledger every second."""
     zone: str = "Asia/Ho_Chi_Minh"
     """Zone of HL7 times that carry no offset."""
     lease: timedelta = timedelta(seconds=30)

@@ -68,6 +68,10 @@ class Queue(Protocol):
         """Stop a destination until a person lets it go on."""
         ...
 
+    async def close(self) -> None:
+        """Give back what the queue holds open."""
+        ...
+
     async def heartbeat(self) -> None:
         """Extend the leases that this worker holds, and take back those of workers that died."""
         ...

@@ -185,6 +185,9 @@ class SqlQueue:
         finally:
             self._held.discard(row.id)
 
+    async def close(self) -> None:
+        return None
+
     async def heartbeat(self) -> None:
         now = self._clock.now()
         held = sorted(self._held)

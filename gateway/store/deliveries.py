@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -57,15 +58,30 @@ def _blocked() -> sa.ColumnElement[bool]:
     )
 
 
-def take_queued(
-    connection: Connection, destination: str, *, owner: str, now: int, until: int, limit: int
-) -> list[Row[Any]]:
-    """Lease the next deliveries of a destination, of each order key only the oldest open one; they become `claimed`."""
-    ready = sa.and_(
+def _ready(destination: str, state: str, ids: Sequence[str] | None) -> sa.ColumnElement[bool]:
+    return sa.and_(
         delivery.c.destination == destination,
-        sa.text("delivery.state = 'queued'"),
+        sa.text(f"delivery.state = '{state}'"),
         sa.text("delivery.state IN ('queued', 'uncertain')"),
+        *([] if ids is None else [delivery.c.id.in_(ids)]),
     )
+
+
+def take_queued(
+    connection: Connection,
+    destination: str,
+    *,
+    owner: str,
+    now: int,
+    until: int,
+    limit: int,
+    ids: Sequence[str] | None = None,
+) -> list[Row[Any]]:
+    """Lease the next deliveries of a destination, of each order key only the oldest open one; they become `claimed`.
+
+    With `ids`, only of these.
+    """
+    ready = _ready(destination, "queued", ids)
     return take(
         connection, delivery, ready, _blocked(), owner=owner, now=now, until=until, limit=limit,
         values={"state": "claimed"},
@@ -73,15 +89,56 @@ def take_queued(
 
 
 def take_uncertain(
-    connection: Connection, destination: str, *, owner: str, now: int, until: int, limit: int
+    connection: Connection,
+    destination: str,
+    *,
+    owner: str,
+    now: int,
+    until: int,
+    limit: int,
+    ids: Sequence[str] | None = None,
 ) -> list[Row[Any]]:
-    """Lease deliveries about which the destination is to be asked; they stay `uncertain`."""
-    ready = sa.and_(
-        delivery.c.destination == destination,
-        sa.text("delivery.state = 'uncertain'"),
-        sa.text("delivery.state IN ('queued', 'uncertain')"),
-    )
+    """Lease deliveries about which the destination is to be asked; they stay `uncertain`. With `ids`, only of these."""
+    ready = _ready(destination, "uncertain", ids)
     return take(connection, delivery, ready, None, owner=owner, now=now, until=until, limit=limit)
+
+
+def heads(connection: Connection, destination: str, *, now: int, limit: int) -> list[Row[Any]]:
+    """Return what may be taken now, without taking it: id and due_at, longest due first."""
+    query = (
+        sa.select(delivery.c.id, delivery.c.due_at)
+        .where(
+            delivery.c.destination == destination,
+            sa.text("delivery.state IN ('queued', 'uncertain')"),
+            delivery.c.due_at <= now,
+            delivery.c.lease_until <= now,
+            ~_blocked(),
+        )
+        .order_by(delivery.c.due_at)
+        .limit(limit)
+    )
+    return list(connection.execute(query))
+
+
+def next_of_key(connection: Connection, destination: str, order_key: bytes, *, after: str, now: int) -> str:
+    """Return the delivery that may be taken once `after` is done; empty when there is none."""
+    quoted = ", ".join(f"'{state}'" for state in OPEN_DELIVERY)
+    row = connection.execute(
+        sa.select(delivery.c.id, delivery.c.state, delivery.c.due_at)
+        .where(
+            delivery.c.destination == destination,
+            delivery.c.order_key == order_key,
+            sa.text(f"delivery.state IN ({quoted})"),
+            delivery.c.id > after,
+        )
+        .order_by(delivery.c.id)
+        .limit(1)
+    ).one_or_none()
+    return row.id if row is not None and row.state == "queued" and row.due_at <= now else ""
+
+
+def destinations_of(connection: Connection, ids: Sequence[str]) -> list[Row[Any]]:
+    return list(connection.execute(sa.select(delivery.c.id, delivery.c.destination).where(delivery.c.id.in_(ids))))
 
 
 def running(connection: Connection, destination: str, now: int) -> int:

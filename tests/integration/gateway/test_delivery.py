@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import redis.asyncio as redis
 from sqlalchemy.engine import Connection
 
 from connectors.contract import Outbound, Receipt
@@ -17,6 +18,8 @@ from connectors.faults import CannotAsk, Refused, Throttled, Uncertain, Unreacha
 from gateway import repair
 from gateway.clock import SECOND, to_datetime
 from gateway.delivery.limits import Breaker, Limit
+from gateway.delivery.queue import Queue
+from gateway.delivery.redis_queue import RedisQueue
 from gateway.delivery.retry import Retry
 from gateway.delivery.sql_queue import SqlQueue
 from gateway.delivery.worker import Worker
@@ -27,6 +30,7 @@ from gateway.store.engine import Store, open_store
 from gateway.store.ids import uuid7
 from gateway.store.sealed import Keyring, new_key_line
 from mappings.formats.dates import zone_of
+from tests import servers
 from tests.conftest import HandClock
 from tests.integration.gateway.test_store import new_message
 
@@ -89,11 +93,44 @@ class Peer:
         return None
 
 
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
+REDIS: dict[Store, str] = {}
+"""Where the queue of a store is, when it is not the store itself."""
+OPENED: list[Queue] = []
+
+
+@pytest.fixture(params=["sql", "redis"])
+def store(store_url: str, request: pytest.FixtureRequest) -> Iterator[Store]:
     opened = open_store(store_url)
+    if request.param == "redis":
+        REDIS[opened] = request.getfixturevalue("redis_url")
     yield opened
+    REDIS.pop(opened, None)
     opened.close()
+
+
+def new_queue(store: Store, clock: HandClock, owner: str = "n1", route: RouteSettings | None = None) -> Queue:
+    rules = {"portal": (route or ROUTE).rules("Asia/Ho_Chi_Minh")}
+    queue: Queue
+    if store in REDIS:
+        url = str(store.engine.url)
+        queue = RedisQueue(REDIS[store], url, store, KEYRING, clock, owner, 30 * SECOND, "01999", rules)
+    else:
+        queue = SqlQueue(store, KEYRING, clock, owner, 30 * SECOND, "01999", rules)
+    OPENED.append(queue)
+    return queue
+
+
+def run(work: Coroutine[Any, Any, Any]) -> None:
+    """Run to the end, and close what was opened meanwhile."""
+
+    async def main() -> None:
+        try:
+            await work
+        finally:
+            while OPENED:
+                await OPENED.pop().close()
+
+    asyncio.run(main())
 
 
 def queue_paper(store: Store, clock: HandClock, key: bytes = b"p", body: bytes = b"<signed/>") -> str:
@@ -123,13 +160,13 @@ ROUTE = RouteSettings(
 
 async def work(store: Store, clock: HandClock, peer: Peer, route: RouteSettings = ROUTE, owner: str = "n1") -> Worker:
     """Run a worker until it has nothing more to do at this instant."""
-    queue = SqlQueue(store, KEYRING, clock, owner, 30 * SECOND, "01999", {"portal": route.rules("Asia/Ho_Chi_Minh")})
-    worker = Worker(Route("portal", route, SimpleNamespace(takes="cda")), peer, queue, clock)
+    worker = make_worker(store, clock, peer, owner, route)
     await go_on(worker)
     return worker
 
 
 async def go_on(worker: Worker) -> None:
+    await worker._tasks.drain()
     while await worker._step() or worker._busy:
         await worker._tasks.drain()
 
@@ -145,7 +182,7 @@ def events(store: Store, delivery: str) -> list[str]:
 def test_accepted_with_receipt(store: Store, clock: HandClock) -> None:
     delivery = queue_paper(store, clock)
     peer = Peer()
-    asyncio.run(work(store, clock, peer))
+    run(work(store, clock, peer))
     row = rows(store)[delivery]
     assert (row.state, row.reference, row.accepted_at) == ("accepted", f"R-{delivery}", clock.now())
     assert events(store, delivery) == ["accept"]
@@ -162,7 +199,7 @@ def test_transient_failures_are_retried_with_the_same_key_and_bytes(store: Store
             clock.forward(61)
             await go_on(worker)
 
-    asyncio.run(main())
+    run(main())
     assert rows(store)[delivery].state == "accepted"
     assert events(store, delivery) == ["retry", "retry", "accept"]
     assert peer.seen[0] == peer.seen[1] == peer.seen[2]
@@ -177,14 +214,14 @@ def test_nothing_is_retried_before_its_time(store: Store, clock: HandClock) -> N
         clock.forward(4)
         await go_on(worker)
 
-    asyncio.run(main())
+    run(main())
     assert rows(store)[delivery].state == "queued"
     assert len(peer.seen) == 1
 
 
 def test_a_clear_no_goes_to_the_error_queue_and_the_next_goes_on(store: Store, clock: HandClock) -> None:
     first, second = queue_paper(store, clock), queue_paper(store, clock)
-    asyncio.run(work(store, clock, Peer(no(Refused(detail="205")))))
+    run(work(store, clock, Peer(no(Refused(detail="205")))))
     found = rows(store)
     assert (found[first].state, found[first].fault_code, found[first].fault_detail) == ("error", 6002, "205")
     assert found[second].state == "accepted"
@@ -193,7 +230,7 @@ def test_a_clear_no_goes_to_the_error_queue_and_the_next_goes_on(store: Store, c
 def test_giving_up_means_the_error_queue(store: Store, clock: HandClock) -> None:
     delivery = queue_paper(store, clock)
     clock.forward(3601)
-    asyncio.run(work(store, clock, Peer(no(Unreachable()))))
+    run(work(store, clock, Peer(no(Unreachable()))))
     assert rows(store)[delivery].state == "error"
 
 
@@ -211,7 +248,7 @@ def test_throttling_holds_the_destination_as_long_as_it_asks(store: Store, clock
         clock.forward(1)
         await go_on(worker)
 
-    asyncio.run(main())
+    run(main())
     found = rows(store).values()
     assert [row.state for row in found] == ["accepted", "accepted"]
     assert [row.attempts for row in found] == [0, 0]
@@ -229,7 +266,7 @@ def test_a_lost_answer_is_asked_about(
     store: Store, clock: HandClock, answer: Receipt | Exception | None, state: str, trail: list[str]
 ) -> None:
     delivery = queue_paper(store, clock)
-    asyncio.run(work(store, clock, Peer(no(Uncertain()), answers=(answer,))))
+    run(work(store, clock, Peer(no(Uncertain()), answers=(answer,))))
     assert rows(store)[delivery].state == state
     assert events(store, delivery) == trail
 
@@ -244,13 +281,13 @@ def test_while_nobody_can_answer_the_key_waits(store: Store, clock: HandClock) -
         clock.forward(61)
         await go_on(worker)
 
-    asyncio.run(main())
+    run(main())
     assert [row.state for row in rows(store).values()] == ["accepted", "accepted"]
 
 
 def test_a_bug_of_ours_while_sending_is_a_lost_answer(store: Store, clock: HandClock) -> None:
     delivery = queue_paper(store, clock)
-    asyncio.run(work(store, clock, Peer(no(ZeroDivisionError("Nguyễn Văn A")), answers=(YES,))))
+    run(work(store, clock, Peer(no(ZeroDivisionError("Nguyễn Văn A")), answers=(YES,))))
     assert rows(store)[delivery].state == "accepted"
     assert events(store, delivery) == ["lose", "accept"]
 
@@ -258,7 +295,7 @@ def test_a_bug_of_ours_while_sending_is_a_lost_answer(store: Store, clock: HandC
 def test_order_within_a_key_and_parallel_across_keys(store: Store, clock: HandClock) -> None:
     made = [queue_paper(store, clock, key) for key in (b"a", b"a", b"b", b"c", b"d", b"a")]
     peer = Peer(meeting=ROUTE.limit.in_flight)
-    asyncio.run(work(store, clock, peer))
+    run(work(store, clock, peer))
     order = [document.key for document in peer.seen]
     assert [key for key in order if key in (made[0], made[1], made[5])] == [made[0], made[1], made[5]]
     assert peer.most_together == ROUTE.limit.in_flight
@@ -280,7 +317,7 @@ def test_the_breaker_leaves_a_dead_destination_alone(store: Store, clock: HandCl
         await go_on(worker)
         assert len(peer.seen) == tried + 1
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_worker_that_lost_its_lease_changes_nothing_but_keeps_the_receipt(store: Store, clock: HandClock) -> None:
@@ -291,7 +328,7 @@ def test_a_worker_that_lost_its_lease_changes_nothing_but_keeps_the_receipt(stor
         await store.write(lambda c: deliveries.expire(c, clock.now()))
         return YES
 
-    asyncio.run(work(store, clock, Peer(late, answers=(Unreachable(),))))
+    run(work(store, clock, Peer(late, answers=(Unreachable(),))))
     assert rows(store)[delivery].state == "uncertain"
     assert events(store, delivery) == ["late_accept"]
 
@@ -303,16 +340,16 @@ def test_two_workers_never_hold_the_same_delivery(store: Store, clock: HandClock
     async def main() -> None:
         await asyncio.gather(work(store, clock, first, owner="n1"), work(store, clock, second, owner="n2"))
 
-    asyncio.run(main())
+    run(main())
     keys = [document.key for document in first.seen + second.seen]
     assert sorted(keys) == sorted(made)
 
 
 def test_heartbeats_keep_a_slow_delivery(store: Store, clock: HandClock) -> None:
     delivery = queue_paper(store, clock)
-    queue = SqlQueue(store, KEYRING, clock, "n1", 30 * SECOND, "01999", {"portal": ROUTE.rules("Asia/Ho_Chi_Minh")})
 
     async def main() -> None:
+        queue = new_queue(store, clock)
         (row,) = (await queue.take("portal", 1)).to_send
         await queue.send(row)
         for _ in range(5):
@@ -321,7 +358,7 @@ def test_heartbeats_keep_a_slow_delivery(store: Store, clock: HandClock) -> None
         assert rows(store)[delivery].state == "sending"
         await queue.accept(row, YES)
 
-    asyncio.run(main())
+    run(main())
     assert rows(store)[delivery].state == "accepted"
 
 
@@ -350,7 +387,7 @@ class Crowd:
 
 
 def make_worker(store: Store, clock: HandClock, peer: Any, owner: str, route: RouteSettings = ROUTE) -> Worker:
-    queue = SqlQueue(store, KEYRING, clock, owner, 30 * SECOND, "01999", {"portal": route.rules("Asia/Ho_Chi_Minh")})
+    queue = new_queue(store, clock, owner, route)
     return Worker(Route("portal", route, SimpleNamespace(takes="cda")), peer, queue, clock)
 
 
@@ -371,9 +408,11 @@ def test_nodes_share_what_a_destination_bears_at_once(store: Store, clock: HandC
         assert crowd.together == ROUTE.limit.in_flight
         crowd.gate.set()
         for worker in workers:
+            await worker._tasks.drain()
+        for worker in workers:
             await go_on(worker)
 
-    asyncio.run(main())
+    run(main())
     assert {row.state for row in rows(store).values()} == {"accepted"}
 
 
@@ -391,7 +430,7 @@ def test_nodes_share_the_limit_per_minute(store: Store, clock: HandClock) -> Non
             assert len(first.seen) + len(second.seen) == min(4 * (minute + 1), 9)
             clock.forward(61)
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_nodes_share_the_breaker_and_one_goes_first_to_see(store: Store, clock: HandClock) -> None:
@@ -413,7 +452,7 @@ def test_nodes_share_the_breaker_and_one_goes_first_to_see(store: Store, clock: 
             await go_on(worker)
         assert len(first.seen) + len(second.seen) == tried + 1
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_paused_destination_gets_nothing_until_it_goes_on(store: Store, clock: HandClock) -> None:
@@ -430,7 +469,7 @@ def test_a_paused_destination_gets_nothing_until_it_goes_on(store: Store, clock:
         await store.write(lambda c: repair.resume(c, "portal", "lan.nt", "open again", clock))
         await go_on(worker)
 
-    asyncio.run(main())
+    run(main())
     assert rows(store)[delivery].state == "accepted"
 
 
@@ -454,7 +493,7 @@ def test_a_hospital_says_what_an_answer_means(
 ) -> None:
     delivery = queue_paper(store, clock)
     peer = Peer(no(Refused(detail="maKetQua 205")), answers=(YES,))
-    asyncio.run(work(store, clock, peer, with_answers(answers={"maKetQua 205": meaning})))
+    run(work(store, clock, peer, with_answers(answers={"maKetQua 205": meaning})))
     assert (rows(store)[delivery].state, events(store, delivery)) == (state, trail)
     row = store.read_now(lambda c: destinations.get(c, "portal"))
     assert bool(row is not None and row.paused_at) == (meaning == "paused")
@@ -465,7 +504,7 @@ def test_a_hospital_says_what_an_answer_means(
 def test_an_answer_that_nobody_named_means_what_the_connector_says(store: Store, clock: HandClock) -> None:
     delivery = queue_paper(store, clock)
     peer = Peer(no(Refused(detail="maKetQua 204")))
-    asyncio.run(work(store, clock, peer, with_answers(answers={"maKetQua 205": "accepted"})))
+    run(work(store, clock, peer, with_answers(answers={"maKetQua 205": "accepted"})))
     assert rows(store)[delivery].state == "error"
 
 
@@ -475,7 +514,7 @@ def test_what_cannot_be_asked_about_is_sent_again_only_where_the_channel_says_so
 ) -> None:
     delivery = queue_paper(store, clock)
     peer = Peer(no(Uncertain()), answers=(CannotAsk(),))
-    asyncio.run(work(store, clock, peer, with_answers(at_least_once=at_least_once)))
+    run(work(store, clock, peer, with_answers(at_least_once=at_least_once)))
     assert rows(store)[delivery].state == state
     assert [document.key for document in peer.seen] == [delivery] * sent
 
@@ -497,7 +536,7 @@ def test_outside_its_hours_a_destination_gets_nothing(store: Store, clock: HandC
         clock.forward((due - clock.now()) / SECOND)
         await go_on(worker)
 
-    asyncio.run(main())
+    run(main())
     assert len(peer.seen) == 1
 
 
@@ -511,5 +550,96 @@ def test_what_a_person_skips_lets_the_next_of_its_key_go_on(store: Store, clock:
         await store.write(lambda c: repair.skip(c, first, "lan.nt", "khóa đến hết tháng", clock))
         await go_on(worker)
 
-    asyncio.run(main())
+    run(main())
     assert {key: row.state for key, row in rows(store).items()} == {first: "error", second: "accepted"}
+
+
+@pytest.fixture
+def redis_store(store: Store) -> Store:
+    if store not in REDIS:
+        pytest.skip("of the Redis queue alone")
+    return store
+
+
+def test_a_redis_that_lost_its_memory_costs_time_only(redis_store: Store, clock: HandClock) -> None:
+    """Emptied while some are delivered, one is due later, one is on the wire: each arrives once, in order."""
+    made = [queue_paper(redis_store, clock, key) for key in (b"a", b"a", b"b", b"c", b"a")]
+
+    async def main() -> None:
+        admin = redis.Redis.from_url(REDIS[redis_store])
+
+        async def forget(document: Outbound) -> Receipt:
+            await admin.flushall()
+            return YES
+
+        peer = Peer(no(Unreachable()), forget)
+        worker = await work(redis_store, clock, peer)
+        await admin.flushall()
+        for _ in range(4):
+            clock.forward(61)
+            await go_on(worker)
+        await admin.aclose()
+        seen = [document.key for document in peer.seen]
+        assert set(seen) == set(made)
+        assert len(seen) == len(made) + 1, "the one that failed"
+        ofkey = [key for key in seen if key in (made[0], made[1], made[4])]
+        assert list(dict.fromkeys(ofkey)) == [made[0], made[1], made[4]]
+
+    run(main())
+    assert {row.state for row in rows(redis_store).values()} == {"accepted"}
+
+
+def test_without_redis_the_ledger_alone_decides(redis_store: Store, clock: HandClock) -> None:
+    made = {queue_paper(redis_store, clock, b"%d" % n) for n in range(5)}
+
+    async def main() -> None:
+        with servers.redis() as url:
+            REDIS[redis_store] = url
+            peer = Peer()
+            worker = await work(redis_store, clock, peer, with_answers())
+            made.update(queue_paper(redis_store, clock, b"%d" % n) for n in range(5, 9))
+        await go_on(worker)
+        assert sorted(document.key for document in peer.seen) == sorted(made)
+
+    run(main())
+
+
+def test_what_redis_names_wrongly_does_no_harm(redis_store: Store, clock: HandClock) -> None:
+    """Entries that are done, unknown, or not the oldest of their key."""
+    done, first, second = (queue_paper(redis_store, clock) for _ in range(3))
+
+    async def main() -> None:
+        queue = new_queue(redis_store, clock)
+        assert isinstance(queue, RedisQueue)
+        peer = Peer()
+        worker = Worker(Route("portal", ROUTE, SimpleNamespace(takes="cda")), peer, queue, clock)
+        (row,) = (await queue.take("portal", 1)).to_send
+        assert row.id == done
+        await queue.send(row)
+        await queue.accept(row, YES)
+        for wrong in (done, second, uuid7()):
+            await queue._client.xadd(queue._keys("portal")[0], {"id": wrong})
+        await go_on(worker)
+        assert [document.key for document in peer.seen] == [first, second]
+
+    run(main())
+
+
+def test_what_a_dead_node_held_is_taken_over(store: Store, clock: HandClock) -> None:
+    delivery = queue_paper(store, clock)
+    peer = Peer()
+
+    async def main() -> None:
+        dead = new_queue(store, clock, "dead")
+        assert (await dead.take("portal", 1)).to_send
+        worker = await work(store, clock, peer, owner="n2")
+        assert peer.seen == []
+        clock.forward(31)
+        await worker._queue.heartbeat()
+        await go_on(worker)
+        clock.forward(300)
+        await go_on(worker)
+
+    run(main())
+    assert [document.key for document in peer.seen] == [delivery]
+    assert rows(store)[delivery].deaths == 1

@@ -1,0 +1,242 @@
+"""The queue of several nodes: which delivery is next, and what a destination bears, stand in Redis; the truth is the ledger.
+
+What Redis names is leased in the ledger before anything is sent, and only if the ledger agrees that it is due, unheld and the
+oldest of its key; so an entry that is old, doubled or made up does no harm. What is not in Redis is found in the ledger when
+there is room for more: losing everything in Redis, or Redis itself, costs time. While it is away the ledger alone decides, as
+in `sql_queue`; of a pause the ledger always does.
+
+Limits are those of Redis: after it lost its memory a destination may get, once, as many requests more as were under way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from sqlalchemy.engine import Connection, Row
+
+from connectors.contract import Receipt
+from connectors.faults import Refused, Throttled
+from gateway.clock import SECOND, Clock
+from gateway.delivery import redis_scripts
+from gateway.delivery.limits import Rules
+from gateway.delivery.queue import Taken
+from gateway.delivery.sql_queue import SqlQueue
+from gateway.store import deliveries, destinations
+from gateway.store.engine import Store
+from gateway.store.sealed import Keyring
+from mappings.formats.faults import Fault, FaultClass
+
+log = logging.getLogger("lienthong.queue")
+
+BATCH = 512
+"""Deliveries brought from the ledger at once."""
+LOST = 10
+"""Leases after which what should be in Redis and is not being worked on counts as lost."""
+_AWAY = 5 * SECOND
+"""How long the ledger alone is asked once Redis did not answer."""
+
+
+class RedisQueue(SqlQueue):
+    """Implements `gateway.delivery.queue.Queue`; `name` tells the stores apart that share one Redis."""
+
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        store: Store,
+        keyring: Keyring,
+        clock: Clock,
+        owner: str,
+        lease: int,
+        facility: str,
+        rules: Mapping[str, Rules],
+    ) -> None:
+        super().__init__(store, keyring, clock, owner, lease, facility, rules)
+        once = Retry(NoBackoff(), 0)  # the ledger is the better second try
+        self._client = redis.Redis.from_url(
+            url, retry=once, socket_connect_timeout=2, socket_timeout=5, decode_responses=True
+        )
+        self._prefix = f"lienthong:{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+        self._add, self._take_script, self._settle_script = (
+            self._client.register_script(script)
+            for script in (redis_scripts.ADD, redis_scripts.TAKE, redis_scripts.SETTLE)
+        )
+        self._entries: dict[str, str] = {}
+        """Delivery → entry of the stream, of what this node works on."""
+        self._opens: dict[str, int] = {}
+        self._paused: dict[str, str] = {}
+        self._away_until = 0
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def take(self, destination: str, limit: int) -> Taken:
+        now = self._clock.now()
+        if now < self._away_until:
+            return await super().take(destination, limit)
+        if self._paused.get(destination):
+            paused = await self._store.read(lambda c: destinations.load_of(destinations.get(c, destination)).paused)
+            self._paused[destination] = paused
+            if paused:
+                return Taken(paused=paused)
+        if self._rules[destination].hours.opens_at(now) > now:
+            return Taken()
+        try:
+            return await self._take_named(destination, limit, now)
+        except RedisError as error:
+            self._lost(error, now)
+            return await super().take(destination, limit)
+
+    async def _take_named(self, destination: str, limit: int, now: int) -> Taken:
+        down, found = await self._pop(destination, limit, now)
+        if len(found) < limit and not self._opens[destination] > now and await self._fill(destination, now):
+            down, more = await self._pop(destination, limit - len(found), now)
+            found |= more
+        if not found:
+            return Taken(down=down)
+        lease: dict[str, Any] = {"owner": self._owner, "now": now, "until": now + self._lease}
+
+        def unit(connection: Connection) -> Taken:
+            load = destinations.load_of(destinations.get(connection, destination))
+            if load.paused:
+                return Taken(down=down, paused=load.paused)
+            ids = list(found)
+            to_ask = deliveries.take_uncertain(connection, destination, limit=len(ids), ids=ids, **lease)
+            to_send = deliveries.take_queued(connection, destination, limit=len(ids), ids=ids, **lease)
+            return Taken(to_ask, to_send, down)
+
+        taken = await self._store.write(unit)
+        self._paused[destination] = taken.paused
+        held = {row.id for row in (*taken.to_ask, *taken.to_send)}
+        self._held |= held
+        self._entries |= {one: entry for one, entry in found.items() if one in held}
+        for one in found.keys() - held:  # the ledger knows better
+            await self._settle(destination, one, found[one], now)
+        return taken
+
+    async def _pop(self, destination: str, limit: int, now: int) -> tuple[bool, dict[str, str]]:
+        rules = self._rules[destination]
+        down, opens, flat = await self._take_script(
+            keys=self._keys(destination),
+            args=[
+                now, now + self._lease, self._lease // 1000, self._owner, limit, rules.limit.in_flight,
+                rules.limit.per_minute, rules.breaker.failures, now - 60 * SECOND,
+            ],
+        )  # fmt: skip
+        self._opens[destination] = int(opens)
+        return bool(down), dict(zip(flat[1::2], flat[0::2], strict=True))
+
+    async def _fill(self, destination: str, now: int) -> int:
+        """Bring from the ledger what is due and not in Redis; return how many."""
+        heads = await self._store.read(lambda c: deliveries.heads(c, destination, now=now, limit=BATCH))
+        if not heads:
+            return 0
+        arguments = [now, now - LOST * self._lease, *(value for row in heads for value in (row.due_at, row.id))]
+        return int(await self._add(keys=self._keys(destination), args=arguments))
+
+    async def next_due(self, destination: str) -> int | None:
+        due = await super().next_due(destination)
+        return None if due is None else max(due, self._opens.get(destination, 0))
+
+    async def accept(self, row: Row[Any], receipt: Receipt) -> None:
+        try:
+            await super().accept(row, receipt)
+        finally:
+            await self._settled(row, "answered")
+
+    async def fail(self, row: Row[Any], event: str, fault: Fault, due_at: int) -> None:
+        again = due_at or self._clock.now() if event in ("retry", "lose") else 0
+        try:
+            await super().fail(row, event, fault, due_at)
+        finally:
+            await self._settled(row, _outcome(fault), again, due_at)
+
+    async def postpone(self, row: Row[Any], fault: Fault, due_at: int) -> None:
+        try:
+            await super().postpone(row, fault, due_at)
+        finally:
+            await self._settled(row, _outcome(fault), due_at, due_at)
+
+    async def _settled(self, row: Row[Any], outcome: str, again: int = 0, closed_until: int = 0) -> None:
+        now = self._clock.now()
+        entry = self._entries.pop(row.id, "")
+        if now < self._away_until:
+            return
+        following = "" if again else await self._following(row, now)
+        await self._settle(row.destination, row.id, entry, now, again, following, outcome, closed_until)
+
+    async def _following(self, row: Row[Any], now: int) -> str:
+        """Find the next delivery of the same key."""
+        return await self._store.read(
+            lambda c: deliveries.next_of_key(c, row.destination, row.order_key, after=row.id, now=now)
+        )
+
+    async def _settle(
+        self,
+        destination: str,
+        delivery_id: str,
+        entry: str,
+        now: int,
+        again: int = 0,
+        following: str = "",
+        outcome: str = "",
+        closed_until: int = 0,
+    ) -> None:
+        breaker = self._rules[destination].breaker
+        stays_open = round(breaker.open_for.total_seconds() * SECOND)
+        try:
+            await self._settle_script(
+                keys=self._keys(destination),
+                args=[
+                    now, entry, delivery_id, again or "", following, outcome, closed_until, breaker.failures, stays_open,
+                ],
+            )  # fmt: skip
+        except RedisError as error:
+            self._lost(error, now)
+
+    async def heartbeat(self) -> None:
+        """Keep what this node has under way from counting as lost, in the ledger and in Redis."""
+        await super().heartbeat()
+        now = self._clock.now()
+        if now < self._away_until or not self._entries:
+            return
+        rows = await self._store.read(lambda c: deliveries.destinations_of(c, list(self._entries)))
+        try:
+            async with self._client.pipeline(transaction=False) as pipe:
+                for row in rows:
+                    ready, _, _, flight, *_ = self._keys(row.destination)
+                    pipe.zadd(flight, {row.id: now + self._lease})
+                    pipe.xclaim(
+                        ready, redis_scripts.GROUP, self._owner, 0, [self._entries[row.id]], justid=True, idle=0
+                    )
+                await pipe.execute(raise_on_error=False)  # a stream that is gone is filled again
+        except RedisError as error:
+            self._lost(error, now)
+
+    def _note(self, connection: Connection, destination: str, fault: Fault, due_at: int, now: int) -> None:
+        """Leave the breaker to Redis, unless it is away."""
+        if now < self._away_until:
+            super()._note(connection, destination, fault, due_at, now)
+
+    def _lost(self, error: RedisError, now: int) -> None:
+        if now >= self._away_until:
+            log.warning("redis is away (%s); the ledger alone decides", type(error).__name__)
+        self._away_until = now + _AWAY
+
+    def _keys(self, destination: str) -> list[str]:
+        return [f"{self._prefix}:{{{destination}}}:{name}" for name in redis_scripts.KEYS]
+
+
+def _outcome(fault: Fault) -> str:
+    if isinstance(fault, Throttled):
+        return "throttled"
+    if fault.fault_class in (FaultClass.TRANSIENT, FaultClass.UNCERTAIN):
+        return "failed"
+    return "answered" if isinstance(fault, Refused) else ""
