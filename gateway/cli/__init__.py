@@ -24,6 +24,7 @@ from gateway.cli import (
     paper,
     persons,
     record,
+    report,
     sandbox,
     send,
     serve,
@@ -57,6 +58,7 @@ app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(errors.app, name="errors")
 app.add_typer(paper.app, name="paper")
 app.add_typer(sign.app, name="sign")
+app.add_typer(report.app, name="report")
 app.add_typer(persons.app, name="persons")
 app.add_typer(record.app, name="record")
 app.add_typer(codes.app, name="codes")

@@ -34,3 +34,9 @@ def uuid7() -> str:
 def uuid7_instant(key: str) -> int:
     """Return the moment a key was made, in microseconds."""
     return (UUID(key).int >> 80) * 1000
+
+
+def first_uuid7(instant: int) -> str:
+    """Return what every key made at or after an instant, in microseconds, is not less than."""
+    digits = f"{instant // 1000:012x}"
+    return f"{digits[:8]}-{digits[8:]}-"

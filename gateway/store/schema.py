@@ -221,6 +221,7 @@ Index("document_due", document.c.id, sqlite_where=_unfinished, postgresql_where=
 Index("document_wrong", document.c.id, sqlite_where=_wrong, postgresql_where=_wrong)
 Index("document_subject", document.c.paper, document.c.subject, document.c.version)  # pipeline: which version is next
 Index("document_patient", document.c.patient_id)  # pipeline: what waits for more about a person
+Index("document_event", document.c.event_at)  # reports: what a day called for
 Index("document_message", document.c.message_id)  # people: what a message became
 
 rendition = Table(

@@ -25,6 +25,7 @@ from gateway.store import (
     persons,
     proof_schema,
     proofs,
+    reports,
     resources,
     schema,
     signing_tasks,
@@ -586,6 +587,12 @@ HOT = {
     ),
     "deliveries.listing: of a document": Query(
         lambda c: deliveries.listing(c, document_id="d00000001"), (("delivery_document",),)
+    ),
+    "reports.papers_of": Query(
+        lambda c: reports.papers_of(c, 1000, 1010), (("document_event", "delivery_document"),)
+    ),
+    "reports.discharges": Query(
+        lambda c: reports.discharges(c, 1000, 2000), ((*MESSAGE_BY_ID, "document_message"),)
     ),
     "certificates.by_fingerprint": Query(
         lambda c: certificates.by_fingerprint(c, f"{40:064}"), ((*FINGERPRINT, *HOLDER_BY_ID),)

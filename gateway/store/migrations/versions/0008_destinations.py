@@ -19,8 +19,9 @@ def upgrade() -> None:
         sa.Column("paused_reason", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
-    for table in ("message", "document", "delivery"):
+    for table in ("message", "document", "delivery", "signature_proof", "archive"):
         op.add_column(table, sa.Column("deaths", sa.Integer(), server_default="0", nullable=False))
+    op.create_index("document_event", "document", ["event_at"])
     op.drop_index("delivery_lease", "delivery")
     leased = sa.text("lease_owner <> ''")
     op.create_index("delivery_leased", "delivery", ["destination"], sqlite_where=leased, postgresql_where=leased)

@@ -1,0 +1,235 @@
+"""`lienthong report`: what of a day arrived, what is missing and why, and whether the books agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.access import ledger
+from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, language, moment, print_json, print_table
+from gateway.clock import SystemClock, to_datetime
+from gateway.faults import NothingThere
+from gateway.ops.reports import Account, Completeness, Missing, Open, Reconciliation, completeness, reconciliation, span
+from gateway.settings import Plan
+from gateway.text import text
+from mappings.formats import sheet
+from mappings.formats.dates import zone_of
+
+app = typer.Typer(help="Báo cáo của một ngày: đủ hay thiếu, và đối soát với từng nơi nhận.", no_args_is_help=True)
+
+Day = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d", "%d/%m/%Y"], help="Ngày cần xem; không ghi = hôm nay.", show_default=False),
+]
+_WHY = {
+    "fault": "lỗi",
+    "signature": "chờ ký",
+    "under_way": "đang đi",
+    "withheld": "không được gửi",
+    "no_paper": "không kênh nào lập giấy",
+    "no_destination": "không có nơi nhận",
+}
+
+
+@app.command("completeness")
+def completeness_(config: Config = HERE, day: Day = None, json: Json = False) -> None:
+    """Giấy tờ của các lượt trong ngày: bao nhiêu đã đến nơi, đúng hạn hay trễ; còn thiếu gì, vì sao. Mã thoát 1 khi còn thiếu.
+
+    Ví dụ: lienthong report completeness -c /etc/lienthong --day 2026-11-25
+    """
+    now = SystemClock().now()
+    with ledger(config) as (plan, store):
+        on = _day(day, plan, now)
+        begin, end = span(on, plan.node.zone)
+        found = store.read_now(lambda connection: completeness(connection, begin, end, now))
+    if json:
+        print_json(_head(plan, on) | {"whole": found.whole} | _completeness(found))
+    else:
+        _print_completeness(found, on)
+    raise typer.Exit(0 if found.whole else 1)
+
+
+@app.command("reconciliation")
+def reconciliation_(
+    config: Config = HERE,
+    day: Day = None,
+    destination: Annotated[str, typer.Option(help="Chỉ nơi nhận này.")] = "",
+    theirs: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Danh sách của chính nơi nhận (CSV, XLSX), cần --destination."),
+    ] = None,
+    column: Annotated[str, typer.Option(help="Cột chứa mã tiếp nhận trong danh sách ấy.")] = "maGiaoDich",
+    json: Json = False,
+) -> None:
+    """Đối soát một ngày với từng nơi nhận: đã lập, đã nhận, không gửi, đã đóng, còn lại. Mã thoát 1 khi không khớp.
+
+    Ví dụ: lienthong report reconciliation --day 2026-11-25 --destination insurance_portal --theirs cong-bhyt.xlsx
+    """
+    now = SystemClock().now()
+    with ledger(config) as (plan, store):
+        if destination and destination not in plan.routes:
+            raise NothingThere(destination, f"known: {', '.join(plan.routes)}")
+        if theirs is not None and not destination:
+            raise typer.BadParameter("--theirs cần --destination")
+        listed = None if theirs is None else _column(theirs, column)
+        on = _day(day, plan, now)
+        begin, end = span(on, plan.node.zone)
+        found = store.read_now(lambda connection: reconciliation(connection, begin, end, destination, listed))
+    if json:
+        print_json(_head(plan, on) | _reconciliation(found))
+    else:
+        _print_reconciliation(found, on)
+    raise typer.Exit(0 if found.closes else 1)
+
+
+def _day(day: datetime | None, plan: Plan, now: int) -> date:
+    return day.date() if day is not None else to_datetime(now).astimezone(zone_of(plan.node.zone)).date()
+
+
+def _column(path: Path, name: str) -> list[str]:
+    lines = sheet.read(path.read_bytes())
+    heads = [cell.casefold() for cell in lines[0].cells] if lines else []
+    if name.casefold() not in heads:
+        raise typer.BadParameter(f"không có cột {name}; có: {', '.join(lines[0].cells) if lines else ''}")
+    at = heads.index(name.casefold())
+    return [line.cells[at] for line in lines[1:] if len(line.cells) > at and line.cells[at]]
+
+
+def _head(plan: Plan, on: date) -> dict[str, Any]:
+    return {"facility": plan.facility.code, "day": on.isoformat()}
+
+
+def _completeness(found: Completeness) -> dict[str, Any]:
+    return {
+        "shares": [
+            {
+                "paper": one.paper,
+                "destination": one.destination,
+                "expected": one.expected,
+                "in_time": one.in_time,
+                "late": one.late,
+                "missing": one.missing,
+                "withheld": one.withheld,
+                "percent": one.percent,
+            }
+            for one in found.shares
+        ],
+        "missing": [
+            {
+                "what": one.what,
+                "id": one.id,
+                "paper": one.paper,
+                "destination": one.destination,
+                "state": one.state,
+                "why": one.why,
+                "fault": fault_dict(*one.fault),
+                "waits_for": list(one.waits_for),
+                "deadline_at": iso(one.deadline_at),
+                "overdue": one.overdue,
+            }
+            for one in found.missing
+        ],
+    }
+
+
+def _print_completeness(found: Completeness, on: date) -> None:
+    print_table(
+        f"Đầy đủ ngày {on:%d/%m/%Y}",
+        ("giấy tờ", "nơi nhận", "phải gửi", "đúng hạn", "trễ", "còn thiếu", "không gửi", "%"),
+        (
+            (s.paper, s.destination or "—", s.expected, s.in_time, s.late, s.missing, s.withheld, f"{s.percent:g}")
+            for s in found.shares
+        ),
+        right=(2, 3, 4, 5, 6, 7),
+    )
+    for one in found.missing:
+        late = " QUÁ HẠN" if one.overdue else ""
+        deadline = f", hạn {moment(one.deadline_at)}{late}" if one.deadline_at else ""
+        _print_item(one.id, f"{_way(one.paper or one.what, one.destination)}: {_WHY[one.why]}{deadline}", _detail(one))
+    console.print("[bold green]đủ[/]" if found.whole else "[bold red]còn thiếu[/]")
+
+
+def _way(paper: str, destination: str) -> str:
+    return f"{paper} → {destination}" if destination else paper
+
+
+def _print_item(item_id: str, about: str, detail: str) -> None:
+    """Print what a person looks into; the id stays whole on every width, to be copied."""
+    console.print(f"{item_id}  {about}\n    {detail}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _detail(one: Missing | Open) -> str:
+    if isinstance(one, Missing) and one.waits_for:
+        return ", ".join(one.waits_for)
+    code, where, detail = one.fault
+    if not code:
+        return one.state
+    return f"LT{code:04d} {text(code, language())} {where} {detail}".strip()
+
+
+def _reconciliation(found: Reconciliation) -> dict[str, Any]:
+    return {
+        "closes": found.closes,
+        "difference": found.difference,
+        "messages": dict(found.messages),
+        "documents": dict(found.documents),
+        "destinations": [_account(one) for one in found.accounts],
+        "open": [
+            {
+                "id": one.id,
+                "paper": one.paper,
+                "destination": one.destination,
+                "state": one.state,
+                "fault": fault_dict(*one.fault),
+                "created_at": iso(one.created_at),
+                "deadline_at": iso(one.deadline_at),
+            }
+            for one in found.open
+        ],
+    }
+
+
+def _account(one: Account) -> dict[str, Any]:
+    return {
+        "destination": one.destination,
+        "made": one.made,
+        "accepted": one.accepted,
+        "receipts": one.receipts,
+        "withheld": one.withheld,
+        "closed": one.closed,
+        "in_error_queue": one.in_error_queue,
+        "under_way": one.under_way,
+        "only_theirs": list(one.only_theirs),
+        "only_ours": list(one.only_ours),
+        "difference": one.difference,
+    }
+
+
+def _print_reconciliation(found: Reconciliation, on: date) -> None:
+    for title, counted in (("Thông điệp", found.messages), ("Giấy tờ", found.documents)):
+        console.print(f"{title}: " + (", ".join(f"{n} {state}" for state, n in sorted(counted.items())) or "không có"))
+    print_table(
+        f"Đối soát ngày {on:%d/%m/%Y}",
+        ("nơi nhận", "đã lập", "đã nhận", "có biên nhận", "không gửi", "đã đóng", "hàng lỗi", "đang đi", "chênh lệch"),
+        (
+            (a.destination, a.made, a.accepted, a.receipts, a.withheld, a.closed, a.in_error_queue, a.under_way,
+             a.difference)
+            for a in found.accounts
+        ),
+        right=tuple(range(1, 9)),
+    )  # fmt: skip
+    for account in found.accounts:
+        _print_names("chỉ có ở nơi nhận", account.destination, account.only_theirs)
+        _print_names("chỉ có ở đây", account.destination, account.only_ours)
+    for one in found.open:
+        _print_item(one.id, f"{_way(one.paper, one.destination)}, từ {moment(one.created_at)}", _detail(one))
+    console.print("[bold green]khớp[/]" if found.closes else f"[bold red]chênh lệch {found.difference}[/]")
+
+
+def _print_names(label: str, destination: str, names: Sequence[str]) -> None:
+    if names:
+        console.print(f"{label} ({destination}): {', '.join(names)}", markup=False)

@@ -1,0 +1,1 @@
+"""Running a node: what is counted and reported."""
