@@ -24,6 +24,7 @@ from mappings.formats.dates import zone_of
 
 _NO_PAPER = ("unchanged", "superseded", "returned", "closed")
 """Versions that say nothing of their own, or that another took the place of."""
+_NO_END = ("due", "signing", "composed", "proving", "error")
 
 
 def span(day: date, zone: str) -> tuple[int, int]:
@@ -193,7 +194,7 @@ class Reconciliation:
     def unfinished(self) -> int:
         """Messages and papers of the day that have no end yet."""
         waiting = sum(self.messages.get(state, 0) for state in ("received", "error", "held"))
-        return waiting + sum(self.documents.get(state, 0) for state in ("due", "signing", "composed", "error"))
+        return waiting + sum(self.documents.get(state, 0) for state in _NO_END)
 
     @property
     def difference(self) -> int:
