@@ -122,8 +122,8 @@ def html(cda: bytes, options: Options = PLAIN) -> bytes:
         view.set("unsigned", Cleaner().text("; ".join(missing)))
     _layout(view, root, styles, "" if placed else "CHƯA KÝ SỐ")
     _decode_text(root)
-    _mark_cells(root)
     view.append(root)
+    _mark_cells(root)
     try:
         return b"<!DOCTYPE html>\n" + bytes(_sheet()(view))
     except etree.XSLTApplyError:

@@ -133,7 +133,8 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
     picked = [resource for section in edition.sections for resource in content.entries.get(section.key, ())]
     roots = [content.patient, content.encounter, content.professional, organizations[0], *picked]
     told = versions.provenance(context, organizations[0])
-    resources = [*bundle.closure(known, roots, organizations, content.apart), *([told] if told else [])]
+    resources = bundle.closure(known, roots, organizations, cleaner, content.apart)
+    resources += [bundle.copied(told, cleaner)] if told else []
     sections = _sections(edition, content, context, cleaner, heading)
     head = bundle.composition(
         sheet,
@@ -148,7 +149,7 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
         sections=sections,
         attested="professional" in {signer.role for signer in edition.signers} - content.unsigned,
     )
-    document = bundle.document(head, resources, context, cleaner)
+    document = bundle.document([bundle.copied(head, cleaner), *resources], context)
     if cleaner.replaced:
         _note_replaced(document)
     return document

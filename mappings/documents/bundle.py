@@ -9,7 +9,7 @@ Standard: FHIR R4 §3.3 (documents)
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 from mappings.documents import wording
@@ -126,51 +126,69 @@ def composition(
     return found
 
 
+class Copied(NamedTuple):
+    """A resource with clean texts that nobody else holds, and every Reference in it."""
+
+    resource: Resource
+    references: list[dict[str, Any]]
+
+
+def copied(resource: Resource, cleaner: Cleaner) -> Copied:
+    """Copy a resource with clean texts; its References come level by level."""
+    copy = resource.copy()
+    references: list[dict[str, Any]] = []
+    waiting: list[Any] = [copy]
+    for part in waiting:
+        if part.__class__ is list:
+            places = enumerate(part)
+        else:
+            places = part.items()
+            if part.get("reference").__class__ is str:
+                references.append(part)
+        for place, value in places:
+            if isinstance(value, str):
+                if not (value.isascii() and value.isprintable()):
+                    part[place] = cleaner.text(value)
+            elif isinstance(value, (dict, list)):
+                part[place] = inner = value.copy()
+                waiting.append(inner)
+    return Copied(copy, references)
+
+
 def closure(
-    record: Record, roots: Iterable[Resource | None], own: Iterable[Resource], apart: Container[str] = ()
-) -> list[Resource]:
-    """Give the roots and whatever they refer to, each once; `own` stands in for the record's version of the same resource.
+    record: Record,
+    roots: Iterable[Resource | None],
+    own: Iterable[Resource],
+    cleaner: Cleaner,
+    apart: Container[str] = (),
+) -> list[Copied]:
+    """Copy the roots and whatever they refer to, each once; `own` stands in for the record's version of the same resource.
 
     Resources of the types in `apart` stay out.
     """
     made = {f"{resource['resourceType']}/{resource['id']}": resource for resource in own}
-    found: dict[str, Resource] = {}
+    found: dict[str, Copied] = {}
     waiting = [*(root for root in roots if root), *made.values()]
     for resource in waiting:
         key = f"{resource['resourceType']}/{resource['id']}"
         if key in found:
             continue
-        found[key] = resource = made.get(key, resource)
-        targets = (target for target in _targets(resource) if target.partition("/")[0] not in apart)
-        waiting += [next_one for target in targets if (next_one := made.get(target) or record.get(target))]
+        found[key] = copied(made.get(key, resource), cleaner)
+        targets = (element["reference"] for element in found[key].references)
+        wanted = (target for target in targets if target.partition("/")[0] not in apart)
+        waiting += [next_one for target in wanted if (next_one := made.get(target) or record.get(target))]
     return list(found.values())
 
 
-def _targets(value: Any) -> list[str]:
-    found: list[str] = []
-    waiting = [value]
-    for part in waiting:
-        if isinstance(part, dict):
-            target = part.get("reference")
-            if isinstance(target, str):
-                found.append(target)
-            waiting += [inner for inner in part.values() if isinstance(inner, (dict, list))]
-        elif isinstance(part, list):
-            waiting += part
-    return found
-
-
-def document(head: Resource, resources: Sequence[Resource], context: Context, cleaner: Cleaner) -> Resource:
-    """Make the document Bundle."""
+def document(resources: Sequence[Copied], context: Context) -> Resource:
+    """Make the document Bundle, the Composition first; References to what is not in it become logical ones."""
     own = context.systems.own
-    present = {f"{resource['resourceType']}/{resource['id']}" for resource in (head, *resources)}
-    entries = [
-        {
-            "fullUrl": f"{own}/{resource['resourceType']}/{resource['id']}",
-            "resource": _final(resource, present | _contained(resource), own, cleaner),
-        }
-        for resource in (head, *resources)
-    ]
+    present = {f"{resource['resourceType']}/{resource['id']}" for resource, _ in resources}
+    for resource, references in resources:
+        inside = present | _contained(resource)
+        for element in references:
+            if element["reference"] not in inside and not element["reference"].startswith(_ELSEWHERE):
+                _make_logical(element, own)
     return {
         "resourceType": "Bundle",
         "id": context.number,
@@ -178,7 +196,10 @@ def document(head: Resource, resources: Sequence[Resource], context: Context, cl
         "identifier": {"system": context.systems.document, "value": context.number},
         "type": "document",
         "timestamp": wording.stamp(context.issued_at),
-        "entry": entries,
+        "entry": [
+            {"fullUrl": f"{own}/{resource['resourceType']}/{resource['id']}", "resource": resource}
+            for resource, _ in resources
+        ],
     }
 
 
@@ -186,20 +207,9 @@ def _contained(resource: Resource) -> set[str]:
     return {f"#{inner.get('id')}" for inner in resource.get("contained", [])} | {"#"}
 
 
-def _final(value: Any, present: set[str], own: str, cleaner: Cleaner) -> Any:
-    """Copy a value with clean texts; references to what is not in the bundle become logical ones."""
-    if isinstance(value, str):
-        return cleaner.text(value)
-    if isinstance(value, list):
-        return [_final(part, present, own, cleaner) for part in value]
-    if not isinstance(value, dict):
-        return value
-    copy = {name: _final(part, present, own, cleaner) for name, part in value.items()}
-    target = copy.get("reference")
-    if isinstance(target, str) and target not in present and not target.startswith(_ELSEWHERE):
-        del copy["reference"]
-        type_ = target.partition("/")[0]
-        if type_.isalpha():
-            copy.setdefault("type", type_)
-        copy.setdefault("identifier", {"system": f"{own}/sid/resource", "value": target})
-    return copy
+def _make_logical(element: dict[str, Any], own: str) -> None:
+    target: str = element.pop("reference")
+    type_ = target.partition("/")[0]
+    if type_.isalpha():
+        element.setdefault("type", type_)
+    element.setdefault("identifier", {"system": f"{own}/sid/resource", "value": target})

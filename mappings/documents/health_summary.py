@@ -223,18 +223,15 @@ def _sound(record: Record, resource_type: str, verification: str = "") -> list[R
 
 
 def _blood_group(record: Record) -> str:
-    both = _newest(record, _ABO_RH)
-    return both or " ".join(text for text in (_newest(record, _ABO), _newest(record, _RH)) if text)
-
-
-def _newest(record: Record, code: str) -> str:
-    found = [one for one in _sound(record, "Observation") if _has_loinc(one, code)]
-    return value_text(statements.in_time(found, *_TIMES)[-1]) if found else ""
+    observations = _sound(record, "Observation")
+    found = {code: [one for one in observations if _has_loinc(one, code)] for code in (_ABO_RH, _ABO, _RH)}
+    said = {code: value_text(statements.in_time(told, *_TIMES)[-1]) for code, told in found.items() if told}
+    return said.get(_ABO_RH) or " ".join(text for code in (_ABO, _RH) if (text := said.get(code, "")))
 
 
 def _has_loinc(observation: Resource, code: str) -> bool:
     codings = observation.get("code", {}).get("coding", [])
-    return any(c.get("system") == LOINC and c.get("code") == code for c in codings)
+    return any(c.get("code") == code and c.get("system") == LOINC for c in codings)
 
 
 # ---- the person ----

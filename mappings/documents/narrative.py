@@ -39,7 +39,7 @@ def paragraph(text: str, key: str = "", style: str = "") -> str:
 
 def lines(text: str) -> str:
     """Escape a text and keep its line ends."""
-    return "<br/>".join(escape(line, quote=False) for line in text.split("\n"))
+    return escape(text, quote=False).replace("\n", "<br/>")
 
 
 def section(
@@ -157,11 +157,12 @@ def tables(part: Section, body: Sequence[Mapping[str, str]], further: Sequence[C
 def _table(columns: Sequence[Column], body: Sequence[Mapping[str, str]], repeated: frozenset[str]) -> str:
     """Write one table; cells of columns that stood in a table before have no id again."""
     head = "".join(f"<th>{lines(column.label)}</th>" for column in columns)
+    names = [(column.key, "" if column.key in repeated else escape(column.key)) for column in columns]
     written = []
     for n, line in enumerate(body, 1):
         cells = "".join(
-            f"<td{_id('' if column.key in repeated else f'{column.key}-{n}')}>{lines(line.get(column.key, ''))}</td>"
-            for column in columns
+            f'<td id="{name}-{n}">{lines(line.get(key, ""))}</td>' if name else f"<td>{lines(line.get(key, ''))}</td>"
+            for key, name in names
         )
         written.append(f"<tr>{cells}</tr>")
     if not written:

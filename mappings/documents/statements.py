@@ -244,7 +244,7 @@ def in_time(resources: Sequence[Resource], *names: str) -> list[Resource]:
     def key(resource: Resource) -> tuple[Any, ...]:
         said = began(resource, *names)
         moment = wording.instant(said)
-        on = wording.day(said)
+        on = moment.date() if moment else wording.day(said)
         return (on is None, str(on), moment.isoformat() if moment else "", resource["id"])
 
     return sorted(resources, key=key)

@@ -205,7 +205,9 @@ def flag(concepts: list[dict[str, Any]]) -> str:
 def limits(reference_range: dict[str, Any]) -> str:
     """Write a reference range: its own text, else `low - high`, `≥ low`, `≤ high`."""
     said: str = reference_range.get("text", "")
+    if said:
+        return said
     low, high = amount(reference_range.get("low", {})), amount(reference_range.get("high", {}))
-    if said or (low and high):
-        return said or f"{low} - {high}"
+    if low and high:
+        return f"{low} - {high}"
     return f"≥ {low}" if low else f"≤ {high}" if high else ""

@@ -13,7 +13,7 @@
 
   <xsl:template match="comment() | processing-instruction()" mode="narrative"/>
 
-  <xsl:template mode="narrative" match="*[contains('|script|style|iframe|frame|object|embed|applet|template|noscript|svg|math|link|meta|base|form|',
+  <xsl:template mode="narrative" priority="-0.25" match="*[contains('|script|style|iframe|frame|object|embed|applet|template|noscript|svg|math|link|meta|base|form|',
       concat('|', translate(local-name(), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz'), '|'))]"/>
 
   <xsl:template match="v:br" mode="narrative"><br/></xsl:template>
@@ -150,27 +150,33 @@
     <tr><xsl:call-template name="marks"/><xsl:apply-templates select="v:th | v:td" mode="narrative"/></tr>
   </xsl:template>
 
-  <xsl:template match="v:th | v:td" mode="narrative">
-    <xsl:element name="{local-name()}">
+  <xsl:template match="v:td" mode="narrative">
+    <td><xsl:call-template name="marks"/><xsl:call-template name="spans"/><xsl:apply-templates mode="narrative"/></td>
+  </xsl:template>
+
+  <xsl:template match="v:th" mode="narrative">
+    <th>
       <xsl:call-template name="marks"/>
-      <xsl:for-each select="@colspan | @rowspan">
-        <xsl:if test="number(.) &gt; 1 and number(.) &lt;= 200">
-          <xsl:attribute name="{local-name()}"><xsl:value-of select="floor(number(.))"/></xsl:attribute>
-        </xsl:if>
-      </xsl:for-each>
-      <xsl:if test="self::v:th">
-        <xsl:attribute name="scope">
-          <xsl:choose>
-            <xsl:when test="@scope = 'row' or @scope = 'col' or @scope = 'rowgroup' or @scope = 'colgroup'">
-              <xsl:value-of select="@scope"/>
-            </xsl:when>
-            <xsl:when test="ancestor::v:thead">col</xsl:when>
-            <xsl:otherwise>row</xsl:otherwise>
-          </xsl:choose>
-        </xsl:attribute>
-      </xsl:if>
+      <xsl:call-template name="spans"/>
+      <xsl:attribute name="scope">
+        <xsl:choose>
+          <xsl:when test="@scope = 'row' or @scope = 'col' or @scope = 'rowgroup' or @scope = 'colgroup'">
+            <xsl:value-of select="@scope"/>
+          </xsl:when>
+          <xsl:when test="ancestor::v:thead">col</xsl:when>
+          <xsl:otherwise>row</xsl:otherwise>
+        </xsl:choose>
+      </xsl:attribute>
       <xsl:apply-templates mode="narrative"/>
-    </xsl:element>
+    </th>
+  </xsl:template>
+
+  <xsl:template name="spans">
+    <xsl:for-each select="@colspan | @rowspan">
+      <xsl:if test="number(.) &gt; 1 and number(.) &lt;= 200">
+        <xsl:attribute name="{local-name()}"><xsl:value-of select="floor(number(.))"/></xsl:attribute>
+      </xsl:if>
+    </xsl:for-each>
   </xsl:template>
 
   <!-- The id and the known style codes of an element, as attributes of what is being written. -->
