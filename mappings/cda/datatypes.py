@@ -46,6 +46,8 @@ REGISTERED: Mapping[str, tuple[str, str]] = {
 _DATE = re.compile(r"^[0-9]{4}(-[0-9]{2}){0,2}$")
 _URN_OID = re.compile(r"^urn:oid:([0-2](?:\.(?:0|[1-9]\d*))+)$")
 _SPACE = re.compile(r"\s")
+_Coding = tuple[str | None, str | None, str | None, str | None, str | None]
+"""Code, root and name of its system, version, display."""
 _UNKNOWN_ID = el("id", nullFlavor="UNK")
 
 
@@ -75,7 +77,6 @@ class DataTypes:
 
     def __init__(self, oids: Mapping[str, str]) -> None:
         self._oids = oids
-        self._codes: dict[tuple[str, str, str], Markup] = {}
 
     def root(self, system: str) -> tuple[str, str]:
         """Give the OID or UUID of a system, and its name."""
@@ -112,38 +113,57 @@ class DataTypes:
 
     def coded(self, tag: str, concept: dict[str, Any] | None, xsi_type: str | None = None) -> Markup:
         """Make CE or CD of a CodeableConcept: the first coding, the others as translations, the text as original text."""
-        codings = [c for c in (concept or {}).get("coding", ()) if c.get("code") and not _SPACE.search(c["code"])]
-        text = (concept or {}).get("text")
-        original = el("originalText", text) if text else None
-        if not codings:
-            return el(tag, original, xsi_type=xsi_type, nullFlavor="OTH" if text else "UNK")
-        translations = [self._coding("translation", coding) for coding in codings[1:]]
-        return self._coding(tag, codings[0], xsi_type, original, *translations)
+        said = concept or {}
+        return _coded(tag, xsi_type, said.get("text"), *[self._coding(one) for one in said.get("coding", ())])
 
     def code(self, tag: str, system: str, code: str, display: str | None = None) -> Markup:
         """Make CE or CD of one code."""
-        key = (tag, system, code)
-        if key not in self._codes:
-            self._codes[key] = self._coding(tag, {"system": system, "code": code, "display": display})
-        return self._codes[key]
+        return _coded(tag, None, None, (code, *self.root(system), None, display))
 
-    def _coding(
-        self, tag: str, coding: dict[str, Any], xsi_type: str | None = None, *children: Markup | None
-    ) -> Markup:
+    def _coding(self, coding: dict[str, Any]) -> _Coding:
         root, name = self.root(coding["system"]) if coding.get("system") else (None, None)
-        return el(
-            tag,
-            *children,
-            xsi_type=xsi_type,
-            code=coding["code"],
-            codeSystem=root,
-            codeSystemName=name,
-            codeSystemVersion=coding.get("version") or None,
-            displayName=coding.get("display") or None,
-        )
+        return coding.get("code"), root, name, coding.get("version"), coding.get("display")
 
 
-@lru_cache(maxsize=512)
+_WRITTEN: dict[tuple[object, ...], Markup] = {}
+_MOST_KEPT, _LONGEST_KEPT = 2048, 1024
+
+
+def _coded(*said: Any) -> Markup:
+    """Make CE or CD; a facility has few codes and says them again and again, so what is made is kept."""
+    made = _WRITTEN.get(said)
+    if made is None:
+        made = _concept(*said)
+        if len(made) <= _LONGEST_KEPT:
+            if len(_WRITTEN) >= _MOST_KEPT:
+                _WRITTEN.clear()
+            _WRITTEN[said] = made
+    return made
+
+
+def _concept(tag: str, xsi_type: str | None, text: str | None, *said: _Coding) -> Markup:
+    codings = [coding for coding in said if coding[0] and not _SPACE.search(coding[0])]
+    original = el("originalText", text) if text else None
+    if not codings:
+        return el(tag, original, xsi_type=xsi_type, nullFlavor="OTH" if text else "UNK")
+    translations = [_code("translation", coding) for coding in codings[1:]]
+    return _code(tag, codings[0], xsi_type, original, *translations)
+
+
+def _code(tag: str, coding: _Coding, xsi_type: str | None = None, *children: Markup | None) -> Markup:
+    code, root, name, version, display = coding
+    return el(
+        tag,
+        *children,
+        xsi_type=xsi_type,
+        code=code,
+        codeSystem=root,
+        codeSystemName=name,
+        codeSystemVersion=version or None,
+        displayName=display or None,
+    )
+
+
 def timestamp(text: str) -> str:
     """Write a FHIR date or dateTime as TS, with its precision; times in Vietnamese time: `20261105101530+0700`.
 
@@ -155,6 +175,7 @@ def timestamp(text: str) -> str:
     return text.replace("-", "") if _DATE.match(text) else ""
 
 
+@lru_cache(maxsize=512)
 def time(tag: str, text: str | None, xsi_type: str | None = None) -> Markup:
     """Make TS."""
     said = timestamp(text) if text else ""

@@ -138,7 +138,8 @@ def _acts(resource: Resource, w: Writer) -> Iterator[tuple[str, Markup]]:
     for element in sorted(resource.keys() - _CONTEXT) if wanted is _ALL else sorted(wanted & resource.keys()):
         if element.startswith("_") or _is_plain(kind, element, resource[element]):
             continue
-        for path, fhir_type, value in _leaves(f"{kind}.{element}", rows.get(element, ("", 1)), resource[element]):
+        declared, _ = rows.get(element, ("", 1))
+        for path, fhir_type, value in _leaves(f"{kind}.{element}", declared, resource[element]):
             if (act := _act(path, fhir_type, value, w)) is not None:
                 yield element, act
 
@@ -163,21 +164,16 @@ def typed(shape: str) -> Mapping[str, tuple[str, int]]:
     return found
 
 
-def _leaves(path: str, row: tuple[str, int], value: Any) -> Iterator[tuple[str, str, Any]]:
+def _leaves(path: str, kind: str, value: Any) -> list[tuple[str, str, Any]]:
     """Give the parts of an element that have a data type of v3, each with its path."""
     if isinstance(value, list):
-        for n, one in enumerate(value):
-            yield from _leaves(f"{path}[{n}]", row, one)
-        return
-    kind = row[0]
+        return [leaf for n, one in enumerate(value) for leaf in _leaves(f"{path}[{n}]", kind, one)]
     if kind in ATOMS or not isinstance(value, dict):
-        yield path, kind, value
-        return
+        return [(path, kind, value)]
     shape = kind.removeprefix("#")
     inner = typed(shape if shape[:1].isupper() else "Element")
-    for name in value:
-        if name in inner and name not in ("extension", "id"):
-            yield from _leaves(f"{path}.{name}", inner[name], value[name])
+    known = [name for name in value if name in inner and name not in ("extension", "id")]
+    return [leaf for name in known for leaf in _leaves(f"{path}.{name}", inner[name][0], value[name])]
 
 
 ATOMS = frozenset({"CodeableConcept", "Coding", "Reference", "Identifier", "Quantity", "Period", "Range", "Ratio"}) | {

@@ -1,7 +1,7 @@
 """Write elements of CDA as text.
 
-An element is a `Markup`, final text; everything else that goes into one is escaped. Attributes stand in the order they are
-given, so the same calls write the same bytes.
+An element is a `Markup`, final text; everything else that goes into one is escaped, and what XML has no place for becomes �.
+Attributes stand in the order they are given, so the same calls write the same bytes.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ NS = "urn:hl7-org:v3"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\t": "&#9;", "\r": "&#13;"}
-_IN_ATTRIBUTE = re.compile('[&<>"\n\t\r]')
-_IN_TEXT = re.compile("[&<>\r]")
-_CONTROLS = bytes({*range(0x20)} - {0x09, 0x0A, 0x0D})
-_NO_CHARACTERS = ("\ufffe".encode(), "\uffff".encode())
-_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_NO_XML = "\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff"
+_IN_ATTRIBUTE = re.compile(f'[&<>"\n\t\r{_NO_XML}]')
+_IN_TEXT = re.compile(f"[&<>\r{_NO_XML}]")
 
 
 class Markup(str):
@@ -45,9 +43,9 @@ def attribute(name: str, value: str) -> str:
     return f' {name}="{_IN_ATTRIBUTE.sub(_entity, value) if _IN_ATTRIBUTE.search(value) else value}"'
 
 
-def escape(text: str) -> Markup:
+def escape(text: str) -> str:
     """Write text as the content of an element."""
-    return Markup(_IN_TEXT.sub(_entity, text) if _IN_TEXT.search(text) else text)
+    return _IN_TEXT.sub(_entity, text) if _IN_TEXT.search(text) else text
 
 
 def joined(*parts: Markup | None) -> Markup:
@@ -56,21 +54,10 @@ def joined(*parts: Markup | None) -> Markup:
 
 
 def document(root: str, *children: Markup | None) -> bytes:
-    """Write a document: declaration, root element with the name spaces of CDA; characters XML has no place for become �."""
-    text = f'<{root} xmlns="{NS}" xmlns:xsi="{XSI}">{joined(*children)}</{root}>'
-    return b"<?xml version='1.0' encoding='UTF-8'?>\n" + _encoded(text)
-
-
-def _encoded(text: str) -> bytes:
-    try:
-        encoded = text.encode()
-    except UnicodeEncodeError:
-        return _NO_XML.sub("\ufffd", text).encode()
-    clean = len(encoded.translate(None, _CONTROLS)) == len(encoded) and not any(
-        one in encoded for one in _NO_CHARACTERS
-    )
-    return encoded if clean else _NO_XML.sub("\ufffd", text).encode()
+    """Write a document in UTF-8: declaration, root element with the name spaces of CDA."""
+    head = f"<?xml version='1.0' encoding='UTF-8'?>\n<{root} xmlns=\"{NS}\" xmlns:xsi=\"{XSI}\">"
+    return "".join([head, *(child for child in children if child is not None), f"</{root}>"]).encode()
 
 
 def _entity(match: re.Match[str]) -> str:
-    return _ENTITIES[match[0]]
+    return _ENTITIES.get(match[0], "\ufffd")

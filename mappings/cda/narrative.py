@@ -46,14 +46,12 @@ class Block:
         if root.tag != f"{_XHTML}div":
             raise NarrativeUnsupported("div")
         self._number = number
-        self._style = _style(root)
+        self._style = attribute("styleCode", root.get("class", "")) if root.get("class") else ""
         self._taken = taken
         self._row: list[tuple[str, str]] = []
         self._rows: list[list[tuple[str, str]]] = []
         self._keys: dict[str, str] = {}
-        parts: list[str] = []
-        self._copy(root, parts)
-        self._inner = Markup("".join(parts))
+        self._inner = self._content(root)
         self._whole = ""
         self._used: set[int] = set()
         self._saying: dict[str, list[tuple[int, str]]] = {}
@@ -67,31 +65,33 @@ class Block:
         name = (f' ID="{self._whole}"' if self._whole else "") + self._style
         return Markup(f"<text{name}>{self._inner}</text>" if self._inner else f"<text{name}/>")
 
-    def _copy(self, source: etree._Element, parts: list[str]) -> None:
-        if source.text:
-            parts.append(escape(source.text))
-        for child in source:
-            tag = child.tag
-            name = _SAME.get(tag) if isinstance(tag, str) else None
+    def _content(self, node: etree._Element) -> str:
+        """Write what stands inside an element, and note which cell of which row says what."""
+        written = escape(node.text) if node.text else ""
+        for child in node:
+            name = _SAME.get(child.tag)
             if name is None:
-                said = str(tag).removeprefix(_XHTML)
+                said = str(child.tag).removeprefix(_XHTML)
                 raise NarrativeUnsupported(said if said.isalnum() else "")
             if name == "tr":
                 self._row = []
-            key = child.get("id")
-            label = (self._label(key, child) if key else "") + _style(child)
-            start = len(parts)
-            parts.append("")
-            self._copy(child, parts)
-            parts[start] = f"<{name}{label}/>" if len(parts) == start + 1 else f"<{name}{label}>"
-            if len(parts) > start + 1:
-                parts.append(f"</{name}>")
-            if name == "tr":
                 self._rows.append(self._row)
+            head, key = name, child.get("id")
+            if key:
+                key = self._name(key)
+                head = f'{name} ID="{key}"'
+                self._row.append(
+                    (key, "".join(str(part) for part in child.itertext()) if len(child) else child.text or "")
+                )
+            if classes := child.get("class"):
+                head += attribute("styleCode", classes)
+            content = self._content(child) if len(child) else escape(child.text or "")
+            written += f"<{head}>{content}</{name}>" if content else f"<{head}/>"
             if child.tail:
-                parts.append(escape(child.tail))
+                written += escape(child.tail)
+        return written
 
-    def _label(self, key: str, node: etree._Element) -> str:
+    def _name(self, key: str) -> str:
         name = key if _NAME.fullmatch(key) else "N." + re.sub(r"[^\w.-]", "_", key)
         if name in self._taken:
             name = f"{name}.{self._number}"
@@ -99,8 +99,7 @@ class Block:
             name += "_"
         self._taken.add(name)
         self._keys.setdefault(key, name)
-        self._row.append((name, "".join(str(part) for part in node.itertext())))
-        return f' ID="{name}"'
+        return name
 
     # ---- what an entry points to ----
 
@@ -144,9 +143,3 @@ class Block:
             self._whole = f"S.{self._number}"
             self._taken.add(self._whole)
         return self._whole
-
-
-def _style(node: etree._Element) -> str:
-    """Write the classes of an element as its style codes."""
-    classes = node.get("class")
-    return attribute("styleCode", classes) if classes else ""

@@ -111,6 +111,10 @@ def _specimen(specimen: Resource | None, w: Writer) -> Markup | None:
     if specimen is None:
         return None
     w.source.mentioned.append(specimen)
+    return w.once(_specimen_of, specimen)
+
+
+def _specimen_of(specimen: Resource, w: Writer) -> Markup:
     kind = specimen.get("type")
     entity = el("specimenPlayingEntity", w.coded("code", kind)) if kind else None
     return el("specimen", el("specimenRole", *w.role_ids(specimen), entity))

@@ -5,7 +5,7 @@ Standard: CDA R2 §4.3.6
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mappings.cda.datatypes import DataTypes, when
@@ -81,6 +81,14 @@ class Writer:
         self.block = block
         self.coded = types.coded
         self._listed = frozenset(id(resource) for resource in listed)
+        self._made: dict[tuple[object, int], Markup] = {}
+
+    def once(self, make: Callable[[Resource, Writer], Markup], resource: Resource) -> Markup:
+        """Make what many entries of the section say of a resource in the same words; `make` is asked once."""
+        key = (make, id(resource))
+        if key not in self._made:
+            self._made[key] = make(resource, self)
+        return self._made[key]
 
     # ---- which one, and where it is shown ----
 
@@ -121,14 +129,11 @@ class Writer:
 
     def _words(self, resource: Resource) -> Iterator[str]:
         medication = self.source.get(resource.get("medicationReference")) or {}
-        concepts = [medication.get("code")]
-        for element in _NAMED_BY:
-            said = resource.get(element)
-            concepts += said if isinstance(said, list) else [said]
-        for concept in concepts:
-            if isinstance(concept, dict):
-                texts = [concept.get("text"), *(coding.get("display") for coding in concept.get("coding", []))]
-                yield from dict.fromkeys(text for text in texts if text)
+        for said in (medication.get("code"), *map(resource.get, _NAMED_BY)):
+            for concept in said if isinstance(said, list) else [said]:
+                if isinstance(concept, dict):
+                    texts = [concept.get("text"), *(coding.get("display") for coding in concept.get("coding", []))]
+                    yield from dict.fromkeys(text for text in texts if text)
         for element in ("description", "summary", "title", "comment", "conclusion"):
             if isinstance(said := resource.get(element), str) and said:
                 yield said
