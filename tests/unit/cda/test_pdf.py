@@ -17,7 +17,7 @@ import pytest
 
 from mappings import cda
 from mappings.cda.faults import PdfUnavailable
-from mappings.cda.html import Options
+from mappings.cda.html import Options, html
 from mappings.cda.pdf import pdf
 from tests.unit.cda.test_html import DOCTOR, section
 from tests.unit.cda.test_render import composed
@@ -47,6 +47,14 @@ def test_a_paper_is_printed() -> None:
     assert b"/CreationDate (D:20261105" in known
     assert pdf(data, Options((DOCTOR,), verify_at="https://tra-cuu.example/")) == made
     assert pdf(data) != made
+
+
+@needs_pango
+def test_a_line_to_write_on_is_one_stroke() -> None:
+    data = cda.render(composed("health_summary"))
+    blanks = html(data).count(b'class="blank"')
+    assert blanks > 0
+    assert objects(pdf(data)).count(b"[0 2] 0 d\n") == blanks
 
 
 @needs_pango
