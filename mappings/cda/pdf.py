@@ -24,8 +24,8 @@ _STYLE = (
     f'.blank::before {{ border: 0 !important; background: url("data:image/svg+xml,{quote(_LINE)}") 0 100% / 100% 1px'
     " no-repeat !important }"
 )
-"""Draws a line to write on as one dotted stroke. Of a dotted border WeasyPrint draws each dot, as four curves: most of the file,
-where a form has many empty lines."""
+"""Draws a line to write on as one dotted stroke. Of a dotted border WeasyPrint draws each dot, as four curves: most of the
+file, where a form has many empty lines."""
 
 
 def pdf(cda: bytes, options: Options = PLAIN) -> bytes:
