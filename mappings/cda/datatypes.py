@@ -121,7 +121,8 @@ class DataTypes:
         return _coded(tag, None, None, (code, *self.root(system), None, display))
 
     def _coding(self, coding: dict[str, Any]) -> _Coding:
-        root, name = self.root(coding["system"]) if coding.get("system") else (None, None)
+        system = coding.get("system")
+        root, name = self.root(system) if system else (None, None)
         return coding.get("code"), root, name, coding.get("version"), coding.get("display")
 
 

@@ -8,7 +8,8 @@ Standard: CDA R2 §4.3.5
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 
 from lxml import etree
 
@@ -54,10 +55,6 @@ class Block:
         self._inner = self._content(root)
         self._whole = ""
         self._used: set[int] = set()
-        self._saying: dict[str, list[tuple[int, str]]] = {}
-        for n, row in enumerate(self._rows):
-            for name, text in row:
-                self._saying.setdefault(text, []).append((n, name))
 
     @property
     def markup(self) -> Markup:
@@ -120,6 +117,15 @@ class Block:
                 others = (name for name, text in row if name != found and value and text.startswith(value))
                 return next(others, found)
         return ""
+
+    @cached_property
+    def _saying(self) -> Mapping[str, Sequence[tuple[int, str]]]:
+        """What a cell says → its row and its id, of every cell that says it."""
+        found: dict[str, list[tuple[int, str]]] = {}
+        for n, row in enumerate(self._rows):
+            for name, text in row:
+                found.setdefault(text, []).append((n, name))
+        return found
 
     def _containing(self, said: str) -> tuple[int, str]:
         """Give the first free row that says some words among others, and the id of its cell."""
