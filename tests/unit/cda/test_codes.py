@@ -1,0 +1,41 @@
+"""How codes are written is kept between documents: under the roots of each realm, short ones only, not without end."""
+
+from __future__ import annotations
+
+from mappings.cda import datatypes
+from mappings.cda.datatypes import DataTypes
+from mappings.systems import LOINC
+
+CODING = {"system": LOINC, "code": "2951-2", "display": "Sodium"}
+SODIUM = {"coding": [CODING], "text": "Natri"}
+
+
+def test_each_realm_has_its_own_roots() -> None:
+    plain, own = DataTypes({}), DataTypes({LOINC: "1.2.3.4"})
+    written = plain.coded("code", SODIUM)
+    assert 'codeSystem="2.16.840.1.113883.6.1"' in written
+    assert 'codeSystem="1.2.3.4"' in own.coded("code", SODIUM)
+    assert plain.coded("code", SODIUM) == written
+
+
+def test_every_part_of_what_is_said_counts() -> None:
+    types = DataTypes({})
+    said = [
+        types.coded("code", SODIUM),
+        types.coded("value", SODIUM),
+        types.coded("code", SODIUM, "CD"),
+        types.coded("code", {"coding": [CODING]}),
+        types.coded("code", {"coding": [CODING, CODING]}),
+        *(types.coded("code", {"coding": [{**CODING, key: "x"}]}) for key in ("system", "code", "version", "display")),
+    ]
+    assert len(set(said)) == len(said)
+
+
+def test_little_is_kept() -> None:
+    types = DataTypes({})
+    types.coded("code", {"text": "x" * 2000})
+    for n in range(3000):
+        types.coded("code", {"text": str(n)})
+    kept = datatypes._WRITTEN
+    assert 0 < len(kept) <= 2048
+    assert all(len(made) <= 1024 for made in kept.values())
