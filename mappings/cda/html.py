@@ -44,6 +44,7 @@ _SHORT, _UNIT, _WORD = 8, 13, 24
 _UPRIGHT = 9
 """Tables of more columns are printed on landscape pages."""
 _FIT = f"{{{_VIEW}}}fit"
+_MOMENT = re.compile(r"\d{2}:\d{2} \d{2}/\d{2}/\d{4}")
 _LONG_WORD = re.compile(rf"\S{{{_WORD},}}")
 
 
@@ -273,7 +274,7 @@ def _mark_cells(root: etree._Element) -> None:
         text = cell.text or ""
         if len(cell):
             text = " ".join(_texts(cell))
-        elif len(text) < _SHORT or (len(text) < _UNIT and " " not in text):
+        elif len(text) < _SHORT or _MOMENT.fullmatch(text) or (len(text) < _UNIT and " " not in text):
             cell.set(_FIT, "short")
             continue
         if len(text) > _WORD and _LONG_WORD.search(text):

@@ -304,6 +304,12 @@ def test_the_check_for_dangers_sees_them() -> None:
     assert dangers(changed) == ["policy"]
 
 
+def test_a_moment_in_a_cell_stays_on_one_line() -> None:
+    cells_ = "<td>08:10 20/11/2026</td><td>Tỷ lệ bạch cầu</td>"
+    root = page(section(f"<table><tbody><tr>{cells_}</tr></tbody></table>"))
+    assert [text(cell) for cell in root.iter("td") if "short" in (cell.get("class") or "")] == ["08:10 20/11/2026"]
+
+
 def test_narrative_markup() -> None:
     root = page(
         section(
