@@ -66,6 +66,8 @@ class Outbound:
     """When the delivery was made; whatever an envelope needs as its time comes from here, so that a repeat is identical."""
     facility: str
     """Code of the issuing facility (MA_CSKCB, five characters)."""
+    signature: bytes = b""
+    """A detached signature that lies beside `body`; only for destinations with `takes_signature_beside`."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class Destination(Protocol):
     """Built as `Destination(name, settings, seal)`; one HTTP client or socket pool for its whole life.
 
     `settings.takes` names the rendition it carries: `cda`, `gdbhyt` or `fhir`; a ClassVar of the module's frozen `Settings`, or
-    a property when a setting decides.
+    a property when a setting decides. `takes_signature_beside = True` there says that it can carry a signature as a file of its
+    own; then the signature refers to `body` as the destination names it.
     """
 
     def __init__(self, name: str, settings: Any, seal: Seal) -> None: ...

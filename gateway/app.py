@@ -159,7 +159,7 @@ def _touch(connection: Connection) -> None:
 
 def _seal(plan: Plan) -> Seal:
     key = open_key(plan.transport.kind, plan.transport.options)
-    return key.sign
+    return lambda data: key.sign(data, "RS256")
 
 
 @dataclass

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from connectors.kinds import load_destination, load_source
+from gateway import signing_forms
 from gateway.faults import (
     ConfigFault,
     ConfigInvalid,
@@ -158,7 +159,7 @@ class _Reader:
             signing,
             transport,
             tuple(channels),
-            routes,
+            signing_forms.routes_with_forms(routes, policies.forms),
             signers,
             policies,
             proof,
@@ -233,6 +234,7 @@ class _Reader:
                 self.problems.append(
                     SettingInvalid(self._of_route(files, name), "accepts: people sign the CDA document only")
                 )
+        self.problems.extend(signing_forms.problems(policies.forms, routes))
         return policies
 
     def _proof(self, file: _File, table: Any, policies: Policies) -> ProofSettings | None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -209,10 +210,8 @@ def _renditions(connection: Connection, plan: Plan, row: Row[Any]) -> Iterator[t
     """Open what there is of a paper; of kinds that are signed only once they are."""
     for kept in documents.renditions(connection, row.id):
         if kept.signed or (kept.kind == "fhir" and row.state == "signed"):
-            whole, _, step = kept.kind.partition("@")
-            whole, _, renewal = whole.partition("~")
-            kind, _, guide = whole.partition(":")
-            name = "-".join(part for part in (step or guide, renewal, _NAMES.get(kind, kind)) if part)
+            kind, *of = re.split("[:@+~]", kept.kind.removesuffix(".s"))
+            name = "-".join([*of, _NAMES.get(kind, kind)]) + ".xades" * kept.kind.endswith(".s")
             body = plan.keyring.open(kept.body, f"{row.id}/{kept.kind}")
             yield File(f"papers/{row.paper}/{row.id}/{name}", kept.media_type, body), kept
 

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from gateway import signing_forms
 from gateway.faults import AddressTaken, ChannelTestFailed, ConfigFault, ConfigInvalid, SettingInvalid
 from gateway.settings import Channel, Plan, Test
 from gateway.site import load_site
@@ -16,6 +17,9 @@ from mappings.formats.values import parse_address
 from mappings.outcome import Resource
 from signing.certificates import load_roots
 from signing.keys import open_key
+
+_SEAL = "RS256"
+"""How envelopes of the data axis are sealed."""
 
 
 def problems(plan: Plan) -> Iterator[ConfigFault]:
@@ -38,9 +42,15 @@ def problems(plan: Plan) -> Iterator[ConfigFault]:
             yield AddressTaken(owner, f"{address}: {error.strerror}")
     for name, key in (("signing", plan.signing), ("transport", plan.transport)):
         try:
-            open_key(key.kind, key.options)
+            algorithms = open_key(key.kind, key.options).algorithms
         except SigningFault as fault:
             yield SettingInvalid(name, str(fault))
+            continue
+        if name == "signing":
+            yield from signing_forms.key_problems(plan, algorithms)
+        elif _SEAL not in algorithms and any(route.common.kind == "moh_axis" for route in plan.routes.values()):
+            told = f"the data axis wants {_SEAL}, this key does {', '.join(algorithms)}: name another in [transport]"
+            yield SettingInvalid(name, told)
     for pem in plan.signing.trust:
         try:
             load_roots([pem])

@@ -6,6 +6,7 @@ follow from the field's name, type and default. Values that are wrong by themsel
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -201,6 +202,8 @@ class Route:
     name: str
     common: RouteSettings
     settings: Any
+    own_form: bool = False
+    """True when `signing.toml` names it: its papers may be signed in another form than those of everybody else."""
 
     @property
     def rendition(self) -> str:
@@ -211,8 +214,18 @@ class Route:
     @property
     def renditions(self) -> tuple[str, ...]:
         """Kinds of rendition of which the first that is signed goes there."""
-        accepts = self.common.accepts
-        return (f"{self.rendition}@{accepts}", self.rendition) if accepts else (self.rendition,)
+        early = (f"{self.rendition}@{self.common.accepts}",) if self.common.accepts else ()
+        return (*early, *((self.own_kind,) if self.own_form else ()), self.rendition)
+
+    @property
+    def own_kind(self) -> str:
+        """The rendition in a form of its own."""
+        return f"{self.settings.takes}+{hashlib.sha256(f'{self.rendition} {self.name}'.encode()).hexdigest()[:4]}"
+
+    @property
+    def called(self) -> tuple[str, str]:
+        """Its name and kind, by which rules about forms name it."""
+        return self.name, self.common.kind
 
     def carries(self, paper: str) -> bool:
         """Tell whether a paper goes there: one of those named, or without names every one there is such a rendition of."""

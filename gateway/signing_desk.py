@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway import signing_tasks, steps
+from gateway import signing_forms, signing_tasks, steps
 from gateway.clock import Clock
 from gateway.faults import StoreFault
 from gateway.pool import Pool
@@ -44,15 +44,36 @@ class SigningDesk:
         Raises SigningFault; KeyUnavailable passes with time.
         """
         lasting = self._plan.level_of(row.paper) != LEVELS[0]
-        renditions = await self._store.read(lambda connection: documents.renditions(connection, row.id))
+        renditions, gets = await self._store.read(
+            lambda connection: (
+                documents.renditions(connection, row.id),
+                {one.destination: one.id for one in deliveries.listing(connection, document_id=row.id)},
+            )
+        )
         signed: dict[str, steps.Signed] = {}
+        plain: dict[str, bytes] = {}
         for rendition in renditions:
-            if not rendition.signed:
-                unsigned = self._keyring.open(rendition.body, f"{row.id}/{rendition.kind}")
-                signed[rendition.kind] = await self._pool.run(steps.sign, unsigned, rendition.kind, lasting)
-        await self._store.write(lambda connection: self._commit(connection, row, signed, lasting))
+            if rendition.signed:
+                continue
+            unsigned = self._keyring.open(rendition.body, f"{row.id}/{rendition.kind}")
+            for one in signing_forms.wanted(self._plan, row.paper, rendition.kind, gets):
+                if one.form.reference == "detached":
+                    plain[one.kind] = unsigned
+                    name = f"{gets[one.destination]}.xml"
+                    kind, made = documents.beside(one.kind), self._pool.run(steps.sign_beside, unsigned, name, one.form)
+                else:
+                    kind, made = one.kind, self._pool.run(steps.sign, unsigned, one.kind, lasting, one.form)
+                signed[kind] = await made
+        await self._store.write(lambda connection: self._commit(connection, row, signed, plain, lasting))
 
-    def _commit(self, connection: Connection, row: Row[Any], signed: dict[str, steps.Signed], lasting: bool) -> None:
+    def _commit(
+        self,
+        connection: Connection,
+        row: Row[Any],
+        signed: dict[str, steps.Signed],
+        plain: dict[str, bytes],
+        lasting: bool,
+    ) -> None:
         now, document_id = self._clock.now(), row.id
         moved = (
             documents.move(connection, document_id, "prove", due_at=NEVER, attempts=0)
@@ -69,6 +90,9 @@ class SigningDesk:
             rows.move(connection, task.id, "sign", signed_at=now, certificate_sha256=fingerprint)
         for fingerprint in {result.certificate_sha256 for result in signed.values()}:
             self._may_seal(connection, fingerprint, now)
+        for kind, body in plain.items():
+            sealed = self._keyring.seal(body, f"{document_id}/{kind}")
+            documents.put_rendition(connection, document_id, kind, steps.media_type(kind), body, sealed, signed=True)
         for kind, result in signed.items():
             sealed = self._keyring.seal(result.body, f"{document_id}/{kind}")
             documents.put_rendition(

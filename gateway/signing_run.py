@@ -37,6 +37,7 @@ from mappings.cda import html as page
 from mappings.formats.faults import Fault, SigningFault
 from signing import joint, proving, xades
 from signing.contract import KeyProvider, ToSign
+from signing.forms import Form
 
 log = logging.getLogger("lienthong.signing")
 
@@ -113,12 +114,19 @@ class Run:
             )
         waiting = waiting[: limit or None]
         owner = f"sign-{uuid7()}"
-        for start in range(0, len(waiting), BATCH):
-            batch = waiting[start : start + BATCH]
+        for batch in self._batches(waiting):
             if not self.stopped() and outcome.fault is None:
                 self._batch(batch, owner, len(waiting), outcome)
         outcome.left = len(waiting) - outcome.signed - len(outcome.failed)
         return outcome
+
+    def _batches(self, waiting: Sequence[Row[Any]]) -> Iterator[Sequence[Row[Any]]]:
+        """Cut what waits so that the papers of a batch are signed with one algorithm."""
+        alike: dict[tuple[str, ...], list[Row[Any]]] = {}
+        for task in waiting:
+            alike.setdefault(self._form(task.paper).algorithms, []).append(task)
+        for tasks in alike.values():
+            yield from (tasks[start : start + BATCH] for start in range(0, len(tasks), BATCH))
 
     def _batch(self, batch: Sequence[Row[Any]], owner: str, total: int, outcome: Outcome) -> None:
         at = to_datetime(self.clock.now())
@@ -171,8 +179,12 @@ class Run:
         return Ready(task, whom, body, kept.sha256, prepared)
 
     def _prepare(self, task: Row[Any], body: bytes, at: datetime) -> xades.Prepared:
-        leaf, algorithm = self.key.chain[0], self.key.algorithms[0]
+        algorithm = self._form(task.paper).algorithm(self.key.algorithms) or self.key.algorithms[0]
+        leaf = self.key.chain[0]
         return joint.prepare(body, leaf, at, role=task.role, algorithm=algorithm, countersigns=task.countersigns)
+
+    def _form(self, paper: str) -> Form:
+        return self.plan.policies.forms.of(paper)
 
     def _ask(self, connection: Connection, task: Row[Any], whom: str, now: int) -> None:
         fingerprint = self.key.chain[0].fingerprint(hashes.SHA256()).hex()

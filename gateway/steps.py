@@ -22,6 +22,7 @@ from gateway.clock import to_instant
 from gateway.faults import InternalFault
 from gateway.safe_log import describe
 from gateway.signing_case import Facts, facts
+from gateway.signing_forms import PARTS, base_kind
 from gateway.site import load_site
 from mappings import bhyt, cda, documents, hl7v2
 from mappings.bhyt.faults import WithdrawalNotCarried
@@ -31,8 +32,9 @@ from mappings.formats.faults import Fault
 from mappings.guides import guides, in_guide
 from mappings.outcome import IdentityChange, Resource
 from mappings.systems import Systems
-from signing import joint, jws, proving
+from signing import joint, jws, proving, xades
 from signing.contract import KeyProvider
+from signing.forms import CANONICAL, USUAL, Form
 from signing.keys import open_key
 
 _key: KeyProvider | None = None
@@ -202,7 +204,7 @@ def media_type(kind: str) -> str:
 
 def is_fhir(kind: str) -> bool:
     """Tell whether a rendition is FHIR: in our own words, or in a guide's."""
-    return kind.partition(":")[0] == "fhir"
+    return base_kind(kind) == "fhir"
 
 
 PLACES = {"cda": None, "gdbhyt": "CHUKYDONVI"}
@@ -221,21 +223,35 @@ class Signed:
     """Certificates in DER, the signer's first."""
 
 
-def sign(unsigned: bytes, kind: str, lasting: bool = False) -> Signed:
-    """Seal bytes with the key of this process; people may have signed them. `lasting`: proofs follow."""
+def sign(unsigned: bytes, kind: str, lasting: bool = False, form: Form = USUAL) -> Signed:
+    """Seal bytes with the key of this process, in `form`; people may have signed them. `lasting`: proofs follow."""
     assert _key is not None, "prepare() comes first"
     if is_fhir(kind):
-        body = jws.sign(unsigned, _key, who=_custodian(json.loads(unsigned)))
+        canonical = CANONICAL[form.canonical or "rfc8785"]
+        who = _custodian(json.loads(unsigned))
+        body = jws.sign(unsigned, _key, who=who, algorithm=form.algorithm(_key.algorithms), canonical=canonical)
     else:
-        body = joint.seal(unsigned, _key, PLACES[kind], lasting=lasting)
-    leaf = _key.chain[0]
+        base = base_kind(kind)
+        body = joint.seal(unsigned, _key, PLACES[base], form, PARTS.get(base, ()), lasting=lasting)
+    return _signed(body, _key)
+
+
+def sign_beside(unsigned: bytes, name: str, form: Form) -> Signed:
+    """Seal final bytes with a signature that is a document of its own and calls them `name`."""
+    assert _key is not None, "prepare() comes first"
+    body = joint.seal_beside(xades.File(name, unsigned, "application/xml"), _key, form)
+    return _signed(body, _key)
+
+
+def _signed(body: bytes, key: KeyProvider) -> Signed:
+    leaf = key.chain[0]
     return Signed(
         body,
         hashlib.sha256(body).hexdigest(),
         leaf.subject.rfc4514_string(),
         leaf.fingerprint(hashes.SHA256()).hex(),
         joint.marks(body)[-1],
-        proving.der(_key.chain),
+        proving.der(key.chain),
     )
 
 

@@ -2,7 +2,7 @@
 
 Everybody signs the document without the signatures of the others (decision 0015), so each stays valid when the next is added;
 whoever countersigns covers the values of those before, too. With signatures of people the seal is one of them, the last; alone
-it is a plain XML signature, as interfaces ask. Nothing is serialised again (P6).
+it is a plain XML signature, as interfaces ask; its form may be another (`signing/forms.py`). Nothing is serialised again (P6).
 
 Everything that decides this is here; who signs and when is decided elsewhere.
 
@@ -21,10 +21,16 @@ from mappings.formats.faults import SigningFault
 from signing import certificates, jws, timestamp_token, verify_xml, xades, xades_levels, xmldsig
 from signing.contract import KeyProvider
 from signing.evidence import Evidence
+from signing.faults import DocumentUnsignable
+from signing.forms import USUAL, Form
 from signing.policy import SEAL
+from signing.positions import ids_of, with_ids
 from signing.verdict import DOCUMENT, Held
 from signing.xades_properties import XADES, Claims
 from signing.xmldsig import NAMESPACE, SIGNATURE, parse_document
+
+_PLAIN = "RS256"
+"""What every interface with plain signatures names; a key that does it signs so unless asked otherwise."""
 
 
 def prepare(
@@ -51,14 +57,43 @@ def finish(prepared: xades.Prepared, signature: bytes, chain: Sequence[x509.Cert
     return xades.inject(prepared, signature, chain)
 
 
-def seal(xml: bytes, key: KeyProvider, place: str | None = None, *, lasting: bool = False) -> bytes:
-    """Return `xml` with the seal of the facility; `lasting` when proofs are to be put into the signature later.
+def seal(
+    xml: bytes,
+    key: KeyProvider,
+    place: str | None = None,
+    form: Form = USUAL,
+    parts: Sequence[str] = (),
+    *,
+    lasting: bool = False,
+) -> bytes:
+    """Return `xml` with the seal of the facility, in `form`; `lasting` when proofs are to be put into the signature later.
 
     In a `place` that an interface asks for the form stays the interface's, which holds no proofs.
+    `parts` are the children of the root that a seal over parts covers; they get their names as Ids. A detached seal is made by
+    `seal_beside`. Raises DocumentUnsignable, KeyUnsuitable, CertificateOutOfDate and what `key.sign` raises.
     """
-    if place is None and (lasting or (b"Signature" in xml and _identifiers(xml))):
-        return xades.sign(xml, key, parallel=True, claims=Claims((SEAL,)))
-    return xmldsig.sign(xml, key, place)
+    several = place is None and (lasting or (b"Signature" in xml and bool(_identifiers(xml))))
+    plain = form.signature == "xmldsig" or (not form.signature and not several)
+    algorithm = form.algorithm(key.algorithms) or (_PLAIN if plain and _PLAIN in key.algorithms else key.algorithms[0])
+    covered: Sequence[str] = ()
+    if form.reference == "parts":
+        if not parts:
+            raise DocumentUnsignable("Reference", "parts of a document that has none to be signed")
+        xml = with_ids(xml, parse_document(xml), parts)
+        covered = ids_of(parse_document(xml), parts)
+    elif plain and not several and algorithm == _PLAIN:
+        return xmldsig.sign(xml, key, place)
+    return xades.sign(
+        xml, key, place=place, parallel=several, parts=covered, plain=plain, claims=Claims((SEAL,)), algorithm=algorithm
+    )
+
+
+def seal_beside(file: xades.File, key: KeyProvider, form: Form = USUAL) -> bytes:
+    """Return a document with the seal of the facility over a file that stays as it is. Raises as `seal` does."""
+    algorithm = form.algorithm(key.algorithms) or key.algorithms[0]
+    plain = form.signature == "xmldsig"
+    prepared = xades.prepare_detached([file], key.chain[0], plain=plain, claims=Claims((SEAL,)), algorithm=algorithm)
+    return xades.inject(prepared, key.sign(prepared.to_be_signed, prepared.algorithm), key.chain)
 
 
 @dataclass(frozen=True)
@@ -74,7 +109,10 @@ class Mark:
 
 
 def marks(file: bytes) -> list[Mark]:
-    """Find the signatures of a file of ours, in the order in which they were made."""
+    """Find the signatures of a file of ours, in the order in which they were made.
+
+    Those beside a file, and those in a place that an interface asks for, hold no proofs.
+    """
     if file[:1] == b"{":
         return [Mark("", jws.value_of(file), False)]
     root = parse_document(file)
@@ -83,7 +121,7 @@ def marks(file: bytes) -> list[Mark]:
         Mark(
             one.get("Id", ""),
             xades_levels.timestamp_octets(one),
-            one.find(f"{{{NAMESPACE}}}Object/{{{XADES}}}QualifyingProperties") is not None,
+            one.getparent() is root and one.find(f"{{{NAMESPACE}}}Object/{{{XADES}}}QualifyingProperties") is not None,
         )
         for one in found
     ]

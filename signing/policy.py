@@ -8,8 +8,10 @@ Requirement: S3.6–S3.8
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+
+from signing.forms import Forms
 
 SEAL = "seal"
 """The role of the organisation: the node itself signs for it."""
@@ -120,6 +122,8 @@ class Policies:
     delegations: tuple[Delegation, ...] = ()
     high_legal_value: tuple[str, ...] = ()
     """Papers that count as such."""
+    forms: Forms = field(default_factory=Forms)
+    """How each is signed."""
 
     def of(self, paper: str) -> Policy:
         """Give the policy that names the paper, else the one for all others, else the seal alone."""

@@ -1,4 +1,4 @@
-"""Read the signing policies of a hospital, `signing.toml`; the values are `signing/policy.py`.
+"""Read the signing policies of a hospital, `signing.toml`; the values are `signing/policy.py` and `signing/forms.py`.
 
 Requirement: S3.6–S3.8
 """
@@ -13,6 +13,8 @@ from datetime import date
 from typing import Any
 
 from mappings.formats.values import parse_duration
+from signing.algorithms import ALGORITHMS
+from signing.forms import CANONICAL, REFERENCES, SIGNATURES, USUAL, Form, Forms, Rule
 from signing.policy import CONDITIONS, DEFAULT_WARNING, LEVELS, SEAL, Delegation, Part, Policies, Policy, Step
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,11}")
@@ -27,7 +29,7 @@ def read(text: str) -> Policies:
         line = re.search(r"line (\d+)", str(problem))
         raise ValueError(f"{line[1] if line else 1}: {problem}; correct the TOML there") from None
     reader = _Reader(_lines(text))
-    reader.only("", top, {"policy", "delegation", "high_legal_value"})
+    reader.only("", top, {"policy", "delegation", "high_legal_value", "form"})
     policies = tuple(reader.policy(path, table) for path, table in reader.tables("policy", top))
     seen: dict[str, str] = {}
     for index, policy in enumerate(policies):
@@ -36,7 +38,8 @@ def read(text: str) -> Policies:
                 reader.fail(f"policy[{index}].papers", f"{paper or 'all others'}: a policy before has them", "keep one")
             seen[paper] = paper
     delegations = tuple(reader.delegation(path, table) for path, table in reader.tables("delegation", top))
-    return Policies(policies, delegations, reader.names("high_legal_value", top))
+    forms = Forms(tuple(reader.form(path, table) for path, table in reader.tables("form", top)))
+    return Policies(policies, delegations, reader.names("high_legal_value", top), forms)
 
 
 class _Reader:
@@ -144,6 +147,30 @@ class _Reader:
         if not isinstance(basis, str):
             self.fail(f"{path}.basis", "text is expected", 'write basis = "QĐ 12/QĐ-BV"')
         return Delegation(table["of"], table["to"], role, since, until, self.names("papers", table, path), basis)
+
+    def form(self, path: str, table: Any) -> Rule:
+        settings = {"signature": SIGNATURES, "reference": REFERENCES, "canonical": tuple(CANONICAL)}
+        self.only(path, table, {"papers", "destinations", "algorithm", "provenance", *settings})
+        chosen: dict[str, str] = {}
+        for name, known in settings.items():
+            value = table.get(name, "")
+            if name in table and value not in known:
+                self.fail(f"{path}.{name}", "not known", f"one of {', '.join(known)}")
+            chosen[name] = value
+        named = table.get("algorithm", [])
+        algorithms = self.names("algorithm", {"algorithm": [named] if isinstance(named, str) else named}, path)
+        for one in algorithms:
+            if one not in ALGORITHMS:
+                self.fail(f"{path}.algorithm", f"{one} is none", f"known: {', '.join(ALGORITHMS)}")
+        provenance = "yes" if self.flag(f"{path}.provenance", table) else ""
+        form = Form(**chosen, algorithms=algorithms, provenance=provenance)
+        if form == USUAL:
+            self.fail(path, "states nothing", 'write what it is for, such as reference = "parts"')
+        papers, destinations = self.names("papers", table, path), self.names("destinations", table, path)
+        return Rule(form, papers, destinations, self.line(path))
+
+    def line(self, path: str) -> int:
+        return self._lines.get(path, 1)
 
     def role(self, path: str, value: Any) -> str:
         if not isinstance(value, str) or not _ROLE.fullmatch(value):

@@ -81,6 +81,11 @@ def with_ids(xml: bytes, root: etree._Element, names: Sequence[str]) -> bytes:
     return b"".join((*pieces, xml[last:]))
 
 
+def ids_of(root: etree._Element, names: Sequence[str]) -> list[str]:
+    """Return the Ids of the children of the root with these local names, all of which have one."""
+    return [str(child.get("Id")) for name in names for child in root.iterchildren(f"{{*}}{name}")]
+
+
 def open_empty_tag(xml: bytes, start: int, end: int) -> tuple[bytes, bytes]:
     """Write the empty-element tag at `start` to `end` with two tags, and cut between them."""
     name = re.split(rb"[\s/]", xml[start + 1 : end], maxsplit=1)[0]

@@ -1,6 +1,7 @@
 """A folder of this machine or a mounted share: writes each document as one file, whole or not at all.
 
-The name of the file is the delivery's key: nothing about a patient can be read from it. Who fetches the files is not our
+The name of the file is the delivery's key: nothing about a patient can be read from it. A detached signature lies beside it as
+`<key>.xml.xades`, and is there before the document is. Who fetches the files is not our
 business, so a file that is gone counts as not there.
 """
 
@@ -12,7 +13,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 from uuid import UUID
 
 from connectors.contract import Outbound, Receipt, Seal
@@ -22,8 +23,13 @@ from mappings.formats.values import FileName
 _SUFFIXES: Final = {"cda": ".xml", "fhir": ".json"}
 
 
+_BESIDE: Final = ".xades"
+
+
 @dataclass(frozen=True)
 class Settings:
+    takes_signature_beside: ClassVar[bool] = True
+
     folder: FileName
     """Where the files go; it must exist and be writable."""
     rendition: Literal["cda", "fhir"] = "cda"
@@ -64,11 +70,12 @@ class Destination:
         path = self._path(document)
         part = path.with_suffix(".part")
         try:
-            with part.open("wb") as file:
-                file.write(document.body)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
+            for name, content in self._files(document):
+                with part.open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                part.replace(name)
             folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 os.fsync(folder)
@@ -81,17 +88,24 @@ class Destination:
         return _receipt(document.body)
 
     def _look(self, document: Outbound) -> Receipt | None:
-        try:
-            body = self._path(document).read_bytes()
-        except FileNotFoundError:
-            if not self._folder.is_dir():
-                raise FolderUnusable(self._name, "no such folder") from None
-            return None
-        except OSError as exc:
-            raise FolderUnusable(self._name, exc.strerror or type(exc).__name__) from exc
-        if body != document.body:
-            raise Refused(self._name, "the file under this key holds something else")
-        return _receipt(body)
+        for name, content in self._files(document):
+            try:
+                there = name.read_bytes()
+            except FileNotFoundError:
+                if not self._folder.is_dir():
+                    raise FolderUnusable(self._name, "no such folder") from None
+                return None
+            except OSError as exc:
+                raise FolderUnusable(self._name, exc.strerror or type(exc).__name__) from exc
+            if there != content:
+                raise Refused(self._name, "the file under this key holds something else")
+        return _receipt(document.body)
+
+    def _files(self, document: Outbound) -> list[tuple[Path, bytes]]:
+        """Name what is written, in order."""
+        path = self._path(document)
+        beside = [(path.with_name(path.name + _BESIDE), document.signature)] if document.signature else []
+        return [*beside, (path, document.body)]
 
     def _path(self, document: Outbound) -> Path:
         return self._folder / f"{UUID(document.key)}{self._suffix}"

@@ -83,13 +83,12 @@ class SqlQueue:
         return await self._store.read(query)
 
     async def load(self, row: Row[Any], renditions: Sequence[str]) -> Outbound:
-        def query(connection: Connection) -> tuple[Row[Any], Row[Any] | None]:
-            return (
-                documents.get(connection, row.document_id),
-                documents.first_signed(connection, row.document_id, renditions),
-            )
+        def query(connection: Connection) -> tuple[Row[Any], Row[Any] | None, Row[Any] | None]:
+            found = documents.first_signed(connection, row.document_id, renditions)
+            beside = found and documents.first_signed(connection, row.document_id, (documents.beside(found.kind),))
+            return documents.get(connection, row.document_id), found, beside
 
-        document, found = await self._store.read(query)
+        document, found, beside = await self._store.read(query)
         if found is None:
             raise NothingThere(where=row.document_id, detail=renditions[-1])
         return Outbound(
@@ -100,6 +99,7 @@ class SqlQueue:
             sha256=found.sha256,
             created_at=to_datetime(row.created_at),
             facility=self._facility,
+            signature=b"" if beside is None else self._keyring.open(beside.body, f"{row.document_id}/{beside.kind}"),
         )
 
     async def send(self, row: Row[Any]) -> bool:

@@ -327,6 +327,11 @@ def renewed_kind(kind: str, number: int) -> str:
     return f"{kind}~{number}" if number else kind
 
 
+def beside(kind: str) -> str:
+    """Name the signature that lies beside a rendition."""
+    return f"{kind}.s"
+
+
 def get(connection: Connection, document_id: str) -> Row[Any]:
     row = connection.execute(sa.select(document).where(document.c.id == document_id)).one_or_none()
     if row is None:

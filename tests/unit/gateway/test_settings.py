@@ -226,6 +226,54 @@ def test_what_is_wrong_about_signers_is_told_with_the_rest(site: Path) -> None:
     assert (1004, "signing.toml:8") in problems(site)
 
 
+FORM = "\n[[form]]\n"
+
+
+@pytest.mark.parametrize(
+    ("rule", "code", "told"),
+    [
+        ('papers = ["discharge"]\nalgorithm = "RS256"', 1005, "papers: discharge; known: "),
+        (
+            'destinations = ["portal"]\nalgorithm = "RS256"',
+            1004,
+            "destinations: portal; write the name or kind of one: ",
+        ),
+        (
+            'destinations = ["moh_axis"]\nreference = "parts"',
+            1004,
+            "moh_axis takes cda, which has no parts that are signed",
+        ),
+        ('destinations = ["moh_axis"]\nreference = "detached"', 1004, "moh_axis takes one file only"),
+        (
+            'destinations = ["moh_axis"]\ncanonical = "fhir"',
+            1004,
+            "moh_axis takes cda: canonical and provenance are for FHIR",
+        ),
+        ('reference = "detached"', 1004, "reference: a file beside the paper is for destinations that take two"),
+        ('reference = "half"', 1004, "reference: not known"),
+    ],
+)
+def test_a_form_that_does_not_fit_is_told_with_its_line(site: Path, rule: str, code: int, told: str) -> None:
+    (site / "signing.toml").write_text(f"{POLICY_OF_SEAL}{FORM}{rule}\n", encoding="utf-8")
+    with pytest.raises(ConfigInvalid) as caught:
+        load(site)
+    (problem,) = caught.value.problems
+    line = line_of(site / "signing.toml", "reference" if "half" in rule else "[[form]]")
+    assert (problem.code, problem.where) == (code, f"signing.toml:{line}")
+    assert problem.detail.startswith(told)
+
+
+def test_a_destination_with_a_form_of_its_own(site: Path) -> None:
+    rule = f'{FORM}destinations = ["insurance_portal"]\nreference = "parts"\n'
+    (site / "signing.toml").write_text(rule, encoding="utf-8")
+    plan = load(site)
+    own = plan.routes["insurance_portal"]
+    assert own.renditions == (own.own_kind, "gdbhyt")
+    assert len(own.own_kind) <= 16, "as wide as the column"
+    assert plan.routes["moh_axis"].renditions == ("cda",)
+
+
+POLICY_OF_SEAL = '[[policy]]\n[[policy.step]]\nrole = "seal"\n'
 PROOF = """
 [proof]
 level = "B-LTA"

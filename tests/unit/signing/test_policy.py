@@ -161,7 +161,7 @@ DELEGATION = '[[delegation]]\nof = "a"\nto = "b"\nrole = "director"\nsince = 202
     ("text", "line", "said"),
     [
         ("[[policy]\n", 1, "correct the TOML"),
-        ("\npolice = 1\n", 2, "police: unknown; known here: delegation, high_legal_value, policy"),
+        ("\npolice = 1\n", 2, "police: unknown; known here: delegation, form, high_legal_value, policy"),
         ("policy = 3\n", 1, "write [[policy]]"),
         ("policy = [3]\n", 1, "a table is expected"),
         ("[[policy]]\n", 1, "does not end with the seal"),
