@@ -48,7 +48,14 @@ STEPS = (
         "gateway.security",
         "gateway.ops",
     ),
-    ("gateway.store", "gateway.states", "gateway.configuration", "gateway.settings", "gateway.site"),
+    (
+        "gateway.store",
+        "gateway.states",
+        "gateway.configuration",
+        "gateway.settings",
+        "gateway.signing_forms",
+        "gateway.site",
+    ),
     ("gateway.faults", "gateway.clock", "gateway.text", "gateway.safe_log", "gateway.tasks", "gateway.wake"),
 )
 """The four steps inside the gateway, highest first, and what all of them stand on."""
