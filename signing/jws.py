@@ -8,7 +8,7 @@ hash of the Bundle as it is written, and with it of the rest of the Signature el
 The input is never serialised again: `signature` is put before the last brace of its bytes (promise P6). The certificates
 travel in the header; no header points anywhere else, and none changes how the payload is read.
 
-Not here: JAdES levels with time stamps, several signatures on one Bundle, Provenance.signature, XML.
+Not here: JAdES levels with time stamps, several signatures on one Bundle (`signing/provenance.py`), XML.
 
 Standard: RFC 7515 §3.1, §4.1, appendix F; FHIR R4 §2.6.2.6, §2.24.0.22; ETSI TS 119 182-1 §5.2.1, §5.2.3 (sigT, srCms)
 Requirement: S0.5, S0.10
@@ -19,8 +19,8 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -90,17 +90,46 @@ def prepare(
     `chain` is the signer's certificate first; `at` an aware instant; `who` a FHIR Reference to the signer; `algorithm` the
     certificate's usual one unless named. Raises DocumentUnsignable, KeyUnsuitable.
     """
+    content = _content(bundle)
+    element, sealed = seal(
+        content,
+        chain,
+        at=at,
+        who=who,
+        purpose=purpose,
+        algorithm=algorithm,
+        canonical=canonical,
+        written=lambda said: written_sha256(content, said),
+    )
+    end = bundle.rindex(b"}")
+    before = bundle[:end] + b',"signature":' + dumps(element)[:-1] + b',"data":"'
+    return replace(sealed, before=before, after=b'"}' + bundle[end:])
+
+
+def seal(
+    content: Mapping[str, Any],
+    chain: Sequence[x509.Certificate],
+    *,
+    at: datetime,
+    who: Mapping[str, Any],
+    purpose: Purpose,
+    algorithm: str,
+    canonical: str,
+    written: Callable[[Mapping[str, Any]], str],
+) -> tuple[dict[str, Any], Prepared]:
+    """Make a Signature element without its `data`, and what is to be signed for it; nothing stands around it yet.
+
+    `written` gives the hash of everything as it is written for the element. Raises DocumentUnsignable, KeyUnsuitable.
+    """
     if not chain:
         raise KeyUnsuitable("chain", "no certificate")
     chosen = algorithm_for(certificates.public_key(chain[0]), algorithm)
-    content = _content(bundle)
-    when = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    target = f"{TARGET_FORMAT};canonicalization={canonical}" if canonical == FHIR_JSON else TARGET_FORMAT
+    when = instant(at)
     element = {
         "type": [{"system": PURPOSE_SYSTEM, "code": purpose.code, "display": purpose.display}],
         "when": when,
         "who": dict(who),
-        "targetFormat": target,
+        "targetFormat": f"{TARGET_FORMAT};canonicalization={canonical}" if canonical == FHIR_JSON else TARGET_FORMAT,
         "sigFormat": SIG_FORMAT,
     }
     der = [certificate.public_bytes(serialization.Encoding.DER) for certificate in chain]
@@ -112,20 +141,18 @@ def prepare(
             "sigT": when,
             "srCms": [{"commId": {"id": f"urn:oid:{purpose.code}", "desc": purpose.display}}],
             "x5c": [b64encode(one).decode() for one in der],
-            WRITTEN: written_sha256(content, element),
+            WRITTEN: written(element),
         }
         payload = CANONICAL_FORMS[canonical](content)
     except JsonInvalid as problem:
         raise DocumentUnsignable(problem.where, problem.detail) from problem
-    protected = base64url(_dumps(header))
-    end = bundle.rindex(b"}")
-    return Prepared(
-        to_be_signed=protected + b"." + base64url(payload),
-        algorithm=chosen.name,
-        certificate=der[0],
-        before=bundle[:end] + b',"signature":' + _dumps(element)[:-1] + b',"data":"',
-        after=b'"}' + bundle[end:],
-    )
+    to_be_signed = base64url(dumps(header)) + b"." + base64url(payload)
+    return element, Prepared(to_be_signed, chosen.name, der[0], b"", b"")
+
+
+def instant(at: datetime) -> str:
+    """Write a moment as FHIR does, in UTC to the millisecond."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def inject(prepared: Prepared, signature: bytes) -> bytes:
@@ -177,7 +204,12 @@ def written_sha256(content: Mapping[str, Any], element: Mapping[str, Any]) -> st
     """Hash what is signed as it is written, together with the Signature element but for its `data`."""
     about = {name: value for name, value in element.items() if name != "data"}
     written = json_canonical.as_written({**content, "signature": about})
-    return base64url(hashlib.sha256(written).digest()).decode()
+    return sha256_of(written)
+
+
+def sha256_of(octets: bytes) -> str:
+    """Hash, in base64url."""
+    return base64url(hashlib.sha256(octets).digest()).decode()
 
 
 def base64url(data: bytes) -> bytes:
@@ -202,5 +234,6 @@ def _content(bundle: bytes) -> dict[str, Any]:
     return signed_content(value)
 
 
-def _dumps(value: Any) -> bytes:
+def dumps(value: Any) -> bytes:
+    """Write JSON of our own."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

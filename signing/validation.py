@@ -30,9 +30,9 @@ from signing import (
     revocation,
     verdict,
     verify_envelope,
-    verify_jws,
     verify_nested,
     verify_policy,
+    verify_provenance,
     verify_timestamp,
     verify_xml,
 )
@@ -135,7 +135,7 @@ def _read(
     start = data.removeprefix(_BYTE_ORDER_MARK).lstrip()[:5]
     if start.startswith(b"{"):
         envelope = verify_envelope.find(data)
-        return [verify_jws.read(data)] if envelope is None else [*_sealed(envelope, sealers)]
+        return verify_provenance.read(data, files) if envelope is None else [*_sealed(envelope, sealers)]
     if start.startswith(b"<") or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return [*verify_xml.read(data, files), *verify_nested.read(data)]
     raise KindUnknown("file", f"{len(data)} bytes")

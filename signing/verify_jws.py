@@ -1,13 +1,13 @@
 """Verification of signed FHIR Bundles: what was signed, by whom, and whether to believe it.
 
-Strict on purpose. One detached JWS in `Bundle.signature`; an algorithm with a public key that fits the certificate; the
-certificates in the header itself; no header that we do not know, because a header may change what is verified or with which
-key (`crit`, `b64`, `jwk`, `jku`, `x5u`); JSON that can be read in one way only. `id` and `meta` of the Bundle itself may have
-been given by a server since; they are no part of `Verified.data`, on which callers act.
+Strict on purpose. One detached JWS in `Bundle.signature`, its payload encoded or, as RFC 7797 has it, not; an algorithm with a
+public key that fits the certificate; the certificates in the header itself; no header that we do not know, because a header may
+change what is verified or with which key (`jwk`, `jku`, `x5u`, any other `crit`); JSON that can be read in one way only. `id`
+and `meta` of the Bundle itself may have been given by a server since; they are no part of `Verified.data`, on which callers act.
 
-Not here: revocation (stated in the result), time stamps, `Provenance.signature`, the network.
+Not here: revocation (stated in the result), time stamps, `Provenance.signature` (`verify_provenance`), the network.
 
-Standard: RFC 7515 §5.2; RFC 8725 §3; FHIR R4 §2.6.2.6
+Standard: RFC 7515 §5.2; RFC 7797 §5–§7; RFC 8725 §3; FHIR R4 §2.6.2.6
 Requirement: S0.6, S0.10, S3.9
 """
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode, b64encode, urlsafe_b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,7 +41,9 @@ from signing.verdict import DOCUMENT, JSON_UNPROTECTED, Covered, Held, Reason
 from signing.verify import Verified
 
 _ELEMENT = frozenset({"id", "type", "when", "who", "onBehalfOf", "targetFormat", "sigFormat", "data"})
-_HEADERS = frozenset({"alg", "typ", "cty", "kid", "canon", "sigT", "iat", "srCms", "x5c", "x5t#S256", jws.WRITTEN})
+_HEADERS = frozenset(
+    {"alg", "typ", "cty", "kid", "canon", "sigT", "iat", "srCms", "x5c", "x5t#S256", "b64", "crit", jws.WRITTEN}
+)
 """What else a header may say, we would not understand; `kid` and `x5t#S256` are read past: `x5c` names the key."""
 _TARGETS = {
     jws.TARGET_FORMAT: "",
@@ -58,28 +60,45 @@ def read(bundle: bytes) -> Held:
 
     Raises NotSigned and SignatureInvalid (changed content or a form we do not accept).
     """
-    value = _read(bundle, "")
+    value = read_json(bundle)
     if not isinstance(value, dict) or value.get("resourceType") != "Bundle":
         raise DocumentUnreadable("resourceType", "not a Bundle")
-    element = _signature(value)
+    if "signature" not in value:
+        raise NotSigned()
+    content, element = jws.signed_content(value), value["signature"]
+    return hold(content, element, "Bundle.signature", lambda: jws.written_sha256(content, element))
+
+
+def hold(
+    content: Mapping[str, Any],
+    signature_element: object,
+    where: str,
+    written_sha256: Callable[[], str],
+    part: str = DOCUMENT,
+) -> Held:
+    """Return what a Signature element vouches for: `content`, under the name `part`.
+
+    `written_sha256` gives the hash that our own header has of everything as it is written. Raises SignatureInvalid.
+    """
+    element = _signature(signature_element)
     protected, signature = _compact(element)
     header = _header(protected)
-    content = jws.signed_content(value)
     form = _form(element, header)
     known = _certificates(header)
     payload = jws.CANONICAL_FORMS[form](content)
-    _check_signature(header, known[0], signature, protected + b"." + jws.base64url(payload))
+    bare = payload if header.get("b64", True) is False else jws.base64url(payload)
+    _check_signature(header, known[0], signature, protected + b"." + bare)
     claimed_at = _check_element(element, header)
-    written = _check_written(content, element, header)
+    written = _check_written(header, written_sha256)
     unprotected = [] if written else [ELEMENT_UNPROTECTED, *([DIGITS_UNPROTECTED] if form == jws.RFC8785 else [])]
     return Held(
-        where="Bundle.signature",
+        where=where,
         form="JWS",
         leaf=known[0],
         others=tuple(known[1:]),
-        covers=(Covered(DOCUMENT, json_canonical.as_written(content) if written else payload),),
+        covers=(Covered(part, json_canonical.as_written(content) if written else payload),),
         claimed_at=claimed_at,
-        warnings=tuple(Reason(JSON_UNPROTECTED, "Bundle", detail) for detail in unprotected),
+        warnings=tuple(Reason(JSON_UNPROTECTED, where.partition(".")[0], detail) for detail in unprotected),
         value=signature,
     )
 
@@ -103,17 +122,15 @@ def verify(bundle: bytes, roots: Sequence[x509.Certificate], at: datetime | None
     )
 
 
-def _read(data: bytes, where: str) -> Any:
+def read_json(data: bytes, where: str = "") -> Any:
+    """Read JSON of which there is one reading; raise DocumentUnreadable for any other."""
     try:
         return json_canonical.loads(data)
     except JsonInvalid as problem:
         raise DocumentUnreadable(where or problem.where, problem.detail or "not JSON") from problem
 
 
-def _signature(bundle: Mapping[str, Any]) -> Mapping[str, Any]:
-    if "signature" not in bundle:
-        raise NotSigned()
-    element = bundle["signature"]
+def _signature(element: object) -> Mapping[str, Any]:
     if not isinstance(element, dict) or not element.keys() <= _ELEMENT:
         raise SignatureMisplaced("signature", "not a Signature that is understood")
     if element.get("sigFormat") != jws.SIG_FORMAT:
@@ -133,11 +150,13 @@ def _compact(element: Mapping[str, Any]) -> tuple[bytes, bytes]:
 
 
 def _header(protected: bytes) -> Mapping[str, Any]:
-    header = _read(_base64url(protected), "header")
+    header = read_json(_base64url(protected), "header")
     if not isinstance(header, dict):
         raise HeaderRefused("header", "not an object")
     for name in sorted(header.keys() - _HEADERS):
         raise HeaderRefused("header", f"{name[:20]} is not accepted" if name.isalnum() else "a name not accepted")
+    if ("b64" in header or "crit" in header) and not (header.get("b64") is False and header.get("crit") == ["b64"]):
+        raise HeaderRefused("header", "crit and b64 other than RFC 7797 has them")
     if header.get("typ", "JOSE") not in ("JOSE", "jose"):
         raise HeaderRefused("header", "typ is not JOSE")
     return header
@@ -202,12 +221,12 @@ def _check_element(element: Mapping[str, Any], header: Mapping[str, Any]) -> dat
         raise HeaderRefused("sigT", "not an instant") from problem
 
 
-def _check_written(content: Mapping[str, Any], element: Mapping[str, Any], header: Mapping[str, Any]) -> bool:
+def _check_written(header: Mapping[str, Any], written_sha256: Callable[[], str]) -> bool:
     """Check the digits, and the parts of the element that the payload does not hold; False when nobody vouches for them."""
     expected = header.get(jws.WRITTEN)
     if expected is None:
         return False
-    if jws.written_sha256(content, element) != expected:
+    if written_sha256() != expected:
         raise ContentChanged("Bundle", "digits of a number, or the Signature element, changed after signing")
     return True
 
