@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway import signing_forms, signing_tasks, steps
+from gateway import signing_forms, signing_statements, signing_tasks, steps
 from gateway.clock import Clock
 from gateway.faults import StoreFault
 from gateway.pool import Pool
@@ -50,6 +50,7 @@ class SigningDesk:
                 {one.destination: one.id for one in deliveries.listing(connection, document_id=row.id)},
             )
         )
+        people = await self._store.read(lambda connection: signing_statements.people(connection, self._plan, row.id))
         signed: dict[str, steps.Signed] = {}
         plain: dict[str, bytes] = {}
         for rendition in renditions:
@@ -62,7 +63,7 @@ class SigningDesk:
                     name = f"{gets[one.destination]}.xml"
                     kind, made = documents.beside(one.kind), self._pool.run(steps.sign_beside, unsigned, name, one.form)
                 else:
-                    kind, made = one.kind, self._pool.run(steps.sign, unsigned, one.kind, lasting, one.form)
+                    kind, made = one.kind, self._pool.run(steps.sign, unsigned, one.kind, lasting, one.form, people)
                 signed[kind] = await made
         await self._store.write(lambda connection: self._commit(connection, row, signed, plain, lasting))
 

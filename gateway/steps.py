@@ -18,11 +18,13 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 
+from gateway import signing_statements
 from gateway.clock import to_instant
 from gateway.faults import InternalFault
 from gateway.safe_log import describe
 from gateway.signing_case import Facts, facts
 from gateway.signing_forms import PARTS, base_kind
+from gateway.signing_statements import Person
 from gateway.site import load_site
 from mappings import bhyt, cda, documents, hl7v2
 from mappings.bhyt.faults import WithdrawalNotCarried
@@ -168,7 +170,7 @@ def cancel(
     issued: bytes, context: documents.Context, asked_for: Sequence[str] = (), realm: cda.Settings = cda.DEFAULT
 ) -> Paper:
     """Make the version that withdraws an issued paper, of the FHIR document of that."""
-    bundle = documents.cancel(json.loads(issued), context)
+    bundle = documents.cancel(signing_statements.without_provenance(json.loads(issued)), context)
     guided = _guided(bundle, asked_for, context.systems)
     return _paper(bundle, realm, guided, {"gdbhyt": WithdrawalNotCarried()})
 
@@ -223,13 +225,21 @@ class Signed:
     """Certificates in DER, the signer's first."""
 
 
-def sign(unsigned: bytes, kind: str, lasting: bool = False, form: Form = USUAL) -> Signed:
-    """Seal bytes with the key of this process, in `form`; people may have signed them. `lasting`: proofs follow."""
+def sign(
+    unsigned: bytes, kind: str, lasting: bool = False, form: Form = USUAL, people: Sequence[Person] = ()
+) -> Signed:
+    """Seal bytes with the key of this process, in `form`; people may have signed them. `lasting`: proofs follow.
+
+    `people` signed another rendition: a FHIR document says so, when its form wants Provenance.
+    """
     assert _key is not None, "prepare() comes first"
     if is_fhir(kind):
         canonical = CANONICAL[form.canonical or "rfc8785"]
-        who = _custodian(json.loads(unsigned))
-        body = jws.sign(unsigned, _key, who=who, algorithm=form.algorithm(_key.algorithms), canonical=canonical)
+        document = json.loads(unsigned)
+        who, algorithm = _custodian(document), form.algorithm(_key.algorithms)
+        if form.provenance:
+            unsigned = signing_statements.with_provenance(document, people, who, _key, algorithm, canonical)
+        body = jws.sign(unsigned, _key, who=who, algorithm=algorithm, canonical=canonical)
     else:
         base = base_kind(kind)
         body = joint.seal(unsigned, _key, PLACES[base], form, PARTS.get(base, ()), lasting=lasting)

@@ -11,6 +11,7 @@ Requirement: S3.6, S3.7
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,7 +28,8 @@ from signing.policy import SEAL
 from signing.positions import ids_of, with_ids
 from signing.verdict import DOCUMENT, Held
 from signing.xades_properties import XADES, Claims
-from signing.xmldsig import NAMESPACE, SIGNATURE, parse_document
+from signing.xades_tree import remove_others
+from signing.xmldsig import NAMESPACE, SIGNATURE, canonical_document, parse_document
 
 _PLAIN = "RS256"
 """What every interface with plain signatures names; a key that does it signs so unless asked otherwise."""
@@ -150,6 +152,13 @@ def with_archive(xml: bytes, tokens: Mapping[str, bytes]) -> bytes:
     for identifier, token in tokens.items():
         xml = xades_levels.with_archive_timestamp(xml, timestamp_token.read(token), identifier)
     return xml
+
+
+def content_sha256(xml: bytes) -> bytes:
+    """Hash what everybody signs: the canonical document without the signatures; the same before and after each of them."""
+    root = parse_document(xml)
+    remove_others(root)
+    return hashlib.sha256(canonical_document(root)).digest()
 
 
 def signers(xml: bytes, roots: Sequence[x509.Certificate], at: datetime) -> list[certificates.Signer]:

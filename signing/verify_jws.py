@@ -3,7 +3,7 @@
 Strict on purpose. One detached JWS in `Bundle.signature`, its payload encoded or, as RFC 7797 has it, not; an algorithm with a
 public key that fits the certificate; the certificates in the header itself; no header that we do not know, because a header may
 change what is verified or with which key (`jwk`, `jku`, `x5u`, any other `crit`); JSON that can be read in one way only. `id`
-and `meta` of the Bundle itself may have been given by a server since; they are no part of `Verified.data`, on which callers act.
+and `meta` of the Bundle itself may have been given by a server since; they are no part of `Verified.data`: callers act on that.
 
 Not here: revocation (stated in the result), time stamps, `Provenance.signature` (`verify_provenance`), the network.
 

@@ -41,6 +41,7 @@ STEPS = (
         "gateway.signing_desk",
         "gateway.signing_relay",
         "gateway.signing_run",
+        "gateway.signing_statements",
         "gateway.signing_tasks",
         "gateway.verification",
         "gateway.delivery",

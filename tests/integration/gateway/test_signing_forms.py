@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
+from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,19 @@ import pytest
 from conformance.sandbox.ca import DemoCA
 from connectors.kinds import load_destination
 from gateway import probes
+from gateway.clock import SystemClock
 from gateway.configuration import load
 from gateway.delivery.sql_queue import SqlQueue
+from gateway.signing_run import Run
 from gateway.store import deliveries, documents
 from signing.certificates import load_roots
+from signing.keys import open_key
 from signing.validation import Trust, validate
 from signing.verdict import Report
 from tests.conftest import HandClock
 from tests.integration.gateway.desk import Desk
 from tests.integration.gateway.test_papers import discharge, rows
+from tests.site import PASSWORD
 
 DESTINATIONS = """
 [[destination]]
@@ -193,3 +199,75 @@ def test_check_tells_an_algorithm_that_the_key_cannot_do(desk: Desk) -> None:
     (problem,) = probes.problems(load(desk.plan.folder))
     assert (problem.code, problem.where) == (1004, "signing.toml:2")
     assert problem.detail.startswith("algorithm: ES384; the key of [signing] does RS256, ")
+
+
+DOCTOR_FIRST = """
+[[policy]]
+[[policy.step]]
+name = "doctor"
+role = "treating_doctor"
+[[policy.step]]
+role = "seal"
+
+[[form]]
+destinations = ["share"]
+provenance = true
+canonical = "fhir"
+
+[[form]]
+papers = ["discharge_paper"]
+algorithm = "RS384"
+"""
+DOCTOR = """
+[[signer]]
+code = "BS1"
+name = "Lê Quang Minh"
+licence = "000123/HNO-CCHN"
+roles = ["treating_doctor"]
+key = { kind = "pkcs12", file = "keys/BS1.p12", password = "secret:keys" }
+"""
+
+
+def test_the_fhir_document_says_who_signed_the_paper(tmp_path: Path, store_url: str, clock: HandClock) -> None:
+    clock.at = SystemClock().now()  # certificates of the test are no older
+    for name in ("out", "archive", "share", "keys"):
+        (tmp_path / name).mkdir()
+    ca = DemoCA(tmp_path / "ca")
+    (tmp_path / "keys" / "BS1.p12").write_bytes(ca.issue("Lê Quang Minh").pkcs12(PASSWORD))
+    desk = Desk(tmp_path, store_url, clock, destinations=DESTINATIONS, policies=DOCTOR_FIRST, signers=DOCTOR, ca=ca)
+    desk.send(discharge("1"))
+    (row,) = rows(desk)
+    key = desk.plan.signers["BS1"].key
+    assert key is not None
+    may: Any = lambda *_, **__: None  # noqa: E731 - a register in which everything is in order
+    sitting = Run(desk.plan, desk.store, clock, "BS1", open_key(key.kind, key.options), "lan", "PC", may_sign=may)
+    assert sitting.sign().signed == 1
+    desk.work()
+    (row,) = rows(desk)
+    assert row.state == "signed", (row.fault_code, row.fault_detail)
+    sent = outbound(desk, row)
+
+    cda = judged(desk, sent["out"].body)
+    assert (cda.verdict, cda.signers[0].signer.name) == ("valid", "Lê Quang Minh")
+    assert sent["out"].body.count(b"rsa-sha384") == 2, "people and the seal sign as the paper asks"
+    document = json.loads(sent["share"].body)
+    person, facility = (e["resource"] for e in document["entry"] if e["resource"]["resourceType"] == "Provenance")
+    covered = next(one for one in cda.covers if one.part == "document")
+    digest = urlsafe_b64encode(hashlib.sha256(covered.data).digest()).rstrip(b"=").decode()
+    assert person["entity"][0]["what"]["identifier"]["value"] == f"ni:///sha-256;{digest}"
+    assert person["agent"][0]["type"]["coding"][0]["code"] == "author"
+    assert person["agent"][0]["who"]["reference"].rpartition("/")[0].endswith("/Practitioner")
+    assert person["target"] == facility["target"]
+    assert person["target"][0]["identifier"] == document["identifier"]
+
+    told = judged(desk, sent["share"].body)
+    assert (told.verdict, [one.where for one in told.signers]) == (
+        "valid",
+        ["Bundle.signature", "Provenance 1.signature"],
+    )
+    del document["signature"]
+    assert judged(desk, json.dumps(document).encode()).verdict == "valid", "each holds without the other"
+    person["agent"][0]["role"][0]["text"] = "director"
+    assert judged(desk, json.dumps(document).encode()).verdict == "invalid"
+    plain = desk.store.read_now(lambda c: documents.renditions(c, row.id, "fhir"))
+    assert b'"Provenance"' not in desk.keyring.open(plain[0].body, f"{row.id}/fhir")

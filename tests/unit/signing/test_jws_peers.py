@@ -30,10 +30,12 @@ const v = JSON.parse(fs.readFileSync(0));
 const [head, body, value] = v.compact.split(".");
 const header = JSON.parse(Buffer.from(head, "base64url"));
 const key = new c.X509Certificate(Buffer.from(header.x5c[0], "base64")).publicKey;
-const payload = header.b64 === false ? Buffer.from(v.payload, "base64") : Buffer.from(v.payload, "base64").toString("base64url");
+const bare = Buffer.from(v.payload, "base64");
+const payload = header.b64 === false ? bare : bare.toString("base64url");
 const data = Buffer.concat([Buffer.from(head + "."), Buffer.from(payload)]);
 const pss = { padding: c.constants.RSA_PKCS1_PSS_PADDING, saltLength: c.constants.RSA_PSS_SALTLEN_DIGEST };
-const how = header.alg.startsWith("PS") ? { key, ...pss } : header.alg.startsWith("ES") ? { key, dsaEncoding: "ieee-p1363" } : key;
+const curve = { dsaEncoding: "ieee-p1363" };
+const how = { key, ...({ PS: pss, ES: curve }[header.alg.slice(0, 2)] ?? {}) };
 const good = body === "" && c.verify("sha" + header.alg.slice(2), data, how, Buffer.from(value, "base64url"));
 process.stdout.write(String(good));
 """
