@@ -98,7 +98,7 @@ def desk(tmp_path: Path, store_url: str, clock: HandClock) -> Desk:
 
 def outbound(desk: Desk, row: Any) -> dict[str, Any]:
     """Give what goes to each destination."""
-    queue = SqlQueue(desk.store, desk.keyring, desk.clock, "n1", 1, "01999")
+    queue = SqlQueue(desk.store, desk.keyring, desk.clock, "n1", 1, "01999", {})
     found = desk.store.read_now(lambda c: deliveries.listing(c, document_id=row.id))
     load = {one.destination: queue.load(one, desk.plan.routes[one.destination].renditions) for one in found}
     return {name: asyncio.run(one) for name, one in load.items()}
