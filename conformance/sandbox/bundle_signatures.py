@@ -25,6 +25,7 @@ from conformance.sandbox.ca import common_name
 from conformance.sandbox.signatures import NotSignedError, SignatureError
 
 WRITTEN: Final = "https://lienthong.vn/fhir/jws#written-sha256"
+FHIR_JSON: Final = "http://hl7.org/fhir/canonicalization/json#document"
 _MARK: Final = "\ue000"
 _HOSTILE_INPUT: Final = (
     JoseError,
@@ -49,7 +50,8 @@ class _Registry(jws.JWSRegistry):
     max_payload_length = 64_000_000
 
 
-_REGISTRY = _Registry(algorithms=["RS256", "PS256", "ES256", "ES384"], strict_check_header=False)
+_ALGORITHMS: Final = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384"]
+_REGISTRY = _Registry(algorithms=_ALGORITHMS, strict_check_header=False)
 
 
 def check_bundle(body: bytes, ca_pem_file: Path) -> list[str]:
@@ -72,7 +74,9 @@ def _check(body: bytes, ca_pem_file: Path) -> str:
     leaf = _trusted([x509.load_der_x509_certificate(base64.b64decode(one)) for one in header["x5c"]], ca_pem_file)
     pem = leaf.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     key = RSAKey.import_key(pem) if header["alg"][:2] in ("RS", "PS") else ECKey.import_key(pem)
-    jws.deserialize_compact(compact, key, registry=_REGISTRY, payload=rfc8785.dumps(_covered(bundle)))
+    as_written = header.get("canon") == FHIR_JSON
+    payload = _written(body, {}) if as_written else rfc8785.dumps(_covered(bundle))
+    jws.deserialize_compact(compact, key, registry=_REGISTRY, payload=payload)
     if header[WRITTEN] != _written_sha256(body):
         raise SignatureError("digits of a number, or the Signature itself, changed")
     return common_name(leaf)
@@ -83,14 +87,18 @@ def _covered(bundle: dict[str, Any]) -> dict[str, Any]:
 
 
 def _written_sha256(body: bytes) -> str:
-    """Hash the Bundle in the form of RFC 8785, but with every number as it stands, and its signature without `data`."""
+    """Hash the Bundle as it is written, and its signature without `data`."""
+    about = {name: value for name, value in json.loads(body)["signature"].items() if name != "data"}
+    return base64.urlsafe_b64encode(hashlib.sha256(_written(body, {"signature": about})).digest()).rstrip(b"=").decode()
+
+
+def _written(body: bytes, more: dict[str, Any]) -> bytes:
+    """Write what is covered, and more, in the form of RFC 8785, but with every number as it stands."""
     if _MARK in body.decode():
         raise SignatureError("a letter for private use")
     bundle = json.loads(body, parse_float=_marked, parse_int=_marked)
-    about = {name: value for name, value in bundle["signature"].items() if name != "data"}
-    text = rfc8785.dumps({**_covered(bundle), "signature": about}).decode()
-    written = text.replace(f'"{_MARK}', "").replace(f'{_MARK}"', "").encode()
-    return base64.urlsafe_b64encode(hashlib.sha256(written).digest()).rstrip(b"=").decode()
+    text = rfc8785.dumps({**_covered(bundle), **more}).decode()
+    return text.replace(f'"{_MARK}', "").replace(f'{_MARK}"', "").encode()
 
 
 def _marked(number: str) -> str:
