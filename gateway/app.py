@@ -15,6 +15,7 @@ from connectors.contract import Destination, Seal
 from connectors.kinds import load_destination, load_source
 from gateway.api.health import HealthServer
 from gateway.certificates import notices
+from gateway.certificates.desk import Desk
 from gateway.clock import SECOND, Clock, SystemClock
 from gateway.delivery.redis_queue import RedisQueue
 from gateway.delivery.sql_queue import SqlQueue
@@ -28,9 +29,11 @@ from gateway.proof.renewal import Renewal
 from gateway.proof.sources import Sources
 from gateway.records import search
 from gateway.settings import Plan
+from gateway.signing_relay import Relay
 from gateway.site import load_site
 from gateway.store import deliveries, documents, messages, proofs
 from gateway.store.engine import Store, open_store
+from gateway.verification import Verifier
 from gateway.wake import Bell
 from mappings.formats.faults import Fault
 from mappings.hl7v2 import Context
@@ -46,7 +49,7 @@ class Node:
     plan: Plan
     clock: Clock = field(default_factory=SystemClock)
     addresses: dict[str, str] = field(default_factory=dict)
-    """Channel → the address its source listens on; `health` → where health answers."""
+    """Channel → the address its source listens on; `health` and `http` → where those answer."""
 
     async def run(self, ready: Callable[[dict[str, str]], None]) -> None:
         """Serve; call `ready(addresses)` once everything listens."""
@@ -89,7 +92,8 @@ class Node:
         )
         seal = _seal(plan)
         destinations = {route: self._destination(route, seal) for route in plan.routes}
-        listening = _Listening(len(plan.channels) + bool(plan.node.health), self.addresses, ready)
+        faces = bool(plan.node.health) + bool(plan.http.listen)
+        listening = _Listening(len(plan.channels) + faces, self.addresses, ready)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(bell.run())
@@ -111,12 +115,25 @@ class Node:
                 if plan.node.health:
                     health = HealthServer(plan.node.health, lambda: store.write(_touch))
                     group.create_task(health.run(listening.called("health")))
+                if plan.http.listen:
+                    group.create_task(self._faces(store, listening.called("http")))
         finally:
             for destination in destinations.values():
                 await destination.close()
             await sources.close()
             await queue.close()
             pool.close()
+
+    async def _faces(self, store: Store, ready: Callable[[str], None]) -> None:
+        from gateway.api import web  # a node without pages need not load what makes them
+
+        plan, clock = self.plan, self.clock
+        verifier = Verifier(plan, store, clock)
+        try:
+            app = web.build(plan, Relay(plan, store, clock), verifier, Desk(plan, store, clock), clock)
+            await web.run(plan, app, ready)
+        finally:
+            verifier.close()
 
     def _destination(self, name: str, seal: Seal) -> Destination:
         route = self.plan.routes[name]

@@ -39,7 +39,9 @@ from gateway.proof.settings import ProofSettings
 from gateway.settings import (
     Channel,
     ChannelSettings,
+    ClientSettings,
     FacilitySettings,
+    HttpSettings,
     NodeSettings,
     Plan,
     Route,
@@ -52,6 +54,7 @@ from gateway.settings import (
     Test,
 )
 from gateway.store.sealed import Keyring
+from gateway.toml_file import TomlFile
 from mappings.cda import Settings as CdaSettings
 from mappings.documents import PAPERS
 from mappings.formats.values import FileName, Secret, Size, parse_duration, parse_size
@@ -74,48 +77,6 @@ def load(folder: Path) -> Plan:
     return plan
 
 
-class _File:
-    """A TOML file with the line of each of its keys."""
-
-    def __init__(self, name: str, text: str) -> None:
-        self.name = name
-        self.table: dict[str, Any] = tomllib.loads(text)
-        self._lines = _key_lines(text)
-
-    def where(self, path: str) -> str:
-        """Return `file:line` of a key, of the nearest table above it when the key is absent, else of the file."""
-        while path:
-            if path in self._lines:
-                return f"{self.name}:{self._lines[path]}"
-            path = path.rpartition(".")[0]
-        return f"{self.name}:1"
-
-
-def _key_lines(text: str) -> dict[str, int]:
-    """Map `table.key` and `table[0].key` to their 1-based lines, well enough to point a person there."""
-    lines: dict[str, int] = {}
-    arrays: dict[str, int] = {}
-    prefix = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        stripped = line.strip()
-        if header := re.match(r"^\[\[\s*([^\]]+?)\s*\]\]", stripped):
-            arrays[header[1]] = arrays.get(header[1], -1) + 1
-            prefix = f"{header[1]}[{arrays[header[1]]}]"
-            lines[prefix] = number
-        elif header := re.match(r"^\[\s*([^\]]+?)\s*\]", stripped):
-            prefix = header[1]
-            for array, index in arrays.items():
-                if prefix.startswith(f"{array}."):
-                    prefix = f"{array}[{index}]{prefix[len(array) :]}"
-            lines[prefix] = number
-        elif key := re.match(r"^([A-Za-z0-9_.-]+)\s*=\s*(.*)", stripped):
-            path = f"{prefix}.{key[1]}".lstrip(".")
-            lines.setdefault(path, number)
-            for inner in re.findall(r"[{,]\s*([A-Za-z0-9_-]+)\s*=", key[2]):
-                lines.setdefault(f"{path}.{inner}", number)
-    return lines
-
-
 class _Reader:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -127,7 +88,19 @@ class _Reader:
         if node_file is None:
             return None
         top = node_file.table
-        known = {"facility", "node", "store", "systems", "cda", "signing", "transport", "signer", "proof"}
+        known = {
+            "facility",
+            "node",
+            "store",
+            "systems",
+            "cda",
+            "signing",
+            "transport",
+            "signer",
+            "proof",
+            "http",
+            "api",
+        }
         self._unknown(node_file, "", top, known)
         facility = self._dataclass(FacilitySettings, node_file, "facility", top.get("facility", {}))
         node = self._dataclass(NodeSettings, node_file, "node", top.get("node", {}))
@@ -145,9 +118,16 @@ class _Reader:
         signers = self._signers(node_file, top.get("signer", []))
         policies = self._policies(signers, routes, [file for file in channel_files if file is not None])
         proof = self._proof(node_file, top.get("proof", {}), policies)
+        http = self._dataclass(HttpSettings, node_file, "http", top.get("http", {}))
+        for name in ("certificate", "private_key"):
+            if http is not None and http.tls == "tls" and http.listen and not Path(getattr(http, name)).is_file():
+                self._problem(FileMissing, node_file, f"http.{name}", Path(getattr(http, name)).name)
+        clients = self._clients(node_file, top.get("api", {}), signers)
         if not channel_files:
             self.problems.append(FileUnreadable(str(self.folder / "channels"), "no channel file"))
-        if self.problems or not (facility and node and store and systems and cda and signing and transport and proof):
+        if self.problems or not (facility and node and store and systems and cda and signing and transport):
+            return None
+        if proof is None or http is None:
             return None
         return Plan(
             self.folder,
@@ -163,9 +143,11 @@ class _Reader:
             signers,
             policies,
             proof,
+            http,
+            clients,
         )
 
-    def _open(self, path: Path) -> _File | None:
+    def _open(self, path: Path) -> TomlFile | None:
         name = str(path.relative_to(self.folder))
         try:
             text = path.read_text(encoding="utf-8")
@@ -173,24 +155,24 @@ class _Reader:
             self.problems.append(FileUnreadable(name, type(error).__name__))
             return None
         try:
-            return _File(name, text)
+            return TomlFile(name, text)
         except tomllib.TOMLDecodeError as error:
             line = re.search(r"line (\d+)", str(error))
             self.problems.append(FileUnreadable(f"{name}:{line[1] if line else 1}", str(error)))
             return None
 
-    def _problem(self, fault: type[ConfigFault], file: _File, path: str, detail: str) -> None:
+    def _problem(self, fault: type[ConfigFault], file: TomlFile, path: str, detail: str) -> None:
         key = path.rpartition(".")[2]
         self.problems.append(fault(file.where(path), f"{key}: {detail}" if detail else key))
 
-    def _unknown(self, file: _File, path: str, table: Mapping[str, Any], known: set[str]) -> None:
+    def _unknown(self, file: TomlFile, path: str, table: Mapping[str, Any], known: set[str]) -> None:
         for key in table:
             if key not in known:
                 close = _closest(key, known)
                 hint = f"did you mean {close}?" if close else f"known here: {', '.join(sorted(known))}"
                 self._problem(SettingUnknown, file, f"{path}.{key}".lstrip("."), hint)
 
-    def _signers(self, file: _File, tables: Any) -> dict[str, Signer]:
+    def _signers(self, file: TomlFile, tables: Any) -> dict[str, Signer]:
         signers: dict[str, Signer] = {}
         for index, entry in enumerate(tables if isinstance(tables, list) else [tables]):
             path = f"signer[{index}]"
@@ -205,7 +187,27 @@ class _Reader:
             signers[settings.code] = Signer(settings, key)
         return signers
 
-    def _policies(self, signers: Mapping[str, Signer], routes: Mapping[str, Route], files: list[_File]) -> Policies:
+    def _clients(self, file: TomlFile, table: Any, signers: Mapping[str, Signer]) -> tuple[ClientSettings, ...]:
+        if not isinstance(table, dict):
+            self._problem(SettingInvalid, file, "api", "a table is expected here")
+            return ()
+        self._unknown(file, "api", table, {"client"})
+        clients: list[ClientSettings] = []
+        tokens = {signer.settings.token for signer in signers.values()}
+        for index, entry in enumerate(table.get("client", [])):
+            path = f"api.client[{index}]"
+            client = self._dataclass(ClientSettings, file, path, entry)
+            if client is None:
+                continue
+            if any(client.name == other.name for other in clients):
+                self._problem(NameTaken, file, f"{path}.name", client.name)
+            if client.token in tokens:
+                self._problem(SettingInvalid, file, f"{path}.token", "somebody else has the same")
+            tokens.add(client.token)
+            clients.append(client)
+        return tuple(clients)
+
+    def _policies(self, signers: Mapping[str, Signer], routes: Mapping[str, Route], files: list[TomlFile]) -> Policies:
         path = self.folder / SIGNING
         policies = Policies()
         if path.exists():
@@ -237,7 +239,7 @@ class _Reader:
         self.problems.extend(signing_forms.problems(policies.forms, routes))
         return policies
 
-    def _proof(self, file: _File, table: Any, policies: Policies) -> ProofSettings | None:
+    def _proof(self, file: TomlFile, table: Any, policies: Policies) -> ProofSettings | None:
         settings = self._dataclass(ProofSettings, file, "proof", table)
         if settings is None:
             return None
@@ -249,14 +251,14 @@ class _Reader:
             self.problems.append(SettingMissing(SIGNING, f"level: {told}"))
         return settings
 
-    def _of_route(self, files: list[_File], name: str) -> str:
+    def _of_route(self, files: list[TomlFile], name: str) -> str:
         for file in files:
             for index, table in enumerate(file.table.get("destination", [])):
                 if isinstance(table, dict) and name == (table.get("name") or table.get("kind")):
                     return file.where(f"destination[{index}].accepts")
         return ""
 
-    def _key(self, file: _File, name: str, table: Any, *, may_ask: bool = False) -> SigningPlan | None:
+    def _key(self, file: TomlFile, name: str, table: Any, *, may_ask: bool = False) -> SigningPlan | None:
         if not isinstance(table, dict):
             self._problem(SettingMissing, file, name, "the table that says which key signs")
             return None
@@ -284,7 +286,7 @@ class _Reader:
         given = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name not in asks}
         return SigningPlan(str(kind), given, tuple(trust), asks)
 
-    def _channels(self, files: list[_File]) -> tuple[list[Channel], dict[str, Route]]:
+    def _channels(self, files: list[TomlFile]) -> tuple[list[Channel], dict[str, Route]]:
         channels: list[Channel] = []
         routes: dict[str, Route] = {}
         names: set[str] = set()
@@ -320,7 +322,7 @@ class _Reader:
             channels.append(Channel(settings, source, tuple(here), tuple(t for t in tests if t is not None)))
         return channels, routes
 
-    def _source(self, file: _File, table: Any) -> SourcePlan | None:
+    def _source(self, file: TomlFile, table: Any) -> SourcePlan | None:
         if not isinstance(table, dict) or "kind" not in table:
             self._problem(SettingMissing, file, "source.kind", "what listens, for example mllp")
             return None
@@ -334,7 +336,7 @@ class _Reader:
         settings = self._dataclass(cls, file, "source", options)
         return None if settings is None else SourcePlan(kind, settings)
 
-    def _route(self, file: _File, path: str, table: Any) -> Route | None:
+    def _route(self, file: TomlFile, path: str, table: Any) -> Route | None:
         if not isinstance(table, dict) or "kind" not in table:
             self._problem(SettingMissing, file, f"{path}.kind", "where to, for example insurance_portal")
             return None
@@ -362,7 +364,7 @@ class _Reader:
             self._problem(SettingMissing, file, f"{path}.basis", "the law or reason that lets documents leave to it")
         return Route(common.name or kind, common, own)
 
-    def _test(self, file: _File, index: int, table: Any) -> Test | None:
+    def _test(self, file: TomlFile, index: int, table: Any) -> Test | None:
         paths: list[Path] = []
         self._unknown(file, f"test[{index}]", table, {"input", "expect"})
         for key in ("input", "expect"):
@@ -373,7 +375,7 @@ class _Reader:
         return Test(file.where(f"test[{index}]"), *paths)
 
     def _dataclass(
-        self, cls: type[T], file: _File, path: str, table: Any, lacking: Mapping[str, Any] | None = None
+        self, cls: type[T], file: TomlFile, path: str, table: Any, lacking: Mapping[str, Any] | None = None
     ) -> T | None:
         """Build a settings dataclass from a table, noting every problem; None when it cannot be built.
 
@@ -405,7 +407,7 @@ class _Reader:
             self._problem(SettingInvalid, file, f"{path}.{key}".lstrip("."), detail or key)
         return made if len(self.problems) == before else None
 
-    def _value(self, hint: Any, file: _File, key: str, value: Any) -> Any:
+    def _value(self, hint: Any, file: TomlFile, key: str, value: Any) -> Any:
         try:
             return self._convert(hint, file, key, value)
         except LookupError as error:
@@ -414,7 +416,7 @@ class _Reader:
             self._problem(SettingInvalid, file, key, str(error))
         return None
 
-    def _convert(self, hint: Any, file: _File, key: str, value: Any) -> Any:
+    def _convert(self, hint: Any, file: TomlFile, key: str, value: Any) -> Any:
         origin = typing.get_origin(hint)
         if origin in (typing.Union, types.UnionType):
             (inner,) = (arg for arg in typing.get_args(hint) if arg is not type(None))

@@ -295,6 +295,77 @@ class DocumentWithheld(Fault):
     code = 7001
 
 
+class AccessFault(Fault):
+    """7xxx. A face refuses a request: who asks, how it is asked, or for what."""
+
+
+class TokenWrong(AccessFault):
+    """Raised when a request brings no token or one that nobody has, and when somebody signs in with a wrong one."""
+
+    code = 7002
+
+
+class NotAllowed(AccessFault):
+    """Raised when a client asks for what its `may` does not name; `detail` is what it would need."""
+
+    code = 7003
+
+
+class RequestNotUnderstood(AccessFault):
+    """Raised when a request is not of the form its address asks for; `where` is the field, `detail` the form."""
+
+    code = 7004
+
+
+class RequestTooLarge(AccessFault):
+    """Raised when a request is larger than `http.max_size`; `detail` is that size."""
+
+    code = 7005
+
+
+class HostUnknown(AccessFault):
+    """Raised when a browser calls the gateway by a name that `http.hosts` does not have: perhaps one that was rebound."""
+
+    code = 7006
+
+
+class ForeignRequest(AccessFault):
+    """Raised when a page that is not ours sends a form or request in somebody's name."""
+
+    code = 7007
+
+
+class FaceBusy(AccessFault):
+    """Raised when too many ask at the same time, or somebody tries tokens."""
+
+    code = 7008
+    fault_class = FaultClass.THROTTLED
+
+
+class NoSuchPage(AccessFault):
+    """Raised for an address that leads nowhere, and for a method that it does not know."""
+
+    code = 7009
+
+
+class NotSignedIn(AccessFault):
+    """Raised when a page is for people who signed in."""
+
+    code = 7010
+
+
+class NotIssuedHere(AccessFault):
+    """Raised when no paper issued here has the hash that was asked about."""
+
+    code = 7011
+
+
+class SittingUnknown(AccessFault):
+    """Raised when signatures come back for a sitting that is not this person's, or over for long."""
+
+    code = 7012
+
+
 class StoreFault(Fault):
     """8xxx. Nothing was stored; intake answers "try again" and never acknowledges."""
 

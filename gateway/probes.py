@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def problems(plan: Plan) -> Iterator[ConfigFault]:
     """Yield what a valid plan would still fail on at start."""
     addresses = {f"channel {c.settings.name}": getattr(c.source.settings, "listen", "") for c in plan.channels}
     addresses["node.health"] = plan.node.health
+    addresses["http.listen"] = plan.http.listen
     taken: dict[tuple[str, int], str] = {}
     for owner, address in addresses.items():
         if not address:
@@ -40,6 +42,13 @@ def problems(plan: Plan) -> Iterator[ConfigFault]:
                 pass
         except OSError as error:
             yield AddressTaken(owner, f"{address}: {error.strerror}")
+    if plan.http.listen and plan.http.tls == "tls":
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+                plan.http.certificate, plan.http.private_key
+            )
+        except (ssl.SSLError, OSError) as error:
+            yield SettingInvalid("http.certificate", type(error).__name__)
     for name, key in (("signing", plan.signing), ("transport", plan.transport)):
         try:
             algorithms = open_key(key.kind, key.options).algorithms

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from gateway.delivery.answers import Meaning
 from gateway.delivery.hours import Hours
@@ -24,10 +24,14 @@ from mappings.bhyt import TABLE_OF_PAPER
 from mappings.cda import Settings as CdaSettings
 from mappings.documents import Context, Facility
 from mappings.formats.dates import zone_of
-from mappings.formats.values import Secret, parse_address
+from mappings.formats.values import NO_FILE, NO_SECRET, FileName, Secret, Size, parse_address
 from mappings.guides import guides
 from mappings.systems import Systems
 from signing.policy import Policies
+
+T = TypeVar("T")
+_MAX_UPLOAD = Size(30 * 1024 * 1024)
+_SHORTEST_TOKEN = 20
 
 # ---- what can be set -------------------------------------------------------------------------------------------
 
@@ -101,6 +105,64 @@ class NodeSettings:
 
 
 @dataclass(frozen=True)
+class HttpSettings:
+    """Pages and interfaces: verification, the register of certificates, the signer's page."""
+
+    listen: str = ""
+    """Address and port, such as `0.0.0.0:8443`; `""` = nowhere."""
+    tls: Literal["tls", "none", "proxy"] = "tls"
+    """`tls` encrypts; `none` is for a loopback address alone; `proxy`: what stands in front encrypts."""
+    certificate: FileName = NO_FILE
+    """PEM file with our certificate and its chain; needed with `tls = "tls"`."""
+    private_key: FileName = NO_FILE
+    """PEM file with the key of `certificate`, without a password; needed with `tls = "tls"`."""
+    hosts: tuple[str, ...] = ()
+    """Names by which browsers reach the pages, such as `cong.benhvien.vn`; an address of numbers always may."""
+    verify: Literal["open", "clients"] = "open"
+    """Who may have a file verified: everybody who reaches the address, or clients and people who signed in."""
+    online: bool = True
+    """Whether verification asks OCSP and CRL at the addresses of trusted certificates."""
+    max_size: Size = _MAX_UPLOAD
+    """Largest file to verify, and largest request of any kind."""
+
+    def __post_init__(self) -> None:
+        host = _valid("listen", parse_address, self.listen)[0] if self.listen else ""
+        if self.listen and self.tls == "tls" and not (self.certificate and self.private_key):
+            raise ValueError(
+                'certificate: TLS needs certificate and private_key; or tls = "proxy" behind one that encrypts'
+            )
+        if self.listen and self.tls == "none" and host not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError('tls: none is for 127.0.0.1 alone; behind a proxy that encrypts write "proxy"')
+        for name in self.hosts:
+            if not re.fullmatch(r"[a-z0-9.-]+", name):
+                raise ValueError("hosts: names in small letters, without scheme and port")
+
+
+MAY = ("certs", "sign", "verify")
+"""What a client of the interface can be allowed."""
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """One `[[api.client]]`: a program that uses the interface."""
+
+    name: str
+    """Stands in the audit log as who did it."""
+    token: Secret
+    """Sent as `Authorization: Bearer …`; 20 characters at least."""
+    may: tuple[str, ...]
+    """`certs`: the register of certificates · `sign`: signing tasks · `verify`: verification."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,48}", self.name):
+            raise ValueError("name: letters, digits, dot, dash and underscore, 48 at most")
+        _long_enough(self.token)
+        for one in self.may:
+            if one not in MAY:
+                raise ValueError(f"may: {one}; known: {', '.join(MAY)}")
+
+
+@dataclass(frozen=True)
 class ChannelSettings:
     """One channel file, without its source, destinations and tests."""
 
@@ -139,8 +201,12 @@ class SignerSettings:
     """Practice licence, by which papers name their doctor."""
     departments: tuple[str, ...] = ()
     """Codes or names of departments for whose papers this person signs; empty = all."""
+    token: Secret = NO_SECRET
+    """With which this person signs in to the signer's page; without one not at all. 20 characters at least."""
 
     def __post_init__(self) -> None:
+        if self.token:
+            _long_enough(self.token)
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", self.code):
             raise ValueError("code: letters, digits, dot, dash and underscore, 64 at most")
         if "seal" in self.roles:
@@ -301,6 +367,8 @@ class Plan:
     """By code."""
     policies: Policies = field(default_factory=Policies)
     proof: ProofSettings = field(default_factory=ProofSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
+    clients: tuple[ClientSettings, ...] = ()
 
     def level_of(self, paper: str) -> str:
         """The level that the signatures on a paper have to reach before it leaves."""
@@ -326,11 +394,16 @@ class Plan:
         return _absolute_url(self.store.url, self.folder)
 
 
-def _valid(name: str, parse: Callable[[Any], object], value: object) -> None:
+def _valid(name: str, parse: Callable[[Any], T], value: object) -> T:
     try:
-        parse(value)
+        return parse(value)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+
+
+def _long_enough(token: Secret) -> None:
+    if len(token) < _SHORTEST_TOKEN:
+        raise ValueError(f"token: {_SHORTEST_TOKEN} characters at least; make one with `openssl rand -base64 24`")
 
 
 def _absolute_url(url: str, folder: Path) -> str:

@@ -178,6 +178,27 @@ class Run:
         prepared = self._prepare(task, body, at)
         return Ready(task, whom, body, kept.sha256, prepared)
 
+    def again(self, task_id: str, owner: str, at: datetime) -> Ready:
+        """Give what `claim` gave `owner` at `at`, by another process or long ago; a lease that ran out is taken again.
+
+        Raises TaskGone, NotYourTurn, SignerNotEntitled.
+        """
+        now = self.clock.now()
+
+        def look(connection: Connection) -> tuple[Row[Any], str, Row[Any]]:
+            task = signing_tasks.find(connection, task_id)
+            whom = signing_tasks.for_whom(self.plan, task, self.code, signing_tasks.day(self.plan, now))
+            if task.state == "ready":
+                rows.claim(connection, task_id, owner, now + LEASE, self.code)
+            elif task.lease_owner != owner:
+                raise TaskGone(task_id, task.state)
+            (kept,) = documents.renditions(connection, task.document_id, KIND)
+            return task, whom, kept
+
+        task, whom, kept = self.store.write_now(look)
+        body = self.plan.keyring.open(kept.body, f"{task.document_id}/{KIND}")
+        return Ready(task, whom, body, kept.sha256, self._prepare(task, body, at))
+
     def _prepare(self, task: Row[Any], body: bytes, at: datetime) -> xades.Prepared:
         algorithm = self._form(task.paper).algorithm(self.key.algorithms) or self.key.algorithms[0]
         leaf = self.key.chain[0]

@@ -1,18 +1,40 @@
 """Tell people and programs what became of a signature: the same report for the command, the interface and the page.
 
-The verdict itself is `signing.validation`'s. Roots come with the caller: files for the command, the node's own for a node.
+The verdict itself is `signing.validation`'s. `Verifier` is what a node offers: files judged against its own roots, a few at a
+time beside its other work, and papers found again by the hash that stands on them. Says nothing about patients.
 
 Requirement: S0.6, S0.10, S3.9
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
-from gateway.clock import VIETNAM
+import httpx
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from sqlalchemy.engine import Connection, Row
+
+from gateway.clock import VIETNAM, Clock, iso, to_datetime
+from gateway.faults import FaceBusy, NotIssuedHere
+from gateway.settings import Plan
+from gateway.store import documents
+from gateway.store.engine import Store
 from gateway.text import Language, text
+from signing.certificates import load_roots
+from signing.revocation_client import RevocationClient
+from signing.validation import Trust, validate
 from signing.verdict import DOCUMENT, Reason, Report, Signed, report
+
+T = TypeVar("T")
+AT_ONCE = 2
+"""Files that are judged at the same time; more would take the cores from the pipeline."""
+WAITING = 30
+"""Files that may wait for their turn."""
 
 WORDS: dict[Language, dict[str, str]] = {
     "vi": {
@@ -79,10 +101,15 @@ def told(judged: Report, said: Language) -> dict[str, Any]:
 
 
 def signer_line(signed: Signed, said: Language) -> str:
-    """Name who signed."""
-    words, signer = WORDS[said], signed.signer
-    name = f"{signer.name}, {signer.title}" if signer.title else signer.name
-    return f"{words['signer']}: {name}; {words['organisation']}: {signer.organisation or '—'}"
+    """Name who signed, and for whom."""
+    words = WORDS[said]
+    return f"{words['signer']}: {who(signed)}; {words['organisation']}: {signed.signer.organisation or '—'}"
+
+
+def who(signed: Signed) -> str:
+    """Name who signed, with the title."""
+    signer = signed.signer
+    return f"{signer.name}, {signer.title}" if signer.title else signer.name
 
 
 def facts(signed: Signed, said: Language) -> Iterator[tuple[str, str]]:
@@ -100,3 +127,124 @@ def reason_line(reason: Reason, said: Language) -> str:
     """Tell a reason or a warning: what happened, what to do, where."""
     place = " ".join(part for part in (reason.where, reason.detail) if part)
     return f"{text(reason.code, said)}" + (f" ({place})" if place else "")
+
+
+# ---- papers that were issued here ----
+
+
+@dataclass(frozen=True)
+class Hand:
+    """Who signed a paper, as the certificate says it; a number in a certificate is not told."""
+
+    role: str
+    name: str
+    title: str
+    organisation: str
+    at: str | None
+    void: bool
+
+
+@dataclass(frozen=True)
+class Issued:
+    """What is known here of a paper with a certain hash."""
+
+    sha256: str
+    paper: str
+    version: int
+    rendition: str
+    state: str
+    """`current`, `replaced`, `cancelled`, `unfinished` (others have still to sign), `withdrawn` (it never was completed)."""
+    newest: int
+    """The newest version that is issued; 0 when none is."""
+    issued_at: str | None
+    signers: tuple[Hand, ...]
+
+    def told(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def issued(connection: Connection, sha256: str) -> Issued:
+    """Find a paper by the hash of its signed bytes; raise NotIssuedHere."""
+    found = documents.with_hash(connection, sha256)
+    if found is None:
+        raise NotIssuedHere()
+    document, kind = found
+    newest = documents.issued(connection, document.paper, document.subject)
+    return Issued(
+        sha256,
+        document.paper,
+        document.version,
+        kind,
+        _state(document, newest),
+        newest.version if newest else 0,
+        iso(document.signed_at),
+        tuple(_hands(connection, document.id, kind, sha256)),
+    )
+
+
+def _state(document: Row[Any], newest: Row[Any] | None) -> str:
+    if newest is not None and newest.act == "cancel" and newest.version >= document.version:
+        return "cancelled"
+    if newest is not None and newest.version > document.version:
+        return "replaced"
+    if document.state == "signed":
+        return "current"
+    return "unfinished" if document.state in ("signing", "composed") else "withdrawn"
+
+
+def _hands(connection: Connection, document_id: str, kind: str, sha256: str) -> Iterator[Hand]:
+    for one in documents.signatures(connection, document_id):
+        if one.kind == kind.partition("@")[0]:
+            name, title, organisation = _subject(one.signer)
+            yield Hand(one.role, name, title, organisation, iso(one.signed_at), one.voided_at is not None)
+            if one.sha256 == sha256:
+                return  # who signed later is not on this one
+
+
+def _subject(text: str) -> tuple[str, str, str]:
+    try:
+        subject = x509.Name.from_rfc4514_string(text)
+    except ValueError:
+        return "", "", ""
+    said = {one.oid: str(one.value) for one in subject}
+    name, title, organisation = NameOID.COMMON_NAME, NameOID.TITLE, NameOID.ORGANIZATION_NAME
+    return said.get(name, ""), said.get(title, ""), said.get(organisation, "")
+
+
+class Verifier:
+    """Judge files and find papers for those who ask a node."""
+
+    def __init__(self, plan: Plan, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._roots = load_roots(plan.signing.trust)
+        self._client = httpx.Client(trust_env=False) if plan.http.online else None
+        self._ask = RevocationClient(self._client) if self._client else None
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="verify")
+        self._waiting = 0
+
+    async def judge(self, data: bytes) -> Report:
+        """Give the verdict on a file, whatever it is; raise FaceBusy when too many wait."""
+        return await self._turn(lambda: self._judge(data))
+
+    def _judge(self, data: bytes) -> Report:
+        return validate(data, Trust(self._roots, ask=self._ask), to_datetime(self._clock.now()))
+
+    async def issued(self, sha256: str) -> Issued:
+        """Find a paper by the hash of its signed bytes, in any of its renditions; raise NotIssuedHere."""
+        return await self._store.read(lambda connection: issued(connection, sha256.lower()))
+
+    async def _turn(self, work: Callable[[], T]) -> T:
+        if self._waiting >= AT_ONCE + WAITING:
+            raise FaceBusy(detail=f"{self._waiting} files")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
+        self._threads.shutdown(cancel_futures=True)
+        if self._client is not None:
+            self._client.close()

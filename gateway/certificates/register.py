@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Literal, get_args
 
 from sqlalchemy.engine import Connection, Row
 
@@ -32,9 +32,11 @@ from gateway.states import CERTIFICATE
 from gateway.store import certificates as rows
 from mappings.formats.identifiers import match_key
 
-DEVICES = ("usb_token", "hsm", "sim", "remote", "file")
+Device = Literal["usb_token", "hsm", "sim", "remote", "file"]
 """What holds the key; a file is for tests only."""
-INCIDENTS = ("pin_forgotten", "locked", "lost", "exposed", "damaged", "other")
+DEVICES: tuple[str, ...] = get_args(Device)
+Incident = Literal["pin_forgotten", "locked", "lost", "exposed", "damaged", "other"]
+INCIDENTS: tuple[str, ...] = get_args(Incident)
 STOPPING = ("lost", "exposed")
 """Incidents after which somebody else may be able to sign: the certificate is suspended at once."""
 FINAL = ("rejected", "revoked", "expired")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from gateway import signing_run, signing_tasks
 from gateway.cli import sign_evidence
@@ -19,7 +19,6 @@ from gateway.cli.output import (
     console,
     errors,
     fault_dict,
-    iso,
     language,
     moment,
     print_json,
@@ -28,12 +27,12 @@ from gateway.cli.output import (
 from gateway.clock import SystemClock
 from gateway.faults import SignerUnknown
 from gateway.settings import Plan
+from gateway.signing_relay import is_near, told
 from gateway.store import signing_tasks as rows
 from gateway.text import text
 from mappings.formats.values import Secret
 from signing.contract import KeyProvider
 from signing.keys import open_key
-from signing.policy import SEAL
 
 app = typer.Typer(help="Ký số: giấy nào chờ ai, ký theo lô, từ chối, bỏ qua.", invoke_without_command=True)
 
@@ -66,10 +65,10 @@ def list_(
         def query(connection: Connection) -> list[tuple[dict[str, Any], int]]:
             if holder:
                 tasks = signing_tasks.work_list(connection, plan, holder, now, papers=paper)
-                tasks = [task for task in tasks if not overdue or _is_near(task, now)]
+                tasks = [task for task in tasks if not overdue or is_near(task, now)]
             else:
                 tasks = rows.open_tasks(connection, papers=paper, near_at=now if overdue else 0)
-            return [(_told(connection, plan, task, now), task.deadline_at) for task in tasks[: limit or None]]
+            return [(told(connection, plan, task, now), task.deadline_at) for task in tasks[: limit or None]]
 
         found = store.read_now(query)
         lacking = store.read_now(sign_evidence.tell_lacking)
@@ -195,27 +194,3 @@ def _key(plan: Plan, holder: str) -> KeyProvider:
         raise SignerUnknown(holder, "no key")
     asked = {name: Secret(typer.prompt(name, hide_input=True, err=True)) for name in key.asks}
     return open_key(key.kind, {**key.options, **asked})
-
-
-def _is_near(task: Row[Any], now: int) -> bool:
-    return task.warned_at is not None or (task.notice_at is not None and task.notice_at <= now)
-
-
-def _told(connection: Connection, plan: Plan, task: Row[Any], now: int) -> dict[str, Any]:
-    waits = [] if task.role == SEAL else signing_tasks.candidates(plan, task, now)
-    return {
-        "id": task.id,
-        "document": task.document_id,
-        "paper": task.paper,
-        "version": task.version,
-        "step": task.step,
-        "role": task.role,
-        "state": task.state,
-        "after": signing_tasks.waited_for(connection, task) if task.state == "waiting" else [],
-        "waits_for": waits or ([task.holder] if task.holder else []),
-        "optional": bool(task.optional),
-        "ready_at": iso(task.ready_at),
-        "deadline_at": iso(task.deadline_at),
-        "warned": _is_near(task, now),
-        "overdue": task.deadline_at < now,
-    }

@@ -257,6 +257,19 @@ def first_signed(connection: Connection, document_id: str, kinds: Sequence[str])
     return None
 
 
+def with_hash(connection: Connection, sha256: str) -> tuple[Row[Any], str] | None:
+    """Return the newest document that has final bytes of this hash, and the kind of rendition they are."""
+    query = (
+        sa.select(document, rendition.c.kind)
+        .join_from(rendition, document)
+        .where(rendition.c.sha256 == sha256, rendition.c.signed)
+        .order_by(document.c.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else (row, row.kind)
+
+
 def put_signature(
     connection: Connection,
     document_id: str,

@@ -234,6 +234,7 @@ rendition = Table(
     Column("signed", Boolean, nullable=False),
     Column("body", LargeBinary, nullable=False),
 )
+Index("rendition_sha256", rendition.c.sha256)  # people: which paper bears this code?
 
 signature = Table(
     "signature",

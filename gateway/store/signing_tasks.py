@@ -91,6 +91,13 @@ def claim(connection: Connection, task_id: str, owner: str, until: int, signer: 
     return move(connection, task_id, "claim", lease_owner=owner, lease_until=until, signer=signer)
 
 
+def renew(connection: Connection, owner: str, until: int) -> list[str]:
+    """Keep what a sitting holds until a later instant; return those tasks."""
+    held = sa.and_(_OPEN, signing_task.c.state == "claimed", signing_task.c.lease_owner == owner)
+    connection.execute(signing_task.update().where(held).values(lease_until=until))
+    return list(connection.scalars(sa.select(signing_task.c.id).where(held)))
+
+
 def expire(connection: Connection, now: int) -> int:
     """Give back what was claimed by somebody who went away."""
     statement = (
