@@ -80,9 +80,12 @@ def _node() -> Iterator[str]:
         ("store", settings.StoreSettings),
         ("systems", Systems),
         ("cda", CdaSettings),
+        ("http", settings.HttpSettings),
     ):
         yield f"### `[{name}]`\n\n{_doc(cls)}\n"
         yield _table(cls)
+    yield f"### `[[api.client]]`\n\n{_doc(settings.ClientSettings)}\n"
+    yield _table(settings.ClientSettings)
     yield f"### `[[signer]]`\n\n{_doc(settings.SignerSettings)}\n"
     yield _table(settings.SignerSettings)
     yield (

@@ -9,9 +9,11 @@ Requirement: S0.6, S0.10, S3.9
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -35,6 +37,7 @@ AT_ONCE = 2
 """Files that are judged at the same time; more would take the cores from the pipeline."""
 WAITING = 30
 """Files that may wait for their turn."""
+_OF_STEP_OR_RENEWED = re.compile("[@~]")
 
 WORDS: dict[Language, dict[str, str]] = {
     "vi": {
@@ -189,12 +192,12 @@ def _state(document: Row[Any], newest: Row[Any] | None) -> str:
         return "replaced"
     if document.state == "signed":
         return "current"
-    return "unfinished" if document.state in ("signing", "composed") else "withdrawn"
+    return "unfinished" if document.state in ("signing", "composed", "proving") else "withdrawn"
 
 
 def _hands(connection: Connection, document_id: str, kind: str, sha256: str) -> Iterator[Hand]:
     for one in documents.signatures(connection, document_id):
-        if one.kind == kind.partition("@")[0]:
+        if one.kind == _OF_STEP_OR_RENEWED.split(kind)[0]:
             name, title, organisation = _subject(one.signer)
             yield Hand(one.role, name, title, organisation, iso(one.signed_at), one.voided_at is not None)
             if one.sha256 == sha256:
@@ -217,9 +220,10 @@ class Verifier:
     def __init__(self, plan: Plan, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._roots = load_roots(plan.signing.trust)
+        roots = load_roots(plan.signing.trust)
+        stamps = load_roots(Path(file).read_bytes() for _, file in plan.proof.files)
         self._client = httpx.Client(trust_env=False) if plan.http.online else None
-        self._ask = RevocationClient(self._client) if self._client else None
+        self._trust = Trust(roots, (*stamps, *roots), ask=RevocationClient(self._client) if self._client else None)
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="verify")
         self._waiting = 0
 
@@ -228,7 +232,7 @@ class Verifier:
         return await self._turn(lambda: self._judge(data))
 
     def _judge(self, data: bytes) -> Report:
-        return validate(data, Trust(self._roots, ask=self._ask), to_datetime(self._clock.now()))
+        return validate(data, self._trust, to_datetime(self._clock.now()))
 
     async def issued(self, sha256: str) -> Issued:
         """Find a paper by the hash of its signed bytes, in any of its renditions; raise NotIssuedHere."""

@@ -56,6 +56,7 @@ STEPS = (
         "gateway.settings",
         "gateway.signing_forms",
         "gateway.site",
+        "gateway.toml_file",
     ),
     ("gateway.faults", "gateway.clock", "gateway.text", "gateway.safe_log", "gateway.tasks", "gateway.wake"),
 )

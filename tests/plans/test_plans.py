@@ -511,6 +511,7 @@ HOT = {
     "documents.take_unfinished": Query(lambda c: documents.take_unfinished(c, **LEASE), (("document_due",),)),
     "documents.move": Query(lambda c: documents.move(c, "d00000000", "compose"), (DOCUMENT_BY_ID,)),
     "documents.renditions": Query(lambda c: documents.renditions(c, "d00000001", "cda"), (RENDITION_BY_ID,)),
+    "documents.with_hash": Query(lambda c: documents.with_hash(c, "0" * 64), (("rendition_sha256",),)),
     "documents.in_state: error queue": Query(lambda c: documents.in_state(c, "error", 20), (("document_wrong",),)),
     "documents.of_message": Query(lambda c: documents.of_message(c, "m00000001"), (("document_message",),)),
     "documents.release_leases": Query(lambda c: documents.release_leases(c, "n1"), (("document_due",),)),
@@ -556,6 +557,9 @@ HOT = {
     ),
     "signing_tasks.release_of": Query(
         lambda c: signing_tasks.release_of(c, "BS1"), (("signing_task_open", "signing_task_notice"),) * 2
+    ),
+    "signing_tasks.renew": Query(
+        lambda c: signing_tasks.renew(c, "page-1", NOW), (("signing_task_open", "signing_task_notice"),) * 2
     ),
     "signing_tasks.to_tell": Query(lambda c: signing_tasks.to_tell(c, 3), (("signing_task_notice",),)),
     "deliveries.take_queued": Query(lambda c: deliveries.take_queued(c, DESTINATION, **LEASE), (("delivery_due",),)),

@@ -18,6 +18,7 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 GUIDES = ("operations.md", "van-hanh.md")
 BLOCK = re.compile(r"^```toml\n# (\S+\.toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECRETS = ("facility-key", "transport-key", "portal", "axis", "TK001")
+TOKENS = ("api-hr", "DD001")
 
 
 def blocks(text: str) -> dict[str, str]:
@@ -40,6 +41,10 @@ def write(folder: Path, files: dict[str, str], authority: DemoCA) -> Path:
     (folder / "keys" / "ca.pem").write_bytes(authority.pem_file.read_bytes())
     for name in SECRETS:
         (folder / "secrets" / name).write_text(PASSWORD, encoding="utf-8")
+    for name in TOKENS:
+        (folder / "secrets" / name).write_text(f"{PASSWORD} {name}", encoding="utf-8")
+    for name in ("web.pem", "web.key"):
+        (folder / "keys" / name).touch()
     (folder / "secrets" / "store-keys").write_text(new_key_line("k1"), encoding="utf-8")
     return folder
 
