@@ -25,7 +25,8 @@ from gateway import signing_tasks
 from gateway.clock import SECOND, Clock, iso, to_datetime
 from gateway.faults import FaceBusy, SittingUnknown, StoreFault
 from gateway.settings import Plan
-from gateway.signing_run import KIND, LEASE, Run
+from gateway.signing_run import LEASE, Run
+from gateway.signing_tasks import KIND
 from gateway.store import documents
 from gateway.store import signing_tasks as rows
 from gateway.store.engine import Store
