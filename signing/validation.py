@@ -7,7 +7,7 @@ stamp a certificate that has ended since proves nothing any more: undecided.
 Pure but for `Trust.ask`: with material at hand (levels LT and LTA, evidence kept elsewhere) nothing is asked, and the result
 is the same in ten years.
 
-Not here: mathematics (`verify_xml`, `verify_jws`), PDF, the signing policy of a paper (who had to sign, in which order).
+Not here: mathematics (`verify_xml`, `verify_jws`, `verify_pdf`), the signing policy of a paper (who had to sign, in which order).
 
 Standard: ETSI EN 319 102-1 §5; RFC 5280 §6; Thông tư 15/2025/TT-BKHCN App. II
 Requirement: S0.6, S0.9, S0.10, S3.9
@@ -57,6 +57,8 @@ from signing.verify_envelope import Envelope
 from signing.verify_timestamp import Stamp
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_PDF_MARK = 1024
+"""Within so many bytes a viewer looks for the mark of a PDF."""
 
 
 class Issuers(Protocol):
@@ -93,7 +95,7 @@ def validate(
 ) -> Report:
     """Judge a signed file as of `now` (an aware instant; the clock's when None). Never raises for what is in the file.
 
-    XML (plain, XAdES, GIAMDINHHS) and FHIR JSON are told apart by their first byte. `files` are what a detached signature
+    XML (plain, XAdES, GIAMDINHHS), FHIR JSON and PDF are told apart by their first bytes. `files` are what a detached signature
     refers to, by URI. One signature that does not hold makes the whole file invalid.
     """
     moment = (now or datetime.now(UTC)).astimezone(UTC)
@@ -138,6 +140,10 @@ def _read(
         return verify_provenance.read(data, files) if envelope is None else [*_sealed(envelope, sealers)]
     if start.startswith(b"<") or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return [*verify_xml.read(data, files), *verify_nested.read(data)]
+    if b"%PDF-" in data[:_PDF_MARK]:
+        from signing import verify_pdf  # only now: the library behind it is slow to load
+
+        return verify_pdf.read(data)
     raise KindUnknown("file", f"{len(data)} bytes")
 
 

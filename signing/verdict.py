@@ -29,6 +29,7 @@ COMMENTS = 5096
 STAMP_REVOCATION_UNKNOWN = 5097
 STAMP_EXPIRED = 5098
 JSON_UNPROTECTED = 5099
+PDF_LAYERS = 5156
 POLICY_UNKNOWN = 5202
 SERIAL_DIFFERS = 5203
 
@@ -52,7 +53,8 @@ class Covered:
     """Bytes that a signature vouches for; act on these and never on the file."""
 
     part: str
-    """`DOCUMENT`, an element's name, a file's name, or `signature <Id>` when another signature is confirmed."""
+    """`DOCUMENT`, an element's name, a file's name, `signature <Id>` when another signature is confirmed, or `revision k of n`
+    of a PDF when somebody has signed after this signer."""
     data: bytes = field(repr=False)
 
 
@@ -84,7 +86,7 @@ class Held:
     """A signature whose mathematics holds; nothing is said about its certificate yet."""
 
     where: str
-    form: Literal["XMLDSig", "XAdES", "JWS", "PAdES", "envelope"]
+    form: Literal["XMLDSig", "XAdES", "JWS", "PAdES", "PKCS7", "envelope"]
     leaf: x509.Certificate
     others: tuple[x509.Certificate, ...] = field(repr=False)
     covers: tuple[Covered, ...]
@@ -115,7 +117,7 @@ class Signed:
     """How sure that moment is; `unknown` is the moment of verification."""
     claimed_at: datetime | None
     level: str
-    """XAdES: `B-B`, `B-T`, `B-LT`, `B-LTA`; else the form, such as `XMLDSig`."""
+    """XAdES and PAdES: `B-B`, `B-T`, `B-LT`, `B-LTA`; else the form, such as `XMLDSig`."""
     revocation: Literal["good", "revoked", "suspended", "unknown", "not offered"]
     covers: tuple[Covered, ...]
     chain: tuple[x509.Certificate, ...] = field(default=(), repr=False)
