@@ -135,7 +135,7 @@ def with_token(contents: bytes, token: bytes) -> bytes:
         held = [] if isinstance(signer["unsigned_attrs"], core.Void) else list(signer["unsigned_attrs"])
         stamp = cms.CMSAttribute({"type": "signature_time_stamp_token", "values": [cms.ContentInfo.load(token)]})
         signer["unsigned_attrs"] = cms.CMSAttributes([*held, stamp])
-        return bytes(info.dump(force=True))
+        return bytes(info.dump())
     except _UNREADABLE as problem:
         raise ContentsRefused("Contents", "cannot be read") from problem
 

@@ -104,16 +104,16 @@ def locate(pdf: bytes, reader: Any, entry: Entry) -> Found:
     value = entry.value
     if not isinstance(entry.value_reference, generic.IndirectObject) or not isinstance(value, generic.DictionaryObject):
         raise ContentsRefused(entry.name, "no signature dictionary")
+    held = value.raw_get("/Contents") if "/Contents" in value else None
+    contents = getattr(held, "original_bytes", b"")
+    if not contents.strip(b"\0"):
+        raise ContentsRefused(entry.name, "empty")
     start, end, stop = _range(entry.name, value, len(pdf))
     gap = pdf[start + 1 : end - 1]
     if pdf[start : start + 1] + pdf[end - 1 : end] != b"<>" or not _HEX.fullmatch(gap):
         raise ByteRangeRefused(entry.name, "leaves out more than the signature")
     if not pdf[:start].rstrip().endswith(b"/Contents"):
         raise ByteRangeRefused(entry.name, "leaves out something else than the signature")
-    held = value.raw_get("/Contents") if "/Contents" in value else None
-    contents = getattr(held, "original_bytes", b"")
-    if not contents.strip(b"\0"):
-        raise ContentsRefused(entry.name, "empty")
     if contents != bytes.fromhex(gap.decode()):
         raise ByteRangeRefused(entry.name, "leaves out another signature")
     form = _FORMS.get(str(get(value, "/SubFilter")))

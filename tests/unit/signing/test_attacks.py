@@ -7,11 +7,18 @@ import pytest
 from signing.evidence import Evidence
 from signing.validation import Trust, validate
 from signing.verdict import Report
-from tests.unit.signing import attacks_chains, attacks_foreign, attacks_json, attacks_trust, attacks_xml
+from tests.unit.signing import attacks_chains, attacks_foreign, attacks_json, attacks_pdf, attacks_trust, attacks_xml
 from tests.unit.signing.attacks import Case, Scene
 from tests.unit.signing.forge import World, crl
 
-CASES = [*attacks_xml.CASES, *attacks_trust.CASES, *attacks_chains.CASES, *attacks_foreign.CASES, *attacks_json.CASES]
+CASES = [
+    *attacks_xml.CASES,
+    *attacks_trust.CASES,
+    *attacks_chains.CASES,
+    *attacks_foreign.CASES,
+    *attacks_json.CASES,
+    *attacks_pdf.CASES,
+]
 
 
 @pytest.fixture(scope="module")
