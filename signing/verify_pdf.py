@@ -13,7 +13,8 @@ Requirement: S0.6, S0.10, S3.9
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +50,7 @@ _BLOCK = 0.25
 """How much of its page a block may cover that was added behind a signature."""
 _MATERIAL = {"/Certs": DecodePurpose.CERTIFICATE, "/OCSPs": DecodePurpose.OCSP_RESPONSE, "/CRLs": DecodePurpose.CRL}
 _MAXIMUM_MATERIAL = 500
+_MAXIMUM_STEPS = 100_000
 _ADDITIONS = diff_analysis.StandardDiffPolicy(
     global_rules=[
         diff_analysis.CatalogModificationRule(),
@@ -86,10 +88,28 @@ def read(pdf: bytes) -> list[Held | SigningFault]:
     """
     file = _File(pdf, pdf_file.opened(pdf))
     file.layers = pdf_file.require_still(file.reader)
+    _bound(file)
     try:
         return _read(file)
     except pdf_file.UNREADABLE as problem:
         raise PdfBroken("file", "cannot be read") from problem
+
+
+def _bound(file: _File) -> None:
+    """Let the difference analysis look at so many objects and no more: it follows every way to each of them."""
+    left = itertools.count(_MAXIMUM_STEPS, -1)
+
+    def bound(look: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*arguments: Any, **named: Any) -> Any:
+            if next(left) <= 0:
+                raise PdfTooLarge("file", "too many ways to its objects")
+            return look(*arguments, **named)
+
+        return step
+
+    for number in range(file.revisions):
+        resolver = file.reader.get_historical_resolver(number)
+        resolver.get_object = bound(resolver.get_object)
 
 
 def _read(file: _File) -> list[Held | SigningFault]:
