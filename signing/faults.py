@@ -307,43 +307,7 @@ class KindUnknown(Undecided):
     code = 5092
 
 
-# ---- 5140–5159: PDF ----
-
-
-class PdfBroken(SignatureInvalid):
-    """Raised for bytes that are no whole PDF, or one that can be read in more than one way."""
-
-    code = 5140
-
-
-class PdfEncrypted(Undecided):
-    """Raised for a PDF that needs a password: neither signing nor verification sees what it shows."""
-
-    code = 5141
-
-
-class PdfActive(SignatureInvalid):
-    """Raised for a PDF with scripts, XFA or content from outside: what it shows can change without a byte of it changing."""
-
-    code = 5142
-
-
-class PdfTooLarge(Undecided):
-    """Raised for a PDF that is larger, or whose parts are more, than is looked at."""
-
-    code = 5143
-
-
-class ByteRangeRefused(SignatureInvalid):
-    """Raised when a signature is over anything but a whole revision without the signature itself."""
-
-    code = 5144
-
-
-class ContentsRefused(SignatureInvalid):
-    """Raised when the signature in a PDF is missing, empty, or anything but one CMS signature."""
-
-    code = 5145
+# ---- 5146–5159: PDF ----
 
 
 class ChangedAfterSigning(SignatureInvalid):
@@ -367,37 +331,61 @@ class SignatureRemoved(SignatureInvalid):
 class SignatureCovered(SignatureInvalid):
     """Raised for a signature whose block or field could hide what an earlier signer saw."""
 
-    code = 5150
+    code = 5149
 
 
 class FieldUnfit(SigningFault):
     """Raised when the field to be signed holds a signature already, is no signature field or cannot be made."""
 
-    code = 5151
+    code = 5150
 
 
 class FontMissing(SigningFault):
-    """Raised when the visible block cannot be drawn because no font is installed that can be embedded."""
+    """Raised when the visible block cannot be drawn: no font with its letters is installed that can be embedded."""
 
-    code = 5152
-
-
-class LetterMissing(SigningFault):
-    """Raised when the font of the visible block has no shape for a letter of the signer's name."""
-
-    code = 5153
+    code = 5151
 
 
 class RoomTooSmall(SigningFault):
     """Raised when signature, chain and time stamp need more room than is kept for them in the PDF."""
 
+    code = 5152
+
+
+class PdfBroken(SignatureInvalid):
+    """Raised for bytes that are no whole PDF, or one that can be read in more than one way."""
+
     code = 5154
 
 
-class StampTooLate(SigningFault):
-    """Raised when a signature time stamp is to go into a PDF signature that a later revision covers."""
+class PdfEncrypted(Undecided):
+    """Raised for a PDF that needs a password: neither signing nor verification sees what it shows."""
 
     code = 5155
+
+
+class PdfActive(SignatureInvalid):
+    """Raised for a PDF with scripts, XFA or content from outside: what it shows can change without a byte of it changing."""
+
+    code = 5156
+
+
+class PdfTooLarge(Undecided):
+    """Raised for a PDF that is larger, or whose parts are more, than is looked at."""
+
+    code = 5157
+
+
+class ByteRangeRefused(SignatureInvalid):
+    """Raised when a signature is over anything but a whole revision without the signature itself."""
+
+    code = 5158
+
+
+class ContentsRefused(SignatureInvalid):
+    """Raised when the signature in a PDF is missing, empty, or anything but one CMS signature."""
+
+    code = 5159
 
 
 # ---- 5180–5199: forms of signatures ----

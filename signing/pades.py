@@ -95,8 +95,8 @@ def prepare(
     `field` is the name of an empty signature field, or of one to be made (`pades_field` says where); empty: the next free name.
     `algorithm` empty is the usual one of the key. `at` is the claimed signing time, now when None. `said` are the lines of the
     visible block: the signer's name, title, moment and certificate when None; none at all for a signature that is not seen.
-    Raises DocumentUnsignable, PdfBroken, PdfEncrypted, PdfActive, PdfTooLarge, FieldUnfit, FontMissing, LetterMissing,
-    KeyUnsuitable, CertificateOutOfDate.
+    Raises DocumentUnsignable, PdfBroken, PdfEncrypted, PdfActive, PdfTooLarge, FieldUnfit, FontMissing, KeyUnsuitable,
+    CertificateOutOfDate.
     """
     moment = at or datetime.now(UTC)
     chosen = algorithm_for(certificates.public_key(certificate), algorithm)

@@ -31,7 +31,7 @@ from pyhanko.pdf_utils.generic import pdf_name
 
 from mappings.formats.dates import VIETNAM
 from signing import certificates
-from signing.faults import FontMissing, LetterMissing
+from signing.faults import FontMissing
 
 FONTS = ("LiberationSans-Regular.ttf", "LiberationSerif-Regular.ttf", "DejaVuSans.ttf", "NotoSans-Regular.ttf")
 """The first one that is installed and has every letter is used (Liberation before 2.0 has not); all may be embedded."""
@@ -67,7 +67,7 @@ def lines(certificate: x509.Certificate, at: datetime) -> tuple[str, ...]:
 def draw(writer: Any, said: Sequence[str], width: float, height: float) -> Any:
     """Add a form XObject with these lines in a frame to `writer` and return the reference.
 
-    Raises FontMissing, LetterMissing.
+    Raises FontMissing.
     """
     shown = [_clean(line) for line in said]
     font = _font("".join(sorted(set("".join(shown)) - set(_ALPHABET))))
@@ -186,19 +186,14 @@ def _font(more: str) -> _Font:
     """Cut the first font that will do down to the alphabet and what else is asked for."""
     logging.getLogger("fontTools").setLevel(logging.ERROR)
     wanted = {ord(letter) for letter in _ALPHABET + more}
-    lacking = None
     for file in _installed():
         try:
             with TTFont(file, lazy=True) as whole:
                 missing = wanted - whole.getBestCmap().keys()
                 if not missing:
                     return _cut(whole, file.stem, _ALPHABET + more)
-                if not missing & {ord(letter) for letter in _ALPHABET}:
-                    lacking = len(missing)
         except (OSError, TTLibError, KeyError, AttributeError):
             continue  # a file that is no such font: the next one may be
-    if lacking:
-        raise LetterMissing("font", f"{lacking} letters")
     raise FontMissing("font", ", ".join(FONTS))
 
 

@@ -31,7 +31,7 @@ from pyhanko.sign.signers.pdf_byterange import DocumentTimestamp
 
 from signing import cms, pades, pades_field, pdf_signature, timestamp_token
 from signing.evidence import Evidence
-from signing.faults import DocumentUnsignable, StampTooLate
+from signing.faults import DocumentUnsignable
 from signing.pdf_file import get
 from signing.pdf_signature import Found
 from signing.timestamp_token import Token
@@ -61,13 +61,13 @@ def timestamp_data(pdf: bytes, field: str = "") -> bytes:
 def with_timestamp(pdf: bytes, token: Token, field: str = "") -> bytes:
     """Return `pdf` with `token` (over `timestamp_data`) in its signature: level B-T.
 
-    Raises TimestampInvalid when the token stamps something else, StampTooLate when a further revision covers the signature
-    already, RoomTooSmall, DocumentUnsignable.
+    Raises TimestampInvalid when the token stamps something else, RoomTooSmall, DocumentUnsignable, also when a further revision
+    covers the signature already.
     """
     found = _signature(pdf, field)
     timestamp_token.require_imprint(token, cms.signature_value(found.contents))
     if found.stop != len(pdf):
-        raise StampTooLate("field", "signed again since")
+        raise DocumentUnsignable("field", "signed again since")
     return pades.filled(pdf, found.start, found.end, cms.with_token(found.contents, token.der))
 
 

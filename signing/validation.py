@@ -7,7 +7,7 @@ stamp a certificate that has ended since proves nothing any more: undecided.
 Pure but for `Trust.ask`: with material at hand (levels LT and LTA, evidence kept elsewhere) nothing is asked, and the result
 is the same in ten years.
 
-Not here: mathematics (`verify_xml`, `verify_jws`, `verify_pdf`), the signing policy of a paper (who had to sign, in which order).
+Not here: mathematics (`verify_xml`, `verify_jws`, `verify_pdf`), the policy of a paper (who had to sign, in which order).
 
 Standard: ETSI EN 319 102-1 §5; RFC 5280 §6; Thông tư 15/2025/TT-BKHCN App. II
 Requirement: S0.6, S0.9, S0.10, S3.9
