@@ -127,33 +127,33 @@ class _Font:
         return "".join(f"{self.glyphs[letter]:04x}" for letter in line)
 
     def add_to(self, writer: Any) -> Any:
-        number, name = generic.NumberObject, pdf_name(f"/{self.name}")
-        file = writer.add_object(_compressed(self.file, {pdf_name("/Length1"): number(self.length)}))
+        name = pdf_name(f"/{self.name}")
+        file = writer.add_object(_compressed(self.file, {pdf_name("/Length1"): _number(self.length)}))
         descriptor = {
             "/Type": pdf_name("/FontDescriptor"),
             "/FontName": name,
-            "/Flags": number(4),
-            "/FontBBox": generic.ArrayObject([number(one) for one in self.box]),
-            "/ItalicAngle": number(0),
-            "/Ascent": number(self.ascent),
-            "/Descent": number(self.descent),
-            "/CapHeight": number(self.ascent),
-            "/StemV": number(80),
+            "/Flags": _number(4),
+            "/FontBBox": generic.ArrayObject([_number(one) for one in self.box]),
+            "/ItalicAngle": _number(0),
+            "/Ascent": _number(self.ascent),
+            "/Descent": _number(self.descent),
+            "/CapHeight": _number(self.ascent),
+            "/StemV": _number(80),
             "/FontFile2": file,
         }
         system = {
             "/Registry": generic.pdf_string("Adobe"),
             "/Ordering": generic.pdf_string("Identity"),
-            "/Supplement": number(0),
+            "/Supplement": _number(0),
         }
-        widths = generic.ArrayObject([number(one) for one in self.widths])
+        widths = generic.ArrayObject([_number(one) for one in self.widths])
         glyphs = {
             "/Type": pdf_name("/Font"),
             "/Subtype": pdf_name("/CIDFontType2"),
             "/BaseFont": name,
             "/CIDSystemInfo": _dictionary(system),
             "/FontDescriptor": writer.add_object(_dictionary(descriptor)),
-            "/W": generic.ArrayObject([number(0), widths]),
+            "/W": generic.ArrayObject([_number(0), widths]),
             "/CIDToGIDMap": pdf_name("/Identity"),
         }
         whole = {
@@ -165,6 +165,10 @@ class _Font:
             "/ToUnicode": writer.add_object(_compressed(self.table, {})),
         }
         return writer.add_object(_dictionary(whole))
+
+
+def _number(value: int) -> Any:
+    return generic.NumberObject(value)
 
 
 def _dictionary(entries: Mapping[str, Any]) -> Any:

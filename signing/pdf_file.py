@@ -137,7 +137,7 @@ def _unpack(reader: Any) -> None:
         if isinstance(marker, ObjStreamRef):
             streams.setdefault(marker.obj_stream_id, []).append((ref, marker.ix_in_stream))
     for number, wanted in streams.items():
-        stream = generic.Reference(number, 0, reader).get_object()
+        stream: Any = generic.Reference(number, 0, reader).get_object()
         data, first = stream.read_data(DecodePurpose.OBJECT_STREAM), int(stream["/First"])
         index = [int(one) for one in data[:first].split()]
         names, places = index[0::2], index[1::2]

@@ -204,13 +204,12 @@ def _added(file: _File, one: Found, every: Sequence[Entry]) -> tuple[Modificatio
         return ModificationLevel.NONE, ()
     if one.revision + 1 == file.revisions:
         raise ByteRangeRefused(one.name, "bytes behind it that belong to no revision")
-    alone = pdf_file.opened(
-        file.pdf[: one.stop]
-    )  # what was signed is a PDF of its own, and nothing in it leads outside
+    # what was signed is a PDF of its own, and nothing in it leads outside
+    alone = pdf_file.opened(file.pdf[: one.stop])
     pdf_file.require_still(alone)
     if alone.xrefs.total_revisions != one.revision + 1:
         raise ByteRangeRefused(one.name, "not a whole revision")
-    embedded = EmbeddedPdfSignature(file.reader, one.entry.holder, one.name)
+    embedded: Any = EmbeddedPdfSignature(file.reader, one.entry.holder, one.name)
     embedded.compute_integrity_info(_ADDITIONS)
     if embedded.coverage not in (SignatureCoverageLevel.ENTIRE_REVISION, SignatureCoverageLevel.ENTIRE_FILE):
         raise ByteRangeRefused(one.name, "not a whole revision")

@@ -22,7 +22,7 @@ from signing.revocation_client import RevocationClient
 from signing.validation import Trust, validate
 from signing.verdict import Reason, Report, Signed
 
-_SUFFIXES = {".xml", ".json"}
+_SUFFIXES = {".xml", ".json", ".pdf"}
 """What is looked for in folders."""
 _EXIT = {"valid": 0, "undecided": 2, "invalid": 1}
 _COLOURS = {"valid": "green", "invalid": "red", "undecided": "yellow"}
@@ -36,7 +36,7 @@ class _Lang(StrEnum):
 def verify(
     files: Annotated[
         list[Path],
-        typer.Argument(help="Tệp đã ký (XML, GIAMDINHHS, FHIR JSON, gói tin của trục) hoặc thư mục.", exists=True),
+        typer.Argument(help="Tệp đã ký (XML, GIAMDINHHS, FHIR JSON, PDF, gói tin của trục) hoặc thư mục.", exists=True),
     ],
     trust: Annotated[
         list[Path], typer.Option("--trust", help="Tệp PEM của chứng thư gốc được tin.", exists=True, dir_okay=False)

@@ -27,7 +27,7 @@ from pkcs11.exceptions import PinLocked
 
 from conformance.sandbox.holders import KeyKind
 from mappings.formats.values import FileName, Secret
-from signing import certificates, keys, token, verify, xmldsig
+from signing import certificates, keys, pades, token, verify, verify_pdf, xmldsig
 from signing.agent.guard import Guard
 from signing.agent.listener import holder, listening
 from signing.agent.service import Agent
@@ -47,9 +47,11 @@ from signing.faults import (
 from signing.keys import agent as agent_kind
 from signing.keys import pkcs11
 from signing.testing import AnyMemoryKey, Authority, MemoryKey, new_rsa_key
+from signing.verdict import Held
 from tests.remote_service import RemoteService, held_key, remote_service
 from tests.signer import Halt, Signer
 from tests.softhsm import MODULE, SoftHsm
+from tests.unit.signing.forge_pdf import base
 
 PIN = Secret("472915")
 PASSWORD = Secret("mật khẩu 1")
@@ -321,6 +323,16 @@ def test_signed_paper_verifies(kind: Kind, root: Authority, signer: MemoryKey) -
     else:
         with pytest.raises(KeyUnsuitable):
             xmldsig.sign("<r>Vũ</r>".encode(), kind.open())
+
+
+def test_signed_pdf_verifies(kind: Kind) -> None:
+    key = kind.open()
+    prepared = pades.prepare(base(), key.chain[0], algorithm=key.algorithms[0])
+    (signature,) = key.sign_hashes([ToSign(prepared.digest)], prepared.algorithm)
+    assert isinstance(signature, bytes)
+    (held,) = verify_pdf.read(pades.inject(prepared, signature, key.chain))
+    assert isinstance(held, Held)
+    assert held.leaf == kind.signer.chain[0]
 
 
 def test_wrong_secret_is_not_authorised(kind: Kind) -> None:
