@@ -140,7 +140,7 @@ def _place(writer: Any, name: str) -> Place:
         beside = [x for other, x, y in slots.values() if other == page and x > left and abs(y - top) < _SLOT_HEIGHT]
         right = min([left + _SLOT_WIDTH, width - _GAP, *(x - _GAP for x in beside)])
         return Place(page, (left, max(0.0, top - _SLOT_HEIGHT), right, top))
-    seen = sum(all(size(reference.get_object())) for _, _, reference in _all(writer))
+    seen = sum(all(size(reference.get_object())) for other, _, reference in _all(writer) if other not in slots)
     row, column = divmod(seen, _PER_ROW)
     if row > 1:
         raise FieldUnfit("field", "no place left for a visible block")

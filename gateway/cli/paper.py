@@ -132,11 +132,19 @@ def make(
         bool,
         typer.Option("--copy", help="Bản giấy chuyển đổi (NĐ 137/2024): in lời ghi bắt buộc, ghi lại ai in, lúc nào."),
     ] = False,
+    seal: Annotated[
+        bool,
+        typer.Option(
+            "--seal/--no-seal",
+            help="PDF của giấy đã ký mang chữ ký số của cơ sở (khóa trong [signing]); bản giấy thì không.",
+        ),
+    ] = True,
     config: Config = HERE,
     json: Json = False,
 ) -> None:
     """Đưa một giấy ra tệp. Giấy đã ký: đúng các byte đã ký; chưa ký: bản xem thử, có ghi rõ. Chứa dữ liệu người bệnh.
 
+    PDF của giấy đã ký được đóng dấu số của cơ sở (PAdES), kiểm tra bằng lienthong verify hoặc phần mềm đọc PDF.
     Mã thoát 1 khi hồ sơ còn thiếu nội dung mẫu giấy bắt buộc, hoặc không có gì để lập.
 
     Ví dụ: lienthong paper make --encounter LK-2026-000001 --kind referral --to cda,html,pdf,fhir -c demo-out/…/config
@@ -155,7 +163,7 @@ def make(
             raise PaperNotThere(kind, "nothing to make it of")
         for number, subject in enumerate(subjects, 1):
             name = kind if len(subjects) == 1 else f"{kind}-{number}"
-            made.append(_one(plan, store, kind, subject, wanted, output / name, copy=copy))
+            made.append(_one(plan, store, kind, subject, wanted, output / name, copy=copy, seal=seal))
     if json:
         print_json(made)
     else:
@@ -173,7 +181,7 @@ def make(
 
 
 def _one(
-    plan: Plan, store: Store, kind: str, subject: str, wanted: list[str], stem: Path, *, copy: bool
+    plan: Plan, store: Store, kind: str, subject: str, wanted: list[str], stem: Path, *, copy: bool, seal: bool
 ) -> dict[str, Any]:
     now, who = SystemClock().now(), actor()
 
@@ -193,22 +201,29 @@ def _one(
     except Fault as fault:
         return {**said, "signed": False, "version": 0, "faults": [_fault(fault)]}
     said |= {"signed": source.signed, "version": source.version}
+    sealed = False
     for one in wanted:
         try:
             suffix, body = renderings.render(source, one)
+            if one == "pdf" and seal and source.signed and not copy:
+                body = renderings.seal(body, plan, to_datetime(now))
+                sealed = True
         except Fault as fault:
             said["faults"].append(_fault(fault))
             continue
         file = stem.with_name(f"{stem.name}.{suffix}")
         file.write_bytes(body)
         said["files"].append(str(file))
-    if copy:
-        store.write_now(
-            lambda connection: actions.insert(
-                connection, at=now, actor=who, verb="print", target=document_id, reason="converted copy"
-            )
-        )
+    for verb, reason, done in (("print", "converted copy", copy), ("seal", "pdf", sealed)):
+        if done:
+            _note(store, now, who, verb, document_id, reason)
     return said
+
+
+def _note(store: Store, at: int, who: str, verb: str, target: str, reason: str) -> None:
+    store.write_now(
+        lambda connection: actions.insert(connection, at=at, actor=who, verb=verb, target=target, reason=reason)
+    )
 
 
 @app.command("issue")

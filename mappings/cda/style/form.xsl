@@ -222,7 +222,13 @@
     <xsl:variable name="signed" select="$view/view:signed[@slot = current()/v:td/@ID]"/>
     <p class="label"><xsl:apply-templates select="v:th/node()[not(preceding-sibling::v:br or self::v:br)]" mode="narrative"/></p>
     <p class="hint"><xsl:apply-templates select="v:th/node()[preceding-sibling::v:br]" mode="narrative"/></p>
-    <div class="space"><xsl:apply-templates select="$signed"/></div>
+    <div class="space">
+      <!-- where a PDF signature goes; on the first copy only, since ids are unique -->
+      <xsl:if test="not($signed) and v:td/@ID and not(contains(concat(' ', $head/v:text/@styleCode, ' '), ' xCopies2 '))">
+        <xsl:attribute name="id">slot-<xsl:value-of select="v:td/@ID"/></xsl:attribute>
+      </xsl:if>
+      <xsl:apply-templates select="$signed"/>
+    </div>
     <p class="name"><xsl:apply-templates select="v:td/node()" mode="narrative"/></p>
   </xsl:template>
 </xsl:stylesheet>

@@ -76,6 +76,31 @@ def test_a_signed_paper_comes_out_as_it_was_signed(desk: Desk, tmp_path: Path) -
     assert Path(said["files"][4]).read_bytes().startswith(b"%PDF-")
 
 
+def test_the_pages_of_a_signed_paper_carry_the_facilitys_seal(desk: Desk, tmp_path: Path) -> None:
+    desk.send(discharge("1"))
+    trust = tmp_path / "root.pem"
+    trust.write_bytes(desk.plan.signing.trust[0])
+    (said,) = make(desk, "pdf", tmp_path / "sealed")
+    judged = cli_json("verify", said["files"][0], "--trust", str(trust))
+    assert (judged["verdict"], [one["part"] for one in judged["covers"]]) == ("valid", ["document"])
+    assert [(one["level"], one["where"]) for one in judged["signers"]] == [("B-B", "Signature1")]
+    (row,) = rows(desk)
+    (noted,) = desk.store.read_now(lambda c: actions.of_target(c, row.id))
+    assert (noted.verb, noted.reason) == ("seal", "pdf")
+    damaged = tmp_path / "damaged.pdf"
+    damaged.write_bytes(Path(said["files"][0]).read_bytes() + b"%%EOF\n")
+    done = cli("verify", str(damaged), "--trust", str(trust))
+    assert (done.returncode, "LT5154" in done.stdout) == (1, True)
+    bare = [
+        make(desk, "pdf", tmp_path / "bare", "--no-seal"),
+        make(desk, "pdf", tmp_path / "copy", "--copy"),
+        make(desk, "pdf", tmp_path / "draft", kind="health_summary"),
+    ]
+    for (one,) in bare:
+        done = cli("verify", one["files"][0], "--trust", str(trust), "--json")
+        assert json.loads(done.stdout)["reasons"][0]["code"] == "LT5004"
+
+
 def test_what_is_not_signed_is_shown_as_a_draft_and_not_kept(desk: Desk, tmp_path: Path) -> None:
     desk.send(discharge("1"))
     (said,) = make(desk, "html", tmp_path / "out", kind="health_summary")
