@@ -1,9 +1,10 @@
-"""Signatures: XAdES B-B of a 60 KB CDA beside its floor (canonicalise, digest, one bare RSA-2048 signature) and peers."""
+"""Signatures: XAdES B-B of a 60 KB CDA beside its floor (canonicalise, digest, one bare RSA-2048 signature) and peers; PAdES."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import multiprocessing
 import resource
 import shutil
@@ -17,9 +18,15 @@ from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 
 import httpx
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from lxml import etree
+from pyhanko.keys.internal import translate_pyca_cryptography_key_to_asn1
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign import signers
+from pyhanko.sign.fields import SigSeedSubFilter
+from pyhanko_certvalidator.registry import SimpleCertificateStore
 from signxml.algorithms import SignatureConstructionMethod
 from signxml.xades.xades import XAdESSigner
 
@@ -27,9 +34,10 @@ from benchmarks.figures import Row, per_call_us
 from benchmarks.papers import samples
 from conformance.sandbox.server import Sandbox, Settings
 from mappings import cda, documents, hl7v2
+from mappings.cda.pdf import pdf as printed
 from mappings.documents import Facility
 from mappings.formats import json, safe_xml
-from signing import jws, xades, xades_levels, xmldsig
+from signing import jws, pades, verify_pdf, xades, xades_levels, xmldsig
 from signing.testing import Authority, MemoryKey
 from signing.timestamp import TimestampClient, TimestampService
 
@@ -90,6 +98,7 @@ def measure() -> list[Row]:
     signed_by = {"display": "Bệnh viện"}
     per_jws = per_call_us(lambda: jws.sign(bundle, key, who=signed_by))
     beside(f"JWS of a Bundle of {len(bundle) / 1024:.0f} KB", per_jws)
+    rows += _pdf(xml, key, rows[0].figure)
     rows += _stamped(xades.sign(xml, key))
     one, two = _rate(xml, 1), _rate(xml, 2)
     rows.append(Row("XAdES B-B, one process, per second of its CPU time", one, "/s"))
@@ -106,6 +115,29 @@ def _signxml(xml: bytes, key: MemoryKey) -> Callable[[], bytes]:
         return etree.tostring(signed)
 
     return once
+
+
+def _pdf(xml: bytes, key: MemoryKey, bare: float) -> list[Row]:
+    """Sign the pages of the paper, unseen and with a block, and let pyHanko do it; then verify three signatures."""
+    pages = printed(xml)
+    size = f"{len(pages) / 1024:.0f} KB"
+    store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
+    chain = [asn1_x509.Certificate.load(one.public_bytes(serialization.Encoding.DER)) for one in key.chain]
+    store.register_multiple(chain)
+    private = translate_pyca_cryptography_key_to_asn1(key.private_key)
+    meta = signers.PdfSignatureMetadata(field_name="S", md_algorithm="sha256", subfilter=SigSeedSubFilter.PADES)
+    signer = signers.PdfSigner(meta, signers.SimpleSigner(chain[0], private, store))
+    theirs = per_call_us(lambda: signer.sign_pdf(IncrementalPdfFileWriter(io.BytesIO(pages))))
+    three = pades.sign(pades.sign(pades.sign(pages, key), key), key)
+    rows = [Row(f"pyHanko's PAdES signer, PDF of {size}, unseen", theirs, "us", "bare RSA", theirs / bare)]
+    for what, figure in (
+        ("PAdES B-B of it, unseen", per_call_us(lambda: pades.sign(pages, key, said=()))),
+        ("PAdES B-B of it, with a block", per_call_us(lambda: pades.sign(pages, key))),
+        ("a fourth one, with a block", per_call_us(lambda: pades.sign(three, key))),
+        ("all three read and compared, no certificates", per_call_us(lambda: verify_pdf.read(three))),
+    ):
+        rows.append(Row(what, figure, "us", "pyHanko", figure / theirs))
+    return rows
 
 
 def _stamped(signed: bytes) -> list[Row]:
