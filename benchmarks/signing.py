@@ -1,4 +1,4 @@
-"""Signatures: XAdES B-B of a 60 KB CDA beside its floor (canonicalise, digest, one bare RSA-2048 signature) and peers; PAdES."""
+"""Signatures: XAdES B-B of 60 KB beside its floor (canonicalise, digest, one bare RSA-2048 signature) and peers; PAdES."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy.engine import Connection, Row
@@ -26,7 +25,6 @@ from mappings.formats import json
 from mappings.outcome import Resource
 from signing import joint
 from signing.certificates import load_roots
-from signing.keys import open_key
 from signing.policy import SEAL
 
 KINDS = ("cda", "fhir", "gdbhyt", "html", "pdf")
@@ -95,16 +93,6 @@ def preview(paper: str, subject: str, record: Sequence[Resource], context: Conte
     head = plan.facility.head_licence
     made = steps.compose(paper, subject, json.dumps(list(record)), context, head, realm=plan.cda)
     return Source(0, False, made.renditions, page.Options(stamp=page.Stamp.DRAFT))
-
-
-def seal(pdf: bytes, plan: Plan, at: datetime) -> bytes:
-    """Put the facility's seal on the pages of an issued paper: a PAdES signature by the key of `[signing]`, seen on page 1.
-
-    Raises what `open_key` and `pades.sign` raise.
-    """
-    from signing import pades  # only now: the library behind it is slow to load
-
-    return pades.sign(pdf, open_key(plan.signing.kind, plan.signing.options), at=at)
 
 
 def render(source: Source, kind: str) -> tuple[str, bytes]:

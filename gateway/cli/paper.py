@@ -15,6 +15,7 @@ from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, mom
 from gateway.clock import SystemClock, to_datetime
 from gateway.export import visit_numbers, visit_of
 from gateway.faults import PaperNotThere
+from gateway.proof.pages import sealed as sealed_pages
 from gateway.records import resources
 from gateway.settings import Plan
 from gateway.store import actions, documents
@@ -206,7 +207,7 @@ def _one(
         try:
             suffix, body = renderings.render(source, one)
             if one == "pdf" and seal and source.signed and not copy:
-                body = renderings.seal(body, plan, to_datetime(now))
+                body = sealed_pages(body, plan, SystemClock())
                 sealed = True
         except Fault as fault:
             said["faults"].append(_fault(fault))

@@ -16,9 +16,11 @@ from conformance.sandbox.tsa import POLICY
 from gateway import repair
 from gateway.clock import SystemClock, to_datetime
 from gateway.proof.evidence import evidence
+from gateway.proof.pages import sealed
 from gateway.store import actions, documents, proofs
 from signing import xades_levels
 from signing.certificates import load_roots
+from signing.faults import TimestampUnavailable
 from signing.kept import read_evidence
 from signing.validation import Trust as Believed
 from signing.validation import validate
@@ -26,6 +28,7 @@ from signing.verdict import Report
 from tests.conftest import HandClock
 from tests.integration.gateway.proofs import AUTHORITY, ProvingWard, Trust, trust_services
 from tests.integration.gateway.test_papers import FOLDER, change, discharge
+from tests.unit.signing.forge_pdf import base
 
 YEARS = timedelta(days=3652)
 SEAL_ALONE = '[[policy]]\nlevel = "{level}"\n[[policy.step]]\nrole = "seal"\n'
@@ -476,3 +479,16 @@ def test_the_authority_goes_between_values_and_archive_stamp(ward: Make, trust: 
     here.work()
     assert here.rows()[0].state == "signed"
     assert levels(judged(here, here.file(row))) == ["B-LTA"]
+
+
+@pytest.mark.parametrize(("level", "reached"), [("B-B", "B-B"), ("B-T", "B-T"), ("B-LTA", "B-LT")])
+def test_the_pages_of_a_paper_are_proved_too(level: str, reached: str, ward: Make, trust: Trust) -> None:
+    here = ward(proof=f'level = "{level}"\n')
+    made = sealed(base(), here.plan, here.clock)
+    report = judged(here, made, after=YEARS if reached == "B-LT" else timedelta(0))
+    assert [signed.level for signed in report.signers] == [reached]
+    assert report.verdict == ("valid" if reached == "B-LT" else "undecided"), report.reasons
+    trust.break_("tsa", Action.UNAVAILABLE)
+    if reached != "B-B":
+        with pytest.raises(TimestampUnavailable):
+            sealed(base(), here.plan, here.clock)
