@@ -271,7 +271,8 @@ class _Reader:
             self._problem(KindUnknown, file, f"{name}.kind", str(kind))
             return None
         hints = typing.get_type_hints(cls)
-        secrets = [f.name for f in fields(cls) if hints[f.name] is Secret and f.name not in options]
+        needed = [f for f in fields(cls) if hints[f.name] is Secret and f.default is MISSING]
+        secrets = [f.name for f in needed if f.name not in options]
         asks = tuple(secrets) if may_ask else ()
         settings = self._dataclass(cls, file, name, options, dict.fromkeys(asks, Secret("")))
         trust: list[bytes] = []

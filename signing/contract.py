@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cryptography import x509
 
@@ -52,4 +52,13 @@ class KeyProvider(Protocol):
         A document that alone is not signed is a fault in its place. When the key cannot go on the iterator raises what
         `sign` raises: the signatures given before are good. Closing the iterator stops the signing.
         """
+        ...
+
+
+@runtime_checkable
+class Attended(Protocol):
+    """What a provider is besides when some of its keys need a person at every signature."""
+
+    def require_unattended(self) -> None:
+        """Prove with one try that this key signs with nobody there; raise KeyMisconfigured, or what `sign` raises."""
         ...

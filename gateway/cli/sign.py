@@ -188,9 +188,13 @@ def _show(done: signing_run.Progress) -> None:
 
 
 def _key(plan: Plan, holder: str) -> KeyProvider:
-    """Open a person's key; what is not written, such as the PIN, is asked for and forgotten."""
+    """Open a person's key; what is not written, such as the PIN or a one-time code, is asked for and forgotten."""
     key = signing_tasks.signer(plan, holder).key
     if key is None:
         raise SignerUnknown(holder, "no key")
     asked = {name: Secret(typer.prompt(name, hide_input=True, err=True)) for name in key.asks}
-    return open_key(key.kind, {**key.options, **asked})
+    return open_key(key.kind, {**key.options, **asked}, _ask)
+
+
+def _ask(wanted: str) -> str:
+    return str(typer.prompt(wanted, hide_input=True, err=True))

@@ -9,11 +9,15 @@ import dataclasses
 import importlib
 import pkgutil
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from signing.contract import KeyProvider
+from signing.contract import Attended, KeyProvider
 from signing.faults import KeyMisconfigured
+
+Ask = Callable[[str], str]
+"""Given the name of what is wanted ("OTP", "PIN"), give what the signer says; an empty text is no answer."""
+_ASKING = ("remote",)
 
 
 def kinds() -> tuple[str, ...]:
@@ -29,9 +33,10 @@ def key_settings(kind: str) -> type[typing.Any]:
     return settings
 
 
-def open_key(kind: str, options: Mapping[str, object]) -> KeyProvider:
+def open_key(kind: str, options: Mapping[str, object], ask: Ask | None = None) -> KeyProvider:
     """Open the key of `kind` with its settings; secrets are already resolved.
 
+    `ask` is somebody who can say what a remote service wants at a signature: a one-time code, or the PIN when none is written.
     Raises KeyMisconfigured for an unknown kind or setting, KeyUnavailable, NotAuthorised, KeyUnsuitable.
     """
     if kind not in kinds():
@@ -47,7 +52,20 @@ def open_key(kind: str, options: Mapping[str, object]) -> KeyProvider:
     for name, value in options.items():
         if not isinstance(value, types[name] if types[name] in (int, timedelta) else str):
             raise KeyMisconfigured(name, "of the wrong type")
-    key: KeyProvider = module.Key(module.Settings(**{name: _as(types[name], value) for name, value in options.items()}))
+    settings = module.Settings(**{name: _as(types[name], value) for name, value in options.items()})
+    key: KeyProvider = module.Key(settings, ask) if ask is not None and kind in _ASKING else module.Key(settings)
+    return key
+
+
+def open_unattended(kind: str, options: Mapping[str, object]) -> KeyProvider:
+    """Open a key that is to sign with nobody there, such as a seal: once, before many processes open it.
+
+    Raises what `open_key` raises, KeyMisconfigured for a key that needs a person, and for a PIN that is wrong NotAuthorised,
+    after one try.
+    """
+    key = open_key(kind, options)
+    if isinstance(key, Attended):
+        key.require_unattended()
     return key
 
 

@@ -27,7 +27,15 @@ from signing.agent import protocol
 from signing.algorithms import one_of
 from signing.contract import ToSign
 from signing.csc import require_secure
-from signing.faults import AgentRefused, KeyUnavailable, KeyUnsuitable, NotAuthorised, NotWanted, SigningStopped
+from signing.faults import (
+    AgentRefused,
+    KeyMisconfigured,
+    KeyUnavailable,
+    KeyUnsuitable,
+    NotAuthorised,
+    NotWanted,
+    SigningStopped,
+)
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -94,6 +102,10 @@ class Key:
             protocol=1, id=uuid.uuid4().hex, algorithm=chosen.name, certificate=certificate, documents=papers
         )
         return self._results(batch, [(chosen.name, document.digest) for document in documents])
+
+    def require_unattended(self) -> None:
+        """Raise KeyMisconfigured: a person reads every paper."""
+        raise KeyMisconfigured("kind", "agent asks a person at every batch")
 
     def __repr__(self) -> str:
         return f"<agent key, certificate {self.chain[0].serial_number:x}>"

@@ -109,6 +109,18 @@ class Key:
         digests = [document.digest for document in documents]
         return self._sign(one_of(self.algorithms, algorithm, digests), digests)
 
+    def require_unattended(self) -> None:
+        """Authorise one signature and use it not; raise KeyMisconfigured when a one-time code or a PIN has to be asked for."""
+        if any(entry.get("type") != "Password" for entry in self._wanted):
+            raise KeyMisconfigured("credential", "wants a one-time code at every signature")
+        if self._wanted and not self._pin:
+            raise KeyMisconfigured("pin", "missing")
+        algorithm = one_of(self.algorithms, "")
+        hashes = [b64encode(algorithm.digest(b"")).decode()]
+        self._authorise(
+            {"credentialID": self._credential, "hashes": hashes, "hashAlgorithmOID": _HASHES[algorithm.hash.name]}
+        )
+
     def __repr__(self) -> str:
         return f"<remote key, certificate {self.chain[0].serial_number:x}>"
 

@@ -16,7 +16,16 @@ from mappings.formats.values import Secret
 from signing.algorithms import ALGORITHMS
 from signing.batch import State, sign_batch, unsigned
 from signing.contract import ToSign
-from signing.faults import KeyLocked, KeyUnavailable, KeyUnsuitable, NotAuthorised, OneTimeCodeWrong, ServiceRefused
+from signing.faults import (
+    KeyLocked,
+    KeyMisconfigured,
+    KeyUnavailable,
+    KeyUnsuitable,
+    NotAuthorised,
+    OneTimeCodeWrong,
+    ServiceRefused,
+)
+from signing.keys import open_key, open_unattended
 from signing.keys.remote import Ask, Key, Settings
 from tests.integration.sandbox.peer import PASSWORD
 from tests.remote_service import PIN, RemoteService, remote_service
@@ -199,3 +208,36 @@ def test_a_busy_service_is_transient_wherever_it_is_busy(call: Call, service: Re
         open_key().sign(b"data")
     service.fail(None)
     assert open_key().sign(b"data")
+
+
+def test_a_key_for_nobody_is_proved_with_one_try(service: RemoteService) -> None:
+    credential = service.add(code=False)
+    options = service.options(credential)
+    assert open_unattended("remote", options).sign(b"data")
+    with pytest.raises(NotAuthorised):
+        open_unattended("remote", options | {"pin": Secret("00000000")})
+    assert credential.wrong_tries == 1
+    with pytest.raises(KeyMisconfigured, match="pin"):
+        open_unattended("remote", options | {"pin": Secret("")})
+    assert credential.wrong_tries == 1
+    with service.away(), pytest.raises(KeyUnavailable):
+        open_unattended("remote", options)
+
+
+def test_a_credential_that_sends_a_code_is_not_for_nobody(service: RemoteService) -> None:
+    credential = service.add()
+    with pytest.raises(KeyMisconfigured, match="one-time code"):
+        open_unattended("remote", service.options(credential))
+    assert credential.one_time_code == "", "nobody is sent a code"
+
+
+def test_whoever_opens_it_may_be_asked_for_pin_and_code(service: RemoteService) -> None:
+    credential, asked = service.add(), []
+
+    def person(wanted: str) -> str:
+        asked.append(wanted)
+        return str(PIN) if wanted == "PIN" else credential.one_time_code
+
+    options = service.options(credential) | {"pin": Secret("")}
+    assert open_key("remote", options, person).sign(b"data")
+    assert asked == ["PIN", "OTP"]

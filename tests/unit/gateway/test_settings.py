@@ -195,6 +195,18 @@ def test_who_signs_what_is_part_of_the_plan(site: Path) -> None:
     assert plan.routes["moh_axis"].renditions == ("cda@doctor", "cda")
 
 
+def test_only_what_a_key_cannot_do_without_is_asked_for_before_it_is_opened(site: Path) -> None:
+    """A remote service says by itself whether it wants a PIN and a code."""
+    with (site / "node.toml").open("a", encoding="utf-8") as node:
+        node.write(
+            '[[signer]]\ncode = "BS1"\nname = "Lê Quang Minh"\nroles = ["treating_doctor"]\n'
+            'key = { kind = "remote", url = "https://c.test/csc/v2", credential = "c", user = "u", password = "secret:keys" }\n'
+        )
+    key = load(site).signers["BS1"].key
+    assert key is not None
+    assert key.asks == ()
+
+
 def test_without_a_policy_the_seal_is_all(site: Path) -> None:
     plan = load(site)
     assert (plan.policies.policies, dict(plan.signers)) == ((), {})
