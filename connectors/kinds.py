@@ -35,13 +35,13 @@ def load_source(kind: str) -> tuple[type[Any], type[Source]]:
 
     Raises `ValueError`, worded as one line of `lienthong check`, when there is no such kind.
     """
-    module = _module(kind, sources, _SOURCES, source_kinds())
+    module = _module(kind, sources, _SOURCES)
     return module.Settings, cast("type[Source]", module.Source)
 
 
 def load_destination(kind: str) -> tuple[type[Any], type[Destination]]:
     """Give the `Settings` dataclass and the destination class of `kind`; raises as `load_source` does."""
-    module = _module(kind, destinations, _DESTINATIONS, destination_kinds())
+    module = _module(kind, destinations, _DESTINATIONS)
     return module.Settings, cast("type[Destination]", module.Destination)
 
 
@@ -53,10 +53,11 @@ def _foreign(group: str) -> set[str]:
     return {point.name for point in entry_points(group=group)}
 
 
-def _module(kind: str, package: ModuleType, group: str, known: tuple[str, ...]) -> ModuleType:
+def _module(kind: str, package: ModuleType, group: str) -> ModuleType:
     if kind in _own(package):
         return importlib.import_module(f"{package.__name__}.{kind}")
-    for point in entry_points(group=group):
-        if point.name == kind:
-            return cast("ModuleType", point.load())
-    raise ValueError(f"kind: {kind!r} is not known — write one of {', '.join(known)}")
+    foreign = {point.name: point for point in entry_points(group=group)}  # reads every installed package: 20 ms
+    if kind in foreign:
+        return cast("ModuleType", foreign[kind].load())
+    known = ", ".join(sorted({*_own(package), *foreign}))
+    raise ValueError(f"kind: {kind!r} is not known — write one of {known}")
