@@ -20,7 +20,7 @@ from conformance.sandbox.insurance_file import FileError, judge_file
 from conformance.sandbox.records import Record, Records, Verdict
 from conformance.sandbox.remote_admin import remote_routes
 from conformance.sandbox.remote_credentials import RemoteCredentials
-from conformance.sandbox.signatures import NotSignedError, NotXmlError, SignatureError, check_whole, parse
+from conformance.sandbox.signatures import NotSignedError, NotXmlError, SignatureError, Trust, check_whole, parse
 
 
 @dataclass(frozen=True)
@@ -121,16 +121,16 @@ def _summary(controls: Controls, destination: str) -> dict[str, Any]:
 
 
 def _verifies(controls: Controls, record: Record) -> bool:
-    body = controls.records.body(record)
+    body, trust = controls.records.body(record), Trust(controls.ca_pem_file)  # certificates were judged at arrival
     if hashlib.sha256(body).hexdigest() != record.sha256:
         return False
     try:
         if record.destination == "insurance_portal":
-            judge_file(body, None, controls.ca_pem_file)
+            judge_file(body, None, trust)
         elif record.destination == "fhir_rest":
-            check_bundle(body, controls.ca_pem_file)
+            check_bundle(body, trust)
         else:
-            check_whole(parse(body), controls.ca_pem_file)
+            check_whole(parse(body), trust)
     except (FileError, NotXmlError, NotSignedError, SignatureError):
         return False
     return True

@@ -164,6 +164,11 @@ class Authority:
         except KeyError as error:
             raise UnknownCertificateError from error
 
+    def holds(self, certificate: x509.Certificate, at: datetime | None = None) -> bool:
+        """Tell whether a certificate may sign at `at`, or now; one that the root issued by itself always may."""
+        entry = self.entries.get(certificate.serial_number)
+        return entry is None or entry.state(at or self.clock()) == "valid"
+
     def renew(self, serial: int, validity: Validity | None = None) -> x509.Certificate:
         """Issue again for the same subject and key; the earlier certificate stays as it is. Raises LifeCycleError when it is
         revoked or suspended, UnknownCertificateError.

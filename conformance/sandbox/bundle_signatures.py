@@ -1,8 +1,8 @@
 """Judge the signature of a FHIR document Bundle with joserfc, against the demo CA.
 
 As a third party would: the Bundle without `signature`, and without its own `id` and `meta`, in the form of RFC 8785 is the
-payload of the detached JWS; the digits of numbers, and what the Signature says besides, are in a hash of their own. Revocation
-and time are not judged.
+payload of the detached JWS; the digits of numbers, and what the Signature says besides, are in a hash of their own. The
+certificate has to have been good at the moment that the signature claims.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from conformance.sandbox.ca import common_name
-from conformance.sandbox.signatures import NotSignedError, SignatureError
+from conformance.sandbox.signatures import NotSignedError, SignatureError, Trust
 
 WRITTEN: Final = "https://lienthong.vn/fhir/jws#written-sha256"
 FHIR_JSON: Final = "http://hl7.org/fhir/canonicalization/json#document"
@@ -54,15 +55,15 @@ _ALGORITHMS: Final = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES2
 _REGISTRY = _Registry(algorithms=_ALGORITHMS, strict_check_header=False)
 
 
-def check_bundle(body: bytes, ca_pem_file: Path) -> list[str]:
+def check_bundle(body: bytes, trust: Trust) -> list[str]:
     """Check that a document Bundle is signed as a whole and return its signer. Raises NotSignedError, SignatureError."""
     try:
-        return [_check(body, ca_pem_file)]
+        return [_check(body, trust)]
     except _HOSTILE_INPUT as error:
         raise SignatureError(type(error).__name__) from error
 
 
-def _check(body: bytes, ca_pem_file: Path) -> str:
+def _check(body: bytes, trust: Trust) -> str:
     bundle: dict[str, Any] = json.loads(body)
     if "signature" not in bundle:
         raise NotSignedError
@@ -71,7 +72,9 @@ def _check(body: bytes, ca_pem_file: Path) -> str:
     header = json.loads(base64.urlsafe_b64decode(head + b"=" * (-len(head) % 4)))
     if shown or {"crit", "b64"} & header.keys() or bundle["signature"]["when"] != header["sigT"]:
         raise SignatureError("not a detached signature of this form")
-    leaf = _trusted([x509.load_der_x509_certificate(base64.b64decode(one)) for one in header["x5c"]], ca_pem_file)
+    leaf = _trusted([x509.load_der_x509_certificate(base64.b64decode(one)) for one in header["x5c"]], trust.ca_pem_file)
+    if not trust.holds(leaf, datetime.fromisoformat(header["sigT"])):
+        raise SignatureError("the certificate was suspended, revoked or out of date when it signed")
     pem = leaf.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     key = RSAKey.import_key(pem) if header["alg"][:2] in ("RS", "PS") else ECKey.import_key(pem)
     as_written = header.get("canon") == FHIR_JSON

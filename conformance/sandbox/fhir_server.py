@@ -24,7 +24,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from email.utils import format_datetime
-from pathlib import Path
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, unquote, urlencode
 
@@ -34,7 +33,7 @@ from conformance.sandbox.accounts import Account, Tokens
 from conformance.sandbox.bundle_signatures import check_bundle
 from conformance.sandbox.faults import Call, PaperNames
 from conformance.sandbox.records import Arrival, Record, Records, Verdict
-from conformance.sandbox.signatures import NotSignedError, SignatureError
+from conformance.sandbox.signatures import NotSignedError, SignatureError, Trust
 from conformance.sandbox.wire import BY_PLAN, Received, Reply, json_reply
 
 FHIR_JSON: Final = "application/fhir+json"
@@ -63,14 +62,14 @@ class FhirServer:
         self,
         tokens: Tokens,
         records: Records,
-        ca_pem_file: Path,
+        trust: Trust,
         clock: Callable[[], datetime],
         *,
         scheme: str = "http",
     ) -> None:
         self._tokens = tokens
         self._records = records
-        self._ca_pem_file = ca_pem_file
+        self._trust = trust
         self._clock = clock
         self._scheme = scheme
 
@@ -152,7 +151,7 @@ class FhirServer:
 
     def _signers(self, body: bytes) -> tuple[str, ...]:
         try:
-            return tuple(check_bundle(body, self._ca_pem_file))
+            return tuple(check_bundle(body, self._trust))
         except NotSignedError as error:
             raise _RefusalError(422, "business-rule", "văn bản chưa được ký số", "Bundle.signature") from error
         except SignatureError as error:

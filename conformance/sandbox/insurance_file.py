@@ -12,12 +12,11 @@ import re
 from enum import Enum, auto
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import Final
 
 from lxml import etree
 
-from conformance.sandbox.signatures import DS, NotSignedError, NotXmlError, SignatureError, parse, verify
+from conformance.sandbox.signatures import DS, NotSignedError, NotXmlError, SignatureError, Trust, parse, verify
 
 TABLES: Final = {
     "XML1": "TONG_HOP",
@@ -48,7 +47,7 @@ class FileError(Exception):
         self.detail = detail
 
 
-def judge_file(file: bytes, facility: str | None, ca_pem_file: Path) -> list[str]:
+def judge_file(file: bytes, facility: str | None, trust: Trust) -> list[str]:
     """Return the signers of a good file; `facility` None accepts the file of any. Raises FileError."""
     try:
         root = parse(file)
@@ -56,7 +55,7 @@ def judge_file(file: bytes, facility: str | None, ca_pem_file: Path) -> list[str
         raise _content("tệp không phải XML đúng cú pháp") from error
     if root.tag != "GIAMDINHHS":
         raise _content("phần tử gốc phải là GIAMDINHHS")
-    signers = _signers(root, ca_pem_file)
+    signers = _signers(root, trust)
     if facility is not None and _text(root, "THONGTINDONVI/MACSKCB") != facility:
         raise FileError(FileProblem.FACILITY, "THONGTINDONVI/MACSKCB khác maCSKCB")
     if not re.fullmatch(r"\d{8}", _text(root, "THONGTINHOSO/NGAYLAP")):
@@ -80,11 +79,11 @@ def file_identifier(root: etree._Element) -> str:
     return ";".join(found)
 
 
-def _signers(root: etree._Element, ca_pem_file: Path) -> list[str]:
+def _signers(root: etree._Element, trust: Trust) -> list[str]:
     if root.find(f"CHUKYDONVI/{{{DS}}}Signature") is None:
         raise FileError(FileProblem.NOT_SIGNED, "CHUKYDONVI không có chữ ký")
     try:
-        signatures = verify(root, ca_pem_file)
+        signatures = verify(root, trust)
     except NotSignedError as error:
         raise FileError(FileProblem.NOT_SIGNED, "tệp không có chữ ký") from error
     except SignatureError as error:

@@ -17,7 +17,6 @@ import hashlib
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import ClassVar, Final
 
 from lxml import etree
@@ -27,7 +26,7 @@ from conformance.sandbox.codes import PORTAL
 from conformance.sandbox.faults import Call, PaperNames
 from conformance.sandbox.insurance_file import FileError, FileProblem, file_identifier, judge_file
 from conformance.sandbox.records import Arrival, Records, Verdict
-from conformance.sandbox.signatures import NotXmlError, parse
+from conformance.sandbox.signatures import NotXmlError, Trust, parse
 from conformance.sandbox.wire import BY_PLAN, Received, Reply, json_reply
 
 VIETNAM: Final = timezone(timedelta(hours=7))
@@ -52,14 +51,14 @@ class InsurancePortal:
         self,
         tokens: Tokens,
         records: Records,
-        ca_pem_file: Path,
+        trust: Trust,
         clock: Callable[[], datetime],
         *,
         largest_file: int,
     ) -> None:
         self._tokens = tokens
         self._records = records
-        self._ca_pem_file = ca_pem_file
+        self._trust = trust
         self._clock = clock
         self._largest_file = largest_file
 
@@ -108,7 +107,7 @@ class InsurancePortal:
             if len(file) > self._largest_file:
                 raise _RefusalError("1001", f"tệp dài hơn {self._largest_file} byte")
             earlier = self._records.accepted(self.name, sha256)
-            signers = judge_file(file, account.facility, self._ca_pem_file)
+            signers = judge_file(file, account.facility, self._trust)
         except _RefusalError as refusal:
             return self._keep_refusal(request, file, refusal)
         except FileError as wrong:

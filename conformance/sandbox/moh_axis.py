@@ -20,7 +20,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
 from cryptography import x509
@@ -36,6 +35,7 @@ from conformance.sandbox.signatures import (
     NotSignedError,
     NotXmlError,
     SignatureError,
+    Trust,
     cda_identifier,
     check_whole,
     parse,
@@ -89,7 +89,7 @@ class MohAxis:
         self,
         tokens: Tokens,
         records: Records,
-        ca_pem_file: Path,
+        trust: Trust,
         clock: Callable[[], datetime],
         *,
         seal: Identity,
@@ -97,7 +97,7 @@ class MohAxis:
     ) -> None:
         self._tokens = tokens
         self._records = records
-        self._ca_pem_file = ca_pem_file
+        self._trust = trust
         self._clock = clock
         self.seal = seal
         self._data_form = data_form
@@ -208,7 +208,7 @@ class MohAxis:
 
     def _check_paper(self, body: bytes) -> tuple[str, ...]:
         try:
-            return tuple(check_whole(parse(body), self._ca_pem_file))
+            return tuple(check_whole(parse(body), self._trust))
         except NotXmlError as error:
             raise _RefusalError("CM_INVALID_REQUEST", "data không chứa XML đúng cú pháp ở dạng base64") from error
         except NotSignedError as error:

@@ -19,7 +19,6 @@ import base64
 import hashlib
 import re
 import uuid
-from pathlib import Path
 from typing import ClassVar, Final
 
 from lxml import etree
@@ -33,6 +32,7 @@ from conformance.sandbox.signatures import (
     NotSignedError,
     NotXmlError,
     SignatureError,
+    Trust,
     cda_identifier,
     check_whole,
     parse,
@@ -55,10 +55,10 @@ class NationalCoordination:
 
     name: ClassVar[str] = "national_coordination"
 
-    def __init__(self, tokens: Tokens, records: Records, ca_pem_file: Path) -> None:
+    def __init__(self, tokens: Tokens, records: Records, trust: Trust) -> None:
         self._tokens = tokens
         self._records = records
-        self._ca_pem_file = ca_pem_file
+        self._trust = trust
 
     def call(self, request: Received) -> Call | None:
         """Know token, submission and question."""
@@ -138,7 +138,7 @@ class NationalCoordination:
             root = parse(body)
             if root.tag != f"{{{CDA}}}ClinicalDocument":
                 raise _RefusalError(422, "NOT_A_DOCUMENT", "phần tử gốc phải là ClinicalDocument")
-            return tuple(check_whole(root, self._ca_pem_file))
+            return tuple(check_whole(root, self._trust))
         except NotXmlError as error:
             raise _RefusalError(422, "NOT_A_DOCUMENT", "không phải XML đúng cú pháp") from error
         except NotSignedError as error:

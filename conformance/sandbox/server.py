@@ -38,6 +38,7 @@ from conformance.sandbox.ocsp_responder import OcspResponder
 from conformance.sandbox.records import Records
 from conformance.sandbox.remote_credentials import RemoteCredentials, Terms
 from conformance.sandbox.remote_signer import RemoteSigner
+from conformance.sandbox.signatures import Trust
 from conformance.sandbox.tsa import PATH as TSA_PATH
 from conformance.sandbox.tsa import TimeStampingAuthority
 from conformance.sandbox.wire import Destination, HttpFace
@@ -109,22 +110,23 @@ class Sandbox:
 
     async def __aenter__(self) -> Self:
         settings = self._settings
+        trust = Trust(self.ca.pem_file, self.authority.holds)
         self.axis = MohAxis(
             self._tokens(),
             self.records,
-            self.ca.pem_file,
+            trust,
             self._clock,
             seal=self.ca.issue("MoH axis of the sandbox"),
             data_form=settings.axis_data,
         )
         self.portal = InsurancePortal(
-            self._tokens(), self.records, self.ca.pem_file, self._clock, largest_file=settings.largest_file
+            self._tokens(), self.records, trust, self._clock, largest_file=settings.largest_file
         )
-        self.coordination = NationalCoordination(self._tokens(), self.records, self.ca.pem_file)
+        self.coordination = NationalCoordination(self._tokens(), self.records, trust)
         self.fhir = FhirServer(
             self._tokens(),
             self.records,
-            self.ca.pem_file,
+            trust,
             self._clock,
             scheme=_scheme(settings),
         )

@@ -1,12 +1,15 @@
 """Read the papers that arrive and judge their XML signatures with signxml, against the demo CA.
 
-XMLDSig and XAdES-BES alike; time stamps and revocation are not judged.
+XMLDSig and XAdES-BES alike, several on one paper too. A certificate has to have been good at the moment that its signature
+claims, and at arrival when it claims none; time stamps are not judged.
 """
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +23,8 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 from conformance.sandbox.ca import common_name
 
 DS = "http://www.w3.org/2000/09/xmldsig#"
+XADES = "http://uri.etsi.org/01903/v1.3.2#"
+FILTER = "http://www.w3.org/2002/06/xmldsig-filter2"
 CDA = "urn:hl7-org:v3"
 MOST_SIGNATURES = 16
 HOSTILE_INPUT: Final = (
@@ -48,7 +53,17 @@ class NotSignedError(Exception):
 
 
 class SignatureError(Exception):
-    """Raised when a signature does not hold, its chain does not end at the demo CA, or it covers too little."""
+    """Raised when a signature does not hold, covers too little, or its certificate is not of the demo CA or out of use."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """On whose word a signature is believed."""
+
+    ca_pem_file: Path
+    """The demo root."""
+    holds: Callable[[x509.Certificate, datetime | None], bool] = lambda certificate, at: True
+    """Whether its authority let a certificate sign at a moment; None: now."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +97,7 @@ def local_name(element: etree._Element) -> str:
     return etree.QName(element).localname
 
 
-def verify(root: etree._Element, ca_pem_file: Path) -> list[Signature]:
+def verify(root: etree._Element, trust: Trust) -> list[Signature]:
     """Check every signature of a paper; what was added last is checked and taken away first.
 
     A signature added later changes the paper that an earlier one covers, so each is judged on the paper as it stood when
@@ -95,7 +110,7 @@ def verify(root: etree._Element, ca_pem_file: Path) -> list[Signature]:
         if len(signatures) > MOST_SIGNATURES:
             raise SignatureError("too many signatures")
         position = len(signatures) - 1
-        while (signature := _holds(root, position, ca_pem_file, around)) is None:
+        while (signature := _holds(root, position, trust, around)) is None:
             position -= 1
             if position < 0:
                 raise SignatureError("a signature does not hold")
@@ -107,15 +122,16 @@ def verify(root: etree._Element, ca_pem_file: Path) -> list[Signature]:
 
 
 class _Verifier(XMLVerifier):
-    """signxml with three gaps closed.
+    """signxml with four gaps closed.
 
     It finds the first signature below a path; among siblings we must be able to name the second. For `URI=""` it reads the
     root element alone, where the standard means the document: processing instructions before and after the root, such as
     `xml-stylesheet`, are signed as well. And lxml writes a wrong `xmlns=""` when it canonicalises an element inside a tree
     whose default namespace is declared above it, as in every `<Signature xmlns=…><SignedInfo>` of .NET: so the element is
-    given a tree of its own first.
+    given a tree of its own first. And it passes over XPath Filter 2.0, by which several signatures on one paper leave each
+    other out: that is done here, for filters that take out signatures and nothing else.
 
-    Standard: XML Signature Syntax and Processing 1.1 §4.4.3.3; Canonical XML 1.0 §2.3
+    Standard: XML Signature Syntax and Processing 1.1 §4.4.3.3; Canonical XML 1.0 §2.3; XML-Signature XPath Filter 2.0 §3
     """
 
     def __init__(self, position: int, around: tuple[bytes, bytes]) -> None:
@@ -128,6 +144,15 @@ class _Verifier(XMLVerifier):
         self._document = reference.get("URI") == ""
         # signxml leaves this method without types
         return super()._resolve_reference(doc_root, reference, uri_resolver)  # type: ignore[no-untyped-call]
+
+    def _apply_transforms(self, payload: Any, *, transforms_node: Any, signature: Any) -> Any:
+        for each in [] if transforms_node is None else transforms_node.iterfind(f"{{{DS}}}Transform/{{{FILTER}}}XPath"):
+            selected = payload.xpath(each.text or "")
+            if each.get("Filter") != "subtract" or any(one.tag != f"{{{DS}}}Signature" for one in selected):
+                raise SignXMLException("a filter for something else than signatures")
+            for one in selected:
+                _take_away(one)
+        return super()._apply_transforms(payload, transforms_node=transforms_node, signature=signature)
 
     def _c14n(self, nodes: Any, algorithm: Any, inclusive_ns_prefixes: Any = None) -> bytes:
         alone = parse(etree.tostring(nodes, with_tail=False))
@@ -150,10 +175,12 @@ def _bytes(instruction: etree._Element) -> bytes:
     return etree.tostring(instruction, encoding="unicode", with_tail=False).encode()
 
 
-def _holds(root: etree._Element, position: int, ca_pem_file: Path, around: tuple[bytes, bytes]) -> Signature | None:
+def _holds(root: etree._Element, position: int, trust: Trust, around: tuple[bytes, bytes]) -> Signature | None:
     config = SignatureConfiguration(expect_references=True)
     try:
-        results: Any = _Verifier(position, around).verify(root, ca_pem_file=str(ca_pem_file), expect_config=config)
+        results: Any = _Verifier(position, around).verify(
+            root, ca_pem_file=str(trust.ca_pem_file), expect_config=config
+        )
     except HOSTILE_INPUT:
         return None
     if not results:
@@ -161,18 +188,34 @@ def _holds(root: etree._Element, position: int, ca_pem_file: Path, around: tuple
     signature = results[0].signature_xml
     references = signature.iterfind(f"{{{DS}}}SignedInfo/{{{DS}}}Reference")
     uris = frozenset(reference.get("URI") for reference in references)
-    return Signature(_signer(signature, results[0].signature_key), uris)
+    certificate = _certificate(signature, results[0].signature_key)
+    if certificate is None or not trust.holds(certificate, _signing_time(signature, uris)):
+        raise SignatureError("a certificate was suspended, revoked or out of date when it signed")
+    return Signature(common_name(certificate), uris)
 
 
-def _signer(signature: etree._Element, key_pem: bytes) -> str:
+def _signing_time(signature: etree._Element, uris: frozenset[str]) -> datetime | None:
+    """Return the moment that a XAdES signature claims and signs."""
+    for properties in signature.iterfind(f".//{{{XADES}}}SignedProperties"):
+        told = properties.findtext(f".//{{{XADES}}}SigningTime")
+        if told and f"#{properties.get('Id')}" in uris:
+            try:
+                moment = datetime.fromisoformat(told)
+            except ValueError as error:
+                raise SignatureError("SigningTime is no time") from error
+            return moment if moment.tzinfo else moment.astimezone()
+    return None
+
+
+def _certificate(signature: etree._Element, key_pem: bytes) -> x509.Certificate | None:
     for element in signature.iterfind(f".//{{{DS}}}X509Certificate"):
         certificate = x509.load_der_x509_certificate(base64.b64decode(element.text or ""))
         public = certificate.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         if public == key_pem:
-            return common_name(certificate)
-    return ""
+            return certificate
+    return None
 
 
 def _take_away(signature: etree._Element) -> None:
@@ -195,9 +238,9 @@ def cda_identifier(root: etree._Element) -> str:
     return "^".join(part for part in (identifier.get("root"), identifier.get("extension")) if part)
 
 
-def check_whole(root: etree._Element, ca_pem_file: Path) -> list[str]:
+def check_whole(root: etree._Element, trust: Trust) -> list[str]:
     """Check that a paper is signed as a whole and return its signers. Raises NotSignedError, SignatureError."""
-    signatures = verify(root, ca_pem_file)
+    signatures = verify(root, trust)
     if not all(signature.over(root) for signature in signatures):
         raise SignatureError("a signature does not cover the whole paper")
     return [signature.signer for signature in signatures]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conformance.sandbox.bundle_signatures import check_bundle
-from conformance.sandbox.signatures import SignatureError
+from conformance.sandbox.signatures import SignatureError, Trust
 from signing import jws
 from signing.testing import Authority
 
@@ -23,6 +23,6 @@ def test_every_form(canonical: str, algorithm: str, tmp_path: Path) -> None:
     key = root.issue("Bệnh viện Thử")
     (tmp_path / "ca.pem").write_bytes(root.pem())
     signed = jws.sign(BUNDLE, key, who={"display": "BV"}, algorithm=algorithm, canonical=canonical)
-    assert check_bundle(signed, tmp_path / "ca.pem") == ["Bệnh viện Thử"]
+    assert check_bundle(signed, Trust(tmp_path / "ca.pem")) == ["Bệnh viện Thử"]
     with pytest.raises(SignatureError):
-        check_bundle(signed.replace(b"4.50", b"4.5"), tmp_path / "ca.pem")
+        check_bundle(signed.replace(b"4.50", b"4.5"), Trust(tmp_path / "ca.pem"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,14 +13,19 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
+from signxml.signer import XMLSigner
 from signxml.xades.xades import XAdESSigner
 
+from conformance.sandbox.authority import Authority
 from conformance.sandbox.ca import DemoCA, Identity
+from conformance.sandbox.holders import Holder
 from conformance.sandbox.signatures import (
     DS,
+    FILTER,
     NotSignedError,
     NotXmlError,
     SignatureError,
+    Trust,
     check_whole,
     parse,
 )
@@ -37,7 +43,7 @@ def signer(ca: DemoCA) -> Identity:
 
 
 def signers(body: bytes, ca_pem_file: Path) -> list[str]:
-    return check_whole(parse(body), ca_pem_file)
+    return check_whole(parse(body), Trust(ca_pem_file))
 
 
 def test_xades_is_believed_like_xmldsig(ca: DemoCA, signer: Identity) -> None:
@@ -144,3 +150,85 @@ def mutate(body: bytes, chance: random.Random) -> bytes:
             start = chance.randrange(len(changed))
             changed[at:at] = changed[start : start + chance.randint(1, 300)]
     return bytes(changed)
+
+
+SUBTRACT = "/*/*[local-name()='Signature']"
+
+
+def parallel(expression: str = SUBTRACT, kind: str = "subtract") -> bytes:
+    """Write a transform by which signatures beside each other leave each other out."""
+    return (
+        f'<Transform xmlns="{DS}" Algorithm="{FILTER}"><XPath xmlns="{FILTER}" Filter="{kind}">{expression}</XPath></Transform>'
+    ).encode()
+
+
+def sign_beside(body: bytes, signer: Identity, transform: bytes) -> bytes:
+    """Add a signature by the definition: the digest is over the canonical document without any signature."""
+    root = parse(body)
+    for each in root.findall(f"{{{DS}}}Signature"):
+        root.remove(each)
+    digest = base64.b64encode(sha256(etree.tostring(root, method="c14n")).digest()).decode()
+    info = (
+        f'<SignedInfo xmlns="{DS}"><CanonicalizationMethod Algorithm="http://www.w3.org/TR/2001/REC-xml-c14n-20010315"/>'
+        '<SignatureMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"/><Reference URI=""><Transforms>'
+        '<Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/>'
+        f"{transform.decode()}"
+        '<Transform Algorithm="http://www.w3.org/TR/2001/REC-xml-c14n-20010315"/></Transforms>'
+        '<DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/>'
+        f"<DigestValue>{digest}</DigestValue></Reference></SignedInfo>"
+    )
+    value = signer.key.sign(etree.tostring(parse(info.encode()), method="c14n"), padding.PKCS1v15(), hashes.SHA256())
+    certificate = base64.b64encode(signer.certificate.public_bytes(Encoding.DER)).decode()
+    signature = (
+        f'<Signature xmlns="{DS}">{info}<SignatureValue>{base64.b64encode(value).decode()}</SignatureValue>'
+        f"<KeyInfo><X509Data><X509Certificate>{certificate}</X509Certificate></X509Data></KeyInfo></Signature>"
+    )
+    end = body.rindex(b"</")
+    return body[:end] + signature.encode() + body[end:]
+
+
+def test_signatures_beside_each_other_all_hold(ca: DemoCA, signer: Identity) -> None:
+    head = ca.issue("Lê Thị Trưởng")
+    both = sign_beside(sign_beside(cda().encode(), signer, parallel()), head, parallel())
+    assert signers(both, ca.pem_file) == ["Nguyễn Thị Bác", "Lê Thị Trưởng"]
+    for changed in (both.replace(b"ra vi", b"vao vi"), both.replace(b"<DigestValue>", b"<DigestValue>A", 1)):
+        assert changed != both
+        with pytest.raises(SignatureError):
+            signers(changed, ca.pem_file)
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        parallel("//*[local-name()='title']"),
+        parallel("/*/*[local-name()='title']"),
+        parallel(kind="intersect"),
+        parallel("("),
+    ],
+)
+def test_a_filter_that_takes_out_anything_else_is_refused(transform: bytes, ca: DemoCA, signer: Identity) -> None:
+    with pytest.raises(SignatureError):
+        signers(sign_beside(cda().encode(), signer, transform), ca.pem_file)
+
+
+def test_a_certificate_has_to_have_been_good_when_it_signed(ca: DemoCA) -> None:
+    now = datetime.now(UTC)
+    authority = Authority(ca, lambda: datetime.now(UTC))
+    held = authority.issue(Holder("Nguyễn Thị Bác"))
+    trust = Trust(ca.pem_file, authority.holds)
+    chain = [each.public_bytes(Encoding.PEM).decode() for each in (held.certificate, *held.chain[:-1])]
+    made = XAdESSigner().sign(etree.fromstring(cda()), key=held.key_pem, cert=chain)
+    plain = XMLSigner().sign(etree.fromstring(cda()), key=held.key_pem, cert=chain)
+    xades, dsig = etree.tostring(made), etree.tostring(plain)
+    assert check_whole(parse(xades), trust) == check_whole(parse(dsig), trust) == ["Nguyễn Thị Bác"]
+    authority.suspend(held.certificate.serial_number, now + timedelta(minutes=1))
+    assert check_whole(parse(xades), trust)
+    authority.resume(held.certificate.serial_number)
+    authority.suspend(held.certificate.serial_number, now - timedelta(minutes=1))
+    for body in (xades, dsig):
+        with pytest.raises(SignatureError, match="suspended"):
+            check_whole(parse(body), trust)
+    authority.resume(held.certificate.serial_number)
+    assert check_whole(parse(xades), trust)
+    authority.suspend(held.certificate.serial_number, now + timedelta(hours=1))
+    assert check_whole(parse(dsig), trust), "a signature without a moment is judged at arrival"
