@@ -37,7 +37,8 @@ from gateway.verification import Verifier
 from gateway.wake import Bell
 from mappings.formats.faults import Fault
 from mappings.hl7v2 import Context
-from signing.keys import open_key
+from signing.faults import KeyUnavailable
+from signing.keys import open_key, open_unattended
 
 log = logging.getLogger("lienthong.node")
 
@@ -74,7 +75,7 @@ class Node:
         plan = self.plan
         name = plan.node.name
         workers = plan.node.workers or os.cpu_count() or 1
-        open_key(plan.signing.kind, plan.signing.options)  # a key that does not open stops the start, not a worker
+        _require_key(plan)  # a key that does not open stops the start, not a worker
         load_site(plan.site)  # so does a site file that cannot be used
         pool = Pool(workers, plan.signing, plan.site)
         bell = Bell(plan.node.redis)
@@ -172,6 +173,16 @@ class Node:
 
 def _touch(connection: Connection) -> None:
     connection.execute(sa.text("SELECT 1"))
+
+
+def _require_key(plan: Plan) -> None:
+    """Try the signing key; raise SigningFault. Only a service elsewhere may be away: papers wait for it, messages do not."""
+    try:
+        open_unattended(plan.signing.kind, plan.signing.options)
+    except KeyUnavailable as fault:
+        if plan.signing.kind != "remote":
+            raise
+        log.error("papers wait for their seal: %s", fault)
 
 
 def _seal(plan: Plan) -> Seal:

@@ -289,6 +289,12 @@ class TaskGone(SigningFault):
     code = 5145
 
 
+class SignatureUnrecorded(SigningFault):
+    """Raised when a paper about to be sealed is not as the desk kept it, or a certificate on it might not sign then."""
+
+    code = 5139
+
+
 class DocumentWithheld(Fault):
     """Raised by the egress gate when no recorded basis or a closed list forbids sending (promise P10)."""
 

@@ -1,7 +1,7 @@
 """A process pool that survives its workers: the CPU work of the pipeline, off the event loop.
 
 A worker that dies (killed, out of memory) takes the steps that were in the pool with it; they get WorkerLost, which passes with
-time, and the next step finds a new pool. A worker that cannot even start (a key that does not open) is told by its own fault.
+time, and the next step finds a new pool. A key that does not open fails the signature, not the worker.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Pool:
-    """Run steps in `workers` processes; each opens the signing key and loads the site's mappings once."""
+    """Run steps in `workers` processes; each loads the site's mappings once, and opens the signing key once."""
 
     def __init__(self, workers: int, signing: SigningPlan, site: Path) -> None:
         self._workers = workers

@@ -17,7 +17,7 @@ from mappings.formats.faults import Fault, SigningFault
 from mappings.formats.values import parse_address
 from mappings.outcome import Resource
 from signing.certificates import load_roots
-from signing.keys import open_key
+from signing.keys import open_unattended
 
 _SEAL = "RS256"
 """How envelopes of the data axis are sealed."""
@@ -51,7 +51,7 @@ def problems(plan: Plan) -> Iterator[ConfigFault]:
             yield SettingInvalid("http.certificate", type(error).__name__)
     for name, key in (("signing", plan.signing), ("transport", plan.transport)):
         try:
-            algorithms = open_key(key.kind, key.options).algorithms
+            algorithms = open_unattended(key.kind, key.options).algorithms
         except SigningFault as fault:
             yield SettingInvalid(name, str(fault))
             continue

@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy.engine import Connection, Row
 
 from gateway import signing_forms, signing_statements, signing_tasks, steps
+from gateway.certificates.permission import state_at
 from gateway.clock import Clock
-from gateway.faults import StoreFault
+from gateway.faults import SignatureUnrecorded, StoreFault
 from gateway.pool import Pool
 from gateway.proof import rules as proof_rules
 from gateway.proof.rules import NEVER, Made
@@ -41,13 +42,15 @@ class SigningDesk:
         """Seal the renditions of a document whose turn it is, in one transaction.
 
         Its deliveries are released, or wait until its signatures have the proofs that are wanted.
-        Raises SigningFault; KeyUnavailable passes with time.
+        Raises SigningFault; KeyUnavailable passes with time. Nothing is sealed that bears a signature which the desk does not
+        know, or one of a certificate that might not sign then: SignatureUnrecorded.
         """
         lasting = self._plan.level_of(row.paper) != LEVELS[0]
-        renditions, gets = await self._store.read(
+        renditions, gets, recorded = await self._store.read(
             lambda connection: (
                 documents.renditions(connection, row.id),
                 {one.destination: one.id for one in deliveries.listing(connection, document_id=row.id)},
+                _recorded(connection, row.id),
             )
         )
         people = await self._store.read(lambda connection: signing_statements.people(connection, self._plan, row.id))
@@ -57,6 +60,8 @@ class SigningDesk:
             if rendition.signed:
                 continue
             unsigned = self._keyring.open(rendition.body, f"{row.id}/{rendition.kind}")
+            if rendition.kind in recorded or b"Signature" in unsigned:
+                await self._pool.run(steps.require_signed_by, unsigned, recorded.get(rendition.kind, ()))
             for one in signing_forms.wanted(self._plan, row.paper, rendition.kind, gets):
                 if one.form.reference == "detached":
                     plain[one.kind] = unsigned
@@ -123,3 +128,16 @@ class SigningDesk:
             await self._store.write(lambda connection: signing_tasks.tell(connection, self._plan, now))
         except StoreFault as fault:
             log.error("deadlines of signing tasks: %s", fault)
+
+
+def _recorded(connection: Connection, document_id: str) -> dict[str, list[str]]:
+    """Give the certificates with which people signed each rendition; raise SignatureUnrecorded for one out of use then."""
+    found: dict[str, list[str]] = {}
+    for one in documents.signatures(connection, document_id):
+        if one.voided_at is not None or one.role == SEAL:
+            continue
+        state = state_at(connection, one.certificate_sha256, one.signed_at)
+        if state not in ("", "active"):
+            raise SignatureUnrecorded(document_id, f"certificate {state} when {one.role} signed")
+        found.setdefault(one.kind, []).append(one.certificate_sha256)
+    return found

@@ -11,16 +11,17 @@ import multiprocessing
 import os
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 
 from gateway import signing_statements
 from gateway.clock import to_instant
-from gateway.faults import InternalFault
+from gateway.faults import InternalFault, SignatureUnrecorded
 from gateway.safe_log import describe
 from gateway.signing_case import Facts, facts
 from gateway.signing_forms import PARTS, base_kind
@@ -39,14 +40,17 @@ from signing.contract import KeyProvider
 from signing.forms import CANONICAL, USUAL, Form
 from signing.keys import open_key
 
-_key: KeyProvider | None = None
+_opener: Callable[[], KeyProvider] | None = None
 _OCCURRENCE = re.compile(r"\[\d+\]")
 
 
 def prepare(kind: str, options: Mapping[str, object], site: Path, watch_parent: bool = True) -> None:
-    """Open the signing key and load the site's own mappings once per process; make a worker die with the node it works for."""
-    global _key
-    _key = open_key(kind, options)
+    """Load the site's own mappings once per process; make a worker die with the node it works for.
+
+    The signing key is opened at the first signature, and once: while its holder is away mapping goes on.
+    """
+    global _opener
+    _opener = cache(partial(open_key, kind, options))
     load_site(site)
     hl7v2.preload()
     parent = multiprocessing.parent_process()
@@ -232,25 +236,42 @@ def sign(
 
     `people` signed another rendition: a FHIR document says so, when its form wants Provenance.
     """
-    assert _key is not None, "prepare() comes first"
+    key = _sealing_key()
     if is_fhir(kind):
         canonical = CANONICAL[form.canonical or "rfc8785"]
         document = json.loads(unsigned)
-        who, algorithm = _custodian(document), form.algorithm(_key.algorithms)
+        who, algorithm = _custodian(document), form.algorithm(key.algorithms)
         if form.provenance:
-            unsigned = signing_statements.with_provenance(document, people, who, _key, algorithm, canonical)
-        body = jws.sign(unsigned, _key, who=who, algorithm=algorithm, canonical=canonical)
+            unsigned = signing_statements.with_provenance(document, people, who, key, algorithm, canonical)
+        body = jws.sign(unsigned, key, who=who, algorithm=algorithm, canonical=canonical)
     else:
         base = base_kind(kind)
-        body = joint.seal(unsigned, _key, PLACES[base], form, PARTS.get(base, ()), lasting=lasting)
-    return _signed(body, _key)
+        body = joint.seal(unsigned, key, PLACES[base], form, PARTS.get(base, ()), lasting=lasting)
+    return _signed(body, key)
+
+
+def require_signed_by(unsigned: bytes, certificates: Sequence[str]) -> None:
+    """Raise SignatureUnrecorded unless people signed an XML document with these certificates (SHA-256), as often as named.
+
+    Raises what is wrong with a signature that does not hold.
+    """
+    if unsigned[:1] == b"{":
+        return
+    found = [one.fingerprint(hashes.SHA256()).hex() for one in joint.signed_by(unsigned)]
+    if sorted(found) != sorted(certificates):
+        raise SignatureUnrecorded(detail=f"{len(found)} signatures, {len(certificates)} recorded")
+
+
+def _sealing_key() -> KeyProvider:
+    assert _opener is not None, "prepare() comes first"
+    return _opener()
 
 
 def sign_beside(unsigned: bytes, name: str, form: Form) -> Signed:
     """Seal final bytes with a signature that is a document of its own and calls them `name`."""
-    assert _key is not None, "prepare() comes first"
-    body = joint.seal_beside(xades.File(name, unsigned, "application/xml"), _key, form)
-    return _signed(body, _key)
+    key = _sealing_key()
+    body = joint.seal_beside(xades.File(name, unsigned, "application/xml"), key, form)
+    return _signed(body, key)
 
 
 def _signed(body: bytes, key: KeyProvider) -> Signed:

@@ -98,6 +98,20 @@ def seal_beside(file: xades.File, key: KeyProvider, form: Form = USUAL) -> bytes
     return xades.inject(prepared, key.sign(prepared.to_be_signed, prepared.algorithm), key.chain)
 
 
+def signed_by(xml: bytes) -> tuple[x509.Certificate, ...]:
+    """Return the certificates of everybody who signed, in the order of the document; raise what is wrong with a signature.
+
+    Whether they are trusted, or might sign, is not asked.
+    """
+    if b"Signature" not in xml or not _identifiers(xml):
+        return ()
+    found = verify_xml.read(xml)
+    for held in found:
+        if not isinstance(held, Held):
+            raise held
+    return tuple(held.leaf for held in found if isinstance(held, Held))
+
+
 @dataclass(frozen=True)
 class Mark:
     """One signature in a file."""
