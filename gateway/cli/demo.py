@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,10 +20,13 @@ from sqlalchemy.engine import Connection
 from conformance.scenarios.event import Day, Event
 from conformance.scenarios.hospital_day import hospital_day
 from conformance.scenarios.player import Played, play
-from gateway.cli import demo_report, demo_site
+from gateway.cli import demo_enrolment, demo_report, demo_site, demo_token, demo_verify
 from gateway.cli.children import Child
+from gateway.cli.demo_signing import Ward
+from gateway.cli.demo_signing_report import SigningFigures
 from gateway.cli.output import Json, console, now_local, print_json
 from gateway.configuration import load
+from gateway.faults import InternalFault
 from gateway.store import deliveries
 from gateway.store.engine import Store, make_engine
 from mappings.formats.values import parse_address
@@ -30,7 +34,13 @@ from mappings.formats.values import parse_address
 _SETTLE_S = 180.0
 """How long deliveries may take after the last message; then the demo does not close."""
 
-_OPEN = ("pending", "queued", "claimed", "sending", "uncertain")
+_OPEN = ("pending", "awaiting", "queued", "claimed", "sending", "uncertain")
+
+_NO_TOKEN = (
+    "SoftHSM chưa cài: khóa của trưởng khoa sẽ ở trong tệp thay vì token. Muốn có token, "
+    f"cài rồi chạy lại: {demo_token.INSTALL}"
+)
+_LOST = "Trưởng khoa mất token: chứng thư tạm ngừng, phó trưởng khoa ký thay theo ủy quyền"
 
 Rules = list[dict[str, Any]]
 
@@ -63,10 +73,16 @@ def demo(
     encounters: Annotated[int, typer.Option(min=60, max=5000, help="Số lượt khám, điều trị trong ngày.")] = 60,
     seed: Annotated[int, typer.Option(help="Cùng số thì cùng một ngày.")] = 20261121,
     folder: Annotated[Path, typer.Option(help="Nơi để kết quả; mỗi lần chạy một thư mục con.")] = Path("demo-out"),
+    sign: Annotated[
+        bool, typer.Option("--sign", help="Người ký thật: bác sĩ → trưởng khoa → con dấu, ba loại khóa, một sự cố.")
+    ] = False,
     serve: Annotated[bool, typer.Option("--serve", help="Giữ nút và sandbox chạy tiếp đến khi nhấn Ctrl-C.")] = False,
     json: Json = False,
 ) -> None:
     """Diễn một ngày ở bệnh viện: thông điệp HL7 v2 vào, giấy tờ đã ký đến ba nơi nhận, có đối soát.
+
+    Không có --sign thì nút tự đóng dấu từng giấy. Có --sign thì bác sĩ (tệp PKCS#12), trưởng khoa (token SoftHSM, nếu đã cài)
+    rồi con dấu (dịch vụ ký từ xa mô phỏng) ký từng giấy; giữa ngày trưởng khoa mất token; cuối ngày mọi chữ ký được kiểm lại.
 
     Mã thoát 1 khi có con số nào không khớp.
 
@@ -75,14 +91,14 @@ def demo(
     place = (folder / now_local().strftime("%Y%m%d-%H%M%S")).resolve()
     place.mkdir(parents=True)
     try:
-        closed = asyncio.run(_demo(place, hospital_day(seed, encounters), serve=serve, json=json))
+        closed = asyncio.run(_demo(place, hospital_day(seed, encounters), sign=sign, serve=serve, json=json))
     except asyncio.CancelledError:
         raise typer.Exit(130) from None
     if not closed:
         raise typer.Exit(1)
 
 
-async def _demo(place: Path, day: Day, *, serve: bool, json: bool) -> bool:
+async def _demo(place: Path, day: Day, *, sign: bool, serve: bool, json: bool) -> bool:
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -95,17 +111,24 @@ async def _demo(place: Path, day: Day, *, serve: bool, json: bool) -> bool:
     )
     node: Child | None = None
     try:
-        demo_site.configure(site, sandbox.announced)
-        command = ["-m", "gateway.cli", "serve", "--config", str(site.config)]
-        node = await Child.start("node", command, place / "node.log")
-        async with httpx.AsyncClient(base_url=sandbox.announced["admin"], timeout=60) as admin:
-            played = await _play(day, node.announced["listening"], admin, quiet=json)
+        async with httpx.AsyncClient(base_url=sandbox.announced["admin"], timeout=60, trust_env=False) as admin:
+            enrolled = None
+            if sign:
+                if not json and not demo_token.module():
+                    console.print(f"[yellow]{_NO_TOKEN}[/]")
+                enrolled = await demo_enrolment.enrol(site, sandbox.announced, admin)
+            else:
+                demo_site.configure(site, sandbox.announced)
+            command = ["-m", "gateway.cli", "serve", "--config", str(site.config)]
+            node = await Child.start("node", command, place / "node.log")
             plan = load(site.config)
             store = Store(make_engine(plan.store_url))
             try:
-                await _settle(store, quiet=json)
-                figures = await _figures(store, admin, day, played)
+                ward = Ward(plan, store, enrolled, admin, place) if enrolled else None
+                played = await _day(day, node.announced["listening"], admin, store, ward, quiet=json)
                 await demo_report.export(store, plan, place)
+                signing = await _signing(store, ward) if ward else None
+                figures = await _figures(store, admin, day, played, signing)
             finally:
                 store.close()
         if json:
@@ -121,10 +144,36 @@ async def _demo(place: Path, day: Day, *, serve: bool, json: bool) -> bool:
         await sandbox.stop()
 
 
-async def _play(day: Day, listening: dict[str, str], admin: httpx.AsyncClient, *, quiet: bool) -> list[Played]:
+async def _day(
+    day: Day, listening: dict[str, str], admin: httpx.AsyncClient, store: Store, ward: Ward | None, *, quiet: bool
+) -> list[Played]:
+    """Play the day and wait until everything has arrived; people sign meanwhile."""
+    async with asyncio.TaskGroup() as group:
+        if ward is not None:
+            group.create_task(ward.work())
+        played = await _play(day, listening, admin, ward, quiet=quiet)
+        await _settle(store, quiet=quiet)
+        if ward is not None:
+            ward.leave()
+    return played
+
+
+async def _signing(store: Store, ward: Ward) -> SigningFigures:
+    """Say what people signed, and have every paper verified."""
+    incident = ward.incident
+    if incident is None:
+        raise InternalFault(where="demo", detail="nothing was ready for the head after midday")
+    verified = await demo_verify.verify(ward.folder, ward.enrolled.serials, incident)
+    return SigningFigures(await store.read(ward.signatures), incident, verified)
+
+
+async def _play(
+    day: Day, listening: dict[str, str], admin: httpx.AsyncClient, ward: Ward | None, *, quiet: bool
+) -> list[Played]:
     """Play the day over real connections; trouble begins when its share of the messages was sent."""
     addresses = {name: parse_address(listening[name]) for name in ("his", "lis")}
     trouble = [(round(share * len(day.events)), told, rules) for share, told, rules in _TROUBLE]
+    noon = len(day.events) // 2
     pending: set[asyncio.Task[None]] = set()
     done = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -140,6 +189,10 @@ async def _play(day: Day, listening: dict[str, str], admin: httpx.AsyncClient, *
                 if not quiet:
                     progress.console.print(f"[yellow]{_time(played.event)} {told}[/]")
                 pending.add(asyncio.create_task(_plan(admin, rules)))
+            if ward is not None and done == noon:
+                ward.noon()
+                if not quiet:
+                    progress.console.print(f"[yellow]{_time(played.event)} {_LOST}[/]")
 
         played = await play(day.events, addresses, connections=4, pace=_pace(day), progress=note)
         if pending:
@@ -186,11 +239,14 @@ async def _settle(store: Store, *, quiet: bool) -> None:
             await asyncio.sleep(0.1)
 
 
-async def _figures(store: Store, admin: httpx.AsyncClient, day: Day, played: list[Played]) -> demo_report.Figures:
+async def _figures(
+    store: Store, admin: httpx.AsyncClient, day: Day, played: list[Played], signing: SigningFigures | None
+) -> demo_report.Figures:
     recorded, records, faults = [
         (await admin.get(f"/_sandbox/{name}")).raise_for_status().json() for name in ("summary", "records", "faults")
     ]
-    return await store.read(lambda connection: demo_report.figures(connection, day, played, recorded, records, faults))
+    found = await store.read(lambda connection: demo_report.figures(connection, day, played, recorded, records, faults))
+    return replace(found, signing=signing)
 
 
 async def _serve(node: Child, sandbox: Child, config: Path, *, quiet: bool) -> None:

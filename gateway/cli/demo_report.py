@@ -14,6 +14,8 @@ from sqlalchemy.engine import Connection
 
 from conformance.scenarios.event import Day
 from conformance.scenarios.player import Played
+from gateway.cli import demo_signing_report
+from gateway.cli.demo_signing_report import SigningFigures
 from gateway.cli.output import console, print_table
 from gateway.clock import SECOND
 from gateway.settings import Plan
@@ -31,6 +33,8 @@ class Balance:
     accepted: int
     in_error_queue: int
     withheld: int
+    not_issued: int
+    """Of papers that the next version overtook before everybody had signed."""
     under_way: int
     recorded: int
     """Accepted by the sandbox's own records."""
@@ -41,7 +45,7 @@ class Balance:
 
     @property
     def closes(self) -> bool:
-        balanced = self.produced == self.accepted + self.in_error_queue + self.withheld
+        balanced = self.produced == self.accepted + self.in_error_queue + self.withheld + self.not_issued
         return balanced and not self.under_way and self.accepted == self.recorded == self.verified and not self.not_ours
 
 
@@ -68,14 +72,29 @@ class Figures:
     troubles: Sequence[tuple[str, str, int]]
     """(destination, action, requests it hit) of the sandbox's fault plan."""
     balances: Sequence[Balance] = field(default_factory=tuple)
+    signing: SigningFigures | None = None
+    """None: the node alone sealed every paper."""
 
     @property
     def papers_match(self) -> bool:
-        """Whether every paper that the day deserves was made and signed, and those that lack something wait."""
-        deserved = {name: {"signed": n} for name, n in self.expected_papers.items()}
-        for name, n in self.expected_gaps.items():
-            deserved.setdefault(name, {})["error"] = n
-        return deserved == self.papers
+        """Whether every paper that the day deserves was made and signed, and those that lack something wait.
+
+        Where people sign, a version may be overtaken by the next before it is signed.
+        """
+        if self.signing is None:
+            deserved = {name: {"signed": n} for name, n in self.expected_papers.items()}
+            for name, n in self.expected_gaps.items():
+                deserved.setdefault(name, {})["error"] = n
+            return deserved == self.papers
+        made = {name: sum(states.values()) for name, states in self.papers.items()}
+        gaps = {name: states["error"] for name, states in self.papers.items() if "error" in states}
+        ended = {"signed", "superseded", "unchanged", "error"}
+        wanted = Counter(self.expected_papers) + Counter(self.expected_gaps)
+        return (
+            made == wanted
+            and gaps == dict(self.expected_gaps)
+            and all(states.keys() <= ended for states in self.papers.values())
+        )
 
     @property
     def closes(self) -> bool:
@@ -84,6 +103,7 @@ class Figures:
             and all(balance.closes for balance in self.balances)
             and not self.unexpected
             and self.papers_match
+            and (self.signing is None or self.signing.closes)
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -101,7 +121,7 @@ def unfinished(connection: Connection) -> int:
     papers = connection.scalar(
         sa.select(sa.func.count())
         .select_from(schema.document)
-        .where(schema.document.c.state.in_(("due", "composed", "proving")))
+        .where(schema.document.c.state.in_(("due", "signing", "composed", "proving")))
     )
     return int(waiting or 0) + int(papers or 0)
 
@@ -164,13 +184,14 @@ def _balance(
     states = Counter(row.state for row in sent)
     ours = {row.reference for row in sent if row.state == "accepted"}
     theirs = {record["reference"] for record in records if record["verdict"] == "accepted"}
-    settled = states["accepted"] + states["error"] + states["withheld"]
+    settled = states["accepted"] + states["error"] + states["withheld"] + states["closed"]
     return Balance(
         destination=name,
         produced=len(sent),
         accepted=states["accepted"],
         in_error_queue=states["error"],
         withheld=states["withheld"],
+        not_issued=states["closed"],
         under_way=len(sent) - settled,
         recorded=summary["accepted"],
         verified=summary["verified"],
@@ -251,9 +272,24 @@ def show(found: Figures, place: Path) -> None:
         [(mapped, ignored, unknown, mapped + ignored + unknown)],
         right=range(4),
     )
+    if found.signing is not None:
+        demo_signing_report.show(found.signing)
+    overtaken = any(balance.not_issued for balance in found.balances)
     print_table(
-        "Đối soát: lập = nhận + lỗi + giữ; nhận = sổ của nơi nhận = chữ ký họ kiểm lại",
-        ("nơi nhận", "lập", "nhận", "lỗi", "giữ", "còn", "sổ họ", "chữ ký", "lệch", "khớp"),
+        f"Đối soát: lập = nhận + lỗi + giữ{' + bỏ' if overtaken else ''}; nhận = sổ của nơi nhận = chữ ký họ kiểm lại",
+        (
+            "nơi nhận",
+            "lập",
+            "nhận",
+            "lỗi",
+            "giữ",
+            *(("bỏ",) if overtaken else ()),
+            "còn",
+            "sổ họ",
+            "chữ ký",
+            "lệch",
+            "khớp",
+        ),
         (
             (
                 _NAMES.get(b.destination, b.destination),
@@ -261,6 +297,7 @@ def show(found: Figures, place: Path) -> None:
                 b.accepted,
                 b.in_error_queue,
                 b.withheld,
+                *((b.not_issued,) if overtaken else ()),
                 b.under_way,
                 b.recorded,
                 b.verified,
@@ -269,7 +306,7 @@ def show(found: Figures, place: Path) -> None:
             )
             for b in found.balances
         ),
-        right=range(1, 9),
+        right=range(1, 10 if overtaken else 9),
     )
     for line in found.unexpected:
         console.print(f"[red]Trả lời khác dự kiến:[/] {line}")

@@ -12,13 +12,14 @@ from gateway.store.sealed import new_key_line
 from mappings.documents import PAPERS
 
 FACILITY = "01999"
+NAME = "Bệnh viện Đa khoa Liên Thông"
 GLN = "8930000000019"
 USER = f"{FACILITY}_BV"
 
 _NODE = """\
 [facility]
 code = "{facility}"
-name = "Bệnh viện Đa khoa Liên Thông"
+name = "{name}"
 head_licence = "000001/HNO-CCHN"
 governing_body = "SỞ Y TẾ HÀ NỘI"
 address = "Số 1 phố Liên Thông, Phường Ba Đình, Thành phố Hà Nội"
@@ -34,16 +35,18 @@ url = "sqlite:///ledger/ledger.db"
 keys = "secret:store-keys"
 
 [signing]                       # the facility's seal, from the sandbox's CA
-kind = "pkcs12"
-file = "keys/facility.p12"
-password = "secret:keys"
+{seal}
 trust = ["keys/ca.pem"]
 
 [transport]                     # the key of the MoH axis' envelopes
 kind = "pkcs12"
 file = "keys/transport.p12"
 password = "secret:keys"
-"""
+{signers}"""
+_SEAL = """\
+kind = "pkcs12"
+file = "keys/facility.p12"
+password = "secret:keys\""""
 
 _CHANNEL = """\
 name     = "{name}"
@@ -121,20 +124,31 @@ def prepare(folder: Path) -> Site:
         ("keys", site.password),
         ("destinations", site.password),
     ):
-        path = vault / name
-        path.write_text(value + "\n", encoding="utf-8")
-        path.chmod(0o600)
+        keep(site, name, value)
     return site
 
 
-def configure(site: Site, sandbox: Mapping[str, str]) -> None:
-    """Write node.toml and the channels once the sandbox has said where it is."""
+def keep(site: Site, name: str, value: str) -> None:
+    """Put a secret where node.toml finds it."""
+    path = site.config / "secrets" / name
+    path.write_text(value + "\n", encoding="utf-8")
+    path.chmod(0o600)
+
+
+def configure(
+    site: Site, sandbox: Mapping[str, str], *, seal: str = _SEAL, signers: str = "", policy: str = ""
+) -> None:
+    """Write node.toml and the channels once the sandbox has said where it is; and who signs, if anybody but the seal."""
     keys = site.config / "keys"
-    keys.mkdir(mode=0o700)
+    keys.mkdir(mode=0o700, exist_ok=True)
     for name in ("facility.p12", "transport.p12", "ca.pem"):
         shutil.copyfile(Path(sandbox["keys"]) / name, keys / name)
         (keys / name).chmod(0o600)
-    (site.config / "node.toml").write_text(_NODE.format(facility=FACILITY), encoding="utf-8")
+    (site.config / "node.toml").write_text(
+        _NODE.format(facility=FACILITY, name=NAME, seal=seal, signers=signers), encoding="utf-8"
+    )
+    if policy:
+        (site.config / "signing.toml").write_text(policy, encoding="utf-8")
     channels = site.config / "channels"
     channels.mkdir()
     destinations = _DESTINATIONS.format(
