@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 NICE   := $(BIN)/python -m
 GOOGLE := conformance/validators/google_fhir
 
-.PHONY: demo test check servers judges vectors bench nightly lock clean
+.PHONY: demo test check servers judges vectors bench nightly attacks lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/lienthong demo
@@ -33,6 +33,10 @@ bench: $(VENV)/.installed-dev
 
 nightly: $(VENV)/.installed-dev servers judges vectors
 	$(NICE) pytest -m "nightly or not nightly"
+
+# Every attack on a signature: the verdict it has to get, and the one it gets.
+attacks: $(VENV)/.installed-dev
+	$(NICE) docs.generate_attacks --print
 
 # After a change of dependencies in pyproject.toml. The locks hold hashes and no address of any index.
 lock: $(VENV)/.installed-dev
