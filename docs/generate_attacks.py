@@ -9,20 +9,26 @@ Keys and certificates are made anew at every run; what is on the page does not d
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.text import text
-from tests.unit.signing import attacks_chains, attacks_foreign, attacks_json, attacks_trust, attacks_xml
+from tests.unit import signing as folder
 from tests.unit.signing.attacks import Case
 from tests.unit.signing.forge import World
 from tests.unit.signing.test_attacks import CASES, judged
 
 PAGE = Path(__file__).with_name("attacks.md")
 
-_SECTIONS = (attacks_xml, attacks_trust, attacks_chains, attacks_foreign, attacks_json)
+_SECTIONS = tuple(
+    importlib.import_module(f"{folder.__name__}.{found.name}")
+    for found in pkgutil.iter_modules(folder.__path__)
+    if found.name.startswith("attacks_")
+)
 _HEAD = """\
 # Attacks and failures: what verification says
 
