@@ -17,11 +17,13 @@ from gateway.api.health import HealthServer
 from gateway.certificates import notices
 from gateway.certificates.desk import Desk
 from gateway.clock import SECOND, Clock, SystemClock
+from gateway.delivery.observed import Observed
 from gateway.delivery.redis_queue import RedisQueue
 from gateway.delivery.sql_queue import SqlQueue
 from gateway.delivery.worker import Worker
 from gateway.faults import StoreFault
 from gateway.intake import ChannelIntake
+from gateway.ops.metrics import Metrics, watch_loop
 from gateway.pipeline import Pipeline
 from gateway.pool import Pool
 from gateway.proof.desk import ProofDesk
@@ -91,6 +93,8 @@ class Node:
         queue: SqlQueue = (
             RedisQueue(plan.node.redis, str(store.engine.url), *own) if plan.node.redis else SqlQueue(*own)
         )
+        metrics = Metrics(plan, store, self.clock)
+        observed = Observed(queue)
         seal = _seal(plan)
         destinations = {route: self._destination(route, seal) for route in plan.routes}
         faces = bool(plan.node.health) + bool(plan.http.listen)
@@ -98,6 +102,7 @@ class Node:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(bell.run())
+                group.create_task(watch_loop())
                 group.create_task(self._fill_search(store))
                 group.create_task(self._watch_certificates(store))
                 group.create_task(pipeline.run(bell.listener()))
@@ -105,7 +110,7 @@ class Node:
                 group.create_task(desk.run(bell.listener()))
                 group.create_task(renewal.run())
                 for route, destination in destinations.items():
-                    worker = Worker(plan.routes[route], destination, queue, self.clock)
+                    worker = Worker(plan.routes[route], destination, observed, self.clock)
                     group.create_task(worker.run(bell.listener()))
                 group.create_task(self._heartbeat(queue, plan.node.lease.total_seconds() / 3))
                 for channel in plan.channels:
@@ -114,7 +119,7 @@ class Node:
                     intake = ChannelIntake(channel, store, keyring, self.clock, bell.ring, context)
                     group.create_task(source.run(intake, listening.called(channel.settings.name)))
                 if plan.node.health:
-                    health = HealthServer(plan.node.health, lambda: store.write(_touch))
+                    health = HealthServer(plan.node.health, lambda: store.write(_touch), metrics.page)
                     group.create_task(health.run(listening.called("health")))
                 if plan.http.listen:
                     group.create_task(self._faces(store, listening.called("http")))

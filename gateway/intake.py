@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy.engine import Connection
 
 from connectors.contract import Answer
-from gateway import queries
+from gateway import meters, queries
 from gateway.clock import Clock, to_datetime
 from gateway.faults import (
     ControlIdMissing,
@@ -51,6 +53,17 @@ _REJECT = frozenset({2001, 2002, 2003, 2101, 2103, 2203, 2204})
 """Faults answered AR/CR: this is not for us, or not a message. The rest is AE/CE: a message with an error in it.
 Standard: HL7 v2.5.1 §2.9.2, table 0008."""
 
+UNSTORED = "unstored"
+"""What is counted of a message that the ledger did not take."""
+
+
+class _Told(NamedTuple):
+    """What is counted of a message."""
+
+    type: str
+    state: str
+    answer: str
+
 
 class ChannelIntake:
     """The door of one channel; what its source calls (`connectors.contract.Intake`)."""
@@ -74,25 +87,38 @@ class ChannelIntake:
 
     async def receive(self, raw: bytes, peer: str, fault: IntakeFault | None = None) -> Answer:
         """Make `raw` durable, then answer. Never raises; a failing store gives AR and "try again"."""
+        started = time.perf_counter()
+        answer, told = await self._receive(raw, peer, fault)
+        channel = self._settings.name
+        meters.observe(meters.INTAKE, time.perf_counter() - started, channel=channel)
+        meters.count(meters.MESSAGES, channel=channel, type=told.type, state=told.state, answer=told.answer)
+        return answer
+
+    async def _receive(self, raw: bytes, peer: str, fault: IntakeFault | None) -> tuple[Answer, _Told]:
         header = read_header(raw)
         try:
             new, message = self._read(raw, peer, header, fault)
             if new.state == "answered" and message is not None:
-                return await self._reply(header, new, message)
+                answer = await self._reply(header, new, message)
+                return answer, _Told(new.type, new.state, "AA" if answer.positive else "AE")
             earlier = await self._store.write_each(messages.insert_all, new)
         except StoreFault as failure:
             log.error("%s", failure)
-            return self._answer(header, "AR", uuid7(), None, failure)
+            return self._answer(header, "AR", uuid7(), None, failure), _Told("", UNSTORED, "AR")
         except Exception as error:  # noqa: BLE001 - the wire never goes silent because our code failed
             log.error("intake failed: %s", describe(error))
-            return self._answer(header, "AR", uuid7(), None, InternalFault())
+            return self._answer(header, "AR", uuid7(), None, InternalFault()), _Told("", UNSTORED, "AR")
         if earlier is None:
             if new.state == "received":
                 self._wake()
-            return self._answer(header, _code(new.answer), new.id, new.id, new.fault)
+            return self._answer(header, _code(new.answer), new.id, new.id, new.fault), _Told(
+                new.type, new.state, new.answer
+            )
         if earlier.sha256 == new.sha256:
-            return self._answer(header, _code(earlier.answer), new.id, new.id, None)
-        return self._answer(header, "AE", new.id, new.id, ControlIdReused("MSH-10"))
+            answer = self._answer(header, _code(earlier.answer), new.id, new.id, None)
+            return answer, _Told(new.type, "duplicate", earlier.answer)
+        answer = self._answer(header, "AE", new.id, new.id, ControlIdReused("MSH-10"))
+        return answer, _Told(new.type, "error", "AE")
 
     async def _reply(self, header: Header, new: NewMessage, message: er7.Message) -> Answer:
         """Answer a question once it and its answer are durable."""

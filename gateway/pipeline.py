@@ -16,13 +16,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway import papers, signing_tasks, steps
+from gateway import meters, papers, signing_tasks, steps
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery import disclosure
 from gateway.delivery.retry import Retry, decide
@@ -48,6 +49,8 @@ log = logging.getLogger("lienthong.pipeline")
 
 _PATIENCE = Retry()
 """How a step is tried again when its fault says that time may help."""
+_STEPS = {"due": "compose", "composed": "sign", "proving": "complete"}
+"""State of a document → the step that it waits for."""
 
 
 class Pipeline:
@@ -125,10 +128,13 @@ class Pipeline:
     # ---- received → mapped ----
 
     async def _map_step(self, row: Row[Any]) -> None:
+        started = time.perf_counter()
         try:
             await self._map(row)
         except Exception as error:  # noqa: BLE001 - whatever it is, it becomes an entry a person can see
-            await self._message_failed(row, as_fault(error))
+            await self._message_failed(row, _counted("map", error))
+        else:
+            meters.observe(meters.STEP, time.perf_counter() - started, step="map")
         self._ring()
 
     async def _map(self, row: Row[Any]) -> None:
@@ -189,6 +195,7 @@ class Pipeline:
     # ---- due → composed → signed ----
 
     async def _paper_step(self, row: Row[Any]) -> None:
+        started, step = time.perf_counter(), _STEPS[row.state]
         try:
             if row.state == "due":
                 await self._compose(row)
@@ -197,7 +204,9 @@ class Pipeline:
             elif self._proofs is not None:
                 await self._proofs.complete(row)
         except Exception as error:  # noqa: BLE001 - whatever it is, it becomes an entry a person can see
-            await self._paper_failed(row, as_fault(error))
+            await self._paper_failed(row, _counted(step, error))
+        else:
+            meters.observe(meters.STEP, time.perf_counter() - started, step=step)
         self._ring()
 
     async def _compose(self, row: Row[Any]) -> None:
@@ -344,6 +353,12 @@ class Pipeline:
             now=self._clock.now(),
             jitter=self._jitter.random(),
         ).due_at
+
+
+def _counted(step: str, error: Exception) -> Fault:
+    fault = as_fault(error)
+    meters.count(meters.STEP_FAULTS, step=step, fault_class=fault.fault_class.value)
+    return fault
 
 
 def as_fault(error: Exception) -> Fault:

@@ -83,7 +83,7 @@ class NodeSettings:
     workers: int = 0
     """Processes for mapping and signing; 0 = one per core."""
     health: str = "127.0.0.1:8080"
-    """Where `/health` answers; `""` = nowhere."""
+    """Where `/health` and `/metrics` answer; `""` = nowhere."""
     redis: str = ""
     """`redis://…` lets nodes on one PostgreSQL share their queue and wake each other at once; without it they look into the
     ledger every second."""

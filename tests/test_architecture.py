@@ -58,7 +58,15 @@ STEPS = (
         "gateway.site",
         "gateway.toml_file",
     ),
-    ("gateway.faults", "gateway.clock", "gateway.text", "gateway.safe_log", "gateway.tasks", "gateway.wake"),
+    (
+        "gateway.faults",
+        "gateway.clock",
+        "gateway.meters",
+        "gateway.text",
+        "gateway.safe_log",
+        "gateway.tasks",
+        "gateway.wake",
+    ),
 )
 """The four steps inside the gateway, highest first, and what all of them stand on."""
 

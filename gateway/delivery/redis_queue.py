@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection, Row
 
 from connectors.contract import Receipt
 from connectors.faults import Refused, Throttled
+from gateway import meters
 from gateway.clock import SECOND, Clock
 from gateway.delivery import redis_scripts
 from gateway.delivery.limits import Rules
@@ -131,6 +132,7 @@ class RedisQueue(SqlQueue):
             ],
         )  # fmt: skip
         self._opens[destination] = int(opens)
+        meters.show(meters.REDIS_AWAY, 0)
         return bool(down), dict(zip(flat[1::2], flat[0::2], strict=True))
 
     async def _fill(self, destination: str, now: int) -> int:
@@ -229,6 +231,7 @@ class RedisQueue(SqlQueue):
         if now >= self._away_until:
             log.warning("redis is away (%s); the ledger alone decides", type(error).__name__)
         self._away_until = now + _AWAY
+        meters.show(meters.REDIS_AWAY, 1)
 
     def _keys(self, destination: str) -> list[str]:
         return [f"{self._prefix}:{{{destination}}}:{name}" for name in redis_scripts.KEYS]

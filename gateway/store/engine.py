@@ -33,6 +33,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from gateway import meters
 from gateway.faults import NodeRunning, StoreUnavailable
 from gateway.store import migrate
 
@@ -167,7 +168,11 @@ class Store:
                 group.pop()
             group += [self._later.popleft() for _ in range(min(len(self._later), MAX_GROUP))]
             if group:
-                _resolve(self._commit(group))
+                started = time.perf_counter()
+                self._commit(group)
+                meters.observe(meters.COMMIT, time.perf_counter() - started)
+                meters.observe(meters.GROUP, len(group))
+                _resolve(group)
         self._stop_writing()
 
     def _checkpoint_loop(self) -> None:

@@ -21,6 +21,7 @@ from gateway.store import (
     certificates,
     deliveries,
     documents,
+    gauges,
     messages,
     persons,
     proof_schema,
@@ -507,6 +508,15 @@ HOT = {
     ),
     "persons.with_key": Query(lambda c: persons.with_key(c, key(1001), 20), (KEY,)),
     "persons.drop_keys": Query(lambda c: persons.drop_keys(c, [("p1", key(1001))]), ((*KEY, "person_key_patient"),)),
+    "gauges.open_deliveries": Query(gauges.open_deliveries, (("delivery_order",),)),
+    "gauges.in_flight": Query(lambda c: gauges.in_flight(c, NOW), (("delivery_leased",),)),
+    "gauges.wrong": Query(gauges.wrong, (("message_wrong",), ("document_wrong",), ("delivery_wrong",))),
+    "gauges.waiting_messages": Query(gauges.waiting_messages, (("message_due", "message_order"),)),
+    "gauges.waiting_documents": Query(gauges.waiting_documents, (("document_due",),)),
+    "gauges.open_tasks": Query(gauges.open_tasks, (("signing_task_open", "signing_task_notice"),)),
+    "gauges.ending_certificates": Query(
+        lambda c: gauges.ending_certificates(c, (NOW,)), (("certificate_ending",),)
+    ),
     "documents.insert": Query(lambda c: documents.insert(c, NEW_DOCUMENT), (("document_subject",),)),
     "documents.take_unfinished": Query(lambda c: documents.take_unfinished(c, **LEASE), (("document_due",),)),
     "documents.move": Query(lambda c: documents.move(c, "d00000000", "compose"), (DOCUMENT_BY_ID,)),
