@@ -81,8 +81,11 @@ class Ready:
 
     def shown(self) -> ToSign:
         """Give the hash, and what the signer is shown of the paper."""
-        html = page.html(self.body, _NOT_SIGNED).decode()
-        return ToSign(self.prepared.digest, forms.title(self.task.paper), html)
+        return ToSign(
+            self.prepared.digest,
+            forms.title(self.task.paper),
+            lambda: page.html(self.body, _NOT_SIGNED).decode(),
+        )
 
 
 @dataclass(frozen=True)

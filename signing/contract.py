@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -18,8 +18,8 @@ class ToSign:
     digest: bytes
     """Made with the hash of the algorithm asked for."""
     title: str = field(default="", repr=False)
-    html: str = field(default="", repr=False)
-    """The paper as it is read; only providers with a person behind them look at it."""
+    html: Callable[[], str] = field(default=str, repr=False)
+    """Gives the paper as it is read; only providers with a person behind them ask for it."""
 
 
 class KeyProvider(Protocol):

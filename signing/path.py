@@ -226,7 +226,7 @@ class _State:
             raise CertificateUntrusted("chain", "an issuer that may not sign certificates")
         if not is_root:
             self._map_policies(certificate)
-        if not is_self_issued(certificate):
+        if not is_root and not is_self_issued(certificate):
             if self.path_length <= 0:
                 raise PathRefused("chain", "longer than an issuer allows")
             self.path_length -= 1

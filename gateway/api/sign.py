@@ -141,7 +141,7 @@ def router(plan: Plan, access: Access, relay: Relay) -> APIRouter:
         me, body = who(request), await read(request, Begin, plan.http.max_size)
         handed = await do(relay.begin, me, body.tasks, body.chain, body.algorithms)
         papers = tuple(
-            protocol.Paper(task, shown.digest, shown.title, shown.html) for task, shown in handed.papers.items()
+            protocol.Paper(task, shown.digest, shown.title, shown.html()) for task, shown in handed.papers.items()
         )
         name = handed.ticket[-24:].replace("=", "")
         batch = papers and protocol.Batch(1, f"p{name}", handed.algorithm, handed.certificate, papers)

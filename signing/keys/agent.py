@@ -92,7 +92,7 @@ class Key:
         """
         chosen = one_of(self.algorithms, algorithm, (document.digest for document in documents))
         papers = tuple(
-            protocol.Paper(id=str(number), digest=document.digest, title=document.title, html=document.html)
+            protocol.Paper(id=str(number), digest=document.digest, title=document.title, html=document.html())
             for number, document in enumerate(documents)
         )
         if not papers:

@@ -89,5 +89,7 @@ def test_what_the_key_cannot_do_fails_the_first_and_reaches_no_other(key: Memory
 
 
 def test_nothing_of_a_paper_shows_itself() -> None:
-    shown = repr(ToSign(b"", "Giấy của Nguyễn Văn A", "<p>HIV</p>")) + repr(Result("a", State.SIGNED, b"signature"))
+    shown = repr(ToSign(b"", "Giấy của Nguyễn Văn A", lambda: "<p>HIV</p>")) + repr(
+        Result("a", State.SIGNED, b"signature")
+    )
     assert not [text for text in ("Nguyễn", "HIV", "signature=") if text in shown]
