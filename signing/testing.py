@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -27,7 +28,7 @@ class AnyMemoryKey:
     private_key: PrivateKey = field(repr=False)
     chain: tuple[x509.Certificate, ...]
 
-    @property
+    @cached_property
     def algorithms(self) -> tuple[str, ...]:
         """Name what the key can do, its usual algorithm first."""
         return names_for(self.private_key.public_key())

@@ -21,6 +21,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from xml.sax.saxutils import quoteattr
 
 from cryptography import x509
@@ -152,7 +153,7 @@ def prepare(
     """
     root = parse_to_sign(xml)
     confirmed = [_confirmation(find_signature(root, identifier)) for identifier in confirms]
-    signed = b"Signature" in xml and next(root.iter(SIGNATURE), None) is not None
+    signed = next(root.iter(SIGNATURE), None) is not None
     if signed and not parallel and not parts:
         raise DocumentUnsignable("Signature", "signed already")
     before, after = _cut(xml, root, place) if signed else split(xml, root, place)
@@ -217,7 +218,7 @@ def inject(prepared: Prepared, signature: bytes, chain: Sequence[x509.Certificat
     An ECDSA signature is r and s, one after the other. Raises KeyUnsuitable when `chain[0]` is not the certificate that the
     signature was prepared for, or `signature` was not made with its key: no document leaves with a wrong pair.
     """
-    if not chain or chain[0].fingerprint(hashes.SHA256()).hex() != prepared.certificate_sha256:
+    if not chain or _fingerprint(chain[0]) != prepared.certificate_sha256:
         raise KeyUnsuitable("chain", "not the certificate that was prepared for")
     if not ALGORITHMS[prepared.algorithm].holds(certificates.public_key(chain[0]), signature, prepared.to_be_signed):
         raise KeyUnsuitable("chain", "signature and certificate do not belong together")
@@ -230,10 +231,7 @@ def inject(prepared: Prepared, signature: bytes, chain: Sequence[x509.Certificat
             f'<SignatureValue Id="{identifier}-value">'.encode(),
             b64encode(signature),
             b"</SignatureValue><KeyInfo><X509Data>",
-            *(
-                b"<X509Certificate>" + b64encode(certificate.public_bytes(Encoding.DER)) + b"</X509Certificate>"
-                for certificate in chain
-            ),
+            *(_certificate_element(certificate) for certificate in chain),
             b"</X509Data></KeyInfo>",
             *_qualifying(prepared),
             b"</Signature>",
@@ -287,7 +285,7 @@ def _prepare(
     algorithm = algorithm_for(certificates.public_key(certificate), algorithm_name)
     certificates.require_current(certificate, moment)
     digests = [_digest(algorithm, reference.octets) for reference in references]
-    fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
+    fingerprint = _fingerprint(certificate)
     identifier = _identifier((before, after), f"{fingerprint}{moment.isoformat()}{''.join(digests)}")
     digest_uri = DIGEST_METHODS[algorithm.hash.name]
     properties, own = b"", []
@@ -327,6 +325,16 @@ def _qualifying(prepared: Prepared) -> tuple[bytes, ...]:
         return ()
     opening = f'<Object><xades:QualifyingProperties xmlns:xades="{XADES}" Target="#{prepared.signature_id}">'
     return opening.encode(), prepared.properties, b"</xades:QualifyingProperties></Object>"
+
+
+@lru_cache(maxsize=256)
+def _fingerprint(certificate: x509.Certificate) -> str:
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+@lru_cache(maxsize=256)
+def _certificate_element(certificate: x509.Certificate) -> bytes:
+    return b"<X509Certificate>" + b64encode(certificate.public_bytes(Encoding.DER)) + b"</X509Certificate>"
 
 
 def _canonical_part(root: etree._Element, part: str, place: str | None) -> bytes:

@@ -10,6 +10,7 @@ Requirement: S3.6, S3.9
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from base64 import b64encode
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ from signing.faults import DocumentUnsignable
 
 XADES = "http://uri.etsi.org/01903/v1.3.2#"
 DSIG = "http://www.w3.org/2000/09/xmldsig#"
+
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class Commitment(Enum):
@@ -136,9 +139,7 @@ def _commitment(commitment: Commitment | None) -> str:
 
 def _text(name: str, text: str) -> str:
     """Escape as Canonical XML does."""
-    if any((character < " " and character not in "\t\n\r") or character in "\ufffe\uffff" for character in text) or any(
-        "\ud800" <= character <= "\udfff" for character in text
-    ):
+    if _NO_XML.search(text):
         raise DocumentUnsignable(name, "a character that XML cannot hold")
     composed = unicodedata.normalize("NFC", text)
     return composed.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#xD;")

@@ -92,5 +92,10 @@ def canonical_element(element: etree._Element, *, exclusive: bool = True) -> byt
 
 
 def _others(root: etree._Element) -> list[etree._Element]:
-    children = list(root.iterchildren(SIGNATURE))
-    return [*children, *(s for child in root if child.tag != SIGNATURE for s in child.iterchildren(SIGNATURE))]
+    """Return the signatures in the root and in its children; walks in the library, which has many children to pass by."""
+    return [
+        signature
+        for signature in root.iter(SIGNATURE)
+        if (above := signature.getparent()) is root
+        or (above is not None and above.tag != SIGNATURE and above.getparent() is root)
+    ]

@@ -7,6 +7,7 @@ validate against a schema.
 from __future__ import annotations
 
 import re
+import threading
 from functools import lru_cache
 
 from lxml import etree
@@ -17,6 +18,8 @@ MAX_SIZE = 64 * 1024**2
 MAX_DEPTH = 256
 _LIBRARY_SIZE = 10_000_000
 """Above this length of one text libxml2 wants to be told that a huge document is meant."""
+_LIBRARY_DEPTH = 256
+"""Deeper than this libxml2 goes only when a huge document is meant."""
 
 _PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:(?:<\?.*?\?>|<!--.*?-->)\s*)*+", re.DOTALL)
 
@@ -30,16 +33,9 @@ def parse(data: bytes, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) -> 
         raise XmlRefused("", f"more than {max_size} bytes")
     if _has_doctype(data):
         raise XmlRefused("", "a DTD is not accepted")
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        huge_tree=len(data) > _LIBRARY_SIZE,
-        strip_cdata=False,
-    )
+    huge = len(data) > _LIBRARY_SIZE
     try:
-        root = etree.fromstring(data, parser)
+        root = etree.fromstring(data, _parser(huge))
     except etree.XMLSyntaxError as problem:
         last = getattr(problem.error_log, "last_error", None)  # its message may quote the content, its type does not
         raise XmlRefused(f"line {problem.lineno or 1}", last.type_name if last else "not well-formed") from None
@@ -47,8 +43,7 @@ def parse(data: bytes, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) -> 
         raise XmlRefused("line 1", "not well-formed") from None
     if root.getroottree().docinfo.internalDTD is not None:
         raise XmlRefused("", "a DTD is not accepted")
-    too_deep = _deeper_than(max_depth)(root)
-    if too_deep:
+    if (huge or max_depth < _LIBRARY_DEPTH) and _deeper_than(max_depth)(root):
         raise XmlRefused("", f"deeper than {max_depth} elements")
     return root
 
@@ -61,6 +56,27 @@ def _has_doctype(data: bytes) -> bool:
     )  # else no copy: it would cost as much as the parse
     prolog = _PROLOG.match(text)
     return prolog is not None and text.startswith(b"<!DOCTYPE", prolog.end())
+
+
+_parsers = threading.local()
+"""One parser per thread and size: making one costs a twentieth of what it parses, and two threads cannot share one."""
+
+
+def _parser(huge: bool) -> etree.XMLParser:
+    name = "huge" if huge else "usual"
+    found: etree.XMLParser | None = getattr(_parsers, name, None)
+    if found is None:
+        found = etree.XMLParser(
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            dtd_validation=False,
+            huge_tree=huge,
+            strip_cdata=False,
+            collect_ids=False,  # only XPath's id() asks for them, and only a DTD declares any but xml:id
+        )
+        setattr(_parsers, name, found)
+    return found
 
 
 @lru_cache(maxsize=8)
