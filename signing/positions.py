@@ -20,6 +20,8 @@ def split_before_end(xml: bytes, element: etree._Element) -> tuple[bytes, bytes]
 
     An empty-element tag is written with two tags; every other byte is kept.
     """
+    if (found := _only_reading(xml, element)) is not None:
+        return xml[:found], xml[found:]
     wanted = _number(element)
     depth = started = 0
     level = start = end = -1
@@ -90,6 +92,25 @@ def open_empty_tag(xml: bytes, start: int, end: int) -> tuple[bytes, bytes]:
     """Write the empty-element tag at `start` to `end` with two tags, and cut between them."""
     name = re.split(rb"[\s/]", xml[start + 1 : end], maxsplit=1)[0]
     return xml[: end - 2] + b">", b"</" + name + b">" + xml[end:]
+
+
+def _only_reading(xml: bytes, element: etree._Element) -> int | None:
+    """Return where the end tag of `element` begins, when searching for tags of its name can find nothing else.
+
+    So it is where there is no comment, CDATA or later instruction, every element written under that name has an end tag,
+    and none stands in another: then the tags are those of the elements, one after the other.
+    """
+    if b"<!" in xml or xml.rfind(b"<?") > 0:
+        return None
+    name = f"{element.prefix}:{etree.QName(element).localname}" if element.prefix else etree.QName(element).localname
+    alike = [one for one in element.getroottree().getroot().iter(element.tag) if one.prefix == element.prefix]
+    if any(above.tag == element.tag for one in alike for above in one.iterancestors()):
+        return None
+    ends = list(re.finditer(rb"</" + re.escape(name.encode()) + rb"\s*>", xml))
+    starts = len(re.findall(rb"<" + re.escape(name.encode()) + rb"(?=[\s/>])", xml))
+    if not len(ends) == len(alike) == starts:
+        return None
+    return ends[alike.index(element)].start()
 
 
 def _number(element: etree._Element) -> int:

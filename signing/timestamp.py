@@ -29,6 +29,7 @@ from signing.faults import TimestampInvalid, TimestampUnavailable
 from signing.timestamp_token import Token
 
 _MAXIMUM_RESPONSE = 256 * 1024
+_CLOSED = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 _HEADERS = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
 
 
@@ -49,8 +50,9 @@ class TimestampClient:
     """Ask `services` in their order.
 
     One that does not answer is passed over for `rest_s` while another one works, so that not every stamp waits for its
-    time-out. At most `in_flight` questions are open at a time, further ones wait their turn; with hundreds open, the pool of
-    httpx spends more time than the stamps do. A token's time may differ from ours by
+    time-out; one that closed a connection between two questions is asked once more. At most `in_flight` questions are open
+    at a time, further ones wait their turn; more than 32 want `many_requests.ManyRequests` under the client, because the
+    pool of httpx spends more time than the stamps do. A token's time may differ from ours by
     `tolerance_s` at most. `now` and `monotonic` are clocks for tests to turn.
     """
 
@@ -105,7 +107,7 @@ class TimestampClient:
                         for part in response.iter_bytes():
                             attempt.take(part)
                 except httpx.HTTPError as problem:
-                    attempt.lost(type(problem).__name__)
+                    attempt.failed(problem)
                 else:
                     attempt.judge(service)
         return attempt.result()
@@ -121,7 +123,7 @@ class TimestampClient:
                         async for part in response.aiter_bytes():
                             attempt.take(part)
                 except httpx.HTTPError as problem:
-                    attempt.lost(type(problem).__name__)
+                    attempt.failed(problem)
                 else:
                     attempt.judge(service)
         return attempt.result()
@@ -146,18 +148,26 @@ class _Attempt:
         self._number = 0
         self._body = bytearray()
         self._status = 0
+        self._again = False
         self._deadline = 0.0
 
     def services(self) -> Iterator[TimestampService]:
         """Give the services in turn until one has given a token; those that rest come last."""
         for number in self._client.order():
             self._number = number
-            self.nonce = secrets.randbits(63)
-            self._body.clear()
-            self._deadline = self._client.monotonic() + self._client.timeout_s
-            yield self._client.services[number]
+            self._again = False
+            yield self._ask(number)
+            if self._again:
+                yield self._ask(number)
             if self._token is not None:
                 return
+
+    def _ask(self, number: int) -> TimestampService:
+        self.nonce = secrets.randbits(63)
+        self._body.clear()
+        self._status = 0
+        self._deadline = self._client.monotonic() + self._client.timeout_s
+        return self._client.services[number]
 
     def begin(self, response: httpx.Response) -> None:
         self._status = response.status_code
@@ -168,6 +178,13 @@ class _Attempt:
             raise httpx.ReadError("too long")
         if self._client.monotonic() > self._deadline:
             raise httpx.ReadTimeout("too slow")
+
+    def failed(self, problem: httpx.HTTPError) -> None:
+        """Ask once more when the connection broke before anything came: it may have been closed while it was idle."""
+        if not self._status and not self._again and isinstance(problem, _CLOSED):
+            self._again = True
+        else:
+            self.lost(type(problem).__name__)
 
     def lost(self, reason: str) -> None:
         self._unavailable.append(reason)

@@ -169,7 +169,8 @@ def prepare(
             remove_others(root, everywhere=everywhere)
         spared = "" if not parallel else _NO_SIGNATURES if everywhere else _SUBTRACT
         content = [_Reference("", _ENVELOPED + spared + _C14N, canonical_document(root), mime_type=mime_type)]
-    return _prepare([*content, *confirmed], certificate, None if plain else claims, algorithm, at, before, after)
+    whole = not parts and not signed
+    return _prepare([*content, *confirmed], certificate, None if plain else claims, algorithm, at, before, after, whole)
 
 
 def prepare_detached(
@@ -280,13 +281,15 @@ def _prepare(
     at: datetime | None,
     before: bytes,
     after: bytes,
+    whole: bool = False,
 ) -> Prepared:
+    """Make SignedInfo and properties; a document whose hash is over the `whole` of it cannot hold the Id made of that hash."""
     moment = at or datetime.now(UTC)
     algorithm = algorithm_for(certificates.public_key(certificate), algorithm_name)
     certificates.require_current(certificate, moment)
     digests = [_digest(algorithm, reference.octets) for reference in references]
     fingerprint = _fingerprint(certificate)
-    identifier = _identifier((before, after), f"{fingerprint}{moment.isoformat()}{''.join(digests)}")
+    identifier = _identifier(() if whole else (before, after), f"{fingerprint}{moment.isoformat()}{''.join(digests)}")
     digest_uri = DIGEST_METHODS[algorithm.hash.name]
     properties, own = b"", []
     if claims is not None:

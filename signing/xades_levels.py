@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from lxml import etree
 
@@ -45,6 +46,28 @@ _CERTIFICATE = f"{{{XADES}}}EncapsulatedX509Certificate"
 _MATERIAL = (_CERTIFICATE, f"{{{XADES}}}EncapsulatedOCSPValue", f"{{{XADES}}}EncapsulatedCRLValue")
 
 
+@dataclass(frozen=True)
+class ToStamp:
+    """A signed document and the place where its SignatureTimeStamp will stand."""
+
+    data: bytes
+    """What is stamped: the canonical SignatureValue."""
+    before: bytes = field(repr=False)
+    after: bytes = field(repr=False)
+
+    def with_timestamp(self, token: Token) -> bytes:
+        """Return the document at level B-T; raise TimestampInvalid when `token` stamps something else."""
+        timestamp_token.require_imprint(token, self.data)
+        stamp = _time_stamp("xades:SignatureTimeStamp", token.der)
+        return b"".join((self.before, stamp.encode(), self.after))
+
+
+def to_stamp(xml: bytes, signature_id: str = "") -> ToStamp:
+    """Read `xml` once, for a time stamp that comes later. Raises DocumentUnsignable."""
+    signature = find_signature(parse_document(xml), signature_id)
+    return ToStamp(timestamp_octets(signature), *cut_for_property(xml, signature))
+
+
 def timestamp_data(xml: bytes, signature_id: str = "") -> bytes:
     """Return what a SignatureTimeStamp stamps: the canonical SignatureValue. Raises DocumentUnsignable."""
     return timestamp_octets(find_signature(parse_document(xml), signature_id))
@@ -60,9 +83,7 @@ def with_timestamp(xml: bytes, token: Token, signature_id: str = "") -> bytes:
 
     Raises TimestampInvalid when the token stamps something else, DocumentUnsignable.
     """
-    signature = find_signature(parse_document(xml), signature_id)
-    timestamp_token.require_imprint(token, timestamp_octets(signature))
-    return _insert(xml, signature, _time_stamp("xades:SignatureTimeStamp", token.der))
+    return to_stamp(xml, signature_id).with_timestamp(token)
 
 
 def with_values(xml: bytes, evidence: Evidence, signature_id: str = "") -> bytes:

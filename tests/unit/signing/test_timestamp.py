@@ -179,6 +179,26 @@ def test_answer_that_trickles_is_given_up(root: Authority, tsa: Tsa) -> None:
     assert clock[0] == 11.0
 
 
+@pytest.mark.parametrize(("broken", "asked"), [(1, 2), (2, 2)])
+def test_a_connection_closed_while_idle_costs_nothing(broken: int, asked: int, root: Authority, tsa: Tsa) -> None:
+    calls = 0
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        nonlocal calls
+        calls += 1
+        if calls <= broken:
+            raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
+        return tsa.handle(request)
+
+    with httpx.Client(transport=httpx.MockTransport(handle)) as http:
+        if broken == 1:
+            assert client_of(root, 1).stamp(DATA, http).serial == 4711
+        else:
+            with pytest.raises(TimestampUnavailable, match="RemoteProtocolError"):
+                client_of(root, 1).stamp(DATA, http)
+    assert calls == asked
+
+
 def test_tasks_take_turns(root: Authority, tsa: Tsa) -> None:
     now = most = 0
 
