@@ -23,10 +23,21 @@ async def _question(reader: asyncio.StreamReader) -> bool:
 
 def _run(answer: Answer, ask: Callable[[str, httpx.AsyncClient], Awaitable[None]], at_once: int) -> None:
     async def run() -> None:
-        server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=512)
+        gone: list[asyncio.Future[None]] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            gone.append(done := asyncio.get_running_loop().create_future())
+            await answer(reader, writer)
+            writer.close()
+            await writer.wait_closed()
+            done.set_result(None)
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=512)
         port = server.sockets[0].getsockname()[1]
-        async with server, httpx.AsyncClient(transport=ManyRequests(at_once, verify=False), timeout=30) as client:
-            await ask(f"http://127.0.0.1:{port}/", client)
+        async with server:
+            async with httpx.AsyncClient(transport=ManyRequests(at_once, verify=False), timeout=30) as client:
+                await ask(f"http://127.0.0.1:{port}/", client)
+            await asyncio.gather(*gone)
 
     asyncio.run(run())
 
@@ -46,7 +57,6 @@ def test_as_many_are_open_as_allowed_and_no_more(at_once: int) -> None:
             await everybody.wait()  # nobody is answered before all are there
             open_now -= 1
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        writer.close()
 
     async def ask(url: str, client: httpx.AsyncClient) -> None:
         answers = await asyncio.gather(*(client.get(url) for _ in range(at_once * 2)))
@@ -67,7 +77,6 @@ def test_connections_are_used_again_and_a_broken_one_harms_nobody_else() -> None
             if first:
                 break
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        writer.close()
 
     async def ask(url: str, client: httpx.AsyncClient) -> None:
         with pytest.raises(httpx.RemoteProtocolError):
