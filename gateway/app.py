@@ -29,7 +29,7 @@ from gateway.pool import Pool
 from gateway.proof.desk import ProofDesk
 from gateway.proof.renewal import Renewal
 from gateway.proof.sources import Sources
-from gateway.records import search
+from gateway.records import message_search, search
 from gateway.settings import Plan
 from gateway.signing_relay import Relay
 from gateway.site import load_site
@@ -104,6 +104,7 @@ class Node:
                 group.create_task(bell.run())
                 group.create_task(watch_loop())
                 group.create_task(self._fill_search(store))
+                group.create_task(message_search.watch(plan, store, pool))
                 group.create_task(self._watch_certificates(store))
                 group.create_task(pipeline.run(bell.listener()))
                 group.create_task(pipeline.watch())

@@ -30,7 +30,7 @@ from gateway.delivery.retry import Retry, decide
 from gateway.faults import DocumentWithheld, InternalFault, PaperOvertaken, SignatureRefused, StoreFault
 from gateway.pool import Pool
 from gateway.proof.desk import ProofDesk
-from gateway.records import identity, resources
+from gateway.records import identity, message_search, resources
 from gateway.records.resources import Said
 from gateway.safe_log import describe
 from gateway.settings import Channel, Plan
@@ -160,9 +160,10 @@ class Pipeline:
     def _commit_mapped(
         self, connection: Connection, row: Row[Any], channel: Channel | None, mapped: steps.Mapped
     ) -> None:
-        if not messages.move(connection, row.id, "map"):
+        if not messages.move(connection, row.id, "map", keyed=True):
             return
         now = self._clock.now()
+        message_search.put(connection, self._keyring, row.id, mapped.keys)
         sealed = self._keyring.seal(mapped.positions, f"coverage/{row.id}")
         if messages.put_coverage(connection, row.id, mapped.counts, sealed):
             codes.count(connection, mapped.unmapped, row.received_at)

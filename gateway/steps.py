@@ -33,6 +33,7 @@ from mappings.fhir import bundle_references, require_valid
 from mappings.formats import dates, er7, json
 from mappings.formats.faults import Fault
 from mappings.guides import guides, in_guide
+from mappings.hl7v2.business_keys import business_keys
 from mappings.outcome import IdentityChange, Resource
 from mappings.systems import Systems
 from signing import joint, jws, proving, xades
@@ -84,6 +85,8 @@ class Mapped:
     """(system, code, field, display) of site codes that no table takes to a shared catalogue."""
     due: tuple[documents.Due, ...]
     """What is asked of papers now."""
+    keys: tuple[tuple[str, str], ...]
+    """(kind, value) of the numbers by which people look for it."""
 
 
 def map_message(
@@ -116,7 +119,19 @@ def map_message(
         dict(outcome.assumed),
         tuple((one.system, one.code, _OCCURRENCE.sub("", one.where), one.display) for one in outcome.unmapped),
         tuple(due),
+        tuple(business_keys(message)),
     )
+
+
+def business_keys_of(batch: Sequence[tuple[bytes, str]]) -> list[tuple[tuple[str, str], ...] | None]:
+    """Return the keys of messages, each given with its charset; None for one that cannot be read."""
+    found: list[tuple[tuple[str, str], ...] | None] = []
+    for raw, charset in batch:
+        try:
+            found.append(tuple(business_keys(er7.Message.parse(raw, charset))))
+        except Fault:
+            found.append(None)
+    return found
 
 
 def populated(raw: bytes, charset: str) -> dict[str, str]:

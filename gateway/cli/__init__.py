@@ -18,6 +18,7 @@ from gateway.cli import (
     deliveries,
     demo,
     errors,
+    find,
     key,
     mapping,
     messages,
@@ -50,6 +51,7 @@ app.command("demo")(demo.demo)
 app.command("sandbox", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(sandbox.sandbox)
 app.command("check")(check.check)
 app.command("send")(send.send)
+app.command("find")(find.find)
 app.command("map")(mapping.map_)
 app.command("verify")(verify.verify)
 app.command("sign-agent")(sign_agent.sign_agent)

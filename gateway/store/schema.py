@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -58,6 +59,7 @@ message = Table(
     Column("answer", String(4), nullable=False),
     Column("answered_at", BigInteger, nullable=True),
     *work_columns(),
+    Column("keyed", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("dedupe_key", name="message_dedupe"),  # intake: is this a repeat?
 )
 _received = text("state = 'received'")
@@ -68,6 +70,21 @@ Index("message_order", message.c.order_key, message.c.id, sqlite_where=_received
 # people: the error queue
 _wrong = text("state IN ('error', 'held')")
 Index("message_wrong", message.c.id, sqlite_where=_wrong, postgresql_where=_wrong)
+_unkeyed = text("NOT keyed AND state <> 'received'")
+# search: what has no keys yet
+Index("message_unkeyed", message.c.id, sqlite_where=_unkeyed, postgresql_where=_unkeyed)
+
+message_key = Table(
+    "message_key",
+    metadata,
+    Column("key", LargeBinary(16), primary_key=True),
+    Column("message_id", String(36), primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""Search keys of the numbers in every message: HMACs, so the table says nothing by itself. Found by `key`.
+
+The keys follow from the bytes of the message, so whoever deletes one finds its keys too; that is why nothing refers back.
+"""
 
 message_body = Table(
     "message_body",
@@ -323,6 +340,9 @@ _leased = text("lease_owner <> ''")
 # worker: how many are under way to a destination, and whose lease ran out?
 Index("delivery_leased", delivery.c.destination, sqlite_where=_leased, postgresql_where=_leased)
 Index("delivery_document", delivery.c.document_id)  # pipeline: release the deliveries of a signed document
+_referred = text("reference <> ''")
+# people: which delivery does the destination mean by its number?
+Index("delivery_reference", delivery.c.reference, sqlite_where=_referred, postgresql_where=_referred)
 # people: the error queue
 Index("delivery_wrong", delivery.c.id, sqlite_where=_wrong, postgresql_where=_wrong)
 

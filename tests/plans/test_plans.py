@@ -22,6 +22,7 @@ from gateway.store import (
     deliveries,
     documents,
     gauges,
+    message_keys,
     messages,
     persons,
     proof_schema,
@@ -76,11 +77,16 @@ def fill(connection: Connection) -> None:
                 "id": f"m{n:08}", "channel": "his", "received_at": n * 1000, "peer": "127.0.0.1:1", "sender": "HIS",
                 "control_id": str(n), "type": "ADT^A01", "version": "2.5.1", "size": 400, "sha256": f"{n:064}",
                 "dedupe_key": key(n), "order_key": key(n % PEOPLE),
-                "state": state_of(n, "mapped", "received", "error"), "answer": "AA", **_work(n),
+                "state": state_of(n, "mapped", "received", "error"), "answer": "AA", "keyed": n % 40 != 0,
+                **_work(n),
             }
             for n in range(MESSAGES)
         ],
     )  # fmt: skip
+    connection.execute(
+        schema.message_key.insert(),
+        [{"key": key(n * 10 + m), "message_id": f"m{n:08}"} for n in range(MESSAGES) for m in range(6)],
+    )
     connection.execute(
         schema.message_body.insert(), [{"message_id": f"m{n:08}", "body": bytes(400)} for n in range(MESSAGES)]
     )
@@ -190,6 +196,7 @@ def fill(connection: Connection) -> None:
                 "state": state_of(
                     n, "accepted", "queued", "uncertain", "pending", "claimed", "sending", "held", "error"
                 ),
+                "reference": f"G{n}{place}" if n % 40 else "",
                 **_work(n),
             }
             for n in range(MESSAGES)
@@ -394,12 +401,12 @@ def explain(engine: Engine, statement: Statement, without: str = "") -> Plan:
 def sqlite_plan(lines: list[str]) -> Plan:
     indexes, whole = set(), set()
     for line in lines:
-        found = re.match(r"(SCAN|SEARCH) (\S+)(?:.*?USING (?:COVERING )?INDEX (\S+))?", line)
+        found = re.match(r"(SCAN|SEARCH) (\S+)(?:.*?USING (?:COVERING )?(?:INDEX (\S+)|PRIMARY KEY))?", line)
         if found is None:
             continue
         how, table, index = found.groups()
-        if index:
-            indexes.add(index)
+        if index or "USING PRIMARY KEY" in line:
+            indexes.add(index or f"{table}_pkey")  # of a table without row ids, which is its own index
         if how == "SCAN" and index not in PARTIAL and (table in metadata.tables or table == "earlier"):
             whole.add(table)
     return Plan(frozenset(indexes), frozenset(whole), "\n".join(lines))
@@ -456,6 +463,7 @@ PROOF_OF = ("signature_proof_of", "sqlite_autoindex_signature_proof_2")
 ARCHIVE_BY_ID = ("archive_pkey", "sqlite_autoindex_archive_1", "archive_due")
 MATERIAL = ("signature_material_pkey", "sqlite_autoindex_signature_material_1")
 ATTEMPT_BY_ID = ("attempt_pkey", "sqlite_autoindex_attempt_1")
+MESSAGE_KEY = ("message_key_pkey",)
 KEY = ("person_key_pkey", "sqlite_autoindex_person_key_1")
 FINGERPRINT = ("certificate_sha256", "sqlite_autoindex_certificate_2")
 HOLDER_BY_ID = ("holder_pkey", "sqlite_autoindex_holder_1")
@@ -516,6 +524,29 @@ HOT = {
     "gauges.open_tasks": Query(gauges.open_tasks, (("signing_task_open", "signing_task_notice"),)),
     "gauges.ending_certificates": Query(
         lambda c: gauges.ending_certificates(c, (NOW,)), (("certificate_ending",),)
+    ),
+    "message_keys.with_key": Query(lambda c: message_keys.with_key(c, key(1001), 51), (MESSAGE_KEY,)),
+    "message_keys.without": Query(lambda c: message_keys.without(c, 20), (("message_unkeyed",),)),
+    "message_keys.note_keyed": Query(
+        lambda c: message_keys.note_keyed(c, [f"m{n:08}" for n in range(20)]), (MESSAGE_BY_ID,)
+    ),
+    "message_keys.messages_of": Query(
+        lambda c: message_keys.messages_of(c, [f"m{n:08}" for n in range(50)]), (MESSAGE_BY_ID,)
+    ),
+    "message_keys.documents_of": Query(
+        lambda c: message_keys.documents_of(
+            c, 51, ids=["d00000001"], messages=[f"m{n:08}" for n in range(50)], patients=["p1", "p2"]
+        ),
+        (DOCUMENT_BY_ID, ("document_message",), ("document_patient",)),
+    ),
+    "message_keys.documents_with_hash": Query(
+        lambda c: message_keys.documents_with_hash(c, "0" * 64), (("rendition_sha256",),)
+    ),
+    "message_keys.deliveries_of": Query(
+        lambda c: message_keys.deliveries_of(
+            c, ids=["v000000000"], documents=[f"d{n:08}" for n in range(50)], reference="G10"
+        ),
+        (DELIVERY_BY_ID, ("delivery_document",), ("delivery_reference",)),
     ),
     "documents.insert": Query(lambda c: documents.insert(c, NEW_DOCUMENT), (("document_subject",),)),
     "documents.take_unfinished": Query(lambda c: documents.take_unfinished(c, **LEASE), (("document_due",),)),
@@ -660,6 +691,7 @@ def test_plan(name: str, engine: Engine) -> None:
         ("deliveries.move_all", "delivery_document"),
         ("signing_tasks.of_document", "signing_task_document"),
         ("persons.holding", "identity_change_other"),
+        ("message_keys.without", "message_unkeyed"),
         ("proofs.take_ending", "archive_due"),
         ("proofs.wanting: people", "signature_proof_due"),
         ("certificates.of_holder", "certificate_holder"),
