@@ -5,7 +5,8 @@ oldest of its key; so an entry that is old, doubled or made up does no harm. Wha
 there is room for more: losing everything in Redis, or Redis itself, costs time. While it is away the ledger alone decides, as
 in `sql_queue`; of a pause the ledger always does.
 
-Limits are those of Redis: after it lost its memory a destination may get, once, as many requests more as were under way.
+Limits and breaker are those of Redis: after it lost its memory a destination may get, once, as many requests more as were under
+way, and as many as open a breaker.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ log = logging.getLogger("lienthong.queue")
 
 BATCH = 512
 """Deliveries brought from the ledger at once."""
-LOST = 10
-"""Leases after which what should be in Redis and is not being worked on counts as lost."""
+ROUNDS = 8
+"""Times in a row that entries of which the ledger knows better are put aside before others get their turn."""
 _AWAY = 5 * SECOND
 """How long the ledger alone is asked once Redis did not answer."""
 
@@ -82,26 +83,35 @@ class RedisQueue(SqlQueue):
         now = self._clock.now()
         if now < self._away_until:
             return await super().take(destination, limit)
-        if self._paused.get(destination):
-            paused = await self._store.read(lambda c: destinations.load_of(destinations.get(c, destination)).paused)
-            self._paused[destination] = paused
-            if paused:
-                return Taken(paused=paused)
-        if self._rules[destination].hours.opens_at(now) > now:
-            return Taken()
         try:
+            if self._paused.get(destination):
+                paused = await self._store.read(lambda c: destinations.load_of(destinations.get(c, destination)).paused)
+                if paused:
+                    return Taken(paused=paused)
+                await self._client.delete(self._keys(destination)[-1])  # who lets it go on wants it tried at once
+                self._paused[destination] = ""
+            if self._rules[destination].hours.opens_at(now) > now:
+                return Taken()
             return await self._take_named(destination, limit, now)
         except RedisError as error:
             self._lost(error, now)
             return await super().take(destination, limit)
 
     async def _take_named(self, destination: str, limit: int, now: int) -> Taken:
-        down, found = await self._pop(destination, limit, now)
-        if len(found) < limit and not self._opens[destination] > now and await self._fill(destination, now):
-            down, more = await self._pop(destination, limit - len(found), now)
-            found |= more
-        if not found:
-            return Taken(down=down)
+        for _ in range(ROUNDS):
+            down, room, found = await self._pop(destination, limit, now)
+            if room and await self._fill(destination, now):
+                down, _, more = await self._pop(destination, room, now)
+                found |= more
+            if not found:
+                return Taken(down=down)
+            taken = await self._lease_named(destination, found, now, down=down)
+            if taken or taken.paused:
+                return taken
+        return Taken(busy=True)
+
+    async def _lease_named(self, destination: str, found: dict[str, str], now: int, *, down: bool) -> Taken:
+        """Lease in the ledger what Redis names, as far as the ledger agrees; put the rest aside."""
         lease: dict[str, Any] = {"owner": self._owner, "now": now, "until": now + self._lease}
 
         def unit(connection: Connection) -> Taken:
@@ -118,13 +128,14 @@ class RedisQueue(SqlQueue):
         held = {row.id for row in (*taken.to_ask, *taken.to_send)}
         self._held |= held
         self._entries |= {one: entry for one, entry in found.items() if one in held}
-        for one in found.keys() - held:  # the ledger knows better
+        for one in found.keys() - held:
             await self._settle(destination, one, found[one], now)
         return taken
 
-    async def _pop(self, destination: str, limit: int, now: int) -> tuple[bool, dict[str, str]]:
+    async def _pop(self, destination: str, limit: int, now: int) -> tuple[bool, int, dict[str, str]]:
+        """Give whether the breaker is open, for how many more there would be room, and delivery → entry."""
         rules = self._rules[destination]
-        down, opens, flat = await self._take_script(
+        down, opens, room, flat = await self._take_script(
             keys=self._keys(destination),
             args=[
                 now, now + self._lease, self._lease // 1000, self._owner, limit, rules.limit.in_flight,
@@ -133,15 +144,14 @@ class RedisQueue(SqlQueue):
         )  # fmt: skip
         self._opens[destination] = int(opens)
         meters.show(meters.REDIS_AWAY, 0)
-        return bool(down), dict(zip(flat[1::2], flat[0::2], strict=True))
+        return bool(down), int(room), dict(zip(flat[1::2], flat[0::2], strict=True))
 
     async def _fill(self, destination: str, now: int) -> int:
         """Bring from the ledger what is due and not in Redis; return how many."""
         heads = await self._store.read(lambda c: deliveries.heads(c, destination, now=now, limit=BATCH))
         if not heads:
             return 0
-        arguments = [now, now - LOST * self._lease, *(value for row in heads for value in (row.due_at, row.id))]
-        return int(await self._add(keys=self._keys(destination), args=arguments))
+        return int(await self._add(keys=self._keys(destination), args=[now, *(row.id for row in heads)]))
 
     async def next_due(self, destination: str) -> int | None:
         due = await super().next_due(destination)
