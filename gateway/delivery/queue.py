@@ -64,6 +64,14 @@ class Queue(Protocol):
         """Leave an uncertain delivery uncertain until `due_at`."""
         ...
 
+    async def give_back(self, row: Row[Any]) -> None:
+        """Put back what was taken and never sent: it is due as before."""
+        ...
+
+    def forget(self, row: Row[Any]) -> None:
+        """Stop extending the lease of a delivery whose step has ended, however it did."""
+        ...
+
     async def pause(self, destination: str, reason: str) -> None:
         """Stop a destination until a person lets it go on."""
         ...
@@ -73,5 +81,8 @@ class Queue(Protocol):
         ...
 
     async def heartbeat(self) -> None:
-        """Extend the leases that this worker holds, and take back those of workers that died."""
+        """Extend the leases that this worker holds, and take back those of workers that died.
+
+        When the clock was set back since the last one, also forget every waiting time by the old clock.
+        """
         ...

@@ -157,6 +157,10 @@ class RedisQueue(SqlQueue):
         due = await super().next_due(destination)
         return None if due is None else max(due, self._opens.get(destination, 0))
 
+    def _noticed(self, destination: str, paused: str) -> None:
+        if paused:
+            self._paused[destination] = paused
+
     async def accept(self, row: Row[Any], receipt: Receipt) -> None:
         try:
             await super().accept(row, receipt)
@@ -213,29 +217,50 @@ class RedisQueue(SqlQueue):
         except RedisError as error:
             self._lost(error, now)
 
+    async def give_back(self, row: Row[Any]) -> None:
+        await super().give_back(row)
+        await self._settled(row, "", self._clock.now())
+
+    def forget(self, row: Row[Any]) -> None:
+        super().forget(row)
+        self._entries.pop(row.id, None)
+
     async def heartbeat(self) -> None:
         """Keep what this node has under way from counting as lost, in the ledger and in Redis."""
-        await super().heartbeat()
         now = self._clock.now()
+        back = self._is_set_back(now)
+        await super().heartbeat()
+        if back:
+            await self._start_anew(now)
         if now < self._away_until or not self._entries:
             return
-        rows = await self._store.read(lambda c: deliveries.destinations_of(c, list(self._entries)))
+        under_way = list(self._entries)
+        rows = await self._store.read(lambda c: deliveries.destinations_of(c, under_way))
         try:
             async with self._client.pipeline(transaction=False) as pipe:
                 for row in rows:
+                    entry = self._entries.get(row.id)
+                    if entry is None:
+                        continue  # it has ended meanwhile
                     ready, _, _, flight, *_ = self._keys(row.destination)
-                    pipe.zadd(flight, {row.id: now + self._lease})
-                    pipe.xclaim(
-                        ready, redis_scripts.GROUP, self._owner, 0, [self._entries[row.id]], justid=True, idle=0
-                    )
+                    pipe.zadd(flight, {row.id: now + self._lease}, xx=True)
+                    pipe.xclaim(ready, redis_scripts.GROUP, self._owner, 0, [entry], justid=True, idle=0)
                 await pipe.execute(raise_on_error=False)  # a stream that is gone is filled again
         except RedisError as error:
             self._lost(error, now)
 
-    def _note(self, connection: Connection, destination: str, fault: Fault, due_at: int, now: int) -> None:
+    async def _start_anew(self, now: int) -> None:
+        """Empty what Redis knows by a clock that was set back; the ledger knows all of it."""
+        self._away_until = 0
+        self._opens.clear()
+        try:
+            await self._client.delete(*(key for destination in self._rules for key in self._keys(destination)))
+        except RedisError as error:
+            self._lost(error, now)
+
+    def _note(self, connection: Connection, destination: str, fault: Fault, due_at: int, now: int) -> bool:
         """Leave the breaker to Redis, unless it is away."""
-        if now < self._away_until:
-            super()._note(connection, destination, fault, due_at, now)
+        return now >= self._away_until or super()._note(connection, destination, fault, due_at, now)
 
     def _lost(self, error: RedisError, now: int) -> None:
         if now >= self._away_until:

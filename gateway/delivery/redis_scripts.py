@@ -108,7 +108,7 @@ end
 return {down and 1 or 0, string.format('%.0f', math.max(closed, opens)), room, taken}
 """
 )
-"""Take as many as the destination bears, and say for how many more there is room: first what dead nodes left, then what is new."""
+"""Take as many as the destination bears, and how many more it would bear: first what dead nodes left, then what is new."""
 
 SETTLE = (
     _COMMON

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,14 +13,23 @@ from sqlalchemy.engine import Connection, Row
 
 from connectors.contract import Outbound, Receipt
 from connectors.faults import Refused, Throttled
-from gateway.clock import Clock, to_datetime
+from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery.limits import Rules, after_start, is_down, opens_at, room
 from gateway.delivery.queue import Taken
-from gateway.faults import NothingThere
-from gateway.store import actions, deliveries, destinations, documents
+from gateway.faults import NothingThere, StoreFault
+from gateway.store import actions, clock_back, deliveries, destinations, documents
 from gateway.store.engine import Store
 from gateway.store.sealed import Keyring
 from mappings.formats.faults import Fault, FaultClass
+
+log = logging.getLogger("lienthong.queue")
+
+AGAIN_S = 1.0
+"""After how long it is tried again to write down an outcome when the store is away."""
+PATIENCE = 3600
+"""How often; after that the lease runs out and the destination is asked."""
+MEETINGS = 50
+"""How often a failure that meets another node at the destination's row is tried again before it goes uncounted."""
 
 
 class SqlQueue:
@@ -43,6 +55,7 @@ class SqlQueue:
         self._held: set[str] = set()
         self._failing: set[str] = set()
         """Destinations that failed last; only of these is it written down that they answer again."""
+        self._beat_at = 0
 
     async def take(self, destination: str, limit: int) -> Taken:
         now = self._clock.now()
@@ -75,12 +88,19 @@ class SqlQueue:
     async def next_due(self, destination: str) -> int | None:
         now = self._clock.now()
 
-        def query(connection: Connection) -> int | None:
+        def query(connection: Connection) -> tuple[str, int | None]:
             load = destinations.load_of(destinations.get(connection, destination))
             due = None if load.paused else deliveries.next_due(connection, destination)
-            return None if due is None else max(due, opens_at(self._rules[destination], load, max(due, now)))
+            if due is None:
+                return load.paused, None
+            return "", max(due, opens_at(self._rules[destination], load, max(due, now)))
 
-        return await self._store.read(query)
+        paused, due = await self._store.read(query)
+        self._noticed(destination, paused)
+        return due
+
+    def _noticed(self, destination: str, paused: str) -> None:
+        """Take note of whether a destination is paused."""
 
     async def load(self, row: Row[Any], renditions: Sequence[str]) -> Outbound:
         def query(connection: Connection) -> tuple[Row[Any], Row[Any] | None, Row[Any] | None]:
@@ -128,15 +148,16 @@ class SqlQueue:
                 sealed=sealed,
             )
 
-        await self._finish(row, unit)
+        await self._persist(unit)
         self._failing.discard(row.destination)
 
     async def fail(self, row: Row[Any], event: str, fault: Fault, due_at: int) -> None:
         now = self._clock.now()
         counted = 0 if fault.fault_class is FaultClass.THROTTLED else 1
 
-        def unit(connection: Connection) -> None:
-            self._note(connection, row.destination, fault, due_at, now)
+        def unit(connection: Connection, must: bool) -> bool:
+            if not self._note(connection, row.destination, fault, due_at, now) and must:
+                return False
             if deliveries.move(
                 connection,
                 row.id,
@@ -149,26 +170,37 @@ class SqlQueue:
                 deliveries.put_attempt(
                     connection, row.id, ended_at=now, event=event, fault=fault, facts="{}", sealed=None
                 )
+            return True
 
-        await self._finish(row, unit)
+        await self._persist_counted(unit)
 
     async def postpone(self, row: Row[Any], fault: Fault, due_at: int) -> None:
         now = self._clock.now()
 
-        def unit(connection: Connection) -> None:
-            self._note(connection, row.destination, fault, due_at, now)
+        def unit(connection: Connection, must: bool) -> bool:
+            if not self._note(connection, row.destination, fault, due_at, now) and must:
+                return False
             deliveries.postpone(connection, row.id, self._owner, fault, due_at)
+            return True
 
-        await self._finish(row, unit)
+        await self._persist_counted(unit)
 
-    def _note(self, connection: Connection, destination: str, fault: Fault, due_at: int, now: int) -> None:
+    async def give_back(self, row: Row[Any]) -> None:
+        await self._persist(lambda connection: deliveries.give_back(connection, row.id, self._owner))
+
+    def forget(self, row: Row[Any]) -> None:
+        self._held.discard(row.id)
+
+    def _note(self, connection: Connection, destination: str, fault: Fault, due_at: int, now: int) -> bool:
+        """Note what a fault says of its destination; False when another node is at that and it is to be tried again."""
         if isinstance(fault, Throttled):
             destinations.throttled(connection, destination, due_at)
         elif fault.fault_class in (FaultClass.TRANSIENT, FaultClass.UNCERTAIN):
-            destinations.failed(connection, destination, self._rules[destination], now)
             self._failing.add(destination)
+            return destinations.failed(connection, destination, self._rules[destination], now)
         elif isinstance(fault, Refused) and destination in self._failing:
             destinations.answered(connection, destination)
+        return True
 
     async def pause(self, destination: str, reason: str) -> None:
         now = self._clock.now()
@@ -179,11 +211,23 @@ class SqlQueue:
 
         await self._store.write(unit)
 
-    async def _finish(self, row: Row[Any], unit: Any) -> None:
-        try:
-            await self._store.write(unit)
-        finally:
-            self._held.discard(row.id)
+    async def _persist(self, unit: Callable[[Connection], Any]) -> Any:
+        """Write down what happened at the destination, also when the store is away for a while: it is known only here."""
+        for tries in range(PATIENCE):
+            try:
+                return await self._store.write(unit)
+            except StoreFault as fault:
+                if not tries:
+                    log.error("an outcome waits for the store: %s", fault)
+                await asyncio.sleep(AGAIN_S)
+        return await self._store.write(unit)
+
+    async def _persist_counted(self, unit: Callable[[Connection, bool], bool]) -> None:
+        for _ in range(MEETINGS):
+            if await self._persist(lambda connection: unit(connection, True)):
+                return
+            await asyncio.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - so that two nodes do not keep step
+        await self._persist(lambda connection: unit(connection, False))
 
     async def close(self) -> None:
         return None
@@ -191,10 +235,17 @@ class SqlQueue:
     async def heartbeat(self) -> None:
         now = self._clock.now()
         held = sorted(self._held)
+        back = self._is_set_back(now)
 
         def unit(connection: Connection) -> None:
+            if back:
+                clock_back.forget(connection, now, now + self._lease)
             if held:
                 deliveries.heartbeat(connection, held, self._owner, now + self._lease)
             deliveries.expire(connection, now)
 
         await self._store.write(unit)
+        self._beat_at = now
+
+    def _is_set_back(self, now: int) -> bool:
+        return now < self._beat_at - SECOND

@@ -176,6 +176,15 @@ def move(
     return bool(connection.execute(statement).rowcount)
 
 
+def give_back(connection: Connection, delivery_id: str, owner: str) -> None:
+    """Put back what `owner` claimed and never sent."""
+    connection.execute(
+        delivery.update()
+        .where(delivery.c.id == delivery_id, delivery.c.lease_owner == owner, delivery.c.state == "claimed")
+        .values(state=advance(DELIVERY, "claimed", "expire"), **RELEASED)
+    )
+
+
 def postpone(connection: Connection, delivery_id: str, owner: str, fault: Fault, due_at: int) -> None:
     """Leave an uncertain delivery uncertain, to be asked about again at `due_at`."""
     connection.execute(

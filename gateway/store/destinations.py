@@ -56,16 +56,18 @@ def put_started(connection: Connection, name: str, load: Load) -> None:
     connection.execute(destination.update().where(destination.c.name == name).values(started=started))
 
 
-def failed(connection: Connection, name: str, rules: Rules, now: int) -> None:
-    """Count a transient failure. One that meets another node at the row is not counted: the next one is."""
+def failed(connection: Connection, name: str, rules: Rules, now: int) -> bool:
+    """Count a transient failure; False when another node is at the row, and it is to be tried again."""
     load = lock(connection, name)
-    if load is not None:
-        after = after_failure(rules, load, now)
-        connection.execute(
-            destination.update()
-            .where(destination.c.name == name)
-            .values(failures=after.failures, closed_until=after.closed_until)
-        )
+    if load is None:
+        return False
+    after = after_failure(rules, load, now)
+    connection.execute(
+        destination.update()
+        .where(destination.c.name == name)
+        .values(failures=after.failures, closed_until=after.closed_until)
+    )
+    return True
 
 
 def answered(connection: Connection, name: str) -> None:

@@ -45,7 +45,9 @@ def without_fsync(store: Store) -> None:
         store.engine.dispose()
 
 
-def queue_paper(store: Store, clock: HandClock, destinations: tuple[str, ...], key: bytes, days: float = 1) -> list[str]:
+def queue_paper(
+    store: Store, clock: HandClock, destinations: tuple[str, ...], key: bytes, days: float = 1
+) -> list[str]:
     """Store a signed document with a queued delivery to each destination; its deadline is so many days away."""
     message = new_message()
     now = clock.now()
@@ -205,6 +207,8 @@ class Node:
             to: Worker(Route(to, route, SimpleNamespace(takes="cda")), Line(peers[to], self), self.queue, clock)
             for to, route in routes.items()
         }
+        for worker in self.workers.values():
+            worker._jitter.seed(name)  # the same in every run
         self._tasks: list[asyncio.Task[None]] = []
         store.write_now(lambda connection: deliveries.expire(connection, clock.now(), node=name))
 
@@ -243,9 +247,12 @@ class Node:
         if self.dead.is_set():
             await asyncio.Event().wait()
 
-    def die_after(self, steps: int) -> None:
-        if self._steps_left is None:
-            self._steps_left = steps
+    def die_after(self, steps: int) -> bool:
+        """Die so many steps from now; False when that is decided already."""
+        if self._steps_left is not None:
+            return False
+        self._steps_left = steps
+        return True
 
     def start(self) -> None:
         self._tasks = [
