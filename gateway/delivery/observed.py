@@ -53,6 +53,13 @@ class Observed:
         await self._queue.postpone(row, fault, due_at)
         self._ended(row, "postpone", fault.fault_class.value, None)
 
+    async def give_back(self, row: Row[Any]) -> None:
+        await self._queue.give_back(row)
+
+    def forget(self, row: Row[Any]) -> None:
+        self._sent.pop(row.id, None)
+        self._queue.forget(row)
+
     async def pause(self, destination: str, reason: str) -> None:
         await self._queue.pause(destination, reason)
 
