@@ -410,3 +410,9 @@ class PolicyContradicted(Undecided):
     """Raised when the document of a signature policy is not the one whose hash the signer signed."""
 
     code = 5201
+
+
+class FileUnreadable(Undecided):
+    """Raised when a file cannot be read at all: away, a device, no right to read it, too long to be a paper."""
+
+    code = 5204

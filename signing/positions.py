@@ -12,6 +12,7 @@ from xml.parsers import expat  # positions only: the same bytes went through saf
 
 from lxml import etree
 
+from signing import xml_parts
 from signing.faults import DocumentUnsignable
 
 
@@ -100,7 +101,7 @@ def _only_reading(xml: bytes, element: etree._Element) -> int | None:
     So it is where there is no comment, CDATA or later instruction, every element written under that name has an end tag,
     and none stands in another: then the tags are those of the elements, one after the other.
     """
-    if b"<!" in xml or xml.rfind(b"<?") > 0:
+    if xml_parts.declares(xml) or xml.rfind(b"<?") > 0:
         return None
     name = f"{element.prefix}:{etree.QName(element).localname}" if element.prefix else etree.QName(element).localname
     alike = [one for one in element.getroottree().getroot().iter(element.tag) if one.prefix == element.prefix]

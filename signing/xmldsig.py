@@ -157,7 +157,7 @@ def parse_to_sign(xml: bytes) -> etree._Element:
     document invalid, and nothing that is born invalid is signed.
     """
     root = parse_document(xml)
-    if b"<!" in xml and xml_parts.comment_in_text(root):
+    if xml_parts.declares(xml) and xml_parts.comment_in_text(root):
         raise DocumentUnsignable("comment", "in the middle of a text")
     return root
 

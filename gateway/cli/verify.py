@@ -17,6 +17,7 @@ from gateway.text import Language
 from gateway.verification import WORDS, facts, reason_line, signer_line, told
 from signing.certificates import load_roots
 from signing.evidence import Evidence
+from signing.faults import FileUnreadable
 from signing.kept import read_evidence
 from signing.revocation_client import RevocationClient
 from signing.validation import Trust, validate
@@ -24,6 +25,8 @@ from signing.verdict import Reason, Report, Signed
 
 _SUFFIXES = {".xml", ".json", ".pdf"}
 """What is looked for in folders."""
+_MAXIMUM = 256 * 1024**2
+"""Nothing that anybody signs here is longer; a disk image named by mistake is not read into memory."""
 _EXIT = {"valid": 0, "undecided": 2, "invalid": 1}
 _COLOURS = {"valid": "green", "invalid": "red", "undecided": "yellow"}
 
@@ -76,8 +79,8 @@ def verify(
 ) -> None:
     """Kiểm tra chữ ký số: nội dung, chứng thư, thu hồi tại thời điểm ký, dấu thời gian, người ký.
 
-    Mã thoát 0 hợp lệ, 1 không hợp lệ, 2 chưa kết luận được; nhiều tệp thì lấy kết quả xấu nhất. Với --json, một tệp cho một
-    đối tượng, nhiều tệp hoặc thư mục cho một danh sách.
+    Mã thoát 0 hợp lệ, 1 không hợp lệ, 2 chưa kết luận được (cả khi không có tệp nào để xét); nhiều tệp thì lấy kết quả xấu
+    nhất. Với --json, một tệp cho một đối tượng, nhiều tệp hoặc thư mục cho một danh sách.
 
     Ví dụ: lienthong verify giay-ra-vien.xml --trust ca.pem
     """
@@ -93,16 +96,18 @@ def verify(
         asked = Trust(roots, evidence=kept, ask=RevocationClient(client) if online else None, sealers=sealers)
         silent = json or len(papers) < 2 or not errors.is_terminal
         for path in track(papers, WORDS[said]["checking"], console=errors, disable=silent, transient=True):
-            judged = validate(path.read_bytes(), asked, now, given)
+            try:
+                judged = validate(_read(path), asked, now, given)
+            except FileUnreadable as fault:
+                judged = Report("undecided", (Reason.of(fault),))
             results.append((path, judged))
             if not json:
                 _print(path, judged, said)
     if json:
         said_of = [{"file": str(path), **told(judged, said)} for path, judged in results]
-        print_json(said_of[0] if len(files) == 1 and files[0].is_file() else said_of)
-    raise typer.Exit(
-        next((_EXIT[one] for one in ("invalid", "undecided") if any(r.verdict == one for _, r in results)), 0)
-    )
+        print_json(said_of[0] if len(files) == 1 and not files[0].is_dir() else said_of)
+    verdicts = {judged.verdict for _, judged in results} or {"undecided"}  # nothing was judged, so nothing is valid
+    raise typer.Exit(next(_EXIT[one] for one in ("invalid", "undecided", "valid") if one in verdicts))
 
 
 def _moment(at: str) -> datetime | None:
@@ -122,6 +127,17 @@ def _papers(paths: Sequence[Path]) -> list[Path]:
         inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
         found |= dict.fromkeys(inside if path.is_dir() else [path])
     return list(found)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if not path.is_file():
+            raise FileUnreadable("file", "not a file")
+        if path.stat().st_size > _MAXIMUM:
+            raise FileUnreadable("file", f"more than {_MAXIMUM} bytes")
+        return path.read_bytes()
+    except OSError as problem:
+        raise FileUnreadable("file", type(problem).__name__) from problem
 
 
 def _print(path: Path, judged: Report, said: Language) -> None:
