@@ -137,7 +137,7 @@ def make(
         bool,
         typer.Option(
             "--seal/--no-seal",
-            help="PDF của giấy đã ký mang chữ ký số của cơ sở (khóa trong [signing]); bản giấy thì không.",
+            help="PDF của giấy đã ký mang chữ ký số của cơ sở (khóa trong \\[signing]); bản giấy thì không.",
         ),
     ] = True,
     config: Config = HERE,
