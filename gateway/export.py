@@ -94,7 +94,8 @@ def visit_numbers(connection: Connection, plan: Plan, subjects: Sequence[str]) -
     bare = {subject: subject.partition("#")[0] for subject in subjects}
     about = _opened(connection, plan, bare.values())
     visits = {
-        reference: reference if reference.startswith("Encounter/") else _visit(about[reference]) for reference in about
+        reference: reference if reference.startswith("Encounter/") else visit_reference(about[reference])
+        for reference in about
     }
     about |= _opened(connection, plan, set(visits.values()) - about.keys())
     known = {
@@ -111,7 +112,7 @@ def _opened(connection: Connection, plan: Plan, references: Iterable[str]) -> di
     return {f"{row.type}/{row.id}": opened(plan.keyring, row) for row in rows.current(connection, keys)}
 
 
-def _visit(resource: Resource) -> str:
+def visit_reference(resource: Resource) -> str:
     """Refer to the visit a resource belongs to."""
     context = resource.get("context")
     listed = context.get("encounter", []) if isinstance(context, dict) and "encounter" in context else [context]

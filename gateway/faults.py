@@ -446,3 +446,9 @@ class PaperOvertaken(Fault):
 
     code = 8107
     fault_class = FaultClass.TRANSIENT
+
+
+class DestinationsUnnamed(Fault):
+    """Raised when something would leave to destinations that a person did not name one by one; `detail` names them."""
+
+    code = 8120

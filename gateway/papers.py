@@ -55,20 +55,13 @@ def _ask_one(
     patient_id: str,
     now: int,
 ) -> None:
-    last = documents.newest(connection, one.paper, one.subject)
-    if last is None or last.act == "cancel":
-        if one.act != "make":
-            return
-    elif last.state == "error":
-        if one.act == "cancel":
-            drop(connection, last.id, now)
-            if documents.given_out(connection, one.paper, one.subject) is None:
-                return
-        elif one.act == "make":
-            again(connection, last.id, now)
-            return
-        else:
-            return  # what it lacks may have come: that is tried whatever the rules say
+    step, last = reaction(connection, row, one)
+    if last is not None and step == "again":
+        again(connection, last.id, now)
+    if last is not None and step == "drop":
+        drop(connection, last.id, now)
+    if step != "new" and not (step == "drop" and documents.given_out(connection, one.paper, one.subject)):
+        return
     within = channel.settings.deadline
     seconds = one.within if within is None else round(within.total_seconds())
     since = to_instant(datetime.fromisoformat(one.since)) if one.since else row.received_at
@@ -85,6 +78,30 @@ def _ask_one(
         reason="" if one.act == "make" and last is None else f"Dữ liệu mới từ bản tin {row.type}",
     )
     put(connection, plan, channel, new, now)
+
+
+def reaction(connection: Connection, row: Row[Any], one: Due) -> tuple[str, Row[Any] | None]:
+    """Say what comes of what message `row` asks, and which version it concerns.
+
+    `new` = another version is due; `again` = the failed one is composed again; `drop` = the failed one is wanted no more, and
+    what was given out before it is withdrawn; empty = nothing.
+    """
+    last = documents.newest(connection, one.paper, one.subject)
+    if last is not None and "cancel" in (one.act, last.act) and _came_after(last, row):
+        return "", last
+    if last is None or last.act == "cancel":
+        return ("new" if one.act == "make" else ""), last
+    if last.state != "error":
+        return "new", last
+    if one.act == "cancel":
+        return "drop", last
+    # a wish to renew is none of its own here: what it lacks may have come, and that is tried whatever the rules say
+    return ("again" if one.act == "make" else ""), last
+
+
+def _came_after(last: Row[Any], row: Row[Any]) -> bool:
+    """Tell whether a version was asked for after a message: that one, mapped again, neither withdraws it nor brings it back."""
+    return bool(last.message_id > row.id or (last.actor and last.id > row.id))
 
 
 def put(connection: Connection, plan: Plan, channel: Channel, new: NewDocument, now: int) -> str:
@@ -117,8 +134,20 @@ def drop(connection: Connection, document_id: str, now: int) -> None:
 
 def told_more(connection: Connection, patient_id: str, now: int) -> None:
     """Try again what could not be made of a person's record for lack of something."""
-    for row in documents.incomplete(connection, persons.all_ids(connection, patient_id), _LACKING):
+    for row in incomplete(connection, patient_id):
         again(connection, row.id, now)
+
+
+def incomplete(connection: Connection, patient_id: str) -> list[Row[Any]]:
+    """Return the papers of a person that failed for lack of something."""
+    return documents.incomplete(connection, persons.all_ids(connection, patient_id), _LACKING)
+
+
+def guides_asked(plan: Plan, channel: str) -> tuple[str, ...]:
+    """Name the guides that destinations of a channel ask for, each once."""
+    found = next((one for one in plan.channels if one.settings.name == channel), None)
+    routes = [plan.routes[name].common for name in found.routes] if found else []
+    return tuple(dict.fromkeys(route.guide for route in routes if route.guide))
 
 
 def request(

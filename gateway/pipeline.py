@@ -169,15 +169,7 @@ class Pipeline:
             codes.count(connection, mapped.unmapped, row.received_at)
         # changes first: a moved visit has to be found where it was before this message names its new owner
         _, pairs = identity.apply(connection, self._keyring, mapped.identity, now, message_id=row.id)
-        said = Said(
-            row.id,
-            row.type.partition("^")[0],
-            row.sender,
-            mapped.sent_at,
-            mapped.patient_id,
-            mapped.cleared,
-            mapped.assumed,
-        )
+        said = Said.of(row, mapped.sent_at, mapped.patient_id, mapped.cleared, mapped.assumed)
         late = resources.save(connection, self._keyring, json.loads(mapped.resources), said, now)
         identity.settle(connection, self._keyring, pairs, now)
         if channel is not None:
@@ -233,7 +225,7 @@ class Pipeline:
             reissue=row.act == "reissue",
         )
         head = self._plan.facility.head_licence
-        asked_for = self._guides(row.channel)
+        asked_for = papers.guides_asked(self._plan, row.channel)
         if row.act == "cancel":
             assert known is not None
             body = await self._store.read(lambda connection: self._fhir(connection, known.id))
@@ -256,12 +248,6 @@ class Pipeline:
                     raise SignatureRefused(who, role)
         settled = {"version": context.version, "replaces_id": context.replaces, "digest": digest}
         await self._store.write(lambda connection: self._commit_composed(connection, row, paper, withheld, settled))
-
-    def _guides(self, channel: str) -> tuple[str, ...]:
-        """Name the guides that destinations of a channel ask for, each once."""
-        found = self._channels.get(channel)
-        routes = [self._plan.routes[name].common for name in found.routes] if found else []
-        return tuple(dict.fromkeys(route.guide for route in routes if route.guide))
 
     def _fhir(self, connection: Connection, document_id: str) -> bytes:
         (rendition,) = documents.renditions(connection, document_id, "fhir")

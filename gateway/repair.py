@@ -130,20 +130,26 @@ def compose_again(connection: Connection, document_id: str, actor: str, reason: 
 
 def resend(connection: Connection, delivery_id: str, actor: str, reason: str, clock: Clock) -> None:
     """Send the same bytes under the same key again."""
-    now = clock.now()
-    row = deliveries.get(connection, delivery_id)
-    document = documents.get(connection, row.document_id)
+    document = documents.get(connection, deliveries.get(connection, delivery_id).document_id)
     if document.state != "signed" and document.signed_at is None:
         raise NotPossibleNow(delivery_id, "its document is not signed")
-    _do(
-        connection,
-        delivery_id,
-        "resend",
-        actor,
-        reason,
-        clock,
-        lambda: deliveries.move(connection, delivery_id, "resend", None, due_at=now, attempts=0),
-    )
+    _resend(connection, delivery_id, "resend", actor, reason, clock)
+
+
+def send_again(connection: Connection, delivery_id: str, actor: str, reason: str, clock: Clock) -> None:
+    """Send the same bytes under the same key once more to a destination that has accepted them. Wants a reason."""
+    if not reason:
+        raise ReasonMissing(delivery_id)
+    _resend(connection, delivery_id, "send_again", actor, reason, clock)
+
+
+def _resend(connection: Connection, delivery_id: str, event: str, actor: str, reason: str, clock: Clock) -> None:
+    now = clock.now()
+
+    def act() -> bool:
+        return deliveries.move(connection, delivery_id, event, None, due_at=now, resent_at=now, attempts=0)
+
+    _do(connection, delivery_id, event, actor, reason, clock, act)
 
 
 def confirm(connection: Connection, delivery_id: str, actor: str, reason: str, clock: Clock, reference: str) -> None:

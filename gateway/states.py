@@ -1,4 +1,4 @@
-"""The lives of a message, a document, a signing task, a proof, a delivery and a certificate, as tables: (state, event) → state.
+"""The lives of messages, documents, signing tasks, proofs, deliveries, certificates, jobs, as tables: (state, event) → state.
 
 A pair that is not in a table cannot happen; `advance` refuses it. The tests walk every cell, present and absent.
 Each table holds one fact only (promise P8): whether the sender was answered, whether a lease is held and which checks a
@@ -116,6 +116,7 @@ DELIVERY: Table = {
     ("error", "close"): "closed",
     ("held", "release"): "queued",
     ("withheld", "close"): "closed",
+    ("accepted", "send_again"): "queued",  # the same bytes under the same key, because a person insists
 }
 
 CERTIFICATE: Table = {
@@ -137,6 +138,19 @@ CERTIFICATE: Table = {
     ("suspended", "expire"): "expired",
 }
 """Only what is `active` may sign. A renewal is a request of its own that names what it replaces."""
+
+JOB: Table = {
+    ("running", "stop"): "stopped",
+    ("running", "expire"): "stopped",  # who worked on it died
+    ("running", "finish"): "done",
+    ("stopped", "resume"): "running",
+}
+"""One run over a selection: resend or reprocess."""
+
+JOB_ITEM: Table = {
+    ("waiting", "do"): "done",
+    ("waiting", "leave"): "left",  # its state was another one than when it was counted
+}
 
 OPEN_DELIVERY = ("pending", "queued", "claimed", "sending", "uncertain", "held")
 """States in which a delivery still keeps later ones of its key waiting (promise P4)."""

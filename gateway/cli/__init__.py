@@ -11,6 +11,7 @@ import sys
 import typer
 
 from gateway.cli import (
+    again,
     cda,
     certs,
     check,
@@ -19,6 +20,7 @@ from gateway.cli import (
     demo,
     errors,
     find,
+    jobs,
     key,
     mapping,
     messages,
@@ -53,11 +55,14 @@ app.command("check")(check.check)
 app.command("send")(send.send)
 app.command("find")(find.find)
 app.command("map")(mapping.map_)
+app.command("resend")(again.resend)
+app.command("reprocess")(again.reprocess)
 app.command("verify")(verify.verify)
 app.command("sign-agent")(sign_agent.sign_agent)
 app.add_typer(messages.app, name="messages")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(errors.app, name="errors")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(paper.app, name="paper")
 app.add_typer(sign.app, name="sign")
 app.add_typer(report.app, name="report")

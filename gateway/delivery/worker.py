@@ -182,7 +182,7 @@ class Worker:
             fault_class,
             self._route.retry,
             failures=row.attempts + 1,
-            created_at=row.created_at,
+            created_at=row.resent_at or row.created_at,
             now=self._clock.now(),
             jitter=self._jitter.random(),
             retry_after=getattr(fault, "retry_after", None),

@@ -185,11 +185,18 @@ def follow(connection: Connection, resources: Sequence[Resource]) -> None:
 
     A sender that does not know of it yet still names the replaced visit, or the patient it belonged to.
     """
+    for change_id, turned in turn_round(connection, resources):
+        rows.put_effects(connection, change_id, turned)
+
+
+def turn_round(connection: Connection, resources: Sequence[Resource]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Do what `follow` does, and only say which resources each merge turned round; store nothing."""
     named = [
         f"{resource['resourceType']}/{resource['id']}"
         for resource in resources
         if resource["resourceType"] in ("Encounter", "Account")
     ]
+    effects = []
     for change in rows.holding(connection, named) if named else ():
         if change.kind == "move":
             hanging = _hanging(change.other, resources)
@@ -203,7 +210,8 @@ def follow(connection: Connection, resources: Sequence[Resource]) -> None:
             if _reference(resource) not in (change.other, change.kept)
             and redirect(resource, {change.other: change.kept})
         ]
-        rows.put_effects(connection, change.id, turned)
+        effects.append((change.id, turned))
+    return effects
 
 
 def _merge_visits(connection: Connection, keyring: Keyring, kept: str, other: str, id_: str, now: int) -> None:

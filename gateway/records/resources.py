@@ -53,6 +53,18 @@ class Said:
     assumed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Reference → paths of elements that stand in for what it does not know."""
 
+    @classmethod
+    def of(
+        cls,
+        row: Row[Any],
+        sent_at: int,
+        patient_id: str | None,
+        cleared: Mapping[str, Sequence[str]],
+        assumed: Mapping[str, Sequence[str]],
+    ) -> Said:
+        """Say it of a row of `message`."""
+        return cls(row.id, row.type.partition("^")[0], row.sender, sent_at, patient_id, cleared, assumed)
+
 
 def save(connection: Connection, keyring: Keyring, resources: Sequence[Resource], said: Said, now: int) -> set[str]:
     """Store what a message said; a resource that did not change gets no new version.
@@ -60,10 +72,46 @@ def save(connection: Connection, keyring: Keyring, resources: Sequence[Resource]
     Return the references about which the message came too late: newer things were known, of them and of what they refer to.
     """
     identity.follow(connection, resources)
-    known = {
-        (row.type, row.id): row for row in rows.current(connection, ((r["resourceType"], r["id"]) for r in resources))
-    }
-    changed: list[rows.NewVersion] = []
+    keys = ((r["resourceType"], r["id"]) for r in resources)
+    known: Known = {(row.type, row.id): row for row in rows.current(connection, keys)}
+    found = weigh(connection, keyring, resources, said, known, now)
+    for change in found.changes:
+        if change.version.type == "Patient":
+            search.changed(connection, keyring, change.version.id, change.before, change.after)
+    rows.put_all(connection, [change.version for change in found.changes])
+    rows.heard(connection, found.confirmed, said.message_id, said.sent_at)
+    return found.late
+
+
+Known = Mapping[tuple[str, str], Row[Any] | rows.NewVersion]
+"""The newest version of resources, by type and id."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A resource that a message changes, or tells of for the first time."""
+
+    before: Resource | None
+    after: Resource
+    version: rows.NewVersion
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What a message means for the record; nothing is stored yet."""
+
+    changes: Sequence[Change]
+    confirmed: Sequence[tuple[str, str]]
+    """Resources of which it says what is known."""
+    late: set[str]
+    """References about which it comes too late."""
+
+
+def weigh(
+    connection: Connection, keyring: Keyring, resources: Sequence[Resource], said: Said, known: Known, now: int
+) -> Weighed:
+    """Say what a message changes of what is known; store nothing."""
+    changes: list[Change] = []
     confirmed: list[tuple[str, str]] = []
     late: dict[str, Resource] = {}
     for resource in resources:
@@ -92,35 +140,31 @@ def save(connection: Connection, keyring: Keyring, resources: Sequence[Resource]
             if patient_id is not None and row.message_id != message_id:
                 confirmed.append((type_, id_))
             continue
-        if type_ == "Patient":
-            search.changed(connection, keyring, id_, old, merged)
-        changed.append(
-            sealed(
-                keyring,
-                merged,
-                state,
-                body,
-                version=1 if row is None else row.version + 1,
-                patient_id=patient_id,
-                message_id=message_id,
-                sent_at=sent_at,
-                now=now,
-            )
+        version = sealed(
+            keyring,
+            merged,
+            state,
+            body,
+            version=1 if row is None else row.version + 1,
+            patient_id=patient_id,
+            message_id=message_id,
+            sent_at=sent_at,
+            now=now,
         )
-    rows.put_all(connection, changed)
-    rows.heard(connection, confirmed, said.message_id, said.sent_at)
-    news = {f"{new.type}/{new.id}" for new in changed}
-    return {one for one, merged in late.items() if one not in news and not references(merged) & news}
+        changes.append(Change(old, merged, version))
+    news = {f"{change.version.type}/{change.version.id}" for change in changes}
+    too_late = {one for one, merged in late.items() if one not in news and not references(merged) & news}
+    return Weighed(changes, confirmed, too_late)
 
 
-def _overwrites(row: Row[Any], said: Said) -> bool:
+def _overwrites(row: Row[Any] | rows.NewVersion, said: Said) -> bool:
     authority = _AUTHORITY.get(row.type)
     if authority is not None and said.family not in authority:
         return False
     return bool(said.message_id >= row.message_id)  # keys rise with time: an older message may be mapped again
 
 
-def _is_late(connection: Connection, row: Row[Any], said: Said) -> bool:
+def _is_late(connection: Connection, row: Row[Any] | rows.NewVersion, said: Said) -> bool:
     """Tell whether a message that is new here was made before the one that spoke last, by the clock of the same sender."""
     if not 0 < said.sent_at < row.sent_at or said.message_id < row.message_id:
         return False
@@ -157,21 +201,38 @@ def patient_of(connection: Connection, reference: str) -> str | None:
     return found[0].patient_id if found else None
 
 
-def record(connection: Connection, keyring: Keyring, patient_id: str) -> list[Resource]:
-    """Return everything current of a person, under any of their numbers, and what that refers to."""
+def record(
+    connection: Connection,
+    keyring: Keyring,
+    patient_id: str,
+    newer: Mapping[tuple[str, str], rows.NewVersion] | None = None,
+) -> list[Resource]:
+    """Return everything current of a person, under any of their numbers, and what that refers to.
+
+    `newer` versions, which are not stored, take the place of what is, or come beside it.
+    """
+    newer = newer or {}
     found: dict[tuple[str, str], Resource] = {}
-    _add(found, keyring, rows.of_patients(connection, persons.all_ids(connection, patient_id)))
+    ids = persons.all_ids(connection, patient_id)
+    _add(found, keyring, rows.of_patients(connection, ids), newer)
+    _add(found, keyring, [one for one in newer.values() if one.patient_id in ids], newer)
     while missing := _referred(found.values()) - found.keys():
-        more = rows.current(connection, missing)
-        _add(found, keyring, more)
-        if len(more) < len(missing):
+        more = [newer[one] for one in missing & newer.keys()]
+        stored = rows.current(connection, missing - newer.keys())
+        _add(found, keyring, (*stored, *more), newer)
+        if len(stored) + len(more) < len(missing):
             break
     return list(found.values())
 
 
-def _add(found: dict[tuple[str, str], Resource], keyring: Keyring, more: Iterable[Row[Any]]) -> None:
+def _add(
+    found: dict[tuple[str, str], Resource],
+    keyring: Keyring,
+    more: Iterable[Row[Any] | rows.NewVersion],
+    newer: Mapping[tuple[str, str], rows.NewVersion],
+) -> None:
     for row in more:
-        found[row.type, row.id] = opened(keyring, row)
+        found[row.type, row.id] = opened(keyring, newer.get((row.type, row.id), row))
 
 
 def _referred(resources: Iterable[Resource]) -> set[tuple[str, str]]:

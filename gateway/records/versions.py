@@ -15,7 +15,7 @@ from mappings.formats import json
 from mappings.outcome import Resource
 
 
-def opened(keyring: Keyring, row: Row[Any]) -> Resource:
+def opened(keyring: Keyring, row: Row[Any] | NewVersion) -> Resource:
     """Open a row of `resource`."""
     resource: Resource = json.loads(keyring.open(row.body, _name(row.type, row.id, row.version)))
     return resource

@@ -167,6 +167,8 @@ def move(
     The lease is kept by `send` and released by everything else.
     """
     (target,) = {advance(DELIVERY, state, event) for state in sources(DELIVERY, event)}
+    if "accepted_at" in values:  # the first time counts: a person may have had it sent again
+        values["accepted_at"] = sa.func.coalesce(delivery.c.accepted_at, values["accepted_at"])
     released = {} if event == "send" else RELEASED
     told = {} if event == "close" else fault_values(fault)
     condition = [delivery.c.id == delivery_id, delivery.c.state.in_(sources(DELIVERY, event))]

@@ -220,6 +220,13 @@ def put_coverage(connection: Connection, message_id: str, counts: tuple[int, int
     return not again
 
 
+def coverage_counts(connection: Connection, message_id: str) -> tuple[int, int, int] | None:
+    """Return how many fields were mapped, ignored and unknown; None when the message was never mapped."""
+    columns = (coverage.c.mapped, coverage.c.ignored, coverage.c.unknown)
+    found = connection.execute(sa.select(*columns).where(coverage.c.message_id == message_id)).one_or_none()
+    return None if found is None else (found.mapped, found.ignored, found.unknown)
+
+
 def listing(
     connection: Connection,
     *,

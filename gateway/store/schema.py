@@ -320,6 +320,7 @@ delivery = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("state", String(16), nullable=False),
     Column("accepted_at", BigInteger, nullable=True),
+    Column("resent_at", BigInteger, nullable=True),  # by a person: patience begins anew
     Column("reference", Text, nullable=False, server_default=""),
     *work_columns(),
 )
