@@ -335,9 +335,7 @@ def _step(connection: Connection, job_id: str, owner: str, at: Progress, clock: 
         return replace(at, state=job.state if job.state != "running" else "stopped")
     item = jobs.next_item(connection, job_id)
     if item is None:
-        jobs.move(connection, job_id, "finish", ended_at=now)
-        actions.insert(connection, at=now, actor=job.actor, verb="finish", target=job_id, reason="")
-        return replace(at, state="done")
+        return _finish(connection, job, at, now)
     jobs.move_lease(connection, job_id, owner, now + pause + _GRACE)
     fault = None
     try:
@@ -345,7 +343,14 @@ def _step(connection: Connection, job_id: str, owner: str, at: Progress, clock: 
     except Fault as refused:  # an act that is refused has changed nothing
         fault = refused
     jobs.settle(connection, item, fault)
-    return replace(at, done=at.done + (fault is None), left=at.left + (fault is not None))
+    at = replace(at, done=at.done + (fault is None), left=at.left + (fault is not None))
+    return at if at.waiting else _finish(connection, job, at, now)
+
+
+def _finish(connection: Connection, job: Row[Any], at: Progress, now: int) -> Progress:
+    jobs.move(connection, job.id, "finish", ended_at=now)
+    actions.insert(connection, at=now, actor=job.actor, verb="finish", target=job.id, reason="")
+    return replace(at, state="done")
 
 
 _ACTS: Mapping[tuple[str, bool], Callable[[Connection, str, str, str, Clock], None]] = {

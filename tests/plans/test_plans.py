@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
@@ -23,6 +23,8 @@ from gateway.store import (
     documents,
     gauges,
     message_keys,
+    job_schema,
+    jobs,
     messages,
     persons,
     proof_schema,
@@ -30,6 +32,7 @@ from gateway.store import (
     reports,
     resources,
     schema,
+    selections,
     signing_tasks,
 )
 from gateway.store.engine import make_engine
@@ -44,6 +47,7 @@ DESTINATION = "portal"
 PEOPLE = 500
 HOLDERS = 2000
 NOW = 10_000_000
+JOBS = 12
 LEASE: Any = {"owner": "n1", "now": NOW, "until": NOW + 50, "limit": 8}
 
 PARTIAL = {
@@ -216,6 +220,32 @@ def fill(connection: Connection) -> None:
     )  # fmt: skip
     fill_register(connection)
     fill_proofs(connection)
+    fill_jobs(connection)
+
+
+def fill_jobs(connection: Connection) -> None:
+    """Fill runs over selections: the last one is half done."""
+    connection.execute(
+        job_schema.job.insert(),
+        [
+            {
+                "id": f"j{n}", "verb": "resend", "at": n, "actor": "a", "reason": "", "force": False, "rate": "10/min",
+                "selection": "{}", "total": 500, "state": "running" if n == JOBS - 1 else "done",
+            }
+            for n in range(JOBS)
+        ],
+    )  # fmt: skip
+    connection.execute(
+        job_schema.job_item.insert(),
+        [
+            {
+                "job_id": f"j{n}", "position": position, "target": f"v{position:08}0", "was": "error",
+                "state": "waiting" if n == JOBS - 1 and position > 250 else "done",
+            }
+            for n in range(JOBS)
+            for position in range(500)
+        ],
+    )  # fmt: skip
 
 
 def fill_proofs(connection: Connection) -> None:
@@ -464,10 +494,15 @@ ARCHIVE_BY_ID = ("archive_pkey", "sqlite_autoindex_archive_1", "archive_due")
 MATERIAL = ("signature_material_pkey", "sqlite_autoindex_signature_material_1")
 ATTEMPT_BY_ID = ("attempt_pkey", "sqlite_autoindex_attempt_1")
 MESSAGE_KEY = ("message_key_pkey",)
+JOB_ITEM_BY_ID = ("job_item_pkey", "sqlite_autoindex_job_item_1")
 KEY = ("person_key_pkey", "sqlite_autoindex_person_key_1")
 FINGERPRINT = ("certificate_sha256", "sqlite_autoindex_certificate_2")
 HOLDER_BY_ID = ("holder_pkey", "sqlite_autoindex_holder_1")
 LINK_BY_ID = ("person_link_pkey", "sqlite_autoindex_person_link_1")
+
+FIRST = 1_790_000_000_000_000
+"""An instant after which nothing of what is filled in was made, as far as keys tell."""
+SELECTED = selections.Wanted(states=("error",), destinations=(DESTINATION,))
 
 HOT = {
     "messages.insert_all": Query(lambda c: messages.insert_all(c, new_messages()), (DEDUPE,)),
@@ -639,6 +674,55 @@ HOT = {
     "reports.discharges": Query(
         lambda c: reports.discharges(c, 1000, 2000), ((*MESSAGE_BY_ID, "document_message"),)
     ),
+    "selections.deliveries_in: a span": Query(
+        lambda c: selections.deliveries_in(c, replace(SELECTED, begin=FIRST, end=FIRST + 1)),
+        ((*DELIVERY_BY_ID, *DOCUMENT_BY_ID),),
+    ),
+    "selections.deliveries_in: error queue": Query(
+        lambda c: selections.deliveries_in(c, replace(SELECTED, types=("ADT",))), (("delivery_wrong",),)
+    ),
+    "selections.deliveries_among": Query(
+        lambda c: selections.deliveries_among(c, SELECTED, ["d00000001", "d00000002"]), (("delivery_document",),)
+    ),
+    "selections.deliveries_named": Query(
+        lambda c: selections.deliveries_named(c, SELECTED, ["v000000000", "v000000401"]), (DELIVERY_BY_ID,)
+    ),
+    "selections.messages_in: a span": Query(
+        lambda c: selections.messages_in(c, selections.Wanted(begin=FIRST, end=FIRST + 1, papers=("referral",))),
+        (MESSAGE_BY_ID,),
+    ),
+    "selections.messages_in: error queue": Query(
+        lambda c: selections.messages_in(c, selections.Wanted(states=("error",))), (("message_wrong",),)
+    ),
+    "selections.messages_named": Query(
+        lambda c: selections.messages_named(c, selections.Wanted(), ["m00000001", "m00000002"]), (MESSAGE_BY_ID,)
+    ),
+    "selections.messages_with_fault": Query(
+        lambda c: selections.messages_with_fault(c, [6002], ["portal"]),
+        (("message_wrong",), ("document_wrong",), ("delivery_wrong",)),
+    ),
+    "selections.messages_of_persons": Query(
+        lambda c: selections.messages_of_persons(c, ["p1", "p2"]), (("resource_patient",), ("document_patient",))
+    ),
+    "selections.wrong_messages_of_key": Query(
+        lambda c: selections.wrong_messages_of_key(c, key(7)), (("message_wrong",),)
+    ),
+    "selections.messages_of_key": Query(
+        lambda c: selections.messages_of_key(c, key(7), selections.Wanted(begin=FIRST, end=FIRST + 1)),
+        (MESSAGE_BY_ID,),
+    ),
+    "selections.documents_of_messages": Query(
+        lambda c: selections.documents_of_messages(c, ["m00000001", "m00000002"]), (("document_message",),)
+    ),
+    "selections.messages_of_documents": Query(
+        lambda c: selections.messages_of_documents(c, ["d00000001", "d00000002"]), (DOCUMENT_BY_ID,)
+    ),
+    "selections.documents_of_persons": Query(
+        lambda c: selections.documents_of_persons(c, ["p1", "p2"]), (("document_patient",),)
+    ),
+    "jobs.next_item": Query(lambda c: jobs.next_item(c, f"j{JOBS - 1}"), (("job_item_waiting",),)),
+    "jobs.counts": Query(lambda c: jobs.counts(c, "j3"), (JOB_ITEM_BY_ID,)),
+    "jobs.left": Query(lambda c: jobs.left(c, "j3"), (JOB_ITEM_BY_ID,)),
     "certificates.by_fingerprint": Query(
         lambda c: certificates.by_fingerprint(c, f"{40:064}"), ((*FINGERPRINT, *HOLDER_BY_ID),)
     ),
@@ -693,6 +777,9 @@ def test_plan(name: str, engine: Engine) -> None:
         ("persons.holding", "identity_change_other"),
         ("message_keys.without", "message_unkeyed"),
         ("proofs.take_ending", "archive_due"),
+        ("jobs.next_item", "job_item_waiting"),
+        ("selections.deliveries_in: error queue", "delivery_wrong"),
+        ("selections.documents_of_messages", "document_message"),
         ("proofs.wanting: people", "signature_proof_due"),
         ("certificates.of_holder", "certificate_holder"),
         ("certificates.signed_since", "signature_certificate"),

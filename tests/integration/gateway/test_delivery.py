@@ -234,6 +234,42 @@ def test_giving_up_means_the_error_queue(store: Store, clock: HandClock) -> None
     assert rows(store)[delivery].state == "error"
 
 
+def test_patience_begins_anew_when_a_person_resends(store: Store, clock: HandClock) -> None:
+    delivery = queue_paper(store, clock)
+    clock.forward(3601)
+
+    async def main() -> None:
+        worker = await work(store, clock, Peer(no(Unreachable()), no(Unreachable())))
+        assert rows(store)[delivery].state == "error"
+        store.write_now(lambda c: repair.resend(c, delivery, "lan", "cổng chạy lại", clock))
+        await go_on(worker)
+        assert rows(store)[delivery].state == "queued", "it does not give up at the first failure"
+        clock.forward(61)
+        await go_on(worker)
+
+    run(main())
+    assert rows(store)[delivery].state == "accepted"
+
+
+def test_what_was_accepted_is_sent_once_more_with_the_same_key_and_bytes(store: Store, clock: HandClock) -> None:
+    first, second = queue_paper(store, clock), queue_paper(store, clock)
+    peer = Peer()
+
+    async def main() -> None:
+        worker = await work(store, clock, peer)
+        clock.forward(100)
+        later = queue_paper(store, clock)
+        store.write_now(lambda c: repair.send_again(c, first, "lan", "nơi nhận mất dữ liệu", clock))
+        await go_on(worker)
+        assert [one.key for one in peer.seen] == [first, second, first, later], "and before what is newer of its key"
+
+    run(main())
+    assert peer.seen[0] == peer.seen[2]
+    assert events(store, first) == ["accept", "accept"]
+    row = rows(store)[first]
+    assert (row.state, row.accepted_at) == ("accepted", clock.now() - 100 * SECOND), "the first time counts"
+
+
 def test_throttling_holds_the_destination_as_long_as_it_asks(store: Store, clock: HandClock) -> None:
     queue_paper(store, clock, b"a")
     route = RouteSettings("portal", retry=ROUTE.retry, limit=Limit(in_flight=1), breaker=ROUTE.breaker)

@@ -140,6 +140,14 @@ def test_a_delivery_is_sent_again(ledger: Ledger, state: str, act: Callable[...,
         assert (row.due_at, row.attempts) == (ledger.clock.now(), 0)
 
 
+@pytest.mark.parametrize("state", DELIVERY_STATES)
+def test_only_what_was_accepted_is_sent_once_more(ledger: Ledger, state: str) -> None:
+    ledger.put(document="signed", delivery=state)
+    row = expect(ledger, "delivery", repair.send_again, "send_again", "queued" if state == "accepted" else "")
+    if state == "accepted":
+        assert (row.due_at, row.attempts, row.resent_at) == (ledger.clock.now(), 0, ledger.clock.now())
+
+
 @pytest.mark.parametrize("state", sorted(states(DOCUMENT) - {"signed"}))
 def test_what_is_not_signed_is_not_sent_again(ledger: Ledger, state: str) -> None:
     ledger.put(document=state, delivery="error")
@@ -185,9 +193,10 @@ def test_a_delivery_is_skipped(ledger: Ledger, state: str) -> None:
     assert ledger.log(ledger.delivery) == [("skip", WHO, WHY, ledger.clock.now())]
 
 
-def test_nothing_is_skipped_or_paused_without_a_reason(ledger: Ledger) -> None:
+def test_nothing_is_skipped_paused_or_repeated_without_a_reason(ledger: Ledger) -> None:
     ledger.put(document="signed", delivery="held")
-    for act, item in ((repair.skip, ledger.delivery), (repair.pause, "portal")):
+    acts = ((repair.skip, ledger.delivery), (repair.pause, "portal"), (repair.send_again, ledger.delivery))
+    for act, item in acts:
         before = ledger.all()
         with pytest.raises(ReasonMissing):
             ledger.store.write_now(lambda c, act=act, item=item: act(c, item, WHO, "", ledger.clock))  # type: ignore[misc]

@@ -17,6 +17,8 @@ TABLES = {
     "archive": states.ARCHIVE,
     "delivery": states.DELIVERY,
     "certificate": states.CERTIFICATE,
+    "job": states.JOB,
+    "job item": states.JOB_ITEM,
 }
 
 FIRST = {
@@ -27,6 +29,8 @@ FIRST = {
     "archive": {"current"},
     "delivery": {"pending"},
     "certificate": {"requested"},
+    "job": {"running"},
+    "job item": {"waiting"},
 }
 """States in which a row may be born."""
 
@@ -36,10 +40,12 @@ LAST = {
     "signing task": {"refused", "skipped", "void"},
     "proof": {"void"},
     "archive": {"renewed"},
-    "delivery": {"accepted", "closed"},
+    "delivery": {"closed"},
     "certificate": {"rejected", "revoked", "expired"},
+    "job": {"done"},
+    "job item": {"done", "left"},
 }
-"""States that nothing leaves: what is answered, signed or accepted stays so."""
+"""States that nothing leaves: what is answered or signed stays so."""
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -82,6 +88,11 @@ def test_an_event_leads_to_one_state(name: str) -> None:
 def test_open_deliveries_are_those_that_can_still_arrive_in_order() -> None:
     everything = states.states(states.DELIVERY)
     assert everything - set(states.OPEN_DELIVERY) == {"accepted", "error", "withheld", "closed", "awaiting"}
+
+
+def test_what_is_accepted_is_left_only_because_a_person_insists() -> None:
+    assert [event for state, event in states.DELIVERY if state == "accepted"] == ["send_again"]
+    assert states.sources(states.DELIVERY, "send_again") == ("accepted",)
 
 
 def test_sources_name_every_state_of_an_event() -> None:
