@@ -104,10 +104,9 @@ def resend(
         begin, end = _span(plan, day, from_, to)
         selection = Selection(
             Wanted(
-                begin, end, states, tuple(destination), _codes(fault), tuple(channel), tuple(type_), tuple(paper),
-                tuple(control_id),
+                begin, end, states, tuple(destination), _codes(fault), tuple(channel), tuple(type_), tuple(paper)
             ),
-            tuple(message), tuple(document), tuple(delivery), patient, encounter,
+            tuple(message), tuple(document), tuple(delivery), tuple(control_id), patient, encounter,
         )  # fmt: skip
         if states != ("error",) and not selection.starts:
             raise typer.BadParameter(f"--state {states[-1]} {_NARROW}")
@@ -164,10 +163,9 @@ def reprocess(
         begin, end = _span(plan, day, from_, to)
         selection = Selection(
             Wanted(
-                begin, end, states, tuple(destination), _codes(fault), tuple(channel), tuple(type_), tuple(paper),
-                tuple(control_id),
+                begin, end, states, tuple(destination), _codes(fault), tuple(channel), tuple(type_), tuple(paper)
             ),
-            tuple(message), tuple(document), (), patient, encounter,
+            tuple(message), tuple(document), (), tuple(control_id), patient, encounter,
         )  # fmt: skip
         if states != ("error",) and not (selection.starts or fault):
             raise typer.BadParameter(f"{_NARROW}, hoặc --fault, hoặc --state error")
@@ -180,7 +178,7 @@ def reprocess(
             _begin(store, "reprocess", selection, chosen, reason=reason, force=False, rate=rate, json=json)
 
 
-_NARROW = "cần --day, --from, --patient, --encounter hoặc mã của bản tin, giấy, lần gửi"
+_NARROW = "cần --day, --from, --patient, --encounter, --control-id hoặc mã của bản tin, giấy, lần gửi"
 
 
 # ---- what was asked for ----

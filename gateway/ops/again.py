@@ -25,8 +25,9 @@ from sqlalchemy.engine import Connection, Row
 from gateway import repair
 from gateway.clock import SECOND, Clock
 from gateway.export import visit_of, visit_reference
-from gateway.faults import DestinationsUnnamed, NotPossibleNow, ReasonMissing
-from gateway.records import persons, search
+from gateway.faults import DestinationsUnnamed, NothingThere, NotPossibleNow, ReasonMissing
+from gateway.records import persons
+from gateway.records.message_search import messages_with, patients_with
 from gateway.records.versions import opened
 from gateway.settings import Plan
 from gateway.states import DELIVERY, MESSAGE, sources
@@ -62,21 +63,22 @@ class Selection:
     messages: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
     deliveries: tuple[str, ...] = ()
+    control_ids: tuple[str, ...] = ()
     patient: str = ""
-    """Number of a person, or value that messages are ordered by."""
+    """Number of a person: of this hospital, of a card, of the citizen."""
     encounter: str = ""
     """Number of a visit."""
 
     @property
     def starts(self) -> bool:
         """Tell whether it begins somewhere else than at the error queue."""
-        named = (self.wanted.begin, self.messages, self.documents, self.deliveries, self.patient, self.encounter)
-        return any(named)
+        named = (self.messages, self.documents, self.deliveries, self.control_ids, self.patient, self.encounter)
+        return bool(self.wanted.begin) or any(named)
 
     def described(self) -> str:
         """Say it as JSON, for the ledger: numbers of persons and visits are left out."""
         said: dict[str, Any] = {name: getattr(self.wanted, name) for name in Wanted.__dataclass_fields__}
-        said |= {"messages": self.messages, "documents": self.documents, "deliveries": self.deliveries}
+        said |= {name: getattr(self, name) for name in ("messages", "documents", "deliveries", "control_ids")}
         said |= {"patient": bool(self.patient), "encounter": bool(self.encounter)}
         return msgspec.json.encode({name: value for name, value in said.items() if value}).decode()
 
@@ -105,8 +107,9 @@ def deliveries_to_resend(connection: Connection, plan: Plan, selection: Selectio
     if not wanted.destinations:
         raise DestinationsUnnamed(detail=", ".join(plan.routes))
     found: list[Row[Any]] | None = None
-    if selection.messages:
-        ids = selections.documents_of_messages(connection, selection.messages)
+    asked_by = _messages_named(connection, plan, selection)
+    if asked_by is not None:
+        ids = selections.documents_of_messages(connection, asked_by)
         found = _both(found, selections.deliveries_among(connection, wanted, ids))
     if selection.documents:
         found = _both(found, selections.deliveries_among(connection, wanted, selection.documents))
@@ -133,7 +136,7 @@ def _against(row: Row[Any]) -> str:
 def messages_to_reprocess(connection: Connection, plan: Plan, selection: Selection) -> Chosen:
     """Choose messages; they are given with the destinations that their channels lead to."""
     wanted = selection.wanted
-    ids: set[str] | None = set(selection.messages) or None
+    ids = _messages_named(connection, plan, selection)
     if selection.documents:
         ids = _narrowed(ids, selections.messages_of_documents(connection, selection.documents))
     if wanted.faults:
@@ -158,6 +161,15 @@ def messages_to_reprocess(connection: Connection, plan: Plan, selection: Selecti
     )
 
 
+def _messages_named(connection: Connection, plan: Plan, selection: Selection) -> set[str] | None:
+    """Name the messages that are given by their id or control id; None when none is."""
+    ids = set(selection.messages) if selection.messages else None
+    if selection.control_ids:
+        with_id = (messages_with(connection, plan.keyring, "control", one) for one in selection.control_ids)
+        ids = _narrowed(ids, set().union(*with_id))
+    return ids
+
+
 def _both(before: list[Row[Any]] | None, found: list[Row[Any]]) -> list[Row[Any]]:
     if before is None:
         return found
@@ -169,16 +181,11 @@ def _narrowed(before: set[str] | None, found: Collection[str]) -> set[str]:
     return set(found) if before is None else before & set(found)
 
 
-def _persons(connection: Connection, plan: Plan, number: str) -> list[str]:
-    found = search.find(connection, plan.keyring, search.Wanted(numbers=[("", number)]))
-    return list(dict.fromkeys(id_ for patient in found for id_ in persons.all_ids(connection, patient)))
-
-
 def _papers_about(connection: Connection, plan: Plan, selection: Selection) -> list[Row[Any]]:
     """Return the papers of a person, of a visit, or of a visit of a person."""
     found: list[Row[Any]] | None = None
     if selection.patient:
-        ids = _persons(connection, plan, selection.patient)
+        ids = patients_with(connection, plan.keyring, selection.patient)
         found = selections.documents_of_persons(connection, ids)
     if selection.encounter:
         visit = visit_of(connection, plan, selection.encounter)
@@ -189,19 +196,26 @@ def _papers_about(connection: Connection, plan: Plan, selection: Selection) -> l
 
 
 def _messages_about(connection: Connection, plan: Plan, selection: Selection) -> set[str]:
-    """Name the messages of a person or a visit: those its record and papers rest on, and those that led to nothing."""
+    """Name the messages of a person or a visit: those that name it, and those on which its record and papers rest."""
     ids: set[str] | None = None
     if selection.patient:
-        key = plan.keyring.search_key("order", selection.patient)
-        ids = selections.messages_of_persons(connection, _persons(connection, plan, selection.patient))
-        ids |= selections.wrong_messages_of_key(connection, key)
-        if selection.wanted.begin:
-            ids |= selections.messages_of_key(connection, key, selection.wanted)
+        ids = messages_with(connection, plan.keyring, "patient", selection.patient)
+        ids |= messages_with(connection, plan.keyring, "card", selection.patient)
+        patients = patients_with(connection, plan.keyring, selection.patient)
+        ids |= selections.messages_of_persons(connection, patients)
     if selection.encounter:
-        visit = visit_of(connection, plan, selection.encounter)
-        about = _of_visit(connection, plan, visit)
-        rows = selections.documents_of_persons(connection, persons.all_ids(connection, visit.patient_id), set(about))
-        ids = _narrowed(ids, {*about.values(), *(row.message_id for row in rows)})
+        named = messages_with(connection, plan.keyring, "encounter", selection.encounter)
+        try:
+            visit = visit_of(connection, plan, selection.encounter)
+        except NothingThere:
+            if not named:
+                raise
+        else:
+            about = _of_visit(connection, plan, visit)
+            patients = persons.all_ids(connection, visit.patient_id)
+            rows = selections.documents_of_persons(connection, patients, set(about))
+            named |= {*about.values(), *(row.message_id for row in rows)}
+        ids = _narrowed(ids, named)
     return ids or set()
 
 

@@ -125,7 +125,7 @@ def find(connection: Connection, keyring: Keyring, value: str, kinds: Sequence[s
     if "message" in kinds:
         as_message["message"] = [row.id for row in rows.messages_of(connection, [own])]
     ids = sorted({one for several in as_message.values() for one in several}, reverse=True)
-    patients = _patients(connection, keyring, value) if set(kinds) & set(_OF_PERSONS) else []
+    patients = patients_with(connection, keyring, value) if set(kinds) & set(_OF_PERSONS) else []
     documents = rows.documents_of(connection, limit + 1, messages=ids[:limit], patients=patients)
     by_number = rows.documents_of(connection, 1, ids=[own]) if "document" in kinds else []
     if "document" in kinds and not by_number:
@@ -144,6 +144,11 @@ def find(connection: Connection, keyring: Keyring, value: str, kinds: Sequence[s
     return found
 
 
+def messages_with(connection: Connection, keyring: Keyring, kind: str, value: str) -> set[str]:
+    """Name all messages in which a number of this kind stands."""
+    return set(_messages(connection, keyring, kind, value, 0))
+
+
 def _messages(connection: Connection, keyring: Keyring, kind: str, value: str, limit: int) -> list[str]:
     ids: list[str] = []
     for one in looked_for(kind, value):
@@ -151,8 +156,8 @@ def _messages(connection: Connection, keyring: Keyring, kind: str, value: str, l
     return ids
 
 
-def _patients(connection: Connection, keyring: Keyring, value: str) -> list[str]:
-    """Return all records of the persons who have this number."""
+def patients_with(connection: Connection, keyring: Keyring, value: str) -> list[str]:
+    """Return the ids of the persons who have a number, each with all numbers it is known by."""
     try:
         found = search.find(connection, keyring, search.Wanted(numbers=[("", value)]))
     except QueryTooWide:

@@ -40,12 +40,12 @@ def note_keyed(connection: Connection, ids: Sequence[str]) -> None:
 
 
 def with_key(connection: Connection, key: bytes, limit: int) -> list[str]:
-    """Return the ids of the newest messages that have this key."""
+    """Return the ids of the newest messages that have this key; `limit` 0 = all."""
     query = (
         sa.select(message_key.c.message_id)
         .where(message_key.c.key == key)
         .order_by(message_key.c.message_id.desc())
-        .limit(limit)
+        .limit(limit or None)
     )
     return list(connection.scalars(query))
 

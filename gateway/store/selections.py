@@ -35,7 +35,6 @@ class Wanted:
     types: tuple[str, ...] = ()
     """`ADT` is all of a family, `ADT^A03` is one."""
     papers: tuple[str, ...] = ()
-    control_ids: tuple[str, ...] = ()
 
 
 # ---- deliveries ----
@@ -76,20 +75,17 @@ def _deliveries(connection: Connection, wanted: Wanted, start: sa.ColumnElement[
         .join_from(delivery, document)
         .where(_start(delivery, wanted, start))
     )
-    if wanted.types or wanted.control_ids:
-        query = query.join(message, message.c.id == document.c.message_id)
+    if wanted.types:
+        query = query.join(message, message.c.id == document.c.message_id).where(_of_type(wanted.types))
     for column, values in (
         (delivery.c.state, wanted.states),
         (delivery.c.destination, wanted.destinations),
         (delivery.c.fault_code, wanted.faults),
         (document.c.channel, wanted.channels),
         (document.c.paper, wanted.papers),
-        (message.c.control_id, wanted.control_ids),
     ):
         if values:
             query = query.where(column.in_(values))
-    if wanted.types:
-        query = query.where(_of_type(wanted.types))
     return list(connection.execute(query))
 
 
@@ -108,11 +104,7 @@ def messages_named(connection: Connection, wanted: Wanted, message_ids: Collecti
 def _messages(connection: Connection, wanted: Wanted, start: sa.ColumnElement[bool] | None) -> list[Row[Any]]:
     columns = ("id", "order_key", "channel", "type", "sender", "state", "received_at")
     query = sa.select(*(message.c[name] for name in columns)).where(_start(message, wanted, start))
-    for column, values in (
-        (message.c.state, wanted.states),
-        (message.c.channel, wanted.channels),
-        (message.c.control_id, wanted.control_ids),
-    ):
+    for column, values in ((message.c.state, wanted.states), (message.c.channel, wanted.channels)):
         if values:
             query = query.where(column.in_(values))
     if wanted.types:
@@ -163,18 +155,6 @@ def messages_of_persons(connection: Connection, patient_ids: Sequence[str]) -> s
     spoke = sa.select(resource.c.message_id).where(sa.text("resource.current"), resource.c.patient_id.in_(patient_ids))
     made = sa.select(document.c.message_id).where(document.c.patient_id.in_(patient_ids))
     return set(connection.scalars(spoke)) | set(connection.scalars(made))
-
-
-def wrong_messages_of_key(connection: Connection, order_key: bytes) -> set[str]:
-    """Name the messages of an order key that are in the error queue, whose content is in no record."""
-    wrong = sa.text("message.state IN ('error', 'held')")
-    return set(connection.scalars(sa.select(message.c.id).where(wrong, message.c.order_key == order_key)))
-
-
-def messages_of_key(connection: Connection, order_key: bytes, wanted: Wanted) -> set[str]:
-    """Name the messages of an order key that were received in the span."""
-    span = _made_in(message.c.id, wanted)
-    return set(connection.scalars(sa.select(message.c.id).where(span, message.c.order_key == order_key)))
 
 
 # ---- documents, on the way to either ----

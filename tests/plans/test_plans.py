@@ -22,9 +22,9 @@ from gateway.store import (
     deliveries,
     documents,
     gauges,
-    message_keys,
     job_schema,
     jobs,
+    message_keys,
     messages,
     persons,
     proof_schema,
@@ -703,13 +703,6 @@ HOT = {
     ),
     "selections.messages_of_persons": Query(
         lambda c: selections.messages_of_persons(c, ["p1", "p2"]), (("resource_patient",), ("document_patient",))
-    ),
-    "selections.wrong_messages_of_key": Query(
-        lambda c: selections.wrong_messages_of_key(c, key(7)), (("message_wrong",),)
-    ),
-    "selections.messages_of_key": Query(
-        lambda c: selections.messages_of_key(c, key(7), selections.Wanted(begin=FIRST, end=FIRST + 1)),
-        (MESSAGE_BY_ID,),
     ),
     "selections.documents_of_messages": Query(
         lambda c: selections.documents_of_messages(c, ["m00000001", "m00000002"]), (("document_message",),)

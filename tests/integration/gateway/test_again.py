@@ -162,13 +162,12 @@ def test_order_is_by_key_and_then_by_age(ledger: Ledger) -> None:
         {"types": ("ADT^A03",)},
         {"types": ("ADT",)},
         {"papers": ("discharge_paper",)},
-        {"control_ids": ("77",)},
         {"faults": (6002,)},
     ],
 )
 def test_each_condition_narrows(ledger: Ledger, condition: dict[str, Any]) -> None:
-    message = ledger.paper(fault=6002, control_id="77")
-    ledger.paper(fault=6001, control_id="78", type="ORU^R01", channel="lis", paper="lab_report")
+    message = ledger.paper(fault=6002)
+    ledger.paper(fault=6001, type="ORU^R01", channel="lis", paper="lab_report")
     other = ledger.store.read_now(lambda c: documents.listing(c, papers=["lab_report"]))[0].id
     ledger.store.write_now(
         lambda c: c.execute(schema.document.update().where(schema.document.c.id == other).values(channel="lis"))

@@ -303,7 +303,14 @@ def test_counts_of_fields_before_and_after(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [{"patient": "BN1"}, {"encounter": "VV1"}, {"patient": "BN1", "encounter": "VV1"}], ids=["p", "v", "pv"]
+    "words",
+    [
+        {"patient": "BN1"},
+        {"encounter": "VV1"},
+        {"control_ids": ("1",)},
+        {"patient": "BN1", "encounter": "VV1", "control_ids": ("1", "2")},
+    ],
+    ids=["person", "visit", "control", "all"],
 )
 def test_what_is_of_a_person_or_a_visit(desk: Desk, words: dict[str, Any]) -> None:
     one = desk.send(discharge("1"))
