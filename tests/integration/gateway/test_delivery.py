@@ -241,6 +241,8 @@ def test_patience_begins_anew_when_a_person_resends(store: Store, clock: HandClo
     async def main() -> None:
         worker = await work(store, clock, Peer(no(Unreachable()), no(Unreachable())))
         assert rows(store)[delivery].state == "error"
+        document = rows(store)[delivery].document_id
+        store.write_now(lambda c: documents.note_given_out(c, document, clock.now()))
         store.write_now(lambda c: repair.resend(c, delivery, "lan", "cổng chạy lại", clock))
         await go_on(worker)
         assert rows(store)[delivery].state == "queued", "it does not give up at the first failure"
