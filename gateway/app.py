@@ -17,6 +17,7 @@ from gateway.api.health import HealthServer
 from gateway.certificates import notices
 from gateway.certificates.desk import Desk
 from gateway.clock import SECOND, Clock, SystemClock
+from gateway.delivery.deadlines import Watch
 from gateway.delivery.observed import Observed
 from gateway.delivery.redis_queue import RedisQueue
 from gateway.delivery.sql_queue import SqlQueue
@@ -94,7 +95,7 @@ class Node:
             RedisQueue(plan.node.redis, str(store.engine.url), *own) if plan.node.redis else SqlQueue(*own)
         )
         metrics = Metrics(plan, store, self.clock)
-        observed = Observed(queue)
+        observed = Observed(queue, self.clock)
         seal = _seal(plan)
         destinations = {route: self._destination(route, seal) for route in plan.routes}
         faces = bool(plan.node.health) + bool(plan.http.listen)
@@ -107,7 +108,7 @@ class Node:
                 group.create_task(message_search.watch(plan, store, pool))
                 group.create_task(self._watch_certificates(store))
                 group.create_task(pipeline.run(bell.listener()))
-                group.create_task(pipeline.watch())
+                group.create_task(Watch(plan, store, self.clock).run())
                 group.create_task(desk.run(bell.listener()))
                 group.create_task(renewal.run())
                 for route, destination in destinations.items():

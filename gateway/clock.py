@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import time as clock_time
 from typing import Protocol
 
 
@@ -21,6 +22,12 @@ class SystemClock:
 def to_datetime(instant: int) -> datetime:
     """Turn a stored instant into an aware datetime in UTC."""
     return datetime.fromtimestamp(instant / 1_000_000, tz=UTC)
+
+
+def end_of_day(instant: int, zone: tzinfo) -> int:
+    """Return the midnight at the end of the day on which an instant lies."""
+    day = to_datetime(instant).astimezone(zone).date() + timedelta(days=1)
+    return to_instant(datetime.combine(day, clock_time(), zone))
 
 
 def to_instant(moment: datetime) -> int:

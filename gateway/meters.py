@@ -53,6 +53,24 @@ DELIVERIES = Counter(
     ("destination", "event", "fault_class"),
     registry=REGISTRY,
 )
+ARRIVED = Counter(
+    "lienthong_deliveries_accepted",
+    "Deliveries that a destination accepted, before their deadline (in_time) or after it (late).",
+    ("destination", "punctual"),
+    registry=REGISTRY,
+)
+DEADLINES = Counter(
+    "lienthong_deadline_events",
+    "Deliveries of which it was said that their deadline is near (warned) or past (breached).",
+    ("destination", "paper", "event"),
+    registry=REGISTRY,
+)
+TASK_DEADLINES = Counter(
+    "lienthong_signing_deadline_events",
+    "Signing tasks of which it was said that their deadline is near (warned) or past (breached).",
+    ("role", "event"),
+    registry=REGISTRY,
+)
 REQUEST = Histogram(
     "lienthong_delivery_request_seconds",
     "One request to a destination, from when it left to when its outcome was kept.",

@@ -6,13 +6,13 @@ soon as a message says more about the person; a person need not do it. Requireme
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway.clock import SECOND, to_instant
+from gateway.clock import SECOND, end_of_day, to_instant
 from gateway.faults import NothingThere, PaperNotThere, SignatureRefused
 from gateway.records import persons, resources
 from gateway.settings import Channel, Plan
@@ -22,6 +22,8 @@ from gateway.store.documents import NewDocument
 from mappings.documents import Due
 from mappings.documents.faults import PaperIncomplete, SubjectMissing
 from mappings.documents.rules import rules
+from mappings.formats.dates import zone_of
+from mappings.formats.values import END_OF_DAY, parse_within
 
 _LACKING = (PaperIncomplete.code, SubjectMissing.code, SignatureRefused.code)
 """What newer data may cure."""
@@ -62,9 +64,11 @@ def _ask_one(
         drop(connection, last.id, now)
     if step != "new" and not (step == "drop" and documents.given_out(connection, one.paper, one.subject)):
         return
-    within = channel.settings.deadline
-    seconds = one.within if within is None else round(within.total_seconds())
-    since = to_instant(datetime.fromisoformat(one.since)) if one.since else row.received_at
+    if last is None or last.act == "cancel":
+        since = to_instant(datetime.fromisoformat(one.since)) if one.since else row.received_at
+    else:
+        since = now  # what a later version says was not known before
+    within = parse_within(channel.settings.deadline) if channel.settings.deadline else one.within
     new = NewDocument(
         one.paper,
         one.subject,
@@ -73,11 +77,11 @@ def _ask_one(
         patient_id,
         row.order_key,
         row.received_at,
-        since + seconds * SECOND,
+        until(plan, since, within),
         act=one.act,
         reason="" if one.act == "make" and last is None else f"Dữ liệu mới từ bản tin {row.type}",
     )
-    put(connection, plan, channel, new, now)
+    put(connection, plan, channel, new, now, since)
 
 
 def reaction(connection: Connection, row: Row[Any], one: Due) -> tuple[str, Row[Any] | None]:
@@ -104,13 +108,36 @@ def _came_after(last: Row[Any], row: Row[Any]) -> bool:
     return bool(last.message_id > row.id or (last.actor and last.id > row.id))
 
 
-def put(connection: Connection, plan: Plan, channel: Channel, new: NewDocument, now: int) -> str:
-    """Store a paper that is due and its deliveries, which wait for it; return its id."""
+def until(plan: Plan, since: int, within: int) -> int:
+    """Return when time that began at `since` is over; `within` are seconds, or END_OF_DAY."""
+    return end_of_day(since, zone_of(plan.node.zone)) if within == END_OF_DAY else since + within * SECOND
+
+
+def put(
+    connection: Connection,
+    plan: Plan,
+    channel: Channel,
+    new: NewDocument,
+    now: int,
+    since: int,
+    deadlines: Mapping[str, int] | None = None,
+) -> str:
+    """Store a paper that is due and its deliveries, which wait for it; return its id.
+
+    Its time began at `since`. `deadlines` are those by destination that were settled before.
+    """
     document_id = documents.insert(connection, new)
     for name in channel.routes:
         route = plan.routes[name]
-        if route.carries(new.paper):
-            deliveries.insert(connection, document_id, name, new.order_key, route.common.basis, now, "pending")
+        if not route.carries(new.paper):
+            continue
+        own = route.common.deadline
+        at = (deadlines or {}).get(name) or (until(plan, since, parse_within(own)) if own else new.deadline_at)
+        warn_at = since + round((at - since) * channel.settings.warn)
+        basis = route.common.basis
+        deliveries.insert(
+            connection, document_id, name, new.order_key, basis, now, "pending", deadline_at=at, notice_at=warn_at
+        )
     return document_id
 
 
@@ -189,11 +216,11 @@ def request(
         found.patient_id,
         messages.get(connection, found.message_id).order_key,
         now,
-        now + seconds * SECOND,
+        until(plan, now, seconds),
         act=act,
         reason=reason,
         actor=actor,
     )
-    document_id = put(connection, plan, channel, new, now)
+    document_id = put(connection, plan, channel, new, now, now)
     actions.insert(connection, at=now, actor=actor, verb=act, target=document_id, reason=reason)
     return document_id

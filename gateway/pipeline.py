@@ -83,12 +83,6 @@ class Pipeline:
         self._lease = round(plan.node.lease.total_seconds() * SECOND)
         self._jitter = random.Random(owner)  # noqa: S311 - spreads retries, guards nothing
 
-    async def watch(self, every_s: float = 30.0) -> None:
-        """Look after the deadlines of signing tasks until cancelled."""
-        while True:
-            await self._desk.watch()
-            await asyncio.sleep(every_s)
-
     async def run(self, wake: asyncio.Event, poll_s: float = 1.0) -> None:
         """Work until cancelled; `wake` says that there may be something new."""
         try:

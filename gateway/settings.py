@@ -24,7 +24,7 @@ from mappings.bhyt import TABLE_OF_PAPER
 from mappings.cda import Settings as CdaSettings
 from mappings.documents import Context, Facility
 from mappings.formats.dates import zone_of
-from mappings.formats.values import NO_FILE, NO_SECRET, FileName, Secret, Size, parse_address
+from mappings.formats.values import NO_FILE, NO_SECRET, FileName, Secret, Size, parse_address, parse_within
 from mappings.guides import guides
 from mappings.systems import Systems
 from signing.policy import Policies
@@ -174,8 +174,11 @@ class ChannelSettings:
     """Position whose value is the key within which order is kept; messages without it are on their own."""
     produce: tuple[str, ...] = ()
     """Papers made from what arrives here."""
-    deadline: timedelta | None = None
-    """From the event to the last destination's acceptance; without it the rules of each paper say (S3.8)."""
+    deadline: str = ""
+    """From the event to the last destination's acceptance: `36h`, `end of day`, `at once` (15 minutes); without it the rules of
+    each paper say (S3.8)."""
+    warn: float = 0.75
+    """Share of that time after which is warned of what has not arrived."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,47}", self.name):
@@ -185,6 +188,10 @@ class ChannelSettings:
         for entry in self.accept:
             if not re.fullmatch(r"\*|[A-Z][A-Z0-9]{2}(\^[A-Z0-9]{3})?", entry):
                 raise ValueError(f"accept: {entry!r} is not written like ADT, REF^I12 or *")
+        if self.deadline:
+            _valid("deadline", parse_within, self.deadline)
+        if not 0 < self.warn <= 1:
+            raise ValueError("warn: a share above 0, 1 at most")
 
 
 @dataclass(frozen=True)
@@ -227,6 +234,8 @@ class RouteSettings:
     """Why documents may leave to it: the law, or `referral`, `emergency`, `request`. Nothing leaves without."""
     guide: str = ""
     """National guide in whose words FHIR is written, as `canonical|version`; empty = our own words, no profile claimed."""
+    deadline: str = ""
+    """From the event to its acceptance there, written like a channel's, in whose place it stands for this destination."""
     accepts: str = ""
     """Step of the signing policy after which a paper may leave to it, such as `doctor`; empty = when all have signed."""
     closed_lists: bool = False
@@ -247,6 +256,8 @@ class RouteSettings:
 
     def __post_init__(self) -> None:
         _valid("hours", Hours.parse, self.hours)
+        if self.deadline:
+            _valid("deadline", parse_within, self.deadline)
 
     def rules(self, zone: str) -> Rules:
         return Rules(self.limit, self.breaker, Hours.parse(self.hours, zone))

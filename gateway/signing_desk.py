@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Row
 from gateway import signing_forms, signing_statements, signing_tasks, steps
 from gateway.certificates.permission import state_at
 from gateway.clock import Clock
-from gateway.faults import SignatureUnrecorded, StoreFault
+from gateway.faults import SignatureUnrecorded
 from gateway.pool import Pool
 from gateway.proof import rules as proof_rules
 from gateway.proof.rules import NEVER, Made
@@ -120,14 +120,6 @@ class SigningDesk:
             proofs.want(connection, document_id, now)
         else:
             deliveries.move_all(connection, document_id, "ready", now)
-
-    async def watch(self) -> None:
-        """Say once of every task whose time is near or past that it is; a store that is away passes."""
-        now = self._clock.now()
-        try:
-            await self._store.write(lambda connection: signing_tasks.tell(connection, self._plan, now))
-        except StoreFault as fault:
-            log.error("deadlines of signing tasks: %s", fault)
 
 
 def _recorded(connection: Connection, document_id: str) -> dict[str, list[str]]:

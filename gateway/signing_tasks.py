@@ -33,6 +33,7 @@ from gateway.settings import Plan, Signer
 from gateway.signing_case import Facts
 from gateway.store import actions, deliveries, documents, proofs
 from gateway.store import signing_tasks as rows
+from gateway.store.deadlines import next_notice
 from gateway.store.documents import NewDocument
 from mappings.formats.dates import zone_of
 from signing import joint
@@ -326,7 +327,8 @@ def _again(connection: Connection, plan: Plan, row: Row[Any], why: str, now: int
         act=row.act,
         reason=row.reason,
     )
-    return papers.put(connection, plan, channel, again, now)
+    kept = {one.destination: one.deadline_at for one in deliveries.listing(connection, document_id=row.id)}
+    return papers.put(connection, plan, channel, again, now, now, kept)
 
 
 def refused_by(connection: Connection, document_id: str) -> tuple[str, str]:
@@ -405,21 +407,19 @@ def stop_tasks(connection: Connection, certificate: Row[Any], _act: Act) -> int:
 # ---- deadlines ----
 
 
-def tell(connection: Connection, plan: Plan, now: int) -> int:
-    """Say once of each task that its deadline is near, and once that it is past; return how many lines were written.
+def tell(connection: Connection, plan: Plan, now: int) -> list[tuple[str, str]]:
+    """Say once of each task that its deadline is near, and once that it is past; return (role, `warned` or `breached`) of each.
 
     An optional signature whose time is past is left out. Leases that ran out are given back.
     """
     rows.expire(connection, now)
-    said = 0
+    said = []
     for task in rows.to_tell(connection, now):
-        late = task.deadline_at <= now
-        changes = {"breached_at": now, "notice_at": None} if late else {"warned_at": now, "notice_at": task.deadline_at}
-        if late and task.warned_at is None:
-            changes["warned_at"] = now
+        changes = next_notice(task, now)
+        late = "breached_at" in changes
         if not rows.told(connection, task, **changes):
             continue
-        said += 1
+        said.append((task.role, "breached" if late else "warned"))
         log.warning(
             "signing task %s of %s (%s) for %s: %s",
             task.id,

@@ -156,6 +156,10 @@ OPEN_DELIVERY = ("pending", "queued", "claimed", "sending", "uncertain", "held")
 """States in which a delivery still keeps later ones of its key waiting (promise P4)."""
 
 
+ENDED_DELIVERY = ("accepted", "closed", "withheld")
+"""States in which nothing of a delivery is waited for."""
+
+
 def states(table: Table) -> set[str]:
     return {state for state, _ in table} | set(table.values())
 

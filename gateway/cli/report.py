@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -13,8 +14,10 @@ from gateway.cli.access import ledger
 from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, language, moment, print_json, print_table
 from gateway.clock import SystemClock, to_datetime
 from gateway.faults import NothingThere
+from gateway.ops.deadlines import Deadlines, deadlines
 from gateway.ops.reports import Account, Completeness, Missing, Open, Reconciliation, completeness, reconciliation, span
 from gateway.settings import Plan
+from gateway.site import load_site
 from gateway.text import text
 from mappings.formats import sheet
 from mappings.formats.dates import zone_of
@@ -25,6 +28,14 @@ Day = Annotated[
     datetime | None,
     typer.Option(formats=["%Y-%m-%d", "%d/%m/%Y"], help="Ngày cần xem; không ghi = hôm nay.", show_default=False),
 ]
+WithDay = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d", "%d/%m/%Y"],
+        help="Chỉ các lượt của ngày này, kể cả giấy đến trễ; không ghi = mọi thứ chưa đến nơi.",
+        show_default=False,
+    ),
+]
 _WHY = {
     "fault": "lỗi",
     "signature": "chờ ký",
@@ -33,6 +44,9 @@ _WHY = {
     "no_paper": "không kênh nào lập giấy",
     "no_destination": "không có nơi nhận",
 }
+
+_STATUS = {"near": "sắp hết hạn", "past": "QUÁ HẠN", "late": "đến trễ"}
+_WHO = {"it": "CNTT", "signer": "người ký", "destination": "nơi nhận", "nobody": "không ai, đang tự đi"}
 
 
 @app.command("completeness")
@@ -51,6 +65,26 @@ def completeness_(config: Config = HERE, day: Day = None, json: Json = False) ->
     else:
         _print_completeness(found, on)
     raise typer.Exit(0 if found.whole else 1)
+
+
+@app.command("deadlines")
+def deadlines_(config: Config = HERE, day: WithDay = None, json: Json = False) -> None:
+    """Hạn của giấy tờ: gì sắp hết hạn hoặc đã quá hạn ở từng nơi nhận, vì sao, ai phải làm. Mã thoát 1 khi có quá hạn.
+
+    Ví dụ: lienthong report deadlines --day 2026-11-25
+    """
+    now = SystemClock().now()
+    with ledger(config) as (plan, store):
+        load_site(plan.site)
+        on = None if day is None else day.date()
+        of = None if on is None else span(on, plan.node.zone)
+        found = store.read_now(lambda connection: deadlines(connection, plan, now, of))
+    if json:
+        head = {"facility": plan.facility.code, "day": None if on is None else on.isoformat(), "at": iso(now)}
+        print_json(head | _deadlines(found))
+    else:
+        _print_deadlines(found, on, now)
+    raise typer.Exit(1 if found.breached else 0)
 
 
 @app.command("reconciliation")
@@ -134,6 +168,54 @@ def _completeness(found: Completeness) -> dict[str, Any]:
             for one in found.missing
         ],
     }
+
+
+def _deadlines(found: Deadlines) -> dict[str, Any]:
+    return {
+        "breached": found.breached,
+        "near": found.count("near"),
+        "past": found.count("past"),
+        "late": found.count("late"),
+        "items": [
+            {
+                "what": one.item.what,
+                "id": one.item.id,
+                "paper": one.item.paper,
+                "destination": one.item.destination,
+                "status": one.status,
+                "state": one.item.state,
+                "deadline_at": iso(one.item.deadline_at),
+                "accepted_at": iso(one.accepted_at),
+                "why": "" if one.status == "late" else one.item.why,
+                "fault": fault_dict(*one.item.fault),
+                "waits_for": list(one.item.waits_for),
+                "paused": one.paused,
+                "who": one.who,
+            }
+            for one in found.clocks
+        ],
+    }
+
+
+def _print_deadlines(found: Deadlines, on: date | None, now: int) -> None:
+    ways: dict[tuple[str, str], Counter[str]] = {}
+    for one in found.clocks:
+        ways.setdefault((one.item.paper or one.item.what, one.item.destination), Counter())[one.status] += 1
+    print_table(
+        f"Hạn của các lượt ngày {on:%d/%m/%Y}" if on else f"Hạn lúc {moment(now)}",
+        ("giấy tờ", "nơi nhận", "sắp hết hạn", "quá hạn", "đến trễ"),
+        ((paper, to or "—", *(n[status] for status in _STATUS)) for (paper, to), n in sorted(ways.items())),
+        right=(2, 3, 4),
+    )
+    for one in found.clocks:
+        way = _way(one.item.paper or one.item.what, one.item.destination)
+        about = f"{way}: {_STATUS[one.status]}, hạn {moment(one.item.deadline_at)}"
+        if one.status == "late":
+            _print_item(one.item.id, about, f"đến nơi {moment(one.accepted_at)}")
+            continue
+        paused = f"; nơi nhận tạm dừng: {one.paused}" if one.paused else ""
+        _print_item(one.item.id, f"{about}: {_WHY[one.item.why]} → {_WHO[one.who]}", _detail(one.item) + paused)
+    console.print("[bold red]có quá hạn[/]" if found.breached else "[bold green]không có gì quá hạn[/]")
 
 
 def _print_completeness(found: Completeness, on: date) -> None:

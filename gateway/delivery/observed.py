@@ -10,6 +10,7 @@ from sqlalchemy.engine import Row
 
 from connectors.contract import Outbound, Receipt
 from gateway import meters
+from gateway.clock import Clock
 from gateway.delivery.queue import Queue, Taken
 from mappings.formats.faults import Fault
 
@@ -17,8 +18,9 @@ from mappings.formats.faults import Fault
 class Observed:
     """Implements `gateway.delivery.queue.Queue` by means of another one."""
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: Queue, clock: Clock) -> None:
         self._queue = queue
+        self._clock = clock
         self._sent: dict[str, float] = {}
 
     async def take(self, destination: str, limit: int) -> Taken:
@@ -43,6 +45,8 @@ class Observed:
         started = self._sent.pop(row.id, None)
         await self._queue.accept(row, receipt)
         self._ended(row, "accept", "none", started)
+        late = 0 < row.deadline_at < self._clock.now()
+        meters.count(meters.ARRIVED, destination=row.destination, punctual="late" if late else "in_time")
 
     async def fail(self, row: Row[Any], event: str, fault: Fault, due_at: int) -> None:
         started = self._sent.pop(row.id, None)

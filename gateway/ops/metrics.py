@@ -26,7 +26,7 @@ from gateway.intake import UNSTORED
 from gateway.queries import TRIGGERS
 from gateway.settings import Plan
 from gateway.states import DELIVERY, DOCUMENT, MESSAGE, OPEN_DELIVERY, SIGNING_TASK, events, states
-from gateway.store import destinations, gauges
+from gateway.store import deadlines, destinations, gauges
 from gateway.store.engine import Store
 from mappings.documents import PAPERS
 from mappings.formats.faults import FaultClass
@@ -53,6 +53,9 @@ LEDGER: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ("destination",),
     ),
     "lienthong_deliveries_in_flight": ("Deliveries that a node holds: claimed, on the wire, or asked about.", ("destination",)),
+    "lienthong_deliveries_by_deadline": (
+        "Deliveries that have not arrived and are near their deadline (near) or past it (past).", ("destination", "deadline"),
+    ),
     "lienthong_destination_paused": ("1 while a destination is stopped until a person lets it go on.", ("destination",)),
     "lienthong_error_queue": ("What waits for a person: faults (error) and what a person holds (held).", ("kind", "state")),
     "lienthong_signing_tasks": ("Signatures that are waited for.", ("role", "state")),
@@ -73,7 +76,9 @@ def know(plan: Plan) -> None:
         "step": STEPS,
         "fault_class": faults,
         "destination": plan.routes,
-        "event": events(DELIVERY) | {"postpone"},
+        "event": events(DELIVERY) | {"postpone", "warned", "breached"},
+        "punctual": ("in_time", "late"),
+        "deadline": ("near", "past"),
         "kind": KINDS,
         "role": {*plan.policies.roles, *(role for s in plan.signers.values() for role in s.settings.roles), SEAL},
         "days": map(str, (0, *DAYS)),
@@ -158,6 +163,15 @@ class Metrics:
         yield _family("lienthong_deliveries_oldest_seconds", oldest)
         flying = {row.destination: row.n for row in gauges.in_flight(connection, now)}
         yield _family("lienthong_deliveries_in_flight", {(to,): flying.get(to, 0) for to in self.plan.routes})
+        clocks = {row.destination: row for row in deadlines.counts(connection, now)}
+        yield _family(
+            "lienthong_deliveries_by_deadline",
+            {
+                (to, which): getattr(clocks[to], which) if to in clocks else 0
+                for to in self.plan.routes
+                for which in ("near", "past")
+            },
+        )
         paused = {row.name for row in destinations.listing(connection) if row.paused_at is not None}
         yield _family("lienthong_destination_paused", {(to,): float(to in paused) for to in self.plan.routes})
 

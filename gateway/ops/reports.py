@@ -89,14 +89,14 @@ class Completeness:
 
 def completeness(connection: Connection, begin: int, end: int, now: int) -> Completeness:
     """Compare what the events of a span call for with what destinations accepted."""
-    found = _newest(rows.papers_of(connection, begin, end))
+    found = newest(rows.papers_of(connection, begin, end))
     counted: dict[tuple[str, str], Counter[str]] = {}
     missing: list[Missing] = []
     for row in found:
         outcome = _outcome(row)
         counted.setdefault((row.paper, row.destination or ""), Counter())[outcome] += 1
         if outcome in ("missing", "withheld"):
-            missing.append(_missing(connection, row, outcome, now))
+            missing.append(missing_of(connection, row, outcome, now))
     for row in rows.discharges(connection, begin, end):
         if not row.documents and row.state not in ("duplicate",):
             why = "fault" if row.fault_code else "under_way" if row.state == "received" else "no_paper"
@@ -109,13 +109,14 @@ def completeness(connection: Connection, begin: int, end: int, now: int) -> Comp
     return Completeness(shares, missing)
 
 
-def _newest(found: Sequence[Row[Any]]) -> list[Row[Any]]:
-    newest: dict[tuple[str, str], int] = {}
+def newest(found: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """Keep of every paper the newest version that says something of its own."""
+    last: dict[tuple[str, str], int] = {}
     told = [row for row in found if row.state not in _NO_PAPER]
     for row in told:
         key = (row.paper, row.subject)
-        newest[key] = max(newest.get(key, 0), row.version)
-    return [row for row in told if row.version == newest[row.paper, row.subject]]
+        last[key] = max(last.get(key, 0), row.version)
+    return [row for row in told if row.version == last[row.paper, row.subject]]
 
 
 def _outcome(row: Row[Any]) -> str:
@@ -124,7 +125,8 @@ def _outcome(row: Row[Any]) -> str:
     return "withheld" if row.delivery_state == "withheld" else "missing"
 
 
-def _missing(connection: Connection, row: Row[Any], outcome: str, now: int) -> Missing:
+def missing_of(connection: Connection, row: Row[Any], outcome: str, now: int) -> Missing:
+    """Say of a row of `papers_of` that has not arrived why not."""
     waits_for = tuple(rows.waited_for(connection, row.id)) if row.state == "signing" else ()
     fault = (row.fault_code, row.fault_where, row.fault_detail)
     if row.delivery_id is not None and row.delivery_fault_code:

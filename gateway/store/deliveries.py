@@ -9,18 +9,35 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from gateway.faults import NothingThere
-from gateway.states import DELIVERY, OPEN_DELIVERY, advance, sources
+from gateway.states import DELIVERY, ENDED_DELIVERY, OPEN_DELIVERY, advance, sources
 from gateway.store.ids import uuid7
 from gateway.store.leases import RELEASED, extend, take
 from gateway.store.messages import fault_values
 from gateway.store.schema import attempt, delivery, document
 from mappings.formats.faults import Fault
 
+DEADLINE = sa.case((delivery.c.deadline_at > 0, delivery.c.deadline_at), else_=document.c.deadline_at).label(
+    "deadline_at"
+)
+"""Until when a delivery has to arrive; for a query that joins its document."""
+
 
 def insert(
-    connection: Connection, document_id: str, destination: str, order_key: bytes, basis: str, now: int, state: str
+    connection: Connection,
+    document_id: str,
+    destination: str,
+    order_key: bytes,
+    basis: str,
+    now: int,
+    state: str,
+    *,
+    deadline_at: int = 0,
+    notice_at: int | None = None,
 ) -> str:
-    """Store a delivery that waits for its document's signature; its id is its key at the destination for ever."""
+    """Store a delivery that waits for its document's signature; its id is its key at the destination for ever.
+
+    It is looked at once `notice_at` has come (`gateway/delivery/deadlines.py`).
+    """
     delivery_id = uuid7()
     connection.execute(
         delivery.insert().values(
@@ -32,6 +49,8 @@ def insert(
             created_at=now,
             state=state,
             due_at=now,
+            deadline_at=deadline_at,
+            notice_at=notice_at,
         )
     )
     return delivery_id
@@ -43,8 +62,18 @@ def move_all(connection: Connection, document_id: str, event: str, now: int, fau
     connection.execute(
         delivery.update()
         .where(delivery.c.document_id == document_id, delivery.c.state.in_(sources(DELIVERY, event)))
-        .values(state=target, due_at=now, **fault_values(fault))
+        .values(state=target, due_at=now, **fault_values(fault), **_after(target, now))
     )
+
+
+def _after(target: str, now: int) -> dict[str, Any]:
+    """Say nothing more about the deadline of what has ended; but that it came late is still to be said."""
+    if target not in ENDED_DELIVERY:
+        return {}
+    if target != "accepted":
+        return {"notice_at": None}
+    to_say = sa.and_(delivery.c.deadline_at < now, delivery.c.breached_at.is_(None))
+    return {"notice_at": sa.case((to_say, delivery.c.notice_at), else_=sa.null())}
 
 
 def _blocked() -> sa.ColumnElement[bool]:
@@ -174,7 +203,8 @@ def move(
     condition = [delivery.c.id == delivery_id, delivery.c.state.in_(sources(DELIVERY, event))]
     if owner is not None:
         condition.append(delivery.c.lease_owner == owner)
-    statement = delivery.update().where(*condition).values(state=target, **released, **told, **values)
+    after = _after(target, values.get("accepted_at", 0))
+    statement = delivery.update().where(*condition).values(state=target, **released, **told, **values, **after)
     return bool(connection.execute(statement).rowcount)
 
 
@@ -275,12 +305,12 @@ def listing(
     """Return deliveries, newest first, with their document's paper and times."""
     query = (
         sa.select(
-            *(c for c in delivery.c if c.name != "order_key"),
+            *(c for c in delivery.c if c.name not in ("order_key", "deadline_at")),
             document.c.paper,
             document.c.version,
             document.c.message_id,
             document.c.event_at,
-            document.c.deadline_at,
+            DEADLINE,
         )
         .join_from(delivery, document)
         .order_by(delivery.c.id.desc())

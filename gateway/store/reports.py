@@ -10,40 +10,64 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from gateway.states import ENDED_DELIVERY
+from gateway.store.deliveries import DEADLINE
 from gateway.store.ids import first_uuid7
 from gateway.store.schema import attempt, delivery, document, message, signing_task
 
 DISCHARGE = "ADT^A03"
 
 
+_PAPER = (
+    document.c.id,
+    document.c.paper,
+    document.c.subject,
+    document.c.version,
+    document.c.state,
+    document.c.message_id,
+    document.c.event_at,
+    DEADLINE,
+    document.c.fault_code,
+    document.c.fault_where,
+    document.c.fault_detail,
+    delivery.c.id.label("delivery_id"),
+    delivery.c.destination,
+    delivery.c.state.label("delivery_state"),
+    delivery.c.accepted_at,
+    delivery.c.warned_at,
+    delivery.c.notice_at,
+    delivery.c.fault_code.label("delivery_fault_code"),
+    delivery.c.fault_where.label("delivery_fault_where"),
+    delivery.c.fault_detail.label("delivery_fault_detail"),
+)
+
+
 def papers_of(connection: Connection, begin: int, end: int) -> list[Row[Any]]:
     """Give every document whose event lies in the span, with each of its deliveries; a document without any comes once."""
     query = (
-        sa.select(
-            document.c.id,
-            document.c.paper,
-            document.c.subject,
-            document.c.version,
-            document.c.state,
-            document.c.message_id,
-            document.c.event_at,
-            document.c.deadline_at,
-            document.c.fault_code,
-            document.c.fault_where,
-            document.c.fault_detail,
-            delivery.c.id.label("delivery_id"),
-            delivery.c.destination,
-            delivery.c.state.label("delivery_state"),
-            delivery.c.accepted_at,
-            delivery.c.fault_code.label("delivery_fault_code"),
-            delivery.c.fault_where.label("delivery_fault_where"),
-            delivery.c.fault_detail.label("delivery_fault_detail"),
-        )
+        sa.select(*_PAPER)
         .join_from(document, delivery, delivery.c.document_id == document.c.id, isouter=True)
         .where(document.c.event_at >= begin, document.c.event_at < end)
         .order_by(document.c.id, delivery.c.id)
     )
     return list(connection.execute(query))
+
+
+def near_or_past(connection: Connection, now: int) -> list[Row[Any]]:
+    """Give the deliveries, as `papers_of` does, that have not arrived and are near their deadline or past it."""
+    noticed = sa.text("delivery.notice_at IS NOT NULL")
+    said = sa.or_(delivery.c.warned_at.is_not(None), delivery.c.notice_at <= now)
+    query = (
+        sa.select(*_PAPER).join_from(delivery, document).where(noticed, said, delivery.c.state.not_in(ENDED_DELIVERY))
+    )
+    return list(connection.execute(query.order_by(DEADLINE, delivery.c.id)))
+
+
+def wrong_messages(connection: Connection) -> list[Row[Any]]:
+    """Give the messages that wait for a person."""
+    told = (message.c.fault_code, message.c.fault_where, message.c.fault_detail)
+    query = sa.select(message.c.id, message.c.channel, message.c.type, message.c.state, message.c.received_at, *told)
+    return list(connection.execute(query.where(sa.text("message.state IN ('error', 'held')")).order_by(message.c.id)))
 
 
 def waited_for(connection: Connection, document_id: str) -> list[str]:
@@ -107,7 +131,7 @@ def deliveries_of(connection: Connection, begin: int, end: int, destination: str
             delivery.c.fault_where,
             delivery.c.fault_detail,
             document.c.paper,
-            document.c.deadline_at,
+            DEADLINE,
             kept.label("receipts"),
         )
         .join_from(delivery, document)

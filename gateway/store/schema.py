@@ -323,6 +323,10 @@ delivery = Table(
     Column("resent_at", BigInteger, nullable=True),  # by a person: patience begins anew
     Column("reference", Text, nullable=False, server_default=""),
     *work_columns(),
+    Column("deadline_at", BigInteger, nullable=False, server_default="0"),  # 0: the document's
+    Column("notice_at", BigInteger, nullable=True),  # when something is to be said next about the deadline
+    Column("warned_at", BigInteger, nullable=True),
+    Column("breached_at", BigInteger, nullable=True),
 )
 _queued = text("state IN ('queued', 'uncertain')")
 _open = text("state IN ('pending', 'queued', 'claimed', 'sending', 'uncertain', 'held')")
@@ -344,6 +348,9 @@ Index("delivery_document", delivery.c.document_id)  # pipeline: release the deli
 _referred = text("reference <> ''")
 # people: which delivery does the destination mean by its number?
 Index("delivery_reference", delivery.c.reference, sqlite_where=_referred, postgresql_where=_referred)
+# node: which deadline is near or past? people: what has not arrived of it?
+_noticed = text("notice_at IS NOT NULL")
+Index("delivery_notice", delivery.c.notice_at, sqlite_where=_noticed, postgresql_where=_noticed)
 # people: the error queue
 Index("delivery_wrong", delivery.c.id, sqlite_where=_wrong, postgresql_where=_wrong)
 

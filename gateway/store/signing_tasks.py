@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection, Row
 
 from gateway.faults import NothingThere
 from gateway.states import SIGNING_TASK, advance, sources
+from gateway.store import deadlines
 from gateway.store.ids import uuid7
 from gateway.store.schema import document, signing_task
 
@@ -142,9 +143,4 @@ def to_tell(connection: Connection, now: int) -> list[Row[Any]]:
 
 def told(connection: Connection, row: Row[Any], **values: Any) -> bool:
     """Note what was said about a task; False when somebody else said it meanwhile."""
-    statement = (
-        signing_task.update()
-        .where(signing_task.c.id == row.id, signing_task.c.notice_at == row.notice_at)
-        .values(**values)
-    )
-    return bool(connection.execute(statement).rowcount)
+    return deadlines.told(connection, signing_task, row, **values)

@@ -19,10 +19,9 @@ from importlib.resources import files
 from typing import Any
 
 from mappings.documents.record import tells
+from mappings.formats.values import parse_within
 from mappings.outcome import Resource
 
-_SPAN = re.compile(r"^(\d+)([mhd])$")
-_SECONDS = {"m": 60, "h": 3600, "d": 86400}
 _EVENT = re.compile(r"^[A-Z][A-Z0-9]{2}(\^[A-Z0-9]{3})?$")
 
 
@@ -50,7 +49,7 @@ class Rule:
     told: tuple[str, ...] = ()
     """Fields of QĐ 3176 of which the message has to tell one, for the paper to be made; empty = none."""
     within: int = 86400
-    """Seconds in which all signatures have to be there."""
+    """Seconds in which it has to be signed and to have arrived; END_OF_DAY. Written `36h`, `end of day`, `at once`."""
     within_emergency: int = 0
     """The same for emergency visits; 0 = `within`."""
     since: str = ""
@@ -69,7 +68,7 @@ class Due:
     act: str
     """`make`, `renew`, `cancel`."""
     within: int
-    """Seconds."""
+    """Seconds; END_OF_DAY."""
     since: str
     """FHIR time the seconds count from; `""` = when the message came."""
 
@@ -117,19 +116,12 @@ def _rule(row: Mapping[str, Any]) -> Rule:
             values[name] = tuple(value)
     for name in ("within", "within_emergency"):
         if name in values:
-            values[name] = _seconds(str(values[name]))
+            values[name] = parse_within(str(values[name]))
     rule = Rule(**values)
     for event in (*rule.on, *rule.renew, *rule.cancel):
         if not _EVENT.match(event):
             raise ValueError(f"{rule.paper}: {event} is not written like ADT^A03 or MDM")
     return rule
-
-
-def _seconds(text: str) -> int:
-    read = _SPAN.match(text)
-    if read is None:
-        raise ValueError(f"{text} is not a time such as 36h")
-    return int(read[1]) * _SECONDS[read[2]]
 
 
 def asked(

@@ -49,6 +49,21 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(seconds=float(match[1]) * _DURATION_UNITS[match[2]])
 
 
+END_OF_DAY = -1
+"""In place of seconds: until midnight at the end of the day on which the time begins."""
+AT_ONCE = 15 * 60
+"""Seconds that `at once` gives: what is asked for at once, without a number, still takes its way."""
+
+
+def parse_within(text: str) -> int:
+    """Read how much time something has: a duration, `"end of day"` or `"at once"`; raise `ValueError` for anything else."""
+    named = {"end of day": END_OF_DAY, "at once": AT_ONCE}
+    try:
+        return named[text] if text in named else round(parse_duration(text).total_seconds())
+    except ValueError:
+        raise ValueError('a time is written like 36h, 90m, "end of day" or "at once"') from None
+
+
 def parse_size(text: str) -> Size:
     """Read `"512KB"`, `"20MB"`; raise `ValueError` for anything else."""
     match = _SIZE.match(text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -19,6 +20,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from gateway.store import (
     certificates,
+    deadlines,
     deliveries,
     documents,
     gauges,
@@ -196,7 +198,8 @@ def fill(connection: Connection) -> None:
         [
             {
                 "id": f"v{n:08}{place}", "document_id": f"d{n:08}", "destination": name,
-                "order_key": key(n % PEOPLE), "basis": "law", "created_at": n,
+                "order_key": key(n % PEOPLE), "basis": "law", "created_at": n, "deadline_at": n + 1,
+                "notice_at": n if n % 40 == 0 else None,
                 "state": state_of(
                     n, "accepted", "queued", "uncertain", "pending", "claimed", "sending", "held", "error"
                 ),
@@ -469,6 +472,7 @@ def new_messages() -> list[messages.NewMessage]:
     ]  # fmt: skip
 
 
+NOTICED: Any = SimpleNamespace(id="v000000400", notice_at=40)
 NEW_DOCUMENT = documents.NewDocument("discharge_paper", "Encounter/7", "his", "m00000007", "p7", key(7), NOW, NOW)
 
 
@@ -551,6 +555,13 @@ HOT = {
     ),
     "persons.with_key": Query(lambda c: persons.with_key(c, key(1001), 20), (KEY,)),
     "persons.drop_keys": Query(lambda c: persons.drop_keys(c, [("p1", key(1001))]), ((*KEY, "person_key_patient"),)),
+    "deadlines.deliveries_to_tell": Query(
+        lambda c: deadlines.deliveries_to_tell(c, NOW, 500), (("delivery_notice",),)
+    ),
+    "deadlines.told_of": Query(lambda c: deadlines.told_of(c, NOTICED, warned_at=NOW), ((*DELIVERY_BY_ID, "delivery_notice"),)),
+    "deadlines.counts": Query(lambda c: deadlines.counts(c, NOW), (("delivery_notice",),)),
+    "reports.near_or_past": Query(lambda c: reports.near_or_past(c, NOW), (("delivery_notice",),)),
+    "reports.wrong_messages": Query(reports.wrong_messages, (("message_wrong",),)),
     "gauges.open_deliveries": Query(gauges.open_deliveries, (("delivery_order",),)),
     "gauges.in_flight": Query(lambda c: gauges.in_flight(c, NOW), (("delivery_leased",),)),
     "gauges.wrong": Query(gauges.wrong, (("message_wrong",), ("document_wrong",), ("delivery_wrong",))),

@@ -151,7 +151,7 @@ class Ward:
 
     def tell(self) -> int:
         now = self.desk.clock.now()
-        return int(self.desk.store.write_now(lambda c: signing_tasks.tell(c, self.desk.plan, now)))
+        return len(self.desk.store.write_now(lambda c: signing_tasks.tell(c, self.desk.plan, now)))
 
 
 class Interrupted:
