@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -49,9 +50,47 @@ def listens(port: int) -> bool:
     return True
 
 
+class Server:
+    """A process that can be killed and started again on the same port and folder."""
+
+    def __init__(self, command: list[str], ready: Callable[[], bool], folder: str, stop: int) -> None:
+        self._command = command
+        self._ready = ready
+        self._folder = folder
+        self._stop = stop
+        self.url = ""
+        self.start()
+
+    def start(self) -> None:
+        quiet = subprocess.DEVNULL
+        self.process = subprocess.Popen(self._command, stdout=quiet, stderr=quiet, cwd=self._folder)
+        wait_until(self._ready)
+
+    def end(self, how: int | None = None) -> None:
+        """Send a signal, by default the one that ends it in good order, and wait; kill it when a busy disk takes too long."""
+        self.process.send_signal(self._stop if how is None else how)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(30)
+
+    def restart(self, how: int) -> None:
+        """End it as a fault would (SIGKILL; for PostgreSQL SIGQUIT, which is `-m immediate`) and start it again."""
+        self.end(how)
+        self.start()
+
+
 @contextmanager
 def postgres() -> Iterator[str]:
     """Run a PostgreSQL and give the URL of its database."""
+    with postgres_server() as server:
+        yield server.url
+
+
+@contextmanager
+def postgres_server() -> Iterator[Server]:
+    """Run a PostgreSQL that the test may restart."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
     need(programs, "PostgreSQL")
     binaries = programs[-1].parent
@@ -60,72 +99,43 @@ def postgres() -> Iterator[str]:
     if AS_ROOT:  # the server refuses to run as root
         shutil.chown(folder, "postgres", "postgres")
         prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-    data, port = folder / "data", free_port()
+    data, port = str(folder / "data"), str(free_port())
+    init = [str(binaries / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
+    run = [str(binaries / "postgres"), "-D", data, "-p", port, "-k", str(folder), "-h", "127.0.0.1"]
+    ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", port]
     try:
-        subprocess.run(
-            [
-                *prefix,
-                binaries / "initdb",
-                "-D",
-                data,
-                "-U",
-                "postgres",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "--locale=C.UTF-8",
-            ],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            cwd=folder,
-        )
-        server = subprocess.Popen(
-            [
-                *prefix,
-                str(binaries / "postgres"),
-                "-D",
-                str(data),
-                "-p",
-                str(port),
-                "-k",
-                str(folder),
-                "-h",
-                "127.0.0.1",
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=folder,
-        )
+        subprocess.run([*prefix, *init], check=True, stdout=subprocess.DEVNULL, cwd=folder)
+        server = Server([*prefix, *run], lambda: _answers(ready), str(folder), signal.SIGINT)  # fast shutdown
+        server.url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         try:
-            ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
-            wait_until(lambda: subprocess.run(ready, check=False).returncode == 0)
-            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+            yield server
         finally:
-            server.send_signal(2)  # fast shutdown
-            try:
-                server.wait(30)
-            except subprocess.TimeoutExpired:  # a busy disk; nobody needs what is on it
-                server.kill()
-                server.wait(30)
+            server.end()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _answers(command: list[str]) -> bool:
+    return subprocess.run(command, check=False).returncode == 0
 
 
 @contextmanager
 def redis() -> Iterator[str]:
     """Run a Redis that keeps nothing on disk and give its URL."""
+    with redis_server() as server:
+        yield server.url
+
+
+@contextmanager
+def redis_server() -> Iterator[Server]:
+    """Run a Redis that the test may restart; it then has forgotten everything."""
     program = shutil.which("redis-server")
     need(program, "redis-server")
     port = free_port()
-    server = subprocess.Popen(
-        [str(program), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
-        stdout=subprocess.DEVNULL,
-        cwd=tempfile.gettempdir(),
-    )
+    run = [str(program), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    server = Server(run, lambda: listens(port), tempfile.gettempdir(), signal.SIGTERM)
+    server.url = f"redis://127.0.0.1:{port}/0"
     try:
-        wait_until(lambda: listens(port))
-        yield f"redis://127.0.0.1:{port}/0"
+        yield server
     finally:
-        server.terminate()
-        server.wait(10)
+        server.end()

@@ -1,6 +1,10 @@
 """A node that kills itself with SIGKILL at the n-th passage of a chosen place; the product knows nothing of it.
 
 LIENTHONG_TEST_KILL=delivered:3 python -m tests.crash.killing_node serve --config …
+
+A place is one of `ALL_PLACES`; or a transition such as `delivery send`, killed inside its transaction, or
+`delivery send committed`, killed before anybody heard that it is; or `worker map_message`, where a process of the pool kills
+itself, once.
 """
 
 from __future__ import annotations
@@ -10,11 +14,13 @@ import inspect
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from gateway import cli, intake, pipeline, signing_desk
-from gateway.delivery import sql_queue, worker
-from gateway.store import deliveries, engine, messages
+from gateway import cli, intake, pipeline, signing_desk, states, steps
+from gateway.delivery import redis_queue, sql_queue, worker
+from gateway.proof import desk
+from gateway.store import deliveries, documents, engine, messages, proofs
 
 PLACES: dict[str, tuple[object, str, str]] = {
     # name: (where, function, before or after it)
@@ -36,12 +42,36 @@ PLACES: dict[str, tuple[object, str, str]] = {
     "asking about a lost answer": (worker.Worker, "_ask", "before"),
     "in the middle of a group commit": (engine.Store, "_commit", "before"),
 }
+"""Of a node on the ledger alone."""
+
+REDIS_PLACES: dict[str, tuple[object, str, str]] = {
+    "named by Redis, not leased": (redis_queue.RedisQueue, "_lease_named", "before"),
+    "leased, as Redis named it": (redis_queue.RedisQueue, "_lease_named", "after"),
+    "ended in the ledger, not in Redis": (redis_queue.RedisQueue, "_settled", "before"),
+    "ended in Redis too": (redis_queue.RedisQueue, "_settled", "after"),
+    "in a heartbeat": (redis_queue.RedisQueue, "heartbeat", "before"),
+}
+"""More, of a node with Redis."""
+
+PROOF_PLACES: dict[str, tuple[object, str, str]] = {
+    "stamp received, not noted": (proofs, "add", "before"),
+    "signature proved": (desk.ProofDesk, "_proved", "after"),
+    "paper completed": (desk.ProofDesk, "complete", "after"),
+}
+"""More, of a node that gathers proofs."""
+
+ALL_PLACES = PLACES | REDIS_PLACES | PROOF_PLACES
+TABLES: dict[str, tuple[Any, states.Table]] = {
+    "message": (messages, states.MESSAGE),
+    "document": (documents, states.DOCUMENT),
+    "delivery": (deliveries, states.DELIVERY),
+    "proof": (proofs, states.PROOF),
+}
+WORKER_STEPS = ("map_message", "compose", "sign")
 
 
 def plant(place: str, nth: int) -> None:
     """Kill this process at the n-th passage of `place`."""
-    where, name, when = PLACES[place]
-    function = getattr(where, name)
     passed = 0
 
     def passing() -> None:
@@ -50,7 +80,68 @@ def plant(place: str, nth: int) -> None:
         if passed == nth:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    setattr(where, name, _wrapped(function, passing, before=when == "before"))
+    if place in ALL_PLACES:
+        where, name, when = ALL_PLACES[place]
+        setattr(where, name, _wrapped(getattr(where, name), passing, before=when == "before"))
+        return
+    table, event, *committed = place.split()
+    if committed:
+        _plant_committed(table, event, nth)
+    else:
+        _at_transition(table, event, passing)
+
+
+def _at_transition(table: str, event: str, passing: Callable[[], None]) -> None:
+    module, rows = TABLES[table]
+    if (table, event) == ("delivery", "claim"):
+        take = module.take_queued
+
+        def taking(*arguments: Any, **named: Any) -> Any:
+            taken = take(*arguments, **named)
+            if taken:
+                passing()
+            return taken
+
+        module.take_queued = taking
+        return
+    advance = module.advance
+
+    def advancing(found: states.Table, state: str, what: str) -> str:
+        if found is rows and what == event:
+            passing()
+        return str(advance(found, state, what))
+
+    module.advance = advancing
+
+
+def _plant_committed(table: str, event: str, nth: int) -> None:
+    armed = 0
+
+    def arm() -> None:
+        nonlocal armed
+        armed += 1
+
+    def fire() -> None:
+        if armed >= nth:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    _at_transition(table, event, arm)
+    commit = engine.Store._commit
+    engine.Store._commit = _wrapped(commit, fire, before=False)  # type: ignore[method-assign]
+
+
+def plant_in_worker(step: str, mark: Path) -> None:
+    """Kill the pool process that does `step` first; the mark is left so that it happens once."""
+    function = getattr(steps, step)
+
+    def passing() -> None:
+        try:
+            mark.touch(exist_ok=False)
+        except FileExistsError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(steps, step, _wrapped(function, passing, before=True))
 
 
 def _wrapped(function: Callable[..., Any], passing: Callable[[], None], *, before: bool) -> Callable[..., Any]:
@@ -79,9 +170,30 @@ def _wrapped(function: Callable[..., Any], passing: Callable[[], None], *, befor
     return direct
 
 
+def record(file: Path) -> None:
+    """Write down once each transition that this process comes to; how the list of what a day reaches was made."""
+    seen: set[str] = set()
+
+    def note(what: str) -> None:
+        if what not in seen:
+            seen.add(what)
+            with file.open("a") as log:
+                log.write(what + "\n")
+
+    for table, (_, rows) in TABLES.items():
+        for event in sorted(states.events(rows)):
+            _at_transition(table, event, functools.partial(note, f"{table} {event}"))
+
+
+if __name__ == "__mp_main__" and "LIENTHONG_TEST_KILL_WORKER" in os.environ:
+    step, _, mark = os.environ["LIENTHONG_TEST_KILL_WORKER"].partition(":")
+    plant_in_worker(step, Path(mark))
+
 if __name__ == "__main__":
     plan = os.environ.get("LIENTHONG_TEST_KILL", "")
     if plan:
-        place, _, nth = plan.partition(":")
+        place, _, nth = plan.rpartition(":")
         plant(place, int(nth))
+    if "LIENTHONG_TEST_RECORD" in os.environ:
+        record(Path(os.environ["LIENTHONG_TEST_RECORD"]))
     cli.main()

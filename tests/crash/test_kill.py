@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import redis
 import sqlalchemy as sa
 
 from conformance.sandbox.ca import DemoCA
@@ -27,7 +30,10 @@ from gateway.configuration import load
 from gateway.store import schema
 from gateway.store.engine import make_engine
 from gateway.store.ids import uuid7
-from tests.crash.killing_node import PLACES
+from tests import servers
+from tests.crash import matrix
+from tests.crash.killing_node import ALL_PLACES, PLACES, REDIS_PLACES, WORKER_STEPS
+from tests.crash.matrix import places
 from tests.site import PASSWORD, DiedAtStart, NodeProcess, destinations, start_node, write_site
 
 OPEN = ("pending", "queued", "claimed", "sending", "uncertain")
@@ -64,6 +70,10 @@ class Hospital:
     """Control id → answer code, of everything that got an answer."""
     node: NodeProcess | None = None
     plan: str = ""
+    patience: int = 0
+    """How often it sends again what was answered with "not now", before it believes that it means this message."""
+    mark: Path = Path()
+    """Appears when a process of the pool was killed as planned."""
 
     def start(self) -> None:
         """Start a node, with the next kill planted; one that is killed before it listens counts too."""
@@ -78,15 +88,21 @@ class Hospital:
     def _start(self) -> None:
         environment: dict[str, str] = {}
         self.plan = self.kills[0] if self.kills else ""
-        if self.plan and self.plan != "random":
-            environment["LIENTHONG_TEST_KILL"] = f"{self.plan}:{self.chance.randint(1, 6)}"
+        if self.plan.startswith("worker "):
+            self.mark = self.config / f"killed-{len(self.fired)}"
+            environment["LIENTHONG_TEST_KILL_WORKER"] = f"{self.plan.split()[1]}:{self.mark}"
+        elif self.plan and self.plan != "random":
+            most = 6 if self.plan in ALL_PLACES else 3
+            environment["LIENTHONG_TEST_KILL"] = f"{self.plan}:{self.chance.randint(1, most)}"
         self.node = start_node(self.config, "tests.crash.killing_node", **environment)
         if self.plan == "random":
             process = self.node.process
             threading.Timer(self.chance.uniform(0.02, 1.5), process.kill).start()
 
     def revive(self) -> None:
-        """Start the node again when it was killed."""
+        """Start the node again when it was killed, or when it has outlived the death of a process of its pool."""
+        if self.plan.startswith("worker ") and self.mark.exists() and self.node is not None:
+            self.node.kill()
         if self.node is None or self.node.process.poll() is not None:
             if self.node is not None:
                 assert self.node.process.returncode == -9, (self.config / "node.log").read_text()[-2000:]
@@ -100,10 +116,14 @@ class Hospital:
             self.revive()
             assert self.node is not None
             code = exchange(self.node.address(), event.raw)
-            if code is not None:
+            if code == "AR" and self.patience:
+                self.patience -= 1
+                time.sleep(0.1)
+            elif code is not None:
                 self.answered[event.control_id] = code
                 return
-            self.node.process.wait(10)
+            else:
+                self.node.process.wait(10)
 
     def settle(self, engine: sa.Engine, timeout_s: float = 120.0) -> None:
         """Let the node finish, killed as planned, until nothing is under way."""
@@ -143,23 +163,42 @@ def under_way(connection: sa.Connection) -> int:
     return sum(connection.scalar(count) or 0 for count in counts)
 
 
-def play(folder: Path, store: str, kills: list[str], seed: int) -> None:
+def play(
+    folder: Path,
+    store: str,
+    kills: list[str],
+    seed: int,
+    *,
+    redis_url: str = "",
+    shake: Callable[[int], None] | None = None,
+) -> None:
+    """Play days until every kill has been, and judge; `shake` gets the number of each event before it is sent."""
     chance = random.Random(seed)
     chance.shuffle(kills)
     planned = len(kills)
     authority = DemoCA(folder / "sandbox" / "ca")
     with sandbox(folder) as addresses:
-        config = write_site(folder / "site", store=store, destinations=destinations(addresses), ca=authority)
+        config = write_site(
+            folder / "site", store=store, redis=redis_url, destinations=destinations(addresses), ca=authority
+        )
         register(addresses["admin"], (config / "keys" / "facility.pem").read_text())
         hospital = Hospital(config, kills, chance)
         post(
             addresses["admin"] + "/_sandbox/faults",
-            [{"destination": "moh_axis", "action": "lose_answer", "every": 5}],
+            [
+                {"destination": "moh_axis", "action": "lose_answer", "every": 5},
+                {"destination": "insurance_portal", "action": "unavailable", "every": 7},
+                {"destination": "national_coordination", "action": "http_500", "every": 4},
+                {"destination": "national_coordination", "action": "refuse", "every": 9},
+            ],
         )
         engine = make_engine(load(config).store_url)
         try:
             for round_ in range(1000):
-                for event in hospital_day(seed + round_, 25).events:
+                for number, event in enumerate(hospital_day(seed + round_, 25).events):
+                    if shake is not None:
+                        shake(number)
+                        hospital.patience = 20
                     hospital.send(event)
                     if not hospital.kills and round_:
                         break
@@ -246,16 +285,77 @@ def test_a_node_killed_at_every_step_and_at_random(tmp_path: Path) -> None:
     play(tmp_path, "sqlite:///ledger/ledger.db", kills, seed=1)
 
 
+IN_A_DAY = [*places(matrix.IN_A_DAY), *(f"worker {step}" for step in WORKER_STEPS)]
+
+
 @pytest.mark.nightly
-@pytest.mark.parametrize("seed", range(10, 20))
-def test_two_hundred_kills(tmp_path: Path, seed: int) -> None:
-    play(tmp_path, "sqlite:///ledger/ledger.db", [*PLACES, *["random"] * (22 - len(PLACES))], seed)
+@pytest.mark.parametrize("seed", range(10, 32))
+def test_nine_hundred_kills(tmp_path: Path, seed: int) -> None:
+    play(tmp_path, "sqlite:///ledger/ledger.db", [*PLACES, *IN_A_DAY, *["random"] * 4], seed)
 
 
 @pytest.mark.nightly
 def test_kills_on_postgresql(tmp_path: Path, postgres_server: str) -> None:
+    play(tmp_path, database(postgres_server), [*PLACES, *["random"] * 5], seed=99)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", [101, 102])
+def test_kills_on_postgresql_with_a_redis_that_forgets(tmp_path: Path, postgres_server: str, seed: int) -> None:
+    with servers.redis_server() as memory:
+
+        def shake(number: int) -> None:
+            if number % 9 == 0:
+                forget(memory.url)
+            if number % 40 == 20:
+                memory.restart(signal.SIGKILL)
+
+        kills = [*PLACES, *REDIS_PLACES, *IN_A_DAY]
+        play(tmp_path, database(postgres_server), kills, seed, redis_url=memory.url, shake=shake)
+
+
+def test_a_redis_that_dies_and_forgets_costs_nothing(tmp_path: Path) -> None:
+    with servers.redis_server() as memory:
+
+        def shake(number: int) -> None:
+            if number % 9 == 0:
+                forget(memory.url)
+            if number == 30:
+                memory.restart(signal.SIGKILL)
+
+        kills = ["named by Redis, not leased", "ended in the ledger, not in Redis", "worker sign"]
+        play(tmp_path, "sqlite:///ledger/ledger.db", kills, seed=5, redis_url=memory.url, shake=shake)
+
+
+def test_a_postgresql_that_dies_costs_nothing(tmp_path: Path) -> None:
+    with servers.postgres_server() as server:
+
+        def shake(number: int) -> None:
+            if number in (12, 30):
+                server.restart(signal.SIGQUIT)
+
+        play(tmp_path, server.url, [], seed=6, shake=shake)
+
+
+@pytest.mark.nightly
+def test_a_postgresql_that_dies_again_and_again_under_kills(tmp_path: Path) -> None:
+    with servers.postgres_server() as server:
+
+        def shake(number: int) -> None:
+            if number % 10 == 5:
+                server.restart(signal.SIGQUIT)
+
+        play(tmp_path, server.url, [*PLACES], seed=7, shake=shake)
+
+
+def database(server: str) -> str:
+    """Make a database of its own and return its URL."""
     name = "k" + uuid7().replace("-", "")
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
+    with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    store = postgres_server.rpartition("/")[0] + "/" + name
-    play(tmp_path, store, [*PLACES, *["random"] * 5], seed=99)
+    return server.rpartition("/")[0] + "/" + name
+
+
+def forget(url: str) -> None:
+    with contextlib.suppress(redis.RedisError), redis.Redis.from_url(url) as memory:
+        memory.flushall()
