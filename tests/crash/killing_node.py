@@ -13,6 +13,7 @@ import functools
 import inspect
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,16 @@ def record(file: Path) -> None:
             _at_transition(table, event, functools.partial(note, f"{table} {event}"))
 
 
+def follow_clock(file: Path) -> None:
+    """Let this process's clock be off by as many seconds as `file` says."""
+    right = time.time_ns
+
+    def wrong() -> int:
+        return right() + int(float(file.read_text()) * 1_000_000_000)
+
+    time.time_ns = wrong
+
+
 if __name__ == "__mp_main__" and "LIENTHONG_TEST_KILL_WORKER" in os.environ:
     step, _, mark = os.environ["LIENTHONG_TEST_KILL_WORKER"].partition(":")
     plant_in_worker(step, Path(mark))
@@ -196,4 +207,6 @@ if __name__ == "__main__":
         plant(place, int(nth))
     if "LIENTHONG_TEST_RECORD" in os.environ:
         record(Path(os.environ["LIENTHONG_TEST_RECORD"]))
+    if "LIENTHONG_TEST_CLOCK" in os.environ:
+        follow_clock(Path(os.environ["LIENTHONG_TEST_CLOCK"]))
     cli.main()

@@ -12,8 +12,8 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,8 @@ class Hospital:
     """Control id → answer code, of everything that got an answer."""
     node: NodeProcess | None = None
     plan: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Of every node."""
     patience: int = 0
     """How often it sends again what was answered with "not now", before it believes that it means this message."""
     mark: Path = Path()
@@ -86,7 +88,7 @@ class Hospital:
                 self.fired.append(self.kills.pop(0))
 
     def _start(self) -> None:
-        environment: dict[str, str] = {}
+        environment = dict(self.environment)
         self.plan = self.kills[0] if self.kills else ""
         if self.plan.startswith("worker "):
             self.mark = self.config / f"killed-{len(self.fired)}"
@@ -171,18 +173,26 @@ def play(
     *,
     redis_url: str = "",
     shake: Callable[[int], None] | None = None,
+    network: Callable[[dict[str, str]], AbstractContextManager[dict[str, str]]] = nullcontext,
+    told: Callable[[Hospital], None] = lambda _: None,
+    settings: str = "",
+    environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Play days until every kill has been, and judge; `shake` gets the number of each event before it is sent."""
+    """Play days until every kill has been, and judge.
+
+    `shake` gets the number of each event before it is sent; `network` lies before the destinations; `told` gets the hospital
+    before anything happens; `settings` are added to each destination.
+    """
     chance = random.Random(seed)
     chance.shuffle(kills)
     planned = len(kills)
     authority = DemoCA(folder / "sandbox" / "ca")
-    with sandbox(folder) as addresses:
-        config = write_site(
-            folder / "site", store=store, redis=redis_url, destinations=destinations(addresses), ca=authority
-        )
+    with sandbox(folder) as addresses, network(addresses) as seen:
+        channel = destinations(seen).replace('basis = "test"\n', f'basis = "test"\n{settings}')
+        config = write_site(folder / "site", store=store, redis=redis_url, destinations=channel, ca=authority)
         register(addresses["admin"], (config / "keys" / "facility.pem").read_text())
-        hospital = Hospital(config, kills, chance)
+        hospital = Hospital(config, kills, chance, environment=dict(environment or {}))
+        told(hospital)
         post(
             addresses["admin"] + "/_sandbox/faults",
             [

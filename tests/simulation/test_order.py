@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 import redis.asyncio as redis
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -256,3 +257,29 @@ def test_order_on_the_ledger_at_length(store: Store, **course: Any) -> None:
 @given(**COURSE)
 def test_order_with_redis_at_length(store: Store, redis_url: str, **course: Any) -> None:
     play(store, **course, redis_url=redis_url)
+
+
+PLAIN: dict[str, Any] = {
+    "papers": [(n / 10, 0) for n in range(20)],
+    "weights": {"yes": 2, "unreachable": 2, "refused": 0, "throttled": 0, "lost": 2, "gone": 2},
+    "accidents": [Accident(2.0, "store fails", 0, 3), Accident(3.0, "die", 1, 20)],
+    "seed": 1,
+    "can_be_asked": True,
+}
+
+
+def test_what_these_tests_would_see(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue that knows no order, and a blind resend."""
+    play(store, **PLAIN)
+    with monkeypatch.context() as patch:
+        patch.setattr(deliveries, "_blocked", lambda: sa.false())
+        with pytest.raises(AssertionError, match=r"two of one key|out of order"):
+            play(store, **PLAIN)
+    with monkeypatch.context() as patch:
+        patch.setattr(Peer, "find", _knows_nothing)
+        with pytest.raises(AssertionError, match="doubled"):
+            play(store, **PLAIN)
+
+
+async def _knows_nothing(*_: Any) -> None:
+    return None

@@ -18,6 +18,7 @@ import pytest
 
 from connectors.contract import Outbound
 from gateway.clock import SECOND
+from gateway.delivery import limits
 from gateway.delivery.limits import Breaker, Limit
 from gateway.delivery.retry import Retry
 from gateway.ops.reports import completeness
@@ -165,6 +166,15 @@ def test_72_hours_on_the_ledger_alone(store: Store, clock: HandClock) -> None:
 
 def test_72_hours_with_redis(store: Store, clock: HandClock, redis_url: str) -> None:
     play(store, clock, 1000, redis_url)
+
+
+def test_a_breaker_that_never_opens_would_be_seen(
+    store: Store, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "is_down", lambda *_: False)
+    monkeypatch.setattr(sys.modules[__name__], "OUTAGE", 4 * HOUR)
+    with pytest.raises(AssertionError, match="probed too often"):
+        play(store, clock, 20)
 
 
 @pytest.mark.nightly
