@@ -65,6 +65,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "give_up": "days",
         "skip": "a person",
         "resend": "a person",
+        "send_again": "a person",
         "renew": "a person",
         "close": "a person",
         "release": "a person",
