@@ -81,6 +81,7 @@ def _node() -> Iterator[str]:
         ("systems", Systems),
         ("cda", CdaSettings),
         ("http", settings.HttpSettings),
+        ("trace", settings.TraceSettings),
     ):
         yield f"### `[{name}]`\n\n{_doc(cls)}\n"
         yield _table(cls)

@@ -36,6 +36,7 @@ from gateway.signing_relay import Relay
 from gateway.site import load_site
 from gateway.store import deliveries, documents, messages, proofs
 from gateway.store.engine import Store, open_store
+from gateway.tracing import open_tracer
 from gateway.verification import Verifier
 from gateway.wake import Bell
 from mappings.formats.faults import Fault
@@ -87,7 +88,10 @@ class Node:
         sources = Sources(plan, self.clock)
         desk = ProofDesk(plan, store, pool, self.clock, name, sources=sources, ring=bell.ring)
         renewal = Renewal(plan, store, pool, self.clock, name, sources=sources, desk=desk)
-        pipeline = Pipeline(plan, store, pool, self.clock, name, ring=bell.ring, parallel=workers * 4, proofs=desk)
+        tracer = open_tracer(plan.trace.endpoint, plan.trace.token, plan.trace.share, name)
+        pipeline = Pipeline(
+            plan, store, pool, self.clock, name, ring=bell.ring, parallel=workers * 4, proofs=desk, tracer=tracer
+        )
         lease = round(plan.node.lease.total_seconds() * SECOND)
         rules = {route: one.common.rules(plan.node.zone) for route, one in plan.routes.items()}
         own = (store, keyring, self.clock, name, lease, plan.facility.code, rules)
@@ -95,7 +99,11 @@ class Node:
             RedisQueue(plan.node.redis, str(store.engine.url), *own) if plan.node.redis else SqlQueue(*own)
         )
         metrics = Metrics(plan, store, self.clock)
-        observed = Observed(queue, self.clock)
+
+        async def message_of(document_id: str) -> str:
+            return str(await store.read(lambda connection: documents.get(connection, document_id).message_id))
+
+        observed = Observed(queue, self.clock, tracer, message_of)
         seal = _seal(plan)
         destinations = {route: self._destination(route, seal) for route in plan.routes}
         faces = bool(plan.node.health) + bool(plan.http.listen)
@@ -118,7 +126,7 @@ class Node:
                 for channel in plan.channels:
                     _, make = load_source(channel.source.kind)
                     source = make(channel.source.settings)
-                    intake = ChannelIntake(channel, store, keyring, self.clock, bell.ring, context)
+                    intake = ChannelIntake(channel, store, keyring, self.clock, bell.ring, context, tracer)
                     group.create_task(source.run(intake, listening.called(channel.settings.name)))
                 if plan.node.health:
                     health = HealthServer(plan.node.health, lambda: store.write(_touch), metrics.page)
@@ -130,6 +138,7 @@ class Node:
                 await destination.close()
             await sources.close()
             await queue.close()
+            await tracer.close()
             pool.close()
 
     async def _faces(self, store: Store, ready: Callable[[str], None]) -> None:

@@ -52,6 +52,7 @@ from gateway.settings import (
     SourcePlan,
     StoreSettings,
     Test,
+    TraceSettings,
 )
 from gateway.store.sealed import Keyring
 from gateway.toml_file import TomlFile
@@ -100,6 +101,7 @@ class _Reader:
             "proof",
             "http",
             "api",
+            "trace",
         }
         self._unknown(node_file, "", top, known)
         facility = self._dataclass(FacilitySettings, node_file, "facility", top.get("facility", {}))
@@ -122,12 +124,13 @@ class _Reader:
         for name in ("certificate", "private_key"):
             if http is not None and http.tls == "tls" and http.listen and not Path(getattr(http, name)).is_file():
                 self._problem(FileMissing, node_file, f"http.{name}", Path(getattr(http, name)).name)
+        trace = self._dataclass(TraceSettings, node_file, "trace", top.get("trace", {}))
         clients = self._clients(node_file, top.get("api", {}), signers)
         if not channel_files:
             self.problems.append(FileUnreadable(str(self.folder / "channels"), "no channel file"))
         if self.problems or not (facility and node and store and systems and cda and signing and transport):
             return None
-        if proof is None or http is None:
+        if proof is None or http is None or trace is None:
             return None
         return Plan(
             self.folder,
@@ -145,6 +148,7 @@ class _Reader:
             proof,
             http,
             clients,
+            trace,
         )
 
     def _open(self, path: Path) -> TomlFile | None:

@@ -41,6 +41,7 @@ from gateway.store.ids import uuid7
 from gateway.store.messages import Earlier, NewMessage
 from gateway.store.sealed import Keyring
 from gateway.text import text
+from gateway.tracing import OFF, Tracer
 from mappings.formats import er7
 from mappings.formats.er7_header import Header, read_header
 from mappings.formats.faults import Fault, IntakeFault
@@ -76,8 +77,10 @@ class ChannelIntake:
         clock: Clock,
         wake: Callable[[], None],
         context: Context,
+        tracer: Tracer = OFF,
     ) -> None:
         self._context = context
+        self._tracer = tracer
         self._channel = channel
         self._settings = channel.settings
         self._store = store
@@ -87,11 +90,22 @@ class ChannelIntake:
 
     async def receive(self, raw: bytes, peer: str, fault: IntakeFault | None = None) -> Answer:
         """Make `raw` durable, then answer. Never raises; a failing store gives AR and "try again"."""
-        started = time.perf_counter()
+        started, at = time.perf_counter(), self._clock.now()
         answer, told = await self._receive(raw, peer, fault)
         channel = self._settings.name
         meters.observe(meters.INTAKE, time.perf_counter() - started, channel=channel)
         meters.count(meters.MESSAGES, channel=channel, type=told.type, state=told.state, answer=told.answer)
+        if answer.message_id is not None and self._tracer.wants(answer.message_id):
+            said: dict[str, str | int] = {
+                "lienthong.message": answer.message_id,
+                "lienthong.channel": channel,
+                "lienthong.type": meters.bounded("type", told.type),
+                "lienthong.state": told.state,
+                "lienthong.answer": told.answer,
+                "lienthong.size": len(raw),
+            }
+            key = f"message/{answer.message_id}"
+            self._tracer.span(answer.message_id, "message", at, self._clock.now(), said, key=key, kind="server")
         return answer
 
     async def _receive(self, raw: bytes, peer: str, fault: IntakeFault | None) -> tuple[Answer, _Told]:

@@ -99,6 +99,12 @@ COMMIT = Histogram(
     buckets=_SHORT,
     registry=REGISTRY,
 )
+SPANS = Counter(
+    "lienthong_trace_spans",
+    "Spans of traces that were sent, and that were dropped because they could not be.",
+    ("outcome",),
+    registry=REGISTRY,
+)
 LAG = Histogram(
     "lienthong_event_loop_lag_seconds",
     "How much later than asked the event loop came back, looked at twice a second.",
@@ -119,9 +125,9 @@ def bounded(label: str, value: str) -> str:
     return value if value in _allowed.get(label, ()) else OTHER
 
 
-def count(meter: Counter, **labels: str) -> None:
-    """Count one."""
-    meter.labels(**_bounded(labels)).inc()
+def count(meter: Counter, amount: int = 1, /, **labels: str) -> None:
+    """Count one, or more."""
+    meter.labels(**_bounded(labels)).inc(amount)
 
 
 def observe(meter: Histogram, value: float, **labels: str) -> None:

@@ -40,6 +40,7 @@ from gateway.store import signing_tasks as rows
 from gateway.store.engine import Store
 from gateway.store.sealed import Keyring
 from gateway.tasks import TaskSet
+from gateway.tracing import OFF, Moment, Tracer
 from mappings.formats import json
 from mappings.formats.faults import Fault, FaultClass
 from mappings.hl7v2 import Context as MessageContext
@@ -68,7 +69,9 @@ class Pipeline:
         parallel: int,
         proofs: ProofDesk | None = None,
         may_seal: signing_tasks.MaySign = signing_tasks.may_seal,
+        tracer: Tracer = OFF,
     ) -> None:
+        self._tracer = tracer
         self._plan = plan
         self._channels: Mapping[str, Channel] = {channel.settings.name: channel for channel in plan.channels}
         self._store = store
@@ -122,13 +125,17 @@ class Pipeline:
     # ---- received → mapped ----
 
     async def _map_step(self, row: Row[Any]) -> None:
-        started = time.perf_counter()
+        started, at = time.perf_counter(), self._clock.now()
+        fault = None
         try:
             await self._map(row)
         except Exception as error:  # noqa: BLE001 - whatever it is, it becomes an entry a person can see
-            await self._message_failed(row, _counted("map", error))
+            fault = _counted("map", error)
+            await self._message_failed(row, fault)
         else:
             meters.observe(meters.STEP, time.perf_counter() - started, step="map")
+        said = {"lienthong.message": row.id, "lienthong.channel": row.channel}
+        self._tracer.span(row.id, "map", at, self._clock.now(), said, parent=f"message/{row.id}", fault=fault)
         self._ring()
 
     async def _map(self, row: Row[Any]) -> None:
@@ -182,7 +189,8 @@ class Pipeline:
     # ---- due → composed → signed ----
 
     async def _paper_step(self, row: Row[Any]) -> None:
-        started, step = time.perf_counter(), _STEPS[row.state]
+        started, at, step = time.perf_counter(), self._clock.now(), _STEPS[row.state]
+        fault = None
         try:
             if row.state == "due":
                 await self._compose(row)
@@ -191,10 +199,36 @@ class Pipeline:
             elif self._proofs is not None:
                 await self._proofs.complete(row)
         except Exception as error:  # noqa: BLE001 - whatever it is, it becomes an entry a person can see
-            await self._paper_failed(row, _counted(step, error))
+            fault = _counted(step, error)
+            await self._paper_failed(row, fault)
         else:
             meters.observe(meters.STEP, time.perf_counter() - started, step=step)
+        if self._tracer.wants(row.message_id):
+            await self._trace(row, step, at, fault)
         self._ring()
+
+    async def _trace(self, row: Row[Any], step: str, at: int, fault: Fault | None) -> None:
+        """Hand over the span of a step, and that of the paper once all have signed, with who signed when."""
+        now, key = self._clock.now(), f"document/{row.id}"
+        said = {"lienthong.document": row.id, "lienthong.paper": row.paper}
+        self._tracer.span(row.message_id, step, at, now, said, parent=key, fault=fault)
+        if fault is not None or step == "compose":
+            return
+        try:
+            document, tasks = await self._store.read(lambda c: (documents.get(c, row.id), rows.of_document(c, row.id)))
+        except Fault:
+            return  # a trace with a hole
+        if document.state != "signed":
+            return
+        moments = [
+            Moment(event, when, {"lienthong.role": task.role, "lienthong.step": task.step})
+            for task in tasks
+            for event, when in (("ready", task.ready_at), (task.state, task.signed_at))
+            if when is not None
+        ]
+        end = document.signed_at or now
+        above = f"message/{row.message_id}"
+        self._tracer.span(row.message_id, "paper", row.event_at, end, said, key=key, parent=above, moments=moments)
 
     async def _compose(self, row: Row[Any]) -> None:
         record, known, signing, before = await self._store.read(

@@ -138,6 +138,24 @@ class HttpSettings:
                 raise ValueError("hosts: names in small letters, without scheme and port")
 
 
+@dataclass(frozen=True)
+class TraceSettings:
+    """Traces of messages for OpenTelemetry: the way that each took, how long every step was; no patient data."""
+
+    endpoint: str = ""
+    """Where spans go by OTLP/HTTP, such as `http://127.0.0.1:4318/v1/traces`; `""` = no traces."""
+    token: Secret = NO_SECRET
+    """Sent as `Authorization: Bearer …`; empty = not sent."""
+    share: float = 1.0
+    """Share of the messages of which a trace is kept; the same ones on every node."""
+
+    def __post_init__(self) -> None:
+        if self.endpoint and not self.endpoint.startswith(("http://", "https://")):
+            raise ValueError("endpoint: an address begins with http:// or https://")
+        if not 0 < self.share <= 1:
+            raise ValueError("share: above 0, 1 at most")
+
+
 MAY = ("certs", "sign", "verify")
 """What a client of the interface can be allowed."""
 
@@ -380,6 +398,7 @@ class Plan:
     proof: ProofSettings = field(default_factory=ProofSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     clients: tuple[ClientSettings, ...] = ()
+    trace: TraceSettings = field(default_factory=TraceSettings)
 
     def level_of(self, paper: str) -> str:
         """The level that the signatures on a paper have to reach before it leaves."""

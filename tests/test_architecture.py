@@ -65,6 +65,8 @@ STEPS = (
         "gateway.text",
         "gateway.safe_log",
         "gateway.tasks",
+        "gateway.tracing",
+        "gateway.tracing_export",
         "gateway.wake",
     ),
 )

@@ -79,6 +79,7 @@ def know(plan: Plan) -> None:
         "event": events(DELIVERY) | {"postpone", "warned", "breached"},
         "punctual": ("in_time", "late"),
         "deadline": ("near", "past"),
+        "outcome": ("sent", "dropped"),
         "kind": KINDS,
         "role": {*plan.policies.roles, *(role for s in plan.signers.values() for role in s.settings.roles), SEAL},
         "days": map(str, (0, *DAYS)),

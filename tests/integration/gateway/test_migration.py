@@ -7,8 +7,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from gateway.delivery import deadlines
 from gateway.records import identity, persons, search
-from gateway.store import certificates, documents
+from gateway.store import certificates, deliveries, documents
 from gateway.store import persons as rows
 from gateway.store.engine import make_engine, open_store
 from gateway.store.ids import uuid7
@@ -112,5 +113,34 @@ def test_a_signature_of_before_is_the_first_of_its_rendition(store_url: str) -> 
             lambda c: documents.put_signature(c, "d1", "cda", sha256="bb", signer="CN=A", certificate="ee", at=4)
         )
         assert [one.number for one in store.read_now(lambda c: documents.signatures(c, "d1"))] == [1, 2]
+    finally:
+        store.close()
+
+
+def test_a_delivery_of_before_that_has_not_arrived_gets_a_clock(store_url: str) -> None:
+    engine = make_engine(store_url)
+    upgrade(engine, "0011")
+    document = (
+        "INSERT INTO document (id, paper, subject, version, channel, message_id, patient_id, order_key, event_at, deadline_at,"
+        " state, due_at) VALUES ('d1', 'discharge_paper', 'Encounter/1', 1, 'his', :message, 'p1', :key, 1, 900, 'signed', 1)"
+    )
+    delivery = (
+        "INSERT INTO delivery (id, document_id, destination, order_key, basis, created_at, state, due_at)"
+        " VALUES (:id, 'd1', 'portal', :key, 'law', 1, :state, 1)"
+    )
+    message_id = uuid7()
+    with engine.begin() as connection:
+        connection.execute(sa.text(OLD_MESSAGE), {"id": message_id, "key": b"k"})
+        connection.execute(sa.text(document), {"message": message_id, "key": b"k"})
+        for id_, state in (("v1", "queued"), ("v2", "accepted"), ("v3", "error")):
+            connection.execute(sa.text(delivery), {"id": id_, "key": b"k", "state": state})
+    engine.dispose()
+
+    store = open_store(store_url)
+    try:
+        _, told = store.write_now(lambda c: deadlines.tell(c, 1000))
+        assert {(one.id, one.event) for one in told} == {("v1", "breached"), ("v3", "breached")}
+        found = store.read_now(lambda c: deliveries.listing(c))
+        assert {row.id: row.deadline_at for row in found} == {"v1": 900, "v2": 900, "v3": 900}
     finally:
         store.close()

@@ -163,7 +163,7 @@ class Interrupted:
         self._happens = happens
 
     def sign_hashes(self, documents: Any, algorithm: str = "") -> Iterator[bytes]:
-        assert all(one.title and "<html" in one.html for one in documents), "who signs sees the paper"
+        assert all(one.title and "<html" in one.html() for one in documents), "who signs sees the paper"
         self._happens()
         yield from self._key.sign_hashes(documents, algorithm)
 
