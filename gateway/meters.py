@@ -10,9 +10,12 @@ Standard: Prometheus, metric and label naming; exposition format 0.0.4
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.metrics import MetricWrapperBase
 
+M = TypeVar("M", Counter, Gauge, Histogram)
 OTHER = "other"
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -127,18 +130,28 @@ def bounded(label: str, value: str) -> str:
 
 def count(meter: Counter, amount: int = 1, /, **labels: str) -> None:
     """Count one, or more."""
-    meter.labels(**_bounded(labels)).inc(amount)
+    _series(meter, labels).inc(amount)
 
 
 def observe(meter: Histogram, value: float, **labels: str) -> None:
     """Note how long something took, or how much it was."""
-    (meter.labels(**_bounded(labels)) if labels else meter).observe(value)
+    _series(meter, labels).observe(value)
 
 
 def show(meter: Gauge, value: float, **labels: str) -> None:
     """Say how something is now."""
-    (meter.labels(**_bounded(labels)) if labels else meter).set(value)
+    _series(meter, labels).set(value)
 
 
-def _bounded(labels: dict[str, str]) -> dict[str, str]:
-    return {label: bounded(label, value) for label, value in labels.items()}
+_known: dict[tuple[object, ...], MetricWrapperBase] = {}
+"""Series that were used before, by meter and allowed values; the library takes several times as long to find one."""
+
+
+def _series(meter: M, labels: dict[str, str]) -> M:
+    if not labels:
+        return meter
+    allowed: dict[str, str] = {label: bounded(label, value) for label, value in labels.items()}
+    key = (meter, *allowed.items())
+    if key not in _known:
+        _known[key] = meter.labels(**allowed)
+    return _known[key]  # type: ignore[return-value]  # a series of a meter is of its type
