@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -24,7 +26,9 @@ from gateway.delivery.sql_queue import SqlQueue
 from gateway.delivery.worker import Worker
 from gateway.faults import StoreFault
 from gateway.intake import ChannelIntake
+from gateway.membership import Membership
 from gateway.ops.metrics import Metrics, watch_loop
+from gateway.ops.scheduler import DAY_S, Job, Scheduler
 from gateway.pipeline import Pipeline
 from gateway.pool import Pool
 from gateway.proof.desk import ProofDesk
@@ -34,12 +38,11 @@ from gateway.records import message_search, search
 from gateway.settings import Plan
 from gateway.signing_relay import Relay
 from gateway.site import load_site
-from gateway.store import deliveries, documents, messages, proofs
+from gateway.store import documents
 from gateway.store.engine import Store, open_store
-from gateway.tracing import open_tracer
+from gateway.tracing import Tracer, open_tracer
 from gateway.verification import Verifier
 from gateway.wake import Bell
-from mappings.formats.faults import Fault
 from mappings.hl7v2 import Context
 from signing.faults import KeyUnavailable
 from signing.keys import open_key, open_unattended
@@ -49,7 +52,7 @@ log = logging.getLogger("lienthong.node")
 
 @dataclass
 class Node:
-    """One running gateway. `run` returns when it is cancelled and everything under way has ended."""
+    """One running gateway. `run` returns when it is cancelled and everything under way has ended or was handed over."""
 
     plan: Plan
     clock: Clock = field(default_factory=SystemClock)
@@ -58,88 +61,122 @@ class Node:
 
     async def run(self, ready: Callable[[dict[str, str]], None]) -> None:
         """Serve; call `ready(addresses)` once everything listens."""
-        plan = self.plan
-        store = open_store(plan.store_url)
+        store = open_store(self.plan.store_url)
         try:
-            store.claim_node(plan.node.name)
-            await store.write(lambda connection: self._recover(connection))
-            await self._serve(store, ready)
+            await self._join(store, ready)
         finally:
             store.close()
 
-    def _recover(self, connection: Connection) -> None:
-        """Take back what this node held when it died."""
-        name = self.plan.node.name
-        messages.release_leases(connection, name)
-        documents.release_leases(connection, name)
-        proofs.release_leases(connection, name)
-        deliveries.expire(connection, self.clock.now(), node=name)
-
-    async def _serve(self, store: Store, ready: Callable[[dict[str, str]], None]) -> None:
-        plan = self.plan
-        name = plan.node.name
-        workers = plan.node.workers or os.cpu_count() or 1
-        _require_key(plan)  # a key that does not open stops the start, not a worker
-        load_site(plan.site)  # so does a site file that cannot be used
-        pool = Pool(workers, plan.signing, plan.site)
+    async def _join(self, store: Store, ready: Callable[[dict[str, str]], None]) -> None:
+        """Be one of the ledger's nodes, and go on saying so until what was under way has ended."""
+        plan, name = self.plan, self.plan.node.name
         bell = Bell(plan.node.redis)
-        keyring = plan.keyring
-        context = Context(plan.facility.code, plan.systems, plan.node.zone)
-        sources = Sources(plan, self.clock)
-        desk = ProofDesk(plan, store, pool, self.clock, name, sources=sources, ring=bell.ring)
-        renewal = Renewal(plan, store, pool, self.clock, name, sources=sources, desk=desk)
-        tracer = open_tracer(plan.trace.endpoint, plan.trace.token, plan.trace.share, name)
-        pipeline = Pipeline(
-            plan, store, pool, self.clock, name, ring=bell.ring, parallel=workers * 4, proofs=desk, tracer=tracer
-        )
-        lease = round(plan.node.lease.total_seconds() * SECOND)
         rules = {route: one.common.rules(plan.node.zone) for route, one in plan.routes.items()}
-        own = (store, keyring, self.clock, name, lease, plan.facility.code, rules)
+        lease = round(plan.node.lease.total_seconds() * SECOND)
+        own = (store, plan.keyring, self.clock, name, lease, plan.facility.code, rules)
         queue: SqlQueue = (
             RedisQueue(plan.node.redis, str(store.engine.url), *own) if plan.node.redis else SqlQueue(*own)
         )
-        metrics = Metrics(plan, store, self.clock)
+
+        async def relieved(other: str) -> None:
+            await queue.relieve(other)
+            bell.ring()
+
+        membership = Membership(store, self.clock, name, plan.node.roles, lease, relieved)
+        try:
+            await membership.join()
+            living = asyncio.create_task(membership.run())
+            try:
+                await self._serve(store, bell, queue, membership, living, ready)
+            finally:
+                await membership.leave()
+                await queue.relieve(name)
+                living.cancel()
+                await asyncio.wait([living])
+        finally:
+            await queue.close()
+
+    async def _serve(
+        self,
+        store: Store,
+        bell: Bell,
+        queue: SqlQueue,
+        membership: Membership,
+        living: asyncio.Task[None],
+        ready: Callable[[dict[str, str]], None],
+    ) -> None:
+        plan, does = self.plan, self.plan.node.does
+        channels = plan.channels if does("intake") else ()
+        http = plan.http.listen if does("api") else ""
 
         async def message_of(document_id: str) -> str:
             return str(await store.read(lambda connection: documents.get(connection, document_id).message_id))
 
-        observed = Observed(queue, self.clock, tracer, message_of)
-        seal = _seal(plan)
-        destinations = {route: self._destination(route, seal) for route in plan.routes}
-        faces = bool(plan.node.health) + bool(plan.http.listen)
-        listening = _Listening(len(plan.channels) + faces, self.addresses, ready)
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(bell.run())
-                group.create_task(watch_loop())
-                group.create_task(self._fill_search(store))
-                group.create_task(message_search.watch(plan, store, pool))
-                group.create_task(self._watch_certificates(store))
-                group.create_task(pipeline.run(bell.listener()))
-                group.create_task(Watch(plan, store, self.clock).run())
-                group.create_task(desk.run(bell.listener()))
-                group.create_task(renewal.run())
-                for route, destination in destinations.items():
+        listening = _Listening(len(channels) + bool(plan.node.health) + bool(http), self.addresses, ready)
+        async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+            tracer = open_tracer(plan.trace.endpoint, plan.trace.token, plan.trace.share, plan.node.name)
+            stack.push_async_callback(tracer.close)
+            group.create_task(_follow(living))
+            group.create_task(self._drain(membership))
+            group.create_task(bell.run())
+            group.create_task(watch_loop())
+            beats: list[Callable[[], Awaitable[None]]] = [queue.heartbeat]
+            if does("work"):
+                pipeline = await self._work(store, bell, stack, group, tracer)
+                beats.append(pipeline.heartbeat)
+            if does("deliver"):
+                seal, observed = _seal(plan), Observed(queue, self.clock, tracer, message_of)
+                for route in plan.routes:
+                    destination = self._destination(route, seal)
+                    stack.push_async_callback(destination.close)
                     worker = Worker(plan.routes[route], destination, observed, self.clock)
                     group.create_task(worker.run(bell.listener()))
-                group.create_task(self._heartbeat(queue, plan.node.lease.total_seconds() / 3))
-                for channel in plan.channels:
-                    _, make = load_source(channel.source.kind)
-                    source = make(channel.source.settings)
-                    intake = ChannelIntake(channel, store, keyring, self.clock, bell.ring, context, tracer)
-                    group.create_task(source.run(intake, listening.called(channel.settings.name)))
-                if plan.node.health:
-                    health = HealthServer(plan.node.health, lambda: store.write(_touch), metrics.page)
-                    group.create_task(health.run(listening.called("health")))
-                if plan.http.listen:
-                    group.create_task(self._faces(store, listening.called("http")))
-        finally:
-            for destination in destinations.values():
-                await destination.close()
-            await sources.close()
-            await queue.close()
-            await tracer.close()
-            pool.close()
+            group.create_task(self._heartbeat(beats, plan.node.lease.total_seconds() / 3))
+            context = Context(plan.facility.code, plan.systems, plan.node.zone)
+            for channel in channels:
+                _, make = load_source(channel.source.kind)
+                source = make(channel.source.settings)
+                intake = ChannelIntake(channel, store, plan.keyring, self.clock, bell.ring, context, tracer)
+                group.create_task(source.run(intake, listening.called(channel.settings.name)))
+            if plan.node.health:
+                health = HealthServer(
+                    plan.node.health, lambda: store.write(_touch), Metrics(plan, store, self.clock).page
+                )
+                group.create_task(health.run(listening.called("health")))
+            if http:
+                group.create_task(self._faces(store, listening.called("http")))
+            listening.begin()
+
+    async def _work(
+        self, store: Store, bell: Bell, stack: AsyncExitStack, group: asyncio.TaskGroup, tracer: Tracer
+    ) -> Pipeline:
+        """Start what maps, composes, seals and proves, and what one node does for all."""
+        plan, name = self.plan, self.plan.node.name
+        workers = plan.node.workers or os.cpu_count() or 1
+        _require_key(plan)  # a key that does not open stops the start, not a worker
+        load_site(plan.site)  # so does a site file that cannot be used
+        pool = Pool(workers, plan.signing, plan.site)
+        stack.push_async_callback(asyncio.to_thread, pool.close)
+        sources = Sources(plan, self.clock)
+        stack.push_async_callback(sources.close)
+        desk = ProofDesk(plan, store, pool, self.clock, name, sources=sources, ring=bell.ring)
+        renewal = Renewal(plan, store, pool, self.clock, name, sources=sources, desk=desk)
+        pipeline = Pipeline(
+            plan, store, pool, self.clock, name, ring=bell.ring, parallel=workers * 4, proofs=desk, tracer=tracer
+        )
+
+        jobs = (
+            Job("certificates", DAY_S, partial(notices.watch, store, self.clock)),
+            Job("renewal", DAY_S, renewal.daily),
+            Job("deadlines", 30, Watch(plan, store, self.clock).watch),
+        )
+        lease = round(plan.node.lease.total_seconds() * SECOND)
+        group.create_task(Scheduler(store, self.clock, name, lease, jobs).run())
+        group.create_task(self._fill_search(store))
+        group.create_task(message_search.watch(plan, store, pool))
+        group.create_task(pipeline.run(bell.listener()))
+        group.create_task(desk.run(bell.listener()))
+        return pipeline
 
     async def _faces(self, store: Store, ready: Callable[[str], None]) -> None:
         from gateway.api import web  # a node without pages need not load what makes them
@@ -167,24 +204,28 @@ class Node:
         if done:
             log.info("search keys made for %d persons", done)
 
-    async def _watch_certificates(self, store: Store) -> None:
-        """Once a day, and at the start: what has expired, and who is to be told that a certificate ends."""
-        while True:
-            try:
-                done = await store.write(lambda connection: notices.daily(connection, self.clock.now()))
-            except Fault as fault:
-                log.error("certificates: %s", fault)
-            else:
-                done.tell()
-            await asyncio.sleep(notices.DAY / SECOND)
-
-    async def _heartbeat(self, queue: SqlQueue, every_s: float) -> None:
+    @staticmethod
+    async def _heartbeat(beats: Sequence[Callable[[], Awaitable[None]]], every_s: float) -> None:
         while True:
             await asyncio.sleep(every_s)
-            try:
-                await queue.heartbeat()
-            except StoreFault as fault:
-                log.error("heartbeat: %s", fault)
+            for beat in beats:
+                try:
+                    await beat()
+                except StoreFault as fault:
+                    log.error("heartbeat: %s", fault)
+
+    @staticmethod
+    async def _drain(membership: Membership) -> None:
+        """Wait for the end, and say that nothing more is taken."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await membership.drain()
+
+
+async def _follow(living: asyncio.Task[None]) -> None:
+    """End the node when it may not live any more."""
+    await asyncio.shield(living)
 
 
 def _touch(connection: Connection) -> None:
@@ -213,6 +254,11 @@ class _Listening:
     expected: int
     addresses: dict[str, str]
     ready: Callable[[dict[str, str]], None]
+
+    def begin(self) -> None:
+        """Report at once when there is nothing to listen for."""
+        if not self.expected:
+            self.ready({})
 
     def called(self, name: str) -> Callable[[str], None]:
         def note(address: str) -> None:

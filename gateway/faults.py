@@ -79,6 +79,18 @@ class NodeRunning(ConfigFault):
     code = 1011
 
 
+class SchemaTooNew(ConfigFault):
+    """Raised when a newer version has changed the ledger so that this one may not work on it; `detail` says which schemas."""
+
+    code = 1014
+
+
+class SchemaWaits(ConfigFault):
+    """Raised when the ledger must first be changed in a way that older nodes do not bear; `detail` names those that live."""
+
+    code = 1015
+
+
 class ChannelTestFailed(ConfigFault):
     """Raised when a channel's own `[[test]]` does not give what it expects; `where` names the file and line."""
 
@@ -439,6 +451,19 @@ class SkippedByPerson(Fault):
     """Set when a person took a delivery out of the way of those after it; why is in the log of actions."""
 
     code = 8108
+
+
+class ItemDeadly(Fault):
+    """Set when a step killed the process that did it twice, the second time while nothing else was under way there."""
+
+    code = 8109
+
+
+class LeadershipLost(Fault):
+    """Raised when a node acts for all that does not lead any more; nothing of that act is stored."""
+
+    code = 8110
+    fault_class = FaultClass.TRANSIENT
 
 
 class PaperOvertaken(Fault):

@@ -17,27 +17,29 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway import meters, papers, signing_tasks, steps
+from gateway import meters, papers, relief, signing_tasks, steps
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery import disclosure
 from gateway.delivery.retry import Retry, decide
-from gateway.faults import DocumentWithheld, InternalFault, PaperOvertaken, SignatureRefused, StoreFault
-from gateway.pool import Pool
+from gateway.faults import DocumentWithheld, InternalFault, PaperOvertaken, SignatureRefused, StoreFault, WorkerLost
+from gateway.pool import Pool, alone
 from gateway.proof.desk import ProofDesk
 from gateway.records import identity, message_search, resources
 from gateway.records.resources import Said
 from gateway.safe_log import describe
 from gateway.settings import Channel, Plan
 from gateway.signing_desk import SigningDesk
-from gateway.store import actions, codes, deliveries, documents, messages
+from gateway.store import actions, codes, deliveries, documents, leases, messages
 from gateway.store import signing_tasks as rows
 from gateway.store.engine import Store
+from gateway.store.leases import BACK
+from gateway.store.schema import document, message
 from gateway.store.sealed import Keyring
 from gateway.tasks import TaskSet
 from gateway.tracing import OFF, Moment, Tracer
@@ -85,6 +87,9 @@ class Pipeline:
         self._tasks = TaskSet(parallel)
         self._lease = round(plan.node.lease.total_seconds() * SECOND)
         self._jitter = random.Random(owner)  # noqa: S311 - spreads retries, guards nothing
+        self._held: set[str] = set()
+        self._suspect = ""
+        """What outlived a process that held it, and is under way: one at a time, so that its guilt can be seen."""
 
     async def run(self, wake: asyncio.Event, poll_s: float = 1.0) -> None:
         """Work until cancelled; `wake` says that there may be something new."""
@@ -107,20 +112,53 @@ class Pipeline:
         now = self._clock.now()
         until = now + self._lease
         limit = self._tasks.free
+        suspects = 0 if self._suspect else 1
 
         def claim(connection: Connection) -> tuple[list[Row[Any]], list[Row[Any]]]:
             papers = documents.take_unfinished(connection, owner=self._owner, now=now, until=until, limit=limit)
             rest = limit - len(papers)
-            if not rest:
-                return papers, []
-            return papers, messages.take_received(connection, owner=self._owner, now=now, until=until, limit=rest)
+            received = (
+                messages.take_received(connection, owner=self._owner, now=now, until=until, limit=rest) if rest else []
+            )
+            left = [row.id for row in (*papers, *received) if row.deaths][suspects:]
+            if left:
+                for table in (document, message):
+                    leases.give_back(connection, table, left, self._owner, now + BACK)
+            return [row for row in papers if row.id not in left], [row for row in received if row.id not in left]
 
         papers, received = await self._store.write(claim)
         for row in papers:
-            self._tasks.start(self._paper_step(row))
+            self._start(row, self._paper_step)
         for row in received:
-            self._tasks.start(self._map_step(row))
+            self._start(row, self._map_step)
         return bool(papers or received)
+
+    def _start(self, row: Row[Any], step: Callable[[Row[Any]], Awaitable[None]]) -> None:
+        if row.deaths:
+            self._suspect = row.id
+        self._held.add(row.id)
+        self._tasks.start(self._held_step(row, step))
+
+    async def _held_step(self, row: Row[Any], step: Callable[[Row[Any]], Awaitable[None]]) -> None:
+        try:
+            with alone(bool(row.deaths)):
+                await step(row)
+        finally:
+            self._held.discard(row.id)
+            if self._suspect == row.id:
+                self._suspect = ""
+
+    async def heartbeat(self) -> None:
+        """Extend the leases of what is under way."""
+        until = self._clock.now() + self._lease
+        held = sorted(self._held)
+
+        def extend(connection: Connection) -> None:
+            for table in (document, message):
+                leases.extend(connection, table, held, self._owner, until)
+
+        if held:
+            await self._store.write(extend)
 
     # ---- received → mapped ----
 
@@ -180,6 +218,10 @@ class Pipeline:
 
     async def _message_failed(self, row: Row[Any], fault: Fault) -> None:
         log.warning("message %s: %s", row.id, fault)
+        if isinstance(fault, WorkerLost):
+            guilty = await self._store.write(lambda connection: messages.died(connection, self._owner, row.id))
+            self._tell(guilty)
+            return
         due_at = self._again(fault, row)
         if due_at:
             await self._store.write(lambda connection: messages.postpone(connection, row.id, fault, due_at))
@@ -344,8 +386,11 @@ class Pipeline:
 
     async def _paper_failed(self, row: Row[Any], fault: Fault) -> None:
         log.warning("document %s: %s", row.id, fault)
-        due_at = self._again(fault, row)
         now = self._clock.now()
+        if isinstance(fault, WorkerLost):
+            self._tell(await self._store.write(lambda connection: self._died(connection, row.id, now)))
+            return
+        due_at = self._again(fault, row)
 
         def fail(connection: Connection) -> None:
             if due_at:
@@ -354,6 +399,14 @@ class Pipeline:
                 deliveries.move_all(connection, row.id, "fail", now, fault)
 
         await self._store.write(fail)
+
+    def _died(self, connection: Connection, document_id: str, now: int) -> list[str]:
+        return relief.documents_died(connection, self._owner, now, document_id)
+
+    @staticmethod
+    def _tell(guilty: list[str]) -> None:
+        for item_id in guilty:
+            log.error("%s went to the error queue: the step killed its process again, alone", item_id)
 
     def _again(self, fault: Fault, row: Row[Any]) -> int:
         """Return when a failed step is tried again; 0 = it is for a person."""

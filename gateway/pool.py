@@ -1,26 +1,49 @@
 """A process pool that survives its workers: the CPU work of the pipeline, off the event loop.
 
-A worker that dies (killed, out of memory) takes the steps that were in the pool with it; they get WorkerLost, which passes with
-time, and the next step finds a new pool. A key that does not open fails the signature, not the worker.
+A worker that dies (killed, out of memory) takes the steps with it that had begun in any of them; they get WorkerLost. Those
+that had not begun do not notice: a new pool does them. A worker that cannot be prepared is told by the fault that it met; a
+key that does not open fails the signature, not the worker.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway import steps
 from gateway.faults import WorkerLost
 from gateway.settings import SigningPlan
+from gateway.tasks import Gate
+from mappings.formats.faults import Fault
 
 log = logging.getLogger("lienthong.pool")
 T = TypeVar("T")
+
+_PLACES = 4096
+"""Steps in the pool at once at most, of which is told apart whether they have begun."""
+CLOSE_S = 5.0
+"""How long a step that runs may take when the pool is closed; then its process is ended."""
+
+_alone: ContextVar[bool] = ContextVar("alone", default=False)
+
+
+@contextmanager
+def alone(suspected: bool) -> Iterator[None]:
+    """Let the steps of a suspect, called inside, run while no other step is in the pool: if a worker dies, it was them."""
+    before = _alone.set(suspected)
+    try:
+        yield
+    finally:
+        _alone.reset(before)
 
 
 class Pool:
@@ -30,29 +53,88 @@ class Pool:
         self._workers = workers
         self._signing = signing
         self._site = site
+        self._context = multiprocessing.get_context("spawn")
+        self._begun = self._context.RawArray("Q", _PLACES)
         self._executor = self._make()
+        self._gate = Gate()
+        self._numbers = itertools.count(1)
 
     def _make(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
             self._workers,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=steps.prepare,
-            initargs=(self._signing.kind, dict(self._signing.options), self._site),
+            mp_context=self._context,
+            initializer=_start,
+            initargs=(self._begun, self._signing.kind, dict(self._signing.options), self._site),
         )
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
-        """Call a step; raise the fault it raised, or WorkerLost."""
-        executor = self._executor
-        loop = asyncio.get_running_loop()
+        """Call a step; raise the fault it raised, or WorkerLost when the process died that did it."""
+        suspected = _alone.get()
+        await self._gate.enter(suspected)
         try:
-            result: Any = await loop.run_in_executor(executor, steps.guarded, function, *arguments)
-        except BrokenProcessPool:
-            if self._executor is executor:
-                log.error("a worker process died; starting new ones")
-                executor.shutdown(wait=False)
-                self._executor = self._make()
-            raise WorkerLost() from None
+            result: Any = await self._run(function, *arguments)
+        finally:
+            self._gate.leave(suspected)
         return result  # type: ignore[no-any-return]  # the pool gives back what `function` returns
 
+    async def _run(self, *call: object) -> object:
+        """Run a step; one that had not begun when a worker died goes to the new pool: it was not its doing."""
+        for tried in itertools.count():
+            executor = self._executor
+            number = next(self._numbers)
+            try:
+                return await asyncio.wrap_future(executor.submit(_call, number, *call))
+            except BrokenProcessPool:
+                self._replace(executor)
+                if self._begun[number % len(self._begun)] == number:
+                    raise WorkerLost() from None
+            await asyncio.sleep(min(tried, 50) * 0.1)  # workers that die before they begin anything
+        raise AssertionError("unreachable")
+
+    def _replace(self, executor: ProcessPoolExecutor) -> None:
+        if self._executor is executor:
+            log.error("a worker process died; starting new ones")
+            executor.shutdown(wait=False)
+            self._executor = self._make()
+
     def close(self) -> None:
-        self._executor.shutdown(cancel_futures=True)
+        """End the processes; what does not end by itself in `CLOSE_S` is killed, which the executor has no way to do."""
+        processes = list((self._executor._processes or {}).values())
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.join(CLOSE_S)
+            if process.is_alive():
+                process.kill()
+
+
+# ---- inside a worker ----
+
+_unprepared: Fault | None = None
+_begun: Any = None
+_arguments: tuple[str, Mapping[str, object], Path] | None = None
+
+
+def _start(begun: Any, kind: str, options: Mapping[str, object], site: Path) -> None:
+    global _arguments, _begun
+    _begun = begun
+    _arguments = (kind, options, site)
+    _prepare(*_arguments)
+
+
+def _prepare(kind: str, options: Mapping[str, object], site: Path) -> None:
+    """Prepare a worker. One that cannot be is told by each of its steps: it did not die of them."""
+    global _unprepared
+    try:
+        steps.prepare(kind, options, site)
+        _unprepared = None
+    except Fault as fault:
+        _unprepared = fault
+
+
+def _call(number: int, function: object, *arguments: object) -> object:
+    _begun[number % len(_begun)] = number
+    if _unprepared is not None and _arguments is not None:
+        _prepare(*_arguments)
+    if _unprepared is not None:
+        raise _unprepared
+    return steps.guarded(function, *arguments)

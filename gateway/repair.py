@@ -147,7 +147,7 @@ def _resend(connection: Connection, delivery_id: str, event: str, actor: str, re
     now = clock.now()
 
     def act() -> bool:
-        return deliveries.move(connection, delivery_id, event, None, due_at=now, resent_at=now, attempts=0)
+        return deliveries.move(connection, delivery_id, event, None, due_at=now, resent_at=now, attempts=0, deaths=0)
 
     _do(connection, delivery_id, event, actor, reason, clock, act)
 

@@ -74,12 +74,19 @@ class StoreSettings:
     """`sqlite:///path` or `postgresql://user@host/database`; a relative path counts from the folder of node.toml."""
 
 
+ROLES = ("intake", "work", "deliver", "api")
+"""`intake` opens the channels' sources, `work` maps, composes, seals and looks after deadlines, `deliver` sends, `api` serves
+programs. Health answers on every node."""
+
+
 @dataclass(frozen=True)
 class NodeSettings:
     """This process."""
 
     name: str = "node-1"
     """Unique among the nodes on one store."""
+    roles: tuple[str, ...] = ("all",)
+    """What it does: `intake`, `work`, `deliver`, `api`, or `all`."""
     workers: int = 0
     """Processes for mapping and signing; 0 = one per core."""
     health: str = "127.0.0.1:8080"
@@ -95,6 +102,8 @@ class NodeSettings:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,48}", self.name):
             raise ValueError("name: letters, digits, dot, dash and underscore, 48 at most")
+        if not self.roles or not set(self.roles) <= {*ROLES, "all"}:
+            raise ValueError(f"roles: one or more of {', '.join(ROLES)}, or all")
         if not 0 <= self.workers <= 256:
             raise ValueError("workers: 0 to 256")
         if self.health:
@@ -102,6 +111,10 @@ class NodeSettings:
         _valid("zone", zone_of, self.zone)
         if self.lease < timedelta(seconds=1):
             raise ValueError("lease: 1s or more")
+
+    def does(self, role: str) -> bool:
+        """Tell whether this node has a role."""
+        return role in self.roles or "all" in self.roles
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The lives of messages, documents, signing tasks, proofs, deliveries, certificates, jobs, as tables: (state, event) → state.
+"""The lives of messages, papers, signatures, deliveries, certificates, jobs and nodes, as tables: (state, event) → state.
 
 A pair that is not in a table cannot happen; `advance` refuses it. The tests walk every cell, present and absent.
 Each table holds one fact only (promise P8): whether the sender was answered, whether a lease is held and which checks a
@@ -102,6 +102,7 @@ DELIVERY: Table = {
     ("uncertain", "skip"): "error",
     ("claimed", "send"): "sending",
     ("claimed", "expire"): "queued",  # nothing was on the wire yet
+    ("claimed", "poison"): "error",  # whoever held it alone died again
     ("sending", "accept"): "accepted",
     ("sending", "retry"): "queued",
     ("sending", "refuse"): "error",
@@ -110,6 +111,7 @@ DELIVERY: Table = {
     ("uncertain", "accept"): "accepted",
     ("uncertain", "retry"): "queued",
     ("uncertain", "refuse"): "error",
+    ("uncertain", "poison"): "error",  # to ask about it killed whoever did
     ("error", "accept"): "accepted",  # a person saw it at the destination
     ("error", "resend"): "queued",
     ("error", "renew"): "pending",  # its document is made again
@@ -151,6 +153,29 @@ JOB_ITEM: Table = {
     ("waiting", "do"): "done",
     ("waiting", "leave"): "left",  # its state was another one than when it was counted
 }
+
+NODE: Table = {
+    ("running", "drain"): "draining",  # it takes nothing more and finishes what it has
+    ("running", "stop"): "stopped",
+    ("draining", "stop"): "stopped",
+    ("running", "die"): "dead",  # another node, or its own next start, took back what it held
+    ("draining", "die"): "dead",
+    ("dead", "revive"): "running",  # it had only been silent
+    ("dead", "start"): "running",
+    ("stopped", "start"): "running",
+}
+
+LEASE: Table = {
+    ("free", "take"): "held",  # under a new token
+    ("lapsed", "take"): "held",
+    ("held", "lapse"): "lapsed",  # its time passed, and nobody has taken it
+    ("held", "renew"): "held",
+    ("lapsed", "renew"): "held",
+    ("held", "release"): "free",
+    ("lapsed", "release"): "free",
+}
+"""What the holder of the newest token may do, and anybody by `take`; an older token may do nothing. To act for all is allowed
+while the lease is held, and still when it has lapsed: the token decides, not the clock."""
 
 OPEN_DELIVERY = ("pending", "queued", "claimed", "sending", "uncertain", "held")
 """States in which a delivery still keeps later ones of its key waiting (promise P4)."""

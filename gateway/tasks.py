@@ -1,9 +1,10 @@
-"""A bounded set of running tasks."""
+"""A bounded set of running tasks, and a gate that lets one through alone."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Coroutine
 from typing import Any
 
@@ -50,3 +51,41 @@ class TaskSet:
             task.cancel()
         if late:
             await asyncio.wait(late)
+
+
+class Gate:
+    """Let any number in together, or one alone, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._inside = 0
+        self._alone = False
+        self._queue: deque[tuple[asyncio.Future[None], bool]] = deque()
+
+    async def enter(self, alone: bool) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append((turn, alone))
+        self._admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.leave(alone)
+            raise
+
+    def leave(self, alone: bool) -> None:
+        self._inside -= 1
+        self._alone = self._alone and not alone
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._queue:
+            turn, alone = self._queue[0]
+            if turn.cancelled():
+                self._queue.popleft()
+                continue
+            if self._alone or (alone and self._inside):
+                return
+            self._queue.popleft()
+            self._inside += 1
+            self._alone = alone
+            turn.set_result(None)

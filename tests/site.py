@@ -138,11 +138,11 @@ class DiedAtStart(AssertionError):
     """A node ended before it listened: exit code and the end of its log."""
 
 
-def start_node(config: Path, module: str = "gateway.cli", **environment: str) -> NodeProcess:
+def start_node(config: Path, module: str = "gateway.cli", *options: str, **environment: str) -> NodeProcess:
     """Start `lienthong serve` and wait until it listens; its log is `config/node.log`."""
     with (config / "node.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, "serve", "--config", str(config)],
+            [sys.executable, "-m", module, "serve", "--config", str(config), *options],
             stdout=subprocess.PIPE,
             stderr=log,
             env=os.environ | environment,
@@ -156,8 +156,8 @@ def start_node(config: Path, module: str = "gateway.cli", **environment: str) ->
 
 
 @contextmanager
-def running_node(config: Path, **environment: str) -> Iterator[NodeProcess]:
-    node = start_node(config, **environment)
+def running_node(config: Path, *options: str, **environment: str) -> Iterator[NodeProcess]:
+    node = start_node(config, "gateway.cli", *options, **environment)
     try:
         yield node
     finally:

@@ -8,15 +8,16 @@ Requirement: S0.8
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy.engine import Connection, Row
 
 from gateway.certificates import register
-from gateway.clock import SECOND
+from gateway.clock import SECOND, Clock
 from gateway.store import certificates as rows
+from gateway.store.engine import Store
 
 log = logging.getLogger("lienthong.certificates")
 
@@ -98,6 +99,16 @@ def daily(connection: Connection, now: int) -> Done:
     for notice in due:
         rows.put_notice(connection, notice.certificate_id, notice.days, notice.recipient, now)
     return Done(tuple(row.id for row in expired), tuple(due))
+
+
+async def watch(store: Store, clock: Clock, fence: Callable[[Connection], None]) -> None:
+    """Do what a day brings, and tell it; `fence` raises where this node may not."""
+
+    def unit(connection: Connection) -> Done:
+        fence(connection)
+        return daily(connection, clock.now())
+
+    (await store.write(unit)).tell()
 
 
 def _renewed(connection: Connection, row: Row[Any]) -> bool:

@@ -24,6 +24,7 @@ from gateway.cli import (
     key,
     mapping,
     messages,
+    nodes,
     paper,
     persons,
     record,
@@ -49,6 +50,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("serve")(serve.serve)
+app.command("nodes")(nodes.nodes)
 app.command("demo")(demo.demo)
 app.command("sandbox", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(sandbox.sandbox)
 app.command("check")(check.check)

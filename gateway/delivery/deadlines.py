@@ -1,25 +1,24 @@
 """Watch the clocks of papers: say once that a deadline is near, and once that it is past, of every delivery and signature.
 
-A delivery's clock runs from the event to the destination's yes and stands on its row; a signature's on its task. Every node may
-watch: who says something first takes it from the others. A yes that came after the deadline is late for ever, also when no
-node ran at the time. One line of the log tells of all papers to a destination together, so that an outage is no flood.
+A delivery's clock runs from the event to the destination's yes and stands on its row; a signature's on its task. The node that
+leads watches; should two, who says something first takes it from the other. A yes that came after the deadline is late for
+ever, also when no node ran at the time. One line of the log tells of all papers to a destination together, so that an outage is
+no flood.
 
 Requirement: S3.8, S3.15, S3.16
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection
 
 from gateway import meters, signing_tasks
 from gateway.clock import Clock
-from gateway.faults import StoreFault
 from gateway.settings import Plan
 from gateway.store import deadlines as rows
 from gateway.store.engine import Store
@@ -50,24 +49,28 @@ class Watch:
         self._store = store
         self._clock = clock
 
-    async def run(self, every_s: float = 30.0) -> None:
-        """Look until cancelled; a ledger that is away passes."""
-        while True:
-            try:
-                await self.look()
-            except StoreFault as fault:
-                log.error("deadlines: %s", fault)
-            await asyncio.sleep(every_s)
+    async def watch(self, fence: Callable[[Connection], None]) -> None:
+        """Say what is to be said now; `fence` raises in a transaction of a node that may not."""
+        await self.look(fence)
 
-    async def look(self) -> list[Told]:
+    async def look(self, fence: Callable[[Connection], None] = lambda _: None) -> list[Told]:
         """Say what is to be said now; return what was said about deliveries."""
         now = self._clock.now()
-        for role, event in await self._store.write(lambda connection: signing_tasks.tell(connection, self._plan, now)):
+
+        def of_signatures(connection: Connection) -> list[tuple[str, str]]:
+            fence(connection)
+            return signing_tasks.tell(connection, self._plan, now)
+
+        def of_deliveries(connection: Connection) -> tuple[bool, list[Told]]:
+            fence(connection)
+            return tell(connection, now)
+
+        for role, event in await self._store.write(of_signatures):
             meters.count(meters.TASK_DEADLINES, role=role, event=event)
         said: list[Told] = []
         more = True
         while more:
-            more, told = await self._store.write(lambda connection: tell(connection, now))
+            more, told = await self._store.write(of_deliveries)
             said += told
         for one in said:
             meters.count(meters.DEADLINES, destination=one.destination, paper=one.paper, event=one.event)

@@ -70,12 +70,15 @@ class Observed:
     async def give_back(self, row: Row[Any]) -> None:
         await self._queue.give_back(row)
 
+    async def pause(self, destination: str, reason: str) -> None:
+        await self._queue.pause(destination, reason)
+
     def forget(self, row: Row[Any]) -> None:
         self._sent.pop(row.id, None)
         self._queue.forget(row)
 
-    async def pause(self, destination: str, reason: str) -> None:
-        await self._queue.pause(destination, reason)
+    async def relieve(self, owner: str) -> None:
+        await self._queue.relieve(owner)
 
     async def close(self) -> None:
         await self._queue.close()

@@ -37,7 +37,10 @@ class Queue(Protocol):
     """
 
     async def take(self, destination: str, limit: int) -> Taken:
-        """Lease what is due and what the destination bears: of each order key the oldest; nothing is on the wire yet."""
+        """Lease what is due and what the destination bears: of each order key the oldest; nothing is on the wire yet.
+
+        Of deliveries that outlived a node which held them, the whole node takes one at a time.
+        """
         ...
 
     async def next_due(self, destination: str) -> int | None:
@@ -68,12 +71,16 @@ class Queue(Protocol):
         """Put back what was taken and never sent: it is due as before."""
         ...
 
+    async def pause(self, destination: str, reason: str) -> None:
+        """Stop a destination until a person lets it go on."""
+        ...
+
     def forget(self, row: Row[Any]) -> None:
         """Stop extending the lease of a delivery whose step has ended, however it did."""
         ...
 
-    async def pause(self, destination: str, reason: str) -> None:
-        """Stop a destination until a person lets it go on."""
+    async def relieve(self, owner: str) -> None:
+        """Let go of what a node had taken that died or ends, after its leases in the ledger were taken back."""
         ...
 
     async def close(self) -> None:

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from sqlalchemy.engine import Connection, Row
 
 from connectors.contract import Receipt
@@ -79,6 +79,29 @@ class RedisQueue(SqlQueue):
     async def close(self) -> None:
         await self._client.aclose()
 
+    async def relieve(self, owner: str) -> None:
+        """Forget in Redis what a node had taken; the ledger names it again."""
+        now = self._clock.now()
+        if now < self._away_until:
+            return
+        for destination in self._rules:
+            try:
+                await self._relieve(destination, owner, now)
+            except ResponseError:
+                continue  # there is no group yet: nothing was taken
+            except RedisError as error:
+                self._lost(error, now)
+                return
+
+    async def _relieve(self, destination: str, owner: str, now: int) -> None:
+        ready = self._keys(destination)[0]
+        group = redis_scripts.GROUP
+        for one in await self._client.xpending_range(ready, group, "-", "+", BATCH, consumername=owner):
+            entry = str(one["message_id"])
+            found: Any = await self._client.xrange(ready, entry, entry)
+            for _, fields in found:
+                await self._settle(destination, fields["id"], entry, now)
+
     async def take(self, destination: str, limit: int) -> Taken:
         now = self._clock.now()
         if now < self._away_until:
@@ -125,12 +148,20 @@ class RedisQueue(SqlQueue):
 
         taken = await self._store.write(unit)
         self._paused[destination] = taken.paused
-        held = {row.id for row in (*taken.to_ask, *taken.to_send)}
-        self._held |= held
-        self._entries |= {one: entry for one, entry in found.items() if one in held}
-        for one in found.keys() - held:
+        leased = {row.id for row in (*taken.to_ask, *taken.to_send)}
+        self._entries |= {one: entry for one, entry in found.items() if one in leased}
+        taken = await self._one_suspect(taken, now)
+        self._held.update(row.id for row in (*taken.to_ask, *taken.to_send))
+        for one in found.keys() - leased:
             await self._settle(destination, one, found[one], now)
         return taken
+
+    async def _set_aside(self, rows: Sequence[Row[Any]], due_at: int) -> None:
+        await super()._set_aside(rows, due_at)
+        for row in rows:
+            entry = self._entries.pop(row.id, "")
+            if entry:
+                await self._settle(row.destination, row.id, entry, self._clock.now(), due_at)
 
     async def _pop(self, destination: str, limit: int, now: int) -> tuple[bool, int, dict[str, str]]:
         """Give whether the breaker is open, for how many more there would be room, and delivery → entry."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from gateway.delivery.queue import Taken
 from gateway.faults import NothingThere, StoreFault
 from gateway.store import actions, clock_back, deliveries, destinations, documents
 from gateway.store.engine import Store
+from gateway.store.leases import BACK
 from gateway.store.sealed import Keyring
 from mappings.formats.faults import Fault, FaultClass
 
@@ -56,6 +58,8 @@ class SqlQueue:
         self._failing: set[str] = set()
         """Destinations that failed last; only of these is it written down that they answer again."""
         self._beat_at = 0
+        self._suspect = ""
+        """What outlived a node that held it, and is under way."""
 
     async def take(self, destination: str, limit: int) -> Taken:
         now = self._clock.now()
@@ -81,9 +85,26 @@ class SqlQueue:
                 destinations.put_started(connection, destination, after_start(load, len(to_ask) + len(to_send), now))
             return Taken(to_ask, to_send, down, load.paused)
 
-        taken = await self._store.write(unit)
+        taken = await self._one_suspect(await self._store.write(unit), now)
         self._held.update(row.id for row in (*taken.to_ask, *taken.to_send))
         return taken
+
+    async def _one_suspect(self, taken: Taken, now: int) -> Taken:
+        """Give back every suspect but one, and that one too while another is under way."""
+        suspects = [row for row in (*taken.to_ask, *taken.to_send) if row.deaths]
+        if not suspects:
+            return taken
+        if not self._suspect:
+            self._suspect = suspects.pop(0).id
+        if suspects:
+            await self._set_aside(suspects, now + BACK)
+        left = {row.id for row in suspects}
+        to_ask, to_send = ([row for row in rows if row.id not in left] for rows in (taken.to_ask, taken.to_send))
+        return replace(taken, to_ask=to_ask, to_send=to_send)
+
+    async def _set_aside(self, rows: Sequence[Row[Any]], due_at: int) -> None:
+        ids = [row.id for row in rows]
+        await self._store.write(lambda connection: deliveries.set_aside(connection, ids, self._owner, due_at))
 
     async def next_due(self, destination: str) -> int | None:
         now = self._clock.now()
@@ -154,6 +175,7 @@ class SqlQueue:
     async def fail(self, row: Row[Any], event: str, fault: Fault, due_at: int) -> None:
         now = self._clock.now()
         counted = 0 if fault.fault_class is FaultClass.THROTTLED else 1
+        survived = {"deaths": 0} if row.state == "claimed" else {}
 
         def unit(connection: Connection, must: bool) -> bool:
             if not self._note(connection, row.destination, fault, due_at, now) and must:
@@ -166,6 +188,7 @@ class SqlQueue:
                 fault,
                 due_at=due_at or now,
                 attempts=row.attempts + counted,
+                **survived,
             ):
                 deliveries.put_attempt(
                     connection, row.id, ended_at=now, event=event, fault=fault, facts="{}", sealed=None
@@ -190,6 +213,8 @@ class SqlQueue:
 
     def forget(self, row: Row[Any]) -> None:
         self._held.discard(row.id)
+        if self._suspect == row.id:
+            self._suspect = ""
 
     def _note(self, connection: Connection, destination: str, fault: Fault, due_at: int, now: int) -> bool:
         """Note what a fault says of its destination; False when another node is at that and it is to be tried again."""
@@ -228,6 +253,9 @@ class SqlQueue:
                 return
             await asyncio.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - so that two nodes do not keep step
         await self._persist(lambda connection: unit(connection, False))
+
+    async def relieve(self, owner: str) -> None:
+        return None
 
     async def close(self) -> None:
         return None

@@ -25,9 +25,10 @@ from gateway.clock import SECOND, Clock
 from gateway.delivery.answers import judged, pauses
 from gateway.delivery.queue import Queue, Taken
 from gateway.delivery.retry import Decision, decide
-from gateway.faults import InternalFault, StoreFault
+from gateway.faults import InternalFault, ItemDeadly, StoreFault
 from gateway.safe_log import describe
 from gateway.settings import Route
+from gateway.store.leases import DEADLY
 from gateway.tasks import TaskSet
 from mappings.formats.faults import Fault, FaultClass
 
@@ -161,7 +162,7 @@ class Worker:
             receipt = await self._destination.find(document)
         except CannotAsk as fault:
             event = "retry" if self._route.at_least_once else "refuse"
-            await self._queue.fail(row, event, fault, self._clock.now())
+            await self._not_there(row, event, fault)
         except Exception as error:  # noqa: BLE001 - a bug of ours leaves open what became of it, and does not end the asking
             if not isinstance(error, Fault):
                 log.error("%s: %s", self._name, describe(error))
@@ -173,9 +174,14 @@ class Worker:
                 await self._queue.postpone(row, what, decision.due_at)
         else:
             if receipt is None:
-                await self._queue.fail(row, "retry", InternalFault(), self._clock.now())
+                await self._not_there(row, "retry", InternalFault())
             else:
                 await self._queue.accept(row, receipt)
+
+    async def _not_there(self, row: Row[Any], event: str, fault: Fault) -> None:
+        if event == "retry" and row.deaths >= DEADLY:
+            event, fault = "refuse", ItemDeadly()
+        await self._queue.fail(row, event, fault, self._clock.now())
 
     def _decide(self, row: Row[Any], fault: Fault, fault_class: FaultClass) -> Decision:
         return decide(

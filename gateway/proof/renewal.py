@@ -8,14 +8,14 @@ Requirement: S0.10
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
 from gateway.clock import SECOND, Clock, to_datetime, to_instant
-from gateway.faults import InternalFault, StoreFault
+from gateway.faults import InternalFault
 from gateway.pool import Pool
 from gateway.proof.desk import LEASE, Archived, ProofDesk
 from gateway.proof.sources import Sources
@@ -46,28 +46,23 @@ class Renewal:
         self._sources = sources
         self._desk = desk
 
-    async def run(self) -> None:
-        """Renew at the start and once a day what is due, until cancelled."""
-        while True:
-            try:
-                done = await self.due()
-            except StoreFault as fault:
-                log.error("renewal: %s", fault)
-            else:
-                if done:
-                    log.info("archive time stamps of %d documents renewed", done)
-            await asyncio.sleep(DAY / SECOND)
+    async def daily(self, fence: Callable[[Connection], None]) -> None:
+        """Renew what is due; `fence` raises in a transaction of a node that may not any more."""
+        done = await self.due(fence)
+        if done:
+            log.info("archive time stamps of %d documents renewed", done)
 
-    async def due(self) -> int:
+    async def due(self, fence: Callable[[Connection], None] = lambda _: None) -> int:
         """Renew everything that is due now; return how many were renewed."""
         done = 0
         while True:
             now = self._clock.now()
-            rows = await self._store.write(
-                lambda connection, now=now: proofs.take_ending(  # type: ignore[misc]
-                    connection, owner=self._owner, now=now, until=now + LEASE, limit=BATCH
-                )
-            )
+
+            def take(connection: Connection, now: int = now) -> list[Row[Any]]:
+                fence(connection)
+                return proofs.take_ending(connection, owner=self._owner, now=now, until=now + LEASE, limit=BATCH)
+
+            rows = await self._store.write(take)
             if not rows:
                 return done
             for row in rows:

@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from gateway.faults import NothingThere
+from gateway.faults import ItemDeadly, NothingThere
 from gateway.states import DELIVERY, ENDED_DELIVERY, OPEN_DELIVERY, advance, sources
 from gateway.store.ids import uuid7
-from gateway.store.leases import RELEASED, extend, take
+from gateway.store.leases import DEADLY, RELEASED, extend, take
 from gateway.store.messages import fault_values
 from gateway.store.schema import attempt, delivery, document
 from mappings.formats.faults import Fault
@@ -59,10 +59,11 @@ def insert(
 def move_all(connection: Connection, document_id: str, event: str, now: int, fault: Fault | None = None) -> None:
     """Apply `event` to those deliveries of a document whose state allows it."""
     (target,) = {advance(DELIVERY, state, event) for state in sources(DELIVERY, event)}
+    told = fault_values(fault) | ({"deaths": 0} if event == "renew" else {})
     connection.execute(
         delivery.update()
         .where(delivery.c.document_id == document_id, delivery.c.state.in_(sources(DELIVERY, event)))
-        .values(state=target, due_at=now, **fault_values(fault), **_after(target, now))
+        .values(state=target, due_at=now, **told, **_after(target, now))
     )
 
 
@@ -259,9 +260,9 @@ def heartbeat(connection: Connection, ids: list[str], owner: str, until: int) ->
 
 
 def expire(connection: Connection, now: int, node: str | None = None) -> int:
-    """Take back what a dead worker held: nothing was sent → queued again; on the wire → uncertain.
+    """Take back what has outlived its lease: nothing was sent → queued again; on the wire → uncertain.
 
-    With `node`, whatever that node held, running lease or not: for the start of the node itself.
+    With `node`, whatever that node holds, running lease or not: it ends.
     """
     leased = sa.text("delivery.lease_owner <> ''")
     held = delivery.c.lease_until <= now if node is None else delivery.c.lease_owner == node
@@ -270,7 +271,7 @@ def expire(connection: Connection, now: int, node: str | None = None) -> int:
         result = connection.execute(
             delivery.update()
             .where(leased, held, delivery.c.state == state)
-            .values(state=advance(DELIVERY, state, "expire"), due_at=now, deaths=delivery.c.deaths + 1, **RELEASED)
+            .values(state=advance(DELIVERY, state, "expire"), due_at=now, **RELEASED)
         )
         changed += result.rowcount
     if node is not None:
@@ -278,6 +279,38 @@ def expire(connection: Connection, now: int, node: str | None = None) -> int:
             delivery.update().where(leased, held, delivery.c.state == "uncertain").values(due_at=now, **RELEASED)
         )
     return changed
+
+
+def died(connection: Connection, node: str, now: int) -> list[str]:
+    """Take back from a node that died what it held, and count the death; return what goes to the error queue for it.
+
+    What was on the wire is asked about first, however often it killed who sent it; only a death more, while it was being asked
+    about, leaves the question to a person.
+    """
+    held = sa.and_(sa.text("delivery.lease_owner <> ''"), delivery.c.lease_owner == node)
+    connection.execute(delivery.update().where(held).values(deaths=delivery.c.deaths + 1))
+    allowed = sa.case((delivery.c.state == "uncertain", DEADLY), else_=DEADLY - 1)
+    guilty = sa.and_(held, delivery.c.state.in_(sources(DELIVERY, "poison")), delivery.c.deaths > allowed)
+    values = {"state": "error", **RELEASED, **fault_values(ItemDeadly()), **_after("error", now)}
+    found = [
+        row.id for row in connection.execute(delivery.update().where(guilty).values(**values).returning(delivery.c.id))
+    ]
+    expire(connection, now, node)
+    return found
+
+
+def set_aside(connection: Connection, ids: Sequence[str], owner: str, due_at: int) -> None:
+    """Give up deliveries that were taken and not begun, until `due_at`."""
+    held = sa.and_(delivery.c.id.in_(list(ids)), delivery.c.lease_owner == owner)
+    for state, after in (("claimed", advance(DELIVERY, "claimed", "expire")), ("uncertain", "uncertain")):
+        connection.execute(
+            delivery.update().where(held, delivery.c.state == state).values(state=after, due_at=due_at, **RELEASED)
+        )
+
+
+def suspects(connection: Connection, ids: Sequence[str]) -> list[str]:
+    """Return which of these outlived a node that held them."""
+    return list(connection.scalars(sa.select(delivery.c.id).where(delivery.c.id.in_(list(ids)), delivery.c.deaths > 0)))
 
 
 def get(connection: Connection, delivery_id: str) -> Row[Any]:

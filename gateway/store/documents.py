@@ -10,11 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from gateway.faults import NothingThere
+from gateway.faults import ItemDeadly, NothingThere
 from gateway.states import DOCUMENT, advance, sources
 from gateway.store import proofs
 from gateway.store.ids import uuid7
-from gateway.store.leases import RELEASED, take
+from gateway.store.leases import RELEASED, count_death, take
 from gateway.store.messages import fault_values
 from gateway.store.schema import document, rendition, signature
 from mappings.formats.faults import Fault
@@ -167,6 +167,8 @@ def move(connection: Connection, document_id: str, event: str, fault: Fault | No
     """Apply `event` to a document; False when its state does not allow it."""
     (target,) = {advance(DOCUMENT, state, event) for state in sources(DOCUMENT, event)}
     told = {} if event == "close" else fault_values(fault)
+    if event not in ("fail", "close"):
+        told["deaths"] = 0
     statement = (
         document.update()
         .where(document.c.id == document_id, document.c.state.in_(sources(DOCUMENT, event)))
@@ -381,5 +383,16 @@ def counts(connection: Connection) -> list[Row[Any]]:
 
 
 def release_leases(connection: Connection, node: str) -> None:
-    """Give back what an earlier process of this node held."""
+    """Give back what a node held that ends."""
     connection.execute(document.update().where(_UNFINISHED, document.c.lease_owner == node).values(**RELEASED))
+
+
+def died(connection: Connection, node: str, document_id: str = "") -> list[str]:
+    """Take back from a node that died what it held, or one document from a process of it that died working on it.
+
+    Returns those that go to the error queue for it.
+    """
+    held = sa.and_(_UNFINISHED, document.c.lease_owner == node)
+    if document_id:
+        held = sa.and_(held, document.c.id == document_id)
+    return count_death(connection, document, held, {"state": "error", **fault_values(ItemDeadly())})

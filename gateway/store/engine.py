@@ -48,6 +48,12 @@ QUIET_S = 0.5
 READERS = 4
 SWITCH_S = 0.0005
 """Longest turn of one thread while another waits; at Python's 5 ms a commit that is done waits for a busy event loop."""
+CLAIM_TRIES = 25
+_CLAIMED = sa.text(
+    "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND (classid::bigint << 32 | objid::bigint) = hashtext(:name)::bigint"
+)
 _WAL_PAGES = 50_000
 """Pages of log (200 MB) at which a commit waits for a checkpoint, should the one beside it not keep up."""
 _CHECKPOINT_S = 1.0
@@ -72,7 +78,7 @@ class Store:
         self._checkpointer = threading.Thread(target=self._checkpoint_loop, name="store-checkpoint", daemon=True)
         if self.dialect == "sqlite":
             self._checkpointer.start()
-        self._locks: list[Any] = []
+        self._claims: dict[str, Any] = {}
 
     async def write(self, unit: Callable[[Connection], T]) -> T:
         """Run `unit` in the next transaction; return its result once that is durable.
@@ -120,25 +126,75 @@ class Store:
             raise _unavailable(error) from error
 
     def claim_node(self, name: str) -> None:
-        """Hold this node's name until `close`; raise NodeRunning when another process holds it."""
+        """Hold this node's name until `close`; raise NodeRunning when another process holds it.
+
+        PostgreSQL forgets a claim with the connection that made it: called again, it looks and claims again.
+        """
         if self.dialect == "postgresql":
+            self._claim_server(name)
+        elif name not in self._claims:
+            self._claims[name] = self._claim_file(name)
+
+    def _claim_server(self, name: str) -> None:
+        known = self._claims.get(name)
+        if known is not None:
+            try:
+                known.execute(sa.text("SELECT 1"))
+                known.rollback()
+            except SQLAlchemyError:
+                del self._claims[name]
+                known.invalidate()
+                known.close()
+            else:
+                return
+        try:
             connection = self.engine.connect()
-            if not connection.scalar(sa.text("SELECT pg_try_advisory_lock(hashtext(:name))"), {"name": name}):
-                connection.close()
-                raise NodeRunning(detail=name)
+            claimed = connection.scalar(sa.text("SELECT pg_try_advisory_lock(hashtext(:name))"), {"name": name})
             connection.commit()
-            self._locks.append(connection)
-            return
+        except SQLAlchemyError as error:
+            raise _unavailable(error) from error
+        if not claimed:
+            connection.close()
+            raise NodeRunning(detail=name)
+        self._claims[name] = connection
+
+    def _claim_file(self, name: str) -> Any:
+        for left in reversed(range(CLAIM_TRIES)):
+            lock = self._lock_of(name).open("w")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.close()
+                if not left:
+                    raise NodeRunning(detail=name) from None
+                time.sleep(0.02)  # another node may just be looking whether this name is claimed
+            else:
+                return lock
+        raise AssertionError("unreachable")
+
+    def is_claimed(self, name: str) -> bool:
+        """Tell whether a process holds a node's name: when it dies, the system lets go of it at once."""
+        if self.dialect == "postgresql":
+            return self.read_now(lambda connection: bool(connection.scalar(_CLAIMED, {"name": name})))
+        path = self._lock_of(name)
+        if not path.exists():
+            return False
+        with path.open("r") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return True
+        return False
+
+    def _lock_of(self, name: str) -> Path:
         database = self.engine.url.database
         if database is None:
             raise StoreUnavailable(detail="a store in memory cannot be claimed")
-        lock = Path(f"{database}.{name}.lock").open("w")  # noqa: SIM115 - held until close
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            raise NodeRunning(detail=name) from None
-        self._locks.append(lock)
+        return Path(f"{database}.{name}.lock")
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Run something that waits for the database, or its files, beside the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
     def close(self) -> None:
         self._closing.set()
@@ -147,8 +203,8 @@ class Store:
         self._units.put(_STOP)
         self._writer.join()
         self._readers.shutdown()
-        for lock in self._locks:
-            lock.close()
+        for claim in self._claims.values():
+            claim.close()
         self.engine.dispose()
 
     def _write_loop(self) -> None:
@@ -291,7 +347,7 @@ def open_store(url: str) -> Store:
     except OSError as error:
         raise StoreUnavailable(detail=type(error).__name__) from None
     try:
-        migrate.upgrade(engine)
+        migrate.prepare(engine)
         if engine.dialect.name == "postgresql":
             with engine.connect() as connection:
                 if connection.scalar(sa.text("SHOW synchronous_commit")) == "off":

@@ -47,11 +47,39 @@ def take(
     return sorted(connection.execute(statement), key=lambda row: str(row.id))
 
 
+DEADLY = 2
+"""Deaths after which an item goes to the error queue: by the first one it is only suspected, and taken alone from then on."""
+
+
+BACK = 200_000
+"""Microseconds after which a suspect is due again that found another one under way."""
+
+
 def extend(connection: Connection, table: Table, ids: Iterable[str], owner: str, until: int) -> None:
     """Push the end of leases that `owner` still holds."""
     connection.execute(
         table.update().where(table.c.id.in_(list(ids)), table.c.lease_owner == owner).values(lease_until=until)
     )
+
+
+def give_back(connection: Connection, table: Table, ids: Iterable[str], owner: str, due_at: int) -> None:
+    """Give up leases that `owner` still holds; the rows are due again at `due_at`."""
+    held = sa.and_(table.c.id.in_(list(ids)), table.c.lease_owner == owner)
+    connection.execute(table.update().where(held).values(due_at=due_at, **RELEASED))
+
+
+def count_death(connection: Connection, table: Table, held: ColumnElement[bool], guilty: dict[str, Any]) -> list[str]:
+    """Count one death of the process that held these rows, and free them; those that died too often get the values `guilty`.
+
+    Returns the ids of these.
+    """
+    connection.execute(table.update().where(held).values(deaths=table.c.deaths + 1))
+    found = connection.execute(
+        table.update().where(held, table.c.deaths >= DEADLY).values(**guilty, **RELEASED).returning(table.c.id)
+    )
+    ids = [str(row.id) for row in found]
+    connection.execute(table.update().where(held).values(**RELEASED))
+    return ids
 
 
 RELEASED = {"lease_owner": "", "lease_until": 0}

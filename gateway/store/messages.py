@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from gateway.faults import ControlIdReused, NothingThere
+from gateway.faults import ControlIdReused, ItemDeadly, NothingThere
 from gateway.states import MESSAGE, advance, sources
-from gateway.store.leases import RELEASED, take
+from gateway.store.leases import RELEASED, count_death, take
 from gateway.store.raw import Raw
 from gateway.store.schema import coverage, message, message_answer, message_body
 from mappings.formats.faults import Fault
@@ -147,6 +147,8 @@ def move(connection: Connection, message_id: str, event: str, fault: Fault | Non
     targets = {advance(MESSAGE, state, event) for state in sources(MESSAGE, event)}
     (target,) = targets
     told = {} if event == "close" else fault_values(fault)
+    if event in ("map", "keep", "reprocess"):
+        told["deaths"] = 0
     statement = (
         message.update()
         .where(message.c.id == message_id, message.c.state.in_(sources(MESSAGE, event)))
@@ -274,5 +276,17 @@ def counts(connection: Connection) -> list[Row[Any]]:
 
 
 def release_leases(connection: Connection, node: str) -> None:
-    """Give back what an earlier process of this node held."""
+    """Give back what a node held that ends."""
     connection.execute(message.update().where(_RECEIVED, message.c.lease_owner == node).values(**RELEASED))
+
+
+def died(connection: Connection, node: str, message_id: str = "") -> list[str]:
+    """Take back from a node that died what it held, or one message from a process of it that died mapping it.
+
+    Returns those that go to the error queue for it.
+    """
+    held = sa.and_(_RECEIVED, message.c.lease_owner == node)
+    if message_id:
+        held = sa.and_(held, message.c.id == message_id)
+    guilty = {"state": advance(MESSAGE, "received", "fail"), **fault_values(ItemDeadly())}
+    return count_death(connection, message, held, guilty)

@@ -179,7 +179,7 @@ def lacking(connection: Connection) -> tuple[int, int]:
 
 
 def release_leases(connection: Connection, node: str) -> None:
-    """Give back what an earlier process of this node held."""
+    """Give back what a node held that ends or died."""
     for table, open_rows in ((signature_proof, _WANTING), (archive, _CURRENT)):
         connection.execute(table.update().where(open_rows, table.c.lease_owner == node).values(**RELEASED))
 

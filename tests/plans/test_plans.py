@@ -28,6 +28,7 @@ from gateway.store import (
     jobs,
     message_keys,
     messages,
+    nodes,
     persons,
     proof_schema,
     proofs,
@@ -518,6 +519,7 @@ HOT = {
         lambda c: messages.listing(c, states=("error",), limit=20), (("message_wrong",),)
     ),
     "messages.release_leases": Query(lambda c: messages.release_leases(c, "n1"), (("message_due", "message_order"),)),
+    "messages.died": Query(lambda c: messages.died(c, "n1"), (("message_due", "message_order"),) * 3),
     "resources.current": Query(
         lambda c: resources.current(c, [("Encounter", f"r{n:08}") for n in range(5)]), (("resource_current",),)
     ),
@@ -602,6 +604,14 @@ HOT = {
     "documents.in_state: error queue": Query(lambda c: documents.in_state(c, "error", 20), (("document_wrong",),)),
     "documents.of_message": Query(lambda c: documents.of_message(c, "m00000001"), (("document_message",),)),
     "documents.release_leases": Query(lambda c: documents.release_leases(c, "n1"), (("document_due",),)),
+    "documents.died": Query(lambda c: documents.died(c, "n1"), (("document_due",),) * 3),
+    "nodes.held": Query(
+        nodes.held,
+        (
+            ("message_due", "message_order"), ("document_due",), ("delivery_leased",), ("signature_proof_due",),
+            ("archive_due",),
+        ),
+    ),
     "documents.waiting_for_people": Query(
         lambda c: documents.waiting_for_people(c, "discharge_paper", "Encounter/1900", "d00003999"),
         (("document_subject",),),
@@ -672,6 +682,10 @@ HOT = {
     "deliveries.expire": Query(lambda c: deliveries.expire(c, NOW), (("delivery_leased",), ("delivery_leased",))),
     "deliveries.expire: start of a node": Query(
         lambda c: deliveries.expire(c, NOW, "n1"), (("delivery_leased",),) * 3
+    ),
+    "deliveries.died": Query(lambda c: deliveries.died(c, "n1", NOW), (("delivery_leased",),) * 5),
+    "deliveries.set_aside": Query(
+        lambda c: deliveries.set_aside(c, ["v000000000"], "n1", NOW), (DELIVERY_BY_ID, DELIVERY_BY_ID)
     ),
     "deliveries.listing: error queue": Query(
         lambda c: deliveries.listing(c, states=("error",), limit=20), (("delivery_wrong",),)

@@ -8,16 +8,16 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy.engine import Connection
 
 from gateway import states
-from gateway.app import Node
 from gateway.certificates import may_sign, notices, register, state_at
 from gateway.clock import SECOND, to_datetime, to_instant
-from gateway.configuration import load
 from gateway.faults import (
     CertificateExpired,
     CertificateNotActive,
@@ -41,6 +41,7 @@ from gateway.faults import (
     RoleNotHeld,
     StoreUnavailable,
 )
+from gateway.ops.scheduler import DAY_S, Job, Scheduler
 from gateway.store import certificates as rows
 from gateway.store import schema
 from mappings.formats.faults import Fault
@@ -49,7 +50,6 @@ from signing.faults import CertificateUntrusted, KeyUnsuitable
 from signing.testing import Authority, new_rsa_key
 from tests.conftest import HandClock
 from tests.integration.gateway.certificates import DAY, Register, a_register, leaf, pem
-from tests.site import write_site
 
 
 @pytest.fixture
@@ -407,24 +407,24 @@ def to_instant_of(text: str) -> int:
     return to_instant(datetime.fromisoformat(text))
 
 
-def test_a_node_looks_every_day(
-    light: Register, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def scheduler(light: Register) -> Scheduler:
+    job = Job("certificates", DAY_S, partial(notices.watch, light.store, light.clock))
+    return Scheduler(light.store, light.clock, "n1", 30 * SECOND, [job])
+
+
+def test_the_node_that_leads_looks_every_day(light: Register, caplog: pytest.LogCaptureFixture) -> None:
     certificate_id = light.active(days=20)
-    node = Node(load(write_site(tmp_path / "site")), light.clock)
-    slept: list[float] = []
 
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        light.clock.forward(seconds * 15)
-        if len(slept) == 3:
-            raise asyncio.CancelledError
+    async def main() -> None:
+        leading = scheduler(light)
+        for _ in range(3):
+            for _ in range(2):  # the second turn of a day finds nothing to do
+                await leading.turn()
+                await leading.settle()
+            light.clock.forward(15 * DAY_S)
 
-    monkeypatch.setattr("gateway.app.asyncio.sleep", sleep)
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(node._watch_certificates(light.store))
-    assert slept == [DAY] * 3
-    assert [record.getMessage() for record in caplog.records] == [
+    asyncio.run(main())
+    assert [record.getMessage() for record in caplog.records if record.name == "lienthong.certificates"] == [
         f"certificate {certificate_id} ends within 30 days: notice to holder",
         f"certificate {certificate_id} ends within 30 days: notice to it",
         f"certificate {certificate_id} ends within 7 days: notice to holder",
@@ -434,26 +434,27 @@ def test_a_node_looks_every_day(
     assert light.get(certificate_id).state == "expired"
 
 
-def test_a_node_outlives_a_store_that_is_away(
-    light: Register, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_look_that_failed_is_done_again_soon(
+    light: Register, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    node = Node(load(write_site(tmp_path / "site")), light.clock)
-    asked: list[int] = []
+    certificate_id = light.active(days=20)
 
-    async def away(_unit: object) -> None:
-        asked.append(1)
+    def away(_connection: Connection, _now: int) -> None:
         raise StoreUnavailable(detail="gone")
 
-    async def sleep(_seconds: float) -> None:
-        if len(asked) == 2:
-            raise asyncio.CancelledError
+    async def main() -> None:
+        leading = scheduler(light)
+        with monkeypatch.context() as broken:
+            broken.setattr(notices, "daily", away)
+            await leading.turn()
+            await leading.settle()
+        assert "LT8001" in caplog.text
+        light.clock.forward(61)
+        await leading.turn()
+        await leading.settle()
 
-    monkeypatch.setattr(light.store, "write", away)
-    monkeypatch.setattr("gateway.app.asyncio.sleep", sleep)
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(node._watch_certificates(light.store))
-    assert len(asked) == 2
-    assert "LT8001" in caplog.text
+    asyncio.run(main())
+    assert f"certificate {certificate_id} ends within 30 days: notice to it" in caplog.text
 
 
 def test_who_has_a_new_certificate_gets_no_notice_of_the_old(light: Register) -> None:

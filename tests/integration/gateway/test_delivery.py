@@ -680,4 +680,3 @@ def test_what_a_dead_node_held_is_taken_over(store: Store, clock: HandClock) -> 
 
     run(main())
     assert [document.key for document in peer.seen] == [delivery]
-    assert rows(store)[delivery].deaths == 1

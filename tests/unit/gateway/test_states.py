@@ -19,6 +19,8 @@ TABLES = {
     "certificate": states.CERTIFICATE,
     "job": states.JOB,
     "job item": states.JOB_ITEM,
+    "node": states.NODE,
+    "lease": states.LEASE,
 }
 
 FIRST = {
@@ -31,6 +33,8 @@ FIRST = {
     "certificate": {"requested"},
     "job": {"running"},
     "job item": {"waiting"},
+    "node": {"running"},
+    "lease": {"free"},
 }
 """States in which a row may be born."""
 
@@ -44,6 +48,8 @@ LAST = {
     "certificate": {"rejected", "revoked", "expired"},
     "job": {"done"},
     "job item": {"done", "left"},
+    "node": set(),
+    "lease": set(),
 }
 """States that nothing leaves: what is answered or signed stays so."""
 

@@ -7,6 +7,7 @@ from gateway.store.ids import uuid7, uuid7_instant
 
 revision = "0002"
 down_revision = "0001"
+phase = "pre"
 
 
 def upgrade() -> None:

@@ -4,6 +4,7 @@ from alembic import op
 
 revision = "0009"
 down_revision = "0008"
+phase = "pre"
 
 
 def upgrade() -> None:
