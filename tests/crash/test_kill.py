@@ -32,7 +32,7 @@ from gateway.store.engine import make_engine
 from gateway.store.ids import uuid7
 from tests import servers
 from tests.crash import matrix
-from tests.crash.killing_node import ALL_PLACES, PLACES, REDIS_PLACES, WORKER_STEPS
+from tests.crash.killing_node import PLACES, REDIS_PLACES, WORKER_STEPS
 from tests.crash.matrix import places
 from tests.site import PASSWORD, DiedAtStart, NodeProcess, destinations, start_node, write_site
 
@@ -94,7 +94,7 @@ class Hospital:
             self.mark = self.config / f"killed-{len(self.fired)}"
             environment["LIENTHONG_TEST_KILL_WORKER"] = f"{self.plan.split()[1]}:{self.mark}"
         elif self.plan and self.plan != "random":
-            most = 6 if self.plan in ALL_PLACES else 3
+            most = 6 if self.plan in PLACES else 1
             environment["LIENTHONG_TEST_KILL"] = f"{self.plan}:{self.chance.randint(1, most)}"
         self.node = start_node(self.config, "tests.crash.killing_node", **environment)
         if self.plan == "random":
