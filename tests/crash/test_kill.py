@@ -128,10 +128,12 @@ class Hospital:
                 self.node.process.wait(10)
 
     def settle(self, engine: sa.Engine, timeout_s: float = 120.0) -> None:
-        """Let the node finish, killed as planned, until nothing is under way."""
-        end = time.monotonic() + timeout_s
+        """Let the node finish, killed as planned, until nothing is under way; the time counts from the last kill."""
+        end, fired = time.monotonic() + timeout_s, len(self.fired)
         while time.monotonic() < end:
             self.revive()
+            if len(self.fired) > fired:
+                end, fired = time.monotonic() + timeout_s, len(self.fired)
             with engine.connect() as connection:
                 if not under_way(connection):
                     return
