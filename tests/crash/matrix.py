@@ -11,7 +11,7 @@ from gateway import states
 IN_A_DAY: dict[str, tuple[str, ...]] = {
     "message": ("map", "fail"),
     "document": ("compose", "sign"),
-    "delivery": ("ready", "claim", "send", "accept", "retry", "refuse", "lose", "expire", "fail"),
+    "delivery": ("ready", "claim", "send", "accept", "retry", "refuse", "lose", "expire"),
 }
 """What a node comes to while it takes, signs and delivers the papers of a day, as `killing_node.record` wrote it down."""
 
@@ -58,6 +58,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     "archive": {"renew": "years"},
     "delivery": {
         "await": "papers that people sign",
+        "fail": "a paper that its form cannot carry",
         "drop": "a paper that is returned",
         "withhold": "closed lists",
         "repeat": "a paper that says nothing new",
