@@ -150,11 +150,10 @@ class RedisQueue(SqlQueue):
         self._paused[destination] = taken.paused
         leased = {row.id for row in (*taken.to_ask, *taken.to_send)}
         self._entries |= {one: entry for one, entry in found.items() if one in leased}
-        taken = await self._one_suspect(taken, now)
-        self._held.update(row.id for row in (*taken.to_ask, *taken.to_send))
+        self._held |= leased
         for one in found.keys() - leased:
             await self._settle(destination, one, found[one], now)
-        return taken
+        return await self._one_suspect(taken, now)
 
     async def _set_aside(self, rows: Sequence[Row[Any]], due_at: int) -> None:
         await super()._set_aside(rows, due_at)

@@ -85,9 +85,9 @@ class SqlQueue:
                 destinations.put_started(connection, destination, after_start(load, len(to_ask) + len(to_send), now))
             return Taken(to_ask, to_send, down, load.paused)
 
-        taken = await self._one_suspect(await self._store.write(unit), now)
+        taken = await self._store.write(unit)
         self._held.update(row.id for row in (*taken.to_ask, *taken.to_send))
-        return taken
+        return await self._one_suspect(taken, now)
 
     async def _one_suspect(self, taken: Taken, now: int) -> Taken:
         """Give back every suspect but one, and that one too while another is under way."""
@@ -104,7 +104,8 @@ class SqlQueue:
 
     async def _set_aside(self, rows: Sequence[Row[Any]], due_at: int) -> None:
         ids = [row.id for row in rows]
-        await self._store.write(lambda connection: deliveries.set_aside(connection, ids, self._owner, due_at))
+        await self._persist(lambda connection: deliveries.set_aside(connection, ids, self._owner, due_at))
+        self._held.difference_update(ids)
 
     async def next_due(self, destination: str) -> int | None:
         now = self._clock.now()

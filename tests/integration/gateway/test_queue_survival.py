@@ -17,7 +17,7 @@ from gateway.delivery.redis_queue import RedisQueue
 from gateway.delivery.worker import Worker
 from gateway.faults import StoreUnavailable
 from gateway.settings import Route
-from gateway.store import destinations
+from gateway.store import destinations, schema
 from gateway.store.engine import Store, open_store
 from tests.conftest import HandClock
 from tests.integration.gateway.test_delivery import (
@@ -41,17 +41,20 @@ __all__ = ["redis_store", "store"]
 
 
 class Failing:
-    """Let calls of a queue's store fail, the n-th ones counted from now."""
+    """Let the next calls of a queue's store fail, once so many have gone well."""
 
     def __init__(self, queue: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left: dict[str, int] = {}
+        self.well: dict[str, int] = {}
         own = queue._store
         faces = {name: self._face(name, getattr(own, name)) for name in ("write", "read")}
         monkeypatch.setattr(queue, "_store", SimpleNamespace(**faces, engine=own.engine))
 
     def _face(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         async def face(unit: Any) -> Any:
-            if self.left.get(name, 0):
+            if self.well.get(name, 0):
+                self.well[name] -= 1
+            elif self.left.get(name, 0):
                 self.left[name] -= 1
                 raise StoreUnavailable(detail="OperationalError")
             return await call(unit)
@@ -107,6 +110,26 @@ def test_a_yes_is_kept_although_the_store_is_away_when_it_comes(
     run(main())
     assert rows(store)[delivery].state == "accepted"
     assert events(store, delivery) == ["accept"]
+
+
+def test_what_outlived_a_node_is_not_forgotten_when_the_store_fails_as_it_is_set_aside(
+    store: Store, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [queue_paper(store, clock, b"%d" % n) for n in range(3)]
+    store.write_now(lambda c: c.execute(schema.delivery.update().values(deaths=1)))
+    peer = Peer()
+
+    async def main() -> None:
+        worker = make_worker(store, clock, peer, "n1")
+        monkeypatch.setattr("gateway.delivery.sql_queue.AGAIN_S", 0.001)
+        failing = Failing(worker._queue, monkeypatch)
+        failing.well, failing.left = {"write": 1}, {"write": 1}
+        for _ in range(6):
+            await go_on(worker)
+            await after_the_lease(worker, clock)
+
+    run(main())
+    assert sorted(document.key for document in peer.seen) == made
 
 
 def test_a_bug_of_ours_while_asking_leaves_it_uncertain_and_is_tried_again(store: Store, clock: HandClock) -> None:
