@@ -9,7 +9,7 @@ GOOGLE := conformance/validators/google_fhir
 .PHONY: demo test check servers judges vectors bench nightly attacks lock clean
 
 demo: $(VENV)/.installed
-	$(BIN)/lienthong demo
+	$(BIN)/lienthong demo $(if $(NODES),--nodes $(NODES))
 
 test: $(VENV)/.installed-dev servers judges vectors check
 	$(NICE) pytest -n auto --dist loadfile

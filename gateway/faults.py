@@ -91,6 +91,12 @@ class SchemaWaits(ConfigFault):
     code = 1015
 
 
+class ServerMissing(ConfigFault):
+    """Raised when a command needs a server program that is not installed; `detail` is the command that installs it."""
+
+    code = 1016
+
+
 class ChannelTestFailed(ConfigFault):
     """Raised when a channel's own `[[test]]` does not give what it expects; `where` names the file and line."""
 

@@ -14,6 +14,7 @@ from conformance.scenarios.event import Event
 
 _START, _END = b"\x0b", b"\x1c\r"
 _LARGEST_ANSWER = 1 << 20
+_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,19 @@ class Played:
 
 async def play(
     events: Sequence[Event],
-    addresses: Mapping[str, tuple[str, int]],
+    addresses: Mapping[str, tuple[str, int] | list[tuple[str, int]]],
     *,
     connections: int = 4,
     pace: float = 0.0,
     timeout_s: float = 30.0,
+    tries: int = 1,
     progress: Callable[[Played], None] | None = None,
 ) -> list[Played]:
     """Send every event to its stream's address and return the answers in the order of `events`.
 
     `pace` is how many seconds of the day pass in one second; 0 sends as fast as answers come. Events that share a
-    patient wait for each other, also across streams; a broken connection costs its event and is opened anew.
+    patient wait for each other, also across streams; a broken connection costs its event, after so many `tries`, and is opened
+    anew. A stream with several addresses has its connections dealt out to them; what got no answer goes to the next one.
     """
     done = [asyncio.Event() for _ in events]
     waits = _waits(events)
@@ -53,8 +56,10 @@ async def play(
     played: dict[int, Played] = {}
     began = time.monotonic()
 
-    async def lane(stream: str, numbers: Sequence[int]) -> None:
-        connection = _Connection(*addresses[stream], timeout_s)
+    async def lane(stream: str, lane_number: int, numbers: Sequence[int]) -> None:
+        known = _several(addresses[stream])
+        start = lane_number % len(known)
+        connection = _Connection([*known[start:], *known[:start]], timeout_s, tries)
         try:
             for number in numbers:
                 event = events[number]
@@ -71,9 +76,13 @@ async def play(
             await connection.close()
 
     async with asyncio.TaskGroup() as group:
-        for (stream, _), numbers in lanes.items():
-            group.create_task(lane(stream, numbers))
+        for (stream, lane_number), numbers in lanes.items():
+            group.create_task(lane(stream, lane_number, numbers))
     return [played[number] for number in range(len(events))]
+
+
+def _several(addresses: tuple[str, int] | list[tuple[str, int]]) -> list[tuple[str, int]]:
+    return addresses if isinstance(addresses, list) else [addresses]
 
 
 def _lanes(events: Sequence[Event], connections: int) -> dict[tuple[str, int], list[int]]:
@@ -98,14 +107,23 @@ def _waits(events: Sequence[Event]) -> list[list[int]]:
 
 
 class _Connection:
-    """One MLLP connection, opened when first needed and again after it broke."""
+    """One MLLP connection, opened when first needed and again, to the next address, after it broke."""
 
-    def __init__(self, host: str, port: int, timeout_s: float) -> None:
-        self._host, self._port, self._timeout_s = host, port, timeout_s
+    def __init__(self, addresses: list[tuple[str, int]], timeout_s: float, tries: int) -> None:
+        self._addresses, self._timeout_s, self._tries = addresses, timeout_s, tries
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def exchange(self, event: Event) -> Played:
-        """Send one event and wait for its answer; a failure is reported in the result, never raised."""
+        """Send one event, again if need be, and wait for its answer; a failure is reported in the result, never raised."""
+        played = await self._exchange(event)
+        for _ in range(self._tries - 1):
+            if played.answer:
+                break
+            await asyncio.sleep(_PAUSE_S)
+            played = await self._exchange(event)
+        return played
+
+    async def _exchange(self, event: Event) -> Played:
         began = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -113,13 +131,14 @@ class _Connection:
         except (OSError, EOFError, asyncio.LimitOverrunError) as failure:
             # TimeoutError is an OSError; IncompleteReadError is an EOFError.
             await self.close()
+            self._addresses = [*self._addresses[1:], self._addresses[0]]
             return Played(event, "", type(failure).__name__, time.perf_counter() - began, b"")
         code, text = read_acknowledgement(answer, event.control_id)
         return Played(event, code, text, time.perf_counter() - began, answer)
 
     async def _send(self, raw: bytes) -> bytes:
         if self._streams is None:
-            self._streams = await asyncio.open_connection(self._host, self._port, limit=_LARGEST_ANSWER)
+            self._streams = await asyncio.open_connection(*self._addresses[0], limit=_LARGEST_ANSWER)
         reader, writer = self._streams
         writer.write(_START + raw + _END)
         await writer.drain()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,8 +21,9 @@ from sqlalchemy.engine import Connection
 from conformance.scenarios.event import Day, Event
 from conformance.scenarios.hospital_day import hospital_day
 from conformance.scenarios.player import Played, play
-from gateway.cli import demo_enrolment, demo_report, demo_site, demo_token, demo_verify
+from gateway.cli import demo_enrolment, demo_nodes, demo_report, demo_servers, demo_site, demo_token, demo_verify
 from gateway.cli.children import Child
+from gateway.cli.demo_nodes import NodeFigures, Nodes
 from gateway.cli.demo_signing import Ward
 from gateway.cli.demo_signing_report import SigningFigures
 from gateway.cli.output import Json, console, now_local, print_json
@@ -29,7 +31,6 @@ from gateway.configuration import load
 from gateway.faults import InternalFault
 from gateway.store import deliveries
 from gateway.store.engine import Store, make_engine
-from mappings.formats.values import parse_address
 
 _SETTLE_S = 180.0
 """How long deliveries may take after the last message; then the demo does not close."""
@@ -40,6 +41,9 @@ _NO_TOKEN = (
     "SoftHSM chưa cài: khóa của trưởng khoa sẽ ở trong tệp thay vì token. Muốn có token, "
     f"cài rồi chạy lại: {demo_token.INSTALL}"
 )
+_KILLED = "Nút {} bị tắt đột ngột (SIGKILL); HIS và LIS gửi tiếp sang nút còn lại"
+_TRIES = 50
+"""How often the HIS and the LIS send what got no answer, to one node after the other."""
 _LOST = "Trưởng khoa mất token: chứng thư tạm ngừng, phó trưởng khoa ký thay theo ủy quyền"
 
 Rules = list[dict[str, Any]]
@@ -76,6 +80,9 @@ def demo(
     sign: Annotated[
         bool, typer.Option("--sign", help="Người ký thật: bác sĩ → trưởng khoa → con dấu, ba loại khóa, một sự cố.")
     ] = False,
+    nodes: Annotated[
+        int, typer.Option(min=1, max=8, help="Số nút trên một PostgreSQL và Redis; từ 2 thì một nút bị tắt giữa ngày.")
+    ] = 1,
     serve: Annotated[bool, typer.Option("--serve", help="Giữ nút và sandbox chạy tiếp đến khi nhấn Ctrl-C.")] = False,
     json: Json = False,
 ) -> None:
@@ -84,6 +91,9 @@ def demo(
     Không có --sign thì nút tự đóng dấu từng giấy. Có --sign thì bác sĩ (tệp PKCS#12), trưởng khoa (token SoftHSM, nếu đã cài)
     rồi con dấu (dịch vụ ký từ xa mô phỏng) ký từng giấy; giữa ngày trưởng khoa mất token; cuối ngày mọi chữ ký được kiểm lại.
 
+    Với --nodes 2, lệnh chạy riêng một PostgreSQL và một Redis (phải cài sẵn), hai nút dùng chung; giữa ngày nút đầu bị SIGKILL,
+    HIS gửi tiếp sang nút kia, việc dở được nhận lại, và đối soát vẫn phải khớp.
+
     Mã thoát 1 khi có con số nào không khớp.
 
     Ví dụ: lienthong demo --encounters 100
@@ -91,25 +101,35 @@ def demo(
     place = (folder / now_local().strftime("%Y%m%d-%H%M%S")).resolve()
     place.mkdir(parents=True)
     try:
-        closed = asyncio.run(_demo(place, hospital_day(seed, encounters), sign=sign, serve=serve, json=json))
+        day = hospital_day(seed, encounters)
+        closed = asyncio.run(_demo(place, day, nodes=nodes, sign=sign, serve=serve, json=json))
     except asyncio.CancelledError:
         raise typer.Exit(130) from None
     if not closed:
         raise typer.Exit(1)
 
 
-async def _demo(place: Path, day: Day, *, sign: bool, serve: bool, json: bool) -> bool:
+async def _demo(place: Path, day: Day, *, nodes: int, sign: bool, serve: bool, json: bool) -> bool:
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)  # the children are stopped on the way out
-    site = demo_site.prepare(place)
+    async with AsyncExitStack() as stack:
+        shared: dict[str, Any] = {}
+        if nodes > 1:
+            started = await stack.enter_async_context(demo_servers.servers())
+            shared = {"store": started.store, "redis": started.redis, "workers": demo_nodes.workers(nodes)}
+        site = demo_site.prepare(place, **shared)
+        return await _run(site, Nodes(site.config, place, nodes), day, sign=sign, serve=serve, json=json)
+
+
+async def _run(site: demo_site.Site, nodes: Nodes, day: Day, *, sign: bool, serve: bool, json: bool) -> bool:
+    place = nodes.place
     sandbox = await Child.start(
         "sandbox",
         ["-m", "conformance.sandbox", "--folder", str(place / "sandbox"), "--password", site.password],
         place / "sandbox.log",
     )
-    node: Child | None = None
     try:
         async with httpx.AsyncClient(base_url=sandbox.announced["admin"], timeout=60, trust_env=False) as admin:
             enrolled = None
@@ -119,16 +139,15 @@ async def _demo(place: Path, day: Day, *, sign: bool, serve: bool, json: bool) -
                 enrolled = await demo_enrolment.enrol(site, sandbox.announced, admin)
             else:
                 demo_site.configure(site, sandbox.announced)
-            command = ["-m", "gateway.cli", "serve", "--config", str(site.config)]
-            node = await Child.start("node", command, place / "node.log")
+            await nodes.start()
             plan = load(site.config)
             store = Store(make_engine(plan.store_url))
             try:
                 ward = Ward(plan, store, enrolled, admin, place) if enrolled else None
-                played = await _day(day, node.announced["listening"], admin, store, ward, quiet=json)
+                played = await _day(day, nodes, admin, store, ward, quiet=json)
                 await demo_report.export(store, plan, place)
                 signing = await _signing(store, ward) if ward else None
-                figures = await _figures(store, admin, day, played, signing)
+                figures = await _figures(store, admin, day, played, signing, await nodes.figures(store))
             finally:
                 store.close()
         if json:
@@ -136,22 +155,21 @@ async def _demo(place: Path, day: Day, *, sign: bool, serve: bool, json: bool) -
         else:
             demo_report.show(figures, place)
         if serve:
-            await _serve(node, sandbox, site.config, quiet=json)
+            await _serve(nodes, sandbox, quiet=json)
         return figures.closes
     finally:
-        if node is not None:
-            await node.stop()
+        await nodes.stop()
         await sandbox.stop()
 
 
 async def _day(
-    day: Day, listening: dict[str, str], admin: httpx.AsyncClient, store: Store, ward: Ward | None, *, quiet: bool
+    day: Day, nodes: Nodes, admin: httpx.AsyncClient, store: Store, ward: Ward | None, *, quiet: bool
 ) -> list[Played]:
     """Play the day and wait until everything has arrived; people sign meanwhile."""
     async with asyncio.TaskGroup() as group:
         if ward is not None:
             group.create_task(ward.work())
-        played = await _play(day, listening, admin, ward, quiet=quiet)
+        played = await _play(day, nodes, admin, store, ward, quiet=quiet)
         await _settle(store, quiet=quiet)
         if ward is not None:
             ward.leave()
@@ -168,10 +186,10 @@ async def _signing(store: Store, ward: Ward) -> SigningFigures:
 
 
 async def _play(
-    day: Day, listening: dict[str, str], admin: httpx.AsyncClient, ward: Ward | None, *, quiet: bool
+    day: Day, nodes: Nodes, admin: httpx.AsyncClient, store: Store, ward: Ward | None, *, quiet: bool
 ) -> list[Played]:
     """Play the day over real connections; trouble begins when its share of the messages was sent."""
-    addresses = {name: parse_address(listening[name]) for name in ("his", "lis")}
+    addresses = {name: nodes.addresses(name) for name in ("his", "lis")}
     trouble = [(round(share * len(day.events)), told, rules) for share, told, rules in _TROUBLE]
     noon = len(day.events) // 2
     pending: set[asyncio.Task[None]] = set()
@@ -189,12 +207,23 @@ async def _play(
                 if not quiet:
                     progress.console.print(f"[yellow]{_time(played.event)} {told}[/]")
                 pending.add(asyncio.create_task(_plan(admin, rules)))
+            if nodes.wanted > 1 and done == noon:
+                killed = nodes.kill(store)
+                if not quiet:
+                    progress.console.print(f"[yellow]{_time(played.event)} {_KILLED.format(killed)}[/]")
             if ward is not None and done == noon:
                 ward.noon()
                 if not quiet:
                     progress.console.print(f"[yellow]{_time(played.event)} {_LOST}[/]")
 
-        played = await play(day.events, addresses, connections=4, pace=_pace(day), progress=note)
+        played = await play(
+            day.events,
+            addresses,
+            connections=4,
+            pace=_pace(day),
+            progress=note,
+            tries=_TRIES if nodes.wanted > 1 else 1,
+        )
         if pending:
             await asyncio.wait(pending)
             for finished in pending:
@@ -240,21 +269,28 @@ async def _settle(store: Store, *, quiet: bool) -> None:
 
 
 async def _figures(
-    store: Store, admin: httpx.AsyncClient, day: Day, played: list[Played], signing: SigningFigures | None
+    store: Store,
+    admin: httpx.AsyncClient,
+    day: Day,
+    played: list[Played],
+    signing: SigningFigures | None,
+    nodes: NodeFigures | None,
 ) -> demo_report.Figures:
     recorded, records, faults = [
         (await admin.get(f"/_sandbox/{name}")).raise_for_status().json() for name in ("summary", "records", "faults")
     ]
     found = await store.read(lambda connection: demo_report.figures(connection, day, played, recorded, records, faults))
-    return replace(found, signing=signing)
+    return replace(found, signing=signing, nodes=nodes)
 
 
-async def _serve(node: Child, sandbox: Child, config: Path, *, quiet: bool) -> None:
+async def _serve(nodes: Nodes, sandbox: Child, *, quiet: bool) -> None:
+    living = {name: child for name, child in nodes.children.items() if child.process.returncode is None}
     if not quiet:
-        console.print(f"Nút: {node.announced['listening']}")
+        for name, child in living.items():
+            console.print(f"Nút {name}: {child.announced['listening']}")
         console.print(f"Sandbox: {sandbox.announced}")
-        console.print(f"Xem: lienthong messages --config {config}    Dừng: Ctrl-C")
-    ended = [asyncio.create_task(child.process.wait()) for child in (node, sandbox)]
+        console.print(f"Xem: lienthong messages --config {nodes.config}    Dừng: Ctrl-C")
+    ended = [asyncio.create_task(child.process.wait()) for child in (*living.values(), sandbox)]
     try:
         await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
     except asyncio.CancelledError:

@@ -14,7 +14,8 @@ from sqlalchemy.engine import Connection
 
 from conformance.scenarios.event import Day
 from conformance.scenarios.player import Played
-from gateway.cli import demo_signing_report
+from gateway.cli import demo_nodes, demo_signing_report
+from gateway.cli.demo_nodes import NodeFigures
 from gateway.cli.demo_signing_report import SigningFigures
 from gateway.cli.output import console, print_table
 from gateway.clock import SECOND
@@ -74,6 +75,8 @@ class Figures:
     balances: Sequence[Balance] = field(default_factory=tuple)
     signing: SigningFigures | None = None
     """None: the node alone sealed every paper."""
+    nodes: NodeFigures | None = None
+    """None: there is one node."""
 
     @property
     def papers_match(self) -> bool:
@@ -104,6 +107,7 @@ class Figures:
             and not self.unexpected
             and self.papers_match
             and (self.signing is None or self.signing.closes)
+            and (self.nodes is None or self.nodes.closes)
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -274,6 +278,8 @@ def show(found: Figures, place: Path) -> None:
     )
     if found.signing is not None:
         demo_signing_report.show(found.signing)
+    if found.nodes is not None:
+        demo_nodes.show(found.nodes)
     overtaken = any(balance.not_issued for balance in found.balances)
     print_table(
         f"Đối soát: lập = nhận + lỗi + giữ{' + bỏ' if overtaken else ''}; nhận = sổ của nơi nhận = chữ ký họ kiểm lại",

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gateway.store.sealed import new_key_line
 from mappings.documents import PAPERS
@@ -29,9 +30,11 @@ phone = "024 3000 0000"
 name = "demo"
 health = "127.0.0.1:0"
 lease = "10s"
+workers = {workers}
+redis = "{redis}"
 
 [store]
-url = "sqlite:///ledger/ledger.db"
+url = "{store}"
 keys = "secret:store-keys"
 
 [signing]                       # the facility's seal, from the sandbox's CA
@@ -108,15 +111,18 @@ class Site:
 
     folder: Path
     password: str
+    store: str = "sqlite:///ledger/ledger.db"
+    redis: str = ""
+    workers: int = 0
 
     @property
     def config(self) -> Path:
         return self.folder / "config"
 
 
-def prepare(folder: Path) -> Site:
-    """Make the folder with fresh secrets, readable by this account only."""
-    site = Site(folder, secrets.token_hex(16))  # no sign that a command line would take for an option
+def prepare(folder: Path, **shared: Any) -> Site:
+    """Make the folder with fresh secrets, readable by this account only; `shared` is what several nodes share."""
+    site = Site(folder, secrets.token_hex(16), **shared)  # no sign that a command line would take for an option
     vault = site.config / "secrets"
     vault.mkdir(parents=True, mode=0o700)
     for name, value in (
@@ -139,13 +145,14 @@ def configure(
     site: Site, sandbox: Mapping[str, str], *, seal: str = _SEAL, signers: str = "", policy: str = ""
 ) -> None:
     """Write node.toml and the channels once the sandbox has said where it is; and who signs, if anybody but the seal."""
+    shared = {"store": site.store, "redis": site.redis, "workers": site.workers}
     keys = site.config / "keys"
     keys.mkdir(mode=0o700, exist_ok=True)
     for name in ("facility.p12", "transport.p12", "ca.pem"):
         shutil.copyfile(Path(sandbox["keys"]) / name, keys / name)
         (keys / name).chmod(0o600)
     (site.config / "node.toml").write_text(
-        _NODE.format(facility=FACILITY, name=NAME, seal=seal, signers=signers), encoding="utf-8"
+        _NODE.format(facility=FACILITY, name=NAME, seal=seal, signers=signers, **shared), encoding="utf-8"
     )
     if policy:
         (site.config / "signing.toml").write_text(policy, encoding="utf-8")
