@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import logging
 import multiprocessing
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -101,8 +102,9 @@ class Pool:
         """End the processes; what does not end by itself in `CLOSE_S` is killed, which the executor has no way to do."""
         processes = list((self._executor._processes or {}).values())
         self._executor.shutdown(wait=False, cancel_futures=True)
+        ends = time.monotonic() + CLOSE_S
         for process in processes:
-            process.join(CLOSE_S)
+            process.join(max(0.0, ends - time.monotonic()))
             if process.is_alive():
                 process.kill()
 

@@ -115,6 +115,21 @@ def test_a_port_nobody_listens_on_is_reported_not_raised() -> None:
     assert {one.text for one in played} == {"ConnectionRefusedError"}
 
 
+def test_what_got_no_answer_goes_to_the_next_address() -> None:
+    events = hospital_day().events[:4]
+
+    async def main() -> tuple[list[Played], Peer]:
+        async with Peer(lambda raw: None) as peer:
+            gone = peer.address
+        async with Peer(lambda raw: acknowledge("AA", raw)) as living:
+            both = [gone, living.address]
+            return await play(events, {"his": both, "lis": both}, timeout_s=5.0, tries=2), living
+
+    played, living = asyncio.run(main())
+    assert [one.code for one in played] == ["AA"] * 4
+    assert len(living.got) == 4
+
+
 def test_silence_ends_with_the_time_limit() -> None:
     played, _, _ = run([hospital_day().events[0]], lambda raw: b"", timeout_s=5.0)
     assert played[0].text == "answer without MSA"

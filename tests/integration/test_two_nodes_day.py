@@ -1,0 +1,79 @@
+"""A small day on two nodes over PostgreSQL and Redis, one of which is killed in the middle: nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+
+from conformance.sandbox.ca import DemoCA
+from conformance.scenarios.hospital_day import hospital_day
+from conformance.scenarios.player import Played, play
+from gateway.cli import demo_servers
+from gateway.clock import SystemClock
+from gateway.configuration import load
+from gateway.faults import ServerMissing
+from gateway.membership import overview
+from gateway.store.engine import make_engine
+from tests.crash.test_kill import Hospital, database, get, judge, register, sandbox, under_way
+from tests.servers import wait_until
+from tests.site import cli, cli_json, destinations, running_node, write_site
+
+EVENTS = 60
+"""Of the day's messages: enough for every kind of paper to be under way when the node dies."""
+
+
+def test_a_node_is_killed_in_the_middle_of_the_day(tmp_path: Path, postgres_server: str, redis_url: str) -> None:
+    events = hospital_day(3, 25).events[:EVENTS]
+    authority = DemoCA(tmp_path / "sandbox" / "ca")
+    with sandbox(tmp_path) as addresses:
+        config = write_site(
+            tmp_path / "site",
+            store=database(postgres_server),
+            redis=redis_url,
+            destinations=destinations(addresses),
+            ca=authority,
+        )
+        register(addresses["admin"], (config / "keys" / "facility.pem").read_text())
+        engine = make_engine(load(config).store_url)
+        try:
+            played = 0
+            with running_node(config) as victim, running_node(config, "--name", "n2") as other:
+
+                def note(_: Played) -> None:
+                    nonlocal played
+                    played += 1
+                    if played == len(events) // 2:
+                        victim.process.kill()
+
+                both = [victim.address(), other.address()]
+                answers = asyncio.run(play(events, {"his": both, "lis": both}, progress=note, tries=100))
+                assert [one.event.label for one in answers if not one.code] == []
+                assert victim.process.wait(10) == -9
+
+                def settled() -> bool:
+                    with engine.connect() as connection:
+                        return not under_way(connection)
+
+                wait_until(settled, 60)
+                with engine.connect() as connection:
+                    known = {one["name"]: one for one in overview(connection, SystemClock().now())}
+                    hospital = Hospital(config, [], random.Random(1))
+                    hospital.answered = {one.event.control_id: one.code for one in answers}
+                    judge(connection, hospital, get(addresses["admin"] + "/_sandbox/records"))
+                assert (known["n1"]["state"], known["n1"]["holds"]) == ("dead", {})
+                assert (known["n2"]["state"], known["n2"]["leads"]) == ("running", True)
+                assert [one for one in cli_json("errors", "-c", str(config)) if one["fault"]["code"] == "LT8109"] == []
+        finally:
+            engine.dispose()
+
+
+def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.cli.demo_servers.shutil.which", lambda _: None)
+    monkeypatch.setattr("gateway.cli.demo_servers._POSTGRES", ())
+    with pytest.raises(ServerMissing, match="apt-get install -y --no-install-recommends postgresql redis-server"):
+        demo_servers.programs()
+    wrong = cli("demo", "--nodes", "0", "--folder", str(tmp_path))
+    assert wrong.returncode == 2
