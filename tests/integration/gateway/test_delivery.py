@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from connectors.contract import Outbound, Receipt
 from connectors.faults import CannotAsk, Refused, Throttled, Uncertain, Unreachable
-from gateway import repair
+from gateway import relief, repair
 from gateway.clock import SECOND, to_datetime
 from gateway.delivery.limits import Breaker, Limit
 from gateway.delivery.queue import Queue
@@ -28,6 +28,7 @@ from gateway.store import actions, deliveries, destinations, documents, messages
 from gateway.store.documents import NewDocument
 from gateway.store.engine import Store, open_store
 from gateway.store.ids import uuid7
+from gateway.store.leases import BACK
 from gateway.store.sealed import Keyring, new_key_line
 from mappings.formats.dates import zone_of
 from tests import servers
@@ -661,6 +662,57 @@ def test_what_redis_names_wrongly_does_no_harm(redis_store: Store, clock: HandCl
         assert [document.key for document in peer.seen] == [first, second]
 
     run(main())
+
+
+def test_what_a_dead_node_held_is_taken_at_once_and_one_by_one(store: Store, clock: HandClock) -> None:
+    """Each outlived a death, so each is under way alone; what nothing is held against goes its way beside them."""
+    held = [queue_paper(store, clock, key) for key in (b"a", b"b", b"c")]
+
+    async def main() -> None:
+        dead = new_queue(store, clock, "dead")
+        assert len((await dead.take("portal", 3)).to_send) == 3
+        other = new_queue(store, clock, "n2")
+        await store.write(lambda c: relief.take_back(c, "dead", clock.now()))
+        await other.relieve("dead")
+        innocent = queue_paper(store, clock, b"d")
+        done: list[str] = []
+        while len(done) < 3:
+            suspects = list((await other.take("portal", 3)).to_send)
+            assert [row.deaths for row in suspects] == [1]
+            beside = list((await other.take("portal", 3)).to_send)
+            assert [row.id for row in beside] == ([innocent] if not done else [])
+            clock.at += BACK
+            assert not await other.take("portal", 1)
+            clock.at += BACK
+            for row in (*suspects, *beside):
+                assert await other.send(row)
+                await other.accept(row, YES)
+                other.forget(row)
+            done += [row.id for row in suspects]
+        assert sorted(done) == held
+
+    run(main())
+
+
+def test_a_delivery_that_killed_twice_is_not_sent_a_third_time(store: Store, clock: HandClock) -> None:
+    """It may have arrived, so it is asked about; that it did not is no reason to send it again."""
+    delivery = queue_paper(store, clock)
+    peer = Peer(answers=(None,))
+
+    async def main() -> None:
+        for _ in range(2):
+            dead = new_queue(store, clock, "dead")
+            (row,) = (await dead.take("portal", 1)).to_send
+            assert await dead.send(row)
+            store.write_now(lambda c: relief.take_back(c, "dead", clock.now()))
+            await dead.relieve("dead")
+            if rows(store)[delivery].deaths == 1:
+                store.write_now(lambda c: deliveries.move(c, delivery, "retry", None))
+        await work(store, clock, peer, owner="n2")
+
+    run(main())
+    assert peer.seen == []
+    assert (rows(store)[delivery].state, rows(store)[delivery].fault_code) == ("error", 8109)
 
 
 def test_what_a_dead_node_held_is_taken_over(store: Store, clock: HandClock) -> None:
