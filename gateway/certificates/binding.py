@@ -54,14 +54,14 @@ def issue(
 ) -> Signer:
     """Bind the certificate in `data` to an approved request.
 
-    Raises CertificateUnreadable, CertificateUntrusted (also when it is out of date), KeyUnsuitable, NameDiffers,
+    Raises CertificateUnreadable, KeyUnsuitable, CertificateUntrusted (also when it is out of date), NameDiffers,
     CertificateTaken.
     """
     found = read(data)
     leaf = find_leaf(found)
     others = [one for one in found if one != leaf]
-    require_trusted(leaf, others, roots, to_datetime(act.at))
     public_key(leaf)
+    require_trusted(leaf, others, roots, to_datetime(act.at))
     signer = signer_of(leaf)
     require_name(signer, row.holder_name, row.holder_kind, citizen_id)
     taken = rows.by_fingerprint(connection, signer.sha256)
