@@ -220,9 +220,7 @@ class RedisQueue(SqlQueue):
 
     async def _following(self, row: Row[Any], now: int) -> str:
         """Find the next delivery of the same key."""
-        return await self._store.read(
-            lambda c: deliveries.next_of_key(c, row.destination, row.order_key, after=row.id, now=now)
-        )
+        return await self._store.read_each(deliveries.next_of_keys, (row.id, now))
 
     async def _settle(
         self,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy.engine import Connection, Row
@@ -18,13 +18,14 @@ from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery.limits import Rules, after_start, is_down, opens_at, room
 from gateway.delivery.queue import Taken
 from gateway.faults import NothingThere, StoreFault
-from gateway.store import actions, clock_back, deliveries, destinations, documents
+from gateway.store import actions, clock_back, deliveries, destinations, dispatch, documents
 from gateway.store.engine import Store
 from gateway.store.leases import BACK
 from gateway.store.sealed import Keyring
 from mappings.formats.faults import Fault, FaultClass
 
 log = logging.getLogger("lienthong.queue")
+T = TypeVar("T")
 
 AGAIN_S = 1.0
 """After how long it is tried again to write down an outcome when the store is away."""
@@ -104,7 +105,9 @@ class SqlQueue:
 
     async def _set_aside(self, rows: Sequence[Row[Any]], due_at: int) -> None:
         ids = [row.id for row in rows]
-        await self._persist(lambda connection: deliveries.set_aside(connection, ids, self._owner, due_at))
+        await self._persist(
+            lambda: self._store.write(lambda connection: deliveries.set_aside(connection, ids, self._owner, due_at))
+        )
         self._held.difference_update(ids)
 
     async def next_due(self, destination: str) -> int | None:
@@ -125,52 +128,31 @@ class SqlQueue:
         """Take note of whether a destination is paused."""
 
     async def load(self, row: Row[Any], renditions: Sequence[str]) -> Outbound:
-        def query(connection: Connection) -> tuple[Row[Any], Row[Any] | None, Row[Any] | None]:
-            found = documents.first_signed(connection, row.document_id, renditions)
-            beside = found and documents.first_signed(connection, row.document_id, (documents.beside(found.kind),))
-            return documents.get(connection, row.document_id), found, beside
-
-        document, found, beside = await self._store.read(query)
-        if found is None:
+        found = await self._store.read_each(documents.final_all, (row.document_id, tuple(renditions)))
+        if not found:
             raise NothingThere(where=row.document_id, detail=renditions[-1])
+        body, *beside = (self._keyring.open(one.body, f"{row.document_id}/{one.kind}") for one in found)
         return Outbound(
             key=row.id,
-            kind=document.paper,
-            body=self._keyring.open(found.body, f"{row.document_id}/{found.kind}"),
-            media_type=found.media_type,
-            sha256=found.sha256,
+            kind=found[0].paper,
+            body=body,
+            media_type=found[0].media_type,
+            sha256=found[0].sha256,
             created_at=to_datetime(row.created_at),
             facility=self._facility,
-            signature=b"" if beside is None else self._keyring.open(beside.body, f"{row.document_id}/{beside.kind}"),
+            signature=beside[0] if beside else b"",
         )
 
     async def send(self, row: Row[Any]) -> bool:
-        return await self._store.write(lambda connection: deliveries.move(connection, row.id, "send", self._owner))
+        return await self._store.write_each(dispatch.send_all, (row.id, self._owner))
 
     async def accept(self, row: Row[Any], receipt: Receipt) -> None:
         now = self._clock.now()
         facts = msgspec.json.encode(dict(receipt.facts)).decode()
-        was_failing = row.destination in self._failing
-
-        def unit(connection: Connection) -> None:
-            if was_failing:
-                destinations.answered(connection, row.destination)
-            moved = deliveries.move(
-                connection, row.id, "accept", self._owner, accepted_at=now, reference=receipt.reference
-            )
-            # a yes is kept even when the lease was lost: it is evidence
-            sealed = self._keyring.seal(receipt.evidence, f"receipt/{row.id}")
-            deliveries.put_attempt(
-                connection,
-                row.id,
-                ended_at=now,
-                event="accept" if moved else "late_accept",
-                fault=None,
-                facts=facts,
-                sealed=sealed,
-            )
-
-        await self._persist(unit)
+        sealed = self._keyring.seal(receipt.evidence, f"receipt/{row.id}")
+        back = row.destination if row.destination in self._failing else ""
+        yes = dispatch.Accepted(row.id, self._owner, now, receipt.reference, facts, sealed, back)
+        await self._persist(lambda: self._store.write_each(dispatch.accept_all, yes))
         self._failing.discard(row.destination)
 
     async def fail(self, row: Row[Any], event: str, fault: Fault, due_at: int) -> None:
@@ -210,7 +192,9 @@ class SqlQueue:
         await self._persist_counted(unit)
 
     async def give_back(self, row: Row[Any]) -> None:
-        await self._persist(lambda connection: deliveries.give_back(connection, row.id, self._owner))
+        await self._persist(
+            lambda: self._store.write(lambda connection: deliveries.give_back(connection, row.id, self._owner))
+        )
 
     def forget(self, row: Row[Any]) -> None:
         self._held.discard(row.id)
@@ -237,23 +221,23 @@ class SqlQueue:
 
         await self._store.write(unit)
 
-    async def _persist(self, unit: Callable[[Connection], Any]) -> Any:
+    async def _persist(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write down what happened at the destination, also when the store is away for a while: it is known only here."""
         for tries in range(PATIENCE):
             try:
-                return await self._store.write(unit)
+                return await write()
             except StoreFault as fault:
                 if not tries:
                     log.error("an outcome waits for the store: %s", fault)
                 await asyncio.sleep(AGAIN_S)
-        return await self._store.write(unit)
+        return await write()
 
     async def _persist_counted(self, unit: Callable[[Connection, bool], bool]) -> None:
         for _ in range(MEETINGS):
-            if await self._persist(lambda connection: unit(connection, True)):
+            if await self._persist(lambda: self._store.write(lambda connection: unit(connection, True))):
                 return
             await asyncio.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - so that two nodes do not keep step
-        await self._persist(lambda connection: unit(connection, False))
+        await self._persist(lambda: self._store.write(lambda connection: unit(connection, False)))
 
     async def relieve(self, owner: str) -> None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from sqlalchemy.engine import Connection, Row
 from gateway.faults import ItemDeadly, NothingThere
 from gateway.states import DELIVERY, ENDED_DELIVERY, OPEN_DELIVERY, advance, sources
 from gateway.store.ids import uuid7
-from gateway.store.leases import DEADLY, RELEASED, extend, take
+from gateway.store.leases import DEADLY, RELEASED, extend, take, there_is
 from gateway.store.messages import fault_values
 from gateway.store.schema import attempt, delivery, document
 from mappings.formats.faults import Fault
@@ -63,11 +64,11 @@ def move_all(connection: Connection, document_id: str, event: str, now: int, fau
     connection.execute(
         delivery.update()
         .where(delivery.c.document_id == document_id, delivery.c.state.in_(sources(DELIVERY, event)))
-        .values(state=target, due_at=now, **told, **_after(target, now))
+        .values(state=target, due_at=now, **told, **ended(target, now))
     )
 
 
-def _after(target: str, now: int) -> dict[str, Any]:
+def ended(target: str, now: int | sa.ColumnElement[int]) -> dict[str, Any]:
     """Say nothing more about the deadline of what has ended; but that it came late is still to be said."""
     if target not in ENDED_DELIVERY:
         return {}
@@ -77,10 +78,11 @@ def _after(target: str, now: int) -> dict[str, Any]:
     return {"notice_at": sa.case((to_say, delivery.c.notice_at), else_=sa.null())}
 
 
+@cache
 def _blocked() -> sa.ColumnElement[bool]:
     earlier = delivery.alias("earlier")
     quoted = ", ".join(f"'{state}'" for state in OPEN_DELIVERY)
-    return sa.exists().where(
+    return there_is(
         earlier.c.destination == delivery.c.destination,
         earlier.c.order_key == delivery.c.order_key,
         sa.text(f"earlier.state IN ({quoted})"),
@@ -88,13 +90,15 @@ def _blocked() -> sa.ColumnElement[bool]:
     )
 
 
-def _ready(destination: str, state: str, ids: Sequence[str] | None) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        delivery.c.destination == destination,
-        sa.text(f"delivery.state = '{state}'"),
-        sa.text("delivery.state IN ('queued', 'uncertain')"),
-        *([] if ids is None else [delivery.c.id.in_(ids)]),
-    )
+def _ready(destination: str, ids: Sequence[str] | None, *states: str) -> sa.ColumnElement[bool]:
+    """Name what may be ready in the words of the index that has it in the order in which it became due.
+
+    With `ids`, in words that no index of what waits fits: these few are looked up one by one, however many wait.
+    """
+    if ids is not None:
+        hidden = (sa.text(f"delivery.state || '' {state}") for state in states)
+        return sa.and_(delivery.c.id.in_(ids), delivery.c.destination == destination, *hidden)
+    return sa.and_(delivery.c.destination == destination, *(sa.text(f"delivery.state {state}") for state in states))
 
 
 def take_queued(
@@ -107,14 +111,15 @@ def take_queued(
     limit: int,
     ids: Sequence[str] | None = None,
 ) -> list[Row[Any]]:
-    """Lease the next deliveries of a destination, of each order key only the oldest open one; they become `claimed`.
+    """Lease the deliveries of a destination that have been due longest, of each order key only the oldest open one; they
+    become `claimed`.
 
     With `ids`, only of these.
     """
-    ready = _ready(destination, "queued", ids)
+    ready = _ready(destination, ids, "= 'queued'", "IN ('queued', 'uncertain')")
     return take(
         connection, delivery, ready, _blocked(), owner=owner, now=now, until=until, limit=limit,
-        values={"state": "claimed"},
+        values={"state": "claimed"}, order=delivery.c.due_at,
     )  # fmt: skip
 
 
@@ -129,8 +134,10 @@ def take_uncertain(
     ids: Sequence[str] | None = None,
 ) -> list[Row[Any]]:
     """Lease deliveries about which the destination is to be asked; they stay `uncertain`. With `ids`, only of these."""
-    ready = _ready(destination, "uncertain", ids)
-    return take(connection, delivery, ready, None, owner=owner, now=now, until=until, limit=limit)
+    ready = _ready(destination, ids, "= 'uncertain'")
+    return take(
+        connection, delivery, ready, None, owner=owner, now=now, until=until, limit=limit, order=delivery.c.due_at
+    )
 
 
 def heads(connection: Connection, destination: str, *, now: int, limit: int) -> list[Row[Any]]:
@@ -150,21 +157,36 @@ def heads(connection: Connection, destination: str, *, now: int, limit: int) -> 
     return list(connection.execute(query))
 
 
-def next_of_key(connection: Connection, destination: str, order_key: bytes, *, after: str, now: int) -> str:
-    """Return the delivery that may be taken once `after` is done; empty when there is none."""
+def next_of_keys(connection: Connection, done: list[tuple[str, int]]) -> list[str]:
+    """Return, for each (delivery that is done, now), the delivery of its key that may be taken after it; empty when there is
+    none. Made for `Store.read_each`."""
+    ended = [id_ for id_, _ in done]
+    after = {
+        row.id: row.following
+        for row in connection.execute(sa.select(delivery.c.id, _following()).where(delivery.c.id.in_(ended)))
+    }
+    named = sa.select(delivery.c.id, delivery.c.state, delivery.c.due_at)
+    following = [id_ for id_ in after.values() if id_]
+    rows = {row.id: row for row in connection.execute(named.where(delivery.c.id.in_(following)))} if following else {}
+    found: list[str] = []
+    for id_, now in done:
+        row = rows.get(after.get(id_))
+        found.append(row.id if row is not None and row.state == "queued" and row.due_at <= now else "")
+    return found
+
+
+@cache
+def _following() -> sa.ColumnElement[Any]:
+    """Name the first open delivery of the same key after a delivery."""
+    later = delivery.alias("later")
     quoted = ", ".join(f"'{state}'" for state in OPEN_DELIVERY)
-    row = connection.execute(
-        sa.select(delivery.c.id, delivery.c.state, delivery.c.due_at)
-        .where(
-            delivery.c.destination == destination,
-            delivery.c.order_key == order_key,
-            sa.text(f"delivery.state IN ({quoted})"),
-            delivery.c.id > after,
-        )
-        .order_by(delivery.c.id)
-        .limit(1)
-    ).one_or_none()
-    return row.id if row is not None and row.state == "queued" and row.due_at <= now else ""
+    first = sa.select(sa.func.min(later.c.id)).where(
+        later.c.destination == delivery.c.destination,
+        later.c.order_key == delivery.c.order_key,
+        sa.text(f"later.state IN ({quoted})"),
+        later.c.id > delivery.c.id,
+    )
+    return first.scalar_subquery().label("following")
 
 
 def destinations_of(connection: Connection, ids: Sequence[str]) -> list[Row[Any]]:
@@ -204,7 +226,7 @@ def move(
     condition = [delivery.c.id == delivery_id, delivery.c.state.in_(sources(DELIVERY, event))]
     if owner is not None:
         condition.append(delivery.c.lease_owner == owner)
-    after = _after(target, values.get("accepted_at", 0))
+    after = ended(target, values.get("accepted_at", 0))
     statement = delivery.update().where(*condition).values(state=target, **released, **told, **values, **after)
     return bool(connection.execute(statement).rowcount)
 
@@ -291,7 +313,7 @@ def died(connection: Connection, node: str, now: int) -> list[str]:
     connection.execute(delivery.update().where(held).values(deaths=delivery.c.deaths + 1))
     allowed = sa.case((delivery.c.state == "uncertain", DEADLY), else_=DEADLY - 1)
     guilty = sa.and_(held, delivery.c.state.in_(sources(DELIVERY, "poison")), delivery.c.deaths > allowed)
-    values = {"state": "error", **RELEASED, **fault_values(ItemDeadly()), **_after("error", now)}
+    values = {"state": "error", **RELEASED, **fault_values(ItemDeadly()), **ended("error", now)}
     found = [
         row.id for row in connection.execute(delivery.update().where(guilty).values(**values).returning(delivery.c.id))
     ]

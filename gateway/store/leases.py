@@ -27,9 +27,10 @@ def take(
 
     Those that are first by `order` are taken, the oldest when None; they are returned oldest first.
 
-    The guard stands again on the outer statement: on PostgreSQL a row that another node took in between is then seen as
-    taken and left alone. The candidates are a common table expression because PostgreSQL may run a plain subquery with
-    LIMIT and FOR UPDATE more than once and then take more than `limit`.
+    The lease is looked at again by the outer statement: on PostgreSQL a row that another node took in between is then seen
+    as taken and left alone. Nothing else is, so that rows are looked up by id and not by what waits. The candidates are a
+    common table expression because PostgreSQL may run a plain subquery with LIMIT and FOR UPDATE more than once and then
+    take more than `limit`.
     """
     free = sa.and_(ready, table.c.due_at <= now, table.c.lease_until <= now)
     candidates = sa.select(table.c.id).where(free)
@@ -40,7 +41,7 @@ def take(
         candidates = candidates.with_for_update(skip_locked=True)
     statement = (
         table.update()
-        .where(table.c.id.in_(sa.select(candidates.cte("candidates").c.id)), free)
+        .where(table.c.id.in_(sa.select(candidates.cte("candidates").c.id)), table.c.lease_until <= now)
         .values(lease_owner=owner, lease_until=until, **(values or {}))
         .returning(*table.c)
     )
@@ -53,6 +54,21 @@ DEADLY = 2
 
 BACK = 200_000
 """Microseconds after which a suspect is due again that found another one under way."""
+
+
+def there_is(*conditions: ColumnElement[bool] | TextClause) -> ColumnElement[bool]:
+    """Say that there is a row, looked up for each row of the statement around it and never joined to that.
+
+    A lookup goes by index whatever the database believes of how much waits. Joined, what waits is read as a whole for each row
+    wherever a backlog has built up since statistics were taken.
+    """
+    return (
+        sa.select(sa.literal_column("1"))
+        .where(*conditions)
+        .limit(sa.literal_column("1"))
+        .scalar_subquery()
+        .is_not(None)
+    )
 
 
 def extend(connection: Connection, table: Table, ids: Iterable[str], owner: str, until: int) -> None:

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from gateway.store.raw import Raw
-from gateway.store.schema import delivery, document, message, message_body, message_key, rendition
+from gateway.store.schema import delivery, document, message, message_body, rendition
+from gateway.store.search_schema import message_key
 
 
 def put(connection: Connection, pairs: Iterable[tuple[bytes, str]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from sqlalchemy.engine import Connection, Row
 
 from gateway.faults import ControlIdReused, ItemDeadly, NothingThere
 from gateway.states import MESSAGE, advance, sources
-from gateway.store.leases import RELEASED, count_death, take
+from gateway.store.leases import RELEASED, count_death, take, there_is
 from gateway.store.raw import Raw
 from gateway.store.schema import coverage, message, message_answer, message_body
 from mappings.formats.faults import Fault
@@ -133,13 +134,20 @@ def answered_all(connection: Connection, ids_and_instants: list[tuple[str, int]]
 
 def take_received(connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:
     """Lease the next messages to map; of each order key only the oldest."""
+    ready = sa.and_(
+        _RECEIVED, message.c.id > ""
+    )  # always so: then the index in this order serves, and nothing is sorted
+    return take(connection, message, ready, _blocked(), owner=owner, now=now, until=until, limit=limit)
+
+
+@cache
+def _blocked() -> sa.ColumnElement[bool]:
     earlier = message.alias("earlier")
-    blocked = sa.exists().where(
+    return there_is(
         earlier.c.order_key == message.c.order_key,
         sa.text("earlier.state = 'received'"),
         earlier.c.id < message.c.id,
     )
-    return take(connection, message, _RECEIVED, blocked, owner=owner, now=now, until=until, limit=limit)
 
 
 def move(connection: Connection, message_id: str, event: str, fault: Fault | None = None, **values: Any) -> bool:

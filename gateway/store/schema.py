@@ -74,18 +74,6 @@ _unkeyed = text("NOT keyed AND state <> 'received'")
 # search: what has no keys yet
 Index("message_unkeyed", message.c.id, sqlite_where=_unkeyed, postgresql_where=_unkeyed)
 
-message_key = Table(
-    "message_key",
-    metadata,
-    Column("key", LargeBinary(16), primary_key=True),
-    Column("message_id", String(36), primary_key=True),
-    sqlite_with_rowid=False,
-)
-"""Search keys of the numbers in every message: HMACs, so the table says nothing by itself. Found by `key`.
-
-The keys follow from the bytes of the message, so whoever deletes one finds its keys too; that is why nothing refers back.
-"""
-
 message_body = Table(
     "message_body",
     metadata,
@@ -332,6 +320,15 @@ _queued = text("state IN ('queued', 'uncertain')")
 _open = text("state IN ('pending', 'queued', 'claimed', 'sending', 'uncertain', 'held')")
 # worker: what is due for a destination
 Index("delivery_due", delivery.c.destination, delivery.c.due_at, sqlite_where=_queued, postgresql_where=_queued)
+_uncertain = text("state = 'uncertain'")
+# worker: what is the destination to be asked about?
+Index(
+    "delivery_uncertain",
+    delivery.c.destination,
+    delivery.c.due_at,
+    sqlite_where=_uncertain,
+    postgresql_where=_uncertain,
+)
 # worker: is an earlier delivery of the same key still open?
 Index(
     "delivery_order",

@@ -15,13 +15,14 @@ from unittest import mock
 
 import psycopg
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, exists
 from sqlalchemy.engine import Connection, Engine
 
 from gateway.store import (
     certificates,
     deadlines,
     deliveries,
+    dispatch,
     documents,
     gauges,
     job_schema,
@@ -35,6 +36,7 @@ from gateway.store import (
     reports,
     resources,
     schema,
+    search_schema,
     selections,
     signing_tasks,
 )
@@ -91,7 +93,7 @@ def fill(connection: Connection) -> None:
         ],
     )  # fmt: skip
     connection.execute(
-        schema.message_key.insert(),
+        search_schema.message_key.insert(),
         [{"key": key(n * 10 + m), "message_id": f"m{n:08}"} for n in range(MESSAGES) for m in range(6)],
     )
     connection.execute(
@@ -660,8 +662,30 @@ HOT = {
     ),
     "signing_tasks.to_tell": Query(lambda c: signing_tasks.to_tell(c, 3), (("signing_task_notice",),)),
     "deliveries.take_queued": Query(lambda c: deliveries.take_queued(c, DESTINATION, **LEASE), (("delivery_due",),)),
+    "deliveries.take_queued: named by Redis": Query(
+        lambda c: deliveries.take_queued(c, DESTINATION, ids=[f"v{n:08}0" for n in range(20)], **LEASE),
+        (DELIVERY_BY_ID,),
+    ),
     "deliveries.take_uncertain": Query(
-        lambda c: deliveries.take_uncertain(c, DESTINATION, **LEASE), (("delivery_due",),)
+        lambda c: deliveries.take_uncertain(c, DESTINATION, **LEASE), (("delivery_uncertain",),)
+    ),
+    "deliveries.heads": Query(
+        lambda c: deliveries.heads(c, DESTINATION, now=NOW, limit=100), (("delivery_due",),)
+    ),
+    "deliveries.next_of_keys": Query(
+        lambda c: deliveries.next_of_keys(c, [(f"v{n:08}0", NOW) for n in range(20)]),
+        ((*DELIVERY_BY_ID, "delivery_order"), DELIVERY_BY_ID),
+    ),
+    "dispatch.send_all": Query(
+        lambda c: dispatch.send_all(c, [(f"v{n:08}0", "n1") for n in (400, 4)]), (DELIVERY_BY_ID,) * 2
+    ),
+    "dispatch.accept_all": Query(
+        lambda c: dispatch.accept_all(c, [dispatch.Accepted("v000024000", "n1", NOW, "R", "{}", b"x")]),
+        (DELIVERY_BY_ID, DELIVERY_BY_ID),
+    ),
+    "documents.final_all": Query(
+        lambda c: documents.final_all(c, [(f"d{n:08}", ("cda",)) for n in range(20)]),
+        ((*RENDITION_BY_ID, *DOCUMENT_BY_ID),),
     ),
     "deliveries.running": Query(lambda c: deliveries.running(c, DESTINATION, NOW), (("delivery_leased",),)),
     "deliveries.waiting": Query(lambda c: deliveries.waiting(c), (("delivery_order",),)),
@@ -681,7 +705,8 @@ HOT = {
     ),
     "deliveries.expire": Query(lambda c: deliveries.expire(c, NOW), (("delivery_leased",), ("delivery_leased",))),
     "deliveries.expire: start of a node": Query(
-        lambda c: deliveries.expire(c, NOW, "n1"), (("delivery_leased",),) * 3
+        lambda c: deliveries.expire(c, NOW, "n1"),
+        (("delivery_leased",), ("delivery_leased",), ("delivery_leased", "delivery_uncertain")),
     ),
     "deliveries.died": Query(lambda c: deliveries.died(c, "n1", NOW), (("delivery_leased",),) * 5),
     "deliveries.set_aside": Query(
@@ -766,6 +791,105 @@ HOT = {
         lambda c: certificates.signed_since(c, f"{7:064}", 3000), (("signature_certificate",),)
     ),
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def backlog(postgres_server: str) -> Iterator[Engine]:
+    """A PostgreSQL in which a backlog has built up since statistics were taken: it believes that hardly anything waits."""
+    name = "t" + uuid7().replace("-", "")
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    made = make_engine(postgres_server.rpartition("/")[0] + "/" + name)
+    upgrade(made)
+    with made.begin() as filling:
+        for table in ("message", "document", "delivery"):
+            filling.exec_driver_sql(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
+        filling.exec_driver_sql("ANALYZE")
+        fill_waiting(filling)
+    yield made
+    made.dispose()
+
+
+def fill_waiting(connection: Connection) -> None:
+    common: dict[str, Any] = {"due_at": 1, "lease_owner": "", "lease_until": 0}
+    connection.execute(
+        schema.message.insert(),
+        [
+            {
+                "id": f"m{n:08}", "channel": "his", "received_at": n, "peer": "", "sender": "HIS", "control_id": str(n),
+                "type": "ADT^A01", "version": "2.5.1", "size": 400, "sha256": f"{n:064}", "dedupe_key": key(n),
+                "order_key": key(n), "state": "received", "answer": "AA", **common,
+            }
+            for n in range(MESSAGES)
+        ],
+    )  # fmt: skip
+    connection.execute(
+        schema.document.insert(),
+        [
+            {
+                "id": f"d{n:08}", "paper": "discharge_paper", "subject": f"Encounter/{n}", "version": 1,
+                "channel": "his", "message_id": f"m{n:08}", "patient_id": f"p{n}", "order_key": key(n), "event_at": n,
+                "deadline_at": n, "state": "due", **common,
+            }
+            for n in range(MESSAGES)
+        ],
+    )  # fmt: skip
+    connection.execute(
+        schema.delivery.insert(),
+        [
+            {
+                "id": f"v{n:08}", "document_id": f"d{n:08}", "destination": DESTINATION, "order_key": key(n),
+                "basis": "law", "created_at": n, "state": "queued", **common,
+            }
+            for n in range(MESSAGES)
+        ],
+    )  # fmt: skip
+
+
+BACKLOG: dict[str, tuple[Callable[[Connection], object], str, str]] = {
+    "messages": (lambda c: messages.take_received(c, **LEASE), "message_order", "order_key"),
+    "documents": (lambda c: documents.take_unfinished(c, **LEASE), "document_subject", "subject"),
+    "deliveries": (lambda c: deliveries.take_queued(c, DESTINATION, **LEASE), "delivery_order", "order_key"),
+    "heads": (lambda c: deliveries.heads(c, DESTINATION, now=NOW, limit=100), "delivery_order", "order_key"),
+    "named": (
+        lambda c: deliveries.take_queued(c, DESTINATION, ids=[f"v{n:08}" for n in range(20)], **LEASE),
+        "delivery_order",
+        "order_key",
+    ),
+}
+"""What looks for an earlier one of the same key, the index that finds it, and the column that says which key."""
+
+
+def lookups(engine: Engine, act: Callable[[Connection], object], index: str, column: str) -> str:
+    """Complain when an earlier one is looked for among everything that waits, or candidates are looked up so."""
+    (statement,) = statements(engine, act)
+    plan = explain(engine, statement)
+    used = [line for line in plan.text.splitlines() if index in line]
+    if not used or not all(column in line for line in used):
+        return f"{index} is not asked for {column}\n{plan.text}"
+    waiting = [line for line in plan.text.splitlines() if "_due " in line]
+    return f"what waits is read {len(waiting)} times\n{plan.text}" if len(waiting) > 1 else ""
+
+
+@pytest.mark.parametrize("name", BACKLOG)
+def test_a_backlog_that_no_statistics_know(name: str, backlog: Engine) -> None:
+    complaint = lookups(backlog, *BACKLOG[name])
+    assert not complaint, complaint
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("messages", messages), ("deliveries", deliveries), ("heads", deliveries)]
+)
+def test_a_join_with_what_waits_is_seen(name: str, module: Any, backlog: Engine) -> None:
+    def joined(*conditions: Any) -> Any:
+        return exists().where(*conditions)
+
+    module._blocked.cache_clear()
+    try:
+        with mock.patch.object(module, "there_is", joined):
+            assert lookups(backlog, *BACKLOG[name])
+    finally:
+        module._blocked.cache_clear()
 
 
 def complaint(plan: Plan, meant: tuple[str, ...]) -> str:

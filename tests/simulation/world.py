@@ -162,6 +162,12 @@ class NodeStore:
     async def read(self, query: Callable[[Connection], Any]) -> Any:
         return await self._touch(self._store.read_now, query)
 
+    async def write_each(self, function: Callable[[Connection, list[Any]], list[Any]], item: Any) -> Any:
+        return (await self.write(lambda connection: function(connection, [item])))[0]
+
+    async def read_each(self, query: Callable[[Connection, list[Any]], list[Any]], item: Any) -> Any:
+        return (await self.read(lambda connection: query(connection, [item])))[0]
+
     async def _touch(self, touch: Callable[[Any], Any], work: Any) -> Any:
         await self._node.step()
         if self._node.store_fails_for:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from gateway.records import message_search
 from gateway.records.message_search import KINDS, Found
-from gateway.store import deliveries, schema
+from gateway.store import deliveries, schema, search_schema
 from tests.conftest import HandClock
 from tests.integration.gateway.desk import Desk, Inline, evn, message, pid, pv1
 from tests.site import cli, cli_json
@@ -78,7 +78,7 @@ def test_only_the_newest_and_says_that_there_are_more(desk: Desk) -> None:
 
 def test_the_table_holds_no_number(desk: Desk) -> None:
     admitted(desk, "BN1", "LK1", "c1")
-    stored = desk.store.read_now(lambda c: list(c.execute(sa.select(schema.message_key))))
+    stored = desk.store.read_now(lambda c: list(c.execute(sa.select(search_schema.message_key))))
     assert len(stored) == 3, "patient, encounter, control"
     assert all(len(row.key) == 16 for row in stored)
 
@@ -93,7 +93,7 @@ def test_what_was_refused_and_what_older_versions_stored(desk: Desk) -> None:
     assert ids(find(desk, "BN1")) == [unknown, repeat, mapped]
     assert ids(find(desk, "c1")) == [repeat, mapped]
     assert rubbish is not None
-    desk.store.write_now(lambda c: c.execute(sa.delete(schema.message_key)))
+    desk.store.write_now(lambda c: c.execute(sa.delete(search_schema.message_key)))
     desk.store.write_now(lambda c: c.execute(sa.update(schema.message).values(keyed=False)))
     assert fill(desk) == 4
     assert ids(find(desk, "LK1")) == [repeat, mapped]

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.engine import Connection
 
 from gateway.faults import NodeRunning, StoreUnavailable
-from gateway.store import codes, deliveries, documents, job_schema, messages, proof_schema, schema
+from gateway.store import codes, deliveries, documents, job_schema, messages, schema, search_schema
 from gateway.store.documents import NewDocument
 from gateway.store.engine import Store, make_engine, open_store
 from gateway.store.ids import uuid7
@@ -104,7 +104,7 @@ def test_schema_of_migrations_is_the_schema_of_the_code(store_url: str) -> None:
     engine = make_engine(store_url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert job_schema.job.metadata is proof_schema.archive.metadata is schema.metadata
+        assert job_schema.job.metadata is search_schema.message_key.metadata is schema.metadata
         assert compare_metadata(context, schema.metadata) == []
     engine.dispose()
 
