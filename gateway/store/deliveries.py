@@ -160,10 +160,10 @@ def heads(connection: Connection, destination: str, *, now: int, limit: int) -> 
 def next_of_keys(connection: Connection, done: list[tuple[str, int]]) -> list[str]:
     """Return, for each (delivery that is done, now), the delivery of its key that may be taken after it; empty when there is
     none. Made for `Store.read_each`."""
-    ended = [id_ for id_, _ in done]
+    gone = [id_ for id_, _ in done]
     after = {
         row.id: row.following
-        for row in connection.execute(sa.select(delivery.c.id, _following()).where(delivery.c.id.in_(ended)))
+        for row in connection.execute(sa.select(delivery.c.id, _following()).where(delivery.c.id.in_(gone)))
     }
     named = sa.select(delivery.c.id, delivery.c.state, delivery.c.due_at)
     following = [id_ for id_ in after.values() if id_]

@@ -708,7 +708,7 @@ HOT = {
         lambda c: deliveries.expire(c, NOW, "n1"),
         (("delivery_leased",), ("delivery_leased",), ("delivery_leased", "delivery_uncertain")),
     ),
-    "deliveries.died": Query(lambda c: deliveries.died(c, "n1", NOW), (("delivery_leased",),) * 5),
+    "deliveries.died": Query(lambda c: deliveries.died(c, "n1", NOW), (("delivery_leased", "delivery_uncertain"),) * 5),
     "deliveries.set_aside": Query(
         lambda c: deliveries.set_aside(c, ["v000000000"], "n1", NOW), (DELIVERY_BY_ID, DELIVERY_BY_ID)
     ),
