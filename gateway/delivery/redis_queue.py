@@ -176,12 +176,12 @@ class RedisQueue(SqlQueue):
         meters.show(meters.REDIS_AWAY, 0)
         return bool(down), int(room), dict(zip(flat[1::2], flat[0::2], strict=True))
 
-    async def _fill(self, destination: str, now: int) -> int:
-        """Bring from the ledger what is due and not in Redis; return how many."""
+    async def _fill(self, destination: str, now: int) -> bool:
+        """Bring from the ledger what is due; False when nothing is. Another node may have brought the same just now."""
         heads = await self._store.read(lambda c: deliveries.heads(c, destination, now=now, limit=BATCH))
-        if not heads:
-            return 0
-        return int(await self._add(keys=self._keys(destination), args=[now, *(row.id for row in heads)]))
+        if heads:
+            await self._add(keys=self._keys(destination), args=[now, *(row.id for row in heads)])
+        return bool(heads)
 
     async def next_due(self, destination: str) -> int | None:
         due = await super().next_due(destination)
