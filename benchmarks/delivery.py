@@ -323,11 +323,13 @@ def behind() -> list[Row]:
             url = f"sqlite:///{folder}/ledger.db"
             with big_ledger.making(url) as maker:
                 big_ledger.documents(maker, done // 4, 4)
-            store = open_store(url)
-            fill(store, 3000)
-            store.close()
-            rate, _, cpu = deliver(url)
-            costs.append((rate, cpu))
+            runs = []
+            for _ in range(3):
+                store = open_store(url)
+                fill(store, 3000)
+                store.close()
+                runs.append(deliver(url))
+            costs.append((max(run[0] for run in runs), min(run[2] for run in runs)))
     rows += [
         Row("SQLite: beside 10,000 rows that are done", costs[0][0], "/s"),
         Row(f"SQLite: beside {ROWS:,} rows that are done", costs[1][0], "/s"),
