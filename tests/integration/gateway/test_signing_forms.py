@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +89,28 @@ algorithm = "PS256"
 """
 
 
+MakeDesk = Callable[..., Desk]
+
+
 @pytest.fixture
-def desk(tmp_path: Path, store_url: str, clock: HandClock) -> Desk:
+def make_desk(tmp_path: Path, store_url: str, clock: HandClock) -> Iterator[MakeDesk]:
+    """Make desks, and close their stores at the end: a connection left open is missing elsewhere."""
+    made: list[Desk] = []
+
+    def make(**site: Any) -> Desk:
+        made.append(Desk(tmp_path, store_url, clock, destinations=DESTINATIONS, **site))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.store.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, make_desk: MakeDesk) -> Desk:
     for name in ("out", "archive", "share"):
         (tmp_path / name).mkdir()
-    ca = DemoCA(tmp_path / "ca")
-    return Desk(tmp_path, store_url, clock, destinations=DESTINATIONS, policies=FORMS, ca=ca)
+    return make_desk(policies=FORMS, ca=DemoCA(tmp_path / "ca"))
 
 
 def outbound(desk: Desk, row: Any) -> dict[str, Any]:
@@ -165,12 +182,10 @@ def test_kept_signatures_say_which_rendition_they_are_of(desk: Desk) -> None:
     assert kept == own | {"cda", "fhir", "gdbhyt"}
 
 
-def test_a_form_that_is_everybodys_needs_no_rendition_of_its_own(
-    tmp_path: Path, store_url: str, clock: HandClock
-) -> None:
+def test_a_form_that_is_everybodys_needs_no_rendition_of_its_own(tmp_path: Path, make_desk: MakeDesk) -> None:
     (tmp_path / "out").mkdir()
     forms = '[[form]]\ndestinations = ["out"]\nsignature = "xades"\n[[form]]\nsignature = "xades"\n'
-    desk = Desk(tmp_path, store_url, clock, destinations=DESTINATIONS, policies=forms)
+    desk = make_desk(policies=forms)
     desk.send(discharge("1"))
     (row,) = rows(desk)
     assert {one.kind for one in desk.store.read_now(lambda c: documents.renditions(c, row.id))} == {
@@ -228,13 +243,13 @@ key = { kind = "pkcs12", file = "keys/BS1.p12", password = "secret:keys" }
 """
 
 
-def test_the_fhir_document_says_who_signed_the_paper(tmp_path: Path, store_url: str, clock: HandClock) -> None:
+def test_the_fhir_document_says_who_signed_the_paper(tmp_path: Path, make_desk: MakeDesk, clock: HandClock) -> None:
     clock.at = SystemClock().now()  # certificates of the test are no older
     for name in ("out", "archive", "share", "keys"):
         (tmp_path / name).mkdir()
     ca = DemoCA(tmp_path / "ca")
     (tmp_path / "keys" / "BS1.p12").write_bytes(ca.issue("Lê Quang Minh").pkcs12(PASSWORD))
-    desk = Desk(tmp_path, store_url, clock, destinations=DESTINATIONS, policies=DOCTOR_FIRST, signers=DOCTOR, ca=ca)
+    desk = make_desk(policies=DOCTOR_FIRST, signers=DOCTOR, ca=ca)
     desk.send(discharge("1"))
     (row,) = rows(desk)
     key = desk.plan.signers["BS1"].key
