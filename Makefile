@@ -32,7 +32,7 @@ bench: $(VENV)/.installed-dev
 	$(NICE) benchmarks
 
 nightly: $(VENV)/.installed-dev servers judges vectors
-	$(NICE) pytest -m "nightly or not nightly"
+	$(NICE) pytest -m "nightly or not nightly" -o timeout=7200
 
 # Every attack on a signature: the verdict it has to get, and the one it gets.
 attacks: $(VENV)/.installed-dev

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -19,9 +21,14 @@ AS_ROOT = os.geteuid() == 0
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    """Give a port below those that the system lends to clients, so that nobody has it when its server starts again.
+
+    Among those a client that calls a server that is down may be lent the very port it calls, and then talks to itself.
+    """
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def need(found: object, what: str) -> None:
@@ -64,7 +71,8 @@ class Server:
     def start(self) -> None:
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen(self._command, stdout=quiet, stderr=quiet, cwd=self._folder)
-        wait_until(self._ready)
+        wait_until(lambda: self.process.poll() is not None or self._ready())
+        assert self.process.poll() is None, f"{self._command[0]} has ended"
 
     def end(self, how: int | None = None) -> None:
         """Send a signal, by default the one that ends it in good order, and wait; kill it when a busy disk takes too long."""

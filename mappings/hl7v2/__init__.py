@@ -19,6 +19,7 @@ Beside them:
   `dispense_requests`, `vaccination` (the walk of vaccinations)
 - the rest of a hospital: `scheduling`, `finance`, `accounts`, `cost_groups`, `staff`, `actions` (problems, goals, pathways)
 - the way back: `ack`, `query` (read a question), `answer`, `answer_segments`, `fields` (FHIR data types as fields)
+- looking for a message: `business_keys` (the numbers people know it by)
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -138,7 +139,8 @@ class Hospital:
                 if not under_way(connection):
                     return
             time.sleep(0.05)
-        raise AssertionError("the node did not finish")
+        with engine.connect() as connection:
+            raise AssertionError(f"the node did not finish: {stuck(connection)}")
 
 
 def exchange(address: tuple[str, int], raw: bytes) -> str | None:
@@ -165,6 +167,14 @@ def under_way(connection: sa.Connection) -> int:
         sa.select(sa.func.count()).select_from(schema.delivery).where(schema.delivery.c.state.in_(OPEN)),
     )
     return sum(connection.scalar(count) or 0 for count in counts)
+
+
+def stuck(connection: sa.Connection) -> list[tuple[Any, ...]]:
+    """Give what has not ended, for whoever reads the failure."""
+    d = schema.delivery.c
+    columns = (d.id, d.destination, d.state, d.due_at, d.lease_owner, d.lease_until, d.attempts, d.fault_detail)
+    rows = connection.execute(sa.select(*columns).where(d.state.in_(OPEN)).limit(20))
+    return [tuple(row) for row in rows]
 
 
 def play(
@@ -253,26 +263,28 @@ def judge(connection: sa.Connection, hospital: Hospital, records: list[dict[str,
         .order_by(schema.delivery.c.id)
     ).all()
     assert rows
-    by_paper = {(row.destination, row.sha256): row for row in rows}
-    assert len(by_paper) == len(rows)
+    by_paper: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for row in rows:
+        by_paper[row.destination, row.sha256].append(row)
+    same = {paper for paper, those in by_paper.items() if len(those) > 1}
+    assert {destination for destination, _ in same} <= {"insurance_portal"}  # its XML leaves out what a CDA says
 
-    assert [record for record in records if record["verdict"] == "repeat"] == [], "delivered twice"
-    accepted = [record for record in records if record["verdict"] == "accepted"]
-    keys = [(record["destination"], record["key"]) for record in accepted]
-    assert len(keys) == len(set(keys)), "delivered twice under one key"
-    papers = [(record["destination"], record["sha256"]) for record in accepted]
-    assert len(papers) == len(set(papers)), "delivered twice under two keys"
+    accepted = [record for record in records if record["verdict"] in ("accepted", "repeat")]
+    keys = Counter((record["destination"], record["key"]) for record in accepted)
+    papers = Counter((record["destination"], record["sha256"]) for record in accepted)
+    assert [key for key, times in keys.items() if times > 1 and key not in same] == [], "delivered twice under one key"
+    assert [paper for paper, times in papers.items() if times > len(by_paper[paper])] == [], "delivered twice"
 
     theirs = {record["reference"] for record in accepted}
     assert {row.reference for row in rows if row.state == "accepted"} <= theirs, "accepted here, unknown there"
     for row in rows:
         if row.destination != "insurance_portal":
             assert row.state in ("accepted", "error")
-            assert (row.state == "accepted") == ((row.destination, row.sha256) in set(papers))
+            assert (row.state == "accepted") == ((row.destination, row.sha256) in papers)
 
     last: dict[tuple[str, bytes], str] = {}
     for record in sorted(accepted, key=lambda record: record["n"]):
-        row = by_paper[record["destination"], record["sha256"]]
+        row = by_paper[record["destination"], record["sha256"]].pop(0)
         key = (row.destination, row.order_key)
         assert last.get(key, "") < row.id, "order of a patient's papers was not kept"
         last[key] = row.id

@@ -47,17 +47,19 @@ class Failing:
         self.left: dict[str, int] = {}
         self.well: dict[str, int] = {}
         own = queue._store
-        faces = {name: self._face(name, getattr(own, name)) for name in ("write", "read")}
+        faces = {name: self._face(name, getattr(own, name)) for name in ("write", "write_each", "read", "read_each")}
         monkeypatch.setattr(queue, "_store", SimpleNamespace(**faces, engine=own.engine))
 
     def _face(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        async def face(unit: Any) -> Any:
-            if self.well.get(name, 0):
-                self.well[name] -= 1
-            elif self.left.get(name, 0):
-                self.left[name] -= 1
+        kind = name.removesuffix("_each")
+
+        async def face(*arguments: Any) -> Any:
+            if self.well.get(kind, 0):
+                self.well[kind] -= 1
+            elif self.left.get(kind, 0):
+                self.left[kind] -= 1
                 raise StoreUnavailable(detail="OperationalError")
-            return await call(unit)
+            return await call(*arguments)
 
         return face
 
@@ -159,6 +161,7 @@ def test_what_ends_during_a_heartbeat_is_not_counted_as_under_way_again(redis_st
         read = queue._store.read
 
         async def slow_read(query: Any) -> Any:
+            queue._store.read = read  # type: ignore[method-assign]
             found = await read(query)
             while taken:
                 await queue.accept(taken.pop(), YES)
@@ -166,7 +169,7 @@ def test_what_ends_during_a_heartbeat_is_not_counted_as_under_way_again(redis_st
 
         queue._store.read = slow_read  # type: ignore[method-assign]
         await queue.heartbeat()
-        queue._store.read = read  # type: ignore[method-assign]
+        assert not taken
         more = await queue.take("portal", 3)
         assert len(more.to_send) == 3
 

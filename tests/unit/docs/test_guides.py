@@ -42,7 +42,7 @@ def problem(line: str) -> str | None:
     command: Any = typer.main.get_command(cli.app)
     words = iter(shlex.split(line.replace("…", "x"))[1:])
     for word in words:
-        below = getattr(command, "commands", {})
+        below = getattr(command, "get_command", None)
         if word == "--":
             return None
         if word.startswith("-"):
@@ -52,9 +52,9 @@ def problem(line: str) -> str | None:
             if not found[0].is_flag:
                 next(words, None)
         elif below and PLAIN.fullmatch(word):
-            if word not in below:
+            command = below(None, word)
+            if command is None:
                 return f"{line}: no command {word}"
-            command = below[word]
     return None
 
 
