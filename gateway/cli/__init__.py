@@ -7,73 +7,81 @@ close, an invalid signature) · 2 wrong usage · 3 the configuration does not al
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from gateway.cli import (
-    again,
-    cda,
-    certs,
-    check,
-    codes,
-    deliveries,
-    demo,
-    errors,
-    find,
-    jobs,
-    key,
-    mapping,
-    messages,
-    nodes,
-    paper,
-    persons,
-    record,
-    report,
-    sandbox,
-    send,
-    serve,
-    sign,
-    sign_agent,
-    verify,
-)
 from gateway.cli.output import complain
 from gateway.faults import ConfigFault, StoreFault
 from mappings.formats.faults import Fault, SigningFault
+
+_COMMANDS = {
+    "serve": "serve.serve",
+    "nodes": "nodes.nodes",
+    "demo": "demo.demo",
+    "sandbox": "sandbox.sandbox",
+    "check": "check.check",
+    "send": "send.send",
+    "find": "find.find",
+    "map": "mapping.map_",
+    "resend": "again.resend",
+    "reprocess": "again.reprocess",
+    "verify": "verify.verify",
+    "sign-agent": "sign_agent.sign_agent",
+    "messages": "messages.app",
+    "deliveries": "deliveries.app",
+    "errors": "errors.app",
+    "jobs": "jobs.app",
+    "paper": "paper.app",
+    "sign": "sign.app",
+    "report": "report.app",
+    "persons": "persons.app",
+    "record": "record.app",
+    "codes": "codes.app",
+    "cda": "cda.app",
+    "certs": "certs.app",
+    "key": "key.app",
+}
+"""Each command, and the module of this package that knows it."""
+_OPEN: dict[str, dict[str, Any]] = {
+    "sandbox": {"context_settings": {"allow_extra_args": True, "ignore_unknown_options": True}}
+}
+
+
+class Commands(TyperGroup):
+    """Reads a module when its command is asked for: reading all of them takes longer than most commands."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _COMMANDS:
+            return None
+        if cmd_name not in self.commands:
+            module, _, attribute = _COMMANDS[cmd_name].partition(".")
+            found = getattr(import_module(f"gateway.cli.{module}"), attribute)
+            holder = typer.Typer(add_completion=False, rich_markup_mode="rich", callback=lambda: None)
+            if isinstance(found, typer.Typer):
+                holder.add_typer(found, name=cmd_name)
+            else:
+                holder.command(cmd_name, **_OPEN.get(cmd_name, {}))(found)
+            self.commands[cmd_name] = typer.main.get_group(holder).commands[cmd_name]
+        return self.commands[cmd_name]
+
 
 app = typer.Typer(
     name="lienthong",
     help="Liên Thông: cổng liên thông dữ liệu y tế — từ HIS, LIS, PACS đến giấy tờ đã ký và nơi nhận, có bằng chứng.",
     epilog="Mã thoát: 0 xong · 1 kết quả là không · 2 sai cách dùng · 3 cấu hình sai · 4 sổ cái hoặc khóa không dùng được.",
+    cls=Commands,
+    callback=lambda: None,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("serve")(serve.serve)
-app.command("nodes")(nodes.nodes)
-app.command("demo")(demo.demo)
-app.command("sandbox", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(sandbox.sandbox)
-app.command("check")(check.check)
-app.command("send")(send.send)
-app.command("find")(find.find)
-app.command("map")(mapping.map_)
-app.command("resend")(again.resend)
-app.command("reprocess")(again.reprocess)
-app.command("verify")(verify.verify)
-app.command("sign-agent")(sign_agent.sign_agent)
-app.add_typer(messages.app, name="messages")
-app.add_typer(deliveries.app, name="deliveries")
-app.add_typer(errors.app, name="errors")
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(paper.app, name="paper")
-app.add_typer(sign.app, name="sign")
-app.add_typer(report.app, name="report")
-app.add_typer(persons.app, name="persons")
-app.add_typer(record.app, name="record")
-app.add_typer(codes.app, name="codes")
-app.add_typer(cda.app, name="cda")
-app.add_typer(certs.app, name="certs")
-app.add_typer(key.app, name="key")
 
 
 def main() -> None:
