@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	$(BIN)/lienthong demo $(if $(NODES),--nodes $(NODES))
 
 test: $(VENV)/.installed-dev servers judges vectors check
-	$(NICE) pytest -n auto --dist loadfile
+	$(NICE) pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

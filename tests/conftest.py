@@ -20,8 +20,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-seed", help="repeat a fuzz run (SEED) or one of its messages (SEED:NUMBER)")
 
 
+LONG = ("fuzz", "crash", "integration/test_", "judges", "simulation", "plans")
+"""What takes longest for one file, so that no worker is alone with it at the end; memory is measured in a young process."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave nightly tests out unless they are asked for."""
+    """Let the long files begin; leave nightly tests out unless they are asked for."""
+    order = [f"tests/{begin}" for begin in LONG]
+    places = {
+        item: next((n for n, begin in enumerate(order) if item.nodeid.startswith(begin)), len(order)) for item in items
+    }
+    items.sort(key=places.__getitem__)
     if "nightly" in (config.option.markexpr or ""):
         return
     for item in items:

@@ -109,11 +109,14 @@ class Run:
             self.failures.setdefault(what[:160], f"{self.seed}:{number}")
 
 
-def run(seed: int, seconds: float, sources: list[bytes], way: Callable[[bytes], bool] = whole_way) -> Run:
+def run(
+    seed: int, seconds: float, sources: list[bytes], way: Callable[[bytes], bool] = whole_way, first: int = 200
+) -> Run:
+    """Try for some seconds, after as many as `first` that fill what is remembered on first use."""
     found = Run(seed)
-    for number in range(200):  # what is remembered on first use
+    for number in range(first):
         found.attempt(number, sources, way)
-    number, at_first = 200, _in_use()
+    number, at_first = first, _in_use()
     kept = [at_first]
     for half in (seconds / 2, seconds / 2):
         started = time.monotonic()
@@ -172,13 +175,13 @@ def _seed(request: pytest.FixtureRequest, otherwise: int) -> str:
     return str(request.config.getoption("--fuzz-seed") or otherwise)
 
 
-def test_half_a_minute(request: pytest.FixtureRequest, sources: list[bytes]) -> None:
+def test_ten_seconds(request: pytest.FixtureRequest, sources: list[bytes]) -> None:
     seed, _, number = _seed(request, 1).partition(":")
     if number:
         rng = Random(f"{seed}:{number}")
         whole_way(mutated(rng, rng.choice(sources)))
         return
-    report(run(int(seed), 30, sources))
+    report(run(int(seed), 10, sources))
 
 
 @pytest.mark.nightly
@@ -191,7 +194,7 @@ def test_ten_minutes(request: pytest.FixtureRequest, sources: list[bytes]) -> No
 
 def _planted(way: Callable[[bytes], bool]) -> str:
     source = b"MSH|^~\\&|A|B|C|D|2026||ADT^A08|1|P|2.5\rPID|1||7\r"
-    return " ".join(run(7, 0, [source], way).failures)
+    return " ".join(run(7, 0, [source], way, first=40).failures)
 
 
 def test_an_exception_is_found_with_its_seed() -> None:
@@ -225,7 +228,7 @@ def test_hunger_for_memory_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert "too much memory for one message" in _planted(lambda raw: bool(b"x" * 20_000_000))
     monkeypatch.setitem(globals(), "PEAK", 8 * 1024 * 1024)
-    found = run(7, 0.5, [b"MSH|^~\\&|A\rPID|1||7"], keeping)
+    found = run(7, 0.5, [b"MSH|^~\\&|A\rPID|1||7"], keeping, first=20)
     assert "too much memory is left behind" in found.failures
 
 
@@ -238,8 +241,8 @@ def test_memory_that_keeps_growing_is_found(monkeypatch: pytest.MonkeyPatch) -> 
         return True
 
     source = [b"MSH|^~\\&|A\rPID|1||7"]
-    assert "memory keeps growing" in run(7, 0.5, source, keeping).failures
-    assert not run(7, 0.5, source, lambda _: True).failures
+    assert "memory keeps growing" in run(7, 0.5, source, keeping, first=20).failures
+    assert not run(7, 0.5, source, lambda _: True, first=20).failures
 
 
 def test_an_unsound_resource_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
