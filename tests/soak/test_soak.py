@@ -1,0 +1,100 @@
+"""Half an hour at seven tenths of what a node can do: memory, handles, write-ahead log and latency stay what they are.
+
+`LIENTHONG_SOAK_MINUTES` sets another length. What arrived is judged as after kills: nothing lost, doubled, out of order, stuck.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from conformance.sandbox.ca import DemoCA
+from conformance.scenarios.event import Event
+from conformance.scenarios.hospital_day import hospital_day
+from conformance.scenarios.player import play
+from gateway.clock import SECOND
+from gateway.configuration import load
+from gateway.store import schema
+from gateway.store.engine import make_engine
+from tests.crash.test_kill import Hospital, get, judge, register, sandbox
+from tests.site import destinations, running_node, write_site
+from tests.soak.flatness import MB, Sample, growing, memory_and_handles
+
+MINUTES = float(os.environ.get("LIENTHONG_SOAK_MINUTES", "30"))
+EVERY_S = 10.0
+LOAD = 0.7
+
+
+def days(seed: int) -> Iterator[Event]:
+    while True:
+        seed += 1
+        yield from hospital_day(seed, 25).events
+
+
+def latency(engine: sa.Engine) -> float:
+    """Give the median time from message to acceptance of the newest deliveries, in seconds."""
+    d, p, m = schema.delivery.c, schema.document.c, schema.message.c
+    joined = schema.delivery.join(schema.document, p.id == d.document_id).join(schema.message, m.id == p.message_id)
+    newest = (
+        sa.select(d.accepted_at - m.received_at)
+        .select_from(joined)
+        .where(d.state == "accepted")
+        .order_by(d.id.desc())
+        .limit(100)
+    )
+    with engine.connect() as connection:
+        return float(statistics.median(connection.scalars(newest))) / SECOND
+
+
+@pytest.mark.nightly
+def test_nothing_grows(tmp_path: Path) -> None:
+    authority = DemoCA(tmp_path / "sandbox" / "ca")
+    with sandbox(tmp_path) as addresses:
+        config = write_site(tmp_path / "site", destinations=destinations(addresses), ca=authority)
+        register(addresses["admin"], (config / "keys" / "facility.pem").read_text())
+        engine = make_engine(load(config).store_url)
+        hospital = Hospital(config, [], random.Random(1))
+        wal = config / "ledger" / "ledger.db-wal"
+        with running_node(config) as node:
+            hospital.node = node
+            day = hospital_day(1, 120).events
+            started = time.monotonic()
+            asyncio.run(play(day, {"his": node.address(), "lis": node.address()}, connections=8))
+            hospital.settle(engine)
+            rate = LOAD * len(day) / (time.monotonic() - started)
+            samples: list[Sample] = []
+            started = due = seen = time.monotonic()
+            for event in days(2):
+                now = time.monotonic()
+                if now - started > MINUTES * 60:
+                    break
+                if now - seen > EVERY_S:
+                    seen = now
+                    held = memory_and_handles(node.process.pid)
+                    samples.append(Sample(*held, wal.stat().st_size if wal.exists() else 0, latency(engine)))
+                    if len(samples) % 6 == 1:
+                        print(told(now - started, len(hospital.answered), samples[-1]), flush=True)  # noqa: T201
+                due = max(due, now - 1) + 1 / rate
+                time.sleep(max(0.0, due - now))
+                hospital.send(event)
+            hospital.settle(engine)
+            print(f"{rate:.1f} messages/s", told(time.monotonic() - started, len(hospital.answered), samples[-1]))  # noqa: T201
+            with engine.connect() as connection:
+                judge(connection, hospital, get(addresses["admin"] + "/_sandbox/records"))
+        engine.dispose()
+        assert growing(samples) == []
+
+
+def told(seconds: float, messages: int, one: Sample) -> str:
+    return (
+        f"{seconds / 60:4.0f} min  {messages} messages  {one.memory / MB:.0f} MB  {one.handles:.0f} handles  "
+        f"WAL {one.wal / MB:.1f} MB  {one.latency * 1000:.0f} ms"
+    )
