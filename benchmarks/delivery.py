@@ -263,7 +263,7 @@ def ledger(engine: str, deliveries: int, keys: int = 10_000) -> Iterator[tuple[s
         if engine == "sqlite":
             url = f"sqlite:///{folder}/ledger.db"
         else:
-            url, redis_url = stack.enter_context(servers.postgres()), stack.enter_context(servers.redis())
+            url, redis_url = stack.enter_context(servers.postgres(durable=True)), stack.enter_context(servers.redis())
         store = open_store(url)
         fill(store, deliveries, keys)
         store.close()

@@ -89,15 +89,19 @@ class Server:
         self.start()
 
 
+UNFORCED = ["-c", "fsync=off", "-c", "full_page_writes=off"]
+"""What is written survives the death of the server, but not that of the machine."""
+
+
 @contextmanager
-def postgres() -> Iterator[str]:
-    """Run a PostgreSQL and give the URL of its database."""
-    with postgres_server() as server:
+def postgres(*, durable: bool = False) -> Iterator[str]:
+    """Run a PostgreSQL and give the URL of its database; `durable` when what writing costs matters."""
+    with postgres_server(durable=durable) as server:
         yield server.url
 
 
 @contextmanager
-def postgres_server() -> Iterator[Server]:
+def postgres_server(*, durable: bool = False) -> Iterator[Server]:
     """Run a PostgreSQL that the test may restart."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
     need(programs, "PostgreSQL")
@@ -110,10 +114,11 @@ def postgres_server() -> Iterator[Server]:
     data, port = str(folder / "data"), str(free_port())
     init = [str(binaries / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
     run = [str(binaries / "postgres"), "-D", data, "-p", port, "-k", str(folder), "-h", "127.0.0.1"]
+    run += [] if durable else UNFORCED
     ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", port]
     try:
         subprocess.run([*prefix, *init], check=True, stdout=subprocess.DEVNULL, cwd=folder)
-        server = Server([*prefix, *run], lambda: _answers(ready), str(folder), signal.SIGINT)  # fast shutdown
+        server = Server([*prefix, *run], lambda: _answers(ready), str(folder), signal.SIGQUIT)  # nobody needs the data
         server.url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         try:
             yield server

@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from mappings.cda.markup import Markup, el
+from mappings.cda.markup import Markup, el, text_of
 from mappings.documents import wording
 from mappings.systems import DICOM, ICD10, LOINC, SNOMED, UCUM
 
@@ -134,8 +134,9 @@ def _coded(*said: Any) -> Markup:
     """Make CE or CD; a facility has few codes and says them again and again, so what is made is kept."""
     made = _WRITTEN.get(said)
     if made is None:
-        made = _concept(*said)
-        if len(made) <= _LONGEST_KEPT:
+        text = text_of(_concept(*said))
+        made = (text,)
+        if len(text) <= _LONGEST_KEPT:
             if len(_WRITTEN) >= _MOST_KEPT:
                 _WRITTEN.clear()
             _WRITTEN[said] = made

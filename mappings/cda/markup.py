@@ -1,7 +1,8 @@
 """Write elements of CDA as text.
 
-An element is a `Markup`, final text; everything else that goes into one is escaped, and what XML has no place for becomes �.
-Attributes stand in the order they are given, so the same calls write the same bytes.
+An element is a `Markup`, final text in pieces, so that no element is copied for each one around it; everything else that goes
+into one is escaped, and what XML has no place for becomes �. Attributes stand in the order they are given, so the same calls
+write the same bytes.
 """
 
 from __future__ import annotations
@@ -17,10 +18,8 @@ _IN_ATTRIBUTE = re.compile(f'[&<>"\n\t\r{_NO_XML}]')
 _IN_TEXT = re.compile(f"[&<>\r{_NO_XML}]")
 
 
-class Markup(str):
-    """Text that is markup already."""
-
-    __slots__ = ()
+Markup = tuple[str, ...]
+"""Text that is markup already."""
 
 
 def el(tag: str, *children: Markup | str | None, **attributes: str | None) -> Markup:
@@ -28,14 +27,15 @@ def el(tag: str, *children: Markup | str | None, **attributes: str | None) -> Ma
     head = tag
     for name, value in attributes.items():
         if value is not None:
-            if _IN_ATTRIBUTE.search(value):
-                value = _IN_ATTRIBUTE.sub(_entity, value)
-            head = f'{head} {"xsi:type" if name == "xsi_type" else name}="{value}"'
-    inner = ""
+            head += attribute("xsi:type" if name == "xsi_type" else name, value)
+    inner: list[str] = []
     for child in children:
-        if child is not None:
-            inner += child if type(child) is Markup else escape(child)
-    return Markup(f"<{head}>{inner}</{tag}>" if inner else f"<{head}/>")
+        if isinstance(child, str):
+            if child:
+                inner.append(escape(child))
+        elif child:
+            inner += child
+    return (f"<{head}>", *inner, f"</{tag}>") if inner else (f"<{head}/>",)
 
 
 def attribute(name: str, value: str) -> str:
@@ -50,13 +50,18 @@ def escape(text: str) -> str:
 
 def joined(*parts: Markup | None) -> Markup:
     """Write elements one after another."""
-    return Markup("".join([part for part in parts if part is not None]))
+    return tuple(piece for part in parts if part is not None for piece in part)
+
+
+def text_of(markup: Markup) -> str:
+    """Give markup as one text."""
+    return "".join(markup)
 
 
 def document(root: str, *children: Markup | None) -> bytes:
     """Write a document in UTF-8: declaration, root element with the name spaces of CDA."""
     head = f"<?xml version='1.0' encoding='UTF-8'?>\n<{root} xmlns=\"{NS}\" xmlns:xsi=\"{XSI}\">"
-    return "".join([head, *(child for child in children if child is not None), f"</{root}>"]).encode()
+    return "".join([head, *joined(*children), f"</{root}>"]).encode()
 
 
 def _entity(match: re.Match[str]) -> str:

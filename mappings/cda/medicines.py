@@ -123,9 +123,9 @@ def _path(resource: Resource, number: int) -> str:
 
 def _typed(at: Markup | None) -> Markup | None:
     """Say that `effectiveTime` is an interval where it is one: the schema takes it for a moment."""
-    if at is None or "<low" not in at:
+    if at is None or not any(piece.startswith("<low") for piece in at):
         return at
-    return Markup(at.replace("<effectiveTime", '<effectiveTime xsi:type="IVL_TS"', 1))
+    return (at[0].replace("<effectiveTime", '<effectiveTime xsi:type="IVL_TS"', 1), *at[1:])
 
 
 def _further(said: dict[str, Any], w: Writer, path: str) -> Markup:

@@ -60,7 +60,7 @@ class Block:
     def markup(self) -> Markup:
         """The `text` element; it has an id of its own once something points to the whole of it."""
         name = (f' ID="{self._whole}"' if self._whole else "") + self._style
-        return Markup(f"<text{name}>{self._inner}</text>" if self._inner else f"<text{name}/>")
+        return (f"<text{name}>{self._inner}</text>" if self._inner else f"<text{name}/>",)
 
     def _content(self, node: etree._Element) -> str:
         """Write what stands inside an element, and note which cell of which row says what."""
@@ -139,9 +139,14 @@ class Block:
 
     def showing(self, value: str) -> str:
         """Give the id of the first cell that shows a value, alone or among other words; `""` when there is none."""
-        cells = [cell for row in self._rows for cell in row]
-        alone = (name for name, text in cells if len(value) > 1 and text == value)
-        return next(alone, "") or next((name for name, text in cells if len(value) > 3 and value in text), "")
+        alone = self._saying.get(value) if len(value) > 1 else None
+        if alone:
+            return alone[0][1]
+        return next((name for name, text in self._cells if value in text), "") if len(value) > 3 else ""
+
+    @cached_property
+    def _cells(self) -> Sequence[tuple[str, str]]:
+        return [cell for row in self._rows for cell in row]
 
     def whole(self) -> str:
         """Give the id of the narrative itself."""

@@ -41,7 +41,8 @@ def name(person: Resource, title: bool = False) -> Markup:
         if family and given and shown == " ".join([*prefix, family, *given]):
             parts = [el("prefix", part) for part in prefix]
             parts += [el("family", family), *(el("given", part) for part in given)]
-            return el("name", Markup(" ".join(parts)), use=_NAME_USES.get(one.get("use", "")))
+            spaced = [piece for part in parts for piece in (" ", part)][1:]
+            return el("name", *spaced, use=_NAME_USES.get(one.get("use", "")))
     return el("name", shown)
 
 
