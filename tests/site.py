@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from conformance.sandbox.ca import DemoCA
+from gateway.cli import main
+from gateway.cli.output import console, errors
 from gateway.store.sealed import new_key_line
 
 PASSWORD = "a password of a test"
@@ -167,15 +173,35 @@ def running_node(config: Path, *options: str, **environment: str) -> Iterator[No
             node.process.stdout.close()
 
 
+_WITH_CHILDREN = ("demo", "sandbox", "serve")
+
+
 def cli(*arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run `lienthong` with arguments."""
-    return subprocess.run(
-        [sys.executable, "-m", "gateway.cli", *arguments],
-        capture_output=True,
-        text=True,
-        check=check,
-        timeout=120,
-    )
+    """Run `lienthong` with arguments: in this process, because to start one takes longer than most commands do.
+
+    What waits for signals, and what is asked for while an event loop runs, gets a process of its own.
+    """
+    if arguments[:1] in [(name,) for name in _WITH_CHILDREN] or asyncio._get_running_loop():
+        command = [sys.executable, "-m", "gateway.cli", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=check, timeout=120)
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    interrupt = signal.getsignal(signal.SIGINT)
+    console.width = errors.width = int(os.environ.get("COLUMNS", "80"))
+    with redirect_stdout(out), redirect_stderr(err), patch.object(sys, "argv", ["lienthong", *arguments]):
+        try:
+            main()
+            code = 0
+        except SystemExit as left:
+            code = left.code if isinstance(left.code, int) else int(left.code is not None)
+        except Exception:  # noqa: BLE001 - as an interpreter that ends with a traceback
+            traceback.print_exc()
+            code = 1
+        finally:
+            signal.signal(signal.SIGINT, interrupt)
+    said, complained = (stream.buffer.getvalue().decode() for stream in (out, err))
+    if check and code:
+        raise subprocess.CalledProcessError(code, ["lienthong", *arguments], said, complained)
+    return subprocess.CompletedProcess(["lienthong", *arguments], code, said, complained)
 
 
 def cli_json(*arguments: str) -> Any:

@@ -11,6 +11,8 @@ import random
 import statistics
 import time
 from collections.abc import Iterator
+from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -31,12 +33,13 @@ from tests.soak.flatness import MB, Sample, growing, memory_and_handles
 MINUTES = float(os.environ.get("LIENTHONG_SOAK_MINUTES", "30"))
 EVERY_S = 10.0
 LOAD = 0.7
+FIRST = date(2026, 1, 1)
 
 
-def days(seed: int) -> Iterator[Event]:
-    while True:
-        seed += 1
-        yield from hospital_day(seed, 25).events
+def days() -> Iterator[Event]:
+    """Give the messages of one day after the other: none has the control id of another."""
+    for n in count(1):
+        yield from hospital_day(n, 25, FIRST + timedelta(days=n)).events
 
 
 def latency(engine: sa.Engine) -> float:
@@ -65,14 +68,15 @@ def test_nothing_grows(tmp_path: Path) -> None:
         wal = config / "ledger" / "ledger.db-wal"
         with running_node(config) as node:
             hospital.node = node
-            day = hospital_day(1, 120).events
+            day = hospital_day(1, 120, FIRST).events
             started = time.monotonic()
             asyncio.run(play(day, {"his": node.address(), "lis": node.address()}, connections=8))
             hospital.settle(engine)
             rate = LOAD * len(day) / (time.monotonic() - started)
             samples: list[Sample] = []
+            sent = 0
             started = due = seen = time.monotonic()
-            for event in days(2):
+            for event in days():
                 now = time.monotonic()
                 if now - started > MINUTES * 60:
                     break
@@ -81,12 +85,13 @@ def test_nothing_grows(tmp_path: Path) -> None:
                     held = memory_and_handles(node.process.pid)
                     samples.append(Sample(*held, wal.stat().st_size if wal.exists() else 0, latency(engine)))
                     if len(samples) % 6 == 1:
-                        print(told(now - started, len(hospital.answered), samples[-1]), flush=True)  # noqa: T201
+                        print(told(now - started, sent, samples[-1]), flush=True)  # noqa: T201
                 due = max(due, now - 1) + 1 / rate
                 time.sleep(max(0.0, due - now))
                 hospital.send(event)
+                sent += 1
             hospital.settle(engine)
-            print(f"{rate:.1f} messages/s", told(time.monotonic() - started, len(hospital.answered), samples[-1]))  # noqa: T201
+            print(f"{rate:.1f} messages/s", told(time.monotonic() - started, sent, samples[-1]))  # noqa: T201
             with engine.connect() as connection:
                 judge(connection, hospital, get(addresses["admin"] + "/_sandbox/records"))
         engine.dispose()

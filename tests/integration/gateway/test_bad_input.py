@@ -148,7 +148,7 @@ def test_a_control_id_reused_with_another_body_is_kept_beside_the_first(site: Pa
     assert [row["state"] for row in rows][:2] == ["error", "duplicate"]
     assert len({row["repeats"] for row in rows[:2]}) == 1
     raw = cli("messages", "--config", str(site), "raw", rows[0]["id"])
-    assert raw.stdout.encode() == second.replace(b"\r", b"\n")
+    assert raw.stdout.encode() == second
 
 
 def test_what_the_wire_gave_is_what_the_ledger_gives(site: Path, node: NodeProcess) -> None:
