@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -23,9 +24,10 @@ from gateway.certificates.notices import DAY, DAYS
 from gateway.clock import SECOND, Clock
 from gateway.faults import StoreFault
 from gateway.intake import UNSTORED
+from gateway.membership import overview
 from gateway.queries import TRIGGERS
 from gateway.settings import Plan
-from gateway.states import DELIVERY, DOCUMENT, MESSAGE, OPEN_DELIVERY, SIGNING_TASK, events, states
+from gateway.states import DELIVERY, DOCUMENT, MESSAGE, NODE, OPEN_DELIVERY, SIGNING_TASK, events, states
 from gateway.store import deadlines, destinations, gauges
 from gateway.store.engine import Store
 from mappings.documents import PAPERS
@@ -44,6 +46,8 @@ LEDGER: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "lienthong_node_info": ("Always 1; who this is.", ("node", "version")),
     "lienthong_ledger_up": ("1 when the ledger answered, else 0 and nothing else of it is said.", ()),
     "lienthong_ledger_count_seconds": ("How long counting in the ledger took.", ()),
+    "lienthong_nodes": ("Nodes on this ledger; silent ones should live and say nothing.", ("state",)),
+    "lienthong_scheduler_led": ("1 while a node leads: it does what is done once for all nodes.", ()),
     "lienthong_messages_waiting": ("Messages that are not mapped yet.", ()),
     "lienthong_messages_oldest_seconds": ("Since the oldest message came that is not mapped yet; 0 = none.", ()),
     "lienthong_documents_waiting": ("Papers to compose (due), to seal (composed) or to complete (proving).", ("state",)),
@@ -62,6 +66,7 @@ LEDGER: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "lienthong_certificates_ending": ("Certificates in use that end within so many days; 0 days = ended.", ("days",)),
 }  # fmt: skip
 """Gauge → what it means, its labels."""
+NODE_STATES = (*sorted(states(NODE)), "silent")
 _MOVING = ("queued", "claimed", "sending", "uncertain")
 
 
@@ -71,7 +76,9 @@ def know(plan: Plan) -> None:
     named: Mapping[str, Iterable[str]] = {
         "channel": (channel.settings.name for channel in plan.channels),
         "type": (*mappers(), *TRIGGERS),
-        "state": {"answered", "duplicate", UNSTORED}.union(*map(states, (MESSAGE, DOCUMENT, DELIVERY, SIGNING_TASK))),
+        "state": {"answered", "duplicate", UNSTORED, *NODE_STATES}.union(
+            *map(states, (MESSAGE, DOCUMENT, DELIVERY, SIGNING_TASK))
+        ),
         "answer": ("AA", "AE", "AR"),
         "step": STEPS,
         "fault_class": faults,
@@ -131,6 +138,10 @@ class Metrics:
             self._stale_at = time.monotonic() + max(FRESH_S, took / SHARE)
 
     def _of_ledger(self, connection: Connection, now: int) -> Iterator[Metric]:
+        known = overview(connection, now)
+        counted = Counter("silent" if one["silent"] else one["state"] for one in known)
+        yield _family("lienthong_nodes", {(state,): counted[state] for state in NODE_STATES})
+        yield _family("lienthong_scheduler_led", {(): float(any(one["leads"] for one in known))})
         waiting, since = gauges.waiting_messages(connection)
         yield _family("lienthong_messages_waiting", {(): waiting})
         yield _family("lienthong_messages_oldest_seconds", {(): _age(since, now)})

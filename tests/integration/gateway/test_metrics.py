@@ -18,8 +18,9 @@ from gateway.configuration import load
 from gateway.faults import StoreUnavailable
 from gateway.ops import metrics as subject
 from gateway.ops.metrics import LEDGER, Metrics
+from gateway.ops.scheduler import NAME as SCHEDULER
 from gateway.settings import Plan
-from gateway.store import deliveries, destinations, documents, messages, schema
+from gateway.store import deliveries, destinations, documents, leadership, messages, migrate, nodes, schema
 from gateway.store.documents import NewDocument
 from gateway.store.engine import Store, open_store
 from gateway.store.ids import uuid7
@@ -101,6 +102,25 @@ def test_what_waits_is_counted(store: Store, plan: Plan, clock: HandClock) -> No
     assert found["lienthong_certificates_ending", "30"] == 0
     clock.forward(-60)
     assert page(store, plan, clock)["lienthong_deliveries_in_flight", "portal"] == 1
+
+
+def test_nodes_are_counted_and_whether_one_leads(store: Store, plan: Plan, clock: HandClock) -> None:
+    found = page(store, plan, clock)
+    assert (found["lienthong_nodes", "running"], found["lienthong_scheduler_led",]) == (0, 0)
+
+    def unit(connection: Connection) -> None:
+        for name in ("n1", "n2", "n3"):
+            nodes.start(connection, name, name, "all", __version__, migrate.newest(), clock.now())
+        assert nodes.move(connection, "n3", "n3", "die")
+        assert leadership.take(connection, SCHEDULER, "n1", clock.now(), clock.now() + 60 * SECOND)
+
+    store.write_now(unit)
+    clock.forward(6)
+    store.write_now(lambda c: nodes.beat(c, "n1", "n1", clock.now()))
+    found = page(store, plan, clock)
+    counted = {state: found["lienthong_nodes", state] for state in ("running", "silent", "dead", "stopped")}
+    assert counted == {"running": 1, "silent": 1, "dead": 1, "stopped": 0}
+    assert found["lienthong_scheduler_led",] == 1
 
 
 def test_the_ledger_is_not_asked_at_every_call(
