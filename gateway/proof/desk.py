@@ -27,7 +27,7 @@ from gateway.faults import InternalFault, StoreFault
 from gateway.pool import Pool
 from gateway.proof import rules
 from gateway.proof.rules import NEVER
-from gateway.proof.sources import IN_FLIGHT, Sources
+from gateway.proof.sources import Sources
 from gateway.safe_log import describe
 from gateway.settings import Plan
 from gateway.store import deliveries, documents, proofs
@@ -74,7 +74,7 @@ class ProofDesk:
         self._owner = owner
         self._sources = sources
         self._ring = ring
-        self._tasks = TaskSet(IN_FLIGHT)
+        self._tasks = TaskSet(plan.proof.in_flight)
         self._jitter = random.Random(owner)  # noqa: S311 - spreads retries, guards nothing
 
     async def run(self, wake: asyncio.Event, poll_s: float = 1.0) -> None:

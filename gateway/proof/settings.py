@@ -55,6 +55,8 @@ class ProofSettings:
     """How long before the end of its authority's certificate an archive time stamp is renewed."""
     timeout: timedelta = timedelta(seconds=10)
     """How long one question may take."""
+    in_flight: int = 32
+    """How many signatures are proved at once, and questions open at a time stamp authority; far ones want more."""
     retry: Retry = field(default_factory=lambda: Retry(cap=timedelta(minutes=5)))
     """How patiently is asked again; nothing is ever given up, whatever `give_up_after` says."""
     authority: tuple[AuthoritySettings, ...] = ()
@@ -65,6 +67,8 @@ class ProofSettings:
             raise ValueError("level: above B-B needs [[proof.authority]], who gives time stamps")
         if self.usual_level in ("B-LT", "B-LTA") and not self.revocation:
             raise ValueError('revocation: B-LT needs "ocsp" or "crl"')
+        if not 1 <= self.in_flight <= 500:
+            raise ValueError("in_flight: from 1 to 500")
         for one in self.ask:
             if not one.startswith(("http://", "https://")):
                 raise ValueError("ask: an address begins with http:// or https://")

@@ -20,11 +20,10 @@ from gateway.settings import Plan
 from mappings.formats.values import FileName
 from signing.certificates import load_roots
 from signing.evidence import Evidence
+from signing.many_requests import ManyRequests
 from signing.revocation_client import RevocationClient
 from signing.timestamp import TimestampClient, TimestampService
 from signing.timestamp_token import Token
-
-IN_FLIGHT = 32
 
 
 class Sources:
@@ -44,8 +43,8 @@ class Sources:
             return to_datetime(clock.now())
 
         seconds = own.timeout.total_seconds()
-        self._stamping = TimestampClient(services, timeout_s=seconds, in_flight=IN_FLIGHT, now=now)
-        self._async = httpx.AsyncClient(trust_env=False)
+        self._stamping = TimestampClient(services, timeout_s=seconds, in_flight=own.in_flight, now=now)
+        self._async = httpx.AsyncClient(transport=ManyRequests(own.in_flight))
         self._sync = httpx.Client(trust_env=False)
         self._asking = RevocationClient(
             self._sync, clock=now, timeout_s=seconds, sources=own.revocation, beginnings=own.ask

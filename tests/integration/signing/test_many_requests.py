@@ -86,3 +86,21 @@ def test_connections_are_used_again_and_a_broken_one_harms_nobody_else() -> None
 
     _run(answer, ask, 1)
     assert connections == 2
+
+
+def test_two_services_in_turns_keep_their_connections() -> None:
+    connections = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while await _question(reader):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    async def ask(url: str, client: httpx.AsyncClient) -> None:
+        other = url.replace("127.0.0.1", "localhost")
+        for _ in range(3):
+            assert [(await client.get(each)).text for each in (url, other)] == ["ok", "ok"]
+
+    _run(answer, ask, 1)
+    assert connections == 2
