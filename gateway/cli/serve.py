@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import signal
 import sys
@@ -38,6 +39,7 @@ def serve(
     Ví dụ: lienthong serve --config /etc/lienthong --name n2 --role deliver
     """
     safe_log.configure(level.upper())
+    _keep_memory_together()
     node = Node(_as_told(load(config), name, role or []))
 
     async def run() -> None:
@@ -53,6 +55,19 @@ def serve(
             raise _first(group) from None
 
     uvloop.run(run())
+
+
+def _keep_memory_together() -> None:
+    """Let all threads share two heaps of the C library: with one for each, what is freed is kept, and grows for hours.
+
+    Standard: mallopt(3), M_ARENA_MAX; other C libraries than glibc have no such thing.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 2)
+
+
+_M_ARENA_MAX = -8
 
 
 def _as_told(plan: Plan, name: str, roles: list[str]) -> Plan:
