@@ -11,6 +11,7 @@ import random
 import statistics
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
@@ -37,9 +38,10 @@ FIRST = date(2026, 1, 1)
 
 
 def days() -> Iterator[Event]:
-    """Give the messages of one day after the other: none has the control id of another."""
+    """Give the messages of one day after the other; none has a control id or a patient of another."""
     for n in count(1):
-        yield from hospital_day(n, 25, FIRST + timedelta(days=n)).events
+        for event in hospital_day(n, 25, FIRST + timedelta(days=n)).events:
+            yield replace(event, raw=event.raw.replace(b"BN000", b"BN%03d" % n))
 
 
 def latency(engine: sa.Engine) -> float:
