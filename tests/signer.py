@@ -19,6 +19,7 @@ from mappings.formats.values import Secret
 from signing.agent.batches import OpenKey
 from signing.agent.service import Holder
 from signing.contract import ToSign
+from tests.servers import wait_until
 
 
 class Browser:
@@ -64,6 +65,7 @@ class Signer:
             browser = Browser(address)
             path = urlsplit(str(browser.first.url)).path
             for pin in self.pins:
+                wait_until(lambda: 'name="pin"' in browser.get(path))  # while one is tried, nobody is asked
                 browser.post(f"{path}/sign", {"pin": str(pin), "leave": self.leave})
 
 
