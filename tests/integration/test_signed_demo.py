@@ -32,6 +32,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.nightly
 def test_the_day_closes(day: dict[str, Any]) -> None:
     assert day["unexpected"] == []
     assert [balance for balance in day["balances"] if not balance["closes"]] == []
@@ -41,6 +42,7 @@ def test_the_day_closes(day: dict[str, Any]) -> None:
     assert day["closes"]
 
 
+@pytest.mark.nightly
 def test_three_kinds_of_key_signed_every_paper_in_order(day: dict[str, Any]) -> None:
     by_role = {one["role"]: one for one in day["signing"]["signatures"]}
     assert {role: one["kind"] for role, one in by_role.items()} == {
@@ -60,6 +62,7 @@ def test_three_kinds_of_key_signed_every_paper_in_order(day: dict[str, Any]) -> 
     assert verified["xmlsec1"][1] == 0
 
 
+@pytest.mark.nightly
 def test_the_lost_token_signs_nothing_more(day: dict[str, Any]) -> None:
     incident, verified = day["signing"]["incident"], day["signing"]["verified"]
     assert min(incident["waiting"], incident["signed_before"]) > 0
@@ -69,6 +72,7 @@ def test_the_lost_token_signs_nothing_more(day: dict[str, Any]) -> None:
     assert verified["outside"] == "invalid LT5071"
 
 
+@pytest.mark.nightly
 def test_the_register_tells_the_story(day: dict[str, Any]) -> None:
     config = str(Path(day["folder"]) / "config")
     held = {one["holder"]["code"]: one["state"] for one in cli_json("certs", "list", "--config", config)}
@@ -80,6 +84,7 @@ def test_the_register_tells_the_story(day: dict[str, Any]) -> None:
     }
 
 
+@pytest.mark.nightly
 def test_no_secret_is_told(day: dict[str, Any]) -> None:
     folder = Path(day["folder"])
     secrets = [path.read_text().strip() for path in (folder / "config" / "secrets").iterdir()]
