@@ -21,7 +21,7 @@ from typing import Any
 from gateway import cli, intake, pipeline, signing_desk, states, steps
 from gateway.delivery import redis_queue, sql_queue, worker
 from gateway.proof import desk
-from gateway.store import deliveries, documents, engine, messages, proofs
+from gateway.store import deliveries, dispatch, documents, engine, messages, proofs
 
 PLACES: dict[str, tuple[object, str, str]] = {
     # name: (where, function, before or after it)
@@ -68,6 +68,12 @@ TABLES: dict[str, tuple[Any, states.Table]] = {
     "delivery": (deliveries, states.DELIVERY),
     "proof": (proofs, states.PROOF),
 }
+IN_BULK: dict[tuple[str, str], tuple[Any, str]] = {
+    ("delivery", "claim"): (deliveries, "take_queued"),
+    ("delivery", "send"): (dispatch, "send_all"),
+    ("delivery", "accept"): (dispatch, "accept_all"),
+}
+"""Transitions that many rows make in one statement."""
 WORKER_STEPS = ("map_message", "compose", "sign")
 
 
@@ -94,16 +100,17 @@ def plant(place: str, nth: int) -> None:
 
 def _at_transition(table: str, event: str, passing: Callable[[], None]) -> None:
     module, rows = TABLES[table]
-    if (table, event) == ("delivery", "claim"):
-        take = module.take_queued
+    if (table, event) in IN_BULK:
+        where, name = IN_BULK[table, event]
+        function = getattr(where, name)
 
-        def taking(*arguments: Any, **named: Any) -> Any:
-            taken = take(*arguments, **named)
-            if taken:
+        def moving(*arguments: Any, **named: Any) -> Any:
+            moved = function(*arguments, **named)
+            if any(moved):
                 passing()
-            return taken
+            return moved
 
-        module.take_queued = taking
+        setattr(where, name, moving)
         return
     advance = module.advance
 

@@ -16,6 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ from tests.crash.killing_node import PLACES, REDIS_PLACES, WORKER_STEPS
 from tests.crash.matrix import places
 from tests.site import PASSWORD, DiedAtStart, NodeProcess, destinations, start_node, write_site
 
+FIRST = date(2026, 11, 20)
+ROUNDS = 40
+"""Days after which a place that nothing came to is one that nothing comes to."""
 OPEN = ("pending", "queued", "claimed", "sending", "uncertain")
 
 
@@ -216,8 +220,9 @@ def play(
         )
         engine = make_engine(load(config).store_url)
         try:
-            for round_ in range(1000):
-                for number, event in enumerate(hospital_day(seed + round_, 25).events):
+            for round_ in range(ROUNDS):
+                day = hospital_day(seed + round_, 25, FIRST + timedelta(days=round_))  # a control id is new every day
+                for number, event in enumerate(day.events):
                     if shake is not None:
                         shake(number)
                         hospital.patience = 20
@@ -227,7 +232,7 @@ def play(
                 hospital.settle(engine)
                 if not hospital.kills:
                     break
-            assert len(hospital.fired) == planned
+            assert len(hospital.fired) == planned, f"never came to {hospital.kills}"
             records = get(addresses["admin"] + "/_sandbox/records")
             with engine.connect() as connection:
                 judge(connection, hospital, records)
