@@ -68,7 +68,7 @@ class ProofSettings:
         if self.usual_level in ("B-LT", "B-LTA") and not self.revocation:
             raise ValueError('revocation: B-LT needs "ocsp" or "crl"')
         if not 1 <= self.in_flight <= 500:
-            raise ValueError("in_flight: from 1 to 500")
+            raise ValueError("in_flight: write a number from 1 to 500")
         for one in self.ask:
             if not one.startswith(("http://", "https://")):
                 raise ValueError("ask: an address begins with http:// or https://")

@@ -87,13 +87,13 @@ def test_nothing_grows(tmp_path: Path) -> None:
                     held = memory_and_handles(node.process.pid)
                     samples.append(Sample(*held, wal.stat().st_size if wal.exists() else 0, latency(engine)))
                     if len(samples) % 6 == 1:
-                        print(told(now - started, sent, samples[-1]), flush=True)  # noqa: T201
+                        print(told(now - started, sent, samples[-1]), flush=True)  # noqa: T201 - progress of half an hour
                 due = max(due, now - 1) + 1 / rate
                 time.sleep(max(0.0, due - now))
                 hospital.send(event)
                 sent += 1
             hospital.settle(engine)
-            print(f"{rate:.1f} messages/s", told(time.monotonic() - started, sent, samples[-1]))  # noqa: T201
+            print(f"{rate:.1f} messages/s", told(time.monotonic() - started, sent, samples[-1]))  # noqa: T201 - progress of half an hour
             with engine.connect() as connection:
                 judge(connection, hospital, get(addresses["admin"] + "/_sandbox/records"))
         engine.dispose()
