@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.figures import Row
 from conformance.scenarios.load import load as load_messages
 from tests.site import NodeProcess, start_node, write_site
+from tests.soak.flatness import MB, memory_and_handles
 
 MESSAGES = int(os.environ.get("LIENTHONG_BENCH_MESSAGES", "100000"))
 CONNECTIONS = 16
@@ -18,13 +19,7 @@ CONNECTIONS = 16
 
 def resident_mb(pid: int) -> float:
     """Return the resident memory of a process and its children."""
-    total = 0.0
-    for child in Path(f"/proc/{pid}/task").glob("*/children"):
-        total += sum(resident_mb(int(number)) for number in child.read_text().split())
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            total += int(line.split()[1]) / 1024
-    return total
+    return memory_and_handles(pid)[0] / MB
 
 
 async def _send(node: NodeProcess, messages: list[bytes]) -> None:
