@@ -118,3 +118,10 @@ class FolderUnusable(DeliveryFault):
 
     code = 6011
     fault_class = FaultClass.TRANSIENT
+
+
+class NotArrived(DeliveryFault):
+    """Noted when a destination was asked about an earlier request and does not know it; it is sent again."""
+
+    code = 6012
+    fault_class = FaultClass.TRANSIENT

@@ -129,7 +129,7 @@ def compose_again(connection: Connection, document_id: str, actor: str, reason: 
 
 
 def resend(connection: Connection, delivery_id: str, actor: str, reason: str, clock: Clock) -> None:
-    """Send the same bytes under the same key again."""
+    """Send the same bytes under the same key again, unless the destination, asked first, has them."""
     document = documents.get(connection, deliveries.get(connection, delivery_id).document_id)
     if document.state != "signed" and document.signed_at is None:
         raise NotPossibleNow(delivery_id, "its document is not signed")

@@ -113,7 +113,7 @@ DELIVERY: Table = {
     ("uncertain", "refuse"): "error",
     ("uncertain", "poison"): "error",  # to ask about it killed whoever did
     ("error", "accept"): "accepted",  # a person saw it at the destination
-    ("error", "resend"): "queued",
+    ("error", "resend"): "uncertain",  # it is asked about before it is sent: what ended in error may have arrived
     ("error", "renew"): "pending",  # its document is made again
     ("error", "close"): "closed",
     ("held", "release"): "queued",

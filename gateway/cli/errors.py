@@ -9,8 +9,21 @@ from sqlalchemy.engine import Connection
 
 from gateway import repair
 from gateway.cli.access import actor, ledger, remember
-from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, language, moment, print_json, print_table
+from gateway.cli.output import (
+    HERE,
+    Config,
+    Json,
+    complain,
+    console,
+    fault_dict,
+    iso,
+    language,
+    moment,
+    print_json,
+    print_table,
+)
 from gateway.clock import Clock, SystemClock
+from gateway.faults import NothingThere, NotPossibleNow
 from gateway.store import actions
 from gateway.text import text
 
@@ -104,12 +117,21 @@ class _Act(Protocol):
 
 
 def _each(config: Any, ids: list[str], reason: str, act: _Act) -> None:
+    """Act on each; one that cannot be acted on now keeps the others waiting no longer than it takes to say so."""
     who = actor()
     clock = SystemClock()
+    refused = False
     with ledger(config) as (_, store):
         for item_id in ids:
-            store.write_now(lambda connection, item_id=item_id: act(connection, item_id, who, reason, clock))  # type: ignore[misc]
-            console.print(f"đã nhận: {item_id}")
+            try:
+                store.write_now(lambda connection, item_id=item_id: act(connection, item_id, who, reason, clock))  # type: ignore[misc]
+            except (NotPossibleNow, NothingThere) as fault:
+                complain(fault)
+                refused = True
+            else:
+                console.print(f"đã nhận: {item_id}")
+    if refused:
+        raise typer.Exit(1)
 
 
 @app.command("retry")

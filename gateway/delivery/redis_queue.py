@@ -23,13 +23,13 @@ from redis.exceptions import RedisError, ResponseError
 from sqlalchemy.engine import Connection, Row
 
 from connectors.contract import Receipt
-from connectors.faults import Refused, Throttled
+from connectors.faults import Throttled
 from gateway import meters
 from gateway.clock import SECOND, Clock
 from gateway.delivery import redis_scripts
 from gateway.delivery.limits import Rules
 from gateway.delivery.queue import Taken
-from gateway.delivery.sql_queue import SqlQueue
+from gateway.delivery.sql_queue import ANSWERS, SqlQueue
 from gateway.store import deliveries, destinations
 from gateway.store.engine import Store
 from gateway.store.sealed import Keyring
@@ -303,6 +303,6 @@ class RedisQueue(SqlQueue):
 def _outcome(fault: Fault) -> str:
     if isinstance(fault, Throttled):
         return "throttled"
-    if fault.fault_class in (FaultClass.TRANSIENT, FaultClass.UNCERTAIN):
-        return "failed"
-    return "answered" if isinstance(fault, Refused) else ""
+    if isinstance(fault, ANSWERS):
+        return "answered"
+    return "failed" if fault.fault_class in (FaultClass.TRANSIENT, FaultClass.UNCERTAIN) else ""

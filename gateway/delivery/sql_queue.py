@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy.engine import Connection, Row
 
 from connectors.contract import Outbound, Receipt
-from connectors.faults import Refused, Throttled
+from connectors.faults import NotArrived, Refused, Throttled
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery.limits import Rules, after_start, is_down, opens_at, room
 from gateway.delivery.queue import Taken
@@ -26,6 +26,9 @@ from mappings.formats.faults import Fault, FaultClass
 
 log = logging.getLogger("lienthong.queue")
 T = TypeVar("T")
+
+ANSWERS = (Refused, NotArrived)
+"""Faults that only a destination that works can be the cause of."""
 
 AGAIN_S = 1.0
 """After how long it is tried again to write down an outcome when the store is away."""
@@ -205,11 +208,12 @@ class SqlQueue:
         """Note what a fault says of its destination; False when another node is at that and it is to be tried again."""
         if isinstance(fault, Throttled):
             destinations.throttled(connection, destination, due_at)
+        elif isinstance(fault, ANSWERS):
+            if destination in self._failing:
+                destinations.answered(connection, destination)
         elif fault.fault_class in (FaultClass.TRANSIENT, FaultClass.UNCERTAIN):
             self._failing.add(destination)
             return destinations.failed(connection, destination, self._rules[destination], now)
-        elif isinstance(fault, Refused) and destination in self._failing:
-            destinations.answered(connection, destination)
         return True
 
     async def pause(self, destination: str, reason: str) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from connectors.contract import Destination, Receipt
-from connectors.faults import CannotAsk
+from connectors.faults import CannotAsk, NotArrived
 from gateway.clock import SECOND, Clock
 from gateway.delivery.answers import judged, pauses
 from gateway.delivery.queue import Queue, Taken
@@ -156,13 +156,16 @@ class Worker:
         await self._queue.fail(row, decision.event, answer, decision.due_at)
 
     async def _ask(self, row: Row[Any]) -> None:
-        """Find out what became of a request whose answer was lost."""
+        """Find out what became of a request whose answer was lost, or of earlier ones before a person's resend.
+
+        Where that cannot be asked, the person has decided: a resend that was not tried yet is sent.
+        """
         try:
             document = await self._queue.load(row, self._renditions)
             receipt = await self._destination.find(document)
         except CannotAsk as fault:
-            event = "retry" if self._route.at_least_once else "refuse"
-            await self._not_there(row, event, fault)
+            wanted = self._route.at_least_once or (row.resent_at is not None and row.attempts == 0)
+            await self._not_there(row, "retry" if wanted else "refuse", fault)
         except Exception as error:  # noqa: BLE001 - a bug of ours leaves open what became of it, and does not end the asking
             if not isinstance(error, Fault):
                 log.error("%s: %s", self._name, describe(error))
@@ -174,7 +177,7 @@ class Worker:
                 await self._queue.postpone(row, what, decision.due_at)
         else:
             if receipt is None:
-                await self._not_there(row, "retry", InternalFault())
+                await self._not_there(row, "retry", NotArrived())
             else:
                 await self._queue.accept(row, receipt)
 

@@ -227,7 +227,7 @@ def test_everything_is_done_in_order_at_its_rate_and_told(ledger: Ledger) -> Non
 
     assert ledger.work(job, rest) == Progress("done", 3, 3, 0)
     assert seen == [0, 10, 20], "one item every ten seconds"
-    assert ledger.states(*made) == ["queued"] * 3
+    assert ledger.states(*made) == ["uncertain"] * 3
     rows = [ledger.store.read_now(lambda c, i=i: deliveries.get(c, i)) for i in made]  # type: ignore[misc]
     assert [(row.resent_at - start) // SECOND for row in rows] == [10, 0, 20]
     for one in made:
@@ -257,7 +257,7 @@ def test_what_changed_since_it_was_counted_is_left_and_told(ledger: Ledger) -> N
 
     ledger.store.write_now(change)
     assert ledger.work(job) == Progress("done", 3, 1, 2)
-    assert ledger.states(gone, kept, accepted) == ["closed", "queued", "accepted"]
+    assert ledger.states(gone, kept, accepted) == ["closed", "uncertain", "accepted"]
     left = ledger.store.read_now(lambda c: jobs.left(c, job))
     assert [(one.target, one.fault_code) for one in left] == [(gone, 8103), (accepted, 8103)]
     assert left[1].fault_detail == "resend while accepted, counted as error"
@@ -308,7 +308,7 @@ def test_a_job_is_stopped_between_two_items_and_gone_on_with(ledger: Ledger) -> 
     job = ledger.begin("resend", wanted, ledger.resendable(wanted))
     answers = iter((False, True))
     assert ledger.work(job, lambda seconds: next(answers)) == Progress("stopped", 3, 1, 0)
-    assert ledger.states(*made) == ["queued", "error", "error"]
+    assert ledger.states(*made) == ["uncertain", "error", "error"]
     assert ledger.store.read_now(lambda c: again.progress(c, job)) == Progress("stopped", 3, 1, 0)
     assert ledger.work(job).state == "stopped", "nobody works on what nobody resumed"
     ledger.store.write_now(lambda c: again.resume(c, job, "other", "minh", ledger.clock))
@@ -323,12 +323,12 @@ def test_somebody_else_stops_it(ledger: Ledger) -> None:
     job = ledger.begin("resend", wanted, ledger.resendable(wanted))
 
     def rest(seconds: float) -> bool:
-        if ledger.states(made[0]) == ["queued"]:
+        if ledger.states(made[0]) == ["uncertain"]:
             ledger.store.write_now(lambda c: again.stop(c, job, "minh", ledger.clock))
         return False
 
     assert ledger.work(job, rest).state == "stopped"
-    assert ledger.states(*made) == ["queued", "error"]
+    assert ledger.states(*made) == ["uncertain", "error"]
     with pytest.raises(NotPossibleNow):
         ledger.store.write_now(lambda c: again.stop(c, job, "minh", ledger.clock))
 
@@ -339,7 +339,7 @@ def test_a_job_whose_owner_died_is_gone_on_with_after_its_lease(ledger: Ledger) 
     job = ledger.begin("resend", wanted, ledger.resendable(wanted))
 
     def die(seconds: float) -> bool:
-        if ledger.states(made[0]) == ["queued"]:
+        if ledger.states(made[0]) == ["uncertain"]:
             raise Killed
         return False
 
@@ -354,7 +354,7 @@ def test_a_job_whose_owner_died_is_gone_on_with_after_its_lease(ledger: Ledger) 
     ledger.clock.forward(62)
     ledger.store.write_now(resume)
     assert ledger.work(job).state == "stopped", "the old owner, should it live, does nothing more"
-    assert ledger.states(*made) == ["queued", "error"]
+    assert ledger.states(*made) == ["uncertain", "error"]
     assert ledger.work(job, owner="other") == Progress("done", 2, 2, 0)
     assert [len(ledger.log(one)) for one in made] == [1, 1]
 

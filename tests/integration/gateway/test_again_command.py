@@ -84,7 +84,7 @@ def test_with_yes_it_does_and_tells(desk: Desk) -> None:
     options = ("--destination", "folder", "--fault", "LT6002", "--type", "ADT^A03", "--control-id", "1")
     said = run_json(desk, "resend", *options, "-r", "cổng đã sửa", "--rate", "100/s", "--yes")
     assert (said["state"], said["done"], said["left"], said["waiting"]) == ("done", 1, [], 0)
-    assert state(desk, delivery) == "queued"
+    assert state(desk, delivery) == "uncertain"
     (job,) = run_json(desk, "jobs")
     assert (job["verb"], job["state"], job["reason"], job["rate"]) == ("resend", "done", "cổng đã sửa", "100/s")
     assert job["selection"]["faults"] == [6002]
@@ -188,3 +188,13 @@ def test_wrong_words_do_nothing(desk: Desk, arguments: tuple[str, ...], code: in
     assert said in " ".join(found.replace("│", " ").split())
     assert desk.store.read_now(lambda c: actions.of_target(c, "x")) == []
     assert run_json(desk, "jobs") == []
+
+
+def test_of_several_errors_those_that_can_be_are_retried_and_the_others_told(desk: Desk) -> None:
+    desk.send(discharge("1"))
+    delivery = put(desk, "error", fault_code=6002)
+    done = run(desk, "errors", "retry", "nothing", delivery, delivery, code=1)
+    assert "LT8102" in done.stderr
+    assert "LT8103" in done.stderr, "it is not in the error queue any more"
+    assert done.stdout.count(delivery) == 1
+    assert state(desk, delivery) == "uncertain"

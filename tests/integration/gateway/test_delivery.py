@@ -85,7 +85,7 @@ class Peer:
             self.together -= 1
 
     async def find(self, document: Outbound) -> Receipt | None:
-        answer = self.answers.pop(0)
+        answer = self.answers.pop(0) if self.answers else None
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -176,6 +176,13 @@ def rows(store: Store) -> dict[str, Any]:
     return {row.id: row for row in store.read_now(deliveries.listing)}
 
 
+def resend(store: Store, clock: HandClock, delivery: str) -> None:
+    """Do as a person does whose delivery is in the error queue."""
+    document = rows(store)[delivery].document_id
+    store.write_now(lambda c: documents.note_given_out(c, document, clock.now()))
+    store.write_now(lambda c: repair.resend(c, delivery, "lan", "cổng chạy lại", clock))
+
+
 def events(store: Store, delivery: str) -> list[str]:
     return [row.event for row in store.read_now(lambda c: deliveries.attempts(c, delivery))]
 
@@ -242,9 +249,7 @@ def test_patience_begins_anew_when_a_person_resends(store: Store, clock: HandClo
     async def main() -> None:
         worker = await work(store, clock, Peer(no(Unreachable()), no(Unreachable())))
         assert rows(store)[delivery].state == "error"
-        document = rows(store)[delivery].document_id
-        store.write_now(lambda c: documents.note_given_out(c, document, clock.now()))
-        store.write_now(lambda c: repair.resend(c, delivery, "lan", "cổng chạy lại", clock))
+        resend(store, clock, delivery)
         await go_on(worker)
         assert rows(store)[delivery].state == "queued", "it does not give up at the first failure"
         clock.forward(61)
@@ -252,6 +257,58 @@ def test_patience_begins_anew_when_a_person_resends(store: Store, clock: HandClo
 
     run(main())
     assert rows(store)[delivery].state == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("answer", "sent", "trail"),
+    [(YES, 1, ["lose", "refuse", "accept"]), (None, 2, ["lose", "refuse", "retry", "accept"])],
+)
+def test_what_ended_in_error_is_asked_about_before_it_is_sent_again(
+    store: Store, clock: HandClock, answer: Receipt | None, sent: int, trail: list[str]
+) -> None:
+    """It may have arrived: its answer was lost, and then nobody could be asked."""
+    delivery = queue_paper(store, clock)
+    peer = Peer(no(Uncertain()), answers=(Unreachable(), answer))
+
+    async def main() -> None:
+        worker = await work(store, clock, peer)
+        clock.forward(3601)
+        peer.answers.insert(0, Unreachable())
+        await go_on(worker)
+        assert rows(store)[delivery].state == "error"
+        resend(store, clock, delivery)
+        await go_on(worker)
+
+    run(main())
+    assert rows(store)[delivery].state == "accepted"
+    assert [document.key for document in peer.seen] == [delivery] * sent
+    assert events(store, delivery) == trail
+
+
+def test_where_nobody_can_be_asked_a_person_decides_once(store: Store, clock: HandClock) -> None:
+    """Each resend by a person is one request; when its answer is lost too, the person is asked again."""
+    delivery = queue_paper(store, clock)
+    peer = Peer(no(Uncertain()), no(Uncertain()), answers=(CannotAsk(),) * 3)
+
+    async def main() -> None:
+        worker = await work(store, clock, peer)
+        assert (rows(store)[delivery].state, len(peer.seen)) == ("error", 1)
+        for sent, state in ((2, "error"), (3, "accepted")):
+            peer.answers = [CannotAsk(), CannotAsk()]
+            resend(store, clock, delivery)
+            await go_on(worker)
+            assert (rows(store)[delivery].state, len(peer.seen)) == (state, sent)
+
+    run(main())
+    assert events(store, delivery) == ["lose", "refuse", "retry", "lose", "refuse", "retry", "accept"]
+
+
+def test_a_destination_that_knows_nothing_of_a_paper_works(store: Store, clock: HandClock) -> None:
+    """Asked and told "not here": that counts as an answer, not as a failure of the destination."""
+    queue_paper(store, clock)
+    peer = Peer(*[no(Uncertain())] * (ROUTE.breaker.failures + 1))
+    run(work(store, clock, peer))
+    assert [row.state for row in rows(store).values()] == ["accepted"]
 
 
 def test_what_was_accepted_is_sent_once_more_with_the_same_key_and_bytes(store: Store, clock: HandClock) -> None:

@@ -135,7 +135,7 @@ def test_a_settled_delivery_does_not_wait_again(ledger: Ledger) -> None:
 @pytest.mark.parametrize("act", [repair.resend, repair.retry])
 def test_a_delivery_is_sent_again(ledger: Ledger, state: str, act: Callable[..., None]) -> None:
     ledger.put(document="signed", delivery=state)
-    row = expect(ledger, "delivery", act, "resend", "queued" if state == "error" else "")
+    row = expect(ledger, "delivery", act, "resend", "uncertain" if state == "error" else "")
     if row.state == "queued" and state == "error":
         assert (row.due_at, row.attempts) == (ledger.clock.now(), 0)
 
