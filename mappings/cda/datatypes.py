@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from mappings.cda.markup import Markup, el, text_of
+from mappings.cda.markup import Markup, attribute, el, text_of
 from mappings.documents import wording
 from mappings.systems import DICOM, ICD10, LOINC, SNOMED, UCUM
 
@@ -99,8 +99,8 @@ class DataTypes:
             return el(tag, root=oid[1])
         if value.startswith("urn:uuid:"):
             return el(tag, root=value[9:])
-        root, name = self.root(system)
-        return el(tag, root=root, extension=value, assigningAuthorityName=name)
+        before, after = _of_system(tag, *self.root(system))
+        return (f"{before}{attribute('extension', value)}{after}",)
 
     def instances(self, resource: dict[str, Any] | None) -> list[Markup]:
         """Make every II of a resource; one that says UNK when there is none."""
@@ -124,6 +124,12 @@ class DataTypes:
         system = coding.get("system")
         root, name = self.root(system) if system else (None, None)
         return coding.get("code"), root, name, coding.get("version"), coding.get("display")
+
+
+@lru_cache(maxsize=256)
+def _of_system(tag: str, root: str, name: str) -> tuple[str, str]:
+    """Write an II up to its extension and from there on: systems are few."""
+    return f"<{tag}{attribute('root', root)}", f"{attribute('assigningAuthorityName', name)}/>"
 
 
 _WRITTEN: dict[tuple[object, ...], Markup] = {}
@@ -215,11 +221,17 @@ def amount(tag: str, quantity: dict[str, Any], xsi_type: str | None = None, **at
         return el(tag, xsi_type=xsi_type, nullFlavor="UNK")
     said = wording.number(value)
     if quantity.get("system") == UCUM and unit and not _SPACE.search(unit):
-        return el(tag, xsi_type=xsi_type, value=said, unit=unit, **attributes)
+        return _amount(tag, said, unit, xsi_type, **attributes)
     if not (shown or unit):
         return el(tag, xsi_type=xsi_type, value=said, **attributes)
     foreign = el("translation", el("originalText", str(shown or unit)), nullFlavor="OTH", value=said)
     return el(tag, foreign, xsi_type=xsi_type, nullFlavor="OTH", **attributes)
+
+
+@lru_cache(maxsize=2048)
+def _amount(tag: str, said: str, unit: str, xsi_type: str | None, **attributes: str | None) -> Markup:
+    """Make PQ: limits of normal values and small numbers are said again and again."""
+    return el(tag, xsi_type=xsi_type, value=said, unit=unit, **attributes)
 
 
 def quantity(tag: str, measured: dict[str, Any]) -> Markup:

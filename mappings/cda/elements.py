@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from mappings.cda.datatypes import amount, interval, quantity, quantity_range, ratio, time
-from mappings.cda.markup import Markup, el
+from mappings.cda.markup import Markup, el, text_of
 from mappings.cda.writer import COMPLETED, FHIR, Writer
 from mappings.fhir import tables
 from mappings.outcome import Resource
@@ -117,7 +117,7 @@ _INTENTS = frozenset({"order", "plan", "proposal"})
 
 def beside(resource: Resource, w: Writer) -> list[Markup]:
     """Make the relationships that say a resource's elements by their paths."""
-    return [el("entryRelationship", act, typeCode=_KINDS.get(element, "REFR")) for element, act in _acts(resource, w)]
+    return [_relationship(act, _KINDS.get(element, "REFR")) for element, act in _acts(resource, w)]
 
 
 def one(path: str, kind: str, value: Any, w: Writer) -> Markup | None:
@@ -191,7 +191,21 @@ def _act(path: str, kind: str, value: Any, w: Writer) -> Markup | None:
     if kind == "Identifier":
         return el("act", w.types.instance(value), code, classCode="ACT", moodCode="EVN")
     said = _value(kind, value, w)
-    return None if said is None else el("observation", code, COMPLETED, said, classCode="OBS", moodCode="EVN")
+    return None if said is None else _fact(code, said)
+
+
+def _one(markup: Markup) -> Markup:
+    return (text_of(markup),)
+
+
+@lru_cache(maxsize=1024)
+def _fact(code: Markup, said: Markup) -> Markup:
+    return _one(el("observation", code, COMPLETED, said, classCode="OBS", moodCode="EVN"))
+
+
+@lru_cache(maxsize=1024)
+def _relationship(act: Markup, kind: str) -> Markup:
+    return _one(el("entryRelationship", act, typeCode=kind))
 
 
 def _pointer(code: Markup, reference: dict[str, Any], w: Writer) -> Markup | None:

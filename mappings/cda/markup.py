@@ -8,6 +8,7 @@ write the same bytes.
 from __future__ import annotations
 
 import re
+from itertools import chain
 
 NS = "urn:hl7-org:v3"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -27,20 +28,21 @@ def el(tag: str, *children: Markup | str | None, **attributes: str | None) -> Ma
     head = tag
     for name, value in attributes.items():
         if value is not None:
-            head += attribute("xsi:type" if name == "xsi_type" else name, value)
+            head += attribute(name if name != "xsi_type" else "xsi:type", value)
     inner: list[str] = []
     for child in children:
-        if isinstance(child, str):
-            if child:
+        if child:
+            if isinstance(child, str):
                 inner.append(escape(child))
-        elif child:
-            inner += child
+            else:
+                inner += child
     return (f"<{head}>", *inner, f"</{tag}>") if inner else (f"<{head}/>",)
 
 
 def attribute(name: str, value: str) -> str:
     """Write an attribute, with the space before it."""
-    return f' {name}="{_IN_ATTRIBUTE.sub(_entity, value) if _IN_ATTRIBUTE.search(value) else value}"'
+    plain = value.isalnum() or not _IN_ATTRIBUTE.search(value)
+    return f' {name}="{value if plain else _IN_ATTRIBUTE.sub(_entity, value)}"'
 
 
 def escape(text: str) -> str:
@@ -50,7 +52,7 @@ def escape(text: str) -> str:
 
 def joined(*parts: Markup | None) -> Markup:
     """Write elements one after another."""
-    return tuple(piece for part in parts if part is not None for piece in part)
+    return tuple(chain.from_iterable(part for part in parts if part))
 
 
 def text_of(markup: Markup) -> str:

@@ -129,7 +129,7 @@ class Block:
 
     def _containing(self, said: str) -> tuple[int, str]:
         """Give the first free row that says some words among others, and the id of its cell."""
-        if len(said) > 3:
+        if len(said) > 3 and said in self._all:
             for n, row in enumerate(self._rows):
                 if n not in self._used:
                     for name, text in row:
@@ -142,11 +142,14 @@ class Block:
         alone = self._saying.get(value) if len(value) > 1 else None
         if alone:
             return alone[0][1]
-        return next((name for name, text in self._cells if value in text), "") if len(value) > 3 else ""
+        if len(value) <= 3 or value not in self._all:
+            return ""
+        return next((name for row in self._rows for name, text in row if value in text), "")
 
     @cached_property
-    def _cells(self) -> Sequence[tuple[str, str]]:
-        return [cell for row in self._rows for cell in row]
+    def _all(self) -> str:
+        """What all cells say: most words that no cell contains are not in here."""
+        return "\n".join(text for row in self._rows for _, text in row)
 
     def whole(self) -> str:
         """Give the id of the narrative itself."""
