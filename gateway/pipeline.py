@@ -219,7 +219,8 @@ class Pipeline:
     async def _message_failed(self, row: Row[Any], fault: Fault) -> None:
         log.warning("message %s: %s", row.id, fault)
         if isinstance(fault, WorkerLost):
-            guilty = await self._store.write(lambda connection: messages.died(connection, self._owner, row.id))
+            now = self._clock.now()
+            guilty = await self._store.write(lambda c: relief.messages_died(c, self._owner, now, row.id))
             self._tell(guilty)
             return
         due_at = self._again(fault, row)

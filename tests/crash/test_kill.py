@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import re
 import signal
 import socket
 import subprocess
@@ -160,10 +159,6 @@ class Hospital:
         if innocent:
             cli("errors", "retry", *innocent, "-c", str(self.config))  # a delivery goes with its paper
 
-    def overtaken(self) -> set[str]:
-        """Give what stood in the error queue for the death of its process: others went on without it."""
-        return set(re.findall(r"(\S+) went to the error queue", (self.config / "node.log").read_text()))
-
 
 def exchange(address: tuple[str, int], raw: bytes) -> str | None:
     """Return MSA-1, or None when no answer came."""
@@ -310,7 +305,7 @@ def judge(connection: sa.Connection, hospital: Hospital, records: list[dict[str,
             assert (row.state == "accepted") == ((row.destination, row.sha256) in papers)
 
     last: dict[tuple[str, bytes], str] = {}
-    overtaken = hospital.overtaken()
+    overtaken = were_in_error(connection)
     for record in sorted(accepted, key=lambda record: record["n"]):
         row = by_paper[record["destination"], record["sha256"]].pop(0)
         if overtaken & {row.id, row.document_id}:
@@ -318,6 +313,14 @@ def judge(connection: sa.Connection, hospital: Hospital, records: list[dict[str,
         key = (row.destination, row.order_key)
         assert last.get(key, "") < row.id, "order of a patient's papers was not kept"
         last[key] = row.id
+
+
+def were_in_error(connection: sa.Connection) -> set[str]:
+    """Give what stood in the error queue for the death of its process: others went on without it."""
+    attempt, action = schema.attempt.c, schema.action.c
+    asked = sa.select(attempt.delivery_id).where(attempt.fault_code == ItemDeadly.code)
+    died = sa.select(action.target).where(action.verb == "poison")
+    return {*connection.scalars(asked), *connection.scalars(died)}
 
 
 def register(admin: str, pem: str) -> None:

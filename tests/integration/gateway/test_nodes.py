@@ -219,8 +219,8 @@ def test_a_second_death_alone_sends_to_the_error_queue_and_retry_lets_it_go(
     for one in (message, delivery):
         store.write_now(lambda c, one=one: repair.retry(c, one, "lan", "đã sửa", clock))  # type: ignore[misc]
     for row in (message_of(store, message), delivery_of(store, delivery)):
-        assert (row.state, row.deaths) == ("received" if row.id == message else "queued", 0)
-    assert [act.verb for act in store.read_now(lambda c: actions.of_target(c, message))] == ["reprocess"]
+        assert (row.state, row.deaths) == ("received" if row.id == message else "uncertain", 0)
+    assert [act.verb for act in store.read_now(lambda c: actions.of_target(c, message))] == ["poison", "reprocess"]
 
 
 def test_what_was_on_the_wire_is_asked_about_before_it_is_judged(stores: tuple[Store, Store], clock: HandClock) -> None:
