@@ -1,16 +1,19 @@
-"""A bounded set of running tasks, and a gate that lets one through alone."""
+"""A bounded set of running tasks, a gate that lets one through alone, and work that many share."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Generic, TypeVar
 
 from gateway.safe_log import describe
 
 log = logging.getLogger("lienthong.tasks")
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 class TaskSet:
@@ -89,3 +92,37 @@ class Gate:
             self._inside += 1
             self._alone = alone
             turn.set_result(None)
+
+
+class Together(Generic[S, T]):
+    """Do for many at a time what each caller asks for one: all that came while those before were being done.
+
+    `work` gives one result per item, in their order. What one item makes it raise, all get that were done with it.
+    """
+
+    def __init__(self, work: Callable[[list[S]], Awaitable[list[T]]]) -> None:
+        self._work = work
+        self._waiting: list[tuple[S, asyncio.Future[T]]] = []
+        self._working: asyncio.Task[None] | None = None
+
+    async def one(self, item: S) -> T:
+        """Return the result for `item`."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._working is None or self._working.done():
+            self._working = asyncio.create_task(self._work_off())
+        return await future
+
+    async def _work_off(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                results = await self._work([item for item, _ in batch])
+            except Exception as error:  # noqa: BLE001 - handed to the callers
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+            else:
+                for (_, future), result in zip(batch, results, strict=True):
+                    if not future.done():
+                        future.set_result(result)

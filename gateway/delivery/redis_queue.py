@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import redis.asyncio as redis
@@ -33,6 +34,7 @@ from gateway.delivery.sql_queue import ANSWERS, SqlQueue
 from gateway.store import deliveries, destinations
 from gateway.store.engine import Store
 from gateway.store.sealed import Keyring
+from gateway.tasks import Together
 from mappings.formats.faults import Fault, FaultClass
 
 log = logging.getLogger("lienthong.queue")
@@ -43,6 +45,9 @@ ROUNDS = 8
 """Times in a row that entries of which the ledger knows better are put aside before others get their turn."""
 _AWAY = 5 * SECOND
 """How long the ledger alone is asked once Redis did not answer."""
+
+_Ended = tuple[str, str, int | str, str, str, int]
+"""Of a delivery that nobody works on any more, what `redis_scripts.SETTLE` takes."""
 
 
 class RedisQueue(SqlQueue):
@@ -72,6 +77,9 @@ class RedisQueue(SqlQueue):
         )
         self._entries: dict[str, str] = {}
         """Delivery → entry of the stream, of what this node works on."""
+        self._settling: dict[str, Together[_Ended, None]] = {
+            name: Together(partial(self._settle_all, name)) for name in rules
+        }
         self._opens: dict[str, int] = {}
         self._paused: dict[str, str] = {}
         self._away_until = 0
@@ -86,21 +94,21 @@ class RedisQueue(SqlQueue):
             return
         for destination in self._rules:
             try:
-                await self._relieve(destination, owner, now)
+                await self._relieve(destination, owner)
             except ResponseError:
                 continue  # there is no group yet: nothing was taken
             except RedisError as error:
                 self._lost(error, now)
                 return
 
-    async def _relieve(self, destination: str, owner: str, now: int) -> None:
+    async def _relieve(self, destination: str, owner: str) -> None:
         ready = self._keys(destination)[0]
         group = redis_scripts.GROUP
         for one in await self._client.xpending_range(ready, group, "-", "+", BATCH, consumername=owner):
             entry = str(one["message_id"])
             found: Any = await self._client.xrange(ready, entry, entry)
             for _, fields in found:
-                await self._settle(destination, fields["id"], entry, now)
+                await self._settle(destination, fields["id"], entry)
 
     async def take(self, destination: str, limit: int) -> Taken:
         now = self._clock.now()
@@ -152,7 +160,7 @@ class RedisQueue(SqlQueue):
         self._entries |= {one: entry for one, entry in found.items() if one in leased}
         self._held |= leased
         for one in found.keys() - leased:
-            await self._settle(destination, one, found[one], now)
+            await self._settle(destination, one, found[one])
         return await self._one_suspect(taken, now)
 
     async def _set_aside(self, rows: Sequence[Row[Any]], due_at: int) -> None:
@@ -160,7 +168,7 @@ class RedisQueue(SqlQueue):
         for row in rows:
             entry = self._entries.pop(row.id, "")
             if entry:
-                await self._settle(row.destination, row.id, entry, self._clock.now(), due_at)
+                await self._settle(row.destination, row.id, entry, due_at)
 
     async def _pop(self, destination: str, limit: int, now: int) -> tuple[bool, int, dict[str, str]]:
         """Give whether the breaker is open, for how many more there would be room, and delivery → entry."""
@@ -216,7 +224,7 @@ class RedisQueue(SqlQueue):
         if now < self._away_until:
             return
         following = "" if again else await self._following(row, now)
-        await self._settle(row.destination, row.id, entry, now, again, following, outcome, closed_until)
+        await self._settle(row.destination, row.id, entry, again, following, outcome, closed_until)
 
     async def _following(self, row: Row[Any], now: int) -> str:
         """Find the next delivery of the same key."""
@@ -227,23 +235,23 @@ class RedisQueue(SqlQueue):
         destination: str,
         delivery_id: str,
         entry: str,
-        now: int,
         again: int = 0,
         following: str = "",
         outcome: str = "",
         closed_until: int = 0,
     ) -> None:
-        breaker = self._rules[destination].breaker
+        await self._settling[destination].one((entry, delivery_id, again or "", following, outcome, closed_until))
+
+    async def _settle_all(self, destination: str, ended: list[_Ended]) -> list[None]:
+        """End many with one call: a call costs more than what it changes."""
+        now, breaker = self._clock.now(), self._rules[destination].breaker
         stays_open = round(breaker.open_for.total_seconds() * SECOND)
+        flat = [said for one in ended for said in one]
         try:
-            await self._settle_script(
-                keys=self._keys(destination),
-                args=[
-                    now, entry, delivery_id, again or "", following, outcome, closed_until, breaker.failures, stays_open,
-                ],
-            )  # fmt: skip
+            await self._settle_script(keys=self._keys(destination), args=[now, breaker.failures, stays_open, *flat])
         except RedisError as error:
             self._lost(error, now)
+        return [None] * len(ended)
 
     async def give_back(self, row: Row[Any]) -> None:
         await super().give_back(row)

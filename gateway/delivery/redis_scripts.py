@@ -113,25 +113,27 @@ return {down and 1 or 0, string.format('%.0f', math.max(closed, opens)), room, t
 SETTLE = (
     _COMMON
     + """
--- ARGV: now, entry, id, due again ('' = done), next of its key ('' = none), outcome, closed until, failures that open the
--- breaker, how long it stays open
-local entry, id, again = ARGV[2], ARGV[3], ARGV[4]
-if entry ~= '' then drop(id, entry) end
-redis.call('ZREM', flight, id)
-if again ~= '' then redis.call('ZADD', later, again, id) end
-if ARGV[5] ~= '' and not there(ARGV[5]) then put(ARGV[5]) end
-local closed = tonumber(redis.call('HGET', gate, 'closed_until') or '0')
-if ARGV[6] == 'answered' then
-  redis.call('HDEL', gate, 'failures')
-elseif ARGV[6] == 'failed' then
-  local failures = redis.call('HINCRBY', gate, 'failures', 1)
-  if failures >= tonumber(ARGV[8]) then
-    closed = math.max(closed, tonumber(ARGV[1]) + tonumber(ARGV[9]))
-    redis.call('HSET', gate, 'closed_until', string.format('%.0f', closed))
+-- ARGV: now, failures that open the breaker, how long it stays open; then of each delivery
+-- entry, id, due again ('' = done), next of its key ('' = none), outcome, closed until
+local most = tonumber(ARGV[2])
+for i = 4, #ARGV, 6 do
+  local entry, id, again, following, outcome, until_ = unpack(ARGV, i, i + 5)
+  if entry ~= '' then drop(id, entry) end
+  redis.call('ZREM', flight, id)
+  if again ~= '' then redis.call('ZADD', later, again, id) end
+  if following ~= '' and not there(following) then put(following) end
+  if outcome == 'answered' then
+    redis.call('HDEL', gate, 'failures')
+  elseif outcome ~= '' then
+    local closed = tonumber(redis.call('HGET', gate, 'closed_until') or '0')
+    if outcome == 'failed' and redis.call('HINCRBY', gate, 'failures', 1) >= most then
+      local opens = math.max(closed, tonumber(ARGV[1]) + tonumber(ARGV[3]))
+      redis.call('HSET', gate, 'closed_until', string.format('%.0f', opens))
+    elseif outcome == 'throttled' and tonumber(until_) > closed then
+      redis.call('HSET', gate, 'closed_until', until_)
+    end
   end
-elseif ARGV[6] == 'throttled' and tonumber(ARGV[7]) > closed then
-  redis.call('HSET', gate, 'closed_until', ARGV[7])
 end
 """
 )
-"""End work on one delivery: drop it or keep it for later, bring in the next of its key, and note how the destination is."""
+"""End work on deliveries: drop each or keep it for later, bring in the next of its key, and note how the destination is."""

@@ -36,6 +36,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway import meters
 from gateway.faults import NodeRunning, StoreUnavailable
 from gateway.store import migrate
+from gateway.tasks import Together
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -69,8 +70,7 @@ class Store:
         self.dialect = engine.dialect.name
         self._units: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._later: deque[_Unit] = deque()
-        self._asked: dict[Any, list[tuple[Any, asyncio.Future[Any]]]] = {}
-        self._asking: dict[Any, asyncio.Task[None]] = {}
+        self._asked: dict[Any, Together[Any, Any]] = {}
         self._connection: Connection | None = None
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
         self._writer = threading.Thread(target=self._write_loop, name="store-write", daemon=True)
@@ -116,27 +116,11 @@ class Store:
 
         `query` gives one result per item, in their order. What one item makes it raise, all get.
         """
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._asked.setdefault(query, []).append((item, future))
-        task = self._asking.get(query)
-        if task is None or task.done():
-            self._asking[query] = asyncio.create_task(self._ask(query))
-        return await future
-
-    async def _ask(self, query: Callable[[Connection, list[Any]], list[Any]]) -> None:
-        """Read for everybody who waits, and then for those who came meanwhile."""
-        while waiting := self._asked.pop(query, []):
-            items = [item for item, _ in waiting]
-            try:
-                results = await self.read(lambda connection, items=items: query(connection, items))  # type: ignore[misc]
-            except Exception as error:  # noqa: BLE001 - handed to the callers
-                for _, future in waiting:
-                    if not future.done():
-                        future.set_exception(error)
-            else:
-                for (_, future), result in zip(waiting, results, strict=True):
-                    if not future.done():
-                        future.set_result(result)
+        together = self._asked.get(query)
+        if together is None:
+            together = self._asked[query] = Together(lambda items: self.read(lambda c: query(c, items)))
+        result: T = await together.one(item)
+        return result
 
     def read_now(self, query: Callable[[Connection], T]) -> T:
         """Run `query` in the calling thread."""
