@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -41,6 +42,7 @@ def migrations(folder: Path = FOLDER) -> list[Migration]:
     return sorted(found, key=lambda one: one.revision)
 
 
+@cache
 def newest(folder: Path = FOLDER) -> str:
     """Return the revision of the newest schema that this code knows."""
     return ScriptDirectory.from_config(_config(folder)).get_current_head() or ""

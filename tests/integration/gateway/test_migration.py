@@ -30,10 +30,10 @@ OLD_RESOURCE = (
 OLD_LINK = "INSERT INTO person_link (patient_id, survivor_id, message_id) VALUES (:other, :kept, :message)"
 
 
-def test_from_the_first_schema(store_url: str, tmp_path: Path) -> None:
+def test_from_the_first_schema(empty_url: str, tmp_path: Path) -> None:
     keyring = Keyring.parse(new_key_line("k1"))
     merged = uuid7()
-    engine = make_engine(store_url)
+    engine = make_engine(empty_url)
     upgrade(engine, "0001")
     with engine.begin() as connection:
         connection.execute(sa.text(OLD_MESSAGE), {"id": merged, "key": b"k"})
@@ -54,7 +54,7 @@ def test_from_the_first_schema(store_url: str, tmp_path: Path) -> None:
             connection.execute(sa.text(OLD_LINK), {"other": other, "kept": kept, "message": merged})
     engine.dispose()
 
-    store = open_store(store_url)
+    store = open_store(empty_url)
     try:
         assert store.read_now(lambda c: persons.all_ids(c, "p3")) == ["p1", "p2", "p3"]
         assert asyncio.run(search.fill(store, keyring)) == 3
@@ -72,11 +72,11 @@ def test_from_the_first_schema(store_url: str, tmp_path: Path) -> None:
         store.close()
 
 
-def test_an_empty_ledger_of_the_first_schema(store_url: str, tmp_path: Path, clock: HandClock) -> None:
-    engine = make_engine(store_url)
+def test_an_empty_ledger_of_the_first_schema(empty_url: str, tmp_path: Path, clock: HandClock) -> None:
+    engine = make_engine(empty_url)
     upgrade(engine, "0001")
     engine.dispose()
-    desk = Desk(tmp_path / "site", store_url, clock, produce=())
+    desk = Desk(tmp_path / "site", empty_url, clock, produce=())
     try:
         desk.send(message("ADT^A01", "1", evn(), pid("BN1"), pv1("LK1")))
         assert desk.get(desk.patient("BN1"))["gender"] == "female"
@@ -84,8 +84,8 @@ def test_an_empty_ledger_of_the_first_schema(store_url: str, tmp_path: Path, clo
         desk.store.close()
 
 
-def test_a_signature_of_before_is_the_first_of_its_rendition(store_url: str) -> None:
-    engine = make_engine(store_url)
+def test_a_signature_of_before_is_the_first_of_its_rendition(empty_url: str) -> None:
+    engine = make_engine(empty_url)
     upgrade(engine, "0005")
     with engine.begin() as connection:
         connection.execute(sa.text(OLD_MESSAGE), {"id": "m1", "key": b"k"})
@@ -104,7 +104,7 @@ def test_a_signature_of_before_is_the_first_of_its_rendition(store_url: str) -> 
             )
         )
     engine.dispose()
-    store = open_store(store_url)
+    store = open_store(empty_url)
     try:
         (kept,) = store.read_now(lambda c: documents.signatures(c, "d1"))
         assert (kept.number, kept.role, kept.signer, kept.signed_at, kept.voided_at) == (1, "seal", "CN=Seal", 3, None)
@@ -117,8 +117,8 @@ def test_a_signature_of_before_is_the_first_of_its_rendition(store_url: str) -> 
         store.close()
 
 
-def test_a_delivery_of_before_that_has_not_arrived_gets_a_clock(store_url: str) -> None:
-    engine = make_engine(store_url)
+def test_a_delivery_of_before_that_has_not_arrived_gets_a_clock(empty_url: str) -> None:
+    engine = make_engine(empty_url)
     upgrade(engine, "0011")
     document = (
         "INSERT INTO document (id, paper, subject, version, channel, message_id, patient_id, order_key, event_at, deadline_at,"
@@ -136,7 +136,7 @@ def test_a_delivery_of_before_that_has_not_arrived_gets_a_clock(store_url: str) 
             connection.execute(sa.text(delivery), {"id": id_, "key": b"k", "state": state})
     engine.dispose()
 
-    store = open_store(store_url)
+    store = open_store(empty_url)
     try:
         _, told = store.write_now(lambda c: deadlines.tell(c, 1000))
         assert {(one.id, one.event) for one in told} == {("v1", "breached"), ("v3", "breached")}
