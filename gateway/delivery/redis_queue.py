@@ -149,9 +149,11 @@ class RedisQueue(SqlQueue):
             load = destinations.load_of(destinations.get(connection, destination))
             if load.paused:
                 return Taken(down=down, paused=load.paused)
-            ids = list(found)
-            to_ask = deliveries.take_uncertain(connection, destination, limit=len(ids), ids=ids, **lease)
-            to_send = deliveries.take_queued(connection, destination, limit=len(ids), ids=ids, **lease)
+            to_send = deliveries.take_queued(connection, destination, limit=len(found), ids=list(found), **lease)
+            left = list(found.keys() - {row.id for row in to_send})
+            if not left:
+                return Taken([], to_send, down)
+            to_ask = deliveries.take_uncertain(connection, destination, limit=len(left), ids=left, **lease)
             return Taken(to_ask, to_send, down)
 
         taken = await self._store.write(unit)

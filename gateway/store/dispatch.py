@@ -19,15 +19,28 @@ from gateway.store.schema import attempt, delivery
 (_SENDING,) = {advance(DELIVERY, state, "send") for state in sources(DELIVERY, "send")}
 (_ACCEPTED,) = {advance(DELIVERY, state, "accept") for state in sources(DELIVERY, "accept")}
 
+(_CLAIMED,) = sources(DELIVERY, "send")
+_SEND = (
+    delivery.update()
+    # looked up by id alone: everything else that a row has to be could send the database to what waits
+    .where(
+        delivery.c.id.in_(sa.bindparam("ids", expanding=True)),
+        sa.text(f"delivery.state || '' = '{_CLAIMED}'"),
+        sa.text("delivery.lease_owner || '' = :owner"),
+    )
+    .values(state=_SENDING, **fault_values(None))
+    .returning(delivery.c.id)
+)
+
 
 def send_all(connection: Connection, leases: list[tuple[str, str]]) -> list[bool]:
     """Note of (delivery, owner) pairs that their requests are about to leave; False for one whose lease is lost."""
-    held = _held(connection, leases, "send")
-    ids = [delivery_id for delivery_id, _ in held]
-    if ids:
-        values = {"state": _SENDING, **fault_values(None)}
-        connection.execute(delivery.update().where(delivery.c.id.in_(ids)).values(**values))
-    return [lease in held for lease in leases]
+    moved: set[tuple[str, str]] = set()
+    for owner in {owner for _, owner in leases}:
+        ids = [delivery_id for delivery_id, by in leases if by == owner]
+        rows = connection.execute(_SEND, {"ids": ids, "owner": owner})
+        moved.update((row.id, owner) for row in rows)
+    return [lease in moved for lease in leases]
 
 
 def _held(connection: Connection, leases: list[tuple[str, str]], event: str) -> set[tuple[str, str]]:

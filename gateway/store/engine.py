@@ -31,7 +31,8 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from gateway import meters
 from gateway.faults import NodeRunning, StoreUnavailable
@@ -47,6 +48,8 @@ TRIES = 8
 """Times a unit is run that keeps colliding with other nodes, before its caller is told."""
 QUIET_S = 0.5
 READERS = 4
+PING_S = 1.0
+"""A connection unused for so long is asked whether it lives; to ask that at every read would double what a read costs."""
 SWITCH_S = 0.0005
 """Longest turn of one thread while another waits; at Python's 5 ms a commit that is done waits for a busy event loop."""
 CLAIM_TRIES = 25
@@ -66,8 +69,11 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._reading = engine.execution_options(reading=True)
         self.dialect = engine.dialect.name
+        # PostgreSQL: a statement sees one moment by itself, a transaction around it would cost two messages more; and rows come
+        # as they are stored, because sealed bodies as text are twice as long
+        alone = {"isolation_level": "AUTOCOMMIT"} if self.dialect == "postgresql" else {}
+        self._reading = engine.execution_options(reading=True, as_stored=True, **alone)
         self._units: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._later: deque[_Unit] = deque()
         self._asked: dict[Any, Together[Any, Any]] = {}
@@ -262,7 +268,7 @@ class Store:
     def _writing(self) -> Connection:
         """Return the writer's own connection, which it keeps until something fails on it."""
         if self._connection is None:
-            self._connection = self.engine.connect()
+            self._connection = self.engine.connect().execution_options(as_stored=True)
         return self._connection
 
     def _stop_writing(self) -> None:
@@ -374,7 +380,31 @@ def make_engine(url: str) -> Engine:
     target = make_url(url)
     if target.get_backend_name() == "sqlite":
         return _sqlite(target)
-    return sa.create_engine(target.set(drivername="postgresql+psycopg"), pool_size=READERS + 2, pool_pre_ping=True)
+    return _postgresql(target)
+
+
+def _postgresql(target: URL) -> Engine:
+    engine = sa.create_engine(target.set(drivername="postgresql+psycopg"), pool_size=READERS + 2)
+    binary = engine.dialect.loaded_dbapi.pq.Format.BINARY
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _as_stored(connection: Connection, cursor: Any, *_: Any) -> None:
+        if connection.get_execution_options().get("as_stored"):
+            cursor.format = binary
+
+    @event.listens_for(engine, "checkin")
+    def _used(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _ping(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("used", 0) > PING_S:
+            try:
+                engine.dialect.do_ping(connection)
+            except engine.dialect.loaded_dbapi.Error:
+                raise DisconnectionError from None  # the pool connects anew
+
+    return engine
 
 
 def _sqlite(target: URL) -> Engine:

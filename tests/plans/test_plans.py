@@ -677,7 +677,7 @@ HOT = {
         ((*DELIVERY_BY_ID, "delivery_order"), DELIVERY_BY_ID),
     ),
     "dispatch.send_all": Query(
-        lambda c: dispatch.send_all(c, [(f"v{n:08}0", "n1") for n in (400, 4)]), (DELIVERY_BY_ID,) * 2
+        lambda c: dispatch.send_all(c, [(f"v{n:08}0", "n1") for n in (400, 4)]), (DELIVERY_BY_ID,)
     ),
     "dispatch.accept_all": Query(
         lambda c: dispatch.accept_all(c, [dispatch.Accepted("v000024000", "n1", NOW, "R", "{}", b"x")]),
