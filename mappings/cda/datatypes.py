@@ -99,6 +99,10 @@ class DataTypes:
             return el(tag, root=oid[1])
         if value.startswith("urn:uuid:"):
             return el(tag, root=value[9:])
+        return self.numbered(system, value, tag)
+
+    def numbered(self, system: str, value: str, tag: str = "id") -> Markup:
+        """Make II of a number in a system."""
         before, after = _of_system(tag, *self.root(system))
         return (f"{before}{attribute('extension', value)}{after}",)
 

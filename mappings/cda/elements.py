@@ -133,15 +133,22 @@ def components(resource: Resource, w: Writer) -> list[Markup]:
 
 def _acts(resource: Resource, w: Writer) -> Iterator[tuple[str, Markup]]:
     kind = resource["resourceType"]
-    wanted = BESIDE.get(kind, _ALL)
+    wanted = _in_order(kind)
     rows = typed(kind)
-    for element in sorted(resource.keys() - _CONTEXT) if wanted is _ALL else sorted(wanted & resource.keys()):
-        if element.startswith("_") or _is_plain(kind, element, resource[element]):
+    for element in sorted(resource.keys() - _CONTEXT) if wanted is None else wanted:
+        if element not in resource or element.startswith("_") or _is_plain(kind, element, resource[element]):
             continue
         declared, _ = rows.get(element, ("", 1))
         for path, fhir_type, value in _leaves(f"{kind}.{element}", declared, resource[element]):
             if (act := _act(path, fhir_type, value, w)) is not None:
                 yield element, act
+
+
+@cache
+def _in_order(kind: str) -> tuple[str, ...] | None:
+    """Give the elements of a type that are said by their paths; None when all are that nothing else says."""
+    wanted = BESIDE.get(kind, _ALL)
+    return None if wanted is _ALL else tuple(sorted(wanted))
 
 
 def _is_plain(kind: str, element: str, value: Any) -> bool:

@@ -73,15 +73,16 @@ class Block:
             if name == "tr":
                 self._row = []
                 self._rows.append(self._row)
-            head, key = name, child.get("id")
-            if key:
-                key = self._name(key)
-                head = f'{name} ID="{key}"'
-                self._row.append(
-                    (key, "".join(str(part) for part in child.itertext()) if len(child) else child.text or "")
-                )
-            if classes := child.get("class"):
-                head += attribute("styleCode", classes)
+            head = name
+            if child.keys():
+                if key := child.get("id"):
+                    key = self._name(key)
+                    head = f'{name} ID="{key}"'
+                    self._row.append(
+                        (key, "".join(str(part) for part in child.itertext()) if len(child) else child.text or "")
+                    )
+                if classes := child.get("class"):
+                    head += attribute("styleCode", classes)
             content = self._content(child) if len(child) else escape(child.text or "")
             written += f"<{head}>{content}</{name}>" if content else f"<{head}/>"
             if child.tail:
@@ -108,8 +109,11 @@ class Block:
         """Give the id of the cell that says one of some words, the first row that no entry has taken yet; of its row the cell
         that says the value, when there is one."""
         for said in words:
-            exact = (pair for pair in self._saying.get(said, ()) if pair[0] not in self._used)
-            n, found = next(exact, None) or self._containing(said)
+            for n, found in self._saying.get(said, ()):
+                if n not in self._used:
+                    break
+            else:
+                n, found = self._containing(said)
             if found:
                 row = self._rows[n]
                 if len(row) > 1:

@@ -106,7 +106,7 @@ class Writer:
         base, _, own = self.source.url(resource).rpartition("/")
         if not base:
             return el("id", root=own.removeprefix("urn:uuid:"))
-        return self.types.instance({"system": base, "value": own})
+        return self.types.numbered(base, own)
 
     def text(self, resource: Resource, said: str = "") -> Markup | None:
         """Point to where the narrative shows a resource: its cell or row, else the whole section.
@@ -130,10 +130,13 @@ class Writer:
     def _words(self, resource: Resource) -> Iterator[str]:
         medication = self.source.get(resource.get("medicationReference")) or {}
         for said in (medication.get("code"), *map(resource.get, _NAMED_BY)):
-            for concept in said if isinstance(said, list) else [said]:
+            for concept in said if isinstance(said, list) else (said,):
                 if isinstance(concept, dict):
-                    texts = [concept.get("text"), *(coding.get("display") for coding in concept.get("coding", []))]
-                    yield from dict.fromkeys(text for text in texts if text)
+                    if text := concept.get("text"):
+                        yield text
+                    for coding in concept.get("coding", ()):
+                        if (display := coding.get("display")) and display != text:
+                            yield display
         for element in ("description", "summary", "title", "comment", "conclusion"):
             if isinstance(said := resource.get(element), str) and said:
                 yield said
