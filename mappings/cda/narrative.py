@@ -109,11 +109,7 @@ class Block:
         """Give the id of the cell that says one of some words, the first row that no entry has taken yet; of its row the cell
         that says the value, when there is one."""
         for said in words:
-            for n, found in self._saying.get(said, ()):
-                if n not in self._used:
-                    break
-            else:
-                n, found = self._containing(said)
+            n, found = self._exactly(said) or self._containing(said)
             if found:
                 row = self._rows[n]
                 if len(row) > 1:
@@ -121,6 +117,13 @@ class Block:
                 others = (name for name, text in row if name != found and value and text.startswith(value))
                 return next(others, found)
         return ""
+
+    def _exactly(self, said: str) -> tuple[int, str] | None:
+        """Give the first free row that has a cell with these words alone, and the id of the cell."""
+        for n, name in self._saying.get(said, ()):
+            if n not in self._used:
+                return n, name
+        return None
 
     @cached_property
     def _saying(self) -> Mapping[str, Sequence[tuple[int, str]]]:
