@@ -272,8 +272,11 @@ def judge(connection: sa.Connection, hospital: Hospital, records: list[dict[str,
             schema.delivery.c.state,
             schema.delivery.c.reference,
             schema.delivery.c.fault_code,
+            schema.delivery.c.accepted_at,
+            schema.document.c.signed_at,
             schema.rendition.c.sha256,
         )
+        .select_from(schema.delivery.join(schema.document))
         .join(
             schema.rendition,
             sa.and_(
@@ -304,15 +307,16 @@ def judge(connection: sa.Connection, hospital: Hospital, records: list[dict[str,
             assert row.state in ("accepted", "error", "closed")  # closed: a newer version was made before it left
             assert (row.state == "accepted") == ((row.destination, row.sha256) in papers)
 
-    last: dict[tuple[str, bytes], str] = {}
+    last: dict[tuple[str, bytes], Any] = {}
     overtaken = were_in_error(connection)
     for record in sorted(accepted, key=lambda record: record["n"]):
         row = by_paper[record["destination"], record["sha256"]].pop(0)
         if overtaken & {row.id, row.document_id}:
             continue
-        key = (row.destination, row.order_key)
-        assert last.get(key, "") < row.id, "order of a patient's papers was not kept"
-        last[key] = row.id
+        before = last.setdefault((row.destination, row.order_key), row)
+        # a paper that lacked something and was made later than the one after it could not go first
+        assert before.id <= row.id or row.signed_at > before.accepted_at, "order of a patient's papers was not kept"
+        last[row.destination, row.order_key] = max(before, row, key=lambda one: one.id)
 
 
 def were_in_error(connection: sa.Connection) -> set[str]:
