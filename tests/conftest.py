@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from gateway.clock import SECOND
-from gateway.store.engine import open_store
+from gateway.store.engine import Store, open_store
 from gateway.store.ids import uuid7
 from tests import servers
 
@@ -38,6 +39,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("nightly"):
             item.add_marker(pytest.mark.skip(reason="nightly: make nightly"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _open_stores() -> Iterator[set[Store]]:
+    found: set[Store] = set()
+    opened, closed = Store.__init__, Store.close
+
+    def open_(store: Store, *arguments: Any) -> None:
+        opened(store, *arguments)
+        found.add(store)
+
+    def close(store: Store) -> None:
+        found.discard(store)
+        closed(store)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "__init__", open_)
+        patch.setattr(Store, "close", close)
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_open(_open_stores: set[Store]) -> Iterator[None]:
+    """Close the stores that a test opened and left: their threads would slow down whatever comes after."""
+    before = set(_open_stores)
+    yield
+    for store in _open_stores - before:
+        store.close()
 
 
 class HandClock:
