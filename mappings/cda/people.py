@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -98,6 +99,12 @@ def telecoms(resource: Resource | None) -> Iterator[Markup]:
         number = re.sub(r"[^0-9+]", "", said)
         if kind in ("phone", "sms", "fax", "pager") and number.strip("+"):
             yield el("telecom", value=f"{'fax' if kind == 'fax' else 'tel'}:{number}", use=use)
+
+
+@cache
+def _nobody(tag: str) -> Markup:
+    """Make an entity of which nothing is known."""
+    return el(tag, el("id", nullFlavor="UNK"))
 
 
 class People:
@@ -209,6 +216,8 @@ class People:
 
     def _referred(self, tag: str, reference: dict[str, Any]) -> Markup:
         """Make an entity of a Reference; beside what it stands for it has no organization, the document's holds."""
+        if not reference:
+            return _nobody(tag)
         found = self._source.get(reference)
         if found:
             key = (tag, reference["reference"])
