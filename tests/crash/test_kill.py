@@ -351,7 +351,7 @@ IN_A_DAY = [*places(matrix.IN_A_DAY), *(f"worker {step}" for step in WORKER_STEP
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(10, 32))
-def test_nine_hundred_kills(tmp_path: Path, seed: int) -> None:
+def test_a_thousand_kills(tmp_path: Path, seed: int) -> None:
     play(tmp_path, "sqlite:///ledger/ledger.db", [*PLACES, *IN_A_DAY, *["random"] * 4], seed)
 
 
