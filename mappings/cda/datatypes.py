@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from mappings.cda.markup import Markup, attribute, el, text_of
+from mappings.cda.markup import Markup, attribute, el, kept
 from mappings.documents import wording
 from mappings.systems import DICOM, ICD10, LOINC, SNOMED, UCUM
 
@@ -136,24 +136,9 @@ def _of_system(tag: str, root: str, name: str) -> tuple[str, str]:
     return f"<{tag}{attribute('root', root)}", f"{attribute('assigningAuthorityName', name)}/>"
 
 
-_WRITTEN: dict[tuple[object, ...], Markup] = {}
-_MOST_KEPT, _LONGEST_KEPT = 2048, 1024
-
-
-def _coded(*said: Any) -> Markup:
-    """Make CE or CD; a facility has few codes and says them again and again, so what is made is kept."""
-    made = _WRITTEN.get(said)
-    if made is None:
-        text = text_of(_concept(*said))
-        made = (text,)
-        if len(text) <= _LONGEST_KEPT:
-            if len(_WRITTEN) >= _MOST_KEPT:
-                _WRITTEN.clear()
-            _WRITTEN[said] = made
-    return made
-
-
-def _concept(tag: str, xsi_type: str | None, text: str | None, *said: _Coding) -> Markup:
+@kept
+def _coded(tag: str, xsi_type: str | None, text: str | None, *said: _Coding) -> Markup:
+    """Make CE or CD."""
     codings = [coding for coding in said if coding[0] and not _SPACE.search(coding[0])]
     original = el("originalText", text) if text else None
     if not codings:
@@ -218,24 +203,24 @@ def when(resource: dict[str, Any], element: str, tag: str = "effectiveTime") -> 
 # ---- amounts ---------------------------------------------------------------------------------------------------
 
 
-def amount(tag: str, quantity: dict[str, Any], xsi_type: str | None = None, **attributes: str | None) -> Markup:
+def amount(tag: str, quantity: dict[str, Any], xsi_type: str | None = None, inclusive: str | None = None) -> Markup:
     """Make PQ, digits as received; a unit that is none of UCUM stands in a translation as it was written."""
     value, unit, shown = quantity.get("value"), quantity.get("code"), quantity.get("unit")
     if not isinstance(value, (int, Decimal)):
         return el(tag, xsi_type=xsi_type, nullFlavor="UNK")
     said = wording.number(value)
     if quantity.get("system") == UCUM and unit and not _SPACE.search(unit):
-        return _amount(tag, said, unit, xsi_type, **attributes)
+        return _amount(tag, said, unit, xsi_type, inclusive)
     if not (shown or unit):
-        return el(tag, xsi_type=xsi_type, value=said, **attributes)
+        return el(tag, xsi_type=xsi_type, value=said, inclusive=inclusive)
     foreign = el("translation", el("originalText", str(shown or unit)), nullFlavor="OTH", value=said)
-    return el(tag, foreign, xsi_type=xsi_type, nullFlavor="OTH", **attributes)
+    return el(tag, foreign, xsi_type=xsi_type, nullFlavor="OTH", inclusive=inclusive)
 
 
-@lru_cache(maxsize=2048)
-def _amount(tag: str, said: str, unit: str, xsi_type: str | None, **attributes: str | None) -> Markup:
-    """Make PQ: limits of normal values and small numbers are said again and again."""
-    return el(tag, xsi_type=xsi_type, value=said, unit=unit, **attributes)
+@kept
+def _amount(tag: str, said: str, unit: str, xsi_type: str | None, inclusive: str | None) -> Markup:
+    """Make PQ."""
+    return el(tag, xsi_type=xsi_type, value=said, unit=unit, inclusive=inclusive)
 
 
 def quantity(tag: str, measured: dict[str, Any]) -> Markup:

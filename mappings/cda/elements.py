@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 from mappings.cda.datatypes import amount, interval, quantity, quantity_range, ratio, time
-from mappings.cda.markup import Markup, el, text_of
+from mappings.cda.markup import Markup, el, kept
 from mappings.cda.writer import COMPLETED, FHIR, Writer
 from mappings.fhir import tables
 from mappings.outcome import Resource
@@ -201,18 +201,14 @@ def _act(path: str, kind: str, value: Any, w: Writer) -> Markup | None:
     return None if said is None else _fact(code, said)
 
 
-def _one(markup: Markup) -> Markup:
-    return (text_of(markup),)
-
-
-@lru_cache(maxsize=1024)
+@kept
 def _fact(code: Markup, said: Markup) -> Markup:
-    return _one(el("observation", code, COMPLETED, said, classCode="OBS", moodCode="EVN"))
+    return el("observation", code, COMPLETED, said, classCode="OBS", moodCode="EVN")
 
 
-@lru_cache(maxsize=1024)
+@kept
 def _relationship(act: Markup, kind: str) -> Markup:
-    return _one(el("entryRelationship", act, typeCode=kind))
+    return el("entryRelationship", act, typeCode=kind)
 
 
 def _pointer(code: Markup, reference: dict[str, Any], w: Writer) -> Markup | None:

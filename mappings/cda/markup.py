@@ -8,7 +8,9 @@ write the same bytes.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from itertools import chain
+from typing import Any
 
 NS = "urn:hl7-org:v3"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -58,6 +60,30 @@ def joined(*parts: Markup | None) -> Markup:
 def text_of(markup: Markup) -> str:
     """Give markup as one text."""
     return "".join(markup)
+
+
+_MOST_KEPT, _LONGEST_KEPT = 2048, 1024
+
+
+def kept(make: Callable[..., Markup]) -> Callable[..., Markup]:
+    """Keep what a function writes, in one piece, for who asks the same again: a facility has few codes, states and limits.
+
+    What is long is written anew each time, so that no paper's text stays in memory; when too much is kept, all is forgotten.
+    """
+    known: dict[tuple[object, ...], Markup] = {}
+
+    def written(*said: Any) -> Markup:
+        made = known.get(said)
+        if made is None:
+            text = text_of(make(*said))
+            made = (text,)
+            if len(text) <= _LONGEST_KEPT:
+                if len(known) >= _MOST_KEPT:
+                    known.clear()
+                known[said] = made
+        return made
+
+    return written
 
 
 def document(root: str, *children: Markup | None) -> bytes:
