@@ -14,11 +14,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
-from xml.sax.saxutils import escape
 
 from mappings.bhyt import facts, results
 from mappings.bhyt.envelope import envelope
 from mappings.bhyt.faults import FieldInvalid, FieldMissing, FieldTooLong, PaperNotInsured
+from mappings.bhyt.rows import rows_to_xml
 from mappings.bhyt.sheet import FieldSource, Sheet, nothing, told, told_all, told_code, told_day, told_number, told_time
 from mappings.bhyt.tables import Table, table
 from mappings.documents.record import Record, value_text
@@ -35,8 +35,8 @@ _SUBJECT = {
     "reexamination": "Appointment",
     "lab_report": "DiagnosticReport",
 }
-DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\r\n'
-"""Standard: an inner document that a 3176 portal accepted began with exactly these bytes."""
+_NAMES_VISIT = frozenset({"MA_LK", "MA_BN", "HO_TEN", "NGAY_SINH", "GIOI_TINH", "MA_CSKCB"})
+"""The fields of XML1 that a paper must know: those that name the visit."""
 
 _VOID = frozenset({"cancelled", "entered-in-error"})
 _FORMS = {
@@ -213,10 +213,7 @@ def _document(name: str, first: Sheet) -> bytes:
     sheets = list(_rows(first)) if name == "XML4" else [first]
     if not sheets:
         raise FieldMissing(f"{known.name}/{known.elements[-1]}", "no result")
-    rows = [_fields(known, one, f"[{one.number}]" if len(known.elements) > 1 else "") for one in sheets]
-    *outer, row = known.elements
-    opened, closed = "".join(f"<{e}>" for e in outer), "".join(f"</{e}>" for e in reversed(outer))
-    return (DECLARATION + opened + "".join(f"<{row}>{fields}</{row}>" for fields in rows) + closed).encode()
+    return rows_to_xml(known, [_row(known, one, f"[{one.number}]" if known.has_list else "") for one in sheets])
 
 
 def paper_name(bundle: Resource, systems: Systems = DEFAULT) -> str:
@@ -267,26 +264,28 @@ def _rows(sheet: Sheet) -> Iterator[Sheet]:
             yield replace(sheet, row=one, number=number)
 
 
-def _fields(known: Table, sheet: Sheet, at: str) -> str:
-    """Write the fields of one row."""
+def _row(known: Table, sheet: Sheet, at: str) -> dict[str, str]:
+    """Take the fields of one row from the paper."""
     sources = SOURCES[known.name]
-    written: list[str] = []
+    row: dict[str, str] = {}
     missing: list[str] = []
-    for name, kind, size, required in known.fields:
-        where = f"{known.name}{at}/{name}"
+    for field in known.fields:
+        where = f"{known.name}{at}/{field.name}"
         try:
-            value = sources.get(name, nothing)(sheet).strip()
+            value = sources.get(field.name, nothing)(sheet).strip()
         except DateInvalid:
-            raise FieldInvalid(where, kind) from None
+            raise FieldInvalid(where, field.type) from None
         if not value:
-            written.append(f"<{name}/>")
-            missing += [name] if required else []
+            missing += (
+                [field.name] if field.required == "yes" and (field.name in _NAMES_VISIT or known.name != "XML1") else []
+            )
             continue
-        if not _FORMS[kind].fullmatch(value) or (name == "MA_BENH_CHINH" and not _ONE_CODE.fullmatch(value)):
-            raise FieldInvalid(where, "one ICD-10 code" if name == "MA_BENH_CHINH" else kind)
-        if size is not None and len(value) > size:
-            raise FieldTooLong(where, f"{len(value)} characters, {size} allowed")
-        written.append(f"<{name}>{escape(value, {chr(13): '&#13;'})}</{name}>")
+        one_code = field.name == "MA_BENH_CHINH"
+        if not _FORMS[field.type].fullmatch(value) or (one_code and not _ONE_CODE.fullmatch(value)):
+            raise FieldInvalid(where, "one ICD-10 code" if one_code else field.type)
+        if field.size is not None and len(value) > field.size:
+            raise FieldTooLong(where, f"{len(value)} characters, {field.size} allowed")
+        row[field.name] = value
     if missing:
         raise FieldMissing(f"{known.name}{at}/{missing[0]}", ", ".join(missing))
-    return "".join(written)
+    return row

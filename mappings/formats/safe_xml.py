@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Collection, Iterator
 from functools import lru_cache
+from typing import BinaryIO, cast
 
 from lxml import etree
 
@@ -37,8 +39,7 @@ def parse(data: bytes, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) -> 
     try:
         root = etree.fromstring(data, _parser(huge))
     except etree.XMLSyntaxError as problem:
-        last = getattr(problem.error_log, "last_error", None)  # its message may quote the content, its type does not
-        raise XmlRefused(f"line {problem.lineno or 1}", last.type_name if last else "not well-formed") from None
+        raise _refused(problem) from None
     except (ValueError, LookupError):
         raise XmlRefused("line 1", "not well-formed") from None
     if root.getroottree().docinfo.internalDTD is not None:
@@ -46,6 +47,71 @@ def parse(data: bytes, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) -> 
     if (huge or max_depth < _LIBRARY_DEPTH) and _deeper_than(max_depth)(root):
         raise XmlRefused("", f"deeper than {max_depth} elements")
     return root
+
+
+def stream(source: BinaryIO, names: Collection[str], max_depth: int = MAX_DEPTH) -> Iterator[etree._Element]:
+    """Give every element with one of the local `names`, whole, as soon as it ends, and at last the root.
+
+    For files too large to hold: what was given is forgotten, so memory is that of the largest such element, and `names` are the
+    records of the file; between two of them lie at most MAX_SIZE bytes. Raises XmlRefused, also after elements were given.
+    """
+    begun = source.read(_PROLOG_SIZE)
+    if _has_doctype(begun):
+        raise XmlRefused("", "a DTD is not accepted")
+    parser = etree.XMLPullParser(
+        ("start", "end"), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True, collect_ids=False
+    )
+    depth, held = 0, 0
+    root: etree._Element | None = None
+    try:
+        while begun:
+            held += len(begun)
+            if held > MAX_SIZE + _CHUNK:
+                raise XmlRefused("", f"more than {MAX_SIZE} bytes in one record")
+            parser.feed(begun)
+            for event, found in parser.read_events():
+                element = cast("etree._Element", found)
+                if event == "start":
+                    depth += 1
+                    if root is None:
+                        root = element
+                        if element.getroottree().docinfo.internalDTD is not None:
+                            raise XmlRefused("", "a DTD is not accepted")
+                    if depth > max_depth:
+                        raise XmlRefused("", f"deeper than {max_depth} elements")
+                    continue
+                depth -= 1
+                if depth and element.tag.rpartition("}")[2] in names:
+                    yield element
+                    _forget(element)
+                    held = 0
+            begun = source.read(_CHUNK)
+        parser.close()
+    except etree.XMLSyntaxError as problem:
+        raise _refused(problem) from None
+    except (ValueError, LookupError):
+        raise XmlRefused("line 1", "not well-formed") from None
+    assert root is not None
+    yield root
+
+
+_CHUNK = 1 << 16
+_PROLOG_SIZE = 1 << 16
+
+
+def _forget(element: etree._Element) -> None:
+    """Free what an element held and its elder siblings; the element stays, empty, so that its parent can go on."""
+    tail = element.tail
+    element.clear()
+    element.tail = tail
+    parent = element.getparent()
+    while parent is not None and element.getprevious() is not None:
+        del parent[0]
+
+
+def _refused(problem: etree.XMLSyntaxError) -> XmlRefused:
+    last = getattr(problem.error_log, "last_error", None)  # its message may quote the content, its type does not
+    return XmlRefused(f"line {problem.lineno or 1}", last.type_name if last else "not well-formed")
 
 
 def _has_doctype(data: bytes) -> bool:

@@ -12,9 +12,10 @@ from lxml import etree
 
 from mappings.bhyt import TABLE_OF_PAPER, paper_name, paper_to_envelope, paper_to_gdbhyt, read
 from mappings.bhyt.faults import FieldInvalid, FieldMissing, FieldTooLong, PaperNotInsured
+from mappings.bhyt.rows import DECLARATION
 from mappings.bhyt.sheet import Sheet
 from mappings.bhyt.tables import table
-from mappings.bhyt.write import DECLARATION, SOURCES
+from mappings.bhyt.write import SOURCES
 from mappings.documents import compose
 from mappings.documents.record import Record
 from mappings.formats.faults import Fault
