@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import BinaryIO
+from xml.sax.saxutils import escape
 
 from lxml import etree
 
@@ -60,6 +61,29 @@ def read_visits(source: bytes | BinaryIO) -> Iterator[Visit]:
     Raises XmlRefused and EnvelopeInvalid: for a file that is neither an envelope nor a table before the first visit, for one
     that is cut off after the last whole visit.
     """
+    for element, header, position in _records(source):
+        yield _visit(element, header, position) if _local(element) == "HOSO" else _bare(element)
+
+
+def split_visits(source: bytes | BinaryIO) -> Iterator[bytes]:
+    """Give each visit of a file as a file of its own: the same HOSO, unchanged, under the same facility and day, unsigned.
+
+    A bare table is given as it is. Raises as `read_visits`.
+    """
+    for element, header, _ in _records(source):
+        if _local(element) != "HOSO":
+            yield etree.tostring(element, encoding="utf-8")
+            continue
+        yield (
+            f"<GIAMDINHHS><THONGTINDONVI><MACSKCB>{escape(header.get('MACSKCB', ''))}</MACSKCB></THONGTINDONVI><THONGTINHOSO>"
+            f"<NGAYLAP>{escape(header.get('NGAYLAP', ''))}</NGAYLAP><SOLUONGHOSO>1</SOLUONGHOSO><DANHSACHHOSO>"
+            f"{etree.tostring(element, encoding='unicode', with_tail=False)}"
+            "</DANHSACHHOSO></THONGTINHOSO><CHUKYDONVI/></GIAMDINHHS>"
+        ).encode()
+
+
+def _records(source: bytes | BinaryIO) -> Iterator[tuple[etree._Element, Mapping[str, str], int]]:
+    """Give each HOSO, or the root of a bare table, with what the envelope says before it and its number."""
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     header: dict[str, str] = {}
     position = 0
@@ -68,7 +92,7 @@ def read_visits(source: bytes | BinaryIO) -> Iterator[Visit]:
         name = _local(element)
         if name == "HOSO":
             position += 1
-            yield _visit(element, header, position)
+            yield element, header, position
         elif name in ("MACSKCB", "NGAYLAP", "SOLUONGHOSO"):
             header.setdefault(name, (element.text or "").strip())
         elif element.getparent() is None:
@@ -76,7 +100,7 @@ def read_visits(source: bytes | BinaryIO) -> Iterator[Visit]:
                 counted = header.get("SOLUONGHOSO", "")
             else:
                 position += 1
-                yield _bare(element)
+                yield element, header, position
     if not position:
         raise EnvelopeInvalid("THONGTINHOSO/DANHSACHHOSO", "no visit in the file")
     if counted and counted != str(position):

@@ -14,7 +14,7 @@ from mappings.bhyt.envelope import ORDER, envelope
 from mappings.bhyt.faults import EnvelopeInvalid
 from mappings.bhyt.rows import rows_to_xml
 from mappings.bhyt.tables import table
-from mappings.bhyt.visits import Visit, read_visits
+from mappings.bhyt.visits import Visit, read_visits, split_visits
 from mappings.formats.faults import XmlRefused
 from tests.unit.bhyt import generated
 
@@ -144,3 +144,12 @@ def test_ten_thousand_visits_need_the_memory_of_one() -> None:
     assert sum(1 for _ in read_visits(Endless())) == 3000
     assert tracemalloc.get_traced_memory()[1] < 8_000_000
     tracemalloc.stop()
+
+
+def test_a_file_of_several_visits_becomes_files_of_one() -> None:
+    data = outer(hoso(*((name, base(data)) for name, data in FILES)), hoso(("XML7", base(PAPER))))
+    parts = [list(read_visits(part)) for part in split_visits(data)]
+    assert [len(part) for part in parts] == [1, 1]
+    for (one,), whole in zip(parts, read_visits(data), strict=True):
+        assert (one.tables, one.facility, one.made_on) == (whole.tables, whole.facility, whole.made_on)
+    assert list(split_visits(PAPER)) == [PAPER.partition(b"?>")[2].strip()]
