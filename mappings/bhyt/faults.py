@@ -1,4 +1,4 @@
-"""Why a paper or file of the insurance portal cannot be made or read. 3301–3349."""
+"""Why a paper or file of the insurance portal cannot be made or read. 3301–3319."""
 
 from __future__ import annotations
 
@@ -39,3 +39,15 @@ class WithdrawalNotCarried(MappingFault):
     """Raised when a paper was withdrawn: the insurance portal's published interface has no way to say so."""
 
     code = 3306
+
+
+FORM_ODD = 3307
+"""Notice: the file departs from the published form; it was read all the same."""
+NOT_UNDERSTOOD = 3308
+"""Notice: a field is in no form that can be understood, or of no decision; it is kept as written."""
+
+
+class VisitUnknown(MappingFault):
+    """Raised when tables are wanted of a visit that the record does not have."""
+
+    code = 3309

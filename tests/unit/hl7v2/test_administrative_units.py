@@ -7,7 +7,8 @@ import pytest
 from mappings import codes
 from mappings.formats import er7
 from mappings.hl7v2 import Context
-from mappings.hl7v2.administrative_units import plain_name, two_levels, units_to_extensions
+from mappings.hl7v2.administrative_units import two_levels, units_to_extensions
+from mappings.vietnam_units import plain_name
 
 
 def units(xad: str, on: str) -> dict[str, str]:

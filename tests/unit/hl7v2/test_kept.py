@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from mappings import vietnam_units
 from mappings.fhir import narrative
 from mappings.formats import dates
-from mappings.hl7v2 import administrative_units, codings
+from mappings.hl7v2 import codings
 from tests.unit.hl7v2.samples import mapped
 
 LONG = 5_000
@@ -18,7 +19,7 @@ LONG = 5_000
     ("sizes", "send"),
     [
         (
-            lambda: administrative_units._units.cache_info().currsize,
+            lambda: vietnam_units.units.cache_info().currsize,
             lambda text: mapped("ADT^A28", f"PID|1||1||Lê||||||1^^{text}^{text}^^VN"),
         ),
         (

@@ -1,0 +1,143 @@
+"""One visit while it is written: the resources of a record, opened for the insurance tables.
+
+The record may have come by XML, by HL7 v2, or by both: what was told under the name of a field, and the natural elements, are
+looked for wherever either puts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+from mappings.bhyt.sheet import Sheet, number_of
+from mappings.documents.record import Record
+from mappings.outcome import Resource
+from mappings.systems import Systems
+
+
+class Dossier:
+    """What is known while the tables of one visit are written."""
+
+    def __init__(
+        self,
+        resources: Sequence[Resource],
+        encounter_id: str | None,
+        *,
+        systems: Systems,
+        decision: str,
+        facility: str,
+        head: str = "",
+        patient_id: str | None = None,
+    ) -> None:
+        self.systems = systems
+        self.decision = decision
+        self.record = Record(resources, systems)
+        self.encounter = self.record.get(f"Encounter/{encounter_id}") if encounter_id else None
+        self.visit = f"Encounter/{encounter_id}" if encounter_id else ""
+        """Reference to the Encounter; empty when there is none."""
+        self.facility = facility
+        """MA_CSKCB."""
+        self.head = head
+        """Practice licence of the head of the facility, used when nobody told one."""
+        self._patient_id = patient_id
+
+    @cached_property
+    def patient(self) -> Resource:
+        """The person, or an empty resource."""
+        named = self.record.follow((self.encounter or {}).get("subject"))
+        return named or self.record.get(f"Patient/{self._patient_id}") or {}
+
+    @cached_property
+    def sheet(self) -> Sheet:
+        """The visit as the sources of `mappings.bhyt.facts` want it."""
+        return Sheet(self.record, self.systems, {}, self.patient, self.encounter, self.encounter or {}, self.head)
+
+    @cached_property
+    def number(self) -> str:
+        """MA_LK: the number issued as such, else the hospital's number of the visit."""
+        visit = self.encounter or {}
+        own = self.systems.local(self.facility, "visit")
+        return (
+            number_of(visit, lambda system: system == self.systems.episode)
+            or number_of(visit, lambda system: system == own)
+            or number_of(visit, lambda system: system.endswith("/visit"))
+        )
+
+    @cached_property
+    def _by_visit(self) -> dict[str, list[Resource]]:
+        """Type → resources of this visit."""
+        found: dict[str, list[Resource]] = {}
+        for reference, resource in self.record.by_reference.items():
+            if reference == self.visit or self.visit in (
+                resource.get("encounter", {}).get("reference"),
+                resource.get("context", {}).get("reference"),
+            ):
+                found.setdefault(resource["resourceType"], []).append(resource)
+        return found
+
+    def of_visit(self, resource_type: str) -> Sequence[Resource]:
+        """Give the resources of a type that belong to the visit (by `encounter`, or `context` of charges and dispenses)."""
+        return self._by_visit.get(resource_type, ())
+
+    def rows(self, name: str, *resource_types: str) -> list[Resource]:
+        """Give the main resources of the rows of a table that came as XML, in their order."""
+        start = f"{self.number}/{name}/"
+        found: list[tuple[int, Resource]] = []
+        for resource_type in resource_types:
+            for resource in self.record.all(resource_type):
+                for identifier in resource.get("identifier", ()):
+                    value: str = identifier.get("value", "")
+                    if value.startswith(start) and identifier.get("system", "").endswith("/bhyt-row"):
+                        found.append((int(value[len(start) :]), resource))
+        found.sort(key=lambda one: one[0])
+        return [resource for _, resource in found]
+
+    def field(self, name: str) -> str:
+        """Give the text of a field told about the visit."""
+        return self.record.field(name, self.encounter)
+
+    def codes(self, name: str) -> str:
+        """Give the codes of a field, joined with `;`; of one told as text the text."""
+        concepts = (part.get("valueCodeableConcept", {}) for part in self.record.field_parts(name, self.encounter))
+        found = (next((c["code"] for c in one.get("coding", ()) if c.get("code")), "") for one in concepts)
+        return ";".join(code for code in found if code) or self.field(name)
+
+    def licence(self, reference: Resource | None) -> str:
+        """Give the licence of a practitioner referred to, and what the table writes behind it."""
+        if not reference:
+            return ""
+        person = next(self.record.of_type([reference], "Practitioner"), {})
+        numbers = person.get("identifier", [])
+        licence = next((one["value"] for one in numbers if one.get("system") == self.systems.licence), "")
+        suffix = next(
+            (e["valueString"] for e in reference.get("extension", ()) if e["url"].endswith("/staff-role")), ""
+        )
+        return f"{licence}{suffix}" if licence else ""
+
+    def licences(self, references: Sequence[Resource]) -> str:
+        return ";".join(licence for one in references if (licence := self.licence(one)))
+
+    def facility_of(self, reference: Resource | None) -> str:
+        """Give MA_CSKCB of an Organization (or of the Location HL7 v2 makes of a destination) referred to."""
+        place = self.record.follow(reference) or {}
+        return number_of(place, lambda system: system == self.systems.facility)
+
+    def department_of(self, location: Resource | None) -> str:
+        """Give MA_KHOA: the number of the ward that a Location is or lies in."""
+        for _ in range(6):
+            if location is None:
+                return ""
+            found = number_of(location, lambda system: system.endswith("/department"))
+            if found:
+                return found
+            location = self.record.follow(location.get("partOf"))
+        return ""
+
+    def departments(self) -> Iterator[str]:
+        """Give the departments of the visit, each once, in the order of the stay."""
+        seen: set[str] = set()
+        for stay in (self.encounter or {}).get("location", []):
+            code = self.department_of(self.record.follow(stay.get("location")))
+            if code and code not in seen:
+                seen.add(code)
+                yield code

@@ -1,0 +1,183 @@
+"""Every table of a visit to FHIR and back: reads, checks what would come back, keeps the rest as written, accounts for all.
+
+The natural mapping of each table is its own module; this one knows none of their fields, except those that join the tables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from mappings.bhyt.decisions import decision_of
+from mappings.bhyt.faults import FORM_ODD, NOT_UNDERSTOOD, VisitUnknown
+from mappings.bhyt.fhir import as_written, person, xml1
+from mappings.bhyt.fhir.case import Case, TableMap, known_fields
+from mappings.bhyt.fhir.dossier import Dossier
+from mappings.bhyt.fhir.forms import extension
+from mappings.bhyt.rows import Row
+from mappings.bhyt.tables import table
+from mappings.bhyt.visits import Visit
+from mappings.outcome import Coverage, Notice, Outcome, Resource
+from mappings.systems import DEFAULT, Systems
+
+TABLES: dict[str, TableMap] = {one.name: one for one in (xml1.TABLE,)}
+"""The tables that have a mapping, in the order they are read in: XML1 says who it is about."""
+
+_KNOWN = {name: known_fields(name) for name in TABLES}
+_RESERVED = "/StructureDefinition/qd3176-reserved"
+_NOT_UNDERSTOOD = "not in a form that can be understood; kept as written"
+_NO_DECISION = "a field of no decision; kept as written"
+_NO_TABLE = "the table has no mapping"
+
+
+def visit_to_outcome(
+    visit: Visit, *, systems: Systems = DEFAULT, decision: str | None = None, facility: str = ""
+) -> Outcome:
+    """Map the tables of one visit to FHIR; every populated field is accounted for as `XML2[3]/DON_GIA`.
+
+    `decision` is the one it is read by, else found in the tables; `facility` is MA_CSKCB where neither XML1 nor the envelope
+    names one. What was odd about the file, and every field that was not understood, becomes a notice.
+
+    Requirement: S3.15
+    """
+    case = Case(visit, systems, decision or decision_of(visit.tables), _facility(visit, facility))
+    person.open_case(case)
+    mains: dict[str, Sequence[Resource]] = {}
+    for name, known in TABLES.items():
+        if name in visit.tables:
+            case.name = name
+            mains[name] = known.read(case, visit.tables[name])
+    case.notices += [Notice(FORM_ODD, one.where, one.kind) for one in visit.oddities]
+    coverage = _account(case, mains)
+    return Outcome(
+        resources=case.resources,
+        coverage=coverage,
+        sent_at=visit.made_on.isoformat() if visit.made_on else "",
+        notices=case.notices,
+        patient_id=case.patient.partition("/")[2] or None,
+        encounter_id=case.encounter.partition("/")[2] or None,
+    )
+
+
+_FACILITY = re.compile(r"[0-9A-Z]{5}")
+
+
+def _facility(visit: Visit, otherwise: str) -> str:
+    """Give MA_CSKCB as XML1 names it, else the envelope, else any table."""
+    rows = (row for name in visit.tables for row in visit.tables[name])
+    named = (
+        visit.one("XML1").get("MA_CSKCB", ""),
+        visit.facility,
+        otherwise,
+        *(row.get("MA_CSKCB", "") for row in rows),
+    )
+    return next((code for code in named if _FACILITY.fullmatch(code)), "")
+
+
+def _account(case: Case, mains: Mapping[str, Sequence[Resource]]) -> Coverage:
+    """Compare with what would come back, keep what would not, and say where every field went."""
+    mapped: dict[str, str] = {}
+    ignored: dict[str, str] = {}
+    unknown: dict[str, str] = {}
+    dossier = Dossier(
+        case.resources,
+        case.encounter.partition("/")[2] or None,
+        systems=case.systems,
+        decision=case.decision,
+        facility=case.facility,
+        patient_id=case.patient.partition("/")[2] or None,
+    )
+    dossier.number = case.number
+    for name, rows in case.visit.tables.items():
+        known = TABLES.get(name)
+        if known is None:
+            for at, row in _placed(name, rows):
+                unknown |= {f"{at}/{field}": _NO_TABLE for field, text in row.items() if text}
+            continue
+        back = {_reference(main): row for main, row in known.write(dossier)}
+        for main, (at, row) in zip(mains[name], _placed(name, rows), strict=True):
+            lost = _lost(case, main, row, back.get(_reference(main), {}))
+            for field, text in row.items():
+                if not text:
+                    continue
+                if field in known.ignored:
+                    ignored[f"{at}/{field}"] = known.ignored[field]
+                elif field == "DU_PHONG":
+                    mapped[f"{at}/{field}"] = f"{main['resourceType']}.extension(qd3176-reserved)"
+                elif lost.get(field) == "":
+                    unknown[f"{at}/{field}"] = _NOT_UNDERSTOOD if field in _KNOWN[name] else _NO_DECISION
+                    case.notices.append(Notice(NOT_UNDERSTOOD, f"{at}/{field}"))
+                else:
+                    mapped[f"{at}/{field}"] = known.mapped[field]
+    return Coverage(mapped, ignored, unknown)
+
+
+def _placed(name: str, rows: Sequence[Row]) -> list[tuple[str, Row]]:
+    """Give each row with its position; a table without a list has no index."""
+    if len(rows) == 1 and not table(name).has_list:
+        return [(name, rows[0])]
+    return [(f"{name}[{n}]", row) for n, row in enumerate(rows, 1)]
+
+
+def _lost(case: Case, main: Resource, row: Row, back: dict[str, str]) -> dict[str, str]:
+    """Keep what differs with the main resource; give, for each such field, what would come back instead."""
+    reserved = row.get("DU_PHONG", "")
+    if reserved:
+        told = {"url": f"{case.systems.own}{_RESERVED}", "valueString": reserved}
+        main.setdefault("extension", []).append(told)
+    back.pop("DU_PHONG", None)
+    lost = {field: back.get(field, "") for field, text in row.items() if text != back.get(field, "")}
+    lost |= {field: text for field, text in back.items() if text and field not in row}
+    lost.pop("DU_PHONG", None)
+    as_written.keep(main, {field: row.get(field, "") for field in lost}, case.systems)
+    return lost
+
+
+def _reference(resource: Resource) -> str:
+    return f"{resource['resourceType']}/{resource['id']}"
+
+
+def record_to_visit(
+    resources: Sequence[Resource],
+    encounter_id: str | None,
+    *,
+    systems: Systems = DEFAULT,
+    decision: str,
+    facility: str,
+    head: str = "",
+    patient_id: str | None = None,
+) -> Visit:
+    """Write the tables of one visit from a record, in the shape of a decision; empty fields are left out of the rows.
+
+    `facility` is MA_CSKCB, `head` the practice licence of its head where nobody told one. Tables of which the record knows
+    nothing are absent. Raises VisitUnknown when the record has no such visit.
+
+    Requirement: S3.15
+    """
+    dossier = Dossier(
+        resources,
+        encounter_id,
+        systems=systems,
+        decision=decision,
+        facility=facility,
+        head=head.strip(),
+        patient_id=patient_id,
+    )
+    if encounter_id and dossier.encounter is None:
+        raise VisitUnknown("Encounter")
+    tables: dict[str, tuple[dict[str, str], ...]] = {}
+    for name, known in TABLES.items():
+        try:
+            fields = [field.name for field in table(name, decision).fields]
+        except KeyError:
+            continue
+        rows = [_whole(main, row) for main, row in known.write(dossier)]
+        if rows:
+            tables[name] = tuple({field: row[field] for field in fields if row.get(field)} for row in rows)
+    return Visit(tables, facility=facility)
+
+
+def _whole(main: Resource, row: dict[str, str]) -> dict[str, str]:
+    """Lay over a row what was kept as written, and the reserved field."""
+    reserved = extension(main, _RESERVED).get("valueString", "")
+    return row | ({"DU_PHONG": reserved} if reserved else {}) | as_written.kept(main)
