@@ -6,7 +6,7 @@ turns whatever comes back into a receipt or one of the four classes of fault.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -61,6 +61,7 @@ class Outbound:
     body: bytes
     """Final bytes; sent unchanged (promise P6)."""
     media_type: str
+    """May say for which decision it was written, where a destination takes several: `application/xml; decision=4750`."""
     sha256: str
     created_at: datetime
     """When the delivery was made; whatever an envelope needs as its time comes from here, so that a repeat is identical."""
@@ -110,3 +111,37 @@ class Destination(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class CardQuestion:
+    """Whose insurance card is asked about, in the words of the insurer."""
+
+    number: str = field(repr=False)
+    """Card (15 characters), insurance number (10) or personal identification number (12)."""
+    name: str = field(repr=False)
+    born: str = field(repr=False)
+    """`dd/MM/yyyy`, `MM/yyyy` or `yyyy`."""
+
+
+@dataclass(frozen=True)
+class CardReply:
+    """The insurer's own answer; what it means is read by `mappings`."""
+
+    code: str
+    body: bytes = field(repr=False)
+
+
+class Cards(Protocol):
+    """Asks an insurer about cards; a destination whose `settings.looks_up_cards` is true has one as `cards`."""
+
+    permit: Callable[[], Awaitable[None]]
+    """Called before every look-up; raises when there may be no more. Whoever counts over all nodes puts it here."""
+
+    async def look_up(self, question: CardQuestion) -> CardReply:
+        """Ask once. Raise LookupUnanswered, LookupRestricted, LookupServerTrouble, Unreachable, Throttled, LoginRefused."""
+        ...
+
+    async def shared_costs(self, question: CardQuestion) -> CardReply:
+        """Ask once what the person has paid of shared costs this year; raises as `look_up` does."""
+        ...

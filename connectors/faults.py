@@ -1,4 +1,7 @@
-"""Faults of the edges: 21xx framing and limits of sources, 6xxx of destinations."""
+"""Faults of the edges: 21xx framing and limits of sources, 6xxx of destinations.
+
+A fault with `stops = True` is about the destination and not about one document: it is left alone until a person lets it go on.
+"""
 
 from __future__ import annotations
 
@@ -124,4 +127,46 @@ class NotArrived(DeliveryFault):
     """Noted when a destination was asked about an earlier request and does not know it; it is sent again."""
 
     code = 6012
+    fault_class = FaultClass.TRANSIENT
+
+
+# ---- 604x: the insurance portal ----
+
+
+class VersionMixed(DeliveryFault):
+    """Raised before anything is sent, when a file was written for another decision than the address it would go to."""
+
+    code = 6040
+
+
+class VersionClosed(InterfaceClosed):
+    """Raised when the portal has no address any more for files of this decision; `detail` names it."""
+
+    code = 6041
+    stops = True
+
+
+class AccountRefused(LoginRefused):
+    """Raised when the portal says no to the account itself: wrong password, no permission. Further tries could lock it."""
+
+    code = 6042
+    stops = True
+
+
+class LookupUnanswered(DeliveryFault):
+    """Raised when a card look-up left and nothing usable came back; it is not repeated by itself."""
+
+    code = 6043
+
+
+class LookupRestricted(DeliveryFault):
+    """Raised when the portal lets this account look up nothing more: it is on the list of restricted accounts."""
+
+    code = 6044
+
+
+class LookupServerTrouble(DeliveryFault):
+    """Raised when the portal says that it failed at a look-up."""
+
+    code = 6045
     fault_class = FaultClass.TRANSIENT

@@ -126,7 +126,7 @@ class Node:
                 beats.append(pipeline.heartbeat)
             if does("deliver"):
                 seal, observed = _seal(plan), Observed(queue, self.clock, tracer, message_of)
-                for route in plan.routes:
+                for route in plan.routes_here:
                     destination = self._destination(route, seal)
                     stack.push_async_callback(destination.close)
                     worker = Worker(plan.routes[route], destination, observed, self.clock)

@@ -282,6 +282,8 @@ class RouteSettings:
     answers: Mapping[str, Meaning] = field(default_factory=dict)
     """Answer as the error queue shows it, like `maKetQua 205` → `accepted`, `refused`, `transient`, `throttled`, `uncertain`
     or `paused` (stop until a person lets it go on), where the connector's own reading does not fit."""
+    node: str = ""
+    """Name of the only node that calls it, for an account that bears one log-in at a time; empty = every node that delivers."""
     at_least_once: bool = False
     """True when a document whose fate is unknown may be sent again though the destination cannot be asked."""
 
@@ -416,6 +418,11 @@ class Plan:
     def level_of(self, paper: str) -> str:
         """The level that the signatures on a paper have to reach before it leaves."""
         return self.policies.level(paper) or self.proof.usual_level
+
+    @property
+    def routes_here(self) -> tuple[str, ...]:
+        """Names of the destinations that this node may call."""
+        return tuple(name for name, one in self.routes.items() if one.common.node in ("", self.node.name))
 
     @property
     def keyring(self) -> Keyring:

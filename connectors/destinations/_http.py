@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import ssl
 import zlib
@@ -69,11 +70,12 @@ class HttpPeer:
         connect_timeout: timedelta,
         answer_timeout: timedelta,
         keep_connections: bool = True,
+        leave_by: str = "",
     ) -> None:
         """`keep_connections` uses an idle connection for the next request within three seconds.
 
         Such a request can meet a server that is just closing, which looks like a lost answer: a destination that cannot be
-        asked whether a document arrived does without.
+        asked whether a document arrived does without. `leave_by` is the local address that connections leave from.
         """
         self.where = where
         """Name of the destination: what faults carry as their position."""
@@ -81,19 +83,24 @@ class HttpPeer:
         connect = connect_timeout.total_seconds()
         self._deadline = 2 * connect + 2 * self._answer_timeout
         self._base = url.rstrip("/")
-        self._client = httpx.AsyncClient(
+        transport = httpx.AsyncHTTPTransport(
             verify=_trust(where, ca),
+            limits=httpx.Limits(
+                max_connections=None,
+                max_keepalive_connections=None if keep_connections else 0,
+                keepalive_expiry=_KEEPALIVE_S,
+            ),
+            trust_env=False,
+            local_address=leave_by or None,
+        )
+        self._client = httpx.AsyncClient(
+            transport=transport,
             timeout=httpx.Timeout(self._answer_timeout, connect=connect, pool=connect),
             headers={
                 "Accept-Encoding": "gzip",
                 "Connection": "keep-alive" if keep_connections else "close",
                 "User-Agent": "lienthong",
             },
-            limits=httpx.Limits(
-                max_connections=None,
-                max_keepalive_connections=None if keep_connections else 0,
-                keepalive_expiry=_KEEPALIVE_S,
-            ),
             follow_redirects=False,
             trust_env=False,
         )
@@ -158,6 +165,20 @@ class HttpPeer:
 
 class _UnreadableError(Exception):
     pass
+
+
+class _WithoutQuery(logging.Filter):
+    """Take out of the HTTP library's own log what stands behind `?`: some interfaces want their secrets there."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                one.copy_with(query=None) if isinstance(one, httpx.URL) and one.query else one for one in record.args
+            )
+        return True
+
+
+logging.getLogger("httpx").addFilter(_WithoutQuery())
 
 
 def _trust(where: str, ca: str) -> ssl.SSLContext | bool:

@@ -34,5 +34,6 @@ def judged(fault: Fault, answers: Mapping[str, Meaning]) -> Fault | Receipt:
 
 
 def pauses(fault: Fault, answers: Mapping[str, Meaning]) -> bool:
-    """Tell whether an answer stops the destination until a person lets it go on."""
-    return answers.get(fault.detail) == "paused"
+    """Tell whether an answer stops the destination until a person lets it go on; what the hospital says goes first."""
+    meaning = answers.get(fault.detail)
+    return meaning == "paused" if meaning is not None else bool(getattr(fault, "stops", False))

@@ -119,7 +119,7 @@ FACES = {
         accepted=portal("200", maGiaoDich="GD-1"),
         reference="GD-1",
         refused=(
-            *map(portal, ("402", "403", "123", 124, "125", "202", "204", "205", "1001")),
+            *map(portal, ("402", "123", 124, "125", "202", "204", "205", "1001")),
             http(400),
             http(403),
             http(413),
@@ -559,7 +559,7 @@ def test_a_refused_account_is_not_tried_by_every_document(kind: str) -> None:
             faults = await asyncio.gather(
                 *(at.destination.deliver(at.face.document) for _ in range(10)), return_exceptions=True
             )
-            assert {type(fault) for fault in faults} == {LoginRefused}
+            assert all(isinstance(fault, LoginRefused) for fault in faults)
             assert at.logins == 1
             assert not at.carrying
 
