@@ -59,6 +59,10 @@ class Tokens:
         self._tokens: dict[str, Token] = {}
         self.life_s = life_s
 
+    def facilities(self) -> dict[str, str]:
+        """Return the facility of every account by user name."""
+        return {user: account.facility for user, account in self._accounts.items()}
+
     def account(self, user: str, password: str, *, hashed: bool = False) -> Account | None:
         """Return the account when the password, or with `hashed` its MD5, is right."""
         account = self._accounts.get(user)
@@ -82,6 +86,12 @@ class Tokens:
     def knew(self, access: str) -> bool:
         """Tell whether a token was ever handed out."""
         return access in self._tokens
+
+    def revoke_all(self, account: Account) -> None:
+        """End every token of an account now."""
+        for token in tuple(self._tokens.values()):
+            if token.account == account:
+                self.revoke(token.access)
 
     def revoke(self, access: str) -> None:
         """End a token now; nothing happens when it is unknown."""

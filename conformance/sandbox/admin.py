@@ -16,7 +16,8 @@ from conformance.sandbox.authority import Authority
 from conformance.sandbox.authority_admin import authority_routes
 from conformance.sandbox.bundle_signatures import check_bundle
 from conformance.sandbox.faults import DESTINATIONS, FaultPlan, Rule
-from conformance.sandbox.insurance_file import FileError, judge_file
+from conformance.sandbox.insurance_portal import InsurancePortal
+from conformance.sandbox.portal.admin import portal_routes
 from conformance.sandbox.records import Record, Records, Verdict
 from conformance.sandbox.remote_admin import remote_routes
 from conformance.sandbox.remote_credentials import RemoteCredentials
@@ -45,6 +46,7 @@ class Controls:
     """Take a sender's PEM; raises ValueError."""
     authority: Authority
     credentials: RemoteCredentials
+    portal: InsurancePortal
 
 
 def admin_app(controls: Controls) -> FastAPI:
@@ -53,6 +55,7 @@ def admin_app(controls: Controls) -> FastAPI:
     records, faults = controls.records, controls.faults
     app.include_router(authority_routes(controls.authority))
     app.include_router(remote_routes(controls.authority, controls.credentials))
+    app.include_router(portal_routes(controls.portal))
 
     @app.get("/_sandbox/health")
     async def health() -> dict[str, Any]:
@@ -92,6 +95,7 @@ def admin_app(controls: Controls) -> FastAPI:
     async def reset() -> None:
         faults.clear()
         records.reset()
+        controls.portal.reset()
         await controls.settle()
 
     @app.post("/_sandbox/certificates", status_code=204)
@@ -126,11 +130,11 @@ def _verifies(controls: Controls, record: Record) -> bool:
         return False
     try:
         if record.destination == "insurance_portal":
-            judge_file(body, None, trust)
-        elif record.destination == "fhir_rest":
+            return controls.portal.counter.verifies(record)
+        if record.destination == "fhir_rest":
             check_bundle(body, trust)
         else:
             check_whole(parse(body), trust)
-    except (FileError, NotXmlError, NotSignedError, SignatureError):
+    except (NotXmlError, NotSignedError, SignatureError):
         return False
     return True

@@ -29,11 +29,15 @@ class Action(StrEnum):
     """HTTP 500 without a body of the interface; nothing is stored."""
     BAD_ANSWER = "bad_answer"
     """HTTP 200 with a web page instead of the interface's answer; nothing is stored."""
+    MAINTENANCE = "maintenance"
+    """HTTP 200 with a page that says the portal is being maintained; nothing is stored."""
+    EXPIRE = "expire"
+    """The token ends just before the call is answered: of the insurance portal, 401 in an HTTP 200."""
     LOSE_ANSWER = "lose_answer"
     """The paper is judged and stored, then the connection closes without an answer."""
     REFUSE = "refuse"
-    """The paper is refused with the published code `code`; calls that carry none are answered as ever. A trust service
-    answers with the error `code` of its standard."""
+    """The paper is refused with the published code `code`; calls that carry none are answered as ever, but a look-up at the
+    insurance portal is refused too. A trust service answers with the error `code` of its standard."""
     DISTORT = "distort"
     """A trust service answers, but wrongly in the way `code` names: one of DISTORTIONS."""
     SLOW = "slow"
@@ -85,6 +89,8 @@ class Rule:
             raise ValueError("no such destination")
         if self.action is Action.DISTORT and self.code not in DISTORTIONS.get(self.destination, ()):
             raise ValueError("no such distortion at this destination")
+        if self.action is Action.EXPIRE and self.destination != "insurance_portal":
+            raise ValueError("only the insurance portal's tokens can be ended")
         refusals = REFUSALS.get(self.destination)
         if (
             self.action is Action.REFUSE

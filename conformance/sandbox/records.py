@@ -42,6 +42,8 @@ class Arrival:
     """Hash of the whole request body."""
     detail: str = ""
     """Why it was refused, for the integrator; not part of the answer."""
+    form: str = ""
+    """Which kind of submission, where a destination has several: at the insurance portal the path."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Record:
     wire_sha256: str
     detail: str
     received_at: str
+    form: str = ""
 
 
 class Records:

@@ -11,7 +11,7 @@ import ssl
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +35,7 @@ from conformance.sandbox.moh_axis import DataForm, MohAxis
 from conformance.sandbox.national_coordination import NationalCoordination
 from conformance.sandbox.ocsp_responder import PATH as OCSP_PATH
 from conformance.sandbox.ocsp_responder import OcspResponder
+from conformance.sandbox.portal.switches import Switches
 from conformance.sandbox.records import Records
 from conformance.sandbox.remote_credentials import RemoteCredentials, Terms
 from conformance.sandbox.remote_signer import RemoteSigner
@@ -80,6 +81,8 @@ class Settings:
     """Which form of `data` the axis takes: the sources differ."""
     largest_file: int = 10 * 1024 * 1024
     """Bytes of one insurance file; the portal's own limit is not published."""
+    portal: Switches = field(default_factory=Switches)
+    """How the insurance portal behaves at the start."""
 
 
 def default_accounts(password: str) -> tuple[Account, ...]:
@@ -120,7 +123,13 @@ class Sandbox:
             data_form=settings.axis_data,
         )
         self.portal = InsurancePortal(
-            self._tokens(), self.records, trust, self._clock, largest_file=settings.largest_file
+            self._tokens(),
+            self.records,
+            trust,
+            self._clock,
+            largest_file=settings.largest_file,
+            switches=settings.portal,
+            folder=settings.folder / "portal" if settings.folder else None,
         )
         self.coordination = NationalCoordination(self._tokens(), self.records, trust)
         self.fhir = FhirServer(
@@ -151,6 +160,7 @@ class Sandbox:
                 register=self.register,
                 authority=self.authority,
                 credentials=self.credentials,
+                portal=self.portal,
             )
             self._listeners["admin"] = Listener(admin_app(controls), settings.admin_host, settings.admin_port)
             for listener in self._listeners.values():

@@ -56,6 +56,10 @@ class SignatureError(Exception):
     """Raised when a signature does not hold, covers too little, or its certificate is not of the demo CA or out of use."""
 
 
+class UnregisteredError(SignatureError):
+    """Raised when a destination wants certificates registered and the signer's is not."""
+
+
 @dataclass(frozen=True)
 class Trust:
     """On whose word a signature is believed."""
@@ -64,6 +68,8 @@ class Trust:
     """The demo root."""
     holds: Callable[[x509.Certificate, datetime | None], bool] = lambda certificate, at: True
     """Whether its authority let a certificate sign at a moment; None: now."""
+    registered: Callable[[], tuple[x509.Certificate, ...]] | None = None
+    """Believe these certificates and no others, whoever issued them. None: those below the root."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,11 @@ class Signature:
 
     def over(self, element: etree._Element) -> bool:
         """Tell whether the signature covers this element, by itself or with the whole paper."""
-        return "" in self.covers or any(f"#{element.get(name)}" in self.covers for name in ("Id", "ID", "id"))
+        return "" in self.covers or self.names(element)
+
+    def names(self, element: etree._Element) -> bool:
+        """Tell whether the signature refers to this very element."""
+        return any(f"#{element.get(name)}" in self.covers for name in ("Id", "ID", "id"))
 
 
 def parse(data: bytes) -> etree._Element:
@@ -177,10 +187,11 @@ def _bytes(instruction: etree._Element) -> bytes:
 
 def _holds(root: etree._Element, position: int, trust: Trust, around: tuple[bytes, bytes]) -> Signature | None:
     config = SignatureConfiguration(expect_references=True)
+    anchor: dict[str, Any] = {"ca_pem_file": str(trust.ca_pem_file)}
+    if trust.registered is not None:
+        anchor = {"x509_cert": _registered(root.findall(f".//{{{DS}}}Signature")[position], trust.registered())}
     try:
-        results: Any = _Verifier(position, around).verify(
-            root, ca_pem_file=str(trust.ca_pem_file), expect_config=config
-        )
+        results: Any = _Verifier(position, around).verify(root, expect_config=config, **anchor)
     except HOSTILE_INPUT:
         return None
     if not results:
@@ -192,6 +203,14 @@ def _holds(root: etree._Element, position: int, trust: Trust, around: tuple[byte
     if certificate is None or not trust.holds(certificate, _signing_time(signature, uris)):
         raise SignatureError("a certificate was suspended, revoked or out of date when it signed")
     return Signature(common_name(certificate), uris)
+
+
+def _registered(signature: etree._Element, known: tuple[x509.Certificate, ...]) -> x509.Certificate:
+    carried = {"".join((each.text or "").split()) for each in signature.iterfind(f".//{{{DS}}}X509Certificate")}
+    for certificate in known:
+        if base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode() in carried:
+            return certificate
+    raise UnregisteredError("the signer's certificate is not registered")
 
 
 def _signing_time(signature: etree._Element, uris: frozenset[str]) -> datetime | None:

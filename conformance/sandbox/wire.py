@@ -12,6 +12,12 @@ from urllib.parse import parse_qsl
 from conformance.sandbox.faults import Action, Call, FaultPlan, PaperNames, Rule
 
 LARGEST_BODY = 64 * 1024 * 1024
+MOST_FIELDS = 200
+"""Fields of a form."""
+MAINTENANCE_PAGE = (
+    "<!DOCTYPE html><html lang=vi><title>Bảo trì hệ thống</title>"
+    "<h1>Hệ thống đang bảo trì</h1><p>Mời quay lại sau.</p></html>"
+)
 BY_PLAN = "từ chối theo kế hoạch lỗi"
 """Detail of a record that a rule refused."""
 
@@ -42,9 +48,17 @@ class Received:
         if self.media_type != "application/x-www-form-urlencoded":
             return {}
         try:
-            return dict(parse_qsl(self.body.decode("ascii"), keep_blank_values=True))
-        except UnicodeDecodeError:
+            return dict(parse_qsl(self.body.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS))
+        except ValueError:
             return {}
+
+    def json(self) -> object:
+        """Return the body read as JSON; None when it is none."""
+        try:
+            content: object = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return content
 
     def bearer(self) -> str:
         """Return the bearer token, or the empty string."""
@@ -98,6 +112,19 @@ class TrustService(Destination, Protocol):
         ...
 
 
+@runtime_checkable
+class Questioned(Destination, Protocol):
+    """A simulated interface whose look-ups can be refused and whose tokens can be ended."""
+
+    def refuse_question(self, request: Received, code: str | None) -> Reply:
+        """Answer a look-up with this code."""
+        ...
+
+    def expire(self, request: Received) -> None:
+        """End the token a call carries."""
+        ...
+
+
 class HttpFace:
     """An ASGI application of one destination. `drop(scope, reset)` ends the connection a request came on."""
 
@@ -132,6 +159,12 @@ class HttpFace:
             if rule.action is Action.SLOW:
                 await asyncio.sleep(rule.delay_ms / 1000)
         decided = next((rule for rule in rules if rule.action is not Action.SLOW), None)
+        if decided is not None and isinstance(destination, Questioned):
+            if decided.action is Action.EXPIRE:
+                destination.expire(request)
+                return destination.answer(call, request)
+            if decided.action is Action.REFUSE and call is Call.FIND:
+                return destination.refuse_question(request, decided.code)
         if decided is None or (decided.action is Action.REFUSE and call not in (Call.SUBMIT, Call.AUTHORIZE)):
             return destination.answer(call, request)
         if decided.action is Action.DOWN:
@@ -150,6 +183,8 @@ class HttpFace:
 
 
 def _faulty(rule: Rule) -> Reply:
+    if rule.action is Action.MAINTENANCE:
+        return Reply(200, MAINTENANCE_PAGE.encode(), "text/html; charset=utf-8")
     if rule.action is Action.BAD_ANSWER:
         return Reply(200, b"<html><body>\xff\xfe Bad gateway", "text/html")
     status = {Action.UNAVAILABLE: 503, Action.THROTTLE: 429}.get(rule.action, 500)

@@ -1,0 +1,198 @@
+"""Keep the visits that were received, each with its versions, its state and what the assessment found later.
+
+TINHTRANGGUI 6 (returned) with MALOI (the first block error) and MIEUTA (all, joined by `;`) is published; the numbers 1
+(received) and 2 (assessed, nothing blocks) are ours. The receipt never changes: findings only come later.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from conformance.sandbox.portal.assessment import assess, same_visit
+from conformance.sandbox.portal.files import FileError
+from conformance.sandbox.portal.finding import Finding, known_block_codes
+from conformance.sandbox.portal.forms import Form, form_named
+from conformance.sandbox.portal.reading import Visit, facility_of, read_visits
+from conformance.sandbox.portal.switches import Board
+from conformance.sandbox.records import Record, Records, Verdict
+
+RECEIVED: Final = 1
+ASSESSED: Final = 2
+RETURNED: Final = 6
+
+
+@dataclass
+class Case:
+    """One visit as one file told it."""
+
+    record: int
+    """Number of the arrival."""
+    position: int
+    """Of the visit in the file, from 1."""
+    form: Form
+    visit: Visit
+    reference: str
+    received_at: datetime
+    version: int
+    replaced_by: int | None = None
+    """Number of the arrival that replaced it."""
+    deleted: bool = False
+    assessed: bool = False
+    findings: tuple[Finding, ...] = field(default=())
+
+    @property
+    def blocks(self) -> tuple[Finding, ...]:
+        """The block errors."""
+        return tuple(each for each in self.findings if each.kind == "block")
+
+    @property
+    def state(self) -> int:
+        """TINHTRANGGUI."""
+        if not self.assessed:
+            return RECEIVED
+        return RETURNED if self.blocks else ASSESSED
+
+    @property
+    def stands(self) -> bool:
+        """Whether no later file took its place and nobody deleted it."""
+        return self.replaced_by is None and not self.deleted
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as JSON-shaped facts, under the published names where there are any."""
+        return {
+            "record": self.record,
+            "form": self.form.path,
+            "MA_LK": self.visit.link,
+            "MA_CSKCB": self.visit.facility,
+            "maGiaoDich": self.reference,
+            "version": self.version,
+            "replaced_by": self.replaced_by,
+            "deleted": self.deleted,
+            "TINHTRANGGUI": self.state,
+            "MALOI": self.blocks[0].code if self.blocks else "",
+            "MIEUTA": ";".join(dict.fromkeys(f"{each.code}-{each.text()}" for each in self.blocks)),
+            "findings": [each.describe() for each in self.findings],
+        }
+
+
+class Book:
+    """Follows the records of the portal; reads them again at the start."""
+
+    def __init__(self, records: Records, board: Board, clock: Callable[[], datetime]) -> None:
+        self._records = records
+        self._board = board
+        self._clock = clock
+        self._cases: list[Case] = []
+        self._ordered: dict[str, tuple[str, ...]] = {}
+        for record in records.all("insurance_portal", Verdict.ACCEPTED):
+            self.take(record)
+
+    def take(self, record: Record) -> None:
+        """Enter an accepted file."""
+        form = form_named(record.form)
+        if form.name not in ("record", "check-in", "boards"):
+            return
+        body = self._records.body(record)
+        received = datetime.fromisoformat(record.received_at)
+        try:
+            visits = read_visits(body, form, facility_of(body))
+        except FileError:
+            return
+        for position, visit in enumerate(visits, 1):
+            earlier = [
+                each
+                for each in self._cases
+                if form.name == each.form.name == "record"
+                and (each.visit.link, each.visit.facility) == (visit.link, visit.facility)
+            ]
+            for each in earlier:
+                if each.stands:
+                    each.replaced_by = record.n
+            self._cases.append(Case(record.n, position, form, visit, record.reference, received, len(earlier) + 1))
+
+    def reset(self) -> None:
+        """Forget every visit."""
+        self._cases.clear()
+        self._ordered.clear()
+
+    def order(self, link: str, codes: Iterable[str]) -> None:
+        """Have the assessment find these block errors in a visit, whatever it holds. Raises ValueError."""
+        wanted = tuple(codes)
+        if unknown := [code for code in wanted if code not in known_block_codes()]:
+            raise ValueError("no such block error: " + ", ".join(unknown))
+        self._ordered[link] = wanted
+        for each in self._cases:
+            if each.visit.link == link:
+                each.assessed = False
+
+    def assess(self, link: str | None = None) -> int:
+        """Assess now what waits, all of it or one MA_LK; return how many."""
+        waiting = [each for each in self._cases if not each.assessed and link in (None, each.visit.link)]
+        for each in waiting:
+            self._assess(each)
+        return len(waiting)
+
+    def delete(self, link: str) -> bool:
+        """Delete the visit that stands under this MA_LK, as a person does on the portal's page; False when none does."""
+        found = [each for each in self._cases if each.visit.link == link and each.stands and each.form.name == "record"]
+        for each in found:
+            each.deleted = True
+        return bool(found)
+
+    def standing(self, facility: str, link: str) -> Case | None:
+        """Return the visit that stands under a facility's MA_LK."""
+        return next(
+            (
+                each
+                for each in reversed(self.all())
+                if each.stands
+                and each.form.name == "record"
+                and (each.visit.facility, each.visit.link) == (facility, link)
+            ),
+            None,
+        )
+
+    def all(self) -> list[Case]:
+        """Return every visit in order of arrival, with what the assessment has found by now."""
+        delay = self._board.now.assessed_after_s
+        if delay is not None:
+            due = self._clock() - timedelta(seconds=delay)
+            for each in self._cases:
+                if not each.assessed and each.received_at <= due:
+                    self._assess(each)
+        return self._cases
+
+    def of(self, record: int) -> list[Case]:
+        """Return the visits of one arrival."""
+        return [each for each in self.all() if each.record == record]
+
+    def by_card(self, cards: set[str]) -> list[Case]:
+        """Return the visits that stand and name one of these cards."""
+        return [
+            each
+            for each in self.all()
+            if each.stands
+            and each.form.name == "record"
+            and cards & set(re.split(r";", each.visit.head["MA_THE_BHYT"]))
+        ]
+
+    def _assess(self, case: Case) -> None:
+        others = [
+            each.visit
+            for each in self._cases
+            if each.stands
+            and each.form.name == "record"
+            and each is not case
+            and each.visit.link != case.visit.link
+            and (each.received_at, each.record) <= (case.received_at, case.record)
+        ]
+        findings = assess(case.visit, case.form, self._board.now, case.received_at)
+        if case.form.name == "record" and any(same_visit(case.visit, other) for other in others):
+            findings.append(Finding("block", "61", "XML1"))
+        findings += [Finding("block", code) for code in self._ordered.get(case.visit.link, ())]
+        case.findings = tuple(findings)
+        case.assessed = True
