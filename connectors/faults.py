@@ -41,6 +41,33 @@ class TlsFilesUnusable(IntakeFault):
     code = 2105
 
 
+class PickupFolderUnusable(IntakeFault):
+    """Raised by `Source.run` when its folder is not there, or is not ours to read and to move files in."""
+
+    code = 2106
+
+
+class PickupAway(IntakeFault):
+    """Noted when the place from which files are fetched does not answer; it is asked again, and nothing is lost meanwhile."""
+
+    code = 2107
+    fault_class = FaultClass.TRANSIENT
+
+
+class PickupFileWaits(IntakeFault):
+    """Noted when a file could not be read or its message not be kept; it stays where it is and is tried again."""
+
+    code = 2108
+    fault_class = FaultClass.TRANSIENT
+
+
+class PickupFileStuck(IntakeFault):
+    """Noted when a message is in the ledger and its file cannot be put away; only that is tried again."""
+
+    code = 2109
+    fault_class = FaultClass.TRANSIENT
+
+
 class Unreachable(DeliveryFault):
     """Raised when nothing was sent: refused connection, no name, no TLS, or a time-out before the request left."""
 
