@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from mappings import codes
-from mappings.bhyt.sheet import Sheet, licence_of, number_of, told, told_code, told_day, told_number, told_time
+from mappings.bhyt.sheet import Sheet, licence_of, number_of, told, told_code, told_number, told_time
 from mappings.documents import wording
 from mappings.documents.record import icd10, relation_codes
+from mappings.documents.versions import is_given_again
 from mappings.formats import dates
 from mappings.outcome import Resource
 
 CHILD = 16
+_SHORT_STAY = timedelta(hours=4)
 MOST_OTHER_DISEASES = 12
 _INPATIENT = frozenset({"IMP", "ACUTE", "NONAC", "SS"})
 _VIETNAM = frozenset({"VN", "VNM", "704", "000"})
@@ -54,6 +57,21 @@ def department(sheet: Sheet) -> str:
         location = sheet.record.follow(location.get("partOf"))
     service = sheet.visit.get("serviceType", {}).get("coding", [{}])[0].get("code", "")
     return told_code("MA_KHOA_RV")(sheet) or told_code("MA_KHOA")(sheet) or ward or service
+
+
+def kind_of_care(sheet: Sheet) -> str:
+    """Give MA_LOAI_KCB: told, else the kind of the visit by the national list; of a stay 03, of less than four hours 09.
+
+    What kind of care an outpatient had is not to be seen from the class of the visit.
+    """
+    kinds = (coding for kind in sheet.visit.get("type", []) for coding in kind.get("coding", []))
+    own = next((c["code"] for c in kinds if c.get("system", "").endswith("vn-encounter-type-cs") and c.get("code")), "")
+    said = told_code("MA_LOAI_KCB")(sheet) or own
+    if said or sheet.visit.get("class", {}).get("code") not in _INPATIENT - {"SS"}:
+        return said.zfill(2) if said.isdigit() else said
+    period = sheet.visit.get("period", {})
+    start, end = wording.instant(period.get("start", "")), wording.instant(period.get("end", ""))
+    return "09" if start and end and end - start < _SHORT_STAY else "03"
 
 
 def came_at(sheet: Sheet) -> str:
@@ -159,27 +177,33 @@ def residence(sheet: Sheet) -> str:
 
 
 def mother_number(sheet: Sheet) -> str:
-    return number_of(_parent(sheet, "MTH"), lambda system: system == sheet.systems.bhxh)
+    return number_of(_parent(sheet, "MTH") or {}, lambda system: system == sheet.systems.bhxh)
 
 
 def father_number(sheet: Sheet) -> str:
-    return number_of(_parent(sheet, "FTH"), lambda system: system == sheet.systems.bhxh)
+    return number_of(_parent(sheet, "FTH") or {}, lambda system: system == sheet.systems.bhxh)
 
 
 def mother_name(sheet: Sheet) -> str:
-    return wording.name(_parent(sheet, "MTH"))
+    return wording.name(_parent(sheet, "MTH") or {})
 
 
 def father_name(sheet: Sheet) -> str:
-    return wording.name(_parent(sheet, "FTH"))
+    return wording.name(_parent(sheet, "FTH") or {})
 
 
-def _parent(sheet: Sheet, role: str) -> Resource:
-    """Give the parent of a child under 16; an empty resource for anybody else."""
+def parent_name(sheet: Sheet, field: str, role: str, under: int) -> str:
+    """Give a parent of a child younger than so many years: told under a field, else of the relative in a role."""
+    relative = _parent(sheet, role, under)
+    return (told(field)(sheet) or wording.name(relative or {})) if relative is not None else ""
+
+
+def _parent(sheet: Sheet, role: str, under: int = CHILD) -> Resource | None:
+    """Give the parent of a child younger than so many years, empty when unknown; None for anybody else."""
     period = sheet.visit.get("period", {})
     age = wording.years_old(sheet.patient.get("birthDate", ""), period.get("end") or period.get("start", ""))
-    if age is None or age >= CHILD:
-        return {}
+    if age is None or age >= under:
+        return None
     return next((one for one in sheet.record.relatives() if role in relation_codes(one)), {})
 
 
@@ -273,6 +297,14 @@ def issued_on(sheet: Sheet) -> str:
     return dates.fhir_to_yyyymmdd(sheet.composition.get("date", ""))
 
 
+def examined_on(sheet: Sheet) -> str:
+    """Give the day a paper about an examination bears: that of the examination; one given out again bears its own."""
+    period = sheet.visit.get("period", {})
+    inpatient = sheet.visit.get("class", {}).get("code") in _INPATIENT
+    examined = dates.fhir_to_yyyymmdd(period.get("end" if inpatient else "start", ""))
+    return issued_on(sheet) if is_given_again(sheet.composition) or not examined else examined
+
+
 def referral_number(sheet: Sheet) -> str:
     """Give the number of the referral form: told, else of the request."""
     return told("GIAY_CHUYEN_TUYEN")(sheet) or number_of(sheet.subject, lambda _: True)
@@ -296,6 +328,7 @@ def appointment_number(sheet: Sheet) -> str:
     return told("SO_GIAYHEN_KL")(sheet) or own
 
 
-def comes_back_on(sheet: Sheet) -> str:
+def comes_back_at(sheet: Sheet) -> str:
+    """Give when the patient comes again, 12 digits; where only the day is wanted, the table takes that."""
     asked = next((period.get("start", "") for period in sheet.subject.get("requestedPeriod", [])), "")
-    return dates.fhir_to_yyyymmdd(sheet.subject.get("start") or asked) or told_day("NGAY_HEN_KL")(sheet)
+    return dates.fhir_to_yyyymmddhhmm(sheet.subject.get("start") or asked) or told_time("NGAY_HEN_KL")(sheet)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 
+from mappings.bhyt.tables import DECISIONS
 from mappings.documents.record import Record
 from mappings.formats import dates
 from mappings.outcome import Resource
@@ -31,6 +33,10 @@ class Sheet:
     """What the paper is about: the Encounter, ServiceRequest, Appointment or DiagnosticReport."""
     head: str
     """Practice licence of the head of the facility."""
+    decision: str = DECISIONS[-1]
+    """The decision whose shape the tables have."""
+    ended: date | None = None
+    """The day the visit ended, else that of the paper."""
     row: Resource = field(default_factory=dict)
     """The result the row is about, in a table of rows."""
     number: int = 1

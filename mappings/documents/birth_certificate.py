@@ -147,7 +147,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
             "child": [
                 child,
                 *([visit] if visit else []),
-                *record.fields((*_CHILD, *content.INSURANCE), visit),
+                *record.fields((*_CHILD, *(name for name in content.INSURANCE if name not in _CARER)), visit),
             ],
         },
         reissue=again,

@@ -27,7 +27,7 @@ _SMALL = 7
 """Years; a child younger than this is named with a parent."""
 _LEAVE = ("SO_NGAY_NGHI", "TU_NGAY", "DEN_NGAY")
 _PERSON = ("MA_BHXH", "NGAYCAP_CCCD", "DON_VI", "NOI_LAM_VIEC", "HO_TEN_CHA", "HO_TEN_ME")
-_NUMBERS = ("SO_KCB", "SO_SERI", "SO_CT", "MAU_SO")
+_NUMBERS = ("SO_KCB", "SO_SERI", "SO_CT", "MAU_SO", "MA_THE_TAM")
 _PREGNANCY = ("MA_DINH_CHI_THAI", "NGUYENNHAN_DINHCHI", "TUOI_THAI")
 
 

@@ -29,7 +29,7 @@ _STATE = ("TT_RAVIEN", "HUONG_DIEU_TRI")
 _OUTCOMES = frozenset("12345678")
 """Codes of KET_QUA_DTRI."""
 _CHILD = ("NGAY_SINHCON", "NGAY_CHETCON", "NGAY_CONCHET", "SO_CONCHET")
-_NOTES = ("GHI_CHU", *content.SEVERE, *_CHILD)
+_NOTES = ("GHI_CHU", "LOI_DAN", *content.SEVERE, *_CHILD)
 
 
 def subjects(resources: Sequence[Resource]) -> list[str]:

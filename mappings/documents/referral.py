@@ -21,7 +21,7 @@ from mappings.outcome import Resource
 
 _REFERRAL = "3457005"
 _SUMMARY = ("DAU_HIEU_LS", "QT_BENHLY", "TOMTAT_KQ", "PP_DIEUTRI", "TEN_THUOC", "TINH_TRANG_CT")
-_INSURANCE = (*content.INSURANCE, "SO_HOSO", "SO_LUU_TRU", "GIAY_CHUYEN_TUYEN", "MA_CSKCB_DI")
+_INSURANCE = (*content.INSURANCE, "SO_HOSO", "SO_LUU_TRU", "GIAY_CHUYEN_TUYEN", "MA_CSKCB_DI", "TEN_DICH_VU")
 """Told fields of table 13, and of the insurance summary; they travel as entries."""
 _TRANSFER = ("MA_LYDO_CT", "HUONG_DIEU_TRI", "PHUONGTIEN_VC", "HOTEN_NGUOI_HT", "CHUCDANH_NGUOI_HT", "GIA_TRI_01_NAM")
 _PERSON = ("NGHE_NGHIEP", "NOI_LAM_VIEC", "DON_VI", "SO_CHUYENTUYEN")

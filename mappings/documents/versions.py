@@ -39,6 +39,12 @@ def _content(resource: Resource) -> Mapping[str, Any]:
     return {name: value for name, value in resource.items() if name != "meta"}
 
 
+def is_given_again(composition: Resource) -> bool:
+    """Tell whether a paper says on its face that it is given out once more."""
+    texts = (part.get("text", {}).get("div", "") for part in composition.get("section", []))
+    return any('<p id="CAP_LAI"' in text for text in texts)
+
+
 def reason_line(context: Context) -> str:
     """Write why this version replaces another, as markup; `""` for a first version."""
     if not context.replaces or not context.reason:

@@ -1,0 +1,36 @@
+"""What each table takes from a paper of ours: one module per paper, field → where its text comes from.
+
+A module has the type of resource its paper is about (`SUBJECT`) and the fields of its table in every decision (`SOURCES`);
+`visit` has the summary that goes with all of them. Modules are found by the paper's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+
+from mappings.bhyt.papers import visit
+from mappings.bhyt.sheet import FieldSource
+
+TABLE_OF_PAPER = {
+    "discharge_paper": "XML7",
+    "record_summary": "XML8",
+    "birth_certificate": "XML9",
+    "maternity_rest_paper": "XML10",
+    "leave_paper": "XML11",
+    "referral": "XML13",
+    "reexamination": "XML14",
+    "lab_report": "XML4",
+}
+"""Our papers the insurance portal has a table for, and its LOAIHOSO."""
+
+_MODULES = {paper: import_module(f"{__name__}.{paper}") for paper in TABLE_OF_PAPER}
+
+SUBJECT: Mapping[str, str] = {paper: module.SUBJECT for paper, module in _MODULES.items()}
+"""Paper → the type of resource it is about."""
+
+SOURCES: Mapping[str, Mapping[str, FieldSource]] = {
+    "XML1": visit.SOURCES,
+    **{TABLE_OF_PAPER[paper]: module.SOURCES for paper, module in _MODULES.items()},
+}
+"""Table → field → where its text comes from."""
