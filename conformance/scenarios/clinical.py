@@ -313,6 +313,8 @@ def birth(visit: Visit, mother: Person, fields: Fields, at: datetime) -> Body:
     coded = (
         ("GIOI_TINH_CON", "1" if child.sex == "M" else "2", "Nam" if child.sex == "M" else "Nữ"),
         ("MA_DANTOC_NND", mother.ethnic, ""),
+        ("SINHCON_PHAUTHUAT", "0", "Không"),
+        ("SINHCON_DUOI32TUAN", "0", "Không"),
     )
     said = texts(fields, at)
     said += [obx_coded(len(said) + row, *each, at) for row, each in enumerate(coded, start=1)]

@@ -13,6 +13,7 @@ from conformance.scenarios.people import FACILITY, FACILITY_NAME, Name, Person
 from conformance.scenarios.plan import Plan
 from conformance.scenarios.segments import day_of, instant, pid, pid_unnamed
 from conformance.scenarios.services import operation_for
+from conformance.scenarios.tables import table
 
 _EMPLOYERS = ("Công ty TNHH May Sông Hậu", "Trường Tiểu học Hoa Mai", "Công ty Cổ phần Cơ khí Bình Minh")
 _HEAD = "Nguyễn Thị Bình"
@@ -112,6 +113,8 @@ class RareCourses(Plan):
         visit = self.new_visit("N", "I", at, child, _disease("N", "Z38.0"))
         visit.newborn, visit.doctor, visit.room = True, mother.doctor, mother.room
         midwife, register = mother.doctor.name.full, f"{self.rng.randint(300, 900)}"
+        place, issued = mother.person.commune[0], mother.person.cccd_issued
+        province = next(one["province_code"] for one in table("communes") if one["code"] == place)
         fields = {
             "SO": register,
             "QUYEN_SO": f"03/{self.day:%Y}",
@@ -121,7 +124,16 @@ class RareCourses(Plan):
             "SO_CON": "1",
             "CAN_NANG_CON": str(self.rng.randrange(2700, 3700, 50)),
             "MA_BHXH_NND": self._social(mother.person),
+            "NGAYCAP_CCCD_NND": day_of(issued) if issued else "",
+            "NOICAP_CCCD_NND": "Bộ Công an",
+            "MATINH_CU_TRU": province,
+            "MAXA_CU_TRU": place,
             "HO_TEN_CON": child.name.full,
+            "MA_THE_TAM": f"TE1{province}{int(register):010d}",
+            "LAN_SINH": "1",
+            "SO_CON_SONG": "1",
+            "TINH_TRANG_CON": "Khóc ngay, hồng hào, phản xạ tốt",
+            "GHI_CHU": "Đẻ thường, đủ tháng",
             "NGUOI_DO_DE": midwife,
             "NGUOI_GHI_PHIEU": midwife,
             "NGUOI_THAN": mother.person.name.full,
@@ -185,7 +197,8 @@ class RareCourses(Plan):
         """An outpatient who gets days off work."""
         visit = self.new_visit("O", "O", self.clock(8, 0, 120), self.people.make("", 22, 55), _disease("B", "J20.9"))
         days = self.rng.choice((3, 5))
-        fields = {"SO_NGAY_NGHI": str(days), "SO_KCB": f"{self.rng.randint(1000, 2000)}"}
+        number = f"{self.rng.randint(1000, 2000)}"
+        fields = {"SO_NGAY_NGHI": str(days), "SO_KCB": number, "SO_CT": number}
         self._off_work(visit, fields, days, "leave_paper")
 
     def pregnant(self) -> None:
