@@ -51,3 +51,9 @@ class VisitUnknown(MappingFault):
     """Raised when tables are wanted of a visit that the record does not have."""
 
     code = 3309
+
+
+class CreditUnmatched(MappingFault):
+    """Raised when a credit gives back no charge of the visit: the sums would be wrong either way."""
+
+    code = 3310

@@ -87,6 +87,11 @@ class Case:
         """Give the identifier of the row's main resource: by it the row is found again, in its order."""
         return {"system": self.local("bhyt-row"), "value": f"{self.number}/{self.name}/{n}"}
 
+    @property
+    def subject(self) -> Resource:
+        """Refer to the Patient, for elements that demand one."""
+        return {"reference": self.patient} if self.patient else {"display": "không rõ"}
+
     def about(self) -> dict[str, Any]:
         """Give `subject` and `encounter`, as far as they are known."""
         found: dict[str, Any] = {}

@@ -6,6 +6,7 @@ looked for wherever either puts them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
@@ -13,6 +14,8 @@ from mappings.bhyt.sheet import Sheet, number_of
 from mappings.documents.record import Record
 from mappings.outcome import Resource
 from mappings.systems import Systems
+
+_FACILITY = re.compile(r"\d{2}[0-9A-Z]\d{2}")
 
 
 class Dossier:
@@ -120,7 +123,9 @@ class Dossier:
     def facility_of(self, reference: Resource | None) -> str:
         """Give MA_CSKCB of an Organization (or of the Location HL7 v2 makes of a destination) referred to."""
         place = self.record.follow(reference) or {}
-        return number_of(place, lambda system: system == self.systems.facility)
+        found = number_of(place, lambda system: system == self.systems.facility)
+        named = number_of(place, lambda system: system.endswith("/destination"))
+        return found or (named if _FACILITY.fullmatch(named) else "")
 
     def department_of(self, location: Resource | None) -> str:
         """Give MA_KHOA: the number of the ward that a Location is or lies in."""

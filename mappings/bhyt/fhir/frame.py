@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from mappings.bhyt.decisions import decision_of
 from mappings.bhyt.faults import FORM_ODD, NOT_UNDERSTOOD, VisitUnknown
-from mappings.bhyt.fhir import as_written, person, xml1
+from mappings.bhyt.fhir import as_written, person, xml1, xml2, xml3, xml4, xml5
 from mappings.bhyt.fhir.case import Case, TableMap, known_fields
 from mappings.bhyt.fhir.dossier import Dossier
 from mappings.bhyt.fhir.forms import extension
@@ -20,7 +20,7 @@ from mappings.bhyt.visits import Visit
 from mappings.outcome import Coverage, Notice, Outcome, Resource
 from mappings.systems import DEFAULT, Systems
 
-TABLES: dict[str, TableMap] = {one.name: one for one in (xml1.TABLE,)}
+TABLES: dict[str, TableMap] = {one.name: one for one in (xml1.TABLE, xml2.TABLE, xml3.TABLE, xml4.TABLE, xml5.TABLE)}
 """The tables that have a mapping, in the order they are read in: XML1 says who it is about."""
 
 _KNOWN = {name: known_fields(name) for name in TABLES}

@@ -29,6 +29,7 @@ from mappings.bhyt.fhir.forms import (
 from mappings.bhyt.rows import Row
 from mappings.bhyt.sheet import number_of
 from mappings.bhyt.tables import code_list
+from mappings.documents import wording
 from mappings.documents.record import icd10
 from mappings.ids import resource_id
 from mappings.outcome import Resource
@@ -143,7 +144,8 @@ def stay(dossier: Dossier) -> dict[str, str]:
         "MA_LK": dossier.number,
         "NGAY_VAO": time_to_digits(visit.get("period", {}).get("start", "")),
         "NGAY_RA": time_to_digits(visit.get("period", {}).get("end", "")),
-        "LY_DO_VV": next((one.get("text", "") for one in visit.get("reasonCode", [])), "") or dossier.field("LY_DO_VV"),
+        "LY_DO_VV": next((wording.concept(one) for one in visit.get("reasonCode", [])), "")
+        or dossier.field("LY_DO_VV"),
         "SO_NGAY_DTRI": digits(visit.get("length", {}).get("value")),
         "MA_LOAI_KCB": told or _KIND_OF_CLASS.get(visit.get("class", {}).get("code", ""), ""),
         "MA_LOAI_RV": facts.discharge_kind(sheet),

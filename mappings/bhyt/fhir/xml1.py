@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mappings.bhyt import facts
-from mappings.bhyt.fhir import claim, person, stay
+from mappings.bhyt.decisions import digits_to_day
+from mappings.bhyt.fhir import claim, person, stay, xml2, xml3
 from mappings.bhyt.fhir.case import Case, TableMap
 from mappings.bhyt.fhir.dossier import Dossier
 from mappings.bhyt.fhir.forms import (
@@ -23,6 +24,7 @@ from mappings.bhyt.fhir.forms import (
     quantity,
     time_to_digits,
 )
+from mappings.bhyt.money import treatment_days, visit_sums, written
 from mappings.bhyt.rows import Row
 from mappings.documents import wording
 from mappings.ids import resource_id
@@ -191,7 +193,35 @@ def write(dossier: Dossier) -> list[tuple[Resource, dict[str, str]]]:
         "NGAY_TAI_KHAM": ";".join(_again(dossier)),
     }
     row["MA_TTDV"] = row["MA_TTDV"] or dossier.head
+    if not main:
+        _complete(dossier, row)
     return [(main, row)]
+
+
+def _complete(dossier: Dossier, row: dict[str, str]) -> None:
+    """Add to a visit that came by HL7 v2 what follows from its lines and dates; a sum only when every line tells its part."""
+    row["MA_HSBA"] = row["MA_HSBA"] or facts.record_number(dossier.sheet)
+    came, left = digits_to_day(row["NGAY_VAO"]), digits_to_day(row["NGAY_RA"])
+    days = treatment_days(row["MA_LOAI_KCB"], came, left) if came and left else None
+    if not row["SO_NGAY_DTRI"] and days is not None:
+        row["SO_NGAY_DTRI"] = str(days)
+    medicines = [line for _, line in xml2.write(dossier)]
+    services = [line for _, line in xml3.write(dossier)]
+    both = [*medicines, *services]
+    for field, amount in visit_sums(medicines, services).items() if both else ():
+        needed = _PARTS.get(field, (field,))
+        if all(line.get(part) for line in both for part in needed):
+            row[field] = written(amount)
+
+
+_PARTS = {
+    "T_THUOC": ("THANH_TIEN_BV",),
+    "T_VTYT": ("THANH_TIEN_BV", "MA_NHOM"),
+    "T_TONGCHI_BV": ("THANH_TIEN_BV",),
+    "T_TONGCHI_BH": ("THANH_TIEN_BH",),
+    "T_BHTT_GDV": ("T_BHTT", "MA_PTTT"),
+}
+"""Sum of XML1 → what every line has to tell for it, where that is not the field of the same name."""
 
 
 def _cards(dossier: Dossier) -> list[Resource]:

