@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from mappings.formats.faults import IntakeFault
 
@@ -47,6 +47,15 @@ class Source(Protocol):
 
     async def run(self, intake: Intake, ready: Callable[[str], None]) -> None:
         """Call `ready("host:port")` once listening; on cancellation stop taking, finish answers under way, return."""
+        ...
+
+
+@runtime_checkable
+class Fetching(Protocol):
+    """A source that fetches what lies elsewhere; it can say how that stands."""
+
+    def counts(self) -> Mapping[str, int]:
+        """Give numbers by name: `away` is 1 while the place does not answer; `seen`, `waiting` and `stuck` count files."""
         ...
 
 

@@ -68,6 +68,24 @@ class PickupFileStuck(IntakeFault):
     fault_class = FaultClass.TRANSIENT
 
 
+class PickupKeysUnusable(IntakeFault):
+    """Raised by `Source.run` when the file with our private key or with the server's known keys cannot be used."""
+
+    code = 2110
+
+
+class PickupHostKeyStrange(PickupAway):
+    """Noted when the server shows a key that was not named; nothing was sent to it. `detail` is what it showed."""
+
+    code = 2111
+
+
+class PickupLoginRefused(PickupAway):
+    """Noted when the server does not let our account in; tried again seldom, and a person must look."""
+
+    code = 2112
+
+
 class Unreachable(DeliveryFault):
     """Raised when nothing was sent: refused connection, no name, no TLS, or a time-out before the request left."""
 

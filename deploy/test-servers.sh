@@ -7,6 +7,7 @@ missing=""
 have() { command -v "$1" >/dev/null 2>&1; }
 have redis-server || missing="$missing redis-server"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+[ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
 have xmlsec1 || missing="$missing xmlsec1"
 have softhsm2-util || missing="$missing softhsm2"
 libraries=$(ldconfig -p 2>/dev/null || /sbin/ldconfig -p)

@@ -13,7 +13,7 @@ from pathlib import Path
 from prometheus_client.metrics import MetricWrapperBase
 
 from gateway import meters
-from gateway.ops.metrics import FRESH_S, LEDGER
+from gateway.ops.metrics import FRESH_S, LEDGER, PICKUP
 
 PAGE = Path(__file__).with_name("metrics.md")
 
@@ -55,6 +55,9 @@ def _process() -> Iterator[str]:
     yield "## Counted by each process since it started\n"
     yield "Add them up over nodes. `process_…` and `python_info` are the Prometheus library's own.\n"
     yield from _table(own())
+    yield "## How this process finds the places from which it fetches files\n"
+    yield "Of channels whose source is `folder` or `sftp`.\n"
+    yield from _table((name, "gauge", labels, text) for name, (text, labels) in PICKUP.items())
 
 
 def _ledger() -> Iterator[str]:

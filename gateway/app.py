@@ -13,7 +13,7 @@ from functools import partial
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from connectors.contract import Destination, Seal
+from connectors.contract import Destination, Fetching, Seal
 from connectors.kinds import load_destination, load_source
 from gateway.api.health import HealthServer
 from gateway.certificates import notices
@@ -133,14 +133,17 @@ class Node:
                     group.create_task(worker.run(bell.listener()))
             group.create_task(self._heartbeat(beats, plan.node.lease.total_seconds() / 3))
             context = Context(plan.facility.code, plan.systems, plan.node.zone)
+            fetching: dict[str, Fetching] = {}
             for channel in channels:
                 _, make = load_source(channel.source.kind)
                 source = make(channel.source.settings)
+                if isinstance(source, Fetching):
+                    fetching[channel.settings.name] = source
                 intake = ChannelIntake(channel, store, plan.keyring, self.clock, bell.ring, context, tracer)
                 group.create_task(source.run(intake, listening.called(channel.settings.name)))
             if plan.node.health:
                 health = HealthServer(
-                    plan.node.health, lambda: store.write(_touch), Metrics(plan, store, self.clock).page
+                    plan.node.health, lambda: store.write(_touch), Metrics(plan, store, self.clock, fetching).page
                 )
                 group.create_task(health.run(listening.called("health")))
             if http:

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -19,6 +19,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from sqlalchemy.engine import Connection
 
+from connectors.contract import Fetching
 from gateway import __version__, meters
 from gateway.certificates.notices import DAY, DAYS
 from gateway.clock import SECOND, Clock
@@ -39,6 +40,17 @@ FRESH_S = 5.0
 """How old numbers of the ledger may be."""
 SHARE = 0.02
 """Of a reader's time that counting may take, at most."""
+PICKUP: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "lienthong_source_away": (
+        "1 while the folder or server from which this node fetches a channel's files does not answer.", ("channel",),
+    ),
+    "lienthong_source_files": (
+        "Files in that place: seen (not known to be whole yet), waiting (could not be taken, tried again), stuck (taken, but "
+        "cannot be put away).", ("channel", "state"),
+    ),
+}  # fmt: skip
+"""Gauge of this process → what it means, its labels."""
+PICKUP_STATES = ("seen", "waiting", "stuck")
 KINDS = ("message", "document", "delivery")
 STEPS = ("map", "compose", "sign", "complete")
 
@@ -76,7 +88,7 @@ def know(plan: Plan) -> None:
     named: Mapping[str, Iterable[str]] = {
         "channel": (channel.settings.name for channel in plan.channels),
         "type": (*mappers(), *TRIGGERS),
-        "state": {"answered", "duplicate", UNSTORED, *NODE_STATES}.union(
+        "state": {"answered", "duplicate", UNSTORED, *NODE_STATES, *PICKUP_STATES}.union(
             *map(states, (MESSAGE, DOCUMENT, DELIVERY, SIGNING_TASK))
         ),
         "answer": ("AA", "AE", "AR"),
@@ -105,6 +117,8 @@ class Metrics:
     plan: Plan
     store: Store
     clock: Clock
+    fetching: Mapping[str, Fetching] = field(default_factory=dict)
+    """Channel → its source, of those that fetch."""
 
     def __post_init__(self) -> None:
         know(self.plan)
@@ -117,8 +131,16 @@ class Metrics:
         await self._count()
         encode, media_type = choose_encoder(accept)
         registry = CollectorRegistry()
-        registry.register(_Given((*meters.REGISTRY.collect(), *self._ledger)))
+        registry.register(_Given((*meters.REGISTRY.collect(), *self._of_places(), *self._ledger)))
         return encode(registry), media_type
+
+    def _of_places(self) -> Iterator[Metric]:
+        counts = {channel: source.counts() for channel, source in self.fetching.items()}
+        yield _family("lienthong_source_away", {(channel,): counts[channel].get("away", 0) for channel in counts})
+        yield _family(
+            "lienthong_source_files",
+            {(channel, state): counts[channel].get(state, 0) for channel in counts for state in PICKUP_STATES},
+        )
 
     async def _count(self) -> None:
         async with self._asking:
@@ -208,7 +230,7 @@ class _Given(Collector):
 
 
 def _family(name: str, values: Mapping[tuple[str, ...], float]) -> Metric:
-    text, labels = LEDGER[name]
+    text, labels = LEDGER.get(name) or PICKUP[name]
     family = GaugeMetricFamily(name, text, labels=labels)
     bounded = (
         (tuple(meters.bounded(label, said) for label, said in zip(labels, key, strict=True)), value)

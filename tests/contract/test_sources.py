@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import is_dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,11 +16,12 @@ from typing import Any, NamedTuple, Protocol
 import pytest
 
 from connectors.contract import Source
-from connectors.faults import ListenFailed, PickupFolderUnusable, TooLarge
+from connectors.faults import ListenFailed, PickupFolderUnusable, PickupKeysUnusable, TooLarge
 from connectors.kinds import load_source, source_kinds
 from mappings.formats.faults import IntakeFault
 from mappings.formats.values import Size
 from tests.contract.sources import RecordingIntake, answer_to, on_loop
+from tests.sshd import sshd
 
 MEGABYTE = 1024 * 1024
 
@@ -55,6 +56,8 @@ class Way(Protocol):
         """Send the beginning of one, and leave as this kind's senders do."""
         ...
 
+    def close(self) -> None: ...
+
 
 class MllpWay:
     at_start: type[IntakeFault] = ListenFailed
@@ -82,6 +85,8 @@ class MllpWay:
         await writer.drain()
         writer.close()
 
+    def close(self) -> None: ...
+
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Told:
         try:
             content = (await reader.readuntil(b"\x1c\r"))[1:-2]
@@ -91,13 +96,17 @@ class MllpWay:
 
 
 class FolderWay:
+    kind = "folder"
     at_start: type[IntakeFault] = PickupFolderUnusable
 
     def __init__(self, folder: Path) -> None:
-        self._made, _ = load_source("folder")
+        self._made, _ = load_source(self.kind)
         self._folder = folder / "drop"
-        self._folder.mkdir()
         self._sent = 0
+        self._open()
+
+    def _open(self) -> None:
+        self._folder.mkdir()
 
     def settings(self, **more: Any) -> Any:
         quick = {"poll": timedelta(milliseconds=10), "settle": timedelta(0)}
@@ -117,6 +126,8 @@ class FolderWay:
     async def send_half(self, address: str, content: bytes) -> None:
         (self._folder / "half.xml.part").write_bytes(content)
 
+    def close(self) -> None: ...
+
     async def _answer(self, path: Path) -> Told:
         while await asyncio.to_thread(path.exists):  # noqa: ASYNC110 - a folder says nothing by itself
             await asyncio.sleep(0.005)
@@ -127,7 +138,32 @@ class FolderWay:
         return Told(False, answer.read_bytes()) if answer.exists() else Told(True, None)
 
 
-WAYS: dict[str, type[Way]] = {"mllp": MllpWay, "folder": FolderWay}
+class SftpWay(FolderWay):
+    """The same folder, behind a real server."""
+
+    kind = "sftp"
+    at_start: type[IntakeFault] = PickupKeysUnusable
+
+    def _open(self) -> None:
+        self._stack = ExitStack()
+        self._server = self._stack.enter_context(sshd())
+        self._folder = self._server.drop
+
+    def settings(self, **more: Any) -> Any:
+        server = self._server
+        ways = {"host": "127.0.0.1", "port": server.port, "username": server.user}
+        return super().settings(
+            **{**ways, "private_key": str(server.key), "host_key": (server.fingerprint,), **more},
+        )
+
+    def unusable(self) -> Any:
+        return self.settings(private_key=str(self._folder / "absent"))
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+WAYS: dict[str, type[Way]] = {"mllp": MllpWay, "folder": FolderWay, "sftp": SftpWay}
 
 every_kind = pytest.mark.parametrize("kind", sorted(set(source_kinds()) & set(WAYS)))
 
@@ -170,8 +206,11 @@ async def started(way: Way, kind: str, settings: Any) -> AsyncIterator[Running]:
 @asynccontextmanager
 async def running(kind: str, folder: Path, **settings: Any) -> AsyncIterator[Running]:
     way = WAYS[kind](folder)
-    async with started(way, kind, way.settings(**settings)) as house:
-        yield house
+    try:
+        async with started(way, kind, way.settings(**settings)) as house:
+            yield house
+    finally:
+        way.close()
 
 
 def holds(told: Told, content: bytes, fault: IntakeFault | None = None) -> None:
@@ -330,4 +369,7 @@ def test_what_cannot_begin_is_a_fault_before_it_says_ready(kind: str, tmp_path: 
             async with started(way, kind, way.unusable()):
                 pass
 
-    on_loop(scene)
+    try:
+        on_loop(scene)
+    finally:
+        way.close()

@@ -180,6 +180,19 @@ def test_every_gauge_of_the_ledger_is_said(store: Store, plan: Plan, clock: Hand
     assert {name for name, *_ in page(store, plan, clock)} >= LEDGER.keys()
 
 
+class Fetched:
+    def counts(self) -> dict[str, int]:
+        return {"away": 1, "seen": 3, "waiting": 2, "stuck": 1}
+
+
+def test_how_places_stand_from_which_files_are_fetched(store: Store, plan: Plan, clock: HandClock) -> None:
+    found = said(asyncio.run(Metrics(plan, store, clock, {"his": Fetched()}).page())[0])
+    assert found["lienthong_source_away", "his"] == 1
+    states = {state: found["lienthong_source_files", "his", state] for state in ("seen", "waiting", "stuck")}
+    assert states == {"seen": 3, "waiting": 2, "stuck": 1}
+    assert not [name for name, *_ in page(store, plan, clock) if name.startswith("lienthong_source")]
+
+
 def test_openmetrics_is_spoken_when_asked(store: Store, plan: Plan, clock: HandClock) -> None:
     body, media_type = asyncio.run(Metrics(plan, store, clock).page("application/openmetrics-text; version=1.0.0"))
     assert media_type.startswith("application/openmetrics-text")
