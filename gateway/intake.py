@@ -6,12 +6,13 @@
 A question about persons is searched for (`gateway/queries.py`) before the commit; its answer is committed with it, and so is a
 number that it asks for.
 
-Every frame gets a row, rubbish too. What it means is the pipeline's business; the only thing looked up besides the header is
-the value that orders it. Requirement: S1.1, S2.10.
+Every frame gets a row, rubbish too; a file of insurance visits one for each (`gateway/visit_intake.py`). What it means is the
+pipeline's business; the only thing looked up besides the header is the value that orders it. Requirement: S1.1, S2.10.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import time
@@ -23,7 +24,7 @@ from typing import NamedTuple
 from sqlalchemy.engine import Connection
 
 from connectors.contract import Answer
-from gateway import meters, queries
+from gateway import meters, queries, visit_intake
 from gateway.clock import Clock, to_datetime
 from gateway.faults import (
     ControlIdMissing,
@@ -42,7 +43,7 @@ from gateway.store.messages import Earlier, NewMessage
 from gateway.store.sealed import Keyring
 from gateway.text import text
 from gateway.tracing import OFF, Tracer
-from mappings.formats import er7
+from mappings.formats import er7, json
 from mappings.formats.er7_header import Header, read_header
 from mappings.formats.faults import Fault, IntakeFault
 from mappings.hl7v2 import Context, trigger_of
@@ -109,6 +110,8 @@ class ChannelIntake:
         return answer
 
     async def _receive(self, raw: bytes, peer: str, fault: IntakeFault | None) -> tuple[Answer, _Told]:
+        if fault is None and visit_intake.is_file(raw):
+            return await self._receive_file(visit_intake.Arrival(raw, peer, self._clock.now()))
         header = read_header(raw)
         try:
             new, message = self._read(raw, peer, header, fault)
@@ -133,6 +136,25 @@ class ChannelIntake:
             return answer, _Told(new.type, "duplicate", earlier.answer)
         answer = self._answer(header, "AE", new.id, new.id, ControlIdReused("MSH-10"))
         return answer, _Told(new.type, "error", "AE")
+
+    async def _receive_file(self, arrival: visit_intake.Arrival) -> tuple[Answer, _Told]:
+        """Take a file of visits: all of its messages in one commit, or none."""
+        make = visit_intake.file_to_messages
+        try:
+            new = await asyncio.to_thread(make, arrival, self._channel, self._keyring)
+            earlier = await self._store.write(lambda connection: messages.insert_all(connection, new))
+        except StoreFault as failure:
+            log.error("%s", failure)
+            return Answer((_told(failure),), False, None), _Told("", UNSTORED, "AR")
+        except Exception as error:  # noqa: BLE001 - the sender is never left without an answer
+            log.error("intake failed: %s", describe(error))
+            return Answer((_told(InternalFault()),), False, None), _Told("", UNSTORED, "AR")
+        first = new[0]
+        body = visit_intake.answer_to_file(new, earlier, lambda fault: str(text(fault.code)))
+        if any(one is None and each.state == "received" for one, each in zip(earlier, new, strict=True)):
+            self._wake()
+        state = "duplicate" if all(earlier) else first.state
+        return Answer((body,), first.answer == "AA", first.id), _Told(new[-1].type, state, first.answer)
 
     async def _reply(self, header: Header, new: NewMessage, message: er7.Message) -> Answer:
         """Answer a question once it and its answer are durable."""
@@ -256,6 +278,10 @@ class ChannelIntake:
         own_id, said = _own_id(control_id), _said(fault)
         frames = tuple(acknowledge(header, each, own_id, at, fault, said) for each in _codes(header, code))
         return Answer(frames, code == "AA", message_id)
+
+
+def _told(fault: Fault) -> bytes:
+    return json.dumps({"answer": "AR", "faults": [{"code": f"LT{fault.code:04d}", "text": str(text(fault.code))}]})
 
 
 def _own_id(message_id: str) -> str:

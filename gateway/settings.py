@@ -200,7 +200,8 @@ class ChannelSettings:
     name: str
     """Unique among the channels: small letters, digits, dashes."""
     accept: tuple[str, ...]
-    """Message types, `ADT` for all of a type, `REF^I12` for one, `*` for everything. Queries about persons only one by one."""
+    """Message types, `ADT` for all of a type, `REF^I12` for one, `GDBHYT` for insurance files, `*` for everything. Queries
+    about persons only one by one."""
     order_by: str = "PID-3"
     """Position whose value is the key within which order is kept; messages without it are on their own."""
     produce: tuple[str, ...] = ()
@@ -217,7 +218,7 @@ class ChannelSettings:
         if not re.fullmatch(r"[A-Z][A-Z0-9]{2}-\d+(\.\d+)?(\.\d+)?", self.order_by):
             raise ValueError("order_by: a position such as PID-3 or PV1-19.1")
         for entry in self.accept:
-            if not re.fullmatch(r"\*|[A-Z][A-Z0-9]{2}(\^[A-Z0-9]{3})?", entry):
+            if not re.fullmatch(r"\*|[A-Z][A-Z0-9]{2,9}(\^[A-Z0-9]{3,5})?", entry):
                 raise ValueError(f"accept: {entry!r} is not written like ADT, REF^I12 or *")
         if self.deadline:
             _valid("deadline", parse_within, self.deadline)

@@ -244,7 +244,7 @@ def _value(kind: str, value: Any, w: Writer) -> Markup | None:
     if isinstance(value, (int, Decimal)):
         return el(
             "value",
-            xsi_type="REAL" if isinstance(value, Decimal) else "INT",
+            xsi_type="REAL" if kind == "decimal" else "INT",
             value=format(value, "f") if isinstance(value, Decimal) else str(value),
         )
     if kind in _DATES:

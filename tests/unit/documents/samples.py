@@ -570,12 +570,46 @@ def immunization_record() -> tuple[str, list[Resource]]:
     return "Patient/bn1", [*base(), second, first, refused, deleted, reaction, due, against]
 
 
+def charge(charge_id: str, code: str, name: str, quantity: str, price: str, **more: Any) -> Resource:
+    """A line of a bill, insured in full."""
+    total = Decimal(quantity) * Decimal(price)
+    money = {
+        name: {"value": Decimal(amount), "currency": "VND"}
+        for name, amount in (("unit-price", price), ("insurance-amount", f"{total}"))
+    }
+    return {
+        "resourceType": "ChargeItem",
+        "id": charge_id,
+        "extension": [
+            {"url": f"{DEFAULT.own}/StructureDefinition/{name}", "valueMoney": amount} for name, amount in money.items()
+        ],
+        "status": "billable",
+        "code": coded(DEFAULT.local("01999", "service"), code, name),
+        "subject": ref("Patient", "bn1"),
+        "context": ref("Encounter", "dt1"),
+        "occurrenceDateTime": "2026-11-03T09:00:00+07:00",
+        "quantity": {"value": Decimal(quantity)},
+        "priceOverride": {"value": total, "currency": "VND"},
+    } | more
+
+
+def insurance_record() -> tuple[str, list[Resource]]:
+    subject, record = discharge()
+    items = [
+        charge("cp1", "03.1703", "Khám nội", "1", "42100"),
+        charge("cp2", "22.0120.1370", "Tổng phân tích tế bào máu ngoại vi", "1", "40400"),
+        charge("cp3", "40.30.1", "Amlodipin 5 mg", "10", "1250.5"),
+    ]
+    return subject, [*record, *items]
+
+
 SAMPLES: dict[str, tuple[str, list[Resource]]] = {
     "birth_certificate": birth_certificate(),
     "death_notice": death_notice(),
     "discharge_paper": discharge(),
     "health_summary": health_summary(),
     "immunization_record": immunization_record(),
+    "insurance_record": insurance_record(),
     "lab_report": lab_report(),
     "leave_paper": leave_paper(),
     "maternity_rest_paper": maternity_rest_paper(),

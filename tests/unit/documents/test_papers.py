@@ -270,6 +270,7 @@ DUE = {
     "health_summary": {"ADT^A03", "ADT^A08"},
     "imaging_report": _WRITTEN,
     "immunization_record": {"VXU^V04"},
+    "insurance_record": {"ADT^A03", "ADT^A08"},
     "lab_report": {"ORU^R01"},
     "leave_paper": {"ADT^A03", "ADT^A04", "ADT^A08"},
     "maternity_rest_paper": {"ADT^A03", "ADT^A04", "ADT^A08"},
