@@ -24,7 +24,7 @@ from typing import NamedTuple
 from sqlalchemy.engine import Connection
 
 from connectors.contract import Answer
-from gateway import meters, queries, visit_intake
+from gateway import meters, queries, visit_intake, visit_steps
 from gateway.clock import Clock, to_datetime
 from gateway.faults import (
     ControlIdMissing,
@@ -110,7 +110,7 @@ class ChannelIntake:
         return answer
 
     async def _receive(self, raw: bytes, peer: str, fault: IntakeFault | None) -> tuple[Answer, _Told]:
-        if fault is None and visit_intake.is_file(raw):
+        if fault is None and visit_steps.is_file(raw):
             return await self._receive_file(visit_intake.Arrival(raw, peer, self._clock.now()))
         header = read_header(raw)
         try:

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway import signing_forms
+from gateway import signing_forms, visit_steps
 from gateway.faults import AddressTaken, ChannelTestFailed, ConfigFault, ConfigInvalid, SettingInvalid
 from gateway.settings import Channel, Plan, Test
 from gateway.site import load_site
@@ -83,8 +83,11 @@ def _run(plan: Plan, channel: Channel, test: Test) -> Iterator[ConfigFault]:
     """Map a channel test's input and compare it with the FHIR resources expected, whatever their order."""
     context = hl7v2.Context(plan.facility.code, plan.systems, plan.node.zone)
     try:
-        message = er7.Message.parse(test.input.read_bytes(), channel.charset)
-        resources = hl7v2.map_message(message, context).resources
+        raw = test.input.read_bytes()
+        if visit_steps.is_file(raw):
+            resources = visit_steps.map_visit(raw, context.systems, context.facility).outcome.resources
+        else:
+            resources = hl7v2.map_message(er7.Message.parse(raw, channel.charset), context).resources
         expected = json.loads(test.expect.read_bytes())
     except Fault as fault:
         yield ChannelTestFailed(test.where, str(fault))

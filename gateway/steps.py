@@ -19,7 +19,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 
-from gateway import signing_statements
+from gateway import signing_statements, visit_steps
 from gateway.clock import to_instant
 from gateway.faults import InternalFault, SignatureUnrecorded
 from gateway.safe_log import describe
@@ -34,7 +34,7 @@ from mappings.formats import dates, er7, json
 from mappings.formats.faults import Fault
 from mappings.guides import guides, in_guide
 from mappings.hl7v2.business_keys import business_keys
-from mappings.outcome import IdentityChange, Resource
+from mappings.outcome import IdentityChange, Outcome, Resource
 from mappings.systems import Systems
 from signing import joint, jws, proving, xades
 from signing.contract import KeyProvider
@@ -93,15 +93,33 @@ def map_message(
     raw: bytes, charset: str, trigger: str, context: hl7v2.Context, produce: Sequence[str]
 ) -> Mapped | None:
     """Map one message to FHIR and say which papers are due; None when no mapping knows its type."""
+    if visit_steps.is_visit(trigger):
+        visit = visit_steps.map_visit(raw, context.systems, context.facility, context.message_id)
+        return _mapped(visit.outcome, visit.triggers, produce, visit.keys)
+    if trigger == visit_steps.FILE:
+        return None
     message = er7.Message.parse(raw, charset)
     if not hl7v2.known(trigger):
         return None
     outcome = hl7v2.map_message(message, context)
+    return _mapped(outcome, (trigger,), produce, tuple(business_keys(message)), message.notices)
+
+
+def _mapped(
+    outcome: Outcome,
+    triggers: Sequence[str],
+    produce: Sequence[str],
+    keys: tuple[tuple[str, str], ...],
+    noticed: Sequence[tuple[int, str, str]] = (),
+) -> Mapped:
     for resource in outcome.resources:
         require_valid(resource)
-    due = [one for paper in produce for one in documents.asked(paper, trigger, outcome.resources)]
+    asked = (
+        one for paper in produce for trigger in triggers for one in documents.asked(paper, trigger, outcome.resources)
+    )
+    due = {(one.paper, one.subject, one.act): one for one in asked}
     coverage = outcome.coverage
-    notices = [(n.code, n.where, n.detail) for n in outcome.notices] + list(message.notices)
+    notices = [(n.code, n.where, n.detail) for n in outcome.notices] + list(noticed)
     positions = {
         "mapped": dict(coverage.mapped),
         "ignored": dict(coverage.ignored),
@@ -118,8 +136,8 @@ def map_message(
         dict(outcome.cleared),
         dict(outcome.assumed),
         tuple((one.system, one.code, _OCCURRENCE.sub("", one.where), one.display) for one in outcome.unmapped),
-        tuple(due),
-        tuple(business_keys(message)),
+        tuple(due.values()),
+        keys,
     )
 
 
@@ -128,7 +146,10 @@ def business_keys_of(batch: Sequence[tuple[bytes, str]]) -> list[tuple[tuple[str
     found: list[tuple[tuple[str, str], ...] | None] = []
     for raw, charset in batch:
         try:
-            found.append(tuple(business_keys(er7.Message.parse(raw, charset))))
+            if visit_steps.is_file(raw):
+                found.append(tuple(visit_steps.keys_of_message(raw)))
+            else:
+                found.append(tuple(business_keys(er7.Message.parse(raw, charset))))
         except Fault:
             found.append(None)
     return found
@@ -136,6 +157,8 @@ def business_keys_of(batch: Sequence[tuple[bytes, str]]) -> list[tuple[tuple[str
 
 def populated(raw: bytes, charset: str) -> dict[str, str]:
     """Return the positions of all populated fields of a message that no mapping knows: all of them are unknown."""
+    if visit_steps.is_file(raw):
+        return {}  # a file of several visits: each of these accounts for its own fields
     message = er7.Message.parse(raw, charset)
     reason = "no mapping knows the message type"
     return {f"{segment.position()}-{n}": reason for segment in message.segments for n in segment.populated()}

@@ -20,18 +20,11 @@ from gateway.settings import Channel
 from gateway.store.ids import uuid7
 from gateway.store.messages import Earlier, NewMessage
 from gateway.store.sealed import Keyring
+from gateway.visit_steps import FAMILY, FILE, UNREADABLE
 from mappings.bhyt.decisions import PORTAL_VERSION, decision_of
 from mappings.bhyt.visits import Visit, read_visits, split_visits
 from mappings.formats import json
 from mappings.formats.faults import Fault
-
-FAMILY = "GDBHYT"
-"""How `accept` and the rules of papers call these files."""
-FILE = f"{FAMILY}^FILE"
-"""A file of several visits as a whole: kept, mapped through its visits."""
-UNREADABLE = "XML"
-"""XML that is no such file."""
-_BEGINNINGS = (b"<", b"\xff\xfe<", b"\xfe\xff\x00<")
 
 
 @dataclass(frozen=True)
@@ -42,11 +35,6 @@ class Arrival:
     peer: str
     at: int
     """When it came, as a stored instant."""
-
-
-def is_file(raw: bytes) -> bool:
-    """Tell whether bytes are XML, which no other content of a source begins like."""
-    return raw[:64].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(_BEGINNINGS)
 
 
 def file_to_messages(arrival: Arrival, channel: Channel, keyring: Keyring) -> list[NewMessage]:

@@ -22,7 +22,7 @@ from mappings.documents.record import tells
 from mappings.formats.values import parse_within
 from mappings.outcome import Resource
 
-_EVENT = re.compile(r"^[A-Z][A-Z0-9]{2}(\^[A-Z0-9]{3})?$")
+_EVENT = re.compile(r"^[A-Z][A-Z0-9]{2,9}(\^[A-Z0-9]{3,5})?$")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Rule:
     subject: str
     """Type of the resource the paper, or its part behind `#`, is about."""
     on: tuple[str, ...] = ()
-    """Events that make it due: `ADT^A03`, or a whole family `MDM`."""
+    """Events that make it due: `ADT^A03`, a whole family `MDM`, or a table of an insurance file, `GDBHYT^XML7`."""
     renew: tuple[str, ...] = ()
     """Events after which an issued one is made again; the same content makes no new version."""
     cancel: tuple[str, ...] = ()

@@ -13,13 +13,17 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+import sqlalchemy as sa
 
 from connectors.contract import Answer
 from gateway.faults import StoreUnavailable
 from gateway.store import messages
+from gateway.store.search_schema import message_key
 from mappings.bhyt.envelope import envelope
 from mappings.bhyt.rows import rows_to_xml
 from mappings.bhyt.tables import table
+from mappings.bhyt.visits import read_visits
+from mappings.hl7v2.business_keys import looked_for
 from tests.conftest import HandClock
 from tests.integration.gateway.desk import Desk
 from tests.unit.bhyt import generated
@@ -155,3 +159,36 @@ def test_a_store_that_fails_keeps_nothing_and_says_try_again(desk: Desk) -> None
 def test_hl7_goes_its_own_way(desk: Desk) -> None:
     answer = asyncio.run(desk.intake.receive(b"MSH|^~\\&|HIS|01999|||2026||ADT^A04|1|P|2.5.1\r", "p"))
     assert answer.frames[0].startswith(b"MSH|")
+
+
+def test_a_visit_becomes_a_record_that_is_found_by_its_numbers(desk: Desk) -> None:
+    message_id = desk.send(visit_file())
+    row = desk.state(message_id)
+    assert (row.state, row.fault_code) == ("mapped", 0)
+    patient, encounter = desk.get(desk.patient("BN1")), desk.of(desk.patient("BN1"), "Encounter")[0]
+    assert patient["meta"]["source"] == f"urn:uuid:{message_id}"
+    assert "LK-1" in [one["value"] for one in encounter["identifier"]]
+    (listed,) = rows(desk)
+    assert listed.mapped > 20
+    fields = populated(visit_file())
+    assert listed.mapped + listed.ignored + listed.unknown == fields
+    for kind, number in (("patient", "bn1"), ("encounter", "LK-1"), ("control", row.control_id)):
+        assert found(desk, kind, number) == ([message_id] if kind != "control" else []), kind
+
+
+def test_a_file_of_several_visits_maps_each(desk: Desk) -> None:
+    desk.send(several(visit_file("BN1", "LK-1"), visit_file("BN2", "LK-2")))
+    assert [row.state for row in rows(desk)] == ["kept", "mapped", "mapped"]
+    assert desk.get(desk.patient("BN2"))["resourceType"] == "Patient"
+
+
+def populated(raw: bytes) -> int:
+    (visit,) = read_visits(raw)
+    return sum(1 for table_rows in visit.tables.values() for row in table_rows for text in row.values() if text)
+
+
+def found(desk: Desk, kind: str, number: str) -> list[str]:
+    (value,) = looked_for(kind, number)
+    key = desk.keyring.search_key("message", f"{kind}|{value}")
+    query = sa.select(message_key.c.message_id).where(message_key.c.key == key)
+    return list(desk.store.read_now(lambda connection: list(connection.scalars(query))))
