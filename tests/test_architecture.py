@@ -46,6 +46,8 @@ STEPS = (
         "gateway.signing_statements",
         "gateway.signing_tasks",
         "gateway.verification",
+        "gateway.visit_intake",
+        "gateway.visit_steps",
         "gateway.delivery",
         "gateway.records",
         "gateway.security",
