@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from conformance.scenarios.charges import Charge, bill, told
 from conformance.scenarios.clinic import Diagnosis, Doctor, Panel, Result, departments
 from conformance.scenarios.people import FACILITY, FACILITY_NAME, Name, Person
 from conformance.scenarios.segments import (
@@ -76,6 +77,7 @@ class Visit:
     findings: tuple[str, ...] = ()
     """Abnormal results so far, in words."""
     newborn: bool = False
+    charges: tuple[Charge, ...] = ()
 
     @property
     def pid(self) -> str:
@@ -219,6 +221,7 @@ def discharge(visit: Visit, at: datetime, outcome: str, note: str = "", more: Ma
     ]
     texts.append(obx_coded(len(texts) + 1, "MA_NGHE_NGHIEP", code, occupation, end))
     texts.append(obx_coded(len(texts) + 1, "KET_QUA_DTRI", outcome, OUTCOMES.get(outcome, "Không thay đổi"), end))
+    texts += [obx_coded(len(texts) + n, *one, end) for n, one in enumerate(told(visit, end.date()), start=1)]
     return Body(
         "ADT^A03^ADT_A03",
         (
@@ -232,6 +235,12 @@ def discharge(visit: Visit, at: datetime, outcome: str, note: str = "", more: Ma
             *([in1(person)] if person.card else []),
         ),
     )
+
+
+def charges(visit: Visit, at: datetime) -> Body:
+    """DFT^P03 with everything that a visit which ended is charged for."""
+    assert visit.discharged_at is not None
+    return Body("DFT^P03^DFT_P03", (evn("P03", at), visit.pid, pv1(visit), *bill(visit, at)))
 
 
 def person_update(person: Person, trigger: str, at: datetime) -> Body:

@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from random import Random
 
 from conformance.scenarios import messages
-from conformance.scenarios.clinic import CENTRAL_HOSPITALS, Diagnosis, diagnoses, doctors, panel, results
+from conformance.scenarios.charges import Charge, price
+from conformance.scenarios.clinic import CENTRAL_HOSPITALS, Diagnosis, Doctor, diagnoses, doctors, panel, results
 from conformance.scenarios.event import LOCAL, Event, Paper, Stream
 from conformance.scenarios.messages import Appointment, Body, Order, Transfer, Visit
 from conformance.scenarios.people import People, Person
-from conformance.scenarios.services import imaging_for
+from conformance.scenarios.services import imaging_for, medicines_for
 from conformance.scenarios.wards import Sent, Wards
 
 _CORRECTED = "Kết quả hiệu chỉnh sau khi chạy lại mẫu.\nKết quả trả trước đó không còn giá trị."
@@ -37,7 +39,14 @@ class Draft:
 
 
 def _papers_of_the_end(visit: Visit) -> tuple[str, ...]:
-    return (*_AT_THE_END[visit.patient_class], "health_summary")
+    return (*_AT_THE_END[visit.patient_class], "health_summary", "insurance_record")
+
+
+def _test(order: Order, technician: Doctor) -> Charge:
+    taken = order.collected_at
+    return Charge(
+        price(order.panel.code), Decimal(1), order.requested_at, taken, order.reported_at, technician, order.filler
+    )
 
 
 class Plan:
@@ -94,6 +103,8 @@ class Plan:
         visit.discharged_at = at - timedelta(minutes=self.rng.randint(1, 4))
         stays = visit.patient_class == "I" and visit.disposition != "2"
         leave = self.leave(visit) if stays and self.rng.random() < 0.5 else ""
+        before = at - timedelta(seconds=30)
+        self.send(before, "his", messages.charges(visit, before), visit, note="what the visit is charged for")
         body = messages.discharge(visit, at, outcome, leave, fields)
         due = tuple(
             Paper(name, visit.number, "lack" if name == lacking else "make") for name in _papers_of_the_end(visit)
@@ -164,6 +175,7 @@ class Plan:
         if visit.patient_class == "O":
             asked_at = orders[0].requested_at
             self.put(asked_at, visit, self.wards.laboratory_order(visit, orders, asked_at))
+        visit.charges += tuple(_test(order, technician) for order in orders)
         body = messages.results_report(visit, orders, technician, reader)
         self.send(at, "lis", body, visit, patients, tuple(Paper("lab_report", order.filler) for order in orders))
         if corrected:
@@ -208,13 +220,22 @@ class Plan:
             order, number = self.wards.imaging_order(visit, made, at)
             self.put(at, visit, order)
         at += self.minutes(22, 45)
-        self.put(at, visit, self.wards.imaging_report(visit, made, at, number))
+        report = self.wards.imaging_report(visit, made, at, number)
+        asked, done = at - timedelta(minutes=20), at - timedelta(minutes=12)
+        doer = doctors("CDHA")[0]
+        visit.charges += (Charge(price(made.code), Decimal(1), asked, done, at, doer, number),)
+        self.put(at, visit, report)
         return at
 
     def prescribe(self, visit: Visit, at: datetime) -> datetime:
         """Send what the patient takes home and return when it left."""
         sent = self.wards.prescription(visit, at)
         if sent:
+            age = (self.day - visit.person.born).days // 365
+            visit.charges += tuple(
+                Charge(price(one.code), Decimal(one.each_day * one.days), at, at + timedelta(minutes=2))
+                for one in medicines_for(visit.diagnosis.icd, age)
+            )
             self.put(at, visit, sent)
         return at
 

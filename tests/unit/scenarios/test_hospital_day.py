@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from datetime import date
+from decimal import Decimal
 from functools import cache
 
 import pytest
@@ -63,7 +64,7 @@ def test_every_kind_of_message_occurs_at_every_size(encounters: int, seed: int) 
     counts = Counter(event.label for event in day.events)
     for label in ["A01", "A03", "A04", "A08", "A11", "A13", "A28", "A31", "A40"]:
         assert counts[f"ADT^{label}"], label
-    for label in ["MDM^T02", "OMG^O19", "OML^O21", "ORU^R01", "RDE^O11", "REF^I12", "SIU^S12", "VXU^V04"]:
+    for label in ["DFT^P03", "MDM^T02", "OMG^O19", "OML^O21", "ORU^R01", "RDE^O11", "REF^I12", "SIU^S12", "VXU^V04"]:
         assert counts[label], label
     assert Counter(event.expect for event in day.events if event.expect != "accepted") == {
         "duplicate": 3,
@@ -125,6 +126,7 @@ def test_papers_can_be_recounted_from_the_messages_themselves() -> None:
         "discharge_paper": classes["I"] + classes["E"],
         "record_summary": classes["I"] - 1,
         "health_summary": classes.total(),
+        "insurance_record": classes.total(),
         "referral": labels["REF^I12"],
         "reexamination": labels["SIU^S12"],
         "lab_report": len(orders),
@@ -152,7 +154,7 @@ def test_papers_can_be_recounted_from_the_messages_themselves() -> None:
 @pytest.mark.parametrize(("encounters", "seed"), [(60, 20261121), (25, 3)])
 def test_every_kind_of_paper_becomes_due(encounters: int, seed: int) -> None:
     made = hospital_day(seed, encounters).expected_papers()
-    assert len(made) == 20
+    assert len(made) == 21
     assert all(made.values())
 
 
@@ -181,6 +183,19 @@ def test_every_discharge_carries_what_the_paper_prints() -> None:
         assert fields["PP_DIEUTRI"]
         assert fields["LOI_DAN" if "MA_GBT" not in fields else "NGUYENNHAN_TV"]
         assert fields["MA_NGHE_NGHIEP"]
+
+
+def test_every_visit_that_ends_is_charged_for() -> None:
+    billed = {cell(rows(event, "PV1")[0], 19): event for event in good() if event.label == "DFT^P03"}
+    ended = {cell(rows(event, "PV1")[0], 19) for event in good() if event.label == "ADT^A03"}
+    assert billed.keys() == ended
+    for event in billed.values():
+        numbers = [row[2] for row in rows(event, "FT1")]
+        assert len(set(numbers)) == len(numbers)
+        for row in rows(event, "FT1"):
+            assert Decimal(row[10]) * Decimal(row[12]) == Decimal(row[11])
+            assert Decimal(row[15]) in (0, Decimal(row[11]))
+            assert row[17]
 
 
 def test_every_referral_carries_what_annex_vi_asks_for() -> None:
@@ -212,8 +227,8 @@ def test_every_insured_person_of_a_slip_was_registered_with_the_card_before() ->
 
 
 KINDS = (
-    *("ADT^A01", "ADT^A03", "ADT^A31", "ADT^A40", "MDM^T02", "OMG^O19", "OML^O21", "ORU^R01", "REF^I12"),
-    *("SIU^S12", "VXU^V04"),
+    *("ADT^A01", "ADT^A03", "ADT^A31", "ADT^A40", "DFT^P03", "MDM^T02", "OMG^O19", "OML^O21", "ORU^R01"),
+    *("REF^I12", "SIU^S12", "VXU^V04"),
 )
 """Without RDE^O11: hl7apy takes the timing behind RXE for the one that may stand behind ORC, and misses it where it is."""
 
