@@ -195,7 +195,7 @@ def test_every_visit_that_ends_is_charged_for() -> None:
         for row in rows(event, "FT1"):
             assert Decimal(row[10]) * Decimal(row[12]) == Decimal(row[11])
             assert Decimal(row[15]) in (0, Decimal(row[11]))
-            assert row[17]
+            assert row[7].endswith("^MA_NHOM")
 
 
 def test_every_referral_carries_what_annex_vi_asks_for() -> None:
