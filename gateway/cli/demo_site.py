@@ -98,7 +98,7 @@ breaker       = {breaker}
 
 _CHANNELS = {
     "his": (
-        ["ADT", "MDM^T02", "OMG^O19", "OML^O21", "ORU^R01", "RDE^O11", "REF^I12", "SIU^S12", "VXU^V04"],
+        ["ADT", "DFT^P03", "MDM^T02", "OMG^O19", "OML^O21", "ORU^R01", "RDE^O11", "REF^I12", "SIU^S12", "VXU^V04"],
         [paper for paper in PAPERS if paper != "lab_report"],
     ),
     "lis": (["ORU^R01"], ["lab_report"]),
