@@ -10,8 +10,8 @@ import pytest
 
 from gateway import steps
 from mappings import bhyt, documents
+from mappings.bhyt import TABLE_OF_PAPER
 from mappings.bhyt.faults import PaperNotInsured
-from mappings.bhyt.write import TABLE_OF_PAPER
 from mappings.documents import form
 from mappings.documents.faults import (
     FormNotInForce,

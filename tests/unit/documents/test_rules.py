@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mappings import documents
+from mappings.bhyt.tables import NAMES
 from mappings.documents import form, rules
 from mappings.documents.rules import Due
 from mappings.hl7v2 import mappers
@@ -52,7 +53,7 @@ def test_every_paper_has_a_rule_and_every_rule_a_paper() -> None:
 
 @pytest.mark.parametrize("paper", documents.PAPERS)
 def test_rules_speak_of_messages_there_are(paper: str) -> None:
-    known = {name.partition("^")[0] for name in mappers()} | set(mappers())
+    known = {name.partition("^")[0] for name in mappers()} | set(mappers()) | {f"GDBHYT^{name}" for name in NAMES}
     assert any(rule.on for rule in rules.rules(paper))
     for rule in rules.rules(paper):
         assert rule.source
