@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -71,15 +72,14 @@ def portal_routes(portal: Portal) -> APIRouter:
 
     @routes.get("/visits")
     async def visits(ma_lk: str | None = None, record: int | None = None) -> list[dict[str, Any]]:
-        return [
-            each.describe()
-            for each in portal.book.all()
-            if ma_lk in (None, each.visit.link) and record in (None, each.record)
+        wanted = [
+            each for each in portal.book.all() if ma_lk in (None, each.visit.link) and record in (None, each.record)
         ]
+        return [each.describe() for each in await asyncio.to_thread(portal.book.settled, wanted)]
 
     @routes.post("/assess")
     async def assess(which: Which) -> dict[str, int]:
-        return {"assessed": portal.book.assess(which.ma_lk)}
+        return {"assessed": await asyncio.to_thread(portal.book.assess, which.ma_lk)}
 
     @routes.post("/block", status_code=204)
     async def block(ordered: Ordered) -> None:

@@ -6,13 +6,12 @@ TINHTRANGGUI 6 (returned) with MALOI (the first block error) and MIEUTA (all, jo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from conformance.sandbox.portal.assessment import assess, same_visit
+from conformance.sandbox.portal.assessment import assess, identity, same_totals
 from conformance.sandbox.portal.files import FileError
 from conformance.sandbox.portal.finding import Finding, known_block_codes
 from conformance.sandbox.portal.forms import Form, form_named
@@ -87,6 +86,8 @@ class Book:
         self._board = board
         self._clock = clock
         self._cases: list[Case] = []
+        self._versions: dict[tuple[str, str, str], list[Case]] = {}
+        self._same: dict[tuple[str, ...], list[Case]] = {}
         self._ordered: dict[str, tuple[str, ...]] = {}
         for record in records.all("insurance_portal", Verdict.ACCEPTED):
             self.take(record)
@@ -103,20 +104,21 @@ class Book:
         except FileError:
             return
         for position, visit in enumerate(visits, 1):
-            earlier = [
-                each
-                for each in self._cases
-                if form.name == each.form.name == "record"
-                and (each.visit.link, each.visit.facility) == (visit.link, visit.facility)
-            ]
-            for each in earlier:
-                if each.stands:
-                    each.replaced_by = record.n
-            self._cases.append(Case(record.n, position, form, visit, record.reference, received, len(earlier) + 1))
+            versions = self._versions.setdefault((form.name, visit.facility, visit.link), [])
+            case = Case(record.n, position, form, visit, record.reference, received, len(versions) + 1)
+            if form.name == "record":
+                for each in versions:
+                    each.replaced_by = each.replaced_by or record.n
+                if (key := identity(visit)) is not None:
+                    self._same.setdefault(key, []).append(case)
+            versions.append(case)
+            self._cases.append(case)
 
     def reset(self) -> None:
         """Forget every visit."""
         self._cases.clear()
+        self._versions.clear()
+        self._same.clear()
         self._ordered.clear()
 
     def order(self, link: str, codes: Iterable[str]) -> None:
@@ -145,54 +147,51 @@ class Book:
 
     def standing(self, facility: str, link: str) -> Case | None:
         """Return the visit that stands under a facility's MA_LK."""
-        return next(
-            (
-                each
-                for each in reversed(self.all())
-                if each.stands
-                and each.form.name == "record"
-                and (each.visit.facility, each.visit.link) == (facility, link)
-            ),
-            None,
-        )
+        versions = self._versions.get(("record", facility, link), [])
+        return self.settled(versions[-1:])[0] if versions and versions[-1].stands else None
 
     def all(self) -> list[Case]:
-        """Return every visit in order of arrival, with what the assessment has found by now."""
+        """Return every visit in order of arrival, without assessing any."""
+        return list(self._cases)
+
+    def settled(self, cases: Iterable[Case]) -> list[Case]:
+        """Return the visits with what the assessment has found by now."""
         delay = self._board.now.assessed_after_s
+        found = list(cases)
         if delay is not None:
             due = self._clock() - timedelta(seconds=delay)
-            for each in self._cases:
+            for each in found:
                 if not each.assessed and each.received_at <= due:
                     self._assess(each)
-        return self._cases
-
-    def of(self, record: int) -> list[Case]:
-        """Return the visits of one arrival."""
-        return [each for each in self.all() if each.record == record]
+        return found
 
     def by_card(self, cards: set[str]) -> list[Case]:
         """Return the visits that stand and name one of these cards."""
         return [
             each
-            for each in self.all()
-            if each.stands
-            and each.form.name == "record"
-            and cards & set(re.split(r";", each.visit.head["MA_THE_BHYT"]))
+            for each in self._cases
+            if each.stands and each.form.name == "record" and cards & set(each.visit.head["MA_THE_BHYT"].split(";"))
         ]
 
     def _assess(self, case: Case) -> None:
-        others = [
-            each.visit
-            for each in self._cases
-            if each.stands
-            and each.form.name == "record"
-            and each is not case
-            and each.visit.link != case.visit.link
-            and (each.received_at, each.record) <= (case.received_at, case.record)
-        ]
         findings = assess(case.visit, case.form, self._board.now, case.received_at)
-        if case.form.name == "record" and any(same_visit(case.visit, other) for other in others):
-            findings.append(Finding("block", "61", "XML1"))
+        if case.form.name == "record" and self._is_duplicate(case):
+            findings.append(Finding("block", "61", "XML1", 1))
         findings += [Finding("block", code) for code in self._ordered.get(case.visit.link, ())]
-        case.findings = tuple(findings)
+        case.findings = tuple(sorted(findings, key=_blocks_first))
         case.assessed = True
+
+    def _is_duplicate(self, case: Case) -> bool:
+        key = identity(case.visit)
+        same = self._same.get(key, []) if key is not None else []
+        return any(
+            each.stands
+            and each.visit.link != case.visit.link
+            and (each.record, each.position) < (case.record, case.position)
+            and same_totals(each.visit, case.visit)
+            for each in same
+        )
+
+
+def _blocks_first(finding: Finding) -> int:
+    return int(finding.code) if finding.kind == "block" else 1000

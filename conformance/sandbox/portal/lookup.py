@@ -74,7 +74,7 @@ class Lookups:
             number = card["card"]
             answer |= {name: card.get(column) or None for name, column in _FIELDS.items()}
             answer["dsLichSuKCB2018"] = self._history(card) or None
-            answer["dsLichSuKT2018"] = self._asked.get(number) or None
+            answer["dsLichSuKT2018"] = list(self._asked.get(number, ())) or None
         if code not in ("054", "055", "205"):
             self._note(number, account, code)
         return json_reply(200, answer)

@@ -1,0 +1,126 @@
+"""Check XML1 for the block errors that need no sums: person, card, dates, codes, period, contract.
+
+The numbers are those of the list that was written for QĐ 4210 and is said to be the logic of the back end still. For people
+without insurance (MA_DOITUONG_KCB 9) the card is not asked for, nor a claim of them or of a withdrawal (8): ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from conformance.sandbox.portal.checks_structure import day, is_birth
+from conformance.sandbox.portal.finding import Finding
+from conformance.sandbox.portal.reading import Row, Visit
+from conformance.sandbox.portal.shapes import code_list, read_csv
+from conformance.sandbox.portal.switches import INPATIENT, Switches
+
+_CARD: Final = re.compile(r"[A-Z]{2}[1-9]\d{2}[0-9A-Z]{10}")
+_UNINSURED: Final = "9"
+_WITHDRAWAL: Final = "8"
+_REFERRED: Final = "1.3"
+
+
+def check_head(visit: Visit, switches: Switches, received_at: datetime) -> Iterator[Finding]:
+    """Yield the block errors of XML1, in the order of their numbers."""
+    head = visit.head
+    found = [
+        *_check_codes(head),
+        *_check_person(head),
+        *_check_stay(head, received_at),
+        *_check_contract(visit, switches),
+    ]
+    if head["MA_DOITUONG_KCB"] != _UNINSURED:
+        found += _check_card(head)
+    if head["MA_DOITUONG_KCB"] not in (_UNINSURED, _WITHDRAWAL) and not (head.amount("T_BHTT") or 0):
+        found.append(_block("11", "T_BHTT"))
+    yield from sorted(found, key=lambda each: int(each.code))
+
+
+def _check_codes(head: Row) -> Iterator[Finding]:
+    ended = head["NGAY_RA"][:8]
+    for code, field, listed in (
+        ("1", "MA_DOITUONG_KCB", "MA_DOITUONG_KCB"),
+        ("25", "KET_QUA_DTRI", "KET_QUA_DTRI"),
+        ("26", "MA_LOAI_RV", "MA_LOAI_RV"),
+        ("37", "MA_LOAI_KCB", "MA_LOAI_KCB"),
+    ):
+        codes = code_list(listed)
+        if head[field] not in codes or codes[head[field]] > ended:
+            yield _block(code, field)
+    if head["MA_KHUVUC"] and head["MA_KHUVUC"] not in code_list("MA_KHUVUC"):
+        yield _block("38", "MA_KHUVUC")
+    if head["MA_TAI_NAN"] and not re.fullmatch(r"[0-8]", head["MA_TAI_NAN"]):
+        yield _block("22", "MA_TAI_NAN")
+
+
+def _check_person(head: Row) -> Iterator[Finding]:
+    if not is_birth(head["NGAY_SINH"]) or head["NGAY_SINH"][:8] > head["NGAY_VAO"][:8] > "":
+        yield _block("15", "NGAY_SINH")
+    if head["GIOI_TINH"] not in ("1", "2", "3"):
+        yield _block("16", "GIOI_TINH")
+
+
+def _check_card(head: Row) -> Iterator[Finding]:
+    names = ("MA_THE_BHYT", "MA_DKBD", "GT_THE_TU", "GT_THE_DEN")
+    cards, places, starts, ends = ([part for part in head[name].split(";") if part] for name in names)
+    provinces = {row["code"] for row in read_csv("provinces.csv")}
+    if not cards or not all(len(card) == 15 and _CARD.fullmatch(card) for card in cards):
+        yield _block("17", "MA_THE_BHYT")
+    elif any(card[2] not in "12345" or card[3:5] not in provinces for card in cards):
+        yield _block("8", "MA_THE_BHYT")
+    if not places or not all(re.fullmatch(r"[0-9A-Z]{5}", place) and place[:2] in provinces for place in places):
+        yield _block("9", "MA_DKBD")
+    came, left = head["NGAY_VAO"][:8], head["NGAY_RA"][:8]
+    if not starts or not all(len(each) == 8 and day(each) for each in starts) or (left and min(starts) > left):
+        yield _block("18", "GT_THE_TU")
+    # a person may have no end of validity written on the card; then the field is empty
+    if not all(len(each) == 8 and day(each) for each in ends) or (ends and came and max(ends) < came):
+        yield _block("19", "GT_THE_DEN")
+    if len({len(each) for each in (cards, places, starts, ends) if each}) > 1:
+        yield _block("20", "MA_THE_BHYT")
+    exempt = head["NGAY_MIEN_CCT"]
+    if exempt and (len(exempt) not in (8, 12) or day(exempt) is None):
+        yield _block("21", "NGAY_MIEN_CCT")
+
+
+def _check_stay(head: Row, received_at: datetime) -> Iterator[Finding]:
+    came, left, paid = head["NGAY_VAO"], head["NGAY_RA"], head["NGAY_TTOAN"]
+    good_came = len(came) == 12 and day(came) is not None
+    good_left = len(left) == 12 and day(left) is not None
+    if not good_came:
+        yield _block("23", "NGAY_VAO")
+    if not good_left or (good_came and left < came):
+        yield _block("24", "NGAY_RA")
+    if paid and (len(paid) != 12 or day(paid) is None or (good_came and paid[:8] < came[:8])):
+        yield _block("27", "NGAY_TTOAN")
+    year, month = head["NAM_QT"], head["THANG_QT"]
+    if not re.fullmatch(r"20\d\d", year) or int(year) > received_at.year:
+        yield _block("35", "NAM_QT")
+    if not re.fullmatch(r"0?[1-9]|1[0-2]", month):
+        yield _block("36", "THANG_QT")
+    if good_left and int(left[:4]) not in _open_years(received_at):
+        yield _block("103", "NGAY_RA")
+
+
+def _open_years(received_at: datetime) -> tuple[int, ...]:
+    """Return the financial years a file may belong to: this one, and in January the last (closing; the month is ours)."""
+    return (received_at.year, received_at.year - 1) if received_at.month == 1 else (received_at.year,)
+
+
+def _check_contract(visit: Visit, switches: Switches) -> Iterator[Finding]:
+    head = visit.head
+    if head["MA_CSKCB"] != visit.facility:
+        yield _block("10", "MA_CSKCB")
+    if visit.facility in switches.contract_ended:
+        yield _block("58", "MA_CSKCB")
+    if visit.facility in switches.outpatient_only and head["MA_LOAI_KCB"] in INPATIENT:
+        yield _block("60", "MA_LOAI_KCB")
+    if head["MA_DOITUONG_KCB"] == _REFERRED and not (head["GIAY_CHUYEN_TUYEN"] and head["MA_NOI_DI"]):
+        yield _block("101", "GIAY_CHUYEN_TUYEN")
+
+
+def _block(code: str, field: str) -> Finding:
+    return Finding("block", code, "XML1", 1, field)
