@@ -41,6 +41,7 @@ _COMMANDS = {
     "record": "record.app",
     "codes": "codes.app",
     "cda": "cda.app",
+    "bhyt": "bhyt.app",
     "certs": "certs.app",
     "key": "key.app",
 }

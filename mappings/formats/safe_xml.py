@@ -86,12 +86,11 @@ def stream(source: BinaryIO, names: Collection[str], max_depth: int = MAX_DEPTH)
                     _forget(element)
                     held = 0
             begun = source.read(_CHUNK)
-        parser.close()
+        root = parser.close()
     except etree.XMLSyntaxError as problem:
         raise _refused(problem) from None
     except (ValueError, LookupError):
         raise XmlRefused("line 1", "not well-formed") from None
-    assert root is not None
     yield root
 
 

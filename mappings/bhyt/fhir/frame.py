@@ -27,7 +27,9 @@ _KNOWN = {name: known_fields(name) for name in TABLES}
 _RESERVED = "/StructureDefinition/qd3176-reserved"
 _NOT_UNDERSTOOD = "not in a form that can be understood; kept as written"
 _NO_DECISION = "a field of no decision; kept as written"
-_NO_TABLE = "the table has no mapping"
+_NO_TABLE = "no mapping of this table"
+REASONS = frozenset({_NOT_UNDERSTOOD, _NO_DECISION, _NO_TABLE})
+"""Why a field is unknown; why one is ignored its table says."""
 
 
 def visit_to_outcome(

@@ -153,3 +153,9 @@ def test_a_file_of_several_visits_becomes_files_of_one() -> None:
     for (one,), whole in zip(parts, read_visits(data), strict=True):
         assert (one.tables, one.facility, one.made_on) == (whole.tables, whole.facility, whole.made_on)
     assert list(split_visits(PAPER)) == [PAPER.partition(b"?>")[2].strip()]
+
+
+def test_the_smallest_file_is_refused_by_its_root() -> None:
+    """lxml tells of four bytes only when they end."""
+    with pytest.raises(EnvelopeInvalid):
+        list(read_visits(b"<A/>"))

@@ -11,6 +11,7 @@ from types import ModuleType
 
 import mappings.cda.read
 import mappings.hl7v2
+from mappings.bhyt.fhir import frame
 from mappings.cda.read import node as cda_node
 from mappings.fhir import document
 from mappings.hl7v2 import reader, segments
@@ -37,6 +38,7 @@ def all_reasons() -> set[str]:
         cda_node.REFUSED,
     }
     found |= {document.NO_ELEMENT, document.MODIFIER, document.RULES}
+    found |= {*frame.REASONS, *(reason for one in frame.TABLES.values() for reason in one.ignored.values())}
     for module in _modules():
         found.update(getattr(module, "IGNORED", {}).values())
         found.update(reasons_of(Path(module.__file__ or "").read_text(encoding="utf-8"), vars(module)))
