@@ -147,10 +147,15 @@ class Cards(Protocol):
     permit: Callable[[], Awaitable[None]]
     """Called before every look-up; raises when there may be no more. Whoever counts over all nodes puts it here."""
 
-    async def look_up(self, question: CardQuestion) -> CardReply:
-        """Ask once. Raise LookupUnanswered, LookupRestricted, LookupServerTrouble, Unreachable, Throttled, LoginRefused."""
+    async def look_up(self, question: CardQuestion, permit: Callable[[], Awaitable[None]] | None = None) -> CardReply:
+        """Ask once; `permit` in place of the usual one.
+
+        Raises LookupUnanswered, LookupRestricted, LookupServerTrouble, Unreachable, Throttled, LoginRefused.
+        """
         ...
 
-    async def shared_costs(self, question: CardQuestion) -> CardReply:
+    async def shared_costs(
+        self, question: CardQuestion, permit: Callable[[], Awaitable[None]] | None = None
+    ) -> CardReply:
         """Ask once what the person has paid of shared costs this year; raises as `look_up` does."""
         ...

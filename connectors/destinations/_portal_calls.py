@@ -45,6 +45,8 @@ class Call:
     en: str
     newer: bool = False
     """One of the calls of 2026, which spell their fields otherwise."""
+    wants_period: bool = False
+    """It names its month (kyQT, yyyyMM), which the media type has: `…; call=summary; period=202610`."""
 
     def of_version(self, version: str) -> str:
         return self.path.format(version=version)
@@ -74,6 +76,7 @@ CALLS: Final[Mapping[str, Call]] = {
             "several",
             "tổng hợp tháng 01/BH",
             "summary",
+            True,
             True,
         ),
         Call(
@@ -115,14 +118,17 @@ def version_of(where: str, document: Outbound, wanted: str) -> str:
     return wanted
 
 
-def body_of(call: Call, settings: Settings, file: bytes) -> tuple[bytes, Mapping[str, str]]:
+def body_of(call: Call, settings: Settings, document: Outbound) -> tuple[bytes, Mapping[str, str]]:
     """Write the body of a call and give its headers."""
+    file = document.body
     account = {
         "username": settings.username,
         "loaiHs" if call.newer else "loaiHoSo": call.record_type,
         "maTinh": settings.province or settings.facility[:2],
         "maCSKCB": settings.facility,
     }
+    if call.wants_period:
+        account["kyQT"] = parameters(document.media_type).get("period", "")
     if call.newer and settings.catalogue_body == "json":
         return json.dumps(account | {"fileHsBase64": base64.b64encode(file).decode()}).encode(), JSON
     name = b"fileHsBase64" if call.newer else b"fileHSBase64"

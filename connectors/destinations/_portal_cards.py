@@ -27,6 +27,9 @@ _RESTRICTED: Final = "Có lỗi xảy ra trong quá trình tra cứu"
 """With 500: what an account on the restricted list is told. Standard: CV 1839/CNTT-PM, second-hand"""
 
 
+Permit = Callable[[], Awaitable[None]]
+
+
 async def _always() -> None:
     return None
 
@@ -38,22 +41,21 @@ class PortalCards:
         self._name = name
         self._settings = settings
         self._session = session
-        self.permit: Callable[[], Awaitable[None]] = _always
+        self.permit: Permit = _always
 
-    async def look_up(self, question: CardQuestion) -> CardReply:
+    async def look_up(self, question: CardQuestion, permit: Permit | None = None) -> CardReply:
         """Ask for a card's state and the person's past visits."""
-        return await self._ask(_STATE, self._words(question), {})
+        return await self._ask(_STATE, self._words(question), {}, permit)
 
     async def detail(self, record: str) -> CardReply:
         """Ask for one past visit by the number that a look-up gave it (maHoSo)."""
-        return await self._ask(_DETAIL, {}, {"maHoSo": record})
+        return await self._ask(_DETAIL, {}, {"maHoSo": record}, None)
 
-    async def shared_costs(self, question: CardQuestion) -> CardReply:
+    async def shared_costs(self, question: CardQuestion, permit: Permit | None = None) -> CardReply:
         """Ask what the person has paid of shared costs this year."""
         words = self._words(question) | {"username": self._settings.username}
-        return await self._ask(
-            _SHARED, {name: words[name] for name in ("username", "maThe", "hoTen", "ngaySinh")}, None
-        )
+        asked = {name: words[name] for name in ("username", "maThe", "hoTen", "ngaySinh")}
+        return await self._ask(_SHARED, asked, None, permit)
 
     def _words(self, question: CardQuestion) -> dict[str, str]:
         return {
@@ -64,8 +66,10 @@ class PortalCards:
             "cccdCb": str(self._settings.officer_id),
         }
 
-    async def _ask(self, path: str, words: Mapping[str, str], query: Mapping[str, str] | None) -> CardReply:
-        await self.permit()
+    async def _ask(
+        self, path: str, words: Mapping[str, str], query: Mapping[str, str] | None, permit: Permit | None
+    ) -> CardReply:
+        await (permit or self.permit)()
         try:
             reply = await self._session.ask(path, json.dumps(words, ensure_ascii=False).encode(), JSON, query)
         except Uncertain as lost:

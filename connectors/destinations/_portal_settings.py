@@ -50,6 +50,8 @@ class Settings:
     """Card look-ups of a usual day; the first above is told in the log and counted."""
     lookup_timeout: timedelta = timedelta(seconds=15)
     """How long a card look-up is waited for; it is not repeated by itself."""
+    lookup_good_for: timedelta = timedelta(minutes=10)
+    """For how long the same question at the same moment of a visit gets the same answer without being asked again."""
     ask_history: bool = False
     """Whether the card's history is asked about a file whose answer was lost. It can say yes; what it does not show is still
     for a person. Every question is a card look-up."""

@@ -55,7 +55,7 @@ class Destination:
             raise WrongFacility(self._name)
         call = call_of(document)
         version = version_of(self._name, document, self._settings.version)
-        content, headers = body_of(call, self._settings, document.body)
+        content, headers = body_of(call, self._settings, document)
         reply = await self._session.submit(call.of_version(version), content, headers)
         return self._judge(reply, call, version if call.has_versions else "")
 

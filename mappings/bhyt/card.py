@@ -238,7 +238,7 @@ def to_day(text: str) -> date | None:
 
 
 class Asked(NamedTuple):
-    """What a look-up is asked with."""
+    """What a look-up is asked with; empty where the record does not say."""
 
     number: str
     name: str
@@ -258,8 +258,8 @@ def is_born(text: str) -> bool:
     return bool(re.fullmatch(r"(?:(?:0[1-9]|[12]\d|3[01])/)?(?:0[1-9]|1[0-2])/\d{4}|\d{4}", text))
 
 
-def patient_to_question(patient: Resource, coverages: Iterable[Resource], systems: Systems) -> Asked | None:
-    """Make the question of a Patient: by the card that ends last, else by the CCCD; None when number, name or birth lack."""
+def patient_to_question(patient: Resource, coverages: Iterable[Resource], systems: Systems) -> Asked:
+    """Make the question of a Patient: by the card that ends last, else by the CCCD."""
     cards = sorted(
         (one for one in coverages if one.get("status") == "active" and is_card_number(_number(one, systems))),
         key=lambda one: str(one.get("period", {}).get("end", "")),
@@ -270,8 +270,7 @@ def patient_to_question(patient: Resource, coverages: Iterable[Resource], system
             str(one.get("value", "")).upper() for one in patient.get("identifier", []) if one.get("system") == system
         ]
     number = next((one for one in numbers if is_card_number(one)), "")
-    name, born = _name(patient), _born(str(patient.get("birthDate", "")))
-    return Asked(number, name, born) if number and name and born else None
+    return Asked(number, _name(patient), _born(str(patient.get("birthDate", ""))))
 
 
 def _number(coverage: Resource, systems: Systems) -> str:

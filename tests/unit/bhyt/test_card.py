@@ -172,12 +172,11 @@ def test_the_question_of_a_record() -> None:
     assert asked == ("001184012345", "Trần Thị Bích Ngọc", "02/09/1984")
     cards = [coverage(CARD, "2026-12-31"), coverage(NEW, "2027-12-31"), coverage("X", "2028-01-01")]
     found = patient_to_question(PATIENT, [*cards, coverage("HC4010123456789", "2029-01-01", "cancelled")], DEFAULT)
-    assert found is not None
     assert found.number == NEW
     assert patient_to_question(PATIENT | {"birthDate": "1984"}, [], DEFAULT) == asked._replace(born="1984")
     assert patient_to_question(PATIENT | {"birthDate": "1984-09"}, [], DEFAULT) == asked._replace(born="09/1984")
-    assert patient_to_question(PATIENT | {"identifier": []}, [], DEFAULT) is None
-    assert patient_to_question(PATIENT | {"name": []}, cards, DEFAULT) is None
+    assert patient_to_question(PATIENT | {"identifier": []}, [], DEFAULT) == asked._replace(number="")
+    assert patient_to_question(PATIENT | {"name": []}, [], DEFAULT) == asked._replace(name="")
 
 
 def test_forms_that_a_look_up_takes() -> None:

@@ -68,14 +68,20 @@ def test_decisions_are_never_mixed() -> None:
 
 
 def test_the_two_forms_of_a_catalogue() -> None:
-    as_json, headers = body_of(CALLS["medicines"], SETTINGS, b"\xfb\xff")
+    as_json, headers = body_of(CALLS["medicines"], SETTINGS, document(b"\xfb\xff"))
     assert headers["Content-Type"] == "application/json"
     assert as_json == (
         b'{"username": "01999_BV", "loaiHs": "10", "maTinh": "01", "maCSKCB": "01999", "fileHsBase64": "+/8="}'
     )
-    as_form, headers = body_of(CALLS["medicines"], replace(SETTINGS, catalogue_body="form"), b"\xfb\xff")
+    as_form, headers = body_of(CALLS["medicines"], replace(SETTINGS, catalogue_body="form"), document(b"\xfb\xff"))
     assert headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert as_form == b"username=01999_BV&loaiHs=10&maTinh=01&maCSKCB=01999&fileHsBase64=%2B%2F8%3D"
+
+
+def test_a_monthly_file_names_its_month() -> None:
+    body, _ = body_of(CALLS["summary"], SETTINGS, document(media_type="application/xml; call=summary; period=202610"))
+    assert b'"kyQT": "202610"' in body
+    assert b"kyQT" not in body_of(CALLS["record"], SETTINGS, document())[0]
 
 
 def test_a_code_that_is_not_in_the_table_has_no_meaning() -> None:
