@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from connectors.contract import Destination, Fetching, Seal
 from connectors.kinds import load_destination, load_source
 from gateway.api.health import HealthServer
+from gateway.cards.desk import CardDesk
 from gateway.certificates import notices
 from gateway.certificates.desk import Desk
 from gateway.clock import SECOND, Clock, SystemClock
@@ -35,7 +36,7 @@ from gateway.proof.desk import ProofDesk
 from gateway.proof.renewal import Renewal
 from gateway.proof.sources import Sources
 from gateway.records import message_search, search
-from gateway.settings import Plan
+from gateway.settings import Plan, Route
 from gateway.signing_relay import Relay
 from gateway.site import load_site
 from gateway.store import documents
@@ -124,11 +125,13 @@ class Node:
             if does("work"):
                 pipeline = await self._work(store, bell, stack, group, tracer)
                 beats.append(pipeline.heartbeat)
+            destinations = self._destinations(deliver=does("deliver"), look_up=bool(channels or http))
+            for destination in destinations.values():
+                stack.push_async_callback(destination.close)
+            cards = self._card_desk(store, destinations)
             if does("deliver"):
-                seal, observed = _seal(plan), Observed(queue, self.clock, tracer, message_of)
-                for route in plan.routes_here:
-                    destination = self._destination(route, seal)
-                    stack.push_async_callback(destination.close)
+                observed = Observed(queue, self.clock, tracer, message_of)
+                for route, destination in destinations.items():
                     worker = Worker(plan.routes[route], destination, observed, self.clock)
                     group.create_task(worker.run(bell.listener()))
             group.create_task(self._heartbeat(beats, plan.node.lease.total_seconds() / 3))
@@ -139,7 +142,7 @@ class Node:
                 source = make(channel.source.settings)
                 if isinstance(source, Fetching):
                     fetching[channel.settings.name] = source
-                intake = ChannelIntake(channel, store, plan.keyring, self.clock, bell.ring, context, tracer)
+                intake = ChannelIntake(channel, store, plan.keyring, self.clock, bell.ring, context, tracer, cards)
                 group.create_task(source.run(intake, listening.called(channel.settings.name)))
             if plan.node.health:
                 health = HealthServer(
@@ -147,7 +150,7 @@ class Node:
                 )
                 group.create_task(health.run(listening.called("health")))
             if http:
-                group.create_task(self._faces(store, listening.called("http")))
+                group.create_task(self._faces(store, cards, listening.called("http")))
             listening.begin()
 
     async def _work(
@@ -181,21 +184,30 @@ class Node:
         group.create_task(desk.run(bell.listener()))
         return pipeline
 
-    async def _faces(self, store: Store, ready: Callable[[str], None]) -> None:
+    async def _faces(self, store: Store, cards: CardDesk | None, ready: Callable[[str], None]) -> None:
         from gateway.api import web  # a node without pages need not load what makes them
 
         plan, clock = self.plan, self.clock
         verifier = Verifier(plan, store, clock)
         try:
-            app = web.build(plan, Relay(plan, store, clock), verifier, Desk(plan, store, clock), clock)
+            app = web.build(plan, Relay(plan, store, clock), verifier, Desk(plan, store, clock), clock, cards)
             await web.run(plan, app, ready)
         finally:
             verifier.close()
 
-    def _destination(self, name: str, seal: Seal) -> Destination:
-        route = self.plan.routes[name]
-        _, make = load_destination(route.common.kind)
-        return make(name, route.settings, seal)
+    def _destinations(self, *, deliver: bool, look_up: bool) -> dict[str, Destination]:
+        """Build what this node calls: all that it delivers to, and those it asks about cards; one log-in serves both."""
+        plan = self.plan
+        names = [name for name in plan.routes_here if deliver or (look_up and plan.routes[name].looks_up_cards)]
+        if not names:
+            return {}
+        seal = _seal(plan)
+        return {name: build_destination(plan.routes[name], seal) for name in names}
+
+    def _card_desk(self, store: Store, destinations: Mapping[str, Destination]) -> CardDesk | None:
+        """Give the desk of the destinations that look up cards; None when there is none."""
+        cards = {name: one.cards for name, one in destinations.items() if self.plan.routes[name].looks_up_cards}  # type: ignore[attr-defined]
+        return CardDesk(self.plan, store, self.clock, cards) if cards else None
 
     async def _fill_search(self, store: Store) -> None:
         """Make the search keys of persons stored by a version that had none; nothing to do on later starts."""
@@ -243,6 +255,12 @@ def _require_key(plan: Plan) -> None:
         if plan.signing.kind != "remote":
             raise
         log.error("papers wait for their seal: %s", fault)
+
+
+def build_destination(route: Route, seal: Seal) -> Destination:
+    """Make a destination of its kind."""
+    _, make = load_destination(route.common.kind)
+    return make(route.name, route.settings, seal)
 
 
 def _seal(plan: Plan) -> Seal:

@@ -390,6 +390,24 @@ class SittingUnknown(AccessFault):
     code = 7012
 
 
+class CardsNotServed(AccessFault):
+    """Raised when no destination of this node looks up insurance cards, or not the one that is named."""
+
+    code = 7013
+
+
+class CardQuestionIncomplete(AccessFault):
+    """Raised when a card look-up lacks number, name or birth date in a form that the insurer takes; `detail` names which."""
+
+    code = 7014
+
+
+class LookupsStopped(AccessFault):
+    """Raised when card look-ups are stopped: too many were made, or a person stopped them; `detail` says why."""
+
+    code = 7015
+
+
 class StoreFault(Fault):
     """8xxx. Nothing was stored; intake answers "try again" and never acknowledges."""
 

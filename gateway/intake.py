@@ -25,6 +25,8 @@ from sqlalchemy.engine import Connection
 
 from connectors.contract import Answer
 from gateway import meters, queries, visit_intake, visit_steps
+from gateway.cards import wire
+from gateway.cards.desk import CardDesk
 from gateway.clock import Clock, to_datetime
 from gateway.faults import (
     ControlIdMissing,
@@ -48,6 +50,7 @@ from mappings.formats.er7_header import Header, read_header
 from mappings.formats.faults import Fault, IntakeFault
 from mappings.hl7v2 import Context, trigger_of
 from mappings.hl7v2.ack import Code, acknowledge
+from mappings.hl7v2.card_query import is_card_query
 
 log = logging.getLogger("lienthong.intake")
 
@@ -79,8 +82,10 @@ class ChannelIntake:
         wake: Callable[[], None],
         context: Context,
         tracer: Tracer = OFF,
+        cards: CardDesk | None = None,
     ) -> None:
         self._context = context
+        self._cards = cards
         self._tracer = tracer
         self._channel = channel
         self._settings = channel.settings
@@ -160,6 +165,8 @@ class ChannelIntake:
         """Answer a question once it and its answer are durable."""
         at = to_datetime(self._clock.now())
         own_id = _own_id(new.id)
+        if is_card_query(new.type, message):
+            return await self._reply_card(header, new, message, at)
         reply = await self._store.read(
             lambda connection: queries.answer(connection, self._keyring, message, header, self._context, own_id, at)
         )
@@ -209,6 +216,44 @@ class ChannelIntake:
         messages.put_answer(connection, new.id, self._keyring.seal(body, f"answer/{new.id}"))
         return new, body
 
+    async def _reply_card(self, header: Header, new: NewMessage, message: er7.Message, at: datetime) -> Answer:
+        """Ask the insurer and answer; the same question again gets the same answer, and nobody is asked."""
+        own_id = _own_id(new.id)
+        kept = await self._store.read(lambda connection: messages.holder(connection, new.dedupe_key))
+        if kept is None:
+            reply = await wire.answer(
+                *(self._cards, self._store, self._keyring, new.type, message, header, self._context),
+                *(own_id, at, self._settings.name),
+            )
+            body = reply.body
+            if reply.fault is not None:
+                new = replace(new, answer="AE", fault=reply.fault)
+        else:
+            reply = None
+            body = wire.refuse(new.type, message, header, own_id, at, ControlIdReused("MSH-10"))
+
+        def keep(connection: Connection) -> tuple[NewMessage, bytes]:
+            (earlier,) = messages.insert_all(connection, [new])
+            answered, said = new, body
+            if earlier is not None and earlier.sha256 == new.sha256:
+                stored = messages.find_answer(connection, earlier.id)
+                said = self._keyring.open(stored, f"answer/{earlier.id}") if stored is not None else body
+                answered = replace(new, answer=earlier.answer)
+            elif earlier is not None:
+                return replace(new, answer="AE"), wire.refuse(
+                    new.type, message, header, own_id, at, ControlIdReused("MSH-10")
+                )
+            messages.put_answer(connection, new.id, self._keyring.seal(said, f"answer/{new.id}"))
+            if reply is not None and reply.told:
+                told = f"1 card to {new.sender} ({new.type}), look-up {reply.told}"
+                actions.insert(
+                    connection, at=new.received_at, actor=new.channel, verb="disclose", target=new.id, reason=told
+                )
+            return answered, said
+
+        new, body = await self._store.write(keep)
+        return self._frames(header, new, body, at)
+
     @staticmethod
     def _frames(header: Header, new: NewMessage, body: bytes, at: datetime) -> Answer:
         """Give the answer to a question, after the accept acknowledgement that enhanced mode asks for."""
@@ -241,7 +286,8 @@ class ChannelIntake:
         order_value = message.value(self._settings.order_by) if message is not None else None
         key = self._keyring.search_key
         name = self._settings.name
-        good = "answered" if kind in queries.TRIGGERS else "received"
+        asks = kind in queries.TRIGGERS or (message is not None and self._asks_card(kind, message))
+        good = "answered" if asks else "received"
         new = NewMessage(
             id=message_id,
             channel=name,
@@ -261,6 +307,10 @@ class ChannelIntake:
             fault=found,
         )
         return new, message
+
+    def _asks_card(self, kind: str, message: er7.Message) -> bool:
+        """Tell whether a card is to be looked up: only where the channel names the trigger."""
+        return kind in self._settings.accept and is_card_query(kind, message)
 
     def _refuse(self, header: Header, kind: str) -> IntakeFault | None:
         if not self._channel.accepts(kind):

@@ -102,6 +102,12 @@ COMMIT = Histogram(
     buckets=_SHORT,
     registry=REGISTRY,
 )
+LOOKUPS = Counter(
+    "lienthong_card_lookups",
+    "Card look-ups, by what reception does with the answer; also fault (unanswered), stopped (quota), unusual (too many).",
+    ("destination", "outcome"),
+    registry=REGISTRY,
+)
 SPANS = Counter(
     "lienthong_trace_spans",
     "Spans of traces that were sent, and that were dropped because they could not be.",

@@ -121,21 +121,27 @@ def _find(connection: Connection, keyring: Keyring, query: Query, header: Header
     return [_whole(connection, keyring, query, answers[0].patient)]
 
 
-def _wanted(query: Query, header: Header, context: Context) -> Wanted:
-    numbers = [number for number in query.numbers if number.value]
+def identifiers(numbers: Iterable[Number], header: Header, context: Context) -> list[tuple[str, str]]:
+    """Give system and value of the numbers that a sender says of a person."""
+    numbers = [number for number in numbers if number.value]
     home: str | None = home_authority(list(numbers), context, header.sending_facility)
     if home and FACILITY_CODE.match(home) and home != context.facility:
         home = None  # another facility's numbers are never taken for ours
-    identifiers = []
+    found = []
     for number in numbers:
         bare = not (number.authority or number.authority_id or number.type)
         identifier = cx_to_identifier(number, context, home, "patient" if bare else "")
         if identifier is not None:
-            identifiers.append((str(identifier["system"]), str(identifier["value"])))
-    if numbers and not identifiers:
+            found.append((str(identifier["system"]), str(identifier["value"])))
+    return found
+
+
+def _wanted(query: Query, header: Header, context: Context) -> Wanted:
+    known = identifiers(query.numbers, header, context)
+    if not known and any(number.value for number in query.numbers):
         raise QueryNotUnderstood("QPD-3")
     return Wanted(
-        identifiers,
+        known,
         query.person.family,
         query.person.middle,
         query.person.given,

@@ -169,7 +169,7 @@ class TraceSettings:
             raise ValueError("share: above 0, 1 at most")
 
 
-MAY = ("certs", "sign", "verify")
+MAY = ("certs", "coverage", "sign", "verify")
 """What a client of the interface can be allowed."""
 
 
@@ -182,7 +182,8 @@ class ClientSettings:
     token: Secret
     """Sent as `Authorization: Bearer …`; 20 characters at least."""
     may: tuple[str, ...]
-    """`certs`: the register of certificates · `sign`: signing tasks · `verify`: verification."""
+    """`certs`: the register of certificates · `coverage`: looking up insurance cards · `sign`: signing tasks ·
+    `verify`: verification."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,48}", self.name):
@@ -332,6 +333,11 @@ class Route:
     def own_kind(self) -> str:
         """The rendition in a form of its own."""
         return f"{self.settings.takes}+{hashlib.sha256(f'{self.rendition} {self.name}'.encode()).hexdigest()[:4]}"
+
+    @property
+    def looks_up_cards(self) -> bool:
+        """Whether it can be asked about insurance cards."""
+        return bool(getattr(self.settings, "looks_up_cards", False))
 
     @property
     def called(self) -> tuple[str, str]:

@@ -25,6 +25,7 @@ STEPS = (
     ("gateway.cli", "gateway.app"),
     ("gateway.api", "gateway.console", "gateway.hub"),
     (
+        "gateway.cards",
         "gateway.certificates",
         "gateway.export",
         "gateway.intake",

@@ -1,4 +1,4 @@
-"""The gateway's faces on one address: verification, the register of certificates, the signer's page.
+"""The gateway's faces on one address: verification, the register of certificates, the signer's page, card look-ups.
 
 Faults are answered as JSON to programs and as a page to people, with the status of their kind. No patient data in an address,
 no log of requests.
@@ -12,13 +12,15 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
+from connectors.faults import LookupRestricted, LookupUnanswered
 from gateway import __version__, faults
-from gateway.api import certs, pages, sign, verify
+from gateway.api import certs, coverage, pages, sign, verify
 from gateway.api.access import Access
 from gateway.api.bodies import json, told
 from gateway.api.door import App, Door, Scope
 from gateway.api.server import serve
 from gateway.api.words import wants_html
+from gateway.cards.desk import CardDesk
 from gateway.clock import Clock
 from gateway.settings import Plan
 from gateway.signing_relay import Relay
@@ -41,6 +43,10 @@ _STATUS: dict[type[Fault], int] = {
     faults.NoSuchPage: 404,
     faults.NotIssuedHere: 404,
     faults.NothingThere: 404,
+    faults.CardsNotServed: 404,
+    faults.LookupsStopped: 503,
+    LookupUnanswered: 504,
+    LookupRestricted: 503,
     faults.CertificateUnknown: 404,
     faults.HolderUnknown: 404,
     faults.SignerUnknown: 404,
@@ -78,7 +84,9 @@ def answer(request: Request, fault: Fault) -> Response:
     return response
 
 
-def build(plan: Plan, relay: Relay, verifier: Verifier, register: certs.Desk, clock: Clock) -> App:
+def build(
+    plan: Plan, relay: Relay, verifier: Verifier, register: certs.Desk, clock: Clock, cards: CardDesk | None = None
+) -> App:
     """Put the faces together."""
     app = FastAPI(title="Liên Thông", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     access = Access(plan, clock)
@@ -86,6 +94,7 @@ def build(plan: Plan, relay: Relay, verifier: Verifier, register: certs.Desk, cl
     app.include_router(verify.router(plan, access, verifier))
     app.include_router(certs.router(plan, access, register))
     app.include_router(sign.router(plan, access, relay))
+    app.include_router(coverage.router(plan, access, cards))
 
     @app.get("/")
     async def home() -> Response:

@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection
 
 from connectors.contract import Fetching
 from gateway import __version__, meters
+from gateway.cards.quota import row_name
 from gateway.certificates.notices import DAY, DAYS
 from gateway.clock import SECOND, Clock
 from gateway.faults import StoreFault
@@ -31,6 +32,7 @@ from gateway.settings import Plan
 from gateway.states import DELIVERY, DOCUMENT, MESSAGE, NODE, OPEN_DELIVERY, SIGNING_TASK, events, states
 from gateway.store import deadlines, destinations, gauges
 from gateway.store.engine import Store
+from mappings.bhyt.card import Step
 from mappings.documents import PAPERS
 from mappings.formats.faults import FaultClass
 from mappings.hl7v2 import mappers
@@ -72,7 +74,7 @@ LEDGER: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "lienthong_deliveries_by_deadline": (
         "Deliveries that have not arrived and are near their deadline (near) or past it (past).", ("destination", "deadline"),
     ),
-    "lienthong_destination_paused": ("1 while a destination is stopped until a person lets it go on.", ("destination",)),
+    "lienthong_destination_paused": ("1 while a destination, or its card look-ups, waits for a person.", ("destination",)),
     "lienthong_error_queue": ("What waits for a person: faults (error) and what a person holds (held).", ("kind", "state")),
     "lienthong_signing_tasks": ("Signatures that are waited for.", ("role", "state")),
     "lienthong_certificates_ending": ("Certificates in use that end within so many days; 0 days = ended.", ("days",)),
@@ -94,11 +96,11 @@ def know(plan: Plan) -> None:
         "answer": ("AA", "AE", "AR"),
         "step": STEPS,
         "fault_class": faults,
-        "destination": plan.routes,
+        "destination": (*plan.routes, *map(row_name, _with_cards(plan))),
         "event": events(DELIVERY) | {"postpone", "warned", "breached"},
         "punctual": ("in_time", "late"),
         "deadline": ("near", "past"),
-        "outcome": ("sent", "dropped"),
+        "outcome": ("sent", "dropped", "fault", "stopped", "unusual", *Step),
         "kind": KINDS,
         "role": {*plan.policies.roles, *(role for s in plan.signers.values() for role in s.settings.roles), SEAL},
         "days": map(str, (0, *DAYS)),
@@ -207,7 +209,12 @@ class Metrics:
             },
         )
         paused = {row.name for row in destinations.listing(connection) if row.paused_at is not None}
-        yield _family("lienthong_destination_paused", {(to,): float(to in paused) for to in self.plan.routes})
+        stoppable = (*self.plan.routes, *map(row_name, _with_cards(self.plan)))
+        yield _family("lienthong_destination_paused", {(to,): float(to in paused) for to in stoppable})
+
+
+def _with_cards(plan: Plan) -> list[str]:
+    return [name for name, route in plan.routes.items() if route.looks_up_cards]
 
 
 async def watch_loop(every_s: float = 0.5) -> None:

@@ -32,7 +32,7 @@ from mappings.fhir import problems
 from mappings.hl7v2.targets import present
 from mappings.outcome import Resource
 
-_AUTHORITY = {"Patient": ("ADT",), "Encounter": ("ADT",), "Coverage": ("ADT",), "RelatedPerson": ("ADT",)}
+_AUTHORITY = {"Patient": ("ADT",), "Encounter": ("ADT",), "Coverage": ("ADT", "CARD"), "RelatedPerson": ("ADT",)}
 """Whose word overwrites: message families, by resource type. Types without a row: everybody's."""
 
 

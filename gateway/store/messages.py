@@ -196,6 +196,15 @@ def sender(connection: Connection, message_id: str) -> str:
     return str(connection.scalar(sa.select(message.c.sender).where(message.c.id == message_id)))
 
 
+def holder(connection: Connection, dedupe_key: bytes | None) -> Earlier | None:
+    """Return the message that holds a dedupe key; None when it is free."""
+    if dedupe_key is None:
+        return None
+    known = sa.select(message.c.id, message.c.sha256, message.c.answer).where(message.c.dedupe_key == dedupe_key)
+    row = connection.execute(known).one_or_none()
+    return None if row is None else Earlier(row.id, row.sha256, row.answer)
+
+
 def put_answer(connection: Connection, message_id: str, sealed: bytes) -> None:
     """Keep what a query was answered."""
     connection.execute(message_answer.insert().values(message_id=message_id, body=sealed))

@@ -19,6 +19,8 @@ from sqlalchemy import event, exists
 from sqlalchemy.engine import Connection, Engine
 
 from gateway.store import (
+    card_lookups,
+    card_schema,
     certificates,
     deadlines,
     deliveries,
@@ -227,6 +229,22 @@ def fill(connection: Connection) -> None:
     fill_register(connection)
     fill_proofs(connection)
     fill_jobs(connection)
+    fill_card_lookups(connection)
+
+
+def fill_card_lookups(connection: Connection) -> None:
+    """Fill card look-ups: of most visits the three, day after day."""
+    connection.execute(
+        card_schema.card_lookup.insert(),
+        [
+            {
+                "id": f"c{n:08}", "at": n, "destination": DESTINATIONS[n % 3], "actor": f"kiosk-{n % 7}",
+                "moment": "reception", "encounter_id": f"e{n // 3}", "patient_id": f"p{n % PEOPLE}",
+                "question": n.to_bytes(16, "big"), "code": "000",
+            }
+            for n in range(MESSAGES)
+        ],
+    )  # fmt: skip
 
 
 def fill_jobs(connection: Connection) -> None:
@@ -762,6 +780,21 @@ HOT = {
     ),
     "selections.documents_of_persons": Query(
         lambda c: selections.documents_of_persons(c, ["p1", "p2"]), (("document_patient",),)
+    ),
+    "card_lookups.count_since": Query(
+        lambda c: card_lookups.count_since(c, DESTINATION, MESSAGES - 60), (("card_lookup_day",),)
+    ),
+    "card_lookups.asked": Query(
+        lambda c: card_lookups.asked(c, (7).to_bytes(16, "big"), 0), (("card_lookup_question",),)
+    ),
+    "card_lookups.of_encounter": Query(
+        lambda c: card_lookups.of_encounter(c, "e7"), (("card_lookup_encounter",),)
+    ),
+    "card_lookups.listing": Query(
+        lambda c: card_lookups.listing(c, DESTINATION, MESSAGES - 60, 50), (("card_lookup_day",),)
+    ),
+    "card_lookups.by_actor": Query(
+        lambda c: card_lookups.by_actor(c, DESTINATION, MESSAGES - 60), (("card_lookup_day",),)
     ),
     "jobs.next_item": Query(lambda c: jobs.next_item(c, f"j{JOBS - 1}"), (("job_item_waiting",),)),
     "jobs.counts": Query(lambda c: jobs.counts(c, "j3"), (JOB_ITEM_BY_ID,)),
