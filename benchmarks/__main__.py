@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.figures import Row, show
 
-SUBJECTS = ("disk", "er7", "mapping", "papers", "signing", "signing_keys", "intake", "whole_way", "start")
+SUBJECTS = ("disk", "er7", "mapping", "bhyt", "papers", "signing", "signing_keys", "intake", "whole_way", "start")
 LONG = ("delivery", "search")
 """Only when they are named: they make ledgers of ten million rows."""
 RESULTS = Path(__file__).parent / "results"

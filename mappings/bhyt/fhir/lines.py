@@ -9,11 +9,9 @@ Standard: QĐ 3176/QĐ-BYT XML2, XML3; community guide VN Core 0.6.0 (vn-ext-ins
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 from mappings import codes
-from mappings.bhyt.faults import CreditUnmatched
 from mappings.bhyt.fhir.case import Case
 from mappings.bhyt.fhir.dossier import Dossier
 from mappings.bhyt.fhir.forms import (
@@ -22,14 +20,13 @@ from mappings.bhyt.fhir.forms import (
     concept,
     digits,
     digits_to_time,
-    extension,
     is_code,
     money,
     number,
     parts,
     time_to_digits,
 )
-from mappings.bhyt.money import OTHER_SOURCES, line_amounts, split, written
+from mappings.bhyt.money import OTHER_SOURCES
 from mappings.bhyt.rows import Row
 from mappings.bhyt.tables import code_list
 from mappings.ids import resource_id
@@ -40,7 +37,9 @@ SHARES = (*OTHER_SOURCES, "T_NGUONKHAC", "T_BNTT", "T_BNCCT", "T_BHTT")
 ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
 _ORDERER = concept("OP", "http://terminology.hl7.org/CodeSystem/v2-0912", "Ordering Provider")
 _INFO = {"TYLE_TT_BH": "paymentRatio", "MUC_HUONG": "benefitLevel"}
-_SCOPES = {"1", "2", "3"}
+_SCOPES = frozenset({"1", "2", "3"})
+_NATIONAL = {"MA_PTTT": "vn-payment-method-cs"}
+"""Coded field → the community guide's own list of it."""
 
 MAPPED = {
     "MA_LK": "ChargeItem.identifier | ChargeItem.context",
@@ -190,7 +189,8 @@ def _line(case: Case, row: Row, form: Form) -> list[Resource]:
         if code and is_code(code):
             listed = code_list(field)
             known = listed.find(code) if listed else None
-            coding = {"system": case.code_system(field), "code": code}
+            system = f"{case.systems.national}/CodeSystem/{_NATIONAL[field]}" if field in _NATIONAL else ""
+            coding = {"system": system or case.code_system(field), "code": code}
             found.append({"url": field, "valueCoding": coding | {"display": known.vi} if known else coding})
     for field in form.texts:
         text = row.get(field, "")
@@ -277,96 +277,6 @@ def requested(dossier: Dossier, item: Resource) -> Resource:
                     ):
                         return request
     return {}
-
-
-# ---- charges that came by HL7 v2 ----
-
-_TOLD = ("PHAM_VI", "TYLE_TT_DV", "TYLE_TT_BH", "MUC_HUONG", "MA_PTTT", "NGUON_CTRA")
-"""Fields of a line that a site may tell once for the visit."""
-_NOT_CHARGED = frozenset({"not-billable", "entered-in-error", "unknown"})
-MEDICINES = frozenset({"4", "5", "6", "7", "17"})
-"""MA_NHOM of medicines and blood: lines of XML2; all others are lines of XML3."""
-
-
-def charges(dossier: Dossier, *, medicines: bool) -> list[Resource]:
-    """Give the charges of a visit none of which came as XML: those of medicines, or all others, in the order of their times.
-
-    A credit takes away the charge it gives back. Raises CreditUnmatched for one that gives back no charge.
-    """
-    if dossier.rows("XML1", "Claim") or dossier.rows("XML2", "ChargeItem") or dossier.rows("XML3", "ChargeItem"):
-        return []
-    listed = [one for one in dossier.of_visit("ChargeItem") if one.get("status") not in _NOT_CHARGED]
-    kept: list[Resource] = []
-    for one in sorted(listed, key=lambda item: _amount(item) < 0):
-        if _amount(one) >= 0 and one.get("status") != "aborted":
-            kept.append(one)
-            continue
-        given_back = next((other for other in kept if _gives_back(one, other)), None)
-        if given_back is None:
-            raise CreditUnmatched("ChargeItem.priceOverride")
-        kept.remove(given_back)
-    found = [one for one in kept if _is_medicine(one) == medicines]
-    return sorted(found, key=lambda one: (_when(one), one["id"]))
-
-
-def _amount(item: Resource) -> Any:
-    return item.get("priceOverride", {}).get("value", item.get("quantity", {}).get("value", 0))
-
-
-def _gives_back(credit: Resource, charge: Resource) -> bool:
-    return bool(credit["code"] == charge["code"] and abs(_amount(credit)) == _amount(charge))
-
-
-def _is_medicine(item: Resource) -> bool:
-    group = code_in(extension(item, "/cost-group").get("valueCodeableConcept"), "/vn-qd3176-cost-group-cs")
-    return group in MEDICINES or (not group and "productCodeableConcept" in item)
-
-
-def _when(item: Resource) -> str:
-    period = item.get("occurrencePeriod", {})
-    when: str = item.get("occurrenceDateTime") or period.get("start") or item.get("enteredDate", "")
-    return when
-
-
-def complete_line(dossier: Dossier, name: str, item: Resource, row: dict[str, str]) -> None:
-    """Add to a line that came by HL7 v2 what the order and the visit tell, and the amounts that follow.
-
-    What nobody told stays empty: no ratio, benefit level or price is assumed. Where the shares can be computed and nobody told
-    of other sources, they pay nothing.
-    """
-    for field in _TOLD:
-        if not row.get(field):
-            row[field] = dossier.codes(field)
-    request = requested(dossier, item)
-    row["MA_BAC_SI"] = row["MA_BAC_SI"] or dossier.licence(request.get("requester"))
-    row["NGAY_YL"] = row.get("NGAY_YL") or time_to_digits(request.get("authoredOn", ""))
-    total, insured, level = (money_of_row(row, field) for field in ("THANH_TIEN_BV", "THANH_TIEN_BH", "MUC_HUONG"))
-    computed: dict[str, Decimal] = {}
-    if total is not None and insured is not None:
-        if level is not None:
-            shared = split(total, insured, level)
-            computed = dict(zip(("T_BHTT", "T_BNCCT", "T_BNTT", "T_NGUONKHAC"), shared, strict=True))
-    else:
-        computed = line_amounts(name, row, dossier.decision)
-    if "T_BHTT" in computed:
-        computed |= dict.fromkeys(OTHER_SOURCES, Decimal(0))
-    for field, amount in computed.items():
-        if not row.get(field):
-            row[field] = written(amount)
-
-
-def money_of_row(row: Row, field: str) -> Decimal | None:
-    """Give an amount of a row, or None."""
-    return number(row.get(field, ""))
-
-
-def own_code(told: Resource, *ends: str) -> str:
-    """Give the code of a CodeableConcept in one of these lists, else the first that is not of an international one."""
-    found = code_in(told, *ends)
-    others = (
-        c["code"] for c in told.get("coding", ()) if c.get("code") and "hl7.org/fhir/sid" not in c.get("system", "")
-    )
-    return found or next(others, "")
 
 
 def ordered_at(case: Case, row: Row) -> list[Resource]:

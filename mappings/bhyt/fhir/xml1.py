@@ -26,6 +26,7 @@ from mappings.bhyt.fhir.forms import (
 )
 from mappings.bhyt.money import treatment_days, visit_sums, written
 from mappings.bhyt.rows import Row
+from mappings.bhyt.sheet import told_time
 from mappings.documents import wording
 from mappings.ids import resource_id
 from mappings.outcome import Resource
@@ -199,12 +200,19 @@ def write(dossier: Dossier) -> list[tuple[Resource, dict[str, str]]]:
 
 
 def _complete(dossier: Dossier, row: dict[str, str]) -> None:
-    """Add to a visit that came by HL7 v2 what follows from its lines and dates; a sum only when every line tells its part."""
+    """Add to a visit that came by HL7 v2 what follows from its lines and dates; a sum only when every line tells its part.
+
+    It is settled in the month it ended in, unless another was told.
+    """
     row["MA_HSBA"] = row["MA_HSBA"] or facts.record_number(dossier.sheet)
     came, left = digits_to_day(row["NGAY_VAO"]), digits_to_day(row["NGAY_RA"])
     days = treatment_days(row["MA_LOAI_KCB"], came, left) if came and left else None
     if not row["SO_NGAY_DTRI"] and days is not None:
         row["SO_NGAY_DTRI"] = str(days)
+    if left and not (row["NAM_QT"] or row["THANG_QT"]):
+        told_year, told_month = dossier.codes("NAM_QT"), dossier.codes("THANG_QT")
+        row["NAM_QT"], row["THANG_QT"] = told_year or str(left.year), told_month or str(left.month)
+    row["NGAY_TTOAN"] = row["NGAY_TTOAN"] or told_time("NGAY_TTOAN")(dossier.sheet)
     medicines = [line for _, line in xml2.write(dossier)]
     services = [line for _, line in xml3.write(dossier)]
     both = [*medicines, *services]

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mappings.bhyt.fhir import lines
+from mappings.bhyt.fhir import charges, lines
 from mappings.bhyt.fhir.case import Case, TableMap
 from mappings.bhyt.fhir.dossier import Dossier
 from mappings.bhyt.fhir.forms import code_in, concept, digits_to_time, extension, is_code, time_to_digits
 from mappings.bhyt.rows import Row
-from mappings.documents import wording
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 
@@ -154,12 +153,9 @@ def write(dossier: Dossier) -> list[tuple[Resource, dict[str, str]]]:
     """Give the lines that came as XML in their order; without any those of the charges of medicines."""
     items = dossier.rows("XML2", "ChargeItem")
     found = [(item, _line(dossier, item, n)) for n, item in enumerate(items, 1)]
-    for n, item in enumerate(lines.charges(dossier, medicines=True), 1):
+    for n, item in enumerate(charges.of_visit(dossier, medicine=True), 1):
         row = _line(dossier, item, n)
-        product = item.get("productCodeableConcept", {})
-        row["MA_THUOC"] = row["MA_THUOC"] or lines.own_code(product) or lines.own_code(item["code"])
-        row["TEN_THUOC"] = wording.concept(product) or wording.concept(item["code"])
-        lines.complete_line(dossier, "XML2", item, row)
+        charges.complete_medicine(dossier, item, row)
         found.append((item, row))
     return found
 

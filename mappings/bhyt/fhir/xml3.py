@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mappings.bhyt.fhir import lines
+from mappings.bhyt.fhir import charges, lines
 from mappings.bhyt.fhir.case import Case, TableMap
 from mappings.bhyt.fhir.dossier import Dossier
 from mappings.bhyt.fhir.forms import code_in, digits_to_time, extension, is_code, parts, time_to_digits
 from mappings.bhyt.rows import Row
-from mappings.documents import wording
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 from mappings.systems import ICD10
@@ -201,13 +200,9 @@ def write(dossier: Dossier) -> list[tuple[Resource, dict[str, str]]]:
     """Give the lines that came as XML in their order; without any those of the other charges."""
     items = dossier.rows("XML3", "ChargeItem")
     found = [(item, _line(dossier, item, n)) for n, item in enumerate(items, 1)]
-    for n, item in enumerate(lines.charges(dossier, medicines=False), 1):
+    for n, item in enumerate(charges.of_visit(dossier, medicine=False), 1):
         row = _line(dossier, item, n)
-        product = item.get("productCodeableConcept", {})
-        row["MA_DICH_VU"] = row["MA_DICH_VU"] or lines.own_code(item["code"])
-        row["TEN_DICH_VU"] = row["TEN_DICH_VU"] or wording.concept(item["code"])
-        row["MA_VAT_TU"] = row["MA_VAT_TU"] or lines.own_code(product)
-        lines.complete_line(dossier, "XML3", item, row)
+        charges.complete_service(dossier, item, row)
         found.append((item, row))
     return found
 

@@ -210,7 +210,7 @@ def _reported(dossier: Dossier) -> list[tuple[Resource, dict[str, str]]]:
         seen: set[str] = set()
         while waiting:
             one = waiting.pop(0)
-            if one["id"] in seen or one.get("status") in _VOID or record.is_field(one):
+            if one["id"] in seen or one.get("status") in _VOID or record.is_field(one) or _is_vital_sign(one):
                 continue
             seen.add(one["id"])
             waiting = [*record.of_type(one.get("hasMember", ()), "Observation"), *waiting]
@@ -218,6 +218,15 @@ def _reported(dossier: Dossier) -> list[tuple[Resource, dict[str, str]]]:
             for part in [*shown, *(c | {"issued": one.get("issued", "")} for c in one.get("component", ()))]:
                 found.append(({}, _of_report(dossier, report, part, len(found) + 1)))
     return found
+
+
+def _is_vital_sign(observation: Resource) -> bool:
+    """Tell what belongs to the clinical course, not to a service."""
+    return any(
+        coding.get("code") == "vital-signs"
+        for category in observation.get("category", ())
+        for coding in category.get("coding", ())
+    )
 
 
 def _of_report(dossier: Dossier, report: Resource, result: Resource, n: int) -> dict[str, str]:
