@@ -50,7 +50,6 @@ class Charge:
 
     price: Price
     quantity: Decimal
-    ordered_at: datetime
     done_at: datetime
     ended_at: datetime | None = None
     """When its result was there, or the last day of a bed."""
@@ -73,12 +72,12 @@ def stay(visit: Visit) -> list[Charge]:
     came = visit.admitted_at
     if visit.patient_class != "I":
         code = _EMERGENCY if visit.patient_class == "E" else _EXAMINATION
-        return [Charge(price(code), Decimal(1), came, came + timedelta(minutes=1), doer=visit.doctor)]
+        return [Charge(price(code), Decimal(1), came + timedelta(minutes=1), doer=visit.doctor)]
     if end - came < timedelta(hours=4):
         return []
     days = max((end.date() - came.date()).days, 1)
     code = _INTENSIVE_BED if visit.department == "K02" else _BED
-    return [Charge(price(code), Decimal(days), came, came, end, visit.doctor)]
+    return [Charge(price(code), Decimal(days), came, end, visit.doctor)]
 
 
 def bill(visit: Visit, at: datetime) -> tuple[str, ...]:
@@ -104,6 +103,7 @@ def _ft1(visit: Visit, number: int, charge: Charge, at: datetime) -> str:
         12: f"{line.price}",
         13: components(visit.department),
         15: f"{total if visit.person.card else 0}",
+        19: components(visit.diagnosis.icd, visit.diagnosis.name, "I10"),
         20: xcn(charge.doer) if charge.doer else "",
         21: xcn(visit.doctor),
         23: components(charge.order, "LIS") if charge.order else "",
@@ -134,5 +134,6 @@ def told(visit: Visit, day: date) -> Sequence[tuple[str, str, str]]:
         ("MA_PTTT", "1", ""),
         ("NGUON_CTRA", "1" if insured else "4", ""),
         ("CAN_NANG", f"{weight:.2f}", ""),
+        *((("MA_LOAI_RV", "1", ""),) if visit.disposition == "20" else ()),
         ("MA_HSBA", visit.number.replace("LK", "HS"), ""),
     )

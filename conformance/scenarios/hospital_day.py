@@ -63,7 +63,7 @@ class _Plan(RareCourses):
         at = self.report(visit, at + self.minutes(90, 200), corrected=self._stays == 4)
         if self._stays % 3 == 0:
             at += self.minutes(10, 40)
-            visit.room, visit.bed = f"P{self.rng.randint(201, 420)}", f"G{self.rng.randint(1, 30):02d}"
+            visit.room, visit.bed = f"P{self.rng.randint(201, 420)}", f"H{self.rng.randint(1, 30):03d}"
             self.send(at, "his", messages.admission(visit, "A08", at), visit, note="moved to another bed")
         if self._stays % 2 == 0:
             at = self.picture(visit, at)

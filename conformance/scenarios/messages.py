@@ -25,6 +25,7 @@ from conformance.scenarios.segments import (
     obx_coded,
     obx_field,
     obx_result,
+    pd1,
     pid,
     segment,
     service_code,
@@ -184,6 +185,7 @@ def admission(visit: Visit, trigger: str, at: datetime, extra: tuple[str, ...] =
         (
             evn(trigger, at, occurred_at),
             visit.pid,
+            *([pd1()] if named and person.card else []),
             *([nk1(person.guardian)] if named and person.guardian else []),
             pv1(visit),
             segment("PV2", {3: components("", visit.diagnosis.complaint)}),
@@ -212,6 +214,7 @@ def discharge(visit: Visit, at: datetime, outcome: str, note: str = "", more: Ma
         "TOMTAT_KQ": "; ".join(visit.findings) + "." if visit.findings else "Trong giới hạn bình thường.",
         "HUONG_DIEU_TRI": visit.diagnosis.advice,
         "GHI_CHU": note,
+        "LY_DO_VNT": f"{visit.diagnosis.complaint}, cần điều trị nội trú" if visit.patient_class == "I" else "",
         "NGAYCAP_CCCD": issued,
         **(more or {}),
     }
@@ -227,6 +230,7 @@ def discharge(visit: Visit, at: datetime, outcome: str, note: str = "", more: Ma
         (
             evn("A03", at, end),
             visit.pid,
+            *([pd1()] if person.card else []),
             *([nk1(person.guardian)] if person.guardian else []),
             pv1(visit),
             segment("PV2", {3: components("", visit.diagnosis.complaint)}),
@@ -250,6 +254,7 @@ def person_update(person: Person, trigger: str, at: datetime) -> Body:
         (
             evn(trigger, at),
             pid(person),
+            *([pd1()] if person.card else []),
             *([nk1(person.guardian)] if person.guardian else []),
             segment("PV1", {1: "1", 2: "N"}),
             *([in1(person)] if person.card else []),

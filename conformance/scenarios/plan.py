@@ -44,9 +44,7 @@ def _papers_of_the_end(visit: Visit) -> tuple[str, ...]:
 
 def _test(order: Order, technician: Doctor) -> Charge:
     taken = order.collected_at
-    return Charge(
-        price(order.panel.code), Decimal(1), order.requested_at, taken, order.reported_at, technician, order.filler
-    )
+    return Charge(price(order.panel.code), Decimal(1), taken, order.reported_at, technician, order.filler)
 
 
 class Plan:
@@ -172,7 +170,7 @@ class Plan:
             early = [replace(orders[0], status="P", reported_at=orders[0].reported_at - timedelta(minutes=10))]
             body = messages.results_report(visit, early, technician, reader)
             self.send(at - timedelta(minutes=9), "lis", body, visit, patients, note="preliminary: no paper")
-        if visit.patient_class == "O":
+        if visit.patient_class != "E":
             asked_at = orders[0].requested_at
             self.put(asked_at, visit, self.wards.laboratory_order(visit, orders, asked_at))
         visit.charges += tuple(_test(order, technician) for order in orders)
@@ -210,20 +208,19 @@ class Plan:
         )
 
     def picture(self, visit: Visit, at: datetime) -> datetime:
-        """Send the picture that the disease needs, of an outpatient the order first, and return when it left."""
+        """Send the picture that the disease needs, in an emergency without an order, and return when it left."""
         made = imaging_for(visit.diagnosis.icd)
         if made is None:
             return at
         number = ""
-        if visit.patient_class == "O":
+        if visit.patient_class != "E":
             at += self.minutes(4, 9)
             order, number = self.wards.imaging_order(visit, made, at)
             self.put(at, visit, order)
         at += self.minutes(22, 45)
         report = self.wards.imaging_report(visit, made, at, number)
-        asked, done = at - timedelta(minutes=20), at - timedelta(minutes=12)
-        doer = doctors("CDHA")[0]
-        visit.charges += (Charge(price(made.code), Decimal(1), asked, done, at, doer, number),)
+        done, doer = at - timedelta(minutes=12), doctors("CDHA")[0]
+        visit.charges += (Charge(price(made.code), Decimal(1), done, at, doer, number),)
         self.put(at, visit, report)
         return at
 
@@ -233,7 +230,7 @@ class Plan:
         if sent:
             age = (self.day - visit.person.born).days // 365
             visit.charges += tuple(
-                Charge(price(one.code), Decimal(one.each_day * one.days), at, at + timedelta(minutes=2))
+                Charge(price(one.code), Decimal(one.each_day * one.days), at + timedelta(minutes=2))
                 for one in medicines_for(visit.diagnosis.icd, age)
             )
             self.put(at, visit, sent)
@@ -264,7 +261,7 @@ class Plan:
             patient_class=patient_class,
             department=department,
             room=f"P{self.rng.randint(201, 420)}" if inpatient else f"P{self.rng.randint(101, 115)}",
-            bed=f"G{self.rng.randint(1, 30):02d}" if inpatient else "",
+            bed=f"H{self.rng.randint(1, 30):03d}" if inpatient else "",
             admitted_at=at,
             secondary=diagnosis.secondary if self.rng.random() < 0.6 else (),
         )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 
 from conformance.scenarios.clinic import Diagnosis, Doctor, Panel, Result, diagnosis_name
-from conformance.scenarios.people import FACILITY, Guardian, Name, Person
+from conformance.scenarios.people import FACILITY, FACILITY_NAME, Guardian, Name, Person
 
 _ESCAPES = str.maketrans({"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "~": "\\R\\", "&": "\\T\\", "\n": "\\.br\\"})
 
@@ -55,7 +55,9 @@ FIELD_LABELS = {
     "CAN_THIEP": "Can thiệp điều dưỡng",
     "HOAT_CHAT": "Hoạt chất",
     "LOAI_DON_THUOC": "Loại đơn thuốc",
+    "LY_DO_VNT": "Lý do vào nội trú",
     "MA_DOITUONG_KCB": "Đối tượng đến khám bệnh, chữa bệnh",
+    "MA_LOAI_RV": "Loại ra viện",
     "MA_LOAI_KCB": "Hình thức khám bệnh, chữa bệnh",
     "MUC_HUONG": "Mức hưởng",
     "PHAM_VI": "Phạm vi hưởng",
@@ -200,6 +202,11 @@ def nk1(guardian: Guardian) -> str:
             5: components("", "PRN", "CP", "", "", "", "", "", "", "", "", guardian.phone),
         },
     )
+
+
+def pd1() -> str:
+    """PD1-3: where the card is registered for first care; in this hospital everybody's is here."""
+    return segment("PD1", {3: components(FACILITY_NAME, "", "", "", "", "", "", "", "", FACILITY)})
 
 
 def in1(person: Person) -> str:

@@ -1,0 +1,97 @@
+"""The whole insurance file of one visit, from the document that records it.
+
+XML1 to XML5 and whatever else the record holds come through `mappings.bhyt.fhir`; the tables of papers are those of the papers
+themselves, composed from the same document, so that table and paper say the same. A paper that cannot be made yet has no table:
+the check before sending says so. Does not sign, and does not decide whether the file may leave.
+
+Standard: QĐ 4750/QĐ-BYT, QĐ 3176/QĐ-BYT, QĐ 1931/QĐ-BYT; second-hand
+Requirement: S2.14, S3.15
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+
+from mappings.bhyt.decisions import CALENDAR, Calendar
+from mappings.bhyt.envelope import envelope
+from mappings.bhyt.faults import PaperNotInsured
+from mappings.bhyt.fhir import record_to_visit
+from mappings.bhyt.papers import TABLE_OF_PAPER
+from mappings.bhyt.rows import Row, rows_to_xml
+from mappings.bhyt.tables import table
+from mappings.bhyt.visits import Visit
+from mappings.bhyt.write import paper_to_rows
+from mappings.documents import Context, compose, due, wording
+from mappings.documents.rules import rules
+from mappings.formats.faults import Fault
+from mappings.outcome import Resource
+
+RECORD = "insurance_record"
+"""The document this is made from."""
+_BY_RESULTS = "lab_report"
+"""XML4 holds the results of the whole visit, not those of one report."""
+
+
+def record_to_file_tables(
+    bundle: Resource, context: Context, *, head: str = "", calendar: Calendar = CALENDAR
+) -> Visit:
+    """Give the tables of the visit that a document of kind `insurance_record` is about, in the shape of its decision.
+
+    `head` is the practice licence of the head of the facility. Raises PaperNotInsured for another document.
+    """
+    resources = [entry["resource"] for entry in bundle["entry"] if "resource" in entry]
+    composition, *record = resources
+    encounter = composition.get("encounter", {}).get("reference", "").partition("/")[2]
+    visit = next((one for one in record if one["resourceType"] == "Encounter" and one["id"] == encounter), None)
+    kinds = [coding.get("code") for coding in composition.get("type", {}).get("coding", ())]
+    if RECORD not in kinds or visit is None:
+        raise PaperNotInsured("Composition.type", RECORD)
+    ended = wording.day(visit.get("period", {}).get("end") or composition.get("date", ""))
+    decision = calendar.decision(ended) if ended else "1931"
+    written = record_to_visit(
+        record, encounter, systems=context.systems, decision=decision, facility=context.facility.code, head=head
+    )
+    tables = dict(written.tables)
+    for name, rows in _of_papers(record, context, head, calendar, decision):
+        tables[name] = rows
+    return replace(written, tables={name: tables[name] for name in sorted(tables, key=lambda name: int(name[3:]))})
+
+
+def _of_papers(
+    record: list[Resource], context: Context, head: str, calendar: Calendar, decision: str
+) -> Iterator[tuple[str, tuple[dict[str, str], ...]]]:
+    for paper, name in TABLE_OF_PAPER.items():
+        if paper == _BY_RESULTS:
+            continue
+        events = dict.fromkeys(event for rule in rules(paper) for event in rule.on)
+        subjects = dict.fromkeys(subject for event in events for subject in due(paper, event, record))
+        rows: list[dict[str, str]] = []
+        for subject in subjects:
+            try:
+                known, found = paper_to_rows(
+                    compose(paper, subject, record, context), head=head, systems=context.systems, calendar=calendar
+                )
+            except Fault:
+                continue
+            if known.decision == decision:
+                rows += found
+        if rows:
+            yield name, tuple(rows)
+
+
+def tables_to_envelope(visit: Visit, decision: str, *, facility: str, made_on: date, cdata: bool = False) -> bytes:
+    """Write the unsigned GIAMDINHHS of a visit; tables that travel without the envelope are left out."""
+    files = [
+        (name, rows_to_xml(table(name, decision), part, cdata=cdata))
+        for name, rows in visit.tables.items()
+        if name not in ("XML0", "XML12")
+        for part in _parts(name, rows)
+    ]
+    return envelope(facility, made_on, files)
+
+
+def _parts(name: str, rows: tuple[Row, ...]) -> list[tuple[Row, ...]]:
+    """Twins have a form each, in a file each; a list is one file."""
+    return [rows] if table(name).has_list else [(row,) for row in rows]
