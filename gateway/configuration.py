@@ -16,7 +16,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -56,6 +56,8 @@ from gateway.settings import (
 )
 from gateway.store.sealed import Keyring
 from gateway.toml_file import TomlFile
+from mappings.bhyt.settings import Settings as InsuranceSettings
+from mappings.bhyt.visit_file import RECORD
 from mappings.cda import Settings as CdaSettings
 from mappings.documents import PAPERS
 from mappings.formats.values import FileName, Secret, Size, parse_duration, parse_size
@@ -95,6 +97,7 @@ class _Reader:
             "store",
             "systems",
             "cda",
+            "insurance",
             "signing",
             "transport",
             "signer",
@@ -114,6 +117,7 @@ class _Reader:
                 self._problem(SettingInvalid, node_file, "store.keys", str(error))
         systems = self._dataclass(Systems, node_file, "systems", top.get("systems", {}))
         cda = self._dataclass(CdaSettings, node_file, "cda", top.get("cda", {}))
+        insurance = self._dataclass(InsuranceSettings, node_file, "insurance", top.get("insurance", {}))
         signing = self._key(node_file, "signing", top.get("signing"))
         transport = self._key(node_file, "transport", top["transport"]) if "transport" in top else signing
         channels, routes = self._channels([file for file in channel_files if file is not None])
@@ -130,7 +134,7 @@ class _Reader:
             self.problems.append(FileUnreadable(str(self.folder / "channels"), "no channel file"))
         if self.problems or not (facility and node and store and systems and cda and signing and transport):
             return None
-        if proof is None or http is None or trace is None:
+        if proof is None or http is None or trace is None or insurance is None:
             return None
         return Plan(
             self.folder,
@@ -149,6 +153,7 @@ class _Reader:
             http,
             clients,
             trace,
+            insurance,
         )
 
     def _open(self, path: Path) -> TomlFile | None:
@@ -325,6 +330,8 @@ class _Reader:
             if source is None:
                 continue
             channels.append(Channel(settings, source, tuple(here), tuple(t for t in tests if t is not None)))
+        if any(RECORD in channel.settings.produce for channel in channels):
+            routes = {name: replace(route, whole_visits=True) for name, route in routes.items()}
         return channels, routes
 
     def _source(self, file: TomlFile, table: Any) -> SourcePlan | None:

@@ -300,10 +300,18 @@ class Pipeline:
         if row.act == "cancel":
             assert known is not None
             body = await self._store.read(lambda connection: self._fhir(connection, known.id))
-            paper = await self._pool.run(steps.cancel, body, context, asked_for, self._plan.cda)
+            paper = await self._pool.run(steps.cancel, body, context, asked_for, self._plan.cda, self._plan.insurance)
         else:
             paper = await self._pool.run(
-                steps.compose, row.paper, row.subject, json.dumps(record), context, head, asked_for, self._plan.cda
+                steps.compose,
+                row.paper,
+                row.subject,
+                json.dumps(record),
+                context,
+                head,
+                asked_for,
+                self._plan.cda,
+                self._plan.insurance,
             )
         digest = self._keyring.search_key("document", paper.digest)
         if row.act != "reissue":

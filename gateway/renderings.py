@@ -91,7 +91,9 @@ def preview(paper: str, subject: str, record: Sequence[Resource], context: Conte
     Raises the faults of composing.
     """
     head = plan.facility.head_licence
-    made = steps.compose(paper, subject, json.dumps(list(record)), context, head, realm=plan.cda)
+    made = steps.compose(
+        paper, subject, json.dumps(list(record)), context, head, realm=plan.cda, insurance=plan.insurance
+    )
     return Source(0, False, made.renditions, page.Options(stamp=page.Stamp.DRAFT))
 
 

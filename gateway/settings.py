@@ -21,6 +21,8 @@ from gateway.delivery.retry import Retry
 from gateway.proof.settings import ProofSettings
 from gateway.store.sealed import Keyring
 from mappings.bhyt import TABLE_OF_PAPER
+from mappings.bhyt.settings import Settings as InsuranceSettings
+from mappings.bhyt.visit_file import RECORD
 from mappings.cda import Settings as CdaSettings
 from mappings.documents import Context, Facility
 from mappings.formats.dates import zone_of
@@ -316,6 +318,8 @@ class Route:
     settings: Any
     own_form: bool = False
     """True when `signing.toml` names it: its papers may be signed in another form than those of everybody else."""
+    whole_visits: bool = False
+    """True when a channel makes the file of every visit: an insurance destination gets that, not a file for each paper."""
 
     @property
     def rendition(self) -> str:
@@ -345,10 +349,15 @@ class Route:
         return self.name, self.common.kind
 
     def carries(self, paper: str) -> bool:
-        """Tell whether a paper goes there: one of those named, or without names every one there is such a rendition of."""
+        """Tell whether a paper goes there: one of those named, or without names every one there is such a rendition of.
+
+        Insurance keeps one file for each visit, under its number: where whole visits go, papers go in them.
+        """
         if self.common.papers:
             return paper in self.common.papers
-        return self.rendition != "gdbhyt" or paper in TABLE_OF_PAPER
+        if self.rendition != "gdbhyt":
+            return True
+        return paper == RECORD if self.whole_visits else paper in TABLE_OF_PAPER
 
 
 @dataclass(frozen=True)
@@ -421,6 +430,7 @@ class Plan:
     http: HttpSettings = field(default_factory=HttpSettings)
     clients: tuple[ClientSettings, ...] = ()
     trace: TraceSettings = field(default_factory=TraceSettings)
+    insurance: InsuranceSettings = field(default_factory=InsuranceSettings)
 
     def level_of(self, paper: str) -> str:
         """The level that the signatures on a paper have to reach before it leaves."""

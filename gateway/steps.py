@@ -13,7 +13,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache, partial
 from pathlib import Path
 
@@ -28,7 +28,10 @@ from gateway.signing_forms import PARTS, base_kind
 from gateway.signing_statements import Person
 from gateway.site import load_site
 from mappings import bhyt, cda, documents, hl7v2
+from mappings.bhyt import visit_file
 from mappings.bhyt.faults import WithdrawalNotCarried
+from mappings.bhyt.settings import DEFAULT as INSURANCE
+from mappings.bhyt.settings import Settings as InsuranceSettings
 from mappings.fhir import bundle_references, require_valid
 from mappings.formats import dates, er7, json
 from mappings.formats.faults import Fault
@@ -186,35 +189,62 @@ def compose(
     head_licence: str,
     asked_for: Sequence[str] = (),
     realm: cda.Settings = cda.DEFAULT,
+    insurance: InsuranceSettings = INSURANCE,
 ) -> Paper:
     """Compose a paper from a person's record and render it, in FHIR also in the words of the guides asked for.
 
-    `head_licence` is the licence of the facility's head, `realm` how CDA is written here.
+    `head_licence` is the licence of the facility's head, `realm` how CDA is written here, `insurance` how insurance files are.
     """
     resources: list[Resource] = json.loads(record)
     bundle = documents.compose(paper, subject, resources, context)
     refused: dict[str, Fault] = {}
     insured: dict[str, bytes] = {}
     try:
-        insured["gdbhyt"] = bhyt.paper_to_envelope(
-            bundle,
-            facility=context.facility.code,
-            made_on=context.issued_at.astimezone(dates.zone_of(dates.VIETNAM)).date(),
-            head=head_licence,
-            systems=context.systems,
-        )
+        insured["gdbhyt"] = _insured(paper, bundle, context, head_licence, insurance)
     except Fault as fault:
         refused["gdbhyt"] = fault
     return _paper(bundle, realm, {**_guided(bundle, asked_for, context.systems), **insured}, refused)
 
 
+def _insured(paper: str, bundle: Resource, context: documents.Context, head: str, settings: InsuranceSettings) -> bytes:
+    """Write the insurance file of a paper, or of a whole visit."""
+    made_on = _day_of(context)
+    if paper == visit_file.RECORD:
+        return visit_file.record_to_envelope(bundle, context, made_on=made_on, head=head, settings=settings)
+    return bhyt.paper_to_envelope(
+        bundle,
+        facility=context.facility.code,
+        made_on=made_on,
+        head=head,
+        systems=context.systems,
+        calendar=settings.calendar,
+    )
+
+
+def _day_of(context: documents.Context) -> date:
+    return context.issued_at.astimezone(dates.zone_of(dates.VIETNAM)).date()
+
+
 def cancel(
-    issued: bytes, context: documents.Context, asked_for: Sequence[str] = (), realm: cda.Settings = cda.DEFAULT
+    issued: bytes,
+    context: documents.Context,
+    asked_for: Sequence[str] = (),
+    realm: cda.Settings = cda.DEFAULT,
+    insurance: InsuranceSettings = INSURANCE,
 ) -> Paper:
     """Make the version that withdraws an issued paper, of the FHIR document of that."""
-    bundle = documents.cancel(signing_statements.without_provenance(json.loads(issued)), context)
-    guided = _guided(bundle, asked_for, context.systems)
-    return _paper(bundle, realm, guided, {"gdbhyt": WithdrawalNotCarried()})
+    before = signing_statements.without_provenance(json.loads(issued))
+    bundle = documents.cancel(before, context)
+    renditions = _guided(bundle, asked_for, context.systems)
+    refused: dict[str, Fault] = {}
+    if visit_file.is_record(before):
+        made_on, head = _day_of(context), context.facility.head_licence
+        renditions["gdbhyt"] = visit_file.record_to_envelope(
+            before, context, made_on=made_on, head=head, settings=insurance, withdrawn=True
+        )
+    else:
+        refused["gdbhyt"] = WithdrawalNotCarried()
+    return _paper(bundle, realm, renditions, refused)
 
 
 def _paper(bundle: Resource, realm: cda.Settings, more: Mapping[str, bytes], refused: Mapping[str, Fault]) -> Paper:

@@ -24,6 +24,8 @@ from mappings.formats import safe_xml
 ORDER = tuple(f"XML{number}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15))
 """The tables an envelope may hold, in the order they stand in it."""
 
+FORMS = frozenset({"XML7", "XML8", "XML10", "XML11", "XML13", "XML14"})
+"""Tables whose root is the one row: of twins there is a file each."""
 _DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\r\n'
 _NAMESPACES = ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:xsd="http://www.w3.org/2001/XMLSchema"'
 _FACILITY = re.compile(r"[0-9A-Z]{5}")
@@ -45,14 +47,15 @@ class Envelope:
 def envelope(facility: str, made_on: date, files: Sequence[tuple[str, bytes]], *, as_in_guide: bool = False) -> bytes:
     """Put the tables of one visit into the outer file; they are sorted into the portal's order.
 
-    `files` are LOAIHOSO and inner document. `as_in_guide` adds the XML declaration and the namespaces that the guide prints and
-    the accepted files did not have. Raises EnvelopeInvalid for a facility code that is not five characters, no file, an unknown
+    `files` are LOAIHOSO and inner document; a form may come several times. `as_in_guide` adds the XML declaration and the
+    namespaces that the guide prints and the accepted files did not have. Raises EnvelopeInvalid for a facility code that is not five characters, no file, an unknown
     table or one twice.
     """
     if not _FACILITY.fullmatch(facility):
         raise EnvelopeInvalid("THONGTINDONVI/MACSKCB", "five characters")
     names = [name for name, _ in files]
-    if not names or len(set(names)) < len(names) or not set(names) <= set(ORDER):
+    repeated = {name for name in names if names.count(name) > 1} - FORMS
+    if not names or repeated or not set(names) <= set(ORDER):
         raise EnvelopeInvalid("HOSO/FILEHOSO/LOAIHOSO", "each of XML1 to XML15 once, without XML12")
     ordered = sorted(files, key=lambda file: ORDER.index(file[0]))
     inner = "".join(

@@ -20,8 +20,9 @@ from mappings.bhyt.faults import PaperNotInsured
 from mappings.bhyt.fhir import record_to_visit
 from mappings.bhyt.papers import TABLE_OF_PAPER
 from mappings.bhyt.rows import Row, rows_to_xml
+from mappings.bhyt.settings import DEFAULT, Settings
 from mappings.bhyt.tables import table
-from mappings.bhyt.visits import Visit
+from mappings.bhyt.visits import BARE, Visit
 from mappings.bhyt.write import paper_to_rows
 from mappings.documents import Context, compose, due, wording
 from mappings.documents.rules import rules
@@ -30,14 +31,49 @@ from mappings.outcome import Resource
 
 RECORD = "insurance_record"
 """The document this is made from."""
+WITHDRAWAL = "8"
+"""MA_DOITUONG_KCB of a visit for which payment is asked no more. Standard: QĐ 3276/QĐ-BYT; second-hand"""
 _BY_RESULTS = "lab_report"
 """XML4 holds the results of the whole visit, not those of one report."""
 
 
+def is_record(bundle: Resource) -> bool:
+    """Tell whether a document records a visit for insurance."""
+    first = next((entry["resource"] for entry in bundle.get("entry", ()) if "resource" in entry), {})
+    codings = first.get("type", {}).get("coding", ()) if first.get("resourceType") == "Composition" else ()
+    return any(coding.get("code") == RECORD for coding in codings)
+
+
+def record_to_envelope(
+    bundle: Resource,
+    context: Context,
+    *,
+    made_on: date,
+    head: str = "",
+    settings: Settings = DEFAULT,
+    withdrawn: bool = False,
+) -> bytes:
+    """Write the unsigned GIAMDINHHS of the visit that a document of kind `insurance_record` is about.
+
+    `withdrawn` asks for the visit back: it is sent once more under its number, as MA_DOITUONG_KCB 8 says. Raises PaperNotInsured, EnvelopeInvalid.
+    """
+    visit, decision = record_to_file_tables(bundle, context, head=head, calendar=settings.calendar)
+    if withdrawn:
+        summary = visit.one("XML1") | {"MA_DOITUONG_KCB": WITHDRAWAL}
+        visit = replace(visit, tables={**visit.tables, "XML1": (summary,)})
+    files = [
+        (name, rows_to_xml(table(name, decision), part, cdata=settings.cdata))
+        for name, rows in visit.tables.items()
+        if name not in BARE
+        for part in _parts(name, rows)
+    ]
+    return envelope(context.facility.code, made_on, files, as_in_guide=settings.as_guide)
+
+
 def record_to_file_tables(
     bundle: Resource, context: Context, *, head: str = "", calendar: Calendar = CALENDAR
-) -> Visit:
-    """Give the tables of the visit that a document of kind `insurance_record` is about, in the shape of its decision.
+) -> tuple[Visit, str]:
+    """Give the tables of the visit that such a document is about, and the decision they are shaped by.
 
     `head` is the practice licence of the head of the facility. Raises PaperNotInsured for another document.
     """
@@ -45,8 +81,7 @@ def record_to_file_tables(
     composition, *record = resources
     encounter = composition.get("encounter", {}).get("reference", "").partition("/")[2]
     visit = next((one for one in record if one["resourceType"] == "Encounter" and one["id"] == encounter), None)
-    kinds = [coding.get("code") for coding in composition.get("type", {}).get("coding", ())]
-    if RECORD not in kinds or visit is None:
+    if not is_record(bundle) or visit is None:
         raise PaperNotInsured("Composition.type", RECORD)
     ended = wording.day(visit.get("period", {}).get("end") or composition.get("date", ""))
     decision = calendar.decision(ended) if ended else "1931"
@@ -56,7 +91,8 @@ def record_to_file_tables(
     tables = dict(written.tables)
     for name, rows in _of_papers(record, context, head, calendar, decision):
         tables[name] = rows
-    return replace(written, tables={name: tables[name] for name in sorted(tables, key=lambda name: int(name[3:]))})
+    ordered = {name: tables[name] for name in sorted(tables, key=lambda name: int(name[3:]))}
+    return replace(written, tables=ordered), decision
 
 
 def _of_papers(
@@ -79,17 +115,6 @@ def _of_papers(
                 rows += found
         if rows:
             yield name, tuple(rows)
-
-
-def tables_to_envelope(visit: Visit, decision: str, *, facility: str, made_on: date, cdata: bool = False) -> bytes:
-    """Write the unsigned GIAMDINHHS of a visit; tables that travel without the envelope are left out."""
-    files = [
-        (name, rows_to_xml(table(name, decision), part, cdata=cdata))
-        for name, rows in visit.tables.items()
-        if name not in ("XML0", "XML12")
-        for part in _parts(name, rows)
-    ]
-    return envelope(facility, made_on, files)
 
 
 def _parts(name: str, rows: tuple[Row, ...]) -> list[tuple[Row, ...]]:
