@@ -311,7 +311,7 @@ class Pipeline:
                 head,
                 asked_for,
                 self._plan.cda,
-                self._plan.insurance,
+                self._plan.insurance_of(row.paper),
             )
         digest = self._keyring.search_key("document", paper.digest)
         if row.act != "reissue":

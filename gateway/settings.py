@@ -432,6 +432,12 @@ class Plan:
     trace: TraceSettings = field(default_factory=TraceSettings)
     insurance: InsuranceSettings = field(default_factory=InsuranceSettings)
 
+    def insurance_of(self, paper: str) -> InsuranceSettings | None:
+        """Say how the insurance file of a paper is written; None where it goes in the file of its visit."""
+        whole = any(route.whole_visits for route in self.routes.values())
+        named = any(paper in route.common.papers for route in self.routes.values())
+        return self.insurance if paper == RECORD or named or not whole else None
+
     def level_of(self, paper: str) -> str:
         """The level that the signatures on a paper have to reach before it leaves."""
         return self.policies.level(paper) or self.proof.usual_level

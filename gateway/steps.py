@@ -189,18 +189,20 @@ def compose(
     head_licence: str,
     asked_for: Sequence[str] = (),
     realm: cda.Settings = cda.DEFAULT,
-    insurance: InsuranceSettings = INSURANCE,
+    insurance: InsuranceSettings | None = INSURANCE,
 ) -> Paper:
     """Compose a paper from a person's record and render it, in FHIR also in the words of the guides asked for.
 
-    `head_licence` is the licence of the facility's head, `realm` how CDA is written here, `insurance` how insurance files are.
+    `head_licence` is the licence of the facility's head, `realm` how CDA is written here, `insurance` how insurance files
+    are; None: none is written.
     """
     resources: list[Resource] = json.loads(record)
     bundle = documents.compose(paper, subject, resources, context)
     refused: dict[str, Fault] = {}
     insured: dict[str, bytes] = {}
     try:
-        insured["gdbhyt"] = _insured(paper, bundle, context, head_licence, insurance)
+        if insurance is not None:
+            insured["gdbhyt"] = _insured(paper, bundle, context, head_licence, insurance)
     except Fault as fault:
         refused["gdbhyt"] = fault
     return _paper(bundle, realm, {**_guided(bundle, asked_for, context.systems), **insured}, refused)

@@ -217,7 +217,7 @@ class Rehearsal:
                 self._plan.facility.head_licence,
                 papers.guides_asked(self._plan, channel.settings.name),
                 self._plan.cda,
-                self._plan.insurance,
+                self._plan.insurance_of(one.paper),
             )
         except Fault as fault:
             return PaperEffect(one.paper, one.subject, "fault", fault=fault)

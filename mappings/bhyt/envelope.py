@@ -48,8 +48,8 @@ def envelope(facility: str, made_on: date, files: Sequence[tuple[str, bytes]], *
     """Put the tables of one visit into the outer file; they are sorted into the portal's order.
 
     `files` are LOAIHOSO and inner document; a form may come several times. `as_in_guide` adds the XML declaration and the
-    namespaces that the guide prints and the accepted files did not have. Raises EnvelopeInvalid for a facility code that is not five characters, no file, an unknown
-    table or one twice.
+    namespaces that the guide prints and the accepted files did not have. Raises EnvelopeInvalid for a facility code that is not
+    five characters, no file, an unknown table or one twice that is no form.
     """
     if not _FACILITY.fullmatch(facility):
         raise EnvelopeInvalid("THONGTINDONVI/MACSKCB", "five characters")

@@ -39,7 +39,7 @@ _BY_RESULTS = "lab_report"
 
 def is_record(bundle: Resource) -> bool:
     """Tell whether a document records a visit for insurance."""
-    first = next((entry["resource"] for entry in bundle.get("entry", ()) if "resource" in entry), {})
+    first: Resource = next((entry["resource"] for entry in bundle.get("entry", ()) if "resource" in entry), {})
     codings = first.get("type", {}).get("coding", ()) if first.get("resourceType") == "Composition" else ()
     return any(coding.get("code") == RECORD for coding in codings)
 
@@ -55,7 +55,8 @@ def record_to_envelope(
 ) -> bytes:
     """Write the unsigned GIAMDINHHS of the visit that a document of kind `insurance_record` is about.
 
-    `withdrawn` asks for the visit back: it is sent once more under its number, as MA_DOITUONG_KCB 8 says. Raises PaperNotInsured, EnvelopeInvalid.
+    `withdrawn` asks for the visit back: it is sent once more under its number, as MA_DOITUONG_KCB 8 says. Raises
+    PaperNotInsured, EnvelopeInvalid.
     """
     visit, decision = record_to_file_tables(bundle, context, head=head, calendar=settings.calendar)
     if withdrawn:

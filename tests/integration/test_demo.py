@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from mappings.bhyt import TABLE_OF_PAPER
 from mappings.documents import PAPERS
 from tests.servers import need
 from tests.site import cli, cli_json
@@ -40,7 +39,7 @@ def test_every_trouble_of_the_day_happened_and_was_overcome(day: dict[str, Any])
     portal, axis, coordination = (
         day["attempts"][name] for name in ("insurance_portal", "moh_axis", "national_coordination")
     )
-    assert portal["refuse"] == 1  # refused for good; the four withdrawn papers never get so far
+    assert portal["refuse"] == 1  # refused for good
     assert portal["retry"] >= 3  # 503 with Retry-After
     assert axis["lose"] == 2  # answer lost, then asked for
     made = next(b["produced"] for b in day["balances"] if b["destination"] == "moh_axis")
@@ -53,9 +52,8 @@ def test_the_folder_holds_messages_papers_and_receipts(day: dict[str, Any]) -> N
     papers = sum(day["expected_papers"].values())
     written = list((folder / "papers").glob("*.cda.xml"))
     withdrawn = [file for file in written if b"HUY_GIAY" in file.read_bytes()]
-    insured = sum(day["expected_papers"][name] for name in TABLE_OF_PAPER)
-    assert (len(written), len(withdrawn)) == (papers, 6)  # discharge paper and both summaries, twice
-    assert len(list((folder / "papers").glob("*.gdbhyt.xml"))) == insured - 4
+    assert (len(written), len(withdrawn)) == (papers, 8)  # discharge paper, both summaries and the file of the visit, twice
+    assert len(list((folder / "papers").glob("*.gdbhyt.xml"))) == day["expected_papers"]["insurance_record"]
     assert len(list((folder / "papers").glob("*.fhir.json"))) == papers
     assert len(list((folder / "messages").glob("*.hl7"))) == sum(count for _, _, count in day["messages"])
     accepted = sum(balance["accepted"] for balance in day["balances"])
@@ -93,10 +91,9 @@ def test_papers_verify_with_xmlsec1_and_a_changed_byte_does_not(day: dict[str, A
 def test_commands_tell_what_is_there(day: dict[str, Any]) -> None:
     config = str(Path(day["folder"]) / "config")
     wrong = cli_json("deliveries", "list", "--config", config, "--state", "error")
-    (refused,) = [one for one in wrong if one["fault"]["code"] not in ("LT3306", "LT3201")]
-    others = sorted((one["fault"]["code"], one["paper"]) for one in wrong if one is not refused)
-    lacking, withdrawn = [("LT3201", "record_summary")] * 3, ("discharge_paper", "record_summary")
-    assert others == lacking + [("LT3306", paper) for paper in withdrawn for _ in range(2)]
+    (refused,) = [one for one in wrong if one["fault"]["code"] != "LT3201"]
+    others = [(one["fault"]["code"], one["paper"]) for one in wrong if one is not refused]
+    assert others == [("LT3201", "record_summary")] * 2
     shown = cli_json("deliveries", "--config", config, "show", refused["id"])
     assert [each["event"] for each in shown["tries"]][-1] == "refuse"
     assert shown["fault"]["do"]
