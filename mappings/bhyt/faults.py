@@ -1,4 +1,4 @@
-"""Why a paper or file of the insurance portal cannot be made or read. 3301–3319."""
+"""Why a paper or file of the insurance portal cannot be made or read. 3301–3319, and of the rules: 3320–3339."""
 
 from __future__ import annotations
 
@@ -57,3 +57,9 @@ class CreditUnmatched(MappingFault):
     """Raised when a credit gives back no charge of the visit: the sums would be wrong either way."""
 
     code = 3310
+
+
+class ListInvalid(MappingFault):
+    """Raised when a list that a site brings is not one of the lists rules use, or not a table of codes; `where` is its line."""
+
+    code = 3320
