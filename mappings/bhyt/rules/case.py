@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mappings.bhyt.decisions import digits_to_day
 from mappings.bhyt.lists import Lists
+from mappings.bhyt.money import OTHER_SOURCES
 from mappings.bhyt.rows import Row
 from mappings.bhyt.rules.core import Hit
 from mappings.bhyt.rules.form import Formal, formal
@@ -80,9 +81,6 @@ class Line:
         self.ordered = moment(get("NGAY_YL", ""))
         self.done = moment(get("NGAY_TH_YL", ""))
         self.result = moment(get("NGAY_KQ", ""))
-
-
-OTHER_SOURCES = ("T_NGUONKHAC_NSNN", "T_NGUONKHAC_VTNN", "T_NGUONKHAC_VTTN", "T_NGUONKHAC_CL")
 
 
 class Card:

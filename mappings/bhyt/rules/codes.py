@@ -34,9 +34,11 @@ def nationality(case: Case) -> Iterator[Hit]:
     return case.unlisted("MA_QUOCTICH", "MA_QUOCTICH", "XML1 XML9 XML13")
 
 
-@rule("B1-003", "list MA_DANTOC: 54 official numbers; 55 and above vary", "XML1", warns=True)
+@rule("B1-003", "list MA_DANTOC: 54 official numbers; 55 and above vary", "XML1 XML9 XML13", warns=True)
 def ethnic_group(case: Case) -> Iterator[Hit]:
-    return _unknown(case, "XML1", "MA_DANTOC")
+    yield from _unknown(case, "XML1", "MA_DANTOC")
+    yield from _unknown(case, "XML9", "MA_DANTOC_NND", "MA_DANTOC")
+    yield from _unknown(case, "XML13", "MA_DANTOC")
 
 
 @rule("B1-004", "README §7: level-2 code of the occupation (two sources), five characters in one", "XML1", warns=True)
@@ -160,7 +162,17 @@ def code_of_a_short_list(case: Case) -> Iterator[Hit]:
                         yield Hit(name, n, field, "unknown code")
 
 
-_SEVERAL = ("MA_TINH_TRANG_DK", "MA_XU_TRI", "MAU_SO", "MA_KHOA", "DANG_HUONG_CHE_DO", "MA_DINH_CHI_THAI")
+_SEVERAL = (
+    "MA_DANTOC",
+    "MA_DANTOC_NND",
+    "MA_NGHE_NGHIEP",
+    "MA_TINH_TRANG_DK",
+    "MA_XU_TRI",
+    "MAU_SO",
+    "MA_KHOA",
+    "DANG_HUONG_CHE_DO",
+    "MA_DINH_CHI_THAI",
+)
 """Fields with lists of codes, or with a rule of their own."""
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mappings.bhyt.rules.case import INPATIENT, Case, day, days, moment, number, parts
+from mappings.bhyt.money import treatment_days
+from mappings.bhyt.rules.case import INPATIENT, Case, day, moment, number, parts
 from mappings.bhyt.rules.core import Hit, rule
-
-_TREATED = frozenset({"02", "03", "04", "06"})
 
 
 @rule("B1-070", "README §6: NGAY_VAO ≤ NGAY_RA; block errors 23, 24", "XML1", errors=(23, 24))
@@ -103,11 +102,12 @@ def another_financial_year(case: Case) -> Iterator[Hit]:
 
 
 @rule("B1-083", "README §5: SO_NGAY_DTRI by MA_LOAI_KCB", "XML1")
-def treatment_days(case: Case) -> Iterator[Hit]:
-    said, whole = number(case.one.get("SO_NGAY_DTRI", "")), days(case.entered, case.left)
-    if said is None or whole is None or whole < 1:
+def days_of_treatment(case: Case) -> Iterator[Hit]:
+    said, came, left = number(case.one.get("SO_NGAY_DTRI", "")), day(case.entered), day(case.left)
+    if said is None or not came or not left or left < came:
         return
-    if (case.kind in ("01", "07", "09") and said != 0) or (case.kind in _TREATED and said != whole):
+    counted = treatment_days(case.kind, came, left)
+    if counted is not None and said != counted:
         yield Hit("XML1", 1, "SO_NGAY_DTRI", "different")
 
 

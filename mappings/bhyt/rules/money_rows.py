@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from decimal import ROUND_HALF_UP, Decimal
 
+from mappings.bhyt import money
 from mappings.bhyt.rules.case import HUNDRED, ZERO, Case, Line, number
 from mappings.bhyt.rules.core import Hit, rule
 
@@ -334,13 +335,10 @@ def _order_of_sources(case: Case, name: str, lines: list[Line]) -> Iterator[Hit]
 def _ways(line: Line) -> Iterator[tuple[Decimal, Decimal, Decimal]]:
     """Yield what is left to patient and fund: paid off in order, by a share of each, or (ARV) the co-payment alone."""
     bv, bh, level, other = line.bv or ZERO, line.bh or ZERO, line.level or ZERO, line.other or ZERO
-    paid = rounded(bh * level / HUNDRED)
-    shares = [bv - bh, bh - paid, paid]
-    left, rest = list(shares), other
-    for place, share in enumerate(shares):
-        taken = min(share, rest)
-        left[place], rest = share - taken, rest - taken
-    yield left[0], left[1], left[2]
+    whole = money.split(bv, bh, level)
+    shares = (whole.patient, whole.copayment, whole.fund)
+    in_turn = money.split(bv, bh, level, other)
+    yield in_turn.patient, in_turn.copayment, in_turn.fund
     if bv:
         kept = (bv - other) / bv
         yield rounded(shares[0] * kept), rounded(shares[1] * kept), rounded(shares[2] * kept)

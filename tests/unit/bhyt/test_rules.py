@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 
 from mappings.bhyt.lists import NONE, Lists
+from mappings.bhyt.money import line_amounts, visit_sums, written
 from mappings.bhyt.rules import DEFAULT, RULES, Checker, Earlier, Finding, Settings, check_visit, key_of, not_run
 from mappings.bhyt.rules.block_errors import BLOCK_ERRORS, NOT_FORESEEN, rules_of
 from mappings.bhyt.rules.form import formal, wrong
@@ -332,3 +333,33 @@ def test_rules_know_when_and_where_they_came_from() -> None:
         assert set(rule.tables) <= set(NAMES)
     assert RULES["B2-026"].covers(date(2026, 6, 30))
     assert not RULES["B2-026"].covers(date(2026, 7, 1))
+
+
+def test_amounts_that_are_worked_out_are_right() -> None:
+    """What `mappings/bhyt/money.py` computes breaks no rule of money, in any decision."""
+    chance = random.Random(3)
+    money = {f"B{table_}-{n:03}" for table_ in (2, 3) for n in range(1, 10)} | {f"B1-{n}" for n in range(120, 136)}
+    for decision in DECISIONS:
+        for _ in range(40):
+            tables = copied(clean("surgery", decision))
+            for name in ("XML2", "XML3"):
+                for row in tables[name]:
+                    price = f"{chance.randint(1, 900_000)}.{chance.randint(0, 999):03}"
+                    row["SO_LUONG"] = f"{chance.randint(1, 40)}.{chance.randint(0, 999):03}"
+                    row |= dict.fromkeys({"DON_GIA", "DON_GIA_BV", "DON_GIA_BH"} & set(row), price)
+                    row |= {
+                        "TYLE_TT_BH": chance.choice(["100", "50", "80"]),
+                        "MUC_HUONG": chance.choice(["80", "95", "100"]),
+                    }
+                    if "TYLE_TT_DV" in row:
+                        row["TYLE_TT_DV"] = chance.choice(["100", "50", "33"])
+                    other = chance.choice(["0", "0", "1500.5"])
+                    row |= {"T_NGUONKHAC_CL": other, "T_NGUONKHAC": other}
+                    amounts = line_amounts(name, row, decision)
+                    if amounts["THANH_TIEN_BV"] >= 1501:
+                        row |= {field: written(amount) for field, amount in amounts.items()}
+                    else:
+                        row |= {"T_NGUONKHAC_CL": "0", "T_NGUONKHAC": "0"}
+                        row |= {field: written(amount) for field, amount in line_amounts(name, row, decision).items()}
+            tables["XML1"][0] |= {k: written(v) for k, v in visit_sums(tables["XML2"], tables["XML3"]).items()}
+            assert rules(as_visit(tables), decision=decision) & money == set()
