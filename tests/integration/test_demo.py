@@ -52,7 +52,10 @@ def test_the_folder_holds_messages_papers_and_receipts(day: dict[str, Any]) -> N
     papers = sum(day["expected_papers"].values())
     written = list((folder / "papers").glob("*.cda.xml"))
     withdrawn = [file for file in written if b"HUY_GIAY" in file.read_bytes()]
-    assert (len(written), len(withdrawn)) == (papers, 8)  # discharge paper, both summaries and the file of the visit, twice
+    assert (len(written), len(withdrawn)) == (
+        papers,
+        8,
+    )  # discharge paper, both summaries and the file of the visit, twice
     assert len(list((folder / "papers").glob("*.gdbhyt.xml"))) == day["expected_papers"]["insurance_record"]
     assert len(list((folder / "papers").glob("*.fhir.json"))) == papers
     assert len(list((folder / "messages").glob("*.hl7"))) == sum(count for _, _, count in day["messages"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from conformance.validators import JUDGES, Finding, judge
@@ -62,7 +64,11 @@ def test_what_is_no_resource_is_not_judged(text: bytes) -> None:
         judge([("a", text)])
 
 
-REFUSED = {
+def _concept(system: str, code: str) -> dict[str, Any]:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+REFUSED: dict[str, dict[str, Any]] = {
     "MedicationAdministration": {
         "resourceType": "MedicationAdministration",
         "status": "completed",
@@ -92,6 +98,26 @@ REFUSED = {
         "description": "x",
         "rest": [{"mode": "server"}],
     },
+    r"Observation\.component": {
+        "resourceType": "Observation",
+        "status": "final",
+        "category": [_concept("http://terminology.hl7.org/CodeSystem/observation-category", "vital-signs")],
+        "code": _concept("http://loinc.org", "85354-9"),
+        "subject": {"display": "x"},
+        "effectiveDateTime": "2026-01-01",
+        "component": [
+            {
+                "code": _concept("http://loinc.org", code),
+                "valueQuantity": {
+                    "value": 100,
+                    "unit": "mmHg",
+                    "system": "http://unitsofmeasure.org",
+                    "code": "mm[Hg]",
+                },
+            }
+            for code in ("8480-6", "8462-4")
+        ],
+    },
 }
 """By the path of the known error: what its judge refuses although FHIR allows it."""
 
@@ -99,8 +125,9 @@ REFUSED = {
 @pytest.mark.parametrize("known", KNOWN, ids=lambda known: f"{known.judge}: {known.text}")
 def test_a_known_error_of_a_judge_is_still_one_and_is_left_out(known: FalsePositive) -> None:
     bundle = [("a", write(REFUSED[known.path]).encode())]
-    (found,) = judge(bundle, [known.judge], everything=True)
-    assert is_false(found)
+    found = judge(bundle, [known.judge], everything=True)
+    assert found
+    assert all(is_false(one) for one in found)
     assert judge(bundle) == []
 
 

@@ -17,7 +17,7 @@ from mappings.formats import dates
 from mappings.formats.faults import DateInvalid
 from mappings.outcome import Resource
 
-_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,6})?")
+_NUMBER = re.compile(r"(?!-0(\.0+)?$)-?(0|[1-9]\d{0,14})(\.\d{1,6})?")
 _DIGITS = re.compile(r"\d{8}(\d{4})?")
 DONG = "VND"
 

@@ -92,12 +92,14 @@ def line_to_charge_item(case: Case, row: Row, n: int, form: Form) -> dict[str, A
     item: dict[str, Any] = {
         "resourceType": "ChargeItem",
         "id": case.row_id("ChargeItem", n),
-        "extension": _extensions(case, row, form),
         "identifier": [case.row_identifier(n)],
         "status": "billable",
         "code": ABSENT,
         "subject": case.subject,
     }
+    extensions = _extensions(case, row, form)
+    if extensions:
+        item["extension"] = extensions
     if case.encounter:
         item["context"] = {"reference": case.encounter}
     done = digits_to_time(row.get("NGAY_TH_YL", ""))
@@ -279,10 +281,11 @@ def requested(dossier: Dossier, item: Resource) -> Resource:
     return {}
 
 
-def ordered_at(case: Case, row: Row) -> list[Resource]:
-    """Keep when a line was ordered of which there is no order."""
+def ordered_at(case: Case, row: Row, item: dict[str, Any]) -> None:
+    """Keep with a ChargeItem when it was ordered, where there is no order."""
     at = digits_to_time(row.get("NGAY_YL", ""))
-    return [{"url": case.structure("ordered-at"), "valueDateTime": at}] if at else []
+    if at:
+        item.setdefault("extension", []).append({"url": case.structure("ordered-at"), "valueDateTime": at})
 
 
 def code_and_words(case: Case, field: str, code: str, text: str) -> Resource:

@@ -65,7 +65,7 @@ def read(case: Case, rows: Sequence[Row]) -> list[Resource]:
         group = row.get("MA_NHOM", "")
         beside: list[Resource] = []
         if group in _NOT_ORDERED or not code:
-            item["extension"] += lines.ordered_at(case, row)
+            lines.ordered_at(case, row, item)
         else:
             beside.append({"reference": case.add(_request(case, row, n, item, reasons))})
         if group in _PROCEDURES and code:
@@ -77,8 +77,6 @@ def read(case: Case, rows: Sequence[Row]) -> list[Resource]:
             beside.append({"reference": _device(case, n, row["MA_HIEU_SP"], product)})
         if beside:
             item["supportingInformation"] = beside
-        if not item["extension"]:
-            del item["extension"]
         case.add(item)
         found.append(item)
     return found

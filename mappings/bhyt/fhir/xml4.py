@@ -26,7 +26,7 @@ from mappings.documents.record import value_text
 from mappings.outcome import Resource
 from mappings.systems import LOINC, UCUM
 
-_AMOUNT = re.compile(r"(<=|>=|<|>)?(-?(?:0|[1-9]\d{0,11})(?:\.\d{1,8})?)")
+_AMOUNT = re.compile(r"(<=|>=|<|>)?((?!-0(?:\.0+)?$)-?(?:0|[1-9]\d{0,11})(?:\.\d{1,8})?)")
 _V2_0074 = "http://terminology.hl7.org/CodeSystem/v2-0074"
 _CATEGORIES = {
     "1": concept("LAB", _V2_0074, "Laboratory"),
@@ -106,9 +106,9 @@ def _observation(case: Case, row: Row, n: int) -> dict[str, Any]:
     issued = digits_to_time(row.get("NGAY_KQ", ""))
     if "T" in issued:
         made["issued"] = issued
-    reader = row.get("MA_BS_DOC_KQ", "")
-    if reader:
-        made["performer"] = case.practitioners(reader)
+    readers = case.practitioners(row.get("MA_BS_DOC_KQ", ""))
+    if readers:
+        made["performer"] = readers
     if said:
         made["interpretation"] = [{"text": said}]
     if remark:

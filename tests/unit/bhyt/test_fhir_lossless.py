@@ -95,6 +95,61 @@ def test_what_is_in_no_form_comes_back_equal(name: str) -> None:
         check(Visit({name: rows}, facility="01032"), "1931")
 
 
+SLIPS = (
+    *(
+        "0",
+        "00",
+        "1",
+        "12",
+        "a",
+        "Đ",
+        " ",
+        "\u00a0",
+        "\u200b",
+        "\u3000",
+        ";",
+        "; ",
+        ";;",
+        "+",
+        ".",
+        "..",
+        "-",
+        "/",
+        "\n",
+        "\r",
+        "\t",
+    ),
+    *(
+        "<",
+        ">",
+        "CSST<M1>",
+        "CSST<M75_T37_HA120/70>",
+        "20260101",
+        "202601010830",
+        "19800000",
+        "198000000000",
+        "00000000",
+    ),
+    *("e", "E5", "|", "^", "1.50", "0.10", "-0", "x  y", "\u0301", "\x85", "\U0001f600"),
+)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_slips_of_any_kind_come_back_equal(seed: int) -> None:
+    """Every third field of a visit is a heap of digits, marks and odd spaces."""
+    chance = random.Random(seed)
+    decision = chance.choice(DECISIONS)
+    tables: dict[str, Rows] = {}
+    for name in tables_of(decision):
+        rows = generated.rows(table(name, decision), chance, filled=chance.choice((0.1, 0.6, 1.0)))
+        for row in rows:
+            for field in row:
+                if chance.random() < 0.3:
+                    row[field] = "".join(chance.choice(SLIPS) for _ in range(chance.randint(0, 4))).strip()
+        tables[name] = tuple(rows)
+    check(Visit(tables, facility="01032"), decision)
+
+
 def test_a_field_of_no_decision_is_kept_and_unknown() -> None:
     visit = Visit({"XML1": ({"MA_LK": "LK-001", "MA_BN": "BN-1", "MA_CSKCB": "01032", "T_NGOAIDS": "5"},)})
     outcome, back = there_and_back(visit, "3176")
