@@ -24,6 +24,13 @@ class Answer:
     message_id: str | None
     """The ledger's id; None only when the ledger itself failed."""
 
+    @property
+    def whole(self) -> bytes:
+        """Give all frames as one, for a wire that carries one answer."""
+        return b"".join(one if one.endswith((b"\r", b"\n")) else one + b"\n" for one in self.frames[:-1]) + b"".join(
+            self.frames[-1:]
+        )
+
 
 class Intake(Protocol):
     """What the gateway offers to a source."""
@@ -41,7 +48,11 @@ class Intake(Protocol):
 
 
 class Source(Protocol):
-    """Listens until cancelled. Built as `Source(settings)` from its module's frozen `Settings` dataclass."""
+    """Listens until cancelled. Built as `Source(settings)` from its module's frozen `Settings` dataclass.
+
+    A static method `check(settings)` beside is what `lienthong check` calls: it raises an `IntakeFault` for what `run` would
+    raise, and changes nothing. Whether an address is free is looked at for all kinds whose settings have `listen`.
+    """
 
     def __init__(self, settings: Any) -> None: ...
 

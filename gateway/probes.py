@@ -7,13 +7,14 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
+from connectors.kinds import load_source
 from gateway import signing_forms, visit_steps
 from gateway.faults import AddressTaken, ChannelTestFailed, ConfigFault, ConfigInvalid, SettingInvalid
 from gateway.settings import Channel, Plan, Test
 from gateway.site import load_site
 from mappings import hl7v2
 from mappings.formats import er7, json
-from mappings.formats.faults import Fault, SigningFault
+from mappings.formats.faults import Fault, IntakeFault, SigningFault
 from mappings.formats.values import parse_address
 from mappings.outcome import Resource
 from signing.certificates import load_roots
@@ -75,8 +76,17 @@ def problems(plan: Plan) -> Iterator[ConfigFault]:
     except ConfigInvalid as invalid:
         yield from invalid.problems
     for channel in plan.channels:
+        _, source = load_source(channel.source.kind)
+        try:
+            getattr(source, "check", _nothing)(channel.source.settings)
+        except IntakeFault as fault:
+            yield SettingInvalid(f"channel {channel.settings.name}: source", str(fault))
         for test in channel.tests:
             yield from _run(plan, channel, test)
+
+
+def _nothing(settings: object) -> None:
+    return None
 
 
 def _run(plan: Plan, channel: Channel, test: Test) -> Iterator[ConfigFault]:

@@ -285,7 +285,7 @@ class Pickup:
         if file.state is State.TAKEN:
             await self.place.accept(file.entry)
         else:
-            await self.place.refuse(file.entry, b"\n".join(answer.frames))
+            await self.place.refuse(file.entry, answer.whole)
         intake.answered(answer)
         self._step(file, Event.FINISHED)
 

@@ -89,6 +89,15 @@ class Source:
         ready(self._pickup.place.label)
         await self._pickup.run(intake)
 
+    @staticmethod
+    def check(settings: Settings) -> None:
+        """Look whether it could begin, and change nothing; raises `PickupFolderUnusable`."""
+        folder = Path(settings.folder)
+        if not folder.is_dir():
+            raise PickupFolderUnusable(where=str(folder), detail=os.strerror(errno.ENOENT))
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            raise PickupFolderUnusable(where=str(folder), detail=os.strerror(errno.EACCES))
+
     def counts(self) -> dict[str, int]:
         """Count what is known of the folder; names as in `Pickup.counts`."""
         return self._pickup.counts()
@@ -202,10 +211,9 @@ class Folder:
 
 def _prepare(settings: Settings) -> None:
     """Make the sub-folders, which also shows that we may."""
+    Source.check(settings)
     folder = Path(settings.folder)
     try:
-        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES if folder.is_dir() else errno.ENOENT, "")
         for name in [settings.refused, *([settings.done] if settings.after == "move" else [])]:
             (folder / name).mkdir(exist_ok=True)
     except OSError as exc:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -20,9 +19,10 @@ from datetime import timedelta
 from typing import Literal, cast
 
 from connectors.contract import Answer, Intake
-from connectors.faults import ListenFailed, TlsFilesUnusable
+from connectors.faults import ListenFailed
 from connectors.mllp_framing import Frame, Framer, framed
-from mappings.formats.values import NO_FILE, FileName, Size, parse_address
+from connectors.sources._listening import address_of, check_listening, checked_address, server_context
+from mappings.formats.values import NO_FILE, FileName, Size
 
 logger = logging.getLogger(__name__)
 
@@ -63,13 +63,7 @@ class Settings:
     """At shutdown, how long messages under way may take to be answered."""
 
     def __post_init__(self) -> None:
-        _checked_address(self.listen)
-        if self.tls != "none" and not (self.certificate and self.private_key):
-            raise ValueError(
-                'certificate: TLS needs certificate and private_key — write both files, or tls = "none" in a closed network'
-            )
-        if self.tls == "mtls" and not self.client_ca:
-            raise ValueError('client_ca: mtls needs the authority of the senders — write the file, or tls = "tls"')
+        check_listening(self)
         if self.max_size < 1:
             raise ValueError('max_size: no message would fit — write a size like "20MB"')
         if self.max_connections < 1:
@@ -89,6 +83,11 @@ class Source:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
+    @staticmethod
+    def check(settings: Settings) -> None:
+        """Read the TLS files; raises `TlsFilesUnusable`. Does not open the address."""
+        server_context(settings)
+
     async def run(self, intake: Intake, ready: Callable[[str], None]) -> None:
         """Serve until cancelled; then answer what is under way within `grace`, close everything and return.
 
@@ -96,9 +95,9 @@ class Source:
         Raises `ListenFailed` and `TlsFilesUnusable`, both before `ready` is called.
         """
         settings = self._settings
-        host, port = _checked_address(settings.listen)
+        host, port = checked_address(settings.listen)
         room = _Room(settings, intake)
-        context = _server_context(settings)
+        context = server_context(settings)
         try:
             server = await asyncio.get_running_loop().create_server(
                 lambda: _Connection(room),
@@ -111,7 +110,7 @@ class Source:
         except OSError as exc:
             raise ListenFailed(where=settings.listen, detail=exc.strerror or type(exc).__name__) from exc
         try:
-            ready(_address(server.sockets[0].getsockname()))
+            ready(address_of(server.sockets[0].getsockname()))
             await room.watch()
         except asyncio.CancelledError:
             logger.info("mllp %s: stopping", settings.listen)
@@ -205,7 +204,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._peer = _address(transport.get_extra_info("peername"))
+        self._peer = address_of(transport.get_extra_info("peername"))
         if not self._room.admit(self):
             self._ending = True
             self._transport.close()
@@ -334,38 +333,9 @@ class _Connection(asyncio.Protocol):
             self._flushed.set_result(None)
 
 
-def _checked_address(text: str) -> tuple[str, int]:
-    try:
-        return parse_address(text)
-    except ValueError as exc:
-        raise ValueError(f"listen: {exc}") from exc
-
-
-def _address(name: object) -> str:
-    if not isinstance(name, tuple):
-        return "unknown"
-    host, port = name[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _keep_alive(sock: socket.socket, after: timedelta) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, int(after.total_seconds()))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL_S)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_PROBES)
-
-
-def _server_context(settings: Settings) -> ssl.SSLContext | None:
-    if settings.tls == "none":
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(settings.certificate, settings.private_key)
-        if settings.tls == "mtls":
-            context.load_verify_locations(settings.client_ca)
-            context.verify_mode = ssl.CERT_REQUIRED
-    except (OSError, ValueError) as exc:
-        raise TlsFilesUnusable(where=settings.listen, detail=exc.__class__.__name__) from exc
-    return context

@@ -138,6 +138,11 @@ class Source:
         ready(server.label)
         await self._pickup.run(intake)
 
+    @staticmethod
+    def check(settings: Settings) -> None:
+        """Read the key files; raises `PickupKeysUnusable`. Does not call the server."""
+        Keys.read(settings)
+
     def counts(self) -> dict[str, int]:
         """Count what is known of the server; names as in `Pickup.counts`."""
         return self._pickup.counts() if self._pickup is not None else {}

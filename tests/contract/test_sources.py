@@ -6,8 +6,8 @@ What only a stream of frames can do stands in `test_stream_sources.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import is_dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from connectors.contract import Source
 from connectors.faults import ListenFailed, PickupFolderUnusable, PickupKeysUnusable, TooLarge
 from connectors.kinds import load_source, source_kinds
 from mappings.formats.faults import IntakeFault
-from mappings.formats.values import Size
+from mappings.formats.values import Secret, Size
 from tests.contract.sources import RecordingIntake, answer_to, on_loop
 from tests.sshd import sshd
 
@@ -48,7 +48,7 @@ class Way(Protocol):
         """Settings with which it cannot begin."""
         ...
 
-    async def send(self, address: str, content: bytes) -> Awaitable[Told]:
+    async def send(self, address: str, content: bytes) -> asyncio.Task[Told]:
         """Send one message whole; the answer comes when it comes."""
         ...
 
@@ -57,6 +57,12 @@ class Way(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+async def _leave(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 class MllpWay:
@@ -71,7 +77,7 @@ class MllpWay:
     def unusable(self) -> Any:
         return self.settings(listen="192.0.2.1:2575")  # nobody's own address
 
-    async def send(self, address: str, content: bytes) -> Awaitable[Told]:
+    async def send(self, address: str, content: bytes) -> asyncio.Task[Told]:
         host, _, port = address.rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(b"\x0b" + content + b"\x1c\r")
@@ -83,7 +89,7 @@ class MllpWay:
         _, writer = await asyncio.open_connection(host, int(port))
         writer.write(b"\x0b" + content)
         await writer.drain()
-        writer.close()
+        await _leave(writer)
 
     def close(self) -> None: ...
 
@@ -92,7 +98,48 @@ class MllpWay:
             content = (await reader.readuntil(b"\x1c\r"))[1:-2]
             return Told(content.startswith(b"ok"), content)
         finally:
-            writer.close()
+            await _leave(writer)
+
+
+class HttpWay:
+    at_start: type[IntakeFault] = ListenFailed
+
+    def __init__(self, folder: Path) -> None:
+        self._made, _ = load_source("http")
+
+    def settings(self, **more: Any) -> Any:
+        return self._made(**{"listen": "127.0.0.1:0", "tls": "none", **more})
+
+    def unusable(self) -> Any:
+        return self.settings(listen="192.0.2.1:8443", token=Secret("x"))  # nobody's own address
+
+    async def send(self, address: str, content: bytes) -> asyncio.Task[Told]:
+        reader, writer = await self._begin(address, len(content))
+        writer.write(content)
+        return asyncio.create_task(self._answer(reader, writer))
+
+    async def send_half(self, address: str, content: bytes) -> None:
+        _, writer = await self._begin(address, len(content) + 100)
+        writer.write(content)
+        await writer.drain()
+        await _leave(writer)
+
+    def close(self) -> None: ...
+
+    async def _begin(self, address: str, length: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        host, _, port = address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n".encode())
+        return reader, writer
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Told:
+        try:
+            await writer.drain()
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            length = head.partition("content-length: ")[2].partition("\r\n")[0]
+            return Told(head.startswith("http/1.1 200 "), await reader.readexactly(int(length)))
+        finally:
+            await _leave(writer)
 
 
 class FolderWay:
@@ -115,7 +162,7 @@ class FolderWay:
     def unusable(self) -> Any:
         return self.settings(folder=str(self._folder / "absent"))
 
-    async def send(self, address: str, content: bytes) -> Awaitable[Told]:
+    async def send(self, address: str, content: bytes) -> asyncio.Task[Told]:
         self._sent += 1
         path = self._folder / f"{self._sent:03}.xml"
         part = path.with_suffix(".part")
@@ -163,7 +210,7 @@ class SftpWay(FolderWay):
         self._stack.close()
 
 
-WAYS: dict[str, type[Way]] = {"mllp": MllpWay, "folder": FolderWay, "sftp": SftpWay}
+WAYS: dict[str, type[Way]] = {"mllp": MllpWay, "http": HttpWay, "folder": FolderWay, "sftp": SftpWay}
 
 every_kind = pytest.mark.parametrize("kind", sorted(set(source_kinds()) & set(WAYS)))
 
@@ -171,9 +218,11 @@ every_kind = pytest.mark.parametrize("kind", sorted(set(source_kinds()) & set(WA
 class Running:
     def __init__(self, way: Way, intake: RecordingIntake, address: str, task: asyncio.Task[None]) -> None:
         self._way, self.intake, self._address, self.task = way, intake, address, task
+        self.waiting: list[asyncio.Task[Told]] = []
 
-    async def send(self, content: bytes) -> Awaitable[Told]:
-        return await self._way.send(self._address, content)
+    async def send(self, content: bytes) -> asyncio.Task[Told]:
+        self.waiting.append(await self._way.send(self._address, content))
+        return self.waiting[-1]
 
     async def send_half(self, content: bytes) -> None:
         await self._way.send_half(self._address, content)
@@ -201,6 +250,9 @@ async def started(way: Way, kind: str, settings: Any) -> AsyncIterator[Running]:
         intake.gate.set()
         if not task.done():
             await house.stop()
+        for answer in house.waiting:
+            answer.cancel()
+        await asyncio.gather(*house.waiting, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -255,7 +307,7 @@ def test_no_answer_before_intake_gave_it(kind: str, tmp_path: Path) -> None:
     async def scene() -> None:
         async with running(kind, tmp_path) as house:
             house.intake.gate.clear()
-            answer = asyncio.ensure_future(await house.send(b"MSH|one"))
+            answer = await house.send(b"MSH|one")
             await house.intake.has_taken(1)
             done, _ = await asyncio.wait({answer}, timeout=0.1)
             assert not done

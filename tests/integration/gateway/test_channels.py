@@ -37,3 +37,28 @@ def test_a_channel_test_that_fails_is_a_problem_with_file_and_line(tmp_path: Pat
     done = cli("check", "--config", str(config))
     assert done.returncode == 1
     assert "LT1012" in done.stderr
+
+
+def test_a_source_that_could_not_begin_is_a_problem(tmp_path: Path) -> None:
+    config = write_site(tmp_path, produce=())
+    channel = config / "channels" / "his.toml"
+    mllp = '{ kind = "mllp", listen = "127.0.0.1:0", tls = "none" }'
+    text = channel.read_text(encoding="utf-8")
+    assert mllp in text
+    keys = 'private_key = "keys/facility.pem"'
+    for source, code in (
+        ('{ kind = "folder", folder = "drop" }', "LT2106"),
+        (
+            f'{{ kind = "sftp", host = "his", username = "u", folder = "/out", {keys}, known_hosts = "absent" }}',
+            "LT2110",
+        ),
+        (f'{{ kind = "http", listen = "127.0.0.1:0", certificate = "keys/ca.pem", {keys} }}', "LT2105"),
+        (f'{{ kind = "mllp", listen = "127.0.0.1:0", certificate = "keys/ca.pem", {keys} }}', "LT2105"),
+    ):
+        channel.write_text(text.replace(mllp, source), encoding="utf-8")
+        (problem,) = probes.problems(load(config))
+        assert code in problem.detail
+    channel.write_text(text.replace(mllp, '{ kind = "folder", folder = "drop" }'), encoding="utf-8")
+    (config / "drop").mkdir()
+    assert list(probes.problems(load(config))) == []
+    assert list((config / "drop").iterdir()) == []
