@@ -145,7 +145,8 @@ def nationality(sheet: Sheet) -> str:
         for coding in inner.get("valueCodeableConcept", {}).get("coding", [])
     ]
     said = next((coding.get("code", "").upper() for coding in codings), "")
-    return told_code("MA_QUOCTICH")(sheet) or ("000" if said in _VIETNAM else "")
+    listed = next((c["code"] for c in codings if c.get("system", "").endswith("/qd3176-ma-quoctich")), "")
+    return told_code("MA_QUOCTICH")(sheet) or listed or ("000" if said in _VIETNAM else "")
 
 
 def ethnicity(sheet: Sheet) -> str:
@@ -233,8 +234,12 @@ def _cards(sheet: Sheet) -> list[Resource]:
 
 
 def diagnosis_text(sheet: Sheet) -> str:
-    texts = (wording.concept(condition.get("code")) for condition in _conditions(sheet))
-    return "; ".join(text for text in texts if text)
+    """Give the words of the diagnoses; the codes where none has words."""
+    concepts = [condition.get("code", {}) for condition in _conditions(sheet)]
+    words = [
+        one.get("text") or next((c["display"] for c in one.get("coding", []) if "display" in c), "") for one in concepts
+    ]
+    return "; ".join(text for text in (words if any(words) else map(wording.concept, concepts)) if text)
 
 
 def main_disease(sheet: Sheet) -> str:
@@ -307,7 +312,12 @@ def examined_on(sheet: Sheet) -> str:
 
 def referral_number(sheet: Sheet) -> str:
     """Give the number of the referral form: told, else of the request."""
-    return told("GIAY_CHUYEN_TUYEN")(sheet) or number_of(sheet.subject, lambda _: True)
+    return told("GIAY_CHUYEN_TUYEN")(sheet) or number_of(sheet.subject, _is_a_number)
+
+
+def _is_a_number(system: str) -> bool:
+    """Tell whether an identifier is a number that somebody gave out, not the place of a row in a file."""
+    return not system.endswith("/bhyt-row")
 
 
 def register_number(sheet: Sheet) -> str:
@@ -324,7 +334,7 @@ def referral_reason(sheet: Sheet) -> str:
 def appointment_number(sheet: Sheet) -> str:
     """Give the number of the slip: told, else of the appointment; of a visit that told the day alone the document's."""
     booked = sheet.subject.get("resourceType") == "Appointment"
-    own = number_of(sheet.subject, lambda _: True) if booked else sheet.composition.get("id", "")
+    own = number_of(sheet.subject, _is_a_number) if booked else sheet.composition.get("id", "")
     return told("SO_GIAYHEN_KL")(sheet) or own
 
 

@@ -114,7 +114,7 @@ def paper_name(bundle: Resource, systems: Systems = DEFAULT) -> str:
 
 def _open(bundle: Resource, paper: str, head: str, systems: Systems, calendar: Calendar) -> Sheet:
     resources = [entry["resource"] for entry in bundle["entry"] if "resource" in entry]
-    record, composition = Record(resources, systems), resources[0]
+    record, composition = Record(resources, systems).for_table(TABLE_OF_PAPER[paper]), resources[0]
     encounter = record.follow(composition.get("encounter"))
     patient = record.follow(composition.get("subject"))
     if patient is None:

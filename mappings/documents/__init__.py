@@ -20,7 +20,7 @@ from mappings.documents.content import Content
 from mappings.documents.context import Context, Facility
 from mappings.documents.faults import FormNotInForce, ItemMalformed, PaperBeyondLimit, PaperIncomplete
 from mappings.documents.form import Edition, Signer
-from mappings.documents.record import Record
+from mappings.documents.record import TABLE_OF_PAPER, Record
 from mappings.documents.rules import Due
 from mappings.documents.versions import cancel, digest
 from mappings.outcome import Resource
@@ -116,6 +116,7 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
     `LeaveTooLong`, `PaperBeyondLimit`, `LeaveDatesWrong`, `VisitUnfit`, `ItemMalformed`.
     """
     module, sheet, known = _module(paper), form.form(paper), Record(record, context.systems)
+    known.table = TABLE_OF_PAPER.get(paper, "")
     content = module.gather(known, known.subject(paper, subject), context)
     on = wording.day(content.event_at)
     if on is None:

@@ -227,8 +227,10 @@ def dated(day: str, context: Context) -> str:
 
 
 def identifier(resource: Resource, *kinds: str) -> str:
-    """Give the value of the first identifier whose system ends in one of the kinds, else of the first at all."""
-    found = [i for i in resource.get("identifier", []) if i.get("value")]
+    """Give the value of the first identifier whose system ends in one of the kinds, else of the first number."""
+    found = [
+        i for i in resource.get("identifier", []) if i.get("value") and not i.get("system", "").endswith("/bhyt-row")
+    ]
     for kind in kinds:
         for one in found:
             if one.get("system", "").endswith(f"/{kind}"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,19 @@ from mappings.systems import DEFAULT, Systems
 _WRONG = frozenset({"entered-in-error", "cancelled"})
 
 
+TABLE_OF_PAPER = {
+    "discharge_paper": "XML7",
+    "record_summary": "XML8",
+    "birth_certificate": "XML9",
+    "maternity_rest_paper": "XML10",
+    "leave_paper": "XML11",
+    "referral": "XML13",
+    "reexamination": "XML14",
+    "lab_report": "XML4",
+}
+"""Papers that have a table in the insurance file, and its name there."""
+
+
 class Record:
     """The newest version of every resource of one person."""
 
@@ -21,10 +35,18 @@ class Record:
         self.systems = systems
         self.part = ""
         """Which part of its subject a paper is about, such as one day of a visit; empty when it is the whole."""
+        self.table = ""
+        """The insurance table a paper has; what that table told otherwise than the others comes first: `XML7/GHI_CHU`."""
         self._by_reference = {f"{resource['resourceType']}/{resource['id']}": resource for resource in resources}
         self._by_type: dict[str, list[Resource]] = {}
         for resource in self._by_reference.values():
             self._by_type.setdefault(resource["resourceType"], []).append(resource)
+
+    def for_table(self, name: str) -> Record:
+        """Give the same record as the paper with this table reads it."""
+        other = copy(self)
+        other.table = name
+        return other
 
     @property
     def by_reference(self) -> Mapping[str, Resource]:
@@ -139,7 +161,11 @@ class Record:
         return found
 
     def field_observation(self, code: str, encounter: Resource | None) -> Resource | None:
-        """Give the Observation that carries a field."""
+        """Give the Observation that carries a field: as the paper's own table told it, else as anything did."""
+        own = self._told(f"{self.table}/{code}", encounter) if self.table else None
+        return own or self._told(code, encounter)
+
+    def _told(self, code: str, encounter: Resource | None) -> Resource | None:
         visit = f"Encounter/{encounter['id']}" if encounter else ""
         best: tuple[tuple[bool, str], Resource] | None = None
         for observation in self._fields.get(code, ()):

@@ -11,18 +11,7 @@ from importlib import import_module
 
 from mappings.bhyt.papers import visit
 from mappings.bhyt.sheet import FieldSource
-
-TABLE_OF_PAPER = {
-    "discharge_paper": "XML7",
-    "record_summary": "XML8",
-    "birth_certificate": "XML9",
-    "maternity_rest_paper": "XML10",
-    "leave_paper": "XML11",
-    "referral": "XML13",
-    "reexamination": "XML14",
-    "lab_report": "XML4",
-}
-"""Our papers the insurance portal has a table for, and its LOAIHOSO."""
+from mappings.documents.record import TABLE_OF_PAPER as TABLE_OF_PAPER
 
 _MODULES = {paper: import_module(f"{__name__}.{paper}") for paper in TABLE_OF_PAPER}
 

@@ -24,14 +24,17 @@ def admission_diagnosis(sheet: Sheet) -> str:
 
 
 def treatment(sheet: Sheet) -> str:
-    """Give what was told of the treatment: of medicines and of operations apart, then of the whole."""
+    """Give what was told of the treatment: of medicines and of operations apart, then of the whole.
+
+    Operations that only the record knows are named where nobody told of them in words.
+    """
     parts = (("Nội khoa", "NOI_KHOA"), ("Phẫu thuật, thủ thuật", "PHAU_THUAT_THU_THUAT"))
     said = [(label, told(name)(sheet)) for label, name in parts]
     lines = [f"{label}: {text}" for label, text in said if text]
     whole = told("PP_DIEUTRI")(sheet)
     done = (procedure for procedure in sheet.record.all("Procedure") if _is_of(sheet, procedure.get("encounter")))
     names = "; ".join(filter(None, (wording.concept(one.get("code")) for one in done)))
-    if names and not said[1][1]:
+    if names and not (said[1][1] or whole):
         lines.append(f"{parts[1][0]}: {names}")
     return "\n".join([*lines, *([whole] if whole else [])])
 
