@@ -18,6 +18,12 @@ from mappings.systems import Systems
 _FACILITY = re.compile(r"\d{2}[0-9A-Z]\d{2}")
 
 
+def _identifiers(resource: Resource) -> Sequence[Resource]:
+    """Give the identifiers of a resource, also of a type that has only one."""
+    found: Resource | Sequence[Resource] = resource.get("identifier", ())
+    return [found] if isinstance(found, dict) else found
+
+
 class Dossier:
     """What is known while the tables of one visit are written."""
 
@@ -88,12 +94,22 @@ class Dossier:
         found: list[tuple[int, Resource]] = []
         for resource_type in resource_types:
             for resource in self.record.all(resource_type):
-                for identifier in resource.get("identifier", ()):
+                for identifier in _identifiers(resource):
                     value: str = identifier.get("value", "")
                     if value.startswith(start) and identifier.get("system", "").endswith("/bhyt-row"):
                         found.append((int(value[len(start) :]), resource))
         found.sort(key=lambda one: one[0])
         return [resource for _, resource in found]
+
+    @cached_property
+    def came_as_xml(self) -> bool:
+        """Whether a table of the visit was read: then no table is made up beside those."""
+        start = f"{self.number}/"
+        return any(
+            identifier.get("system", "").endswith("/bhyt-row") and identifier.get("value", "").startswith(start)
+            for resource in self.record.by_reference.values()
+            for identifier in _identifiers(resource)
+        )
 
     def field(self, name: str) -> str:
         """Give the text of a field told about the visit."""
