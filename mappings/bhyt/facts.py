@@ -205,7 +205,7 @@ def _parent(sheet: Sheet, role: str, under: int = CHILD) -> Resource | None:
     age = wording.years_old(sheet.patient.get("birthDate", ""), period.get("end") or period.get("start", ""))
     if age is None or age >= under:
         return None
-    return next((one for one in sheet.record.relatives() if role in relation_codes(one)), {})
+    return next((one for one in sheet.record.relatives(sheet.patient) if role in relation_codes(one)), {})
 
 
 # ---- the card ----

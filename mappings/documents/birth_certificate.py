@@ -105,7 +105,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
     """Collect what the paper says about a child; raises `ItemsDisagree` when the birth told is not the patient's."""
     child = record.patient("birth_certificate", subject)
     visit = _visit(record, child)
-    mother, father = _relative(record, "MTH", "GUARD", "GRD"), _relative(record, "FTH")
+    mother, father = _relative(record, child, "MTH", "GUARD", "GRD"), _relative(record, child, "FTH")
 
     def said(*names: str) -> str:
         return next((text for name in names if (text := record.field(name, visit))), "")
@@ -143,7 +143,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
         },
         entries={
             "header": record.fields(_BOOK, visit),
-            "carer": [*record.relatives(), *record.fields(_CARER, visit)],
+            "carer": [*record.relatives(child), *record.fields(_CARER, visit)],
             "child": [
                 child,
                 *([visit] if visit else []),
@@ -168,10 +168,10 @@ def _tells_itself(record: Record, name: str, visit: Resource) -> bool:
     return bool(found.get("encounter", {}).get("reference") == f"Encounter/{visit['id']}")
 
 
-def _relative(record: Record, *roles: str) -> Resource:
+def _relative(record: Record, child: Resource, *roles: str) -> Resource:
     """Give the relative in the first of the roles; of several the one with a name."""
     for role in roles:
-        known = [one for one in record.relatives() if role in relation_codes(one)]
+        known = [one for one in record.relatives(child) if role in relation_codes(one)]
         if known:
             return next((one for one in known if one.get("name")), known[0])
     return {}

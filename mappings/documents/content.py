@@ -117,7 +117,7 @@ def guardians(record: Record, patient: Resource, at: str) -> list[Resource]:
     """Give father, mother, guardian of a child; of anybody else only a guardian."""
     years = wording.years_old(patient.get("birthDate", ""), at)
     child = years is not None and years < _CHILD
-    return [one for one in record.relatives() if child or relation_codes(one) & {"GUARD", "GRD"}]
+    return [one for one in record.relatives(patient) if child or relation_codes(one) & {"GUARD", "GRD"}]
 
 
 def _guardian(related: Resource) -> str:

@@ -54,7 +54,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
     conditions = record.diagnoses(encounter)
     cards = record.cards(examined, examined)
     given = leave.told(record, encounter, _LEAVE, conditions, begins_on=examined)
-    father, mother = parent(record, encounter, "HO_TEN_CHA", "FTH"), parent(record, encounter, "HO_TEN_ME", "MTH")
+    father, mother = (parent(record, patient, encounter, *one) for one in (("HO_TEN_CHA", "FTH"), ("HO_TEN_ME", "MTH")))
     years = wording.years_old(patient.get("birthDate", ""), examined)
     small = years is not None and years < _SMALL
     doctor = record.doctor(encounter)
@@ -112,7 +112,7 @@ def diagnosis_and_treatment(record: Record, encounter: Resource, conditions: Seq
     return "\n".join(part for part in (diagnosis, pregnancy, f"Phương pháp điều trị: {treatment}") if part)
 
 
-def parent(record: Record, encounter: Resource, field: str, role: str) -> str:
+def parent(record: Record, patient: Resource, encounter: Resource, field: str, role: str) -> str:
     """Give the name of a parent: told, else of the relative in this role."""
-    known = (wording.name(one) for one in record.relatives() if role in relation_codes(one))
+    known = (wording.name(one) for one in record.relatives(patient) if role in relation_codes(one))
     return record.field(field, encounter) or next((name for name in known if name), "")

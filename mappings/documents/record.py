@@ -243,14 +243,19 @@ class Record:
             if coverage.get("subscriberId") and coverage.get("status", "active") in ("active", "draft")
         ]
 
-    def relatives(self) -> list[Resource]:
-        """Give father, mother and guardians, in this order, then other relatives."""
+    def relatives(self, patient: Resource | None = None) -> list[Resource]:
+        """Give father, mother and guardians, in this order, then other relatives; of several persons those of one."""
         order = {"FTH": 0, "MTH": 1, "GUARD": 2, "GRD": 2}
         ranked = [
             (min((order.get(code, 9) for code in relation_codes(one)), default=9), one)
             for one in self.all("RelatedPerson")
+            if patient is None or not self._is_another(self.follow(one.get("patient")), patient)
         ]
         return [one for _, one in sorted(ranked, key=lambda pair: pair[0])]
+
+    @staticmethod
+    def _is_another(whose: Resource | None, patient: Resource) -> bool:
+        return whose is not None and whose["id"] != patient.get("id") and not whose.get("link")
 
     def doctor(self, encounter: Resource | None) -> Resource | None:
         """Give the practitioner who answers for a visit: the attender, else anybody taking part."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from copy import copy
 from functools import cached_property
 
 from mappings.bhyt.sheet import Sheet, number_of
@@ -55,6 +56,15 @@ class Dossier:
         """The person, or an empty resource."""
         named = self.record.follow((self.encounter or {}).get("subject"))
         return named or self.record.get(f"Patient/{self._patient_id}") or {}
+
+    def about(self, patient: Resource) -> Dossier:
+        """Give the same record opened at another person, without a visit."""
+        other = copy(self)
+        for name in ("sheet", "number"):
+            other.__dict__.pop(name, None)
+        other.encounter = None
+        other.__dict__["patient"] = patient
+        return other
 
     @cached_property
     def sheet(self) -> Sheet:

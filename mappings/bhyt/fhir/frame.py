@@ -10,7 +10,26 @@ from collections.abc import Mapping, Sequence
 
 from mappings.bhyt.decisions import decision_of
 from mappings.bhyt.faults import FORM_ODD, NOT_UNDERSTOOD, VisitUnknown
-from mappings.bhyt.fhir import as_written, person, xml1, xml2, xml3, xml4, xml5
+from mappings.bhyt.fhir import (
+    as_written,
+    person,
+    xml0,
+    xml1,
+    xml2,
+    xml3,
+    xml4,
+    xml5,
+    xml6,
+    xml7,
+    xml8,
+    xml9,
+    xml10,
+    xml11,
+    xml12,
+    xml13,
+    xml14,
+    xml15,
+)
 from mappings.bhyt.fhir.case import Case, TableMap, known_fields
 from mappings.bhyt.fhir.dossier import Dossier
 from mappings.bhyt.fhir.forms import extension
@@ -20,7 +39,8 @@ from mappings.bhyt.visits import Visit
 from mappings.outcome import Coverage, Notice, Outcome, Resource
 from mappings.systems import DEFAULT, Systems
 
-TABLES: dict[str, TableMap] = {one.name: one for one in (xml1.TABLE, xml2.TABLE, xml3.TABLE, xml4.TABLE, xml5.TABLE)}
+_MODULES = (xml1, xml2, xml3, xml4, xml5, xml6, xml7, xml8, xml9, xml10, xml11, xml12, xml13, xml14, xml15, xml0)
+TABLES: dict[str, TableMap] = {module.TABLE.name: module.TABLE for module in _MODULES}
 """The tables that have a mapping, in the order they are read in: XML1 says who it is about."""
 
 _KNOWN = {name: known_fields(name) for name in TABLES}

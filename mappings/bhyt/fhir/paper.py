@@ -7,7 +7,7 @@ tells otherwise than a table before it (GHI_CHU, PP_DIEUTRI …) is kept under i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -70,7 +70,9 @@ def tell_codes(case: Case, row: Row, **lists: str) -> list[str]:
             found += tell_texts(case, row, name)
             continue
         rows = [known.find(code) if known else None for code in codes]
-        values = [concept(c, case.code_system(listed or name), r.vi if r else "") for c, r in zip(codes, rows, strict=True)]
+        values = [
+            concept(c, case.code_system(listed or name), r.vi if r else "") for c, r in zip(codes, rows, strict=True)
+        ]
         found.append(tell(case, name, *(("valueCodeableConcept", value) for value in values)))
     return found
 
@@ -120,19 +122,24 @@ def doctor(case: Case, licence: str, name: str = "") -> Resource:
     return reference
 
 
-def parent(case: Case, role: str, name: str, number: str = "") -> None:
-    """Make a parent, where a name or a number of social insurance is told."""
-    if not case.patient or not (name or number):
-        return
-    made = {
+def related(case: Case, role: str) -> Resource:
+    """Make a parent of whom nothing is known but that there is one."""
+    return {
         "resourceType": "RelatedPerson",
         "id": resource_id("RelatedPerson", case.local("bhyt-row"), f"{case.patient}|{role}"),
-        "identifier": [{"system": case.systems.bhxh, "value": number}] if number else [],
         "patient": {"reference": case.patient},
         "relationship": [concept(role, _ROLE, _PARENTS[role])],
-        "name": [{"text": name}] if name else [],
     }
-    case.add(compact(made))
+
+
+def parent(case: Case, role: str, name: str, number: str = "") -> None:
+    """Make a parent, where a name or a number of social insurance is told."""
+    if case.patient and (name or number):
+        told = {
+            "identifier": [{"system": case.systems.bhxh, "value": number}] if number else [],
+            "name": [{"text": name}] if name else [],
+        }
+        case.add(related(case, role) | compact(told))
 
 
 def composition(case: Case, n: int, paper: str, row: Row, author: Resource, told: Sequence[str]) -> Resource:
@@ -201,7 +208,11 @@ def cards(dossier: Dossier) -> dict[str, str]:
     """Give the fields of the cards of this visit, in its order."""
     settled = dossier.rows("XML1", "Claim")
     period = (dossier.encounter or {}).get("period", {})
-    found = claim.coverages(dossier, settled[0]) if settled else dossier.record.cards(period.get("start", ""), period.get("end", ""))
+    found = (
+        claim.coverages(dossier, settled[0])
+        if settled
+        else dossier.record.cards(period.get("start", ""), period.get("end", ""))
+    )
     return person.cards(dossier, list({card["subscriberId"]: card for card in found}.values()))
 
 
@@ -210,14 +221,15 @@ def due(dossier: Dossier, paper: str) -> list[Resource]:
     visit = dossier.encounter
     if visit is None or visit.get("status") != "finished" or dossier.came_as_xml:
         return []
-    mine = [visit, *(one for kind in ("Observation", "ServiceRequest", "Appointment") for one in dossier.of_visit(kind))]
+    mine = [
+        visit,
+        *(one for kind in ("Observation", "ServiceRequest", "Appointment") for one in dossier.of_visit(kind)),
+    ]
     found = (dossier.record.get(reference) for reference in documents.subjects(paper, mine))
     return [one for one in found if one]
 
 
-def one_paper(
-    dossier: Dossier, paper: str, fields: Mapping[str, str] | None = None
-) -> list[tuple[Resource, dict[str, str]]]:
+def one_paper(dossier: Dossier, paper: str) -> list[tuple[Resource, dict[str, str]]]:
     """Give the rows of a paper about a visit: those that came as XML, else the one that is due."""
     mains = dossier.rows(TABLE_OF_PAPER[paper], "Composition") or [{} for _ in due(dossier, paper)]
-    return [(main, row_of(dossier, paper, main) | (fields or {})) for main in mains]
+    return [(main, row_of(dossier, paper, main)) for main in mains]

@@ -26,7 +26,15 @@ _SAME = {"MA_NOI_DI": "MA_CSKCB_DI", "MA_NOI_DEN": "MA_CSKCB_DEN", "PP_DIEU_TRI"
 """Name in QĐ 4750 → name in QĐ 3176."""
 _TEXTS = (
     *("SO_HOSO", "SO_CHUYENTUYEN", "MA_CSKCB_DI", "DAU_HIEU_LS", "QT_BENHLY", "TOMTAT_KQ", "PP_DIEUTRI", "TEN_DICH_VU"),
-    *("TEN_THUOC", "TINH_TRANG_CT", "HUONG_DIEU_TRI", "PHUONGTIEN_VC", "HOTEN_NGUOI_HT", "CHUCDANH_NGUOI_HT", "MA_TTDV"),
+    *(
+        "TEN_THUOC",
+        "TINH_TRANG_CT",
+        "HUONG_DIEU_TRI",
+        "PHUONGTIEN_VC",
+        "HOTEN_NGUOI_HT",
+        "CHUCDANH_NGUOI_HT",
+        "MA_TTDV",
+    ),
 )
 MAPPED = {
     "MA_LK": "Encounter.identifier",

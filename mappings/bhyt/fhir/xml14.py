@@ -18,7 +18,9 @@ from mappings.bhyt.fhir.paper import FIELD
 from mappings.bhyt.rows import Row
 from mappings.outcome import Resource
 
-_KIND = concept("FOLLOWUP", "http://terminology.hl7.org/CodeSystem/v2-0276", "A follow up visit from a previous appointment")
+_KIND = concept(
+    "FOLLOWUP", "http://terminology.hl7.org/CodeSystem/v2-0276", "A follow up visit from a previous appointment"
+)
 MAPPED = {
     "MA_LK": "Encounter.identifier",
     "SO_GIAYHEN_KL": "Appointment.identifier",
@@ -98,7 +100,9 @@ def _repeated(dossier: Dossier) -> dict[str, str]:
     """Give the fields that only repeat XML1: of the person, the cards, the diagnoses."""
     whole = {**person.identity(dossier), **paper.cards(dossier), **stay.diagnoses(dossier)}
     names = ("HO_TEN", "NGAY_SINH", "GIOI_TINH", "DIA_CHI", "MA_THE_BHYT", "GT_THE_DEN")
-    return {name: whole.get(name, "") for name in (*names, "CHAN_DOAN_RV", "MA_BENH_CHINH", "MA_BENH_KT", "MA_BENH_YHCT")}
+    return {
+        name: whole.get(name, "") for name in (*names, "CHAN_DOAN_RV", "MA_BENH_CHINH", "MA_BENH_KT", "MA_BENH_YHCT")
+    }
 
 
 TABLE = TableMap("XML14", read, write, MAPPED)

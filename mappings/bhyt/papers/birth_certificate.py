@@ -27,7 +27,7 @@ SUBJECT = "Patient"
 def _relative(sheet: Sheet, *roles: str) -> Resource:
     """Give the relative in the first of the roles; of several the one with a name."""
     for role in roles:
-        known = [one for one in sheet.record.relatives() if role in relation_codes(one)]
+        known = [one for one in sheet.record.relatives(sheet.patient) if role in relation_codes(one)]
         if known:
             return next((one for one in known if one.get("name")), known[0])
     return {}

@@ -56,7 +56,7 @@ def notes(sheet: Sheet) -> str:
 
 
 def guardian(sheet: Sheet) -> str:
-    named = (one for one in sheet.record.relatives() if relation_codes(one) & {"GUARD", "GRD"})
+    named = (one for one in sheet.record.relatives(sheet.patient) if relation_codes(one) & {"GUARD", "GRD"})
     return told("NGUOI_GIAM_HO")(sheet) or next((wording.name(one) for one in named), "")
 
 
