@@ -200,10 +200,17 @@ def _signing(edition: Edition, content: Content) -> Mapping[Signer, str]:
         if signer.role in content.unsigned:
             names[signer] = ""
         elif signer.role == "professional" and not signer.key:
-            names[signer] = wording.title_and_name(content.professional) if content.professional else ""
+            names[signer] = _signer(content.professional) if content.professional else ""
         else:
             names[signer] = content.values[signer.key] if signer.key else ""
     return names
+
+
+def _signer(person: Resource) -> str:
+    """Give the name of who signs, of whom only the licence is known that."""
+    licences = (one["value"] for one in person.get("identifier", []) if one.get("system", "").endswith("/sid/cchn"))
+    known = next(licences, "")
+    return wording.title_and_name(person) or (f"GPHN số {known}" if known else "")
 
 
 def _add_own(paper: str, record: Record, content: Content) -> None:

@@ -128,8 +128,12 @@ class Record:
     # ---- what a visit says ----
 
     def field(self, code: str, encounter: Resource | None) -> str:
-        """Give the text of a field of QĐ 3176 told about a visit (or about none); the latest when told more than once."""
-        texts = (value_text(part) for part in self.field_parts(code, encounter))
+        """Give the text of a field of QĐ 3176 told about a visit (or about none); the latest when told more than once.
+
+        A time is given as FHIR dateTime.
+        """
+        parts = self.field_parts(code, encounter)
+        texts = (part.get("valueDateTime") or value_text(part) for part in parts)
         return "; ".join(text for text in texts if text)
 
     def field_parts(self, code: str, encounter: Resource | None) -> list[Resource]:

@@ -28,6 +28,15 @@ FIELD = "Observation.value"
 _ABSENT = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
 _PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 _ROLE = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
+_OF_SUMMARY = {
+    "GHI_CHU": "GHI_CHU",
+    "PP_DIEUTRI": "PP_DIEU_TRI",
+    "MA_TTDV": "MA_TTDV",
+    "KET_QUA_DTRI": "KET_QUA_DTRI",
+    "MA_DOITUONG_KCB": "MA_DOITUONG_KCB",
+    "NGAY_VAO_NOI_TRU": "NGAY_VAO_NOI_TRU",
+}
+"""Told fields that XML1 has as well → their name there."""
 _PARENTS = {"FTH": "father", "MTH": "mother"}
 
 
@@ -44,9 +53,12 @@ def complete(case: Case) -> None:
 
 
 def tell(case: Case, name: str, *values: tuple[str, Any]) -> str:
-    """Keep a fact as `Case.field`; under the table's own name where another table told another."""
+    """Keep a fact as `Case.field`; under the table's own name where another table told another, or XML1 has it empty."""
     if not values:
         return ""
+    of_summary = _OF_SUMMARY.get(name, "")
+    if of_summary and case.name != "XML0" and any(not one.get(of_summary) for one in case.visit.tables.get("XML1", ())):
+        return case.field(f"{case.name}/{name}", *values)
     reference = case.field(name, *values)
     told = case.get(reference)
     found = [(key, one[key]) for one in told.get("component", [told]) for key in one if key.startswith("value")]
