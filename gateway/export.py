@@ -139,7 +139,7 @@ def gather(
     if not basis.strip():
         raise DocumentWithheld(detail="no basis")
     record = resources.record(connection, plan.keyring, visit.patient_id)
-    withheld = disclosure.closed_list(record)
+    withheld = disclosure.closed_list(record, plan.facility.closed_lists)
     if withheld is not None and not closed_lists:
         raise DocumentWithheld(detail=withheld)
     encounter = f"Encounter/{visit.id}"

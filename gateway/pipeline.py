@@ -286,7 +286,7 @@ class Pipeline:
         if nothing_to_change and (row.act == "cancel" or (row.act == "renew" and not signing)):
             await self._store.write(lambda connection: self._back_to(connection, row, known))
             return
-        withheld = disclosure.closed_list(record)
+        withheld = disclosure.closed_list(record, self._plan.facility.closed_lists)
         context = replace(
             self._plan.paper_context(row.id, to_datetime(row.event_at)),
             version=known.version + 1 if known else 1,

@@ -56,12 +56,16 @@ class FacilitySettings:
     """As it is printed on papers."""
     departments: tuple[str, ...] = ()
     """Names of departments, as the staff list may write them (`lienthong certs import`); empty = not checked."""
+    closed_lists: tuple[str, ...] = ("HIV",)
+    """What a receiver without `closed_lists` may not see: `HIV` by law, `TB` where the hospital treats tuberculosis so."""
     verify_at: str = ""
     """Address that leads to verification by hash when a code is put behind it, for a QR code on papers; `""` = no code."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9A-Z]{5}", self.code):
             raise ValueError("code: a facility code (MA_CSKCB) has five characters of 0-9 and A-Z")
+        if "HIV" not in self.closed_lists or not set(self.closed_lists) <= {"HIV", "TB"}:
+            raise ValueError('closed_lists: "HIV", which the law demands, and "TB" where the hospital wants it')
         if self.verify_at and not self.verify_at.startswith("https://"):
             raise ValueError("verify_at: an address begins with https://")
 
