@@ -1,5 +1,6 @@
 import sys
 
+from conformance.sandbox.portal import command
 from conformance.sandbox.server import main
 
-sys.exit(main(sys.argv[1:]))
+sys.exit(command.main(sys.argv[2:]) if sys.argv[1:2] == ["portal"] else main(sys.argv[1:]))

@@ -18,6 +18,7 @@ from conformance.sandbox.bundle_signatures import check_bundle
 from conformance.sandbox.faults import DESTINATIONS, FaultPlan, Rule
 from conformance.sandbox.insurance_portal import InsurancePortal
 from conformance.sandbox.portal.admin import portal_routes
+from conformance.sandbox.portal.pages import portal_pages
 from conformance.sandbox.records import Record, Records, Verdict
 from conformance.sandbox.remote_admin import remote_routes
 from conformance.sandbox.remote_credentials import RemoteCredentials
@@ -56,6 +57,7 @@ def admin_app(controls: Controls) -> FastAPI:
     app.include_router(authority_routes(controls.authority))
     app.include_router(remote_routes(controls.authority, controls.credentials))
     app.include_router(portal_routes(controls.portal))
+    app.include_router(portal_pages(controls.portal, controls.records))
 
     @app.get("/_sandbox/health")
     async def health() -> dict[str, Any]:

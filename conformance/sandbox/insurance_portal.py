@@ -101,6 +101,10 @@ class InsurancePortal:
         """End the token a call carries."""
         self._door.expire(request)
 
+    def trust_of(self) -> Trust:
+        """Tell on whose word the signature of a kept file is believed now."""
+        return self.counter.trust()
+
     def reset(self) -> None:
         """Forget the visits and who asked; accounts, cards, certificates and switches stay."""
         self.book.reset()

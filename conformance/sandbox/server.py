@@ -83,6 +83,8 @@ class Settings:
     """Bytes of one insurance file; the portal's own limit is not published."""
     portal: Switches = field(default_factory=Switches)
     """How the insurance portal behaves at the start."""
+    alone: str | None = None
+    """Open this peer and the admin interface, and nothing else."""
 
 
 def default_accounts(password: str) -> tuple[Account, ...]:
@@ -150,7 +152,8 @@ class Sandbox:
             self._listen(TimeStampingAuthority(self.authority), settings.tsa_port, None)
             signer = RemoteSigner(self._tokens(), self.authority, self.credentials, scheme=_scheme(settings))
             self._listen(signer, settings.csc_port, tls)
-            self.authority.publish_at(self.ocsp_url, self.crl_url)
+            if settings.alone is None:
+                self.authority.publish_at(self.ocsp_url, self.crl_url)
             controls = Controls(
                 records=self.records,
                 faults=self.faults,
@@ -224,10 +227,8 @@ class Sandbox:
 
     def addresses(self) -> dict[str, str]:
         """Return all base addresses by name; of OCSP and TSA the address to ask."""
-        return {name: listener.url for name, listener in self._listeners.items()} | {
-            "ocsp": self.ocsp_url,
-            "tsa": self.tsa_url,
-        }
+        told = {name: listener.url for name, listener in self._listeners.items()}
+        return told if self._settings.alone else told | {"ocsp": self.ocsp_url, "tsa": self.tsa_url}
 
     def register(self, gln: str, pem: bytes) -> None:
         """Know a sender's transport certificate from now on. Raises ValueError when it is none."""
@@ -272,7 +273,9 @@ class Sandbox:
     async def settle(self) -> None:
         """Open and close ports as the fault plan says now; return when it is done."""
         for name in PEERS:
-            listener = self._listeners[name]
+            listener = self._listeners.get(name)
+            if listener is None:
+                continue
             if self.faults.port_closed(name):
                 await listener.close()
             else:
@@ -302,6 +305,8 @@ class Sandbox:
         return Tokens(self._settings.accounts, self._settings.token_life_s, self._clock)
 
     def _listen(self, destination: Destination, port: int, tls: ssl.SSLContext | None) -> None:
+        if self._settings.alone not in (None, destination.name):
+            return
         face = HttpFace(destination, self.faults, lambda scope, reset: self._listeners[name].drop(scope, reset))
         name = destination.name
         self._listeners[name] = Listener(face, self._settings.host, port, tls)

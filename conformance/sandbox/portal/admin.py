@@ -12,6 +12,7 @@ from conformance.sandbox.portal.book import Book
 from conformance.sandbox.portal.cards import CardBook, Officer
 from conformance.sandbox.portal.certificates import CertificateBook
 from conformance.sandbox.portal.switches import Board
+from conformance.sandbox.signatures import Trust
 
 LARGEST_CSV = 4 * 1024 * 1024
 
@@ -23,6 +24,10 @@ class Portal(Protocol):
     book: Book
     cards: CardBook
     certificates: CertificateBook
+
+    def trust_of(self) -> Trust:
+        """Tell on whose word the signature of a kept file is believed now."""
+        ...
 
 
 @dataclass(frozen=True)

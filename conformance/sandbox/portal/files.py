@@ -74,6 +74,16 @@ def judge_file(
     return signers
 
 
+def signature_of(file: bytes, trust: Trust) -> tuple[str, list[Signature]]:
+    """Return the signatures of a kept file; before them `none` or `bad` when there are none or one does not hold."""
+    try:
+        return "", verify(parse(file), trust)
+    except (NotSignedError, NotXmlError):
+        return "none", []
+    except SignatureError:
+        return "bad", []
+
+
 def read(document: bytes, name: str) -> etree._Element:
     """Parse a document that has to be UTF-8. Raises FileError."""
     try:

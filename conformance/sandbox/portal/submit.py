@@ -14,8 +14,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Final
 
+from cryptography import x509
 from lxml import etree
 
 from conformance.sandbox.accounts import Account
@@ -91,18 +93,24 @@ class Counter:
         file, _ = _file_of(form, request)
         return self._keep_refusal(form, request, file, _RefusalError(code or "124", BY_PLAN))
 
-    def verifies(self, record: Record) -> bool:
-        """Judge a kept file again, with the certificates known now and whoever's facility it is."""
-        form = form_named(record.form)
+    def trust(self) -> Trust:
+        """Tell on whose word a kept file is believed: with the certificates known now; when they signed was judged then."""
         registered = None
         if self._shelves.board.now.registered_certificates:
-            registered = lambda: tuple(each.certificate for each in self._shelves.certificates.all())  # noqa: E731
-        trust = Trust(self._shelves.trust.ca_pem_file, registered=registered)  # certificates were judged at arrival
+            registered = self._registered
+        return Trust(self._shelves.trust.ca_pem_file, registered=registered)
+
+    def verifies(self, record: Record) -> bool:
+        """Judge a kept file again, with the certificates known now and whoever's facility it is."""
+        form, trust = form_named(record.form), self.trust()
         try:
             judge_file(self._shelves.records.body(record), None, trust, form, self._shelves.board.now)
         except FileError:
             return False
         return True
+
+    def _registered(self, facility: str | None = None) -> tuple[x509.Certificate, ...]:
+        return tuple(each.certificate for each in self._shelves.certificates.all(facility))
 
     def _check_parameters(self, form: Form, request: Received, account: Account, readable: bool) -> None:
         given = fields_of(request)
@@ -129,9 +137,7 @@ class Counter:
         shelves = self._shelves
         if len(file) > shelves.largest_file:
             raise _RefusalError("1001", f"tệp dài hơn {shelves.largest_file} byte")
-        trust = replace(
-            shelves.trust, registered=lambda: tuple(each.certificate for each in shelves.certificates.all(facility))
-        )
+        trust = replace(shelves.trust, registered=partial(self._registered, facility))
         signers = judge_file(file, facility, trust, form, shelves.board.now)
         if shelves.board.now.structure_at_reception:
             for visit in read_visits(file, form, facility):
