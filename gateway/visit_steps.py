@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from mappings.bhyt.decisions import PORTAL_VERSION, decision_of
 from mappings.bhyt.fhir import visit_to_outcome
 from mappings.bhyt.visits import Visit, read_visits
+from mappings.formats.faults import Fault
 from mappings.hl7v2.business_keys import folded
 from mappings.hl7v2.insurance_card import card_numbers
 from mappings.outcome import Outcome
@@ -49,6 +51,15 @@ def is_file(raw: bytes) -> bool:
 def is_visit(message_type: str) -> bool:
     """Tell whether a message is of one visit."""
     return message_type.startswith(f"{FAMILY}^") and message_type != FILE
+
+
+def media_type(raw: bytes) -> str:
+    """Give the media type of a file of visits, which says for which decision's address it was written."""
+    try:
+        version = PORTAL_VERSION[decision_of(next(read_visits(raw)).tables)]
+    except Fault:
+        return "application/xml"
+    return f"application/xml; decision={version}"
 
 
 def map_visit(raw: bytes, systems: Systems, facility: str, message_id: str = "") -> MappedVisit:

@@ -25,6 +25,7 @@ STEPS = (
     ("gateway.cli", "gateway.app"),
     ("gateway.api", "gateway.console", "gateway.hub"),
     (
+        "gateway.accounts",
         "gateway.cards",
         "gateway.certificates",
         "gateway.export",
@@ -37,6 +38,7 @@ STEPS = (
         "gateway.renderings",
         "gateway.steps",
         "gateway.pool",
+        "gateway.portal_calls",
         "gateway.relief",
         "gateway.repair",
         "gateway.probes",

@@ -37,7 +37,7 @@ class Settings:
     changed_on: str = ""
     """Day on which the password was last changed, such as `2026-11-01`; for the reminder."""
     change_every: timedelta = timedelta(days=90)
-    """After which time `lienthong check` reminds of a new password."""
+    """After which time `lienthong check` says that a new password is due."""
     officer: str = ""
     """Name of the officer who looks up cards, registered on the portal with `officer_id`; empty = no card is looked up."""
     officer_id: Secret = NO_SECRET

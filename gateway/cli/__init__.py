@@ -42,6 +42,8 @@ _COMMANDS = {
     "codes": "codes.app",
     "cda": "cda.app",
     "bhyt": "bhyt.app",
+    "card": "card.app",
+    "portal": "portal.app",
     "certs": "certs.app",
     "key": "key.app",
 }

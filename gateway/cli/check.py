@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Any
 
 import typer
 
 from gateway import probes
-from gateway.cli.output import HERE, Config, Json, complain, console, fault_dict, print_json
+from gateway.accounts import Account, accounts
+from gateway.cli.output import HERE, Config, Json, complain, console, fault_dict, now_local, print_json, print_table
 from gateway.configuration import load
 from gateway.faults import ConfigFault, ConfigInvalid
+from gateway.settings import Plan
 
 
 def check(
@@ -21,17 +24,53 @@ def check(
 
     Ví dụ: lienthong check --config /etc/lienthong --json
     """
+    plan: Plan | None = None
     try:
         plan = load(config)
         found: tuple[ConfigFault, ...] = tuple(probes.problems(plan)) if probe else ()
     except ConfigInvalid as invalid:
         found = invalid.problems
+    held = [] if plan is None else list(accounts(plan))
+    today = now_local().date()
     if json:
-        print_json({"problems": [fault_dict(p.code, p.where, p.detail) for p in found]})
+        told = [fault_dict(p.code, p.where, p.detail) for p in found]
+        print_json({"problems": told, "accounts": [_told(one, today) for one in held]})
     elif found:
         complain(ConfigInvalid(found))
         console.print(f"{len(found)} lỗi cấu hình.")
     else:
         console.print("Cấu hình đúng.")
+    if held and not json:
+        _show(held, today)
     if found:
         raise typer.Exit(1)
+
+
+def _told(account: Account, today: date) -> dict[str, Any]:
+    return {
+        "destination": account.destination,
+        "username": account.username,
+        "owner": account.owner,
+        "changed_on": account.changed_on or None,
+        "change_by": account.change_by.isoformat() if account.change_by else None,
+        "due": account.is_due(today),
+    }
+
+
+def _show(held: list[Account], today: date) -> None:
+    print_table(
+        "Tài khoản ở nơi nhận",
+        ("nơi nhận", "tài khoản", "người phụ trách", "đổi mật khẩu lần cuối", "phải đổi trước"),
+        (
+            (
+                one.destination,
+                one.username,
+                one.owner or "chưa ghi (owner)",
+                one.changed_on or "chưa ghi (changed_on)",
+                f"{one.change_by:%d/%m/%Y}{' — QUÁ HẠN, đổi ngay' if one.is_due(today) else ''}"
+                if one.change_by
+                else "",
+            )
+            for one in held
+        ),
+    )

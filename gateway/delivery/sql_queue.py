@@ -14,10 +14,12 @@ from sqlalchemy.engine import Connection, Row
 
 from connectors.contract import Outbound, Receipt
 from connectors.faults import NotArrived, Refused, Throttled
+from gateway import visit_steps
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery.limits import Rules, after_start, is_down, opens_at, room
 from gateway.delivery.queue import Taken
 from gateway.faults import NothingThere, StoreFault
+from gateway.signing_forms import base_kind
 from gateway.store import actions, clock_back, deliveries, destinations, dispatch, documents
 from gateway.store.engine import Store
 from gateway.store.leases import BACK
@@ -135,11 +137,14 @@ class SqlQueue:
         if not found:
             raise NothingThere(where=row.document_id, detail=renditions[-1])
         body, *beside = (self._keyring.open(one.body, f"{row.document_id}/{one.kind}") for one in found)
+        media_type = str(found[0].media_type)
+        if base_kind(found[0].kind) == "gdbhyt" and ";" not in media_type:
+            media_type = visit_steps.media_type(body)
         return Outbound(
             key=row.id,
             kind=found[0].paper,
             body=body,
-            media_type=found[0].media_type,
+            media_type=media_type,
             sha256=found[0].sha256,
             created_at=to_datetime(row.created_at),
             facility=self._facility,

@@ -132,6 +132,8 @@ def test_each_destination_gets_its_form(desk: Desk) -> None:
     sent = outbound(desk, row)
     assert set(sent) == {"out", "archive", "share", "portal", "province"}
 
+    assert {sent[name].media_type for name in ("portal", "province")} == {"application/xml; decision=3176"}
+    assert sent["out"].media_type == "application/xml"
     portal, province = judged(desk, sent["portal"].body), judged(desk, sent["province"].body)
     assert (portal.verdict, [one.part for one in portal.covers]) == ("valid", ["document"])
     assert b"sha256-rsa-MGF1" in sent["portal"].body
