@@ -135,6 +135,8 @@ class Folder:
         files, strange = [], 0
         with self._opened() as root:
             try:
+                with suppress(FileExistsError):  # a share that is not mounted any more leaves a folder that is not ours
+                    os.mkdir(self._settings.refused, 0o770, dir_fd=root)
                 names = [name for name in os.listdir(root) if wanted(name, self._settings.pattern)]
             except OSError as exc:
                 raise PickupAway(detail=_reason(exc)) from exc

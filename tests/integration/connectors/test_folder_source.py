@@ -252,6 +252,19 @@ def test_a_folder_that_goes_away_is_waited_for(tmp_path: Path, caplog: pytest.Lo
     assert caplog.text.count("LT2107") == 1
 
 
+def test_an_empty_mount_point_is_not_taken_for_an_empty_folder(common: Path, caplog: pytest.LogCaptureFixture) -> None:
+    house = House(common / "drop")
+    with as_nobody():
+        house.rounds(1)
+        assert house.pickup.counts()["away"] == 0
+    (common / "drop" / "refused").rmdir()
+    (common / "drop").chmod(0o555)
+    with as_nobody():
+        house.rounds(2)
+        assert house.pickup.counts()["away"] == 1
+    assert "LT2107 PickupAway (Permission denied)" in caplog.text
+
+
 @pytest.mark.parametrize("act", [Folder.accept, lambda folder, entry: folder.refuse(entry, b"no")])
 @pytest.mark.parametrize("after", ["move", "delete"])
 def test_another_file_under_the_name_is_not_put_away(act: Callable[..., Any], after: str, tmp_path: Path) -> None:
