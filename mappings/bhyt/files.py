@@ -5,11 +5,12 @@ Standard: guide CV 1245/BHXH-CNTT (2024), QĐ 3176/QĐ-BYT; second-hand
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from mappings.bhyt.envelope import envelope
 from mappings.bhyt.faults import FieldMissing
-from mappings.bhyt.rows import rows_to_xml
+from mappings.bhyt.rows import Row, rows_to_xml
 from mappings.bhyt.tables import NAMES, table
 from mappings.bhyt.visits import BARE, Visit
 
@@ -22,11 +23,19 @@ def visit_to_file(
     `cdata` and `as_in_guide` as in `rows_to_xml` and `envelope`. The same visit gives the same bytes. Raises EnvelopeInvalid.
     """
     files = [
-        (name, rows_to_xml(table(name, decision), visit.tables[name], cdata=cdata))
+        (name, rows_to_xml(table(name, decision), part, cdata=cdata))
         for name in NAMES
-        if name not in BARE and visit.tables.get(name)
+        if name not in BARE
+        for part in parts(name, visit.tables.get(name, ()))
     ]
     return envelope(visit.facility, made_on, files, as_in_guide=as_in_guide)
+
+
+def parts(name: str, rows: Sequence[Row]) -> list[Sequence[Row]]:
+    """Share the rows of a table out to files: a list is one, of other tables each row is one, as twins have a form each."""
+    if table(name).has_list:
+        return [rows] if rows else []
+    return [(row,) for row in rows]
 
 
 def bare_file(visit: Visit, name: str, *, decision: str, cdata: bool = False) -> bytes:

@@ -18,8 +18,9 @@ from mappings.bhyt.decisions import CALENDAR, Calendar
 from mappings.bhyt.envelope import envelope
 from mappings.bhyt.faults import PaperNotInsured
 from mappings.bhyt.fhir import record_to_visit
+from mappings.bhyt.files import parts
 from mappings.bhyt.papers import TABLE_OF_PAPER
-from mappings.bhyt.rows import Row, rows_to_xml
+from mappings.bhyt.rows import rows_to_xml
 from mappings.bhyt.settings import DEFAULT, Settings
 from mappings.bhyt.tables import table
 from mappings.bhyt.visits import BARE, Visit
@@ -66,7 +67,7 @@ def record_to_envelope(
         (name, rows_to_xml(table(name, decision), part, cdata=settings.cdata))
         for name, rows in visit.tables.items()
         if name not in BARE
-        for part in _parts(name, rows)
+        for part in parts(name, rows)
     ]
     return envelope(context.facility.code, made_on, files, as_in_guide=settings.as_guide)
 
@@ -116,8 +117,3 @@ def _of_papers(
                 rows += found
         if rows:
             yield name, tuple(rows)
-
-
-def _parts(name: str, rows: tuple[Row, ...]) -> list[tuple[Row, ...]]:
-    """Twins have a form each, in a file each; a list is one file."""
-    return [rows] if table(name).has_list else [(row,) for row in rows]
