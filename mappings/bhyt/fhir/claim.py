@@ -2,6 +2,8 @@
 
 The sums stand in the extensions of the community guide as far as it has names for them, the others in one of ours whose parts
 are called as the fields. The lines are ChargeItems (XML2, XML3), not items of the Claim.
+How many rows every table of the visit has stands here too (`qd3176-rows`): a visit that is sent again with fewer leaves the
+others behind, and they count no more.
 
 Standard: QĐ 3176/QĐ-BYT XML1; community guide VN Core 0.6.0 (vn-ext-claim-cost-summary, vn-ext-claim-payment-period)
 """
@@ -23,6 +25,7 @@ from mappings.bhyt.fhir.forms import (
     time_to_digits,
 )
 from mappings.bhyt.rows import Row
+from mappings.bhyt.visits import BARE
 from mappings.outcome import Resource
 
 _COMMUNITY = {
@@ -102,6 +105,12 @@ def _extensions(case: Case, row: Row) -> list[Resource]:
     ]
     if period:
         found.append({"url": case.national("vn-ext-claim-payment-period"), "extension": period})
+    counts = [
+        {"url": name, "valueInteger": len(rows)}
+        for name, rows in case.visit.tables.items()
+        if rows and name not in BARE
+    ]
+    found.append({"url": case.structure("qd3176-rows"), "extension": counts})
     paid = digits_to_time(row.get("NGAY_TTOAN", ""))
     if paid:
         found.append({"url": case.structure("payment-time"), "valueDateTime": paid})

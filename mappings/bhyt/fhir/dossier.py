@@ -11,7 +11,9 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from functools import cached_property
 
+from mappings.bhyt.fhir.forms import extension
 from mappings.bhyt.sheet import Sheet, number_of
+from mappings.bhyt.visits import BARE
 from mappings.documents.record import Record
 from mappings.outcome import Resource
 from mappings.systems import Systems
@@ -99,7 +101,22 @@ class Dossier:
         return self._by_visit.get(resource_type, ())
 
     def rows(self, name: str, *resource_types: str) -> list[Resource]:
-        """Give the main resources of the rows of a table that came as XML, in their order."""
+        """Give the main resources of the rows of a table that came as XML, in their order.
+
+        Rows that the visit had when it was sent before, and has no more, are left out: the Claim of XML1 knows how many there
+        are.
+        """
+        counts = self._row_counts
+        last = counts.get(name, 0) if counts and name not in (*BARE, "XML1") else None
+        return [one for n, one in self._rows(name, resource_types) if last is None or n <= last]
+
+    @cached_property
+    def _row_counts(self) -> dict[str, int]:
+        claims = self._rows("XML1", ("Claim",))
+        told = extension(claims[0][1], "/qd3176-rows").get("extension", ()) if claims else ()
+        return {one["url"]: one["valueInteger"] for one in told}
+
+    def _rows(self, name: str, resource_types: Sequence[str]) -> list[tuple[int, Resource]]:
         start = f"{self.number}/{name}/"
         found: list[tuple[int, Resource]] = []
         for resource_type in resource_types:
@@ -108,8 +125,7 @@ class Dossier:
                     value: str = identifier.get("value", "")
                     if value.startswith(start) and identifier.get("system", "").endswith("/bhyt-row"):
                         found.append((int(value[len(start) :]), resource))
-        found.sort(key=lambda one: one[0])
-        return [resource for _, resource in found]
+        return sorted(found, key=lambda one: one[0])
 
     @cached_property
     def came_as_xml(self) -> bool:

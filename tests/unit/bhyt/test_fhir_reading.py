@@ -200,6 +200,25 @@ def test_a_second_file_of_the_visit_gives_the_same_resources() -> None:
     assert first.resources == second.resources
 
 
+def test_lines_that_a_correction_drops_do_not_come_back() -> None:
+    """The record keeps what the first file made; the second file says how many lines there are."""
+    whole = clean.outpatient()
+    fewer = Visit(
+        {
+            name: rows[:-1] if name in ("XML2", "XML4") else rows
+            for name, rows in whole.tables.items()
+            if name != "XML3"
+        },
+        facility=clean.FACILITY,
+    )
+    record: dict[str, Resource] = {}
+    for visit in (whole, fewer):
+        outcome = outcome_of(visit)
+        record |= {f"{one['resourceType']}/{one['id']}": one for one in outcome.resources}
+    back = record_to_visit(list(record.values()), outcome.encounter_id, decision="3176", facility=clean.FACILITY)
+    assert {name: len(rows) for name, rows in back.tables.items()} == {"XML1": 1, "XML2": 3, "XML4": 9}
+
+
 def shown(make: Callable[[], Visit], decision: str) -> dict[str, Any]:
     outcome = outcome_of(make())
     back = record_to_visit(list(outcome.resources), outcome.encounter_id, decision=decision, facility=clean.FACILITY)
