@@ -51,10 +51,13 @@ class Case:
         return list(self._resources.values())
 
     def add(self, resource: Resource) -> str:
-        """Keep a resource and give its reference; one that is there already only gains the elements it lacked."""
+        """Keep a resource and give its reference; one that is there already only gains the elements it lacked.
+
+        An Observation gains nothing: of two values of one fact the first stands.
+        """
         reference = f"{resource['resourceType']}/{resource['id']}"
         present = self._resources.setdefault(reference, resource)
-        if present is not resource:
+        if present is not resource and resource["resourceType"] != "Observation":
             for name, value in resource.items():
                 present.setdefault(name, value)
         return reference
