@@ -24,7 +24,7 @@ PidFile none
 AuthorizedKeysFile {folder}/authorized
 PasswordAuthentication no
 KbdInteractiveAuthentication no
-UsePAM {pam}
+UsePAM no
 StrictModes no
 Subsystem sftp internal-sftp
 ForceCommand internal-sftp
@@ -68,7 +68,7 @@ def sshd() -> Iterator[Sshd]:
         own.write_private_key(folder / "own")
         own.write_public_key(folder / "authorized")
         (folder / "known").write_text(f"[127.0.0.1]:{port} {host.export_public_key().decode()}")
-        (folder / "config").write_text(_CONFIG.format(port=port, folder=folder, pam="yes" if AS_ROOT else "no"))
+        (folder / "config").write_text(_CONFIG.format(port=port, folder=folder))
         (folder / "host").chmod(0o600)
         drop = folder / "drop"
         drop.mkdir()

@@ -308,7 +308,9 @@ class Server:
     @asynccontextmanager
     async def _asked(self, *, of_place: bool = False) -> AsyncIterator[asyncssh.SFTPClient]:
         """Give a client for one request or a few; turn what comes of it into errors that name no file."""
-        client = self._client or await self._connect()
+        client, connection = self._client, self._connection
+        if client is None or connection is None or connection.is_closed():
+            client = await self._connect()
         try:
             async with asyncio.timeout(self._settings.request_timeout.total_seconds()) as limit:
                 yield client

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from connectors.contract import Answer
 from connectors.faults import PickupAway, TooLarge
@@ -90,6 +93,8 @@ class Desk:
     told: list[Answer] = field(default_factory=list)
     unlucky: set[bytes] = field(default_factory=set)
     broken: bool = False
+    refusing: bool = False
+    kept: list[bytes] = field(default_factory=list)
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event | None = None
 
@@ -101,8 +106,9 @@ class Desk:
             raise RuntimeError(raw.decode())
         self.taken.append(raw)
         self.faults.append(fault)
-        if raw in self.unlucky:
+        if raw in self.unlucky or self.refusing:
             return Answer((b"AR",), False, None)
+        self.kept.append(raw)
         positive = fault is None and not raw.startswith(b"bad")
         return Answer((b"first", b"second"), positive, str(len(self.taken)))
 
@@ -465,6 +471,62 @@ def test_stopping_does_not_wait_longer_than_the_grace_time() -> None:
         assert list(house.shelf.files) == ["a.xml"]
 
     scene(play, habits=replace(HABITS, grace=timedelta(milliseconds=20)))
+
+
+STEP = st.tuples(
+    st.sampled_from(("put", "put", "grow", "remove", "no read", "no move", "no ledger", "down", "heal", "heal", "die")),
+    st.sampled_from(("a.xml", "b.xml")),
+    st.integers(0, 3),
+)
+"""What happens, to which file, and how many looks come after it."""
+
+
+@settings(max_examples=300)
+@given(st.lists(STEP, min_size=5, max_size=30))
+def test_whatever_happens_every_file_is_taken_whole_and_once(story: list[tuple[str, str, int]]) -> None:
+    async def play(house: House) -> None:
+        shelf, desk, deaths = house.shelf, house.desk, 0
+        whole: Counter[bytes] = Counter()
+        for number, (act, name, looks) in enumerate(story):
+            if act == "put":
+                shelf.put(name, b"%d." % number, number)
+            elif act == "grow" and name in shelf.files:
+                shelf.put(name, shelf.files[name][0] + b"%d." % number, number)
+            elif act == "remove":
+                shelf.files.pop(name, None)
+            elif act == "no read":
+                shelf.on_read[name] = FileTrouble("told")
+            elif act == "no move":
+                shelf.on_move[name] = FileTrouble("told")
+            elif act == "no ledger":
+                desk.refusing = True
+            elif act == "down":
+                shelf.down = True
+            elif act == "heal":
+                heal(house)
+            elif act == "die":
+                house = House(shelf, desk, house.at)
+                deaths += 1
+            for _ in range(looks):
+                whole.update(content for content, _ in shelf.files.values())
+                await house.rounds(1, every=400)
+        heal(house)
+        left = [content for content, _ in shelf.files.values()]
+        await house.rounds(4, every=400)
+        assert shelf.files == {}
+        assert house.pickup.counts() == {"away": 0, "seen": 0, "waiting": 0, "stuck": 0}
+        kept = desk.kept
+        assert set(left) <= set(kept), "nothing is lost"
+        assert all(kept.count(content) <= 1 + deaths for content in kept), "nothing is doubled without a death"
+        assert all(content in left or whole[content] >= 2 for content in kept), "nothing is taken at its first look"
+
+    scene(play)
+
+
+def heal(house: House) -> None:
+    house.shelf.on_read.clear()
+    house.shelf.on_move.clear()
+    house.shelf.down = house.desk.refusing = False
 
 
 @pytest.mark.parametrize(
