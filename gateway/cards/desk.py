@@ -55,7 +55,7 @@ MOMENTS = ("reception", "treatment", "discharge")
 """When a card is looked up during a visit. Standard: integrators' notes on the insurance's guide"""
 HISTORY = "history"
 """In place of a moment: a question about a file, not about a visit."""
-TYPE = "CARD^LOOKUP"
+TYPE = f"{resources.INSURER}^LOOKUP"
 _PASSING = (Step.LATER, Step.CALLER, Step.OFFICER)
 """What is not given again without asking."""
 

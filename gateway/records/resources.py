@@ -8,6 +8,7 @@ were, elements it names as null go. What may overwrite:
 - A message that its sender made (MSH-7) before another one of the same sender that spoke already is late, and fills gaps
   only: a preliminary result does not come after its correction. Clocks of different senders are not compared.
 - What a message only assumes, because FHIR demands it, never replaces what is known.
+- What the insurer said of a card stays until somebody says that the card is good for longer.
 - A gap is filled only when the element was never there: what a newer message took out does not come back.
 
 Requirement: S2.10, S3.10.
@@ -32,7 +33,9 @@ from mappings.fhir import problems
 from mappings.hl7v2.targets import present
 from mappings.outcome import Resource
 
-_AUTHORITY = {"Patient": ("ADT",), "Encounter": ("ADT",), "Coverage": ("ADT", "CARD"), "RelatedPerson": ("ADT",)}
+INSURER = "CARD"
+"""Family of the insurer's answers to card look-ups."""
+_AUTHORITY = {"Patient": ("ADT",), "Encounter": ("ADT",), "Coverage": ("ADT", INSURER), "RelatedPerson": ("ADT",)}
 """Whose word overwrites: message families, by resource type. Types without a row: everybody's."""
 
 
@@ -123,7 +126,7 @@ def weigh(
         if row is not None and old is not None:
             reference = f"{type_}/{id_}"
             is_late = _is_late(connection, row, said)
-            if not is_late and _overwrites(row, said):
+            if not is_late and _overwrites(row, said) and not _insurer_stands(connection, row, old, resource, said):
                 for path in said.assumed.get(reference, ()):
                     if present(old, path):
                         clear(resource, path)
@@ -162,6 +165,15 @@ def _overwrites(row: Row[Any] | rows.NewVersion, said: Said) -> bool:
     if authority is not None and said.family not in authority:
         return False
     return bool(said.message_id >= row.message_id)  # keys rise with time: an older message may be mapped again
+
+
+def _insurer_stands(
+    connection: Connection, row: Row[Any] | rows.NewVersion, old: Resource, new: Resource, said: Said
+) -> bool:
+    """Tell whether what the insurer said last of a card stays: unless a sender knows that the card is good for longer."""
+    if row.type != "Coverage" or said.family == INSURER or messages.family(connection, row.message_id) != INSURER:
+        return False
+    return str(new.get("period", {}).get("end", "")) <= str(old.get("period", {}).get("end", ""))
 
 
 def _is_late(connection: Connection, row: Row[Any] | rows.NewVersion, said: Said) -> bool:

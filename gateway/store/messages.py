@@ -205,6 +205,12 @@ def holder(connection: Connection, dedupe_key: bytes | None) -> Earlier | None:
     return None if row is None else Earlier(row.id, row.sha256, row.answer)
 
 
+def family(connection: Connection, message_id: str) -> str:
+    """Return the first part of a message's type, such as `ADT`; empty for a message that is not there."""
+    kind = connection.scalar(sa.select(message.c.type).where(message.c.id == message_id))
+    return str(kind or "").partition("^")[0]
+
+
 def put_answer(connection: Connection, message_id: str, sealed: bytes) -> None:
     """Keep what a query was answered."""
     connection.execute(message_answer.insert().values(message_id=message_id, body=sealed))

@@ -267,6 +267,16 @@ def test_questions_about_files_count_too(at: Reception) -> None:
     assert {(row.actor, row.moment) for row in at.rows()} == {("delivery", "history")}
 
 
+def test_what_the_insurer_said_stays_until_a_card_is_good_for_longer(at: Reception) -> None:
+    at.admit(IN1)
+    at.ask(patient_id=at.patient)
+    at.desk.send(message("ADT^A08", "2", evn(), WOMAN, pv1("V1"), IN1, at="20261121090000"))
+    assert at.coverage()["period"] == {"start": "2026-01-01", "end": "2026-12-31"}
+    renewed = IN1.replace("20250101|20251231", "20270101|20271231")
+    at.desk.send(message("ADT^A08", "3", evn(), WOMAN, pv1("V1"), renewed, at="20261121100000"))
+    assert at.coverage()["period"] == {"start": "2027-01-01", "end": "2027-12-31"}
+
+
 def test_admission_and_insurer_overwrite_and_results_do_not(at: Reception) -> None:
     at.admit(IN1)
     at.ask(patient_id=at.patient)
