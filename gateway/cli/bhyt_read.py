@@ -24,7 +24,7 @@ from mappings.bhyt.visits import Visit, read_visits
 from mappings.fhir import require_valid
 from mappings.formats import json
 from mappings.formats.faults import Fault
-from mappings.outcome import Outcome
+from mappings.outcome import Coverage, Outcome
 
 
 @dataclass
@@ -125,11 +125,12 @@ def read(
 
 
 def _keep(results: list[Read], one: Read) -> None:
-    """Keep what the tables need: of more than one visit not its resources."""
+    """Keep what the tables need: of more than one visit only what was not understood."""
     if results:
         for other in (*results[:1], one):
             if other.outcome:
-                other.outcome = Outcome((), other.outcome.coverage, notices=other.outcome.notices)
+                unknown = Coverage(unknown=other.outcome.coverage.unknown)
+                other.outcome = Outcome((), unknown, notices=other.outcome.notices)
     results.append(one)
 
 

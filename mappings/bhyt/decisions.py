@@ -9,7 +9,7 @@ Standard: QĐ 4750/QĐ-BYT, QĐ 3176/QĐ-BYT, QĐ 1931/QĐ-BYT; second-hand
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -52,9 +52,9 @@ def ended_on(tables: Mapping[str, Sequence[Row]]) -> date | None:
 
 
 def decision_of(tables: Mapping[str, Sequence[Row]], calendar: Calendar = CALENDAR) -> str:
-    """Name the decision a visit is to be read by: by its end, corrected by fields that only one decision has."""
+    """Name the decision a visit is to be read by: by its end, corrected by fields and tables that only one decision has."""
     ended = ended_on(tables)
-    by_date = calendar.decision(ended) if ended else "3176"
+    by_date = with_tables(calendar.decision(ended), tables) if ended else "3176"
     referral = next(iter(tables.get("XML13", ())), {})
     if "MA_NOI_DEN" in referral or "PP_DIEU_TRI" in referral:
         return "4750"
@@ -63,6 +63,14 @@ def decision_of(tables: Mapping[str, Sequence[Row]], calendar: Calendar = CALEND
     if by_date == "130" and any("NHOM_MAU" in row for row in tables.get("XML1", ())):
         return "4750"
     return by_date
+
+
+def with_tables(decision: str, tables: Collection[str]) -> str:
+    """Give the decision, or the first later one that has all of these tables: QĐ 130 had no XML13 to XML15."""
+    return "4750" if decision == "130" and not _SINCE_4750.isdisjoint(tables) else decision
+
+
+_SINCE_4750 = frozenset({"XML13", "XML14", "XML15"})
 
 
 def digits_to_day(text: str) -> date | None:

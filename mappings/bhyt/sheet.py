@@ -100,7 +100,7 @@ def told_day(name: str) -> FieldSource:
     """Take a field as 8 digits; it may have been told as FHIR date or in digits."""
 
     def source(sheet: Sheet) -> str:
-        return dates.fhir_to_yyyymmdd(_as_fhir(sheet.record.field(name, sheet.encounter)))
+        return dates.fhir_to_yyyymmdd(_moment(sheet, name))
 
     return source
 
@@ -109,9 +109,16 @@ def told_time(name: str) -> FieldSource:
     """Take a field as 12 digits; it may have been told as FHIR dateTime or in digits."""
 
     def source(sheet: Sheet) -> str:
-        return dates.fhir_to_yyyymmddhhmm(_as_fhir(sheet.record.field(name, sheet.encounter)))
+        return dates.fhir_to_yyyymmddhhmm(_moment(sheet, name))
 
     return source
+
+
+def _moment(sheet: Sheet, name: str) -> str:
+    """Give the time a field tells: as such, else from its text."""
+    parts = sheet.record.field_parts(name, sheet.encounter)
+    told = next((part["valueDateTime"] for part in parts if "valueDateTime" in part), "")
+    return told or _as_fhir(sheet.record.field(name, sheet.encounter))
 
 
 def _as_fhir(text: str) -> str:

@@ -40,6 +40,10 @@ class Case:
         self.encounter = ""
         """Reference to the Encounter; empty without MA_LK."""
         self.notices: list[Notice] = []
+        self.owned: set[str] = set()
+        """References of what only a row of this visit tells of."""
+        self.assumed: dict[str, tuple[str, ...]] = {}
+        """Reference → elements that FHIR demands and no table tells."""
         self._resources: dict[str, Resource] = {}
         self._people: dict[str, Resource] = {}
         self.name = ""
@@ -84,7 +88,9 @@ class Case:
 
     def row_id(self, resource_type: str, n: int, part: str = "") -> str:
         """Give the id of a resource that only this row tells of."""
-        return resource_id(resource_type, self.local("bhyt-row"), f"{self.number}|{self.name}|{n}|{part}")
+        found = resource_id(resource_type, self.local("bhyt-row"), f"{self.number}|{self.name}|{n}|{part}")
+        self.owned.add(f"{resource_type}/{found}")
+        return found
 
     def row_identifier(self, n: int) -> Resource:
         """Give the identifier of the row's main resource: by it the row is found again, in its order."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from mappings.bhyt.decisions import decision_of
+from mappings.bhyt.decisions import decision_of, with_tables
 from mappings.bhyt.faults import FORM_ODD, NOT_UNDERSTOOD, VisitUnknown
 from mappings.bhyt.fhir import (
     as_written,
@@ -31,6 +31,7 @@ from mappings.bhyt.fhir import (
     xml15,
 )
 from mappings.bhyt.fhir.case import Case, TableMap, known_fields
+from mappings.bhyt.fhir.cleared import cleared
 from mappings.bhyt.fhir.dossier import Dossier
 from mappings.bhyt.fhir.forms import extension
 from mappings.bhyt.rows import Row
@@ -62,7 +63,8 @@ def visit_to_outcome(
 
     Requirement: S3.15
     """
-    case = Case(visit, systems, decision or decision_of(visit.tables), _facility(visit, facility))
+    read_by = with_tables(decision or decision_of(visit.tables), visit.tables)
+    case = Case(visit, systems, read_by, _facility(visit, facility))
     person.open_case(case)
     mains: dict[str, Sequence[Resource]] = {}
     for name, known in TABLES.items():
@@ -78,6 +80,8 @@ def visit_to_outcome(
         notices=case.notices,
         patient_id=case.patient.partition("/")[2] or None,
         encounter_id=case.encounter.partition("/")[2] or None,
+        cleared=cleared(case.resources, case.owned, {_reference(main) for one in mains.values() for main in one}),
+        assumed=case.assumed,
     )
 
 

@@ -63,6 +63,10 @@ def open_case(case: Case) -> None:
         case.patient = case.add(row_to_patient(case, row))
     if case.number:
         case.encounter = case.add(row_to_encounter(case, row))
+        unsaid = (("status", "NGAY_VAO"), ("class", "MA_LOAI_KCB"))
+        assumed = tuple(element for element, field in unsaid if not row.get(field))
+        if assumed:
+            case.assumed[case.encounter] = assumed
 
 
 def told_of(case: Case) -> Row:

@@ -6,13 +6,14 @@ import random
 
 import pytest
 
+from gateway.records.content import clear, overlay
 from mappings.bhyt.fhir import record_to_visit, visit_to_outcome
 from mappings.bhyt.fhir.frame import TABLES
 from mappings.bhyt.tables import DECISIONS, table
 from mappings.bhyt.visits import Visit
 from mappings.fhir import problems
 from mappings.formats import json
-from mappings.outcome import Outcome
+from mappings.outcome import Outcome, Resource
 from tests.unit.bhyt import generated
 
 Rows = tuple[dict[str, str], ...]
@@ -149,6 +150,24 @@ def test_slips_of_any_kind_come_back_equal(seed: int) -> None:
                     row[field] = "".join(chance.choice(SLIPS) for _ in range(chance.randint(0, 4))).strip()
         tables[name] = tuple(rows)
     check(Visit(tables, facility="01032"), decision)
+
+
+@pytest.mark.parametrize("name", ["XML2", "XML3", "XML4", "XML5"])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_row_told_again_is_what_it_is_told_to_be(name: str, seed: int) -> None:
+    """A full row, then one with little in it, laid over each other as the record does it."""
+    chance = random.Random(f"{name}{seed}")
+    record: dict[str, Resource] = {}
+    for filled in (1.0, 0.3, 0.0):
+        rows = (generated.row(table(name), chance, filled=filled),)
+        outcome = visit_to_outcome(Visit({name: rows}, facility="01032"))
+        for one in outcome.resources:
+            reference = f"{one['resourceType']}/{one['id']}"
+            record[reference] = overlay(record.get(reference, one), one, overwrite=True)
+            for path in outcome.cleared.get(reference, ()):
+                clear(record[reference], path)
+        back = record_to_visit(list(record.values()), outcome.encounter_id, decision="1931", facility="01032")
+        assert back.tables[name] == populated({name: rows})[name]
 
 
 def test_a_field_of_no_decision_is_kept_and_unknown() -> None:

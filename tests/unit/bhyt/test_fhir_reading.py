@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from gateway.records.content import clear, overlay
+from mappings.bhyt import facts
 from mappings.bhyt.fhir import record_to_visit, visit_to_outcome
 from mappings.bhyt.fhir.as_written import kept
+from mappings.bhyt.sheet import Sheet
 from mappings.bhyt.tables import table
 from mappings.bhyt.visits import Visit, read_visits
 from mappings.documents.record import Record
@@ -217,6 +220,40 @@ def test_lines_that_a_correction_drops_do_not_come_back() -> None:
         record |= {f"{one['resourceType']}/{one['id']}": one for one in outcome.resources}
     back = record_to_visit(list(record.values()), outcome.encounter_id, decision="3176", facility=clean.FACILITY)
     assert {name: len(rows) for name, rows in back.tables.items()} == {"XML1": 1, "XML2": 3, "XML4": 9}
+
+
+def test_a_correction_takes_back_what_a_row_no_longer_tells() -> None:
+    """As the record does it: the new resource is laid over the old one, then what is cleared is taken out."""
+    right = clean.outpatient()
+    drug, *others = right.tables["XML2"]
+    slip = drug | {"SO_LUONG": "hai mươi", "MA_KHOA": "K01", "DU_PHONG": "x", "NGAY_TH_YL": "20260309"}
+    corrected = drug | {"MA_KHOA": "", "DU_PHONG": ""}
+    record: dict[str, Resource] = {}
+    for row in (slip, corrected):
+        outcome = visit_to_outcome(Visit({**right.tables, "XML2": (row, *others)}, facility=clean.FACILITY))
+        for one in outcome.resources:
+            reference = f"{one['resourceType']}/{one['id']}"
+            laid = overlay(record.get(reference, one), one, overwrite=True)
+            for path in outcome.cleared.get(reference, ()):
+                assert not targets.present(one, path)
+                clear(laid, path)
+            record[reference] = laid
+    back = record_to_visit(list(record.values()), outcome.encounter_id, decision="3176", facility=clean.FACILITY)
+    assert back.tables["XML2"][0] == {field: text for field, text in corrected.items() if text}
+
+
+def test_papers_take_times_told_as_such() -> None:
+    outcome = outcome_of(clean.inpatient())
+    record = Record(list(outcome.resources), DEFAULT)
+    encounter = record.get(f"Encounter/{outcome.encounter_id}")
+    assert encounter is not None
+    sheet = Sheet(record, DEFAULT, {}, {}, encounter, encounter, "")
+    assert facts.admitted_at(sheet) == "202603010930"
+
+
+def test_what_no_table_tells_of_the_visit_is_assumed() -> None:
+    outcome = visit_to_outcome(Visit({"XML4": ({"MA_LK": "LK-1", "TEN_CHI_SO": "Glucose"},)}, facility=clean.FACILITY))
+    assert outcome.assumed == {f"Encounter/{outcome.encounter_id}": ("status", "class")}
 
 
 def shown(make: Callable[[], Visit], decision: str) -> dict[str, Any]:
