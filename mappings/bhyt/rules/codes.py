@@ -163,15 +163,8 @@ def code_of_a_short_list(case: Case) -> Iterator[Hit]:
 
 
 _SEVERAL = (
-    "MA_DANTOC",
-    "MA_DANTOC_NND",
-    "MA_NGHE_NGHIEP",
-    "MA_TINH_TRANG_DK",
-    "MA_XU_TRI",
-    "MAU_SO",
-    "MA_KHOA",
-    "DANG_HUONG_CHE_DO",
-    "MA_DINH_CHI_THAI",
+    *("MA_DANTOC", "MA_DANTOC_NND", "MA_NGHE_NGHIEP", "MA_TINH_TRANG_DK", "MA_XU_TRI"),
+    *("MAU_SO", "MA_KHOA", "DANG_HUONG_CHE_DO", "MA_DINH_CHI_THAI"),
 )
 """Fields with lists of codes, or with a rule of their own."""
 

@@ -43,30 +43,48 @@ def _digest(*values: str) -> bytes:
 
 
 class Earlier:
-    """The records of a run so far."""
+    """The records of a run so far, file by file."""
 
     def __init__(self) -> None:
-        self._numbers: set[bytes] = set()
+        self._file = 0
+        self._numbers: dict[bytes, int] = {}
         self._visits: dict[bytes, tuple[Decimal, ...]] = {}
 
+    def another_file(self) -> None:
+        """Say that the next record stands in another file."""
+        self._file += 1
+
     def has_number(self, key: Key) -> bool:
-        return key.number in self._numbers
+        """Say whether the same number came already in this file."""
+        return self._numbers.get(key.number) == self._file
+
+    def has_number_elsewhere(self, key: Key) -> bool:
+        """Say whether the same number came already in another file only."""
+        return self._numbers.get(key.number, self._file) != self._file
 
     def has_visit(self, key: Key) -> bool:
         """Say whether the same visit came already, under another number."""
         totals = self._visits.get(key.visit)
         near = totals is not None and all(abs(a - b) <= TOLERANCE for a, b in zip(totals, key.totals, strict=True))
-        return near and not self.has_number(key)
+        return near and key.number not in self._numbers
 
     def add(self, key: Key) -> None:
-        self._numbers.add(key.number)
+        self._numbers[key.number] = self._file
         self._visits.setdefault(key.visit, key.totals)
 
     def findings(self, key: Key) -> list[Finding]:
         """Compare a record that another process has checked, and remember it."""
-        known = (("BR-001", self.has_visit(key)), ("BR-002", self.has_number(key)))
+        found = [
+            Finding(name, RULES[name].severity, "XML1", 1, "MA_LK", "duplicate")
+            for name, came in (
+                ("BR-001", self.has_visit),
+                ("BR-002", self.has_number),
+                ("BR-003", self.has_number_elsewhere),
+            )
+            if came(key)
+        ]
         self.add(key)
-        return [Finding(name, RULES[name].severity, "XML1", 1, "MA_LK", "duplicate") for name, found in known if found]
+        return found
 
 
 @rule(
@@ -83,4 +101,10 @@ def visit_came_already(case: Case) -> Iterator[Hit]:
 @rule("BR-002", "README §2: MA_LK is unique in the facility", "XML1")
 def number_came_already(case: Case) -> Iterator[Hit]:
     if case.earlier and (key := key_of(case.visit)) and case.earlier.has_number(key):
+        yield Hit("XML1", 1, "MA_LK", "duplicate")
+
+
+@rule("BR-003", "README §8: a correction keeps its MA_LK", "XML1", warns=True)
+def number_came_already_elsewhere(case: Case) -> Iterator[Hit]:
+    if case.earlier and (key := key_of(case.visit)) and case.earlier.has_number_elsewhere(key):
         yield Hit("XML1", 1, "MA_LK", "duplicate")

@@ -147,4 +147,5 @@ LEAVE = [
 RUNS = [
     P("BR-001", "outpatient", twice={"MA_LK": "LK-0009"}),
     P("BR-002", "outpatient", twice={"XML1.NGAY_RA": f"{D}1030"}),
+    P("BR-003", "outpatient", twice={"XML1.NGAY_RA": f"{D}1030"}, apart=True),
 ]

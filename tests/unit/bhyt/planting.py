@@ -35,7 +35,9 @@ class Planted:
     written: str = ""
     """The decision whose shape the file has, if not that of the visit."""
     twice: Mapping[str, str] | None = None
-    """The visit comes a second time in the file, changed so."""
+    """The visit comes a second time, changed so."""
+    apart: bool = False
+    """In a file of its own."""
 
     @property
     def tables(self) -> Tables:
@@ -60,18 +62,23 @@ class Planted:
 
     @property
     def file(self) -> bytes:
+        (file,) = self.files
+        return file
+
+    @property
+    def files(self) -> list[bytes]:
+        """Give the file, or the two files, with the error."""
         first = Visit({name: tuple(rows) for name, rows in self.tables.items()})
         visits = [first]
         if self.twice is not None:
             tables = copied(first)
             _apply(tables, list(self.twice.items()))
-            for place, value in self.twice.items():
-                if place == "MA_LK":
-                    for rows in tables.values():
-                        for row in rows:
-                            row["MA_LK"] = value
+            if "MA_LK" in self.twice:
+                for row in (row for rows in tables.values() for row in rows):
+                    row["MA_LK"] = self.twice["MA_LK"]
             visits.append(Visit({name: tuple(rows) for name, rows in tables.items()}))
-        return self.bytes_(file_of(visits, self.written or self.decision))
+        groups = [[visit] for visit in visits] if self.apart else [visits]
+        return [self.bytes_(file_of(group, self.written or self.decision)) for group in groups]
 
 
 def _apply(tables: Tables, changes: list[tuple[str, str]]) -> None:

@@ -26,13 +26,19 @@ from tests.unit.bhyt.planting import Planted
 
 def found(planted: Planted, lists: Lists = LISTS) -> list[Finding]:
     earlier = Earlier()
-    return [
-        finding
-        for visit in read_visits(planted.file)
-        for finding in check_visit(
-            visit, decision=planted.decision, lists=lists, now=NOW, settings=planted.settings, earlier=earlier
-        )
-    ]
+    findings: list[Finding] = []
+    for file in planted.files:
+        earlier.another_file()
+        for visit in read_visits(file):
+            findings += check_visit(
+                visit,
+                decision=planted.decision,
+                lists=lists,
+                now=NOW,
+                settings=planted.settings,
+                earlier=earlier,
+            )
+    return findings
 
 
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.rule)
@@ -231,9 +237,12 @@ def test_duplicates_across_processes_are_those_of_one() -> None:
     visits = [clean("outpatient", number=number) for number in ("LK-1", "LK-2", "LK-2", "LK-3")]
     visits.append(changed("outpatient", HO_TEN="Nguyễn Thị Khác"))
     here, there = Earlier(), Earlier()
-    for visit in visits:
+    for n, visit in enumerate(visits):
         key = key_of(visit)
         assert key
+        if n % 2:
+            here.another_file()
+            there.another_file()
         alone = check_visit(visit, lists=LISTS, now=NOW, earlier=here)
         assert alone == there.findings(key)
     assert key_of(clean("check_in")) is None
