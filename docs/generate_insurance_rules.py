@@ -23,13 +23,13 @@ _HEAD = """\
 
 <!-- Written by docs/generate_insurance_rules.py from the code; a test fails when it is stale. Do not edit by hand. -->
 
-{rules} rules; {blocks} of them block (the portal or its assessment sends the record back), the others warn. The letters before the
-dash name the table (`B3-042`: XML3), `BF` the form of the file, `BC` codes of several tables, `BS` staff, `BP` papers, `BT` which
-tables there are, `BR` several records of one run. A rule that needs a list does not run without it.
+{rules} rules; {blocks} of them block (the portal or its assessment sends the record back), the others warn. The letters before
+the dash name the table (`B3-042`: XML3), `BF` the form of the file, `BC` codes of several tables, `BS` staff, `BP` papers, `BT`
+which tables there are, `BR` several records of one run. A rule that needs a list does not run without it.
 
-Sources are second-hand: *README* is the collection of facts that the project was built on (public repositories and guides; the text
-of the appendix of QĐ 3176 was not available), *portal sheet* the validation sheet of QĐ 4750, *block error* the list of the
-assessment system. What is doubtful is a setting: `lienthong bhyt check --set NAME=VALUE`.
+Sources are second-hand: *README* is the collection of facts that the project was built on (public repositories and guides; the
+text of the appendix of QĐ 3176 was not available), *portal sheet* the validation sheet of QĐ 4750, *block error* the list of
+the assessment system. What is doubtful is a setting: `lienthong bhyt check --set NAME=VALUE`.
 
 *Trang này được sinh ra từ mã nguồn; mỗi quy tắc có cả hai thứ tiếng. Cách dùng: [van-hanh.md](van-hanh.md), mục 25.*
 """
