@@ -74,7 +74,9 @@ def _block_errors() -> Iterator[str]:
     yield "| error | of | foreseen by |"
     yield "|---|---|---|"
     for error, subject in BLOCK_ERRORS.items():
-        foreseen = " ".join(f"`{rule}`" for rule in rules_of(error)) or f"not to be seen from outside: {NOT_FORESEEN[error]}"
+        foreseen = (
+            " ".join(f"`{rule}`" for rule in rules_of(error)) or f"not to be seen from outside: {NOT_FORESEEN[error]}"
+        )
         yield f"| {error} | {subject} | {foreseen} |"
     yield ""
 
