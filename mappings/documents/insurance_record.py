@@ -78,19 +78,24 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
 
 def _of_visit(record: Record, kind: str, encounter: Resource) -> list[Resource]:
     visit = f"Encounter/{encounter['id']}"
-    return [one for one in record.all(kind) if one.get("status") not in _WRONG and _visit_of(one) == visit]
+    found = [one for one in record.all(kind) if one.get("status") not in _WRONG]
+    if kind == "Claim":
+        return [one for one in found if _claims(encounter, one)]
+    return [one for one in found if _visit_of(one) == visit]
+
+
+def _claims(encounter: Resource, claim: Resource) -> bool:
+    """Tell whether a claim is of a visit: R4 lets a claim name none, but it bears the visit's number before its own."""
+    numbers = tuple(f"{one['value']}/" for one in encounter.get("identifier", []) if one.get("value"))
+    return any(one.get("value", "").startswith(numbers) for one in claim.get("identifier", []) if numbers)
 
 
 def _visit_of(resource: Resource) -> str:
     """Refer to the visit a resource belongs to, under whichever element its type says so."""
     named = resource.get("encounter") or resource.get("context") or {}
-    if isinstance(named, list):  # Claim.item.encounter, DocumentReference.context
-        named = named[0] if named else {}
     if "reference" in named:
         return str(named["reference"])
-    items = [one for item in resource.get("item", []) for one in item.get("encounter", [])]
-    information = resource.get("supportingInformation", [])
-    found = (one.get("reference", "") for one in (*items, *information))
+    found = (one.get("reference", "") for one in resource.get("supportingInformation", []))
     return next((one for one in found if one.startswith("Encounter/")), "")
 
 

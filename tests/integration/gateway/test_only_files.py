@@ -1,0 +1,132 @@
+"""A HIS that only exports insurance files: what it drops into a folder becomes a record, papers, and one delivery per visit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mappings.bhyt.decisions import decision_of
+from mappings.bhyt.envelope import envelope
+from mappings.bhyt.rows import rows_to_xml
+from mappings.bhyt.tables import table
+from mappings.bhyt.visits import Visit, read_visits
+from tests.integration.gateway.test_provable_node import sandbox
+from tests.servers import wait_until
+from tests.site import cli, cli_json, destinations, running_node, write_site
+from tests.unit.bhyt import clean
+
+FACILITY = "01999"
+PRODUCE = ("insurance_record", "health_summary", "discharge_paper", "lab_report")
+
+
+_CODES = ("MA_CSKCB", "MA_DKBD")
+
+
+def ours(visit: Visit) -> Visit:
+    """The same visit at the facility of the test."""
+    tables = {
+        name: tuple(
+            {field: text.replace(clean.FACILITY, FACILITY) if field in _CODES else text for field, text in row.items()}
+            for row in rows
+        )
+        for name, rows in visit.tables.items()
+    }
+    summary = tables["XML1"][0]
+    area = (
+        {"MA_KHUVUC": "K1"} if summary.get("MA_THE_BHYT") else {}
+    )  # printed on the card: the same in every visit of a person
+    return replace(visit, tables={**tables, "XML1": (summary | area,)}, facility=FACILITY)
+
+
+VISITS = {name: ours(make()) for name, make in clean.VISITS.items()}
+
+
+def file_of(visit: Visit) -> bytes:
+    decision = decision_of(visit.tables)
+    files = [(name, rows_to_xml(table(name, decision), rows)) for name, rows in visit.tables.items()]
+    return envelope(FACILITY, date(2026, 3, 9), files)
+
+
+@dataclass
+class Hospital:
+    folder: Path
+    config: Path
+    sandbox: Mapping[str, str]
+
+    def received(self) -> dict[str, Visit]:
+        """The visits that the portal took, by their number."""
+        found = {}
+        for row in cli_json("deliveries", "list", "--config", str(self.config), "--destination", "insurance_portal"):
+            assert row["state"] == "accepted", row["fault"]
+            body = cli("deliveries", "paper", row["id"], "--config", str(self.config))
+            (visit,) = read_visits(body.stdout.encode())
+            found[visit.number] = visit
+        return found
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
+    folder = tmp_path_factory.mktemp("only-files")
+    dropped, papers = folder / "drop", folder / "papers"
+    dropped.mkdir()
+    papers.mkdir()
+    with sandbox(folder / "sandbox") as addresses:
+        config = write_site(folder / "site", produce=PRODUCE, accept=("GDBHYT",))
+        keys = Path(addresses["keys"])
+        shutil.copyfile(keys / "facility.p12", config / "keys" / "facility.p12")
+        shutil.copyfile(keys / "ca.pem", config / "keys" / "ca.pem")
+        channel = config / "channels" / "his.toml"
+        text = channel.read_text(encoding="utf-8").splitlines()
+        text[1] = f'source = {{ kind = "folder", folder = "{dropped}", poll = "100ms", settle = "100ms" }}'
+        own = f'\n[[destination]]\nkind = "folder"\nname = "papers"\nfolder = "{papers}"\nbasis = "test"\n'
+        channel.write_text(
+            "\n".join(text) + "\n" + destinations(addresses, ("insurance_portal",)) + own, encoding="utf-8"
+        )
+        with running_node(config):
+            for name, visit in VISITS.items():
+                (dropped / f"{name}.part").write_bytes(file_of(visit))
+                (dropped / f"{name}.part").rename(dropped / f"{name}.xml")
+            wait_until(lambda: not list(dropped.glob("*.xml")), 30)
+
+            def settled() -> bool:
+                rows = cli_json("deliveries", "list", "--config", str(config))
+                return bool(rows) and {row["state"] for row in rows} <= {"accepted", "error"}
+
+            wait_until(settled, 90)
+            yield Hospital(dropped, config, addresses)
+
+
+def test_every_file_is_taken_and_mapped(hospital: Hospital) -> None:
+    assert len(list((hospital.folder / "done").rglob("*.xml"))) == len(VISITS)
+    rows = cli_json("messages", "--config", str(hospital.config))
+    assert [row["state"] for row in rows] == ["mapped"] * len(VISITS)
+    assert [row["coverage"]["unknown"] for row in rows if row["coverage"]["unknown"]] == []
+
+
+def test_what_the_portal_gets_is_what_the_his_wrote(hospital: Hospital) -> None:
+    received = hospital.received()
+    for visit in VISITS.values():
+        got = received[visit.number]
+        differing = [
+            (name, n, field, row.get(field, ""), back.get(field, ""))
+            for name, rows in visit.tables.items()
+            for n, (row, back) in enumerate(zip(rows, got.tables[name], strict=True), 1)
+            for field in {**row, **back}
+            if row.get(field, "") != back.get(field, "")
+        ]
+        assert differing == []
+
+
+def test_papers_come_of_it(hospital: Hospital) -> None:
+    rows: list[dict[str, Any]] = cli_json(
+        "deliveries", "list", "--config", str(hospital.config), "--destination", "papers"
+    )
+    made = {row["paper"] for row in rows if row["state"] == "accepted"}
+    assert {"insurance_record", "health_summary"} <= made, json.dumps(rows, ensure_ascii=False)[:2000]
