@@ -1,9 +1,9 @@
 """Load a hospital's own habits: the folder `site/` beside the channels.
 
 `*.py` register replacements and segment readings with `mappings.hl7v2.site`; `*.csv` are code tables, read before the usual
-table of the same name; `forms.toml` adds rows to printed papers, `rules.toml` says differently when a paper is due. Everything
-is loaded once per process, in the order of the file names, before the first message. A file that cannot be used is one problem
-with file and line, and the start is refused.
+table of the same name; `insurance/*.csv` are the lists of insurance files (`mappings/bhyt/lists.py`); `forms.toml` adds rows to
+printed papers, `rules.toml` says differently when a paper is due. Everything is loaded once per process, in the order of the
+file names, before the first message. A file that cannot be used is one problem with file and line, and the start is refused.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from typing import Any
 
 from gateway.faults import ConfigInvalid, SiteInvalid
 from mappings import codes
+from mappings.bhyt import lists
+from mappings.bhyt.faults import ListInvalid
 from mappings.documents import form, rules
 from mappings.hl7v2 import mappers, site
 
 FOLDER = "site"
+INSURANCE = "insurance"
 _TABLES = {"forms.toml": form.add_own_rows, "rules.toml": rules.replace}
 
 
@@ -35,9 +38,24 @@ def load_site(folder: Path) -> None:
     form.forget()
     rules.forget()
     mappers()
+    lists.use(lists.NONE)
     problems = [problem for path in sorted(folder.glob("*")) if path.is_file() for problem in _load(path)]
+    problems += _insurance(folder / INSURANCE)
     if problems:
         raise ConfigInvalid(tuple(problems))
+
+
+def _insurance(folder: Path) -> Iterator[SiteInvalid]:
+    """Take the lists of insurance files into use."""
+    found: dict[str, lists.SiteList] = {}
+    for path in sorted(folder.glob("*.csv")):
+        try:
+            found[path.stem] = lists.parse_list(path.stem, path.read_text(encoding="utf-8-sig"))
+        except (ListInvalid, OSError, ValueError) as error:
+            line = error.where.rpartition(":")[2] if isinstance(error, ListInvalid) else ""
+            detail = error.detail if isinstance(error, ListInvalid) else type(error).__name__
+            yield SiteInvalid(f"{FOLDER}/{INSURANCE}/{path.name}:{line if line.isdigit() else 1}", detail)
+    lists.use(lists.Lists(found))
 
 
 def _load(path: Path) -> Iterator[SiteInvalid]:

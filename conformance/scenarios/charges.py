@@ -27,7 +27,9 @@ MEDICINES = "4"
 _EXAMINATION, _EMERGENCY, _BED, _INTENSIVE_BED = "02.1896", "01.1895", "KX.1917", "K02.1912"
 _KINDS = {"I": "03", "E": "01", "O": "01"}
 """PV1-2 → MA_LOAI_KCB."""
-_FULL, _WITHOUT_CARD = ("1", "2", "5"), "0"
+_WITHOUT_CARD = "0"
+_SMALL = Decimal(351_000)
+"""15 % of the base salary: what a visit costs below that is paid whole."""
 _LEVELS = {"3": "95", "4": "80"}
 """Third character of a card → the part that the fund pays, in percent."""
 
@@ -111,23 +113,26 @@ def _ft1(visit: Visit, number: int, charge: Charge, at: datetime) -> str:
     return segment("FT1", {key: text for key, text in fields.items() if text})
 
 
-def level(card: str) -> str:
+def level(card: str, total: Decimal) -> str:
     """The part that the fund pays for who has this card, in percent; cards of other forms do not show it."""
     if not card:
         return _WITHOUT_CARD
+    if total < _SMALL:
+        return "100"
     return _LEVELS.get(card[2], "100") if len(card) == 15 else "80"
 
 
 def told(visit: Visit, day: date) -> Sequence[tuple[str, str, str]]:
     """What the HIS tells of a visit's insurance: field, code, meaning."""
     insured = bool(visit.person.card)
+    total = sum((one.quantity * one.price.price for one in (*visit.charges, *stay(visit))), Decimal())
     kind = "2" if visit.patient_class == "E" else "1.1"
     age = (day - visit.person.born).days // 365
     weight = 3.2 if age < 1 else 9 + 2 * age if age < 17 else 58 if visit.person.sex == "M" else 50
     return (
         ("MA_DOITUONG_KCB", kind if insured else "9", ""),
         ("MA_LOAI_KCB", _KINDS[visit.patient_class], ""),
-        ("MUC_HUONG", level(visit.person.card), ""),
+        ("MUC_HUONG", level(visit.person.card, total), ""),
         ("PHAM_VI", "1" if insured else "2", ""),
         ("TYLE_TT_DV", "100", ""),
         ("TYLE_TT_BH", "100" if insured else "0", ""),

@@ -165,14 +165,14 @@ class Plan:
     ) -> datetime:
         """Send the laboratory's results and return when the last of them left."""
         technician, reader = self.rng.choice(doctors("XN")[1:]), doctors("XN")[0]
-        orders = [self.order(visit, code, at, number) for number, code in enumerate(visit.diagnosis.panels[:2])]
+        since = max(at - timedelta(minutes=38), visit.admitted_at + timedelta(seconds=20))
+        orders = [self.order(visit, code, at, since) for code in visit.diagnosis.panels[:2]]
         if preliminary:
             early = [replace(orders[0], status="P", reported_at=orders[0].reported_at - timedelta(minutes=10))]
             body = messages.results_report(visit, early, technician, reader)
             self.send(at - timedelta(minutes=9), "lis", body, visit, patients, note="preliminary: no paper")
-        if visit.patient_class != "E":
-            asked_at = orders[0].requested_at
-            self.put(asked_at, visit, self.wards.laboratory_order(visit, orders, asked_at))
+        body, papers = self.wards.laboratory_order(visit, orders, orders[0].requested_at)
+        self.send(orders[0].requested_at, "his", body, visit, patients, papers)
         visit.charges += tuple(_test(order, technician) for order in orders)
         body = messages.results_report(visit, orders, technician, reader)
         self.send(at, "lis", body, visit, patients, tuple(Paper("lab_report", order.filler) for order in orders))
@@ -184,7 +184,7 @@ class Plan:
             self.send(at, "lis", body, visit, patients, papers, note="corrected: second version of the report")
         return at
 
-    def order(self, visit: Visit, code: str, at: datetime, number: int) -> Order:
+    def order(self, visit: Visit, code: str, at: datetime, since: datetime) -> Order:
         self._orders += 1
         wanted = panel(code)
         measured = tuple(results(self.rng, wanted, visit.person.sex, visit.diagnosis.abnormal))
@@ -199,8 +199,8 @@ class Plan:
             filler=f"XN{self.day:%y%m%d}{self._orders:05d}",
             panel=wanted,
             results=measured,
-            requested_at=at - timedelta(minutes=38 - number),
-            collected_at=at - timedelta(minutes=30),
+            requested_at=since,
+            collected_at=max(at - timedelta(minutes=30), since + timedelta(minutes=1)),
             received_at=at - timedelta(minutes=22),
             reported_at=at - timedelta(minutes=1),
             status="F",
@@ -208,15 +208,13 @@ class Plan:
         )
 
     def picture(self, visit: Visit, at: datetime) -> datetime:
-        """Send the picture that the disease needs, in an emergency without an order, and return when it left."""
+        """Send the picture that the disease needs, its order first, and return when it left."""
         made = imaging_for(visit.diagnosis.icd)
         if made is None:
             return at
-        number = ""
-        if visit.patient_class != "E":
-            at += self.minutes(4, 9)
-            order, number = self.wards.imaging_order(visit, made, at)
-            self.put(at, visit, order)
+        at += self.minutes(4, 9)
+        order, number = self.wards.imaging_order(visit, made, at)
+        self.put(at, visit, order)
         at += self.minutes(22, 45)
         report = self.wards.imaging_report(visit, made, at, number)
         done, doer = at - timedelta(minutes=12), doctors("CDHA")[0]

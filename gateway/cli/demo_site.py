@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conformance.scenarios import catalogue
 from gateway.store.sealed import new_key_line
 from mappings.documents import PAPERS
 
@@ -156,6 +157,10 @@ def configure(
     )
     if policy:
         (site.config / "signing.toml").write_text(policy, encoding="utf-8")
+    own = site.config / "site" / "insurance"
+    own.mkdir(parents=True)
+    for name, text in catalogue.lists().items():
+        (own / f"{name}.csv").write_text(text, encoding="utf-8")
     channels = site.config / "channels"
     channels.mkdir()
     destinations = _DESTINATIONS.format(

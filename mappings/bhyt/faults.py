@@ -63,3 +63,10 @@ class ListInvalid(MappingFault):
     """Raised when a list that a site brings is not one of the lists rules use, or not a table of codes; `where` is its line."""
 
     code = 3320
+
+
+class VisitBlocked(MappingFault):
+    """Raised before a visit leaves when rules find what the portal would send back; `where` is the first place, `detail` how
+    many findings and their rules."""
+
+    code = 3330

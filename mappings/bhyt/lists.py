@@ -28,12 +28,13 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "WARD": (),
     "STAFF": (),
     "DEVICES": (),
-    "DRUGS": ("name", "strength", "registration", "tender", "price"),
-    "SERVICES": ("name", "price"),
-    "SUPPLIES": ("name", "tender", "price"),
+    "DRUGS": ("name", "strength", "registration", "tender", "price", "route", "form", "unit"),
+    "SERVICES": ("name", "price", "unit", "device"),
+    "SUPPLIES": ("name", "tender", "price", "unit"),
     "DUONG_DUNG": (),
 }
-"""Each list, and the columns beside code and validity that rules ask for; a column that is absent or empty is not compared."""
+"""Each list, and the columns beside code and validity that rules ask for, or that fill what no message tells
+(`completion.py`); a column that is absent or empty is not compared."""
 
 
 class Entry(NamedTuple):
@@ -88,6 +89,19 @@ class Lists:
 
 NONE = Lists()
 """No list at all."""
+
+_site = NONE
+
+
+def site() -> Lists:
+    """Give the lists of the site this process works for."""
+    return _site
+
+
+def use(lists: Lists) -> None:
+    """Work for a site with these lists from now on."""
+    global _site
+    _site = lists
 
 
 def parse_list(name: str, text: str) -> SiteList:

@@ -23,9 +23,9 @@ class Settings:
     """Write words of people as CDATA instead of escaping them; a portal takes both."""
     as_guide: bool = False
     """Write the declaration and namespaces that the guide prints around a file; those a portal accepted had none."""
-    check: Literal["refuse", "warn", "off"] = "refuse"
+    check: Literal["refuse", "off"] = "refuse"
     """What becomes of a visit in which the rules find what the portal would send back: `refuse` keeps it in the error queue,
-    `warn` sends it all the same, `off` does not look."""
+    `off` sends it unseen."""
     summary: Literal["every", "stays"] = "every"
     """Which visits bring table 8, from which the health book takes its summary: `every`, or the `stays` that have the paper."""
 

@@ -14,18 +14,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 
+from mappings.bhyt import lists
+from mappings.bhyt.completion import complete
 from mappings.bhyt.decisions import CALENDAR, Calendar
 from mappings.bhyt.envelope import envelope
-from mappings.bhyt.faults import PaperNotInsured
+from mappings.bhyt.faults import PaperNotInsured, VisitBlocked
 from mappings.bhyt.fhir import record_to_visit
 from mappings.bhyt.files import parts
 from mappings.bhyt.papers import TABLE_OF_PAPER
 from mappings.bhyt.rows import rows_to_xml
+from mappings.bhyt.rules import Settings as RuleSettings
+from mappings.bhyt.rules import check_visit
 from mappings.bhyt.settings import DEFAULT, Settings
 from mappings.bhyt.tables import table
 from mappings.bhyt.visits import BARE, Visit
 from mappings.bhyt.write import paper_to_rows
 from mappings.documents import Context, compose, due, wording
+from mappings.documents.record import Record
 from mappings.documents.rules import rules
 from mappings.formats.faults import Fault
 from mappings.outcome import Resource
@@ -34,6 +39,8 @@ RECORD = "insurance_record"
 """The document this is made from."""
 WITHDRAWAL = "8"
 """MA_DOITUONG_KCB of a visit for which payment is asked no more. Standard: QĐ 3276/QĐ-BYT; second-hand"""
+_BEDS = frozenset({"14", "15", "16"})
+"""MA_NHOM of days in bed."""
 _BY_RESULTS = "lab_report"
 """XML4 holds the results of the whole visit, not those of one report."""
 
@@ -57,9 +64,11 @@ def record_to_envelope(
     """Write the unsigned GIAMDINHHS of the visit that a document of kind `insurance_record` is about.
 
     `withdrawn` asks for the visit back: it is sent once more under its number, as MA_DOITUONG_KCB 8 says. Raises
-    PaperNotInsured, EnvelopeInvalid.
+    PaperNotInsured, EnvelopeInvalid, and VisitBlocked when the rules find what the portal would send back.
     """
     visit, decision = record_to_file_tables(bundle, context, head=head, calendar=settings.calendar)
+    if settings.check == "refuse" and not withdrawn:
+        _require_clean(visit, decision, context, settings)
     if withdrawn:
         summary = visit.one("XML1") | {"MA_DOITUONG_KCB": WITHDRAWAL}
         visit = replace(visit, tables={**visit.tables, "XML1": (summary,)})
@@ -93,8 +102,34 @@ def record_to_file_tables(
     tables = dict(written.tables)
     for name, rows in _of_papers(record, context, head, calendar, decision):
         tables[name] = rows
+    _put_beds(tables, record, visit, context)
+    tables = complete(tables, lists.site())
+    for name, rows in tables.items():
+        fields = [field.name for field in table(name, decision).fields]
+        tables[name] = tuple({field: row.get(field, "") for field in fields} for row in rows)
     ordered = {name: tables[name] for name in sorted(tables, key=lambda name: int(name[3:]))}
     return replace(written, tables=ordered), decision
+
+
+def _put_beds(
+    tables: dict[str, tuple[dict[str, str], ...]], record: list[Resource], visit: Resource, context: Context
+) -> None:
+    """Name the bed of the stay in lines of days in bed that name none."""
+    bed = Record(record, context.systems).place(visit).get("bd", "")
+    for row in tables.get("XML3", ()):
+        if bed and row.get("MA_NHOM") in _BEDS and not row.get("MA_GIUONG"):
+            row["MA_GIUONG"] = bed
+
+
+def _require_clean(visit: Visit, decision: str, context: Context, settings: Settings) -> None:
+    known = RuleSettings(calendar=settings.calendar)
+    found = check_visit(visit, decision=decision, lists=lists.site(), now=context.issued_at, settings=known)
+    blocking = [one for one in found if one.severity == "blocks"]
+    if blocking:
+        first = blocking[0]
+        row = f"[{first.row}]" if first.row and table(first.table, decision).has_list else ""
+        told = ", ".join(dict.fromkeys(one.rule for one in blocking))
+        raise VisitBlocked(f"{first.table}{row}/{first.field}", f"{len(blocking)}: {told}")
 
 
 def _of_papers(

@@ -22,7 +22,7 @@ def charges(record: Record, encounter: Resource) -> list[Resource]:
     visit = f"Encounter/{encounter['id']}"
     own = [one for one in record.all("ChargeItem") if one.get("context", {}).get("reference") == visit]
     own.sort(key=lambda one: (_at(one), one["id"]))
-    kept = [one for one in own if one.get("status") in ("billable", "billed", "planned", "unknown")]
+    kept = [one for one in own if one.get("status") in ("billable", "billed", "planned")]
     for credit in own:
         if credit.get("status") == "aborted" and _number(credit) < 0:
             _take_back(kept, credit)

@@ -26,7 +26,14 @@ _WRONG = frozenset({"entered-in-error", "cancelled"})
 _OF_VISIT = (
     *("Claim", "MedicationRequest", "MedicationDispense", "MedicationAdministration", "ServiceRequest"),
     *("Procedure", "DiagnosticReport", "Observation", "ClinicalImpression", "Appointment", "Condition", "CarePlan"),
-    *("EpisodeOfCare", "QuestionnaireResponse", "DeviceUseStatement", "ImagingStudy", "Immunization"),
+    *(
+        "DocumentReference",
+        "EpisodeOfCare",
+        "QuestionnaireResponse",
+        "DeviceUseStatement",
+        "ImagingStudy",
+        "Immunization",
+    ),
 )
 """Types of what belongs to a visit and stands in a table of the file."""
 
@@ -81,7 +88,15 @@ def _of_visit(record: Record, kind: str, encounter: Resource) -> list[Resource]:
     found = [one for one in record.all(kind) if one.get("status") not in _WRONG]
     if kind == "Claim":
         return [one for one in found if _claims(encounter, one)]
+    if kind == "DocumentReference":
+        found = [one for one in found if _is_note(one)]
     return [one for one in found if _visit_of(one) == visit]
+
+
+def _is_note(document: Resource) -> bool:
+    """Tell whether a document is words alone: it says who wrote them. Pictures and files stay where they are."""
+    attachments = [one.get("attachment", {}) for one in document.get("content", [])]
+    return all(one.get("contentType", "text/plain").startswith("text/") for one in attachments)
 
 
 def _claims(encounter: Resource, claim: Resource) -> bool:
@@ -93,8 +108,9 @@ def _claims(encounter: Resource, claim: Resource) -> bool:
 def _visit_of(resource: Resource) -> str:
     """Refer to the visit a resource belongs to, under whichever element its type says so."""
     named = resource.get("encounter") or resource.get("context") or {}
-    if "reference" in named:
-        return str(named["reference"])
+    inside = named.get("encounter", [])  # of a DocumentReference
+    if "reference" in named or inside:
+        return str((inside[0] if inside else named).get("reference", ""))
     found = (one.get("reference", "") for one in resource.get("supportingInformation", []))
     return next((one for one in found if one.startswith("Encounter/")), "")
 

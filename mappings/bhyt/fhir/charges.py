@@ -18,6 +18,7 @@ from mappings.bhyt.fhir.dossier import Dossier
 from mappings.bhyt.fhir.forms import code_in, extension, number, time_to_digits
 from mappings.bhyt.money import OTHER_SOURCES, line_amounts, split, written
 from mappings.documents import medicines, wording
+from mappings.documents.charges import charges
 from mappings.documents.record import icd10
 from mappings.outcome import Resource
 from mappings.systems import LOINC, SNOMED
@@ -26,7 +27,6 @@ _TOLD = ("PHAM_VI", "TYLE_TT_DV", "TYLE_TT_BH", "MUC_HUONG", "MA_PTTT", "NGUON_C
 """Fields of a line that a site may tell once for the visit."""
 _TOLD_IN_ORDER = ("SO_DANG_KY", "TT_THAU", "DUONG_DUNG", "HAM_LUONG")
 """Fields of a medicine that may be told inside its order."""
-_NOT_CHARGED = frozenset({"not-billable", "entered-in-error", "unknown"})
 _MEDICINES = frozenset({"4", "5", "6", "7", "17"})
 """MA_NHOM of medicines and blood: lines of XML2; all others are lines of XML3."""
 _UNITS = dict.fromkeys(("1", "2", "3", "8", "9", "13", "18"), "Lần") | dict.fromkeys(("14", "15", "16"), "Ngày")
@@ -43,30 +43,15 @@ def of_visit(dossier: Dossier, *, medicine: bool) -> list[Resource]:
     """
     if dossier.rows("XML1", "Claim") or dossier.rows("XML2", "ChargeItem") or dossier.rows("XML3", "ChargeItem"):
         return []
-    listed = [one for one in dossier.of_visit("ChargeItem") if one.get("status") not in _NOT_CHARGED]
-    kept: list[Resource] = []
-    for one in sorted(listed, key=_is_credit):
-        if not _is_credit(one):
-            kept.append(one)
-            continue
-        given_back = next((other for other in kept if _gives_back(one, other)), None)
-        if given_back is None:
-            raise CreditUnmatched("ChargeItem.priceOverride")
-        kept.remove(given_back)
+    kept = charges(dossier.record, dossier.encounter) if dossier.encounter else []
+    if any(_amount(one) < 0 for one in kept):
+        raise CreditUnmatched("ChargeItem.priceOverride")
     found = [one for one in kept if _is_medicine(one) == medicine]
     return sorted(found, key=lambda one: (_when(one), one["id"]))
 
 
-def _is_credit(item: Resource) -> bool:
-    return item.get("status") == "aborted" or bool(_amount(item) < 0)
-
-
 def _amount(item: Resource) -> Any:
     return item.get("priceOverride", {}).get("value", item.get("quantity", {}).get("value", 0))
-
-
-def _gives_back(credit: Resource, charge: Resource) -> bool:
-    return bool(credit["code"] == charge["code"] and abs(_amount(credit)) == _amount(charge))
 
 
 def _is_medicine(item: Resource) -> bool:

@@ -21,7 +21,7 @@ from mappings.bhyt.fhir.dossier import Dossier
 from mappings.bhyt.fhir.forms import code_in, concept, digits_to_time, extension, time_to_digits
 from mappings.bhyt.fhir.lines import ABSENT, code_and_words
 from mappings.bhyt.rows import Row
-from mappings.documents import wording
+from mappings.documents import told, wording
 from mappings.documents.record import value_text
 from mappings.outcome import Resource
 from mappings.systems import LOINC, UCUM
@@ -157,9 +157,9 @@ def _take(report: Resource, result: Resource) -> None:
     if result["status"] == "final":
         report["status"] = "final"
     for one in result.get("interpretation", ()):
-        told = report.get("conclusion", "")
-        if one["text"] not in told.split("\n"):
-            report["conclusion"] = f"{told}\n{one['text']}" if told else one["text"]
+        said = report.get("conclusion", "")
+        if one["text"] not in said.split("\n"):
+            report["conclusion"] = f"{said}\n{one['text']}" if said else one["text"]
 
 
 # ---- back ----
@@ -204,7 +204,7 @@ def _reported(dossier: Dossier) -> list[tuple[Resource, dict[str, str]]]:
     found: list[tuple[Resource, dict[str, str]]] = []
     record = dossier.record
     for report in dossier.of_visit("DiagnosticReport"):
-        if report.get("status") in _VOID:
+        if report.get("status") in _VOID or told.kind(report) not in ("", "imaging_report"):
             continue
         waiting = list(record.of_type(report.get("result", ()), "Observation"))
         seen: set[str] = set()

@@ -16,7 +16,8 @@ from mappings.bhyt.fhir.case import Case, TableMap
 from mappings.bhyt.fhir.dossier import Dossier
 from mappings.bhyt.fhir.forms import digits_to_time, time_to_digits
 from mappings.bhyt.rows import Row
-from mappings.documents.record import is_field, value_text
+from mappings.documents.record import is_field, owner, value_text
+from mappings.documents.told import Told
 from mappings.outcome import Resource
 
 _BESIDE = ("GIAI_DOAN_BENH", "HOI_CHAN", "PHAU_THUAT")
@@ -124,6 +125,7 @@ def _row(dossier: Dossier, note: Resource, n: int) -> dict[str, str]:
 def _told(dossier: Dossier) -> list[tuple[Resource, dict[str, str]]]:
     """Give a row per moment that a note (DIEN_BIEN_LS) or vital signs of the visit are of."""
     moments: dict[str, list[Resource]] = {}
+    writers = _writers(dossier)
     for one in dossier.of_visit("Observation"):
         at = one.get("effectiveDateTime", "")
         if at and one.get("status") not in _VOID and (is_field(one, "DIEN_BIEN_LS") or vital_signs.mark([one])):
@@ -132,14 +134,28 @@ def _told(dossier: Dossier) -> list[tuple[Resource, dict[str, str]]]:
     for at in sorted(moments):
         notes = [value_text(one) for one in moments[at] if is_field(one, "DIEN_BIEN_LS")]
         people = (dossier.licence(person) for one in moments[at] for person in one.get("performer", ()))
+        wrote = next((licence for licence in people if licence), "")
         row = {
             "MA_LK": dossier.number,
             "STT": str(len(found) + 1),
             "DIEN_BIEN_LS": "\n".join(text for text in (*notes, vital_signs.mark(moments[at])) if text),
             "THOI_DIEM_DBLS": time_to_digits(at),
-            "NGUOI_THUC_HIEN": next((licence for licence in people if licence), ""),
+            "NGUOI_THUC_HIEN": wrote or next((writers[one["id"]] for one in moments[at] if one["id"] in writers), ""),
         }
         found.append(({}, row))
+    return found
+
+
+def _writers(dossier: Dossier) -> dict[str, str]:
+    """Observation → licence of who wrote the sheet or report that it stands in."""
+    documents = [one for one in dossier.record.all("DocumentReference") if owner(one) == dossier.visit]
+    found: dict[str, str] = {}
+    for one in (*documents, *dossier.of_visit("DiagnosticReport")):
+        sheet = Told(dossier.record, one)
+        people = ({"reference": f"Practitioner/{person['id']}"} for person in (*sheet.authors, *sheet.performers))
+        licence = next((number for person in people if (number := dossier.licence(person))), "")
+        if licence:
+            found |= dict.fromkeys((observation["id"] for observation in sheet.observations), licence)
     return found
 
 

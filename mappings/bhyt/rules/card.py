@@ -11,6 +11,7 @@ from mappings.bhyt.rules.case import Case, day, gap, number, parts
 from mappings.bhyt.rules.core import Hit, rule
 
 CARD = re.compile(r"[A-Z]{2}[1-9]\d{2}[0-9A-Z]{10}")
+_SHORT = re.compile(r"\d{10}|\d{12}")
 TEMPORARY = re.compile(r"TE1\d{2}\d{10}")
 _FIELDS = ("MA_THE_BHYT", "MA_DKBD", "GT_THE_TU", "GT_THE_DEN")
 _FORCES = ("CA", "CY", "QN")
@@ -26,10 +27,16 @@ def unequal_counts(case: Case) -> Iterator[Hit]:
             yield Hit("XML1", 1, field, "unequal")
 
 
-@rule("B1-031", "README §3: card of 15 characters; block error 17", "XML1", errors=(17,))
+@rule(
+    "B1-031", "README §3, portal look-up: card of 15 characters, 10 or 12 digits; block error 17", "XML1", errors=(17,)
+)
 def card_form(case: Case) -> Iterator[Hit]:
-    if any(not CARD.fullmatch(card.number) for card in case.cards):
+    if any(not _is_card(case, card.number) for card in case.cards):
         yield Hit("XML1", 1, "MA_THE_BHYT", "form")
+
+
+def _is_card(case: Case, number: str) -> bool:
+    return bool(CARD.fullmatch(number) or (case.settings.short_cards and _SHORT.fullmatch(number)))
 
 
 @rule("B1-032", "README §6: MA_DKBD has five characters each; block error 9", "XML1", errors=(9,))
@@ -150,7 +157,8 @@ def exemption_after_the_visit(case: Case) -> Iterator[Hit]:
 def level_above_the_card(case: Case) -> Iterator[Hit]:
     if not case.cards or not case.ended or case.one.get("NGAY_MIEN_CCT"):
         return
-    highest = max((LEVELS.get(card.number[2:3], 100) for card in case.cards), default=100)
+    levels = (LEVELS.get(card.number[2], 100) if CARD.fullmatch(card.number) else 100 for card in case.cards)
+    highest = max(levels, default=100)
     salary, total = case.settings.salary(case.ended), number(case.one.get("T_TONGCHI_BH", ""))
     if (
         highest == 100
@@ -188,10 +196,10 @@ def temporary_card_form(case: Case) -> Iterator[Hit]:
 @rule("B1-029", "README §3: the card in papers and check-in", "XML0 XML6 XML9 XML11 XML12 XML13 XML14", errors=(17,))
 def card_form_in_papers(case: Case) -> Iterator[Hit]:
     for name, n, row in case.rows("XML0", "XML6", "XML11", "XML12", "XML13", "XML14"):
-        if any(not CARD.fullmatch(one) for one in parts(row.get("MA_THE_BHYT", ""))):
+        if any(not _is_card(case, one) for one in parts(row.get("MA_THE_BHYT", ""))):
             yield Hit(name, n, "MA_THE_BHYT", "form")
     for name, n, row in case.rows("XML9"):
-        if (value := row.get("MA_THE_NND", "")) and not CARD.fullmatch(value):
+        if (value := row.get("MA_THE_NND", "")) and not _is_card(case, value):
             yield Hit(name, n, "MA_THE_NND", "form")
 
 

@@ -16,6 +16,8 @@ class Settings:
     calendar: Calendar = CALENDAR
     discharge_paper_kinds: frozenset[str] = frozenset({"03", "04", "09"})
     """MA_LOAI_KCB that must bring XML7."""
+    short_cards: bool = True
+    """Numbers of 10 (social insurance) and 12 digits (personal number) are cards too, as look-ups take them; else only 15."""
     summary_kinds: frozenset[str] = frozenset({"03", "04", "06"})
     """MA_LOAI_KCB that may bring XML8; one HIS uses 02, 03, 09."""
     summary_required: bool = False
