@@ -170,7 +170,7 @@ def test_rules_and_rows_of_papers(tmp_path: Path) -> None:
     assert [rule.on for rule in rules.rules("discharge_paper")] == [("ADT^A08",)]
     assert [row.key for row in form.own_rows("discharge_paper")] == ["DIEN_THOAI_KHOA"]
     load_site(tmp_path / "no such folder")
-    assert [rule.on for rule in rules.rules("discharge_paper")] == [("ADT^A03",)]
+    assert [rule.on for rule in rules.rules("discharge_paper")] == [("ADT^A03", "GDBHYT^XML7")]
     assert form.own_rows("discharge_paper") == ()
 
 
