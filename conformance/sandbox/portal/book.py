@@ -73,7 +73,7 @@ class Case:
             "deleted": self.deleted,
             "TINHTRANGGUI": self.state,
             "MALOI": self.blocks[0].code if self.blocks else "",
-            "MIEUTA": ";".join(dict.fromkeys(f"{each.code}-{each.text()}" for each in self.blocks)),
+            "MIEUTA": "; ".join(dict.fromkeys(each.text() for each in self.blocks)),
             "findings": [each.describe() for each in self.findings],
         }
 
@@ -186,6 +186,7 @@ class Book:
         same = self._same.get(key, []) if key is not None else []
         return any(
             each.stands
+            and each.state != RETURNED  # a returned record is out of the assessment
             and each.visit.link != case.visit.link
             and (each.record, each.position) < (case.record, case.position)
             and same_totals(each.visit, case.visit)
@@ -194,4 +195,7 @@ class Book:
 
 
 def _blocks_first(finding: Finding) -> int:
-    return int(finding.code) if finding.kind == "block" else 1000
+    """The duplicate is looked for before everything else; the other numbers follow in their order."""
+    if finding.kind != "block":
+        return 1000
+    return 0 if finding.code == "61" else int(finding.code)

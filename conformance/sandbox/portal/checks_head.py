@@ -1,14 +1,15 @@
 """Check XML1 for the block errors that need no sums: person, card, dates, codes, period, contract.
 
-The numbers are those of the list that was written for QĐ 4210 and is said to be the logic of the back end still. For people
-without insurance (MA_DOITUONG_KCB 9) the card is not asked for, nor a claim of them or of a withdrawal (8): ours.
+The numbers and conditions are those of the list that was written for QĐ 4210 and is said to be the logic of the back end
+still, with the code lists of today. For people without insurance (MA_DOITUONG_KCB 9) the card is not asked for, nor a claim
+of them or of a withdrawal (8): ours. Whether MA_DKBD is in the list of facilities is judged by its form and province.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from conformance.sandbox.portal.checks_structure import day, is_birth
@@ -18,9 +19,12 @@ from conformance.sandbox.portal.shapes import code_list, read_csv
 from conformance.sandbox.portal.switches import INPATIENT, Switches
 
 _CARD: Final = re.compile(r"[A-Z]{2}[1-9]\d{2}[0-9A-Z]{10}")
+_VIETNAM: Final = timezone(timedelta(hours=7))
 _UNINSURED: Final = "9"
 _WITHDRAWAL: Final = "8"
-_REFERRED: Final = "1.3"
+_STENT: Final = "N06.02.020"
+_MANY_STENTS: Final = ("CC", "TE", "QN", "CA", "CY")
+"""Subject groups whose stents are not counted."""
 
 
 def check_head(visit: Visit, switches: Switches, received_at: datetime) -> Iterator[Finding]:
@@ -29,8 +33,9 @@ def check_head(visit: Visit, switches: Switches, received_at: datetime) -> Itera
     found = [
         *_check_codes(head),
         *_check_person(head),
-        *_check_stay(head, received_at),
+        *_check_stay(head, switches, received_at.astimezone(_VIETNAM)),
         *_check_contract(visit, switches),
+        *_check_stents(visit),
     ]
     if head["MA_DOITUONG_KCB"] != _UNINSURED:
         found += _check_card(head)
@@ -57,7 +62,7 @@ def _check_codes(head: Row) -> Iterator[Finding]:
 
 
 def _check_person(head: Row) -> Iterator[Finding]:
-    if not is_birth(head["NGAY_SINH"]) or head["NGAY_SINH"][:8] > head["NGAY_VAO"][:8] > "":
+    if not is_birth(head["NGAY_SINH"]):
         yield _block("15", "NGAY_SINH")
     if head["GIOI_TINH"] not in ("1", "2", "3"):
         yield _block("16", "GIOI_TINH")
@@ -73,11 +78,10 @@ def _check_card(head: Row) -> Iterator[Finding]:
         yield _block("8", "MA_THE_BHYT")
     if not places or not all(re.fullmatch(r"[0-9A-Z]{5}", place) and place[:2] in provinces for place in places):
         yield _block("9", "MA_DKBD")
-    came, left = head["NGAY_VAO"][:8], head["NGAY_RA"][:8]
-    if not starts or not all(len(each) == 8 and day(each) for each in starts) or (left and min(starts) > left):
+    if not starts or not all(len(each) == 8 and day(each) for each in starts):
         yield _block("18", "GT_THE_TU")
-    # a person may have no end of validity written on the card; then the field is empty
-    if not all(len(each) == 8 and day(each) for each in ends) or (ends and came and max(ends) < came):
+    # a card without a last day leaves the field empty
+    if not all(len(each) == 8 and day(each) for each in ends):
         yield _block("19", "GT_THE_DEN")
     if len({len(each) for each in (cards, places, starts, ends) if each}) > 1:
         yield _block("20", "MA_THE_BHYT")
@@ -86,40 +90,37 @@ def _check_card(head: Row) -> Iterator[Finding]:
         yield _block("21", "NGAY_MIEN_CCT")
 
 
-def _check_stay(head: Row, received_at: datetime) -> Iterator[Finding]:
-    came, left, paid = head["NGAY_VAO"], head["NGAY_RA"], head["NGAY_TTOAN"]
-    good_came = len(came) == 12 and day(came) is not None
-    good_left = len(left) == 12 and day(left) is not None
-    if not good_came:
-        yield _block("23", "NGAY_VAO")
-    if not good_left or (good_came and left < came):
-        yield _block("24", "NGAY_RA")
-    if paid and (len(paid) != 12 or day(paid) is None or (good_came and paid[:8] < came[:8])):
-        yield _block("27", "NGAY_TTOAN")
+def _check_stay(head: Row, switches: Switches, received_at: datetime) -> Iterator[Finding]:
+    for code, field in (("23", "NGAY_VAO"), ("24", "NGAY_RA"), ("27", "NGAY_TTOAN")):
+        if len(head[field]) != 12 or day(head[field]) is None:
+            yield _block(code, field)
     year, month = head["NAM_QT"], head["THANG_QT"]
     if not re.fullmatch(r"20\d\d", year) or int(year) > received_at.year:
         yield _block("35", "NAM_QT")
     if not re.fullmatch(r"0?[1-9]|1[0-2]", month):
         yield _block("36", "THANG_QT")
-    if good_left and int(left[:4]) not in _open_years(received_at):
+    left = day(head["NGAY_RA"])
+    if left is not None and left.year not in (received_at.year, *switches.open_years):
         yield _block("103", "NGAY_RA")
-
-
-def _open_years(received_at: datetime) -> tuple[int, ...]:
-    """Return the financial years a file may belong to: this one, and in January the last (closing; the month is ours)."""
-    return (received_at.year, received_at.year - 1) if received_at.month == 1 else (received_at.year,)
 
 
 def _check_contract(visit: Visit, switches: Switches) -> Iterator[Finding]:
     head = visit.head
     if head["MA_CSKCB"] != visit.facility:
         yield _block("10", "MA_CSKCB")
-    if visit.facility in switches.contract_ended:
-        yield _block("58", "MA_CSKCB")
+    if head["NGAY_VAO"][:8] > switches.contract_until.get(visit.facility, "99999999"):
+        yield _block("58", "NGAY_VAO")
     if visit.facility in switches.outpatient_only and head["MA_LOAI_KCB"] in INPATIENT:
         yield _block("60", "MA_LOAI_KCB")
-    if head["MA_DOITUONG_KCB"] == _REFERRED and not (head["GIAY_CHUYEN_TUYEN"] and head["MA_NOI_DI"]):
-        yield _block("101", "GIAY_CHUYEN_TUYEN")
+
+
+def _check_stents(visit: Visit) -> Iterator[Finding]:
+    stents = [row for row in visit.rows("XML3") if row["MA_VAT_TU"].startswith(_STENT)]
+    if (
+        sum((row.amount("SO_LUONG") or 0 for row in stents), 0) > 1
+        and visit.head["MA_THE_BHYT"][:2] not in _MANY_STENTS
+    ):
+        yield Finding("block", "14", "XML3", stents[-1].number, "SO_LUONG")
 
 
 def _block(code: str, field: str) -> Finding:

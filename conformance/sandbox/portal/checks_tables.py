@@ -33,20 +33,24 @@ _REPEATED: Final = {
     "XML4": "MA_DICH_VU MA_CHI_SO TEN_CHI_SO NGAY_KQ GIA_TRI KET_LUAN",
 }
 """By what two lines of a table are the same."""
+_ENDS_WITH_DRUGS: Final = ("02", "05", "07")
+_REFERRED: Final = "1.3"
 _NEWBORN: Final = timedelta(days=28)
 
 
 def check_tables(visit: Visit, switches: Switches, received_at: datetime) -> Iterator[Finding]:
     """Yield what does not fit together."""
+    now = received_at.astimezone(_VIETNAM).strftime("%Y%m%d%H%M")
     yield from _check_presence(visit, switches)
     yield from _check_head(visit)
+    yield from _check_moments(visit.head, now)
     for row in visit.rows("XML2"):
         yield from _check_drug(row, visit)
     for row in visit.rows("XML3"):
         yield from _check_service(row, visit)
     yield from _check_results(visit)
     for row in visit.rows("XML2", "XML3", "XML4", "XML5"):
-        yield from _check_dates(row, visit.head, received_at.astimezone(_VIETNAM).strftime("%Y%m%d%H%M"))
+        yield from _check_dates(row, visit.head, now)
     yield from _check_repeats(visit)
 
 
@@ -93,10 +97,33 @@ def _check_head(visit: Visit) -> Iterator[Finding]:
             yield found("needed", head, "LY_DO_VNT", "NGAY_VAO_NOI_TRU")
         if head["NGAY_VAO_NOI_TRU"] < head["NGAY_VAO"]:
             yield found("date_order", head, "NGAY_VAO_NOI_TRU", "NGAY_VAO")
+    if head["MA_DOITUONG_KCB"] == _REFERRED:
+        for name in ("GIAY_CHUYEN_TUYEN", "MA_NOI_DI"):
+            if not head[name]:
+                yield found("needed", head, name, f"MA_DOITUONG_KCB {_REFERRED}")
+    starts, ends = (sorted(part for part in head[name].split(";") if part) for name in ("GT_THE_TU", "GT_THE_DEN"))
+    if (starts and starts[0] > head["NGAY_RA"][:8]) or (ends and ends[-1] < head["NGAY_VAO"][:8]):
+        yield found("card_period", head, "GT_THE_DEN")
     born, came = day(head["NGAY_SINH"][:8]), day(head["NGAY_VAO"])
     if born and came and came - born <= _NEWBORN and head["NGAY_SINH"][8:] == "0000":
         yield found("newborn_time", head, "NGAY_SINH")
     yield from _check_days(head)
+
+
+def _check_moments(head: Row, now: str) -> Iterator[Finding]:
+    for later, earlier in (("NGAY_VAO", "NGAY_SINH"), ("NGAY_RA", "NGAY_VAO"), ("NGAY_TTOAN", "NGAY_VAO")):
+        if head[later] and head[later] < head[earlier]:
+            yield found("date_order", head, later, earlier)
+    admitted, left = head["NGAY_VAO_NOI_TRU"], head["NGAY_RA"]
+    if head["MA_LOAI_KCB"] in INPATIENT and not admitted:
+        yield found("needed", head, "NGAY_VAO_NOI_TRU", f"MA_LOAI_KCB {head['MA_LOAI_KCB']}")
+    if admitted and left and admitted > left:
+        yield found("date_order", head, "NGAY_RA", "NGAY_VAO_NOI_TRU")
+    # drugs to take home end such a visit on their last day, which may be ahead
+    ahead = ("NGAY_VAO",) if head["MA_LOAI_KCB"] in _ENDS_WITH_DRUGS else ("NGAY_VAO", "NGAY_RA", "NGAY_TTOAN")
+    for name in ahead:
+        if head[name][:12] > now:
+            yield found("future", head, name)
 
 
 def _check_days(head: Row) -> Iterator[Finding]:
@@ -128,7 +155,9 @@ def _check_service(row: Row, visit: Visit) -> Iterator[Finding]:
         yield found("needed", row, "MA_DICH_VU", "MA_VAT_TU")
     if group in _SUPPLIES:
         services = {each["MA_DICH_VU"] for each in visit.rows("XML3") if each["MA_NHOM"] not in _SUPPLIES}
-        if row["MA_DICH_VU"] not in services - {""}:
+        if not row["MA_DICH_VU"]:
+            yield found("needed", row, "MA_DICH_VU", f"MA_NHOM {group}")
+        elif row["MA_DICH_VU"] not in services:
             yield Finding("block", "102", row.table, row.number, "MA_DICH_VU")
     for groups, field in (
         (("10",), "TT_THAU"),

@@ -49,8 +49,10 @@ class Switches:
     """MA_LOAI_KCB that may have XML8: the sources differ."""
     tolerance: int = 1
     """Đồng by which a sum may differ."""
-    contract_ended: tuple[str, ...] = ()
-    """Facilities whose contract is over: block error 58."""
+    open_years: tuple[int, ...] = ()
+    """Financial years that are open beside the year of reception: otherwise block error 103."""
+    contract_until: Mapping[str, str] = field(default_factory=dict)
+    """Facility → last day of its contract, yyyyMMdd: who comes later gets block error 58."""
     outpatient_only: tuple[str, ...] = ()
     """Facilities with a contract for outpatients: block error 60 for the kinds of inpatients."""
 

@@ -21,7 +21,7 @@ from tests.integration.sandbox.portal_records import YEAR, Rows, at, envelope, i
 
 Change = Callable[[Rows], None]
 NOW = datetime.now(UTC)
-ON_ORDER = {"14", "42", "46", "61", "104", "105", "106"}
+ON_ORDER = {"3", "5", "42", "46", "61", "101", "104", "105", "106"}
 """Block errors that a record by itself cannot show: data of others, or a rule nobody tells; the operator can order them."""
 
 
@@ -64,7 +64,6 @@ def add(table: str, row: dict[str, str]) -> Change:
 HEAD: dict[str, tuple[str, str]] = {
     "1": ("MA_DOITUONG_KCB", "4.4"),
     "4": ("T_TONGCHI_BV", "130002"),
-    "5": ("T_TONGCHI_BH", "119998"),
     "8": ("MA_THE_BHYT", "DN9019999000001"),
     "9": ("MA_DKBD", "00001"),
     "10": ("MA_CSKCB", "01998"),
@@ -74,7 +73,7 @@ HEAD: dict[str, tuple[str, str]] = {
     "16": ("GIOI_TINH", "4"),
     "17": ("MA_THE_BHYT", "DN401999900000"),
     "18": ("GT_THE_TU", "20260230"),
-    "19": ("GT_THE_DEN", "20200101"),
+    "19": ("GT_THE_DEN", "20991331"),
     "20": ("GT_THE_DEN", "20991231;20991231"),
     "21": ("NGAY_MIEN_CCT", "2026"),
     "22": ("MA_TAI_NAN", "9"),
@@ -83,39 +82,38 @@ HEAD: dict[str, tuple[str, str]] = {
     "25": ("KET_QUA_DTRI", "9"),
     "26": ("MA_LOAI_RV", "6"),
     "27": ("NGAY_TTOAN", "2026"),
-    "31": ("T_THUOC", "20003"),
-    "34": ("T_VTYT", "5"),
+    "31": ("T_BHTT", "95998"),
+    "34": ("T_BNCCT", "24002"),
     "35": ("NAM_QT", str(int(YEAR) + 1)),
     "36": ("THANG_QT", "13"),
     "37": ("MA_LOAI_KCB", "17"),
     "38": ("MA_KHUVUC", "K4"),
-    "101": ("MA_DOITUONG_KCB", "1.3"),
     "103": ("NGAY_RA", str(int(YEAR) - 2) + at()[4:]),
 }
 LINES: dict[str, tuple[str, str, str]] = {
-    "3": ("XML2", "THANH_TIEN_BV", "20002"),
     "39": ("XML2", "MA_NHOM", "1"),
     "40": ("XML2", "PHAM_VI", "4"),
     "41": ("XML2", "T_BNTT", "2"),
     "43": ("XML3", "MA_NHOM", "4"),
     "44": ("XML3", "PHAM_VI", ""),
     "45": ("XML3", "T_BNTT", "10002"),
-    "47": ("XML2", "THANH_TIEN_BH", "19998"),
+    "47": ("XML2", "THANH_TIEN_BV", "20002"),
     "48": ("XML2", "T_BHTT", "16002"),
     "49": ("XML2", "T_BNCCT", "3998"),
     "50": ("XML2", "T_BNTT", "2"),
-    "51": ("XML2", "T_NGUONKHAC_CL", "2"),
-    "52": ("XML3", "THANH_TIEN_BH", "40002"),
+    "51": ("XML2", "T_NGUONKHAC", "20002"),
+    "52": ("XML3", "THANH_TIEN_BV", "50002"),
     "53": ("XML3", "T_BHTT", "31998"),
     "54": ("XML3", "T_BNCCT", "8002"),
     "55": ("XML3", "T_BNTT", "9998"),
-    "56": ("XML3", "T_NGUONKHAC", "2"),
+    "56": ("XML3", "T_NGUONKHAC", "-1"),
 }
 SUPPLY = {"STT": "3", "MA_NHOM": "10", "MA_VAT_TU": "N01", "MA_DICH_VU": "99.9999", "TT_THAU": "1;2;3;4"}
 BLOCKS: dict[str, Change] = (
     {code: put("XML1", *told) for code, told in HEAD.items()}
     | {code: put(*told) for code, told in LINES.items()}
     | {"102": add("XML3", SUPPLY)}
+    | {"14": add("XML3", SUPPLY | {"MA_VAT_TU": "N06.02.020.01", "SO_LUONG": "2"})}
 )
 
 
@@ -143,13 +141,46 @@ def test_every_block_error_with_a_text_is_tested_or_only_on_order() -> None:
     assert set(known_block_codes()) == set(BLOCKS) | ON_ORDER | {"58", "60"}
 
 
-def test_contracts_are_switches() -> None:
-    assert [each.code for each in judge(visit(), contract_ended=(FACILITY,))] == ["58"]
+def test_contracts_and_open_years_are_switches() -> None:
+    assert [each.code for each in judge(visit(), contract_until={FACILITY: "20200101"})] == ["58"]
+    assert judge(visit(), contract_until={FACILITY: at()[:8]}) == []
     assert "60" in [each.code for each in judge(inpatient(), outpatient_only=(FACILITY,))]
     assert judge(visit(), outpatient_only=(FACILITY,)) == []
+    old = visit()
+    BLOCKS["103"](old)
+    assert "103" not in {each.code for each in judge(old, open_years=(int(YEAR) - 2,))}
+
+
+def test_amounts_of_a_line_and_totals_of_both_kinds_are_blocked() -> None:
+    for table, field, value, code in (
+        ("XML2", "THANH_TIEN_BH", "19998", "47"),
+        ("XML3", "THANH_TIEN_BH", "40002", "52"),
+        ("XML1", "T_TONGCHI_BH", "119998", "4"),
+    ):
+        rows = visit()
+        put(table, field, value)(rows)
+        assert (code, field) in {(each.code, each.field) for each in judge(rows)}
+
+
+def test_a_visit_in_the_future_and_a_stay_without_its_admission_are_found() -> None:
+    rows = inpatient()
+    rows["XML1"][0] |= {"NGAY_VAO_NOI_TRU": "", "NGAY_RA": at(60 * 24 * 3), "LY_DO_VNT": ""}
+    found = {(each.code, each.field) for each in judge(rows)}
+    assert {("needed", "NGAY_VAO_NOI_TRU"), ("future", "NGAY_RA")} <= found
+    rows["XML1"][0]["MA_LOAI_KCB"] = "05"
+    assert ("future", "NGAY_RA") not in {(each.code, each.field) for each in judge(rows)}
+
+
+def test_stents_of_some_groups_are_not_counted() -> None:
+    rows = visit()
+    BLOCKS["14"](rows)
+    put("XML1", "MA_THE_BHYT", "QN5019999000001")(rows)
+    assert "14" not in {each.code for each in judge(rows)}
 
 
 CONTENT: dict[str, tuple[Callable[[], Rows], Change]] = {
+    "sources": (visit, put("XML2", "T_NGUONKHAC_CL", "2")),
+    "card_period": (visit, put("XML1", "GT_THE_DEN", "20260101")),
     "row_number": (visit, put("XML3", "STT", "5", 1)),
     "required": (visit, put("XML1", "MA_HSBA", "")),
     "type": (visit, put("XML1", "T_BNTT", "1.000,5")),
@@ -259,7 +290,7 @@ def test_hostile_numbers_end_no_assessment() -> None:
         "NGAY_YL": "x" * 400,
     }
     rows["XML1"][0] |= {"NGAY_SINH": "9" * 12, "NGAY_VAO": "000000000000", "NGAY_RA": "²" * 12, "NGAY_HEN_KL": ";;"}
-    assert {"3", "23"} <= {each.code for each in judge(rows)}
+    assert {"47", "23"} <= {each.code for each in judge(rows)}
 
 
 def test_the_formulas_of_130_and_of_a_patient_not_charged_the_difference() -> None:
@@ -273,7 +304,7 @@ def test_the_formulas_of_130_and_of_a_patient_not_charged_the_difference() -> No
     }
     rows["XML1"][0] |= {"T_TONGCHI_BH": "92000", "T_BNTT": "38000", "T_BNCCT": "18400", "T_BHTT": "73600"}
     assert judge(rows, "130") == []
-    assert "3" in {each.code for each in judge(rows, "3176")}
+    assert "52" in {each.code for each in judge(rows, "3176")}
     charged = visit()
     charged["XML3"][0] |= rows["XML3"][0] | {"THANH_TIEN_BV": "22000", "T_BNTT": "10000"}
     charged["XML1"][0] |= rows["XML1"][0] | {"T_TONGCHI_BV": "102000", "T_BNTT": "10000", "NGAY_RA": at()}
