@@ -22,11 +22,13 @@ _DIGITS = re.compile(r"\d{8}(\d{4})?")
 DONG = "VND"
 
 
-@lru_cache(maxsize=4096)
 def digits_to_time(text: str) -> str:
     """Give the FHIR dateTime of 8 or 12 digits, as far as they are known; `""` when they name no moment."""
-    if not _DIGITS.fullmatch(text):
-        return ""
+    return _time(text) if _DIGITS.fullmatch(text) else ""
+
+
+@lru_cache(maxsize=4096)
+def _time(text: str) -> str:
     try:
         return dates.dtm_to_fhir_datetime(text)
     except DateInvalid:
@@ -38,20 +40,24 @@ def digits_to_date(text: str) -> str:
     return digits_to_time(text)[:10]
 
 
-@lru_cache(maxsize=4096)
 def time_to_digits(text: str) -> str:
     """Give 12 digits of a FHIR date or dateTime; `""` for what is none."""
-    try:
-        return dates.fhir_to_yyyymmddhhmm(text)
-    except DateInvalid:
-        return ""
+    return _digits(text) if len(text) <= _LONGEST else ""
+
+
+def date_to_digits(text: str) -> str:
+    """Give 8 digits of a FHIR date or dateTime; `""` for what is none."""
+    return time_to_digits(text)[:8]
+
+
+_LONGEST = 40
+"""No dateTime is longer; what was read is kept, and must not be of any length."""
 
 
 @lru_cache(maxsize=4096)
-def date_to_digits(text: str) -> str:
-    """Give 8 digits of a FHIR date or dateTime; `""` for what is none."""
+def _digits(text: str) -> str:
     try:
-        return dates.fhir_to_yyyymmdd(text)
+        return dates.fhir_to_yyyymmddhhmm(text)
     except DateInvalid:
         return ""
 

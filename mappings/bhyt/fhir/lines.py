@@ -9,6 +9,7 @@ Standard: QĐ 3176/QĐ-BYT XML2, XML3; community guide VN Core 0.6.0 (vn-ext-ins
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from mappings import codes
@@ -29,13 +30,14 @@ from mappings.bhyt.fhir.forms import (
 from mappings.bhyt.money import OTHER_SOURCES
 from mappings.bhyt.rows import Row
 from mappings.bhyt.tables import code_list
+from mappings.fhir.shared import Shared
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 
 SHARES = (*OTHER_SOURCES, "T_NGUONKHAC", "T_BNTT", "T_BNCCT", "T_BHTT")
 """Who pays a line, as fields of `qd3176-line`."""
 ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
-_ORDERER = concept("OP", "http://terminology.hl7.org/CodeSystem/v2-0912", "Ordering Provider")
+_ORDERER = Shared(concept("OP", "http://terminology.hl7.org/CodeSystem/v2-0912", "Ordering Provider"))
 _INFO = {"TYLE_TT_BH": "paymentRatio", "MUC_HUONG": "benefitLevel"}
 _SCOPES = frozenset({"1", "2", "3"})
 _NATIONAL = {"MA_PTTT": "vn-payment-method-cs"}
@@ -143,62 +145,94 @@ def _department(case: Case, code: str) -> Resource:
 
 
 def _extensions(case: Case, row: Row, form: Form) -> list[Resource]:
-    found: list[Resource] = []
-    group = row.get("MA_NHOM", "")
-    if group:
-        known = codes.table("ma-nhom").find(group)
-        if known:
-            system = f"{case.systems.national}/CodeSystem/vn-qd3176-cost-group-cs"
-            found.append(
-                {
-                    "url": case.structure("cost-group"),
-                    "valueCodeableConcept": concept(known.target, system, known.display),
-                }
-            )
-    for name, field in (("unit-price", form.price), ("insurance-amount", "THANH_TIEN_BH")):
-        value = number(row.get(field, ""))
-        if value is not None:
-            found.append({"url": case.structure(name), "valueMoney": {"value": value, "currency": DONG}})
-    info: list[Resource] = []
-    scope = row.get("PHAM_VI", "")
-    if scope in _SCOPES:
-        system = f"{case.systems.national}/CodeSystem/vn-insurance-scope-cs"
-        info.append({"url": "scope", "valueCodeableConcept": concept(scope, system)})
-    for field, name in _INFO.items():
-        value = number(row.get(field, ""))
-        if value is not None:
-            info.append({"url": name, "valueDecimal": value})
-    if info:
-        found.append({"url": case.national("vn-ext-insurance-cost-info"), "extension": info})
+    """Say what has no element; the same parts come in line after line, and are made and checked once."""
+    own, national = case.systems.own, case.systems.national
+    told = (
+        _group(_short(row, "MA_NHOM"), own, national),
+        _amount(f"{own}/StructureDefinition/unit-price", _short(row, form.price)),
+        _amount(f"{own}/StructureDefinition/insurance-amount", _short(row, "THANH_TIEN_BH")),
+        _cost_info(_short(row, "PHAM_VI"), _short(row, "TYLE_TT_BH"), _short(row, "MUC_HUONG"), national),
+    )
+    found: list[Resource] = [one for one in told if one is not None]
     line = _line(case, row, form)
     if line:
         found.append({"url": case.structure("qd3176-line"), "extension": line})
     return found
 
 
+_LONGEST = 30
+"""No amount and no code of a line is longer; what was looked up is kept, and must not be of any length."""
+
+
+def _short(row: Row, field: str) -> str:
+    text = row.get(field, "")
+    return text if len(text) <= _LONGEST else ""
+
+
+@lru_cache(maxsize=256)
+def _group(code: str, own: str, national: str) -> Shared | None:
+    known = codes.table("ma-nhom").find(code) if code else None
+    if known is None:
+        return None
+    value = concept(known.target, f"{national}/CodeSystem/vn-qd3176-cost-group-cs", known.display)
+    return Shared({"url": f"{own}/StructureDefinition/cost-group", "valueCodeableConcept": value})
+
+
+codes.when_changed(_group.cache_clear)
+
+
+@lru_cache(maxsize=4096)
+def _amount(url: str, text: str) -> Shared | None:
+    value = number(text)
+    return None if value is None else Shared({"url": url, "valueMoney": {"value": value, "currency": DONG}})
+
+
+@lru_cache(maxsize=1024)
+def _cost_info(scope: str, ratio: str, level: str, national: str) -> Shared | None:
+    info: list[Resource] = []
+    if scope in _SCOPES:
+        value = concept(scope, f"{national}/CodeSystem/vn-insurance-scope-cs")
+        info.append({"url": "scope", "valueCodeableConcept": value})
+    for name, text in zip(_INFO.values(), (ratio, level), strict=True):
+        part = number(text)
+        if part is not None:
+            info.append({"url": name, "valueDecimal": part})
+    url = f"{national}/StructureDefinition/vn-ext-insurance-cost-info"
+    return Shared({"url": url, "extension": info}) if info else None
+
+
+@lru_cache(maxsize=1024)
+def _decimal(field: str, text: str) -> Shared | None:
+    value = number(text)
+    return None if value is None else Shared({"url": field, "valueDecimal": value})
+
+
+@lru_cache(maxsize=1024)
+def _coded(field: str, code: str, own: str) -> Shared | None:
+    if not is_code(code):
+        return None
+    listed = code_list(field)
+    known = listed.find(code) if listed else None
+    coding = {"system": own, "code": code}
+    return Shared({"url": field, "valueCoding": coding | {"display": known.vi} if known else coding})
+
+
 def _line(case: Case, row: Row, form: Form) -> list[Resource]:
-    found: list[Resource] = []
+    found: list[Resource | None] = []
     for field in form.amounts:
-        value = number(row.get(field, ""))
-        if value is not None:
-            found.append({"url": field, "valueMoney": {"value": value, "currency": DONG}})
+        if text := _short(row, field):
+            found.append(_amount(field, text))
     for field in form.decimals:
-        value = number(row.get(field, ""))
-        if value is not None:
-            found.append({"url": field, "valueDecimal": value})
+        if text := _short(row, field):
+            found.append(_decimal(field, text))
     for field in form.coded:
-        code = row.get(field, "")
-        if code and is_code(code):
-            listed = code_list(field)
-            known = listed.find(code) if listed else None
+        if text := _short(row, field):
             system = f"{case.systems.national}/CodeSystem/{_NATIONAL[field]}" if field in _NATIONAL else ""
-            coding = {"system": system or case.code_system(field), "code": code}
-            found.append({"url": field, "valueCoding": coding | {"display": known.vi} if known else coding})
+            found.append(_coded(field, text, system or case.code_system(field)))
     for field in form.texts:
-        text = row.get(field, "")
-        if text:
-            found.append({"url": field, "valueString": text})
-    return found
+        if row.get(field):
+            found.append({"url": field, "valueString": row[field]})
+    return [one for one in found if one is not None]
 
 
 def charge_item_to_line(dossier: Dossier, item: Resource, n: int, form: Form) -> dict[str, str]:

@@ -31,6 +31,7 @@ from mappings.bhyt.sheet import number_of
 from mappings.bhyt.tables import code_list
 from mappings.documents import wording
 from mappings.documents.record import icd10
+from mappings.fhir.shared import Shared
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 from mappings.systems import ICD10, V3_ACT_CODE
@@ -61,8 +62,8 @@ _EMERGENCY = "2"
 _V2_0203 = "http://terminology.hl7.org/CodeSystem/v2-0203"
 _ROLE = "http://terminology.hl7.org/CodeSystem/diagnosis-role"
 _ROLES = {"AD": "Admission diagnosis", "DD": "Discharge diagnosis", "CM": "Comorbidity diagnosis"}
-_CATEGORY = concept(
-    "encounter-diagnosis", "http://terminology.hl7.org/CodeSystem/condition-category", "Encounter Diagnosis"
+_CATEGORY = Shared(
+    concept("encounter-diagnosis", "http://terminology.hl7.org/CodeSystem/condition-category", "Encounter Diagnosis")
 )
 _ACTIVE = concept("active", "http://terminology.hl7.org/CodeSystem/condition-clinical", "Active")
 _CONFIRMED = concept("confirmed", "http://terminology.hl7.org/CodeSystem/condition-ver-status", "Confirmed")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from mappings.bhyt.faults import CreditUnmatched, VisitUnknown
-from mappings.bhyt.fhir import record_to_visit
+from mappings.bhyt.fhir import record_to_visit, visit_to_outcome
 from mappings.bhyt.fhir.bundle import bundle_to_visit
+from mappings.bhyt.visits import Visit
 from mappings.outcome import Resource
+from tests.unit.bhyt import clean
 from tests.unit.hl7v2.samples import line, mapped
 
 PID = "PID|1||BN1^^^01032^PI~001185000107^^^CCCD^NI||Mẫu^Hoa^Thị||198504120000|F|||5 phố Thử^^^01^^VN^H||0900000107"
@@ -216,6 +218,21 @@ def test_results_and_vital_signs_become_rows() -> None:
     assert {row["MA_BS_DOC_KQ"] for row in blood} == {"000789/HNO-GPHN"}
     (course,) = found["XML5"]
     assert (course["DIEN_BIEN_LS"], course["THOI_DIEM_DBLS"]) == ("CSST<M82_T37.5>", "202603090735")
+
+
+def test_a_visit_that_came_both_ways_is_written_from_its_file() -> None:
+    """The charges of DFT and the lines of XML tell the same things; they are not counted twice."""
+    whole = clean.outpatient()
+    tables_told = {
+        name: tuple(row | {"MA_LK": "V1"} | ({"MA_BN": "BN1"} if name == "XML1" else {}) for row in rows)
+        for name, rows in whole.tables.items()
+    }
+    outcome = visit_to_outcome(Visit(tables_told, facility="01032"))
+    both = record(stay(), bill(EXAMINATION, TABLETS), list(outcome.resources))
+    found = tables(both)
+    assert [row["MA_DICH_VU"] for row in found["XML3"]] == [row["MA_DICH_VU"] for row in whole.tables["XML3"]]
+    assert len(found["XML2"]) == len(whole.tables["XML2"])
+    assert found["XML1"][0]["T_TONGCHI_BV"] == whole.one("XML1")["T_TONGCHI_BV"]
 
 
 def test_no_visit_no_tables() -> None:
