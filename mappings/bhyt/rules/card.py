@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from itertools import pairwise
 
 from mappings import codes
@@ -63,18 +64,29 @@ def card_ends_before_it_starts(case: Case) -> Iterator[Hit]:
         yield Hit("XML1", 1, "GT_THE_DEN", "early")
 
 
-@rule("B1-036", "block errors 18, 19: the card is in force while the visit lasts", "XML1", errors=(17, 18, 19))
+@rule("B1-036", "block errors 17, 18, 19: a card is in force when the visit starts", "XML1", errors=(17, 18, 19))
 def card_not_in_force(case: Case) -> Iterator[Hit]:
-    entered, left = day(case.entered), day(case.left)
-    if not case.cards or not entered or not left or any(not card.first or not card.last for card in case.cards):
-        return
-    if entered > left or any(card.first > card.last for card in case.cards if card.first and card.last):
-        return
-    periods = [(card.first, card.last) for card in case.cards if card.first and card.last]
-    missing = gap(periods, entered, left)
-    if missing:
-        starts = missing < min(first for first, _ in periods)
+    entered = day(case.entered)
+    missing = _uncovered(case)
+    if missing and missing == entered:
+        starts = any(card.first and card.first > missing for card in case.cards)
         yield Hit("XML1", 1, "GT_THE_TU" if starts else "GT_THE_DEN", "late" if starts else "early")
+
+
+@rule("B1-028", "block error 19: a card that ends during the visit, and no other after it", "XML1", warns=True)
+def card_ends_during_the_visit(case: Case) -> Iterator[Hit]:
+    missing = _uncovered(case)
+    if missing and missing != day(case.entered):
+        yield Hit("XML1", 1, "GT_THE_DEN", "early")
+
+
+def _uncovered(case: Case) -> date | None:
+    """Give the first day of the visit that no card covers; None where the fields do not tell."""
+    entered, left = day(case.entered), day(case.left)
+    periods = [(card.first, card.last) for card in case.cards if card.first and card.last]
+    if not entered or not left or entered > left or not periods or len(periods) < len(case.cards):
+        return None
+    return None if any(first > last for first, last in periods) else gap(periods, entered, left)
 
 
 @rule("B1-037", "README §6: insured visits have a card; block error 17", "XML1", errors=(17,))

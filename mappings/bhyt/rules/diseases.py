@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mappings.bhyt.rules.case import Case, parts
 from mappings.bhyt.rules.core import Hit, rule
 
-ICD10 = re.compile(r"[A-Z]\d{2}(\.\d{1,2})?[*†+]?")
+ICD10 = re.compile(r"[A-Z]\d{2}(\.\d{1,3})?[*†+]?")
 YHCT = re.compile(r"U\d{2}(\.\d{3}(\.\d{1,2})?)?")
 _TRADITIONAL = re.compile(r"U(5[0-9]|6[0-9]|7[0-9])(\.\d{3}.*)?")
 """Codes of traditional medicine stand in U50–U79 with three decimals. As seen; the list itself is a site's."""
@@ -62,14 +62,16 @@ def too_many_other_diseases(case: Case) -> Iterator[Hit]:
 
 @rule("B1-106", "README §6: MA_BENH_KT is of ICD-10, separated by ;", "XML1")
 def other_disease_form(case: Case) -> Iterator[Hit]:
-    if any(not ICD10.fullmatch(one) for one in parts(case.one.get("MA_BENH_KT", ""))):
-        yield Hit("XML1", 1, "MA_BENH_KT", "form")
+    for one in parts(case.one.get("MA_BENH_KT", "")):
+        if not ICD10.fullmatch(one) or _TRADITIONAL.fullmatch(one):
+            yield Hit("XML1", 1, "MA_BENH_KT", "form")
+            break
 
 
 @rule("B1-107", "TT 06/2026: ICD-10 by the end of the visit", "XML1", needs="ICD10")
 def other_disease_unknown(case: Case) -> Iterator[Hit]:
     for one in parts(case.one.get("MA_BENH_KT", "")):
-        if ICD10.fullmatch(one) and not case.listed("ICD10", one.rstrip("*†+")):
+        if ICD10.fullmatch(one) and not _TRADITIONAL.fullmatch(one) and not case.listed("ICD10", one.rstrip("*†+")):
             yield Hit("XML1", 1, "MA_BENH_KT", "unknown code")
             break
 
@@ -87,7 +89,7 @@ def other_disease_twice(case: Case) -> Iterator[Hit]:
         yield Hit("XML1", 1, "MA_BENH_KT", "duplicate")
 
 
-@rule("B1-110", "QĐ 4750: MA_BENH_YHCT, separated by ;", "XML1 XML3 XML13 XML14")
+@rule("B1-110", "QĐ 4750: MA_BENH_YHCT, separated by ;", "XML1 XML3 XML13 XML14", warns=True)
 def traditional_disease_form(case: Case) -> Iterator[Hit]:
     for name, n, row in case.rows("XML1", "XML3", "XML13", "XML14"):
         value = row.get("MA_BENH_YHCT", "")

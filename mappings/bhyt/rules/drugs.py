@@ -12,7 +12,7 @@ from mappings.bhyt.rules.core import Hit, rule
 DRUG_GROUPS = frozenset({"4", "5", "6", "7", "17"})
 BLOOD = frozenset({"7", "17"})
 _TENDER = re.compile(r"[^;]*(;[^;]*){3}")
-_DOSE = re.compile(r".*\[[^\]]+\]\s*")
+_DOSE = re.compile(r".*(\*.*|\[[^\]]+\]\s*)", re.DOTALL)
 _ORIGIN = re.compile(r"[CK]\.[0-9A-Z]{5}")
 
 
@@ -80,7 +80,7 @@ def _registration(case: Case) -> Iterator[Hit]:
             yield Hit("XML2", line.n, "SO_DANG_KY", "empty")
 
 
-@rule("B2-028", "README §3: LIEU_DUNG ends in the total per day in brackets", "XML2", warns=True, since="4750")
+@rule("B2-028", "README §3: LIEU_DUNG is amount * times * days [total per day]", "XML2", warns=True, since="4750")
 def dose_form(case: Case) -> Iterator[Hit]:
     for line in case.drugs:
         value = line.row.get("LIEU_DUNG", "")

@@ -99,7 +99,9 @@ _NAMES: dict[tuple[str, str], frozenset[str] | None] = {}
 
 
 @rule(
-    "BF-010", "portal sheet of QĐ 4750: required fields", errors=(1, 15, 16, 23, 24, 25, 26, 35, 36, 37, 39, 40, 43, 44)
+    "BF-010",
+    "portal sheet of QĐ 4750: required fields",
+    errors=(1, 11, 15, 16, 23, 24, 25, 26, 35, 36, 37, 39, 40, 43, 44),
 )
 def required_field_empty(case: Case) -> Iterator[Hit]:
     return _formal(case, "empty", "empty")

@@ -16,6 +16,8 @@ BIRTH_TABLES = "XML0 XML1 XML6 XML13 XML14"
 
 @rule("B1-050", "README §3: 9 or 12 digits, or a capital and 7 digits", "XML0 XML1 XML6 XML9 XML12 XML15")
 def id_number_form(case: Case) -> Iterator[Hit]:
+    if case.one.get("MA_QUOCTICH", "000") not in ("", "000"):
+        return  # passports of other countries have forms of their own
     for name, n, row in case.rows("XML0", "XML1", "XML6", "XML9", "XML12", "XML15"):
         field = "SO_CCCD_NND" if name == "XML9" else "SO_CCCD"
         if (value := row.get(field, "")) and not ID_NUMBER.fullmatch(value):

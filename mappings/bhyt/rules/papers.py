@@ -111,7 +111,7 @@ def summary_says_nothing(case: Case) -> Iterator[Hit]:
     for name, n, row in case.rows("XML8"):
         for field in ("TOMTAT_KQ", "QT_BENHLY", "PP_DIEUTRI"):
             value = row.get(field, "")
-            if value and len(value.strip(" .-_")) < 3:
+            if value and not value.strip(" .-_/"):
                 yield Hit(name, n, field, "form")
 
 

@@ -203,10 +203,10 @@ def service_ordered_outside_the_visit(case: Case) -> Iterator[Hit]:
     return ordered_outside(case, "XML3", case.services)
 
 
-@rule("B3-045", "QĐ 4750: NGAY_KQ of tests and operations", "XML3", warns=True)
+@rule("B3-045", "QĐ 4750: NGAY_KQ of tests", "XML3", warns=True)
 def result_time_absent(case: Case) -> Iterator[Hit]:
     for line in case.services:
-        if line.group in DONE and not line.row.get("NGAY_KQ"):
+        if line.group in TESTS and not line.row.get("NGAY_KQ"):
             yield Hit("XML3", line.n, "NGAY_KQ", "empty")
 
 

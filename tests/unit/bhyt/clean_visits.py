@@ -30,7 +30,21 @@ from tests.unit.bhyt.clean_parts import (
     resum,
 )
 
-__all__ = ["BARE", "DAYS", "FACILITY", "KINDS", "LISTS", "NOW", "Row", "Tables", "clean", "copied", "file_of", "resum"]
+__all__ = [
+    "BARE",
+    "DAYS",
+    "FACILITY",
+    "KINDS",
+    "LISTS",
+    "LIST_TEXTS",
+    "NOW",
+    "Row",
+    "Tables",
+    "clean",
+    "copied",
+    "file_of",
+    "resum",
+]
 
 
 def clean(kind: str, decision: str = "3176", number: str = "LK-0001") -> Visit:
@@ -71,7 +85,7 @@ def _file(name: str, rows: Iterable[Mapping[str, str]], decision: str) -> str:
 
 
 _DISEASES = ("I10", "E78.2", "J18.9", "S52.5", "P59.9", "K35.8", "B20", "A15.0", "O80.0", "O20.0", "J06.9", "O03.9")
-_TEXTS = {
+LIST_TEXTS = {
     "ICD10": "code,valid_from,valid_to,not_main\n"
     + "".join(f"{code},,,\n" for code in _DISEASES)
     + "R51,,,1\nI11,2026-07-01,,\nI12,,2020-01-01,\n",
@@ -106,4 +120,4 @@ _TEXTS = {
     "PROVINCE": "code\n01\n",
     "WARD": "code\n00004\n",
 }
-LISTS = Lists({name: parse_list(name, text) for name, text in _TEXTS.items()})
+LISTS = Lists({name: parse_list(name, text) for name, text in LIST_TEXTS.items()})

@@ -22,7 +22,7 @@ from mappings.bhyt.faults import ListInvalid
 from mappings.bhyt.lists import NONE
 from mappings.bhyt.rules import DEFAULT, RULES, Checker
 from mappings.bhyt.rules.texts import text
-from tests.unit.bhyt.clean_visits import BARE, KINDS, NOW, clean, file_of
+from tests.unit.bhyt.clean_visits import BARE, KINDS, LIST_TEXTS, NOW, clean, file_of
 from tests.unit.bhyt.planted import PLANTED
 
 AT = ("--now", f"{NOW:%Y-%m-%dT%H:%M}")
@@ -284,9 +284,24 @@ def test_a_record_that_stops_a_rule_does_not_stop_the_run(tmp_path: Path, monkey
     assert (broken.record, broken.fault and broken.fault[0]) == ("LK-007", InternalFault.code)
 
 
-def test_nothing_of_a_patient_is_printed(folder: Path) -> None:
-    for one in PLANTED:
-        if len(one.files) == 1:
-            (folder / f"p-{one.rule}.xml").write_bytes(one.file)
-    done = CliRunner().invoke(app, ["bhyt", "check", "--json", *AT, str(folder)])
-    assert not re.search("Nguyễn|phố Mẫu|DN401|001180001234|198005170000", done.stdout + done.stderr)
+def test_the_faulty_set(tmp_path: Path) -> None:
+    """Every planted error is found in its file and its rule named, and nothing of a patient is printed."""
+    (tmp_path / "lists").mkdir()
+    for name, said in LIST_TEXTS.items():
+        (tmp_path / "lists" / f"{name}.csv").write_text(said, encoding="utf-8")
+    for decision in ("130", "4750", "3176", "1931"):
+        chosen = [one for one in PLANTED if (one.decision, one.settings, one.apart) == (decision, DEFAULT, False)]
+        (tmp_path / decision).mkdir()
+        for one in chosen:
+            (tmp_path / decision / f"{one.rule}.xml").write_bytes(one.file)
+        given = ("--lists", tmp_path / "lists", "--decision", decision)
+        code, lines, said = checked(tmp_path / decision, *given)
+        found: dict[str, set[str]] = {}
+        for line in lines:
+            found.setdefault(Path(line["file"]).stem, set()).update(each["rule"] for each in line["findings"])
+        assert {rule: rule in rules for rule, rules in found.items()} == {one.rule: True for one in chosen}
+        assert code == 1
+        assert len(chosen) >= (150 if decision == "3176" else 1)
+        assert not re.search(
+            "Nguyễn|phố Mẫu|DN401|001180001234|198005170000", json.dumps(lines, ensure_ascii=False) + said
+        )
