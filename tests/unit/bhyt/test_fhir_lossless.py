@@ -7,7 +7,7 @@ import random
 import pytest
 
 from gateway.records.content import clear, overlay
-from mappings.bhyt.fhir import record_to_visit, visit_to_outcome
+from mappings.bhyt.fhir import forms, lines, record_to_visit, visit_to_outcome
 from mappings.bhyt.fhir.frame import TABLES
 from mappings.bhyt.tables import DECISIONS, table
 from mappings.bhyt.visits import Visit
@@ -184,3 +184,14 @@ def test_every_field_of_every_decision_is_mapped_or_ignored() -> None:
             if name in tables_of(decision):
                 fields = {field.name for field in table(name, decision).fields} - {"DU_PHONG"}
                 assert fields - {*known.mapped, *known.ignored} == set(), (name, decision)
+
+
+def test_no_long_text_is_remembered() -> None:
+    """What is looked up is kept for the next visit, and nobody fills the memory by sending."""
+    kept = (forms._time, forms._digits, lines._amount, lines._decimal, lines._coded, lines._group, lines._cost_info)
+    row = dict.fromkeys((field.name for field in table("XML3").fields), "") | {"MA_LK": "LK-LONG"}
+    check(Visit({"XML3": (row,)}, facility="01032"), "3176")
+    after = [one.cache_info().currsize for one in kept]
+    long = dict.fromkeys(row, "1" * 5_000) | {"MA_LK": "LK-LONG"}
+    check(Visit({"XML3": (long,)}, facility="01032"), "3176")
+    assert [one.cache_info().currsize for one in kept] == after
