@@ -85,9 +85,34 @@ def label(paper: str, key: str) -> str:
 def subjects(paper: str, resources: Sequence[Resource]) -> list[str]:
     """Say about whom or what there is a paper to be made of these resources: references such as `Encounter/…`.
 
-    A paper about a part of a resource names the part behind `#`: `Encounter/…#2026-11-05`.
+    A paper about a part of a resource names the part behind `#`: `Encounter/…#2026-11-05`. Where an insurance file brought the
+    paper's own table, its rows say it; the visits of those who only came along in such a file are no subjects of other papers.
     """
-    return _module(paper).subjects(resources)
+    told = _of_table(paper, resources)
+    if told:
+        return told
+    along = {f"Encounter/{one['id']}" for one in resources if one["resourceType"] == "Encounter" and _came_along(one)}
+    return [one for one in _module(paper).subjects(resources) if one.partition("#")[0] not in along]
+
+
+def _of_table(paper: str, resources: Sequence[Resource]) -> list[str]:
+    """Give whom or what the rows of a paper's own insurance table are about."""
+    whom = "subject" if paper == "birth_certificate" else "encounter"
+    return [
+        one[whom]["reference"]
+        for one in resources
+        if one["resourceType"] == "Composition"
+        and any(
+            c.get("code") == paper and c["system"].endswith("/CodeSystem/paper") for c in one["type"].get("coding", [])
+        )
+        and "reference" in one.get(whom, {})
+    ]
+
+
+def _came_along(visit: Resource) -> bool:
+    """Tell whether a visit is known by the number of another's file alone, such as that of a newborn."""
+    systems = [one.get("system", "") for one in visit.get("identifier", [])]
+    return bool(systems) and all(system.endswith("/ma-lk") for system in systems)
 
 
 def asked(paper: str, trigger: str, resources: Sequence[Resource]) -> list[Due]:

@@ -13,7 +13,7 @@ from mappings.bhyt.fhir.as_written import kept
 from mappings.bhyt.fhir.dossier import Dossier
 from mappings.bhyt.fhir.xml0 import check_in
 from mappings.bhyt.visits import Visit
-from mappings.documents import Facility, compose, subjects
+from mappings.documents import Facility, asked, compose, subjects
 from mappings.documents.faults import PaperIncomplete
 from mappings.outcome import Outcome, Resource
 from mappings.systems import DEFAULT
@@ -54,9 +54,7 @@ def papers(paper: str, tables: Tables, **more: str) -> list[dict[str, str]]:
     day = next(row["NGAY_CT"] for row in tables[TABLE_OF_PAPER[paper]] if row.get("NGAY_CT"))
     at = datetime(int(day[:4]), int(day[4:6]), int(day[6:]), 3, tzinfo=UTC)
     context = replace(samples.CONTEXT, facility=FACILITY, issued_at=at)
-    about = [f"Patient/{one['id']}" for one in record if one["resourceType"] == "Patient"]
-    about = about[1:] if paper == "birth_certificate" else subjects(paper, record)
-    return [paper_to_rows(compose(paper, one, record, context), head=HEAD)[1][0] for one in about]
+    return [paper_to_rows(compose(paper, one, record, context), head=HEAD)[1][0] for one in subjects(paper, record)]
 
 
 @pytest.mark.parametrize("paper", [paper for paper in VISITS if paper != "referral"])
@@ -103,6 +101,18 @@ def test_a_paper_of_one_twin_does_not_hold_the_other() -> None:
     held = {f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in document["entry"]}
     assert f"Patient/{one}" in held
     assert not held & {f"Patient/{other}", f"Patient/{outcome.patient_id}", f"Encounter/{outcome.encounter_id}"}
+
+
+def test_only_the_papers_of_the_tables_that_came_are_due_and_for_whom_they_are() -> None:
+    outcome = outcome_of({**VISITS["birth_certificate"], "XML7": (paper_rows.XML7,)})
+    visit = f"Encounter/{outcome.encounter_id}"
+    mother = f"Patient/{outcome.patient_id}"
+    children = subjects("birth_certificate", outcome.resources)
+    assert len(children) == 2
+    assert mother not in children
+    for paper, trigger in (("discharge_paper", "XML7"), ("health_summary", "XML1"), ("record_summary", "XML8")):
+        assert {one.subject for one in asked(paper, f"GDBHYT^{trigger}", outcome.resources)} <= {visit, mother}
+    assert [one.subject for one in asked("birth_certificate", "GDBHYT^XML9", outcome.resources)] == children
 
 
 def test_the_newborns_own_visit_is_not_doubled() -> None:
