@@ -2,7 +2,8 @@
 
 XML1 to XML5 and whatever else the record holds come through `mappings.bhyt.fhir`; the tables of papers are those of the papers
 themselves, composed from the same document, so that table and paper say the same. A paper that cannot be made yet has no table:
-the check before sending says so. Does not sign, and does not decide whether the file may leave.
+the check before sending says so. Of a visit that came as XML the tables that were sent stay as they were. Does not sign, and
+does not decide whether the file may leave.
 
 Standard: QĐ 4750/QĐ-BYT, QĐ 3176/QĐ-BYT, QĐ 1931/QĐ-BYT; second-hand
 Requirement: S2.14, S3.15
@@ -20,6 +21,7 @@ from mappings.bhyt.decisions import CALENDAR, Calendar
 from mappings.bhyt.envelope import envelope
 from mappings.bhyt.faults import PaperNotInsured, VisitBlocked
 from mappings.bhyt.fhir import record_to_visit
+from mappings.bhyt.fhir.dossier import Dossier
 from mappings.bhyt.files import parts
 from mappings.bhyt.papers import TABLE_OF_PAPER
 from mappings.bhyt.rows import rows_to_xml
@@ -43,6 +45,7 @@ _BEDS = frozenset({"14", "15", "16"})
 """MA_NHOM of days in bed."""
 _BY_RESULTS = "lab_report"
 """XML4 holds the results of the whole visit, not those of one report."""
+_TABLES_OF_PAPERS = frozenset(name for paper, name in TABLE_OF_PAPER.items() if paper != _BY_RESULTS)
 
 
 def is_record(bundle: Resource) -> bool:
@@ -99,9 +102,12 @@ def record_to_file_tables(
     written = record_to_visit(
         record, encounter, systems=context.systems, decision=decision, facility=context.facility.code, head=head
     )
-    tables = dict(written.tables)
-    for name, rows in _of_papers(record, context, head, calendar, decision):
-        tables[name] = rows
+    opened = Dossier(record, encounter, systems=context.systems, decision=decision, facility=context.facility.code)
+    of_papers = dict(_of_papers(record, context, head, calendar, decision))
+    if opened.came_as_xml:  # what was sent stays what it was
+        tables = {**of_papers, **written.tables}
+    else:
+        tables = {name: rows for name, rows in written.tables.items() if name not in _TABLES_OF_PAPERS} | of_papers
     _put_beds(tables, record, visit, context)
     tables = complete(tables, lists.site())
     for name, rows in tables.items():

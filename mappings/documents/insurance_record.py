@@ -34,6 +34,7 @@ _OF_VISIT = (
         "ImagingStudy",
         "Immunization",
     ),
+    *("Composition", "MedicationStatement"),
 )
 """Types of what belongs to a visit and stands in a table of the file."""
 
@@ -111,7 +112,8 @@ def _visit_of(resource: Resource) -> str:
     inside = named.get("encounter", [])  # of a DocumentReference
     if "reference" in named or inside:
         return str((inside[0] if inside else named).get("reference", ""))
-    found = (one.get("reference", "") for one in resource.get("supportingInformation", []))
+    told = (one["valueReference"] for one in resource.get("extension", []) if one.get("url", "").endswith("/visit"))
+    found = (one.get("reference", "") for one in (*resource.get("supportingInformation", []), *told))
     return next((one for one in found if one.startswith("Encounter/")), "")
 
 

@@ -19,13 +19,19 @@ def keep(resource: Resource, fields: Mapping[str, str], systems: Systems) -> Non
     """Keep these fields with a resource; `""` says that the field was empty although the resource would give something."""
     if not fields:
         return
-    told = [
+    own = f"{systems.own}{_NAME}"
+    extensions = resource.setdefault("extension", [])
+    known = next((one["extension"] for one in extensions if one["url"] == own), None)
+    if known is None:
+        known = []
+        extensions.append({"url": own, "extension": known})
+    known[:] = [one for one in known if one["url"] not in fields]
+    known += [
         {"url": name, "valueString": text}
         if text
         else {"url": name, "extension": [{"url": _ABSENT, "valueCode": "unknown"}]}
         for name, text in fields.items()
     ]
-    resource.setdefault("extension", []).append({"url": f"{systems.own}{_NAME}", "extension": told})
 
 
 def kept(resource: Resource) -> dict[str, str]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mappings import documents
-from mappings.bhyt.fhir import claim, person, stay
+from mappings.bhyt.fhir import as_written, claim, person, stay
 from mappings.bhyt.fhir.case import Case
 from mappings.bhyt.fhir.dossier import Dossier
 from mappings.bhyt.fhir.forms import compact, concept, date_to_digits, digits_to_date, digits_to_time, is_code, parts
@@ -174,6 +174,27 @@ def composition(case: Case, n: int, paper: str, row: Row, author: Resource, told
     return compact(made) | ({} if day else {"_date": {"extension": [_ABSENT]}})
 
 
+def beside(case: Case, n: int, paper: str, row: Row, told: Resource) -> Resource:
+    """Make the main resource of a row that is about somebody who came along: it stays in the record of the visit's person.
+
+    The resources of the other person are in a record of their own, out of reach when the file of the visit is written again;
+    so the row is kept whole, as it was written. `told` is the Composition of the other person.
+    """
+    own = case.add(
+        told | {"id": case.row_id("Composition", n, "own"), "identifier": {"value": case.row_id("Composition", n)}}
+    )
+    made = composition(case, n, paper, row, {}, [own])
+    made["type"] = {"text": documents.title(paper)}
+    as_written.keep(made, {name: text for name, text in row.items() if text and name != "DU_PHONG"}, case.systems)
+    return made
+
+
+def of_another(dossier: Dossier, main: Resource) -> Resource:
+    """Give the Composition of the person who came along, where the record has it; else the row's own."""
+    entries = [one for part in main.get("section", []) for one in part.get("entry", [])]
+    return next(dossier.record.of_type(entries, "Composition"), main)
+
+
 # ---- writing ----
 
 
@@ -244,4 +265,4 @@ def due(dossier: Dossier, paper: str) -> list[Resource]:
 def one_paper(dossier: Dossier, paper: str) -> list[tuple[Resource, dict[str, str]]]:
     """Give the rows of a paper about a visit: those that came as XML, else the one that is due."""
     mains = dossier.rows(TABLE_OF_PAPER[paper], "Composition") or [{} for _ in due(dossier, paper)]
-    return [(main, row_of(dossier, paper, main)) for main in mains]
+    return [(main, row_of(dossier, paper, of_another(dossier, main))) for main in mains]

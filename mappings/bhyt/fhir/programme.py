@@ -65,11 +65,13 @@ def coded(case: Case, field: str, code: str, listed: str = "") -> Resource:
 
 
 def episode(case: Case, n: int, kind: str, words: str, facility: str) -> Resource:
-    """Make the main resource of a row."""
+    """Make the main resource of a row; it refers to the visit, which does not refer to it: other papers do not carry it."""
+    visit = {"reference": case.encounter} if case.encounter else {}
     return compact(
         {
             "resourceType": "EpisodeOfCare",
             "id": case.row_id("EpisodeOfCare", n),
+            "extension": [{"url": case.structure("visit"), "valueReference": visit}] if visit else [],
             "identifier": [case.row_identifier(n)],
             "status": "active",
             "type": [concept(kind, f"{case.systems.own}/CodeSystem/care-programme", "", words)],
@@ -82,8 +84,8 @@ def episode(case: Case, n: int, kind: str, words: str, facility: str) -> Resourc
 def part(case: Case, n: int, kind: str, name: str, elements: Mapping[str, Any]) -> str:
     """Make a resource that belongs to a row; `name` is what it is found by again."""
     about: dict[str, Any] = {"subject": subject(case)}
-    if case.encounter and kind != "MedicationStatement":
-        about["encounter"] = {"reference": case.encounter}
+    if case.encounter:
+        about["context" if kind == "MedicationStatement" else "encounter"] = {"reference": case.encounter}
     made = {
         "resourceType": kind,
         "id": case.row_id(kind, n, name),

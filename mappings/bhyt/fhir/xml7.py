@@ -65,8 +65,9 @@ def _read(case: Case, n: int, row: Row) -> Resource:
     if case.encounter and (n > 1 or (number and own and number not in own)):
         patient, encounter = _another(case, n, row)
         with paper.about(case, patient, encounter):
-            return _row(case, n, row)
-    return _row(case, n, row)
+            made = _row(case, n, row)
+        return case.get(case.add(paper.beside(case, n, "discharge_paper", row, made)))
+    return case.get(case.add(_row(case, n, row)))
 
 
 def _another(case: Case, n: int, row: Row) -> tuple[str, str]:
@@ -99,8 +100,7 @@ def _row(case: Case, n: int, row: Row) -> Resource:
     paper.parent(case, "FTH", row.get("HO_TEN_CHA", ""), row.get("MA_CHA", ""))
     paper.parent(case, "MTH", row.get("HO_TEN_ME", ""), row.get("MA_ME", ""))
     author = paper.doctor(case, row.get("MA_BS", ""), row.get("TEN_BS", ""))
-    made = paper.composition(case, n, "discharge_paper", row, author, told)
-    return case.get(case.add(made))
+    return paper.composition(case, n, "discharge_paper", row, author, told)
 
 
 def write(dossier: Dossier) -> list[tuple[Resource, dict[str, str]]]:
@@ -109,8 +109,9 @@ def write(dossier: Dossier) -> list[tuple[Resource, dict[str, str]]]:
     stays = [one for one in paper.due(dossier, "discharge_paper") if one.get("class", {}).get("code") in INPATIENT]
     found = []
     for main in mains or [{} for _ in stays]:
-        row = paper.row_of(dossier, "discharge_paper", main)
-        found.append((main, row | ({"MA_BS": paper.signed_by(dossier, main)} if main else {})))
+        whose = paper.of_another(dossier, main)
+        row = paper.row_of(dossier, "discharge_paper", whose)
+        found.append((main, row | ({"MA_BS": paper.signed_by(dossier, whose)} if main else {})))
     return found
 
 

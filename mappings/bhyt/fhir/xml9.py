@@ -68,7 +68,8 @@ def read(case: Case, rows: Sequence[Row]) -> list[Resource]:
         at = digits_to_time(row.get("NGAY_SINH_CON", ""))
         visit = case.encounter if itself else paper.own_visit(case, n, child, {"start": at} if at else {})
         with paper.about(case, child, visit):
-            found.append(_certificate(case, n, row))
+            made = _certificate(case, n, row)
+        found.append(case.get(case.add(made if itself else paper.beside(case, n, "birth_certificate", row, made))))
     return found
 
 
@@ -105,7 +106,7 @@ def _certificate(case: Case, n: int, row: Row) -> Resource:
     number = row.get("SO", "")
     if _CERTIFICATE.fullmatch(number):
         told.append(paper.tell(case, "MA_GCS", ("valueString", number)))
-    return case.get(case.add(paper.composition(case, n, "birth_certificate", row, {}, told)))
+    return paper.composition(case, n, "birth_certificate", row, {}, told)
 
 
 def _carer(case: Case, row: Row) -> None:

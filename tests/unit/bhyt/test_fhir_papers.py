@@ -12,9 +12,11 @@ from mappings.bhyt.fhir import record_to_visit, visit_to_outcome
 from mappings.bhyt.fhir.as_written import kept
 from mappings.bhyt.fhir.dossier import Dossier
 from mappings.bhyt.fhir.xml0 import check_in
+from mappings.bhyt.visit_file import record_to_file_tables
 from mappings.bhyt.visits import Visit
 from mappings.documents import Facility, asked, compose, subjects
 from mappings.documents.faults import PaperIncomplete
+from mappings.fhir import problems
 from mappings.outcome import Outcome, Resource
 from mappings.systems import DEFAULT
 from tests.unit.bhyt import paper_rows
@@ -140,8 +142,10 @@ def test_a_discharge_paper_of_a_newborn_in_the_mothers_file_is_the_childs() -> N
 
 @pytest.mark.parametrize("paper", VISITS)
 def test_a_clean_row_needs_nothing_kept_as_written(paper: str) -> None:
+    """But for the rows of children in the mother's file: theirs are records of their own."""
     outcome = check(Visit(VISITS[paper], facility="01032"), "1931")
-    assert [kept(one) for one in outcome.resources if kept(one)] == []
+    whole = [dict(row) for row in TWINS] if paper == "birth_certificate" else []
+    assert [kept(one) for one in outcome.resources if kept(one)] == whole
     assert outcome.notices == []
 
 
@@ -151,6 +155,45 @@ def test_a_clean_row_of_the_other_tables_needs_nothing_kept_as_written(name: str
     tables = {name: (getattr(paper_rows, name),)} | ({} if alone or name in ("XML0", "XML12") else {"XML1": (stay(),)})
     outcome = check(Visit(tables, facility="01032"), "1931")
     assert [kept(one) for one in outcome.resources if kept(one)] == []
+
+
+# ---- the file of the visit, written again ----
+
+PROGRAMMES: Tables = {"XML1": (stay(),), "XML6": (paper_rows.XML6,), "XML15": (paper_rows.XML15,)}
+
+
+def of_person(outcome: Outcome) -> list[Resource]:
+    """Give what the gateway keeps in the record of the visit's person."""
+    others = {f"Patient/{one['id']}" for one in outcome.resources if one["resourceType"] == "Patient"}
+    others.discard(f"Patient/{outcome.patient_id}")
+    about = ("subject", "patient")
+    return [
+        one
+        for one in outcome.resources
+        if f"Patient/{one['id']}" not in others and not others & {one.get(name, {}).get("reference") for name in about}
+    ]
+
+
+@pytest.mark.parametrize("tables", [*VISITS.values(), PROGRAMMES], ids=[*VISITS, "programmes"])
+def test_the_tables_of_papers_and_programmes_leave_as_they_came(tables: Tables) -> None:
+    outcome = outcome_of(tables)
+    context = replace(samples.CONTEXT, facility=FACILITY)
+    document = compose("insurance_record", f"Encounter/{outcome.encounter_id}", of_person(outcome), context)
+    assert problems(document) == []
+    visit, _ = record_to_file_tables(document, context, head=HEAD)
+    for name in tables.keys() - {"XML1"}:
+        assert [{f: text for f, text in row.items() if text} for row in visit.tables[name]] == list(tables[name])
+
+
+def test_no_paper_but_the_file_of_the_visit_holds_the_programmes() -> None:
+    outcome = outcome_of({**PROGRAMMES, "XML7": (paper_rows.XML7,)})
+    document = compose(
+        "discharge_paper",
+        f"Encounter/{outcome.encounter_id}",
+        outcome.resources,
+        replace(samples.CONTEXT, facility=FACILITY),
+    )
+    assert not [entry for entry in document["entry"] if "security" in entry["resource"].get("meta", {})]
 
 
 # ---- decisions ----
