@@ -5,11 +5,18 @@ Requirement: S4.2, S4.3
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from sqlalchemy.engine import Connection
+
+from gateway.clock import Clock, to_datetime
 from gateway.settings import Plan
+from mappings.formats.dates import zone_of
+
+log = logging.getLogger("lienthong.accounts")
 
 
 @dataclass(frozen=True)
@@ -39,3 +46,13 @@ def accounts(plan: Plan) -> Iterator[Account]:
         every: timedelta = settings.change_every
         by = date.fromisoformat(settings.changed_on) + every if settings.changed_on else None
         yield Account(name, route.common.kind, settings.username, settings.owner, settings.changed_on, by)
+
+
+async def remind(plan: Plan, clock: Clock, _: Callable[[Connection], None]) -> None:
+    """Say in the log, once a day, whose password is older than it may be."""
+    today = to_datetime(clock.now()).astimezone(zone_of(plan.node.zone)).date()
+    for one in accounts(plan):
+        if one.is_due(today):
+            log.warning(
+                "%s: the password was to be changed by %s (last on %s)", one.destination, one.change_by, one.changed_on
+            )

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from connectors.contract import Destination, Fetching, Seal
 from connectors.kinds import load_destination, load_source
+from gateway import accounts
 from gateway.api.health import HealthServer
 from gateway.cards.desk import CardDesk
 from gateway.certificates import notices
@@ -174,6 +175,7 @@ class Node:
         jobs = (
             Job("certificates", DAY_S, partial(notices.watch, store, self.clock)),
             Job("renewal", DAY_S, renewal.daily),
+            Job("accounts", DAY_S, partial(accounts.remind, plan, self.clock)),
             Job("deadlines", 30, Watch(plan, store, self.clock).watch),
         )
         lease = round(plan.node.lease.total_seconds() * SECOND)

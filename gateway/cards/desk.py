@@ -26,7 +26,7 @@ from gateway import meters
 from gateway.cards.quota import Asking, Limits, Quota
 from gateway.clock import SECOND, Clock, iso
 from gateway.faults import CardQuestionIncomplete, CardsNotServed, NothingThere
-from gateway.records import persons, resources
+from gateway.records import message_search, persons, resources
 from gateway.records.versions import opened
 from gateway.settings import Plan
 from gateway.store import actions, card_lookups, message_keys, messages
@@ -46,6 +46,7 @@ from mappings.bhyt.card import (
     read_answer,
 )
 from mappings.formats.faults import Fault
+from mappings.hl7v2.business_keys import folded
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 
@@ -263,6 +264,8 @@ class CardDesk:
             answer="AA",
         )
         messages.insert_all(connection, [new])
+        cards = [card.number for card in (told.answer.card, told.answer.new) if card is not None]
+        message_search.put(connection, keyring, told.id, [("card", folded(number)) for number in dict.fromkeys(cards)])
         message_keys.note_keyed(connection, [told.id])
         card_lookups.answered(connection, told.id, told.answer.code)
         actions.insert(

@@ -36,6 +36,7 @@ from mappings.bhyt.card import Step
 from mappings.documents import PAPERS
 from mappings.formats.faults import FaultClass
 from mappings.hl7v2 import mappers
+from mappings.hl7v2.card_query import REQUEST
 from signing.policy import SEAL
 
 FRESH_S = 5.0
@@ -89,7 +90,7 @@ def know(plan: Plan) -> None:
     faults = {one.value for one in FaultClass} | {"none"}
     named: Mapping[str, Iterable[str]] = {
         "channel": (channel.settings.name for channel in plan.channels),
-        "type": (*mappers(), *TRIGGERS),
+        "type": (*mappers(), *TRIGGERS, REQUEST),
         "state": {"answered", "duplicate", UNSTORED, *NODE_STATES, *PICKUP_STATES}.union(
             *map(states, (MESSAGE, DOCUMENT, DELIVERY, SIGNING_TASK))
         ),

@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,20 @@ import pytest
 
 from connectors.contract import CardQuestion, CardReply
 from connectors.faults import LookupUnanswered
+from gateway import steps
 from gateway.cards.desk import CardDesk, Told, Wanted
 from gateway.cards.quota import row_name
 from gateway.faults import CardQuestionIncomplete, CardsNotServed, LookupsStopped, NothingThere
+from gateway.records import message_search
 from gateway.records import resources as records
 from gateway.store import actions, card_lookups, destinations, messages
 from gateway.store import resources as rows
 from mappings.fhir import problems
+from mappings.formats.json import dumps
 from mappings.ids import resource_id
 from tests.conftest import HandClock
 from tests.integration.gateway.desk import Desk, evn, message, pid, pv1
+from tests.integration.gateway.test_papers import discharge
 from tests.unit.bhyt.test_card import CARD, NEW
 from tests.unit.bhyt.test_card import answer as answered
 
@@ -129,6 +134,21 @@ def test_what_the_insurer_says_becomes_a_new_version_with_its_provenance(at: Rec
     assert b"Ng\\u1ecdc" not in kept
     (act,) = at.desk.store.read_now(lambda c: actions.of_target(c, f"Encounter/{at.visit}"))
     assert (act.actor, act.verb, act.reason) == ("kiosk-1", "lookup", "reception 000")
+
+
+def test_the_answer_is_found_by_the_card_and_is_in_no_paper(at: Reception) -> None:
+    at.desk.send(discharge("1"))
+    at.insurer.answers = [answered(hoTen="Nguyễn Thị Hoa", ngaySinh="14/02/1985")]
+    told = at.ask(patient_id=at.patient, number=CARD)
+    found = at.desk.store.read_now(lambda c: message_search.find(c, at.desk.keyring, CARD))
+    assert told.id in {row.id for row in found.messages}
+    record = at.desk.record(f"Patient/{at.patient}")
+    assert "Provenance" in {one["resourceType"] for one in record}
+    context = at.desk.plan.paper_context("1", datetime(2026, 11, 26, tzinfo=UTC))
+    for paper in ("discharge_paper", "health_summary"):
+        made = steps.compose(paper, at.desk.visit("VV1"), dumps(record), context, "1").renditions["fhir"]
+        assert b'"Provenance"' not in made
+        assert CARD.encode() in made
 
 
 def test_a_new_card_comes_beside_the_old_one(at: Reception) -> None:

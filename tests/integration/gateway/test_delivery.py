@@ -14,7 +14,7 @@ import redis.asyncio as redis
 from sqlalchemy.engine import Connection
 
 from connectors.contract import Outbound, Receipt
-from connectors.faults import CannotAsk, Refused, Throttled, Uncertain, Unreachable
+from connectors.faults import AccountRefused, CannotAsk, Refused, Throttled, Uncertain, Unreachable, VersionClosed
 from gateway import relief, repair
 from gateway.clock import SECOND, to_datetime
 from gateway.delivery.limits import Breaker, Limit
@@ -31,6 +31,7 @@ from gateway.store.ids import uuid7
 from gateway.store.leases import BACK
 from gateway.store.sealed import Keyring, new_key_line
 from mappings.formats.dates import zone_of
+from mappings.formats.faults import Fault
 from tests import servers
 from tests.conftest import HandClock
 from tests.integration.gateway.test_store import new_message
@@ -595,6 +596,22 @@ def test_a_hospital_says_what_an_answer_means(
     assert bool(row is not None and row.paused_at) == (meaning == "paused")
     noted = store.read_now(lambda c: actions.of_target(c, "portal"))
     assert [act.verb for act in noted] == (["pause"] if meaning == "paused" else [])
+
+
+@pytest.mark.parametrize(
+    "fault", [AccountRefused("portal", "maKetQua 403"), VersionClosed("portal", "HTTP 404, record 130")]
+)
+def test_what_is_about_the_destination_pauses_it_and_loses_nothing(
+    store: Store, clock: HandClock, fault: Fault
+) -> None:
+    first, second = queue_paper(store, clock), queue_paper(store, clock)
+    peer = Peer(no(fault))
+    run(work(store, clock, peer, with_answers()))
+    assert {rows(store)[one].state for one in (first, second)} == {"queued"}
+    assert len(peer.seen) == 1
+    row = store.read_now(lambda c: destinations.get(c, "portal"))
+    assert row is not None
+    assert (row.paused_at is not None, row.paused_reason) == (True, str(fault))
 
 
 def test_an_answer_that_nobody_named_means_what_the_connector_says(store: Store, clock: HandClock) -> None:
