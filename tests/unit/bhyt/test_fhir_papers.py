@@ -213,6 +213,17 @@ def test_a_referral_is_equal_fhir_under_both_decisions() -> None:
     check(Visit({"XML1": (stay(),), "XML13": ({**old, **texts},)}, facility="01032"), "4750")
 
 
+def test_a_day_to_come_back_is_equal_fhir_under_both_decisions() -> None:
+    read = [
+        visit_to_outcome(
+            Visit({"XML1": (stay(),), "XML14": ({**paper_rows.XML14, "NGAY_HEN_KL": text},)}, facility="01032"),
+            decision=decision,
+        ).resources
+        for text, decision in (("202608190000", "4750"), ("20260819", "3176"))
+    ]
+    assert read[0] == read[1]
+
+
 def test_a_day_to_come_back_has_its_time_only_where_it_was_told() -> None:
     timed = {**paper_rows.XML14, "NGAY_HEN_KL": "202608190800"}
     outcome = check(Visit({"XML1": (stay(),), "XML14": (timed,)}, facility="01032"), "4750")
