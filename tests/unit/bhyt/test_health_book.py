@@ -1,4 +1,4 @@
-"""What the health book lacks of a visit is named with its place and origin; Table 8 is made of what was told, of nothing else."""
+"""What the health book lacks of a visit is named with its origin; Table 8 is made of what was told, and of nothing else."""
 
 from __future__ import annotations
 
