@@ -40,6 +40,12 @@ def _is_card(case: Case, number: str) -> bool:
     return bool(CARD.fullmatch(number) or (case.settings.short_cards and _SHORT.fullmatch(number)))
 
 
+@rule("B1-027", "README §3: the card of 15 characters; 10 and 12 digits are those of look-ups", "XML1", warns=True)
+def card_is_a_short_number(case: Case) -> Iterator[Hit]:
+    if case.settings.short_cards and any(_SHORT.fullmatch(card.number) for card in case.cards):
+        yield Hit("XML1", 1, "MA_THE_BHYT", "form")
+
+
 @rule("B1-032", "README §6: MA_DKBD has five characters each; block error 9", "XML1", errors=(9,))
 def registered_facility_form(case: Case) -> Iterator[Hit]:
     if any(not re.fullmatch(r"[0-9A-Z]{5}", one) for one in parts(case.one.get("MA_DKBD", ""))):

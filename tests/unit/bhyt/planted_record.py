@@ -99,6 +99,7 @@ CARD = [
             "XML1.GT_THE_DEN": "20261231",
         },
     ),
+    P("B1-027", "outpatient", {"XML1.MA_THE_BHYT": "0123456789"}),
     P("B1-028", "inpatient", {"XML1.GT_THE_DEN": "20260310"}),
     P("B1-039", "outpatient", {"XML1.MA_THE_BHYT": "TE1010123456789"}),
     P("B1-040", "outpatient", {"XML1.MA_THE_BHYT": "ZZ4010123456789"}),

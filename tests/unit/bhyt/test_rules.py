@@ -162,6 +162,9 @@ def test_doubtful_readings_are_settings() -> None:
     assert rules(clean("outpatient"), replace(DEFAULT, district_after_2025=True)) == {"BF-010"}
     assert rules(changed("outpatient", MA_NGHE_NGHIEP="22110")) == {"B1-004"}
     assert rules(changed("outpatient", MA_NGHE_NGHIEP="22110"), replace(DEFAULT, occupation_level_2=False)) == set()
+    short = changed("outpatient", MA_THE_BHYT="001180001234")
+    assert rules(short) == {"B1-027"}
+    assert rules(short, replace(DEFAULT, short_cards=False)) == {"B1-031"}
     old = clean("outpatient", "4750")
     assert rules(old, replace(DEFAULT, financial_year_is_now=True)) == {"B1-082"}
     assert rules(clean("outpatient"), replace(DEFAULT, financial_year_is_now=True)) == set()
