@@ -98,40 +98,51 @@ def amount_bh(case: Case, line: Line) -> tuple[Decimal | None, tuple[Decimal, ..
     return line.bh, expected_bh(case, line)
 
 
-_AMOUNTS: tuple[tuple[str, Amount], ...] = (
-    ("THANH_TIEN_BV", amount_bv),
-    ("THANH_TIEN_BH", amount_bh),
-    ("T_BHTT", fund),
-    ("T_BNCCT", co_pay),
-    ("T_BNTT", self_pay),
-    ("", balance),
+_AMOUNTS: tuple[tuple[str, str, Amount], ...] = (
+    ("bv", "THANH_TIEN_BV", amount_bv),
+    ("bh", "THANH_TIEN_BH", amount_bh),
+    ("fund", "T_BHTT", fund),
+    ("co_pay", "T_BNCCT", co_pay),
+    ("self_pay", "T_BNTT", self_pay),
+    ("balance", "THANH_TIEN_BV", balance),
 )
 
 
-def _differing(case: Case, name: str, field: str, amount: Amount) -> Iterator[Hit]:
+def _differences(case: Case, name: str) -> list[tuple[str, Hit, Decimal]]:
+    """Give every amount of a table that is not what it should be, and by how much; worked out once."""
+    memory: dict[str, list[tuple[str, Hit, Decimal]]] = case.__dict__.setdefault("_row_differences", {})
+    if name not in memory:
+        memory[name] = [
+            (amount, Hit(name, line.n, field, "different"), difference)
+            for line in (case.drugs if name == "XML2" else case.services)
+            for amount, field, work_out in _AMOUNTS
+            if (difference := _off(*work_out(case, line)))
+        ]
+    return memory[name]
+
+
+def _differing(case: Case, name: str, wanted: str) -> Iterator[Hit]:
     tolerance = case.settings.row_tolerance
-    for line in case.drugs if name == "XML2" else case.services:
-        if _off(*amount(case, line)) > tolerance:
-            yield Hit(name, line.n, field, "different")
+    return (hit for amount, hit, by in _differences(case, name) if amount == wanted and by > tolerance)
 
 
 def _slightly_differing(case: Case, name: str) -> Iterator[Hit]:
     tolerance = case.settings.row_tolerance
-    for line in case.drugs if name == "XML2" else case.services:
-        for field, amount in _AMOUNTS:
-            if ZERO < _off(*amount(case, line)) <= tolerance:
-                yield Hit(name, line.n, field or "THANH_TIEN_BV", "different")
-                break
+    told: set[int] = set()
+    for _, hit, by in _differences(case, name):
+        if by <= tolerance and hit.row not in told:
+            told.add(hit.row)
+            yield hit
 
 
 @rule("B2-001", "README §5: THANH_TIEN_BV of a medicine; block error 3", "XML2", errors=(3, 47))
 def drug_amount(case: Case) -> Iterator[Hit]:
-    return _differing(case, "XML2", "THANH_TIEN_BV", amount_bv)
+    return _differing(case, "XML2", "bv")
 
 
 @rule("B2-002", "README §5: THANH_TIEN_BH of a medicine; block error 47", "XML2", errors=(3, 47))
 def drug_amount_in_scope(case: Case) -> Iterator[Hit]:
-    return _differing(case, "XML2", "THANH_TIEN_BH", amount_bh)
+    return _differing(case, "XML2", "bh")
 
 
 @rule("B2-003", "README §5: T_NGUONKHAC is the sum of its four parts; block error 51", "XML2", errors=(51,))
@@ -141,22 +152,22 @@ def drug_other_sources(case: Case) -> Iterator[Hit]:
 
 @rule("B2-004", "README §5: the shares add up to THANH_TIEN_BV; block error 41", "XML2", errors=(41,))
 def drug_balance(case: Case) -> Iterator[Hit]:
-    return _differing(case, "XML2", "THANH_TIEN_BV", balance)
+    return _differing(case, "XML2", "balance")
 
 
 @rule("B2-005", "README §5: T_BHTT = THANH_TIEN_BH × MUC_HUONG; block error 48", "XML2", errors=(48,))
 def drug_fund_share(case: Case) -> Iterator[Hit]:
-    return _differing(case, "XML2", "T_BHTT", fund)
+    return _differing(case, "XML2", "fund")
 
 
 @rule("B2-006", "README §5: T_BNCCT = THANH_TIEN_BH − T_BHTT; block error 49", "XML2", errors=(49,))
 def drug_co_payment(case: Case) -> Iterator[Hit]:
-    return _differing(case, "XML2", "T_BNCCT", co_pay)
+    return _differing(case, "XML2", "co_pay")
 
 
 @rule("B2-007", "README §5: T_BNTT = THANH_TIEN_BV − THANH_TIEN_BH; block error 50", "XML2", errors=(50,))
 def drug_self_payment(case: Case) -> Iterator[Hit]:
-    return _differing(case, "XML2", "T_BNTT", self_pay)
+    return _differing(case, "XML2", "self_pay")
 
 
 @rule(
@@ -208,12 +219,12 @@ def drug_without_price(case: Case) -> Iterator[Hit]:
     errors=(3, 52),
 )
 def service_amount(case: Case) -> Iterator[Hit]:
-    return _differing(case, "XML3", "THANH_TIEN_BV", amount_bv)
+    return _differing(case, "XML3", "bv")
 
 
 @rule("B3-002", "README §5: THANH_TIEN_BH of a service; block error 52", "XML3", errors=(3, 52))
 def service_amount_in_scope(case: Case) -> Iterator[Hit]:
-    return _differing(case, "XML3", "THANH_TIEN_BH", amount_bh)
+    return _differing(case, "XML3", "bh")
 
 
 @rule("B3-003", "README §5: T_NGUONKHAC is the sum of its four parts; block error 56", "XML3", errors=(56,))
@@ -223,22 +234,22 @@ def service_other_sources(case: Case) -> Iterator[Hit]:
 
 @rule("B3-004", "README §5: the shares add up to THANH_TIEN_BV; block error 45", "XML3", errors=(45,))
 def service_balance(case: Case) -> Iterator[Hit]:
-    return _differing(case, "XML3", "THANH_TIEN_BV", balance)
+    return _differing(case, "XML3", "balance")
 
 
 @rule("B3-005", "README §5: T_BHTT = THANH_TIEN_BH × MUC_HUONG; block error 53", "XML3", errors=(53,))
 def service_fund_share(case: Case) -> Iterator[Hit]:
-    return _differing(case, "XML3", "T_BHTT", fund)
+    return _differing(case, "XML3", "fund")
 
 
 @rule("B3-006", "README §5: T_BNCCT = THANH_TIEN_BH − T_BHTT; block error 54", "XML3", errors=(54,))
 def service_co_payment(case: Case) -> Iterator[Hit]:
-    return _differing(case, "XML3", "T_BNCCT", co_pay)
+    return _differing(case, "XML3", "co_pay")
 
 
 @rule("B3-007", "README §5: T_BNTT = THANH_TIEN_BV − THANH_TIEN_BH; block error 55", "XML3", errors=(55,))
 def service_self_payment(case: Case) -> Iterator[Hit]:
-    return _differing(case, "XML3", "T_BNTT", self_pay)
+    return _differing(case, "XML3", "self_pay")
 
 
 @rule(

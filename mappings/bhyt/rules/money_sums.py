@@ -54,11 +54,11 @@ def _fee_for_service(case: Case) -> Decimal | None:
 
 def differences(case: Case) -> dict[str, Decimal]:
     """Give by how much each total differs from the sum of its rows; worked out once."""
-    found = case.__dict__.get("_differences")
+    found: dict[str, Decimal] | None = case.__dict__.get("_differences")
     if found is None:
-        said = {field: number(case.one.get(field, "")) for field, _ in _sums(case)} if case.one else {}
-        found = {field: abs(value - total) for field, total in _sums(case) if (value := said.get(field)) is not None}
-        case.__dict__["_differences"] = found
+        sums = _sums(case) if case.one else ()
+        said = ((field, number(case.one.get(field, "")), total) for field, total in sums)
+        found = case.__dict__["_differences"] = {f: abs(value - total) for f, value, total in said if value is not None}
     return found
 
 
