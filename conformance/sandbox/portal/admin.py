@@ -93,7 +93,7 @@ def portal_routes(portal: Portal) -> APIRouter:
         except ValueError as error:
             raise HTTPException(422, "no such block error") from error
 
-    @routes.delete("/visits/{ma_lk}", status_code=204)
+    @routes.delete("/visits/{ma_lk:path}", status_code=204)
     async def delete(ma_lk: str) -> None:
         if not portal.book.delete(ma_lk):
             raise HTTPException(404)

@@ -75,7 +75,7 @@ class Lookups:
             answer |= {name: card.get(column) or None for name, column in _FIELDS.items()}
             answer["dsLichSuKCB2018"] = self._history(card) or None
             answer["dsLichSuKT2018"] = list(self._asked.get(number, ())) or None
-        if code not in ("054", "055", "205"):
+        if code not in ("054", "055", "205") and self._cards.find(number) is not None:
             self._note(number, account, code)
         return json_reply(200, answer)
 
