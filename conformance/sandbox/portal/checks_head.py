@@ -19,6 +19,7 @@ from conformance.sandbox.portal.shapes import code_list, read_csv
 from conformance.sandbox.portal.switches import INPATIENT, Switches
 
 _CARD: Final = re.compile(r"[A-Z]{2}[1-9]\d{2}[0-9A-Z]{10}")
+_ANY_NUMBER: Final = re.compile(_CARD.pattern + "|[0-9]{10}|[0-9]{12}")
 _VIETNAM: Final = timezone(timedelta(hours=7))
 _UNINSURED: Final = "9"
 _WITHDRAWAL: Final = "8"
@@ -38,7 +39,7 @@ def check_head(visit: Visit, switches: Switches, received_at: datetime) -> Itera
         *_check_stents(visit),
     ]
     if head["MA_DOITUONG_KCB"] != _UNINSURED:
-        found += _check_card(head)
+        found += _check_card(head, switches)
     if head["MA_DOITUONG_KCB"] not in (_UNINSURED, _WITHDRAWAL) and not (head.amount("T_BHTT") or 0):
         found.append(_block("11", "T_BHTT"))
     yield from sorted(found, key=lambda each: int(each.code))
@@ -68,13 +69,14 @@ def _check_person(head: Row) -> Iterator[Finding]:
         yield _block("16", "GIOI_TINH")
 
 
-def _check_card(head: Row) -> Iterator[Finding]:
+def _check_card(head: Row, switches: Switches) -> Iterator[Finding]:
     names = ("MA_THE_BHYT", "MA_DKBD", "GT_THE_TU", "GT_THE_DEN")
     cards, places, starts, ends = ([part for part in head[name].split(";") if part] for name in names)
     provinces = {row["code"] for row in read_csv("provinces.csv")}
-    if not cards or not all(len(card) == 15 and _CARD.fullmatch(card) for card in cards):
+    form = _CARD if switches.card_numbers == "15" else _ANY_NUMBER
+    if not cards or not all(form.fullmatch(card) for card in cards):
         yield _block("17", "MA_THE_BHYT")
-    elif any(card[2] not in "12345" or card[3:5] not in provinces for card in cards):
+    elif any(len(card) == 15 and (card[2] not in "12345" or card[3:5] not in provinces) for card in cards):
         yield _block("8", "MA_THE_BHYT")
     if not places or not all(re.fullmatch(r"[0-9A-Z]{5}", place) and place[:2] in provinces for place in places):
         yield _block("9", "MA_DKBD")
@@ -92,7 +94,8 @@ def _check_card(head: Row) -> Iterator[Finding]:
 
 def _check_stay(head: Row, switches: Switches, received_at: datetime) -> Iterator[Finding]:
     for code, field in (("23", "NGAY_VAO"), ("24", "NGAY_RA"), ("27", "NGAY_TTOAN")):
-        if len(head[field]) != 12 or day(head[field]) is None:
+        unpaid = field == "NGAY_TTOAN" and not head[field]
+        if not unpaid and (len(head[field]) != 12 or day(head[field]) is None):
             yield _block(code, field)
     year, month = head["NAM_QT"], head["THANG_QT"]
     if not re.fullmatch(r"20\d\d", year) or int(year) > received_at.year:

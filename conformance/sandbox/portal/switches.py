@@ -49,6 +49,9 @@ class Switches:
     """MA_LOAI_KCB that may have XML8: the sources differ."""
     tolerance: int = 1
     """Đồng by which a sum may differ."""
+    card_numbers: Literal["any", "15"] = "any"
+    """What MA_THE_BHYT may hold: only the 15 characters, or the 10 digits of BHXH and the 12 of the citizen too, as look-up
+    takes them. The list of block errors knows 15 alone; whether it still does is not known."""
     open_years: tuple[int, ...] = ()
     """Financial years that are open beside the year of reception: otherwise block error 103."""
     contract_until: Mapping[str, str] = field(default_factory=dict)

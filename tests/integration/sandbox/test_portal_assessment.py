@@ -171,6 +171,14 @@ def test_a_visit_in_the_future_and_a_stay_without_its_admission_are_found() -> N
     assert ("future", "NGAY_RA") not in {(each.code, each.field) for each in judge(rows)}
 
 
+@pytest.mark.parametrize("number", ["9999000001", "001185990001"])
+def test_which_numbers_of_a_card_are_taken_is_a_switch(number: str) -> None:
+    rows = visit()
+    rows["XML1"][0] |= {"MA_THE_BHYT": number, "NGAY_TTOAN": ""}
+    assert judge(rows) == []
+    assert [each.code for each in judge(rows, card_numbers="15")] == ["17"]
+
+
 def test_stents_of_some_groups_are_not_counted() -> None:
     rows = visit()
     BLOCKS["14"](rows)
