@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conformance.sandbox.portal.book import RETURNED, Book
+from conformance.sandbox.portal.switches import Board, Switches
+from conformance.sandbox.records import Records, Verdict
 from mappings.documents import PAPERS
 from tests.servers import need
 from tests.site import cli, cli_json
@@ -109,3 +113,13 @@ def test_commands_tell_what_is_there(day: dict[str, Any]) -> None:
     assert cli("errors", "--config", config, "show", "nothing").returncode == 1
     message = cli_json("messages", "--config", config, "--limit", "1")[0]
     assert cli_json("messages", "show", message["id"], "--config", config)["sha256"] == message["sha256"]
+
+
+def test_the_portal_assesses_every_visit_by_its_own_checks_and_returns_none(day: dict[str, Any]) -> None:
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    records = Records(Path(day["folder"]) / "sandbox" / "records", now)
+    book = Book(records, Board(Switches()), now)
+    assert book.assess() == len(records.all("insurance_portal", Verdict.ACCEPTED)) > 30
+    assert [(each.visit.link, each.describe()["MIEUTA"]) for each in book.all() if each.state == RETURNED] == []
