@@ -113,5 +113,5 @@ def _row(cells: Sequence[str | int], style: int) -> str:
 def _cell(value: str | int, style: int) -> str:
     if isinstance(value, int):
         return f"<c><v>{value}</v></c>"
-    text = escape(_UNWRITABLE.sub(" ", value))[:32000]
+    text = escape(_UNWRITABLE.sub(" ", value[:32000]))
     return f'<c t="inlineStr" s="{style}"><is><t xml:space="preserve">{text}</t></is></c>'

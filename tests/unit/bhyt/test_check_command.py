@@ -22,6 +22,7 @@ from mappings.bhyt.faults import ListInvalid
 from mappings.bhyt.lists import NONE
 from mappings.bhyt.rules import DEFAULT, RULES, Checker
 from mappings.bhyt.rules.texts import text
+from mappings.formats.sheet import read as read_sheet
 from tests.unit.bhyt.clean_visits import BARE, KINDS, LIST_TEXTS, NOW, clean, file_of
 from tests.unit.bhyt.planted import PLANTED
 
@@ -170,6 +171,14 @@ def test_a_report_of_nothing(folder: Path) -> None:
     assert len(sheet(book)) == 1
 
 
+def test_the_project_reads_its_own_workbook(folder: Path) -> None:
+    book = folder / "r.xlsx"
+    CliRunner().invoke(app, ["bhyt", "check", *AT, str(folder), "--xlsx", str(book)])
+    first, *found = read_sheet(book.read_bytes())
+    assert first.cells[1] == "hồ sơ"
+    assert [line.cells[5] for line in found] == ["B1-001"]
+
+
 def sheet(book: Path, number: int = 1) -> list[list[str]]:
     with zipfile.ZipFile(book) as opened:
         assert opened.testzip() is None
@@ -185,6 +194,7 @@ def test_cells_are_texts_whatever_they_say(tmp_path: Path) -> None:
     with Workbook(book) as made:
         made.sheet("one", [("a", 10)], [[value] for value in odd] + [[7]])
         made.sheet("two", [("b", 10)], ([n] for n in range(10)), limit=3)
+        made.sheet("long", [("c", 10)], [["&" * 40_000]])
     rows = sheet(book)
     assert [row[0] for row in rows] == ["a", *odd[:4], "a b", "<&>", " ", "7"]
     with zipfile.ZipFile(book) as opened:
@@ -192,6 +202,7 @@ def test_cells_are_texts_whatever_they_say(tmp_path: Path) -> None:
     assert not list(root.iter("{*}f"))
     assert [cell.get("t") for cell in root.iter("{*}c")].count("inlineStr") == len(odd) + 1
     assert len(sheet(book, 2)) == 4
+    assert sheet(book, 3)[1] == ["&" * 32_000]
 
 
 def test_all_rules_are_listed() -> None:
