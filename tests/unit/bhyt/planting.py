@@ -6,11 +6,12 @@ import base64
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 from mappings.bhyt.rules import DEFAULT, Settings
 from mappings.bhyt.visits import Visit
-from tests.unit.bhyt.clean_visits import Row, Tables, clean, copied, file_of, resum
+from tests.unit.bhyt.clean_visits import DAYS, Row, Tables, clean, copied, file_of, resum
 
 _PLACE = re.compile(r"(XML\d+)(?:\[(\d+)\])?\.(\w+)")
 
@@ -79,6 +80,25 @@ class Planted:
             visits.append(Visit({name: tuple(rows) for name, rows in tables.items()}))
         groups = [[visit] for visit in visits] if self.apart else [visits]
         return [self.bytes_(file_of(group, self.written or self.decision)) for group in groups]
+
+    def under(self, decision: str) -> Planted:
+        """Plant the same error in the visit of another decision: days of the visit move with it."""
+        moved = DAYS[decision] - DAYS[self.decision]
+
+        def shifted(value: str) -> str:
+            days = (
+                _DAY.sub(lambda found: f"{date.fromisoformat(found[0]) + moved:%Y%m%d}", part)
+                for part in value.split(";")
+            )
+            return ";".join(days) if _DAYS.fullmatch(value) else value
+
+        change = {place: shifted(value) for place, value in self.change.items()}
+        twice = self.twice and {place: shifted(value) for place, value in self.twice.items()}
+        return replace(self, decision=decision, change=change, twice=twice)
+
+
+_DAY = re.compile(r"20260[2-7]\d\d(?=\d{4}$|$)")
+_DAYS = re.compile(r"(20260[2-7]\d\d(\d{4})?)(;20260[2-7]\d\d(\d{4})?)*")
 
 
 def _apply(tables: Tables, changes: list[tuple[str, str]]) -> None:
