@@ -67,11 +67,9 @@ class _Plan(RareCourses):
             self.send(at, "his", messages.admission(visit, "A08", at), visit, note="moved to another bed")
         if self._stays % 2 == 0:
             at = self.picture(visit, at)
+        at += self.minutes(10, 20)
+        self.put(at, visit, self.wards.treatment(visit, at, "Đỡ nhiều, ăn ngủ được, không sốt.", "Thuốc như hôm trước"))
         if self._stays % 6 == 1:
-            at += self.minutes(10, 20)
-            self.put(
-                at, visit, self.wards.treatment(visit, at, "Đỡ nhiều, ăn ngủ được, không sốt.", "Thuốc như hôm trước")
-            )
             at += self.minutes(10, 20)
             self.put(
                 at, visit, self.wards.care(visit, at, "Tỉnh, tự đi lại", "Phát thuốc, hướng dẫn trước khi ra viện", "3")

@@ -23,6 +23,7 @@ from conformance.scenarios.hospital_day import hospital_day
 from conformance.scenarios.player import Played, play
 from gateway.cli import demo_enrolment, demo_nodes, demo_report, demo_servers, demo_site, demo_token, demo_verify
 from gateway.cli.children import Child
+from gateway.cli.demo_assessment import assessed
 from gateway.cli.demo_nodes import NodeFigures, Nodes
 from gateway.cli.demo_signing import Ward
 from gateway.cli.demo_signing_report import SigningFigures
@@ -280,7 +281,7 @@ async def _figures(
         (await admin.get(f"/_sandbox/{name}")).raise_for_status().json() for name in ("summary", "records", "faults")
     ]
     found = await store.read(lambda connection: demo_report.figures(connection, day, played, recorded, records, faults))
-    return replace(found, signing=signing, nodes=nodes)
+    return replace(found, signing=signing, nodes=nodes, assessment=await assessed(admin))
 
 
 async def _serve(nodes: Nodes, sandbox: Child, *, quiet: bool) -> None:

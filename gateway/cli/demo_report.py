@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from conformance.scenarios.event import Day
 from conformance.scenarios.player import Played
 from gateway.cli import demo_nodes, demo_signing_report
+from gateway.cli.demo_assessment import AssessmentFigures
 from gateway.cli.demo_nodes import NodeFigures
 from gateway.cli.demo_signing_report import SigningFigures
 from gateway.cli.output import console, print_table
@@ -77,6 +78,8 @@ class Figures:
     """None: the node alone sealed every paper."""
     nodes: NodeFigures | None = None
     """None: there is one node."""
+    assessment: AssessmentFigures | None = None
+    """What the portal found in the visits by its own checks."""
 
     @property
     def papers_match(self) -> bool:
@@ -108,6 +111,7 @@ class Figures:
             and self.papers_match
             and (self.signing is None or self.signing.closes)
             and (self.nodes is None or self.nodes.closes)
+            and (self.assessment is None or self.assessment.closes)
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -317,6 +321,11 @@ def show(found: Figures, place: Path) -> None:
     for line in found.unexpected:
         console.print(f"[red]Trả lời khác dự kiến:[/] {line}")
     console.print(f"Giấy tờ đã ký, thông điệp gốc và biên nhận: {place}", soft_wrap=True)
+    if found.assessment:
+        seen, notes = found.assessment, sum(found.assessment.findings.values())
+        console.print(
+            f"Giám định của cổng BHYT (kiểm tra riêng): {seen.visits} hồ sơ, {seen.returned} bị trả, {notes} ghi chú."
+        )
     console.print("[bold green]Đối soát khớp.[/]" if found.closes else "[bold red]Đối soát KHÔNG khớp.[/]")
 
 

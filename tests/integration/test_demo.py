@@ -39,6 +39,15 @@ def test_the_day_closes(day: dict[str, Any]) -> None:
     assert day["closes"]
 
 
+def test_the_portal_finds_nothing_to_send_back_by_its_own_checks(day: dict[str, Any]) -> None:
+    seen = day["assessment"]
+    (refused,) = [b["in_error_queue"] for b in day["balances"] if b["destination"] == "insurance_portal"]
+    versions = day["expected_papers"]["insurance_record"]
+    assert seen["visits"] == versions - refused - 4  # two visits were withdrawn and sent again: three versions each
+    assert seen["returned"] == 0
+    assert {kind for kind in seen["findings"] if kind.startswith(("block", "structure"))} == set()
+
+
 def test_every_trouble_of_the_day_happened_and_was_overcome(day: dict[str, Any]) -> None:
     portal, axis, coordination = (
         day["attempts"][name] for name in ("insurance_portal", "moh_axis", "national_coordination")
