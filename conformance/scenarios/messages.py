@@ -216,6 +216,7 @@ def discharge(visit: Visit, at: datetime, outcome: str, note: str = "", more: Ma
         "GHI_CHU": note,
         "LY_DO_VNT": f"{visit.diagnosis.complaint}, cần điều trị nội trú" if visit.patient_class == "I" else "",
         "NGAYCAP_CCCD": issued,
+        "NGAY_TTOAN": instant(end),
         **(more or {}),
     }
     texts = [

@@ -56,6 +56,7 @@ FIELD_LABELS = {
     "HOAT_CHAT": "Hoạt chất",
     "LOAI_DON_THUOC": "Loại đơn thuốc",
     "LY_DO_VNT": "Lý do vào nội trú",
+    "NGAY_TTOAN": "Ngày thanh toán",
     "MA_DOITUONG_KCB": "Đối tượng đến khám bệnh, chữa bệnh",
     "MA_LOAI_RV": "Loại ra viện",
     "MA_LOAI_KCB": "Hình thức khám bệnh, chữa bệnh",
