@@ -83,7 +83,7 @@ def _referral(case: Case, number: str) -> Resource:
 
 
 _YEAR = re.compile(r"[1-9]\d{3}")
-_MONTH = re.compile(r"[1-9]\d?")
+_MONTH = re.compile(r"0?[1-9]|1[0-2]")
 
 
 def _extensions(case: Case, row: Row) -> list[Resource]:

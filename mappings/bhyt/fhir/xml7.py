@@ -1,7 +1,8 @@
 """XML7, the discharge paper: a Composition, and what our own discharge paper is composed of.
 
-The first row is of the person the visit is about. A further one, and one of another MA_YTE, is of somebody who came with the
-visit, as a newborn of twins does: a Patient and an Encounter of their own.
+The first row is of the person the visit is about, and the only one always is: some producers write another number there than
+MA_BN. A further one, and of several one of another MA_YTE, is of somebody who came with the visit, as a newborn of twins does:
+a Patient and an Encounter of their own.
 
 Standard: QĐ 3176/QĐ-BYT XML7
 """
@@ -55,14 +56,14 @@ _TEXTS = (
 
 def read(case: Case, rows: Sequence[Row]) -> list[Resource]:
     paper.complete(case)
-    return [_read(case, n, row) for n, row in enumerate(rows, 1)]
+    return [_read(case, n, row, alone=len(rows) == 1) for n, row in enumerate(rows, 1)]
 
 
-def _read(case: Case, n: int, row: Row) -> Resource:
+def _read(case: Case, n: int, row: Row, *, alone: bool) -> Resource:
     number = row.get("MA_YTE", "")
     known = case.get(case.patient).get("identifier", []) if case.patient else []
     own = [one["value"] for one in known if one.get("system") == case.local("patient")]
-    if case.encounter and (n > 1 or (number and own and number not in own)):
+    if case.encounter and not alone and (n > 1 or (number and own and number not in own)):
         patient, encounter = _another(case, n, row)
         with paper.about(case, patient, encounter):
             made = _row(case, n, row)

@@ -20,38 +20,53 @@ from mappings.bhyt.visits import Visit, read_visits
 from tests.integration.gateway.test_provable_node import sandbox
 from tests.servers import wait_until
 from tests.site import cli, cli_json, destinations, running_node, write_site
-from tests.unit.bhyt import clean
+from tests.unit.bhyt import clean_visits
 
 FACILITY = "01999"
-PRODUCE = ("insurance_record", "health_summary", "discharge_paper", "lab_report")
+PRODUCE = (
+    *(
+        "insurance_record",
+        "health_summary",
+        "discharge_paper",
+        "record_summary",
+        "referral",
+        "reexamination",
+        "lab_report",
+    ),
+    "leave_paper",
+)
+KINDS = (
+    "outpatient",
+    "inpatient",
+    "emergency",
+    "surgery",
+    "uninsured",
+    "referral",
+    "reexam",
+    "sick_leave",
+)
 
 
-_CODES = ("MA_CSKCB", "MA_DKBD")
+def ours(kind: str, number: int) -> Visit:
+    """A visit that is right in every way, of a person of its own, at the facility of the test."""
+    visit = clean_visits.clean(kind, "1931", f"LK-26-{number:04}")
+    changed = {"MA_BN": f"BN-26-{number:04}", "MA_CSKCB": FACILITY, "SO_CCCD": f"0011850{number:05}"}
+
+    def row_of(row: Mapping[str, str]) -> dict[str, str]:
+        told = {field: text.replace(clean_visits.FACILITY, FACILITY) for field, text in row.items()}
+        return told | {field: text for field, text in changed.items() if told.get(field)}
+
+    tables = {name: tuple(row_of(row) for row in rows) for name, rows in visit.tables.items()}
+    return replace(visit, tables=tables, facility=FACILITY)
 
 
-def ours(visit: Visit) -> Visit:
-    """The same visit at the facility of the test."""
-    tables = {
-        name: tuple(
-            {field: text.replace(clean.FACILITY, FACILITY) if field in _CODES else text for field, text in row.items()}
-            for row in rows
-        )
-        for name, rows in visit.tables.items()
-    }
-    summary = tables["XML1"][0]
-    area = (
-        {"MA_KHUVUC": "K1"} if summary.get("MA_THE_BHYT") else {}
-    )  # printed on the card: the same in every visit of a person
-    return replace(visit, tables={**tables, "XML1": (summary | area,)}, facility=FACILITY)
-
-
-VISITS = {name: ours(make()) for name, make in clean.VISITS.items()}
+VISITS = {kind: ours(kind, number) for number, kind in enumerate(KINDS, 1)}
 
 
 def file_of(visit: Visit) -> bytes:
     decision = decision_of(visit.tables)
     files = [(name, rows_to_xml(table(name, decision), rows)) for name, rows in visit.tables.items()]
-    return envelope(FACILITY, date(2026, 3, 9), files)
+    return envelope(FACILITY, date(2026, 11, 9), files)
 
 
 @dataclass
