@@ -20,7 +20,7 @@ from gateway.api.health import HealthServer
 from gateway.cards.desk import CardDesk
 from gateway.certificates import notices
 from gateway.certificates.desk import Desk
-from gateway.clock import SECOND, Clock, SystemClock
+from gateway.clock import SECOND, Clock, SystemClock, Watched
 from gateway.delivery.deadlines import Watch
 from gateway.delivery.observed import Observed
 from gateway.delivery.redis_queue import RedisQueue
@@ -57,7 +57,7 @@ class Node:
     """One running gateway. `run` returns when it is cancelled and everything under way has ended or was handed over."""
 
     plan: Plan
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Clock = field(default_factory=lambda: Watched(SystemClock()))
     addresses: dict[str, str] = field(default_factory=dict)
     """Channel → the address its source listens on; `health` and `http` → where those answer."""
 

@@ -19,6 +19,28 @@ class SystemClock:
         return time.time_ns() // 1000
 
 
+class Watched:
+    """A clock that remembers the latest instant it told, so that one set back is noticed however short it was ahead."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.latest = 0
+
+    def now(self) -> int:
+        now = self._clock.now()
+        self.latest = max(self.latest, now)
+        return now
+
+    def start_anew(self) -> None:
+        """Take what the clock says now for right."""
+        self.latest = self._clock.now()
+
+
+def watched(clock: Clock) -> Watched:
+    """Give a clock that remembers; one that already does is shared."""
+    return clock if isinstance(clock, Watched) else Watched(clock)
+
+
 def to_datetime(instant: int) -> datetime:
     """Turn a stored instant into an aware datetime in UTC."""
     return datetime.fromtimestamp(instant / 1_000_000, tz=UTC)

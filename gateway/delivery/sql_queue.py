@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Row
 from connectors.contract import Outbound, Receipt
 from connectors.faults import NotArrived, Refused, Throttled
 from gateway import visit_steps
-from gateway.clock import SECOND, Clock, to_datetime
+from gateway.clock import SECOND, Clock, to_datetime, watched
 from gateway.delivery.limits import Rules, after_start, is_down, opens_at, room
 from gateway.delivery.queue import Taken
 from gateway.faults import NothingThere, StoreFault
@@ -55,7 +55,7 @@ class SqlQueue:
     ) -> None:
         self._store = store
         self._keyring = keyring
-        self._clock = clock
+        self._clock = watched(clock)
         self._owner = owner
         self._lease = lease
         self._facility = facility
@@ -63,7 +63,6 @@ class SqlQueue:
         self._held: set[str] = set()
         self._failing: set[str] = set()
         """Destinations that failed last; only of these is it written down that they answer again."""
-        self._beat_at = 0
         self._suspect = ""
         """What outlived a node that held it, and is under way."""
 
@@ -267,7 +266,8 @@ class SqlQueue:
             deliveries.expire(connection, now)
 
         await self._store.write(unit)
-        self._beat_at = now
+        if back:
+            self._clock.start_anew()
 
     def _is_set_back(self, now: int) -> bool:
-        return now < self._beat_at - SECOND
+        return now < self._clock.latest - SECOND

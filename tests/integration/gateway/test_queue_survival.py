@@ -284,6 +284,24 @@ def test_a_clock_that_is_set_back_stops_nothing(store: Store, clock: HandClock) 
     assert dead_one in rows(store)
 
 
+def test_a_clock_that_was_ahead_between_two_heartbeats_stops_nothing(store: Store, clock: HandClock) -> None:
+    queue_paper(store, clock)
+    peer = Peer(no(Unreachable()))
+
+    async def main() -> None:
+        worker = make_worker(store, clock, peer, "n1")
+        await worker._queue.heartbeat()
+        clock.forward(1800)
+        await go_on(worker)
+        clock.forward(-1800 + 1)
+        await worker._queue.heartbeat()
+        await go_on(worker)
+        assert len(peer.seen) == 2
+
+    run(main())
+    assert {row.state for row in rows(store).values()} == {"accepted"}
+
+
 def test_a_clock_that_jumps_ahead_gives_nothing_of_ours_away(store: Store, clock: HandClock) -> None:
     delivery = queue_paper(store, clock)
     peer = Peer()
