@@ -18,7 +18,8 @@ Beside them:
 - medicines: `pharmacy` (the walk), `medicine_orders` (their ORC), `encoded_order` (RXO beside RXE), `medicines`, `dosage`,
   `dispense_requests`, `vaccination` (the walk of vaccinations)
 - the rest of a hospital: `scheduling`, `finance`, `accounts`, `cost_groups`, `staff`, `actions` (problems, goals, pathways)
-- the way back: `ack`, `query` (read a question), `answer`, `answer_segments`, `fields` (FHIR data types as fields)
+- the way back: `ack`, `query` (read a question), `answer`, `answer_segments`, `fields` (FHIR data types as fields),
+  `card_query` (questions about insurance cards)
 - looking for a message: `business_keys` (the numbers people know it by)
 """
 
