@@ -69,8 +69,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
     report = said.reports[0] if said.reports else subject
     studies = _studies(record, said, request)
     issued = said.issued or wording.stamp(context.issued_at)
-    conclusion = said.field("KET_LUAN") or said.conclusion or _concluded(said)
-    description = said.field("MO_TA") or _described(said, conclusion)
+    description, conclusion = findings(said)
     if not conclusion and not description:
         raise PaperIncomplete("Mô tả (MO_TA)", "MO_TA ← OBX MO_TA; KET_LUAN ← OBX KET_LUAN")
     cards = record.cards(issued, issued)
@@ -107,6 +106,12 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
         },
         category=_category(said, studies),
     )
+
+
+def findings(said: Told) -> tuple[str, str]:
+    """Give what a report describes and what it concludes, as it was told: as fields, else by its results and its text."""
+    conclusion = said.field("KET_LUAN") or said.conclusion or _concluded(said)
+    return said.field("MO_TA") or _described(said, conclusion), conclusion
 
 
 def _category(said: Told, studies: Sequence[Resource]) -> str:

@@ -120,16 +120,22 @@ def complete_service(dossier: Dossier, item: Resource, row: dict[str, str]) -> N
         row["MA_BENH"] = next((icd10(one) for one in dossier.record.diagnoses(dossier.encounter)[:1]), "")
     if row.get("MA_NHOM") in _UNORDERED and not row["NGAY_YL"]:
         row["NGAY_YL"] = row["NGAY_TH_YL"]
-    request = lines.requested(dossier, item) or _ordered(dossier, row["MA_DICH_VU"])
+    request = lines.requested(dossier, item) or _ordered(dossier, row["MA_DICH_VU"], row["NGAY_TH_YL"])
     _complete(dossier, "XML3", request, row)
     if not row.get("DON_GIA_BH"):
         row["DON_GIA_BH"] = _insured_price(row)
 
 
-def _ordered(dossier: Dossier, code: str) -> Resource:
-    """Give the order of a service by its code, when there is one alone."""
+def _ordered(dossier: Dossier, code: str, done: str) -> Resource:
+    """Give the order of a service by its code, when there is one alone that is not later than the service."""
     orders = dossier.of_visit("ServiceRequest")
-    found = [one for one in orders if code and own_code(one.get("code", {})) == code]
+    found = [
+        one
+        for one in orders
+        if code
+        and own_code(one.get("code", {})) == code
+        and not (done and time_to_digits(one.get("authoredOn", "")) > done)
+    ]
     return found[0] if len(found) == 1 else {}
 
 

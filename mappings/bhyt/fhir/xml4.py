@@ -21,8 +21,9 @@ from mappings.bhyt.fhir.dossier import Dossier
 from mappings.bhyt.fhir.forms import code_in, concept, digits_to_time, extension, time_to_digits
 from mappings.bhyt.fhir.lines import ABSENT, code_and_words
 from mappings.bhyt.rows import Row
-from mappings.documents import told, wording
+from mappings.documents import imaging_report, told, wording
 from mappings.documents.record import value_text
+from mappings.documents.told import Told
 from mappings.outcome import Resource
 from mappings.systems import LOINC, UCUM
 
@@ -200,12 +201,16 @@ def _row(dossier: Dossier, observation: Resource, report: Resource, n: int) -> d
 
 
 def _reported(dossier: Dossier) -> list[tuple[Resource, dict[str, str]]]:
-    """Give a row per result of every report of a record that did not come as XML; members of a panel after it."""
+    """Give a row per result of every report of a record that did not come as XML; members of a panel after it.
+
+    A report of a picture or a function test that has no results apart has one row, with what it describes and concludes.
+    """
     found: list[tuple[Resource, dict[str, str]]] = []
     record = dossier.record
     for report in dossier.of_visit("DiagnosticReport"):
         if report.get("status") in _VOID or told.kind(report) not in ("", "imaging_report"):
             continue
+        before = len(found)
         waiting = list(record.of_type(report.get("result", ()), "Observation"))
         seen: set[str] = set()
         while waiting:
@@ -217,6 +222,9 @@ def _reported(dossier: Dossier) -> list[tuple[Resource, dict[str, str]]]:
             shown = [one] if value_text(one) or not (one.get("component") or one.get("hasMember")) else []
             for part in [*shown, *(c | {"issued": one.get("issued", "")} for c in one.get("component", ()))]:
                 found.append(({}, _of_report(dossier, report, part, len(found) + 1)))
+        if len(found) == before and imaging_report.is_imaging(report):
+            row = _of_picture(dossier, report, len(found) + 1)
+            found += [({}, row)] if row["MO_TA"] or row["KET_LUAN"] else []
     return found
 
 
@@ -229,12 +237,20 @@ def _is_vital_sign(observation: Resource) -> bool:
     )
 
 
+def _of_picture(dossier: Dossier, report: Resource, n: int) -> dict[str, str]:
+    description, conclusion = imaging_report.findings(Told(dossier.record, report))
+    told_as = {"MA_CHI_SO": _service(dossier, report), "MO_TA": description, "KET_LUAN": conclusion}
+    return _of_report(dossier, report, {"code": report.get("code", {})}, n) | told_as
+
+
+def _service(dossier: Dossier, report: Resource) -> str:
+    """Give the facility's code of what was ordered."""
+    orders = dossier.record.of_type(report.get("basedOn", ()), "ServiceRequest")
+    concepts = (report.get("code", {}), *(one.get("code", {}) for one in orders))
+    return next((code for concept in concepts if (code := _local(concept))), "")
+
+
 def _of_report(dossier: Dossier, report: Resource, result: Resource, n: int) -> dict[str, str]:
-    record = dossier.record
-    orders = [
-        report.get("code", {}),
-        *(o.get("code", {}) for o in record.of_type(report.get("basedOn", ()), "ServiceRequest")),
-    ]
     text = value_text(result)
     readers = [*report.get("resultsInterpreter", ()), *result.get("performer", ()), *report.get("performer", ())]
     notes = [note.get("text", "") for note in result.get("note", ())]
@@ -242,7 +258,7 @@ def _of_report(dossier: Dossier, report: Resource, result: Resource, n: int) -> 
     return {
         "MA_LK": dossier.number,
         "STT": str(n),
-        "MA_DICH_VU": next((code for order in orders if (code := _local(order))), ""),
+        "MA_DICH_VU": _service(dossier, report),
         "MA_CHI_SO": _local(result.get("code", {})),
         "TEN_CHI_SO": wording.concept(result.get("code")),
         "GIA_TRI": "" if long else text,

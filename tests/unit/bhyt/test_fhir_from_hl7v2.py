@@ -220,6 +220,71 @@ def test_results_and_vital_signs_become_rows() -> None:
     assert (course["DIEN_BIEN_LS"], course["THOI_DIEM_DBLS"]) == ("CSST<M82_T37.5>", "202603090735")
 
 
+PICTURE = "18.0086^Chụp X-quang ngực^MA_DVKT"
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        pytest.param(
+            (("MO_TA^^QD3176", "Phổi sáng đều"), ("KET_LUAN^^QD3176", "Bình thường")),
+            [("18.0086", "18.0086", "", "Phổi sáng đều", "Bình thường")],
+            id="told under the names of the fields",
+        ),
+        pytest.param(
+            (("BONG^Chỉ số tim ngực^99RIS", "0,45"), ("KET_LUAN^^QD3176", "Bình thường")),
+            [("18.0086", "BONG", "0,45", "", "Bình thường")],
+            id="with a value of its own",
+        ),
+        pytest.param((("KY_THUAT^^QD3176", "Thẳng"),), [], id="nothing found"),
+    ],
+)
+def test_a_picture_has_a_row_with_what_it_describes_and_concludes(
+    results: tuple[tuple[str, str], ...], expected: list[tuple[str, ...]]
+) -> None:
+    report = mapped(
+        "ORU^R01",
+        PID,
+        PV1,
+        line("OBR", f1="1", f3="XQ1", f4=PICTURE, f7="202603090810", f22="202603090905", f24="RX", f25="F"),
+        *(line("OBX", f1=str(n), f2="TX", f3=name, f5=text, f11="F") for n, (name, text) in enumerate(results, 1)),
+    )
+    rows = tables(record(stay(), list(report.resources))).get("XML4", ())
+    fields = ("MA_DICH_VU", "MA_CHI_SO", "GIA_TRI", "MO_TA", "KET_LUAN")
+    assert [tuple(row.get(field, "") for field in fields) for row in rows] == expected
+    assert {(row["TEN_CHI_SO"], row["NGAY_KQ"]) for row in rows if row["MA_CHI_SO"] == "18.0086"} <= {
+        ("Chụp X-quang ngực", "202603090905")
+    }
+
+
+@pytest.mark.parametrize(
+    ("orders", "expected"),
+    [
+        pytest.param(("202603090755",), "202603090755", id="one before it"),
+        pytest.param(("202603090755", "202603090900"), "202603090755", id="and one after it"),
+        pytest.param(("202603090900",), "", id="one after it alone"),
+        pytest.param(("202603090750", "202603090755"), "", id="two before it"),
+    ],
+)
+def test_a_service_was_ordered_before_it_was_done(orders: tuple[str, ...], expected: str) -> None:
+    ordered = [
+        list(
+            mapped(
+                "OML^O21",
+                PID,
+                PV1,
+                line("ORC", f1="NW", f2=f"CD{n}", f9=at),
+                line("OBR", f1="1", f2=f"CD{n}", f4="22.0120^Công thức máu^MA_DVKT"),
+                control_id=f"O{n}",
+            ).resources
+        )
+        for n, at in enumerate(orders)
+    ]
+    done = charge(3, "22.0120^Công thức máu^MA_DVKT", "1", "1", "40000", "40000")
+    (row,) = tables(record(stay(), *ordered, bill(done)))["XML3"]
+    assert row.get("NGAY_YL", "") == expected
+
+
 def test_a_visit_that_came_both_ways_is_written_from_its_file() -> None:
     """The charges of DFT and the lines of XML tell the same things; they are not counted twice."""
     whole = clean.outpatient()
