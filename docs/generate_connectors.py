@@ -25,6 +25,7 @@ from gateway import settings
 from gateway.delivery.limits import Breaker, Limit
 from gateway.delivery.retry import Retry
 from mappings import documents
+from mappings.bhyt.settings import Settings as InsuranceSettings
 from mappings.cda import Settings as CdaSettings
 from mappings.formats.values import Secret, Size
 from mappings.systems import Systems
@@ -82,6 +83,7 @@ def _node() -> Iterator[str]:
         ("cda", CdaSettings),
         ("http", settings.HttpSettings),
         ("trace", settings.TraceSettings),
+        ("insurance", InsuranceSettings),
     ):
         yield f"### `[{name}]`\n\n{_doc(cls)}\n"
         yield _table(cls)

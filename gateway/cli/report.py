@@ -11,8 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.access import ledger
+from gateway.cli.days import Day, chosen_day
 from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, language, moment, print_json, print_table
-from gateway.clock import SystemClock, to_datetime
+from gateway.cli.report_health_book import health_book_
+from gateway.clock import SystemClock
 from gateway.faults import NothingThere
 from gateway.ops.deadlines import Deadlines, deadlines
 from gateway.ops.reports import Account, Completeness, Missing, Open, Reconciliation, completeness, reconciliation, span
@@ -20,14 +22,10 @@ from gateway.settings import Plan
 from gateway.site import load_site
 from gateway.text import text
 from mappings.formats import sheet
-from mappings.formats.dates import zone_of
 
 app = typer.Typer(help="Báo cáo của một ngày: đủ hay thiếu, và đối soát với từng nơi nhận.", no_args_is_help=True)
+app.command("health-book")(health_book_)
 
-Day = Annotated[
-    datetime | None,
-    typer.Option(formats=["%Y-%m-%d", "%d/%m/%Y"], help="Ngày cần xem; không ghi = hôm nay.", show_default=False),
-]
 WithDay = Annotated[
     datetime | None,
     typer.Option(
@@ -57,7 +55,7 @@ def completeness_(config: Config = HERE, day: Day = None, json: Json = False) ->
     """
     now = SystemClock().now()
     with ledger(config) as (plan, store):
-        on = _day(day, plan, now)
+        on = chosen_day(day, plan, now)
         begin, end = span(on, plan.node.zone)
         found = store.read_now(lambda connection: completeness(connection, begin, end, now))
     if json:
@@ -110,7 +108,7 @@ def reconciliation_(
         if theirs is not None and not destination:
             raise typer.BadParameter("--theirs cần --destination")
         listed = None if theirs is None else _column(theirs, column)
-        on = _day(day, plan, now)
+        on = chosen_day(day, plan, now)
         begin, end = span(on, plan.node.zone)
         found = store.read_now(lambda connection: reconciliation(connection, begin, end, destination, listed))
     if json:
@@ -118,10 +116,6 @@ def reconciliation_(
     else:
         _print_reconciliation(found, on)
     raise typer.Exit(0 if found.closes else 1)
-
-
-def _day(day: datetime | None, plan: Plan, now: int) -> date:
-    return day.date() if day is not None else to_datetime(now).astimezone(zone_of(plan.node.zone)).date()
 
 
 def _column(path: Path, name: str) -> list[str]:

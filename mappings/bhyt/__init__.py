@@ -1,8 +1,8 @@
 """The insurance portal's XML: tables of QĐ 130, QĐ 4750, QĐ 3176 and QĐ 1931, and the envelope they travel in.
 
-From a paper alone: XML4 (results), XML7 to XML11, XML13, XML14, and XML1 as far as the paper knows it, because the portal takes
-no visit without. Such a file has no money: it is received, and comes back from assessment (block error 11) until the settlement
-is sent. Does not sign.
+`visit_file.py` writes the whole file of a visit, `fhir/` turns tables into a record and a record into tables, `rules/` checks
+them. From a paper alone (`write.py`): its own table, and XML1 as far as the paper knows it, because the portal takes no visit
+without; such a file has no money: it is received, and comes back from assessment (block error 11). Does not sign.
 """
 
 from mappings.bhyt.envelope import Envelope, envelope, read

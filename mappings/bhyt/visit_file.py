@@ -17,18 +17,19 @@ from datetime import date
 
 from mappings.bhyt import lists
 from mappings.bhyt.completion import complete
-from mappings.bhyt.decisions import CALENDAR, Calendar
+from mappings.bhyt.decisions import Calendar
 from mappings.bhyt.envelope import envelope
 from mappings.bhyt.faults import PaperNotInsured, VisitBlocked
 from mappings.bhyt.fhir import record_to_visit
 from mappings.bhyt.fhir.dossier import Dossier
 from mappings.bhyt.files import parts
+from mappings.bhyt.health_book import summary_row
 from mappings.bhyt.papers import TABLE_OF_PAPER
-from mappings.bhyt.rows import rows_to_xml
+from mappings.bhyt.rows import Row, rows_to_xml
 from mappings.bhyt.rules import Settings as RuleSettings
 from mappings.bhyt.rules import check_visit
 from mappings.bhyt.settings import DEFAULT, Settings
-from mappings.bhyt.tables import table
+from mappings.bhyt.tables import code_list, table
 from mappings.bhyt.visits import BARE, Visit
 from mappings.bhyt.write import paper_to_rows
 from mappings.documents import Context, compose, due, wording
@@ -41,6 +42,7 @@ RECORD = "insurance_record"
 """The document this is made from."""
 WITHDRAWAL = "8"
 """MA_DOITUONG_KCB of a visit for which payment is asked no more. Standard: QĐ 3276/QĐ-BYT; second-hand"""
+_EVERY_KIND = frozenset(code.code for code in code_list("MA_LOAI_KCB") or ())
 _BEDS = frozenset({"14", "15", "16"})
 """MA_NHOM of days in bed."""
 _BY_RESULTS = "lab_report"
@@ -69,7 +71,7 @@ def record_to_envelope(
     `withdrawn` asks for the visit back: it is sent once more under its number, as MA_DOITUONG_KCB 8 says. Raises
     PaperNotInsured, EnvelopeInvalid, and VisitBlocked when the rules find what the portal would send back.
     """
-    visit, decision = record_to_file_tables(bundle, context, head=head, calendar=settings.calendar)
+    visit, decision = record_to_file_tables(bundle, context, head=head, settings=settings)
     if settings.check == "refuse" and not withdrawn:
         _require_clean(visit, decision, context, settings)
     if withdrawn:
@@ -85,7 +87,7 @@ def record_to_envelope(
 
 
 def record_to_file_tables(
-    bundle: Resource, context: Context, *, head: str = "", calendar: Calendar = CALENDAR
+    bundle: Resource, context: Context, *, head: str = "", settings: Settings = DEFAULT, half_told: bool = False
 ) -> tuple[Visit, str]:
     """Give the tables of the visit that such a document is about, and the decision they are shaped by.
 
@@ -98,6 +100,7 @@ def record_to_file_tables(
     if not is_record(bundle) or visit is None:
         raise PaperNotInsured("Composition.type", RECORD)
     ended = wording.day(visit.get("period", {}).get("end") or composition.get("date", ""))
+    calendar = settings.calendar
     decision = calendar.decision(ended) if ended else "1931"
     written = record_to_visit(
         record, encounter, systems=context.systems, decision=decision, facility=context.facility.code, head=head
@@ -108,6 +111,12 @@ def record_to_file_tables(
         tables = {**of_papers, **written.tables}
     else:
         tables = {name: rows for name, rows in written.tables.items() if name not in _TABLES_OF_PAPERS} | of_papers
+    if settings.summary == "every" and "XML8" not in tables:
+        told = summary_row(
+            record, encounter, decision=decision, facility=context.facility.code, head=head, systems=context.systems
+        )
+        if told and (half_told or _is_whole(told, decision)):
+            tables["XML8"] = (told,)
     _put_beds(tables, record, visit, context)
     tables = complete(tables, lists.site())
     for name, rows in tables.items():
@@ -115,6 +124,12 @@ def record_to_file_tables(
         tables[name] = tuple({field: row.get(field, "") for field in fields} for row in rows)
     ordered = {name: tables[name] for name in sorted(tables, key=lambda name: int(name[3:]))}
     return replace(written, tables=ordered), decision
+
+
+def _is_whole(summary: Row, decision: str) -> bool:
+    """Tell whether what was told is enough for Table 8 of a visit that nobody summed up: half of it would hold the visit up."""
+    needed = [one.name for one in table("XML8", decision).fields if one.required == "yes" and one.name != "MA_LK"]
+    return all(summary.get(name) for name in needed)
 
 
 def _put_beds(
@@ -129,6 +144,8 @@ def _put_beds(
 
 def _require_clean(visit: Visit, decision: str, context: Context, settings: Settings) -> None:
     known = RuleSettings(calendar=settings.calendar)
+    if settings.summary == "every":
+        known = replace(known, summary_kinds=_EVERY_KIND)
     found = check_visit(visit, decision=decision, lists=lists.site(), now=context.issued_at, settings=known)
     blocking = [one for one in found if one.severity == "blocks"]
     if blocking:
