@@ -39,9 +39,12 @@ def ask(
     patient_id: str | None,
     now: int,
 ) -> None:
-    """Do what message `row` asks; of subjects in `late` newer things were known, which other papers say already."""
+    """Do what message `row` asks; of subjects in `late` newer things were known, which other papers say already.
+
+    What is to be made again is, also then: the message may tell something else beside, such as a charge of a visit that ended.
+    """
     for one in asked:
-        if one.subject in late:
+        if one.subject in late and one.act != "renew":
             continue
         owner = resources.patient_of(connection, one.subject) or patient_id
         if owner is not None:
