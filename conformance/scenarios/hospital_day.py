@@ -125,7 +125,6 @@ class _Plan(RareCourses):
         self.put(at, visit, self.wards.consultation(visit, at, conclusion, "Chuyển bệnh viện tuyến cuối trong ngày."))
         at += self.minutes(30, 90)
         self.send_on(visit, at)
-        visit.disposition = "2"
         self.discharge(visit, at + self.minutes(6, 15), outcome="3")
 
     def sent_on(self) -> None:

@@ -442,6 +442,7 @@ def appointment(visit: Visit, booked: Appointment, at: datetime) -> Body:
             visit.pid,
             pv1(visit),
             obx_field(1, "LOI_DAN", visit.diagnosis.advice, at),
+            *(obx_coded(2, *one, at) for one in told(visit, at.date()) if one[0] == "MA_DOITUONG_KCB"),
             *dg1(visit.diagnosis, at, "F", visit.secondary),
             segment("RGS", {1: "1", 2: "A"}),
             segment("AIS", service),

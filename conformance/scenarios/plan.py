@@ -98,7 +98,8 @@ class Plan:
         lacking: str = "",
     ) -> None:
         """End the visit. `fields` and `papers` are of this case alone; the paper `lacking` misses what they leave out."""
-        visit.discharged_at = at - timedelta(minutes=self.rng.randint(1, 4))
+        left = at - timedelta(minutes=self.rng.randint(1, 4))
+        visit.discharged_at = visit.discharged_at if visit.disposition == "2" and visit.discharged_at else left
         stays = visit.patient_class == "I" and visit.disposition != "2"
         leave = self.leave(visit) if stays and self.rng.random() < 0.5 else ""
         before = at - timedelta(seconds=30)
@@ -117,7 +118,10 @@ class Plan:
         return f"Nghỉ ngoại trú {days} ngày, từ ngày {first:%d/%m/%Y} đến hết ngày {last:%d/%m/%Y}."
 
     def come_again(self, visit: Visit, at: datetime) -> None:
+        """Book the next visit; the doctor does it when this one ends, before the HIS sends the bill and the discharge."""
         self._appointments += 1
+        if visit.disposition and visit.discharged_at:
+            at = visit.discharged_at + timedelta(seconds=10)
         on = self.day + timedelta(days=self.rng.choice((7, 10, 14, 28)))
         while on.weekday() > 4:
             on += timedelta(days=1)
@@ -136,7 +140,7 @@ class Plan:
     def send_on(self, visit: Visit, at: datetime) -> None:
         self._transfers += 1
         facility = CENTRAL_HOSPITALS[{"C": 1, "I": 2}.get(visit.diagnosis.icd[0], 0)]
-        visit.discharged_at = at
+        visit.discharged_at, visit.disposition = at, "2"
         visit.sent_to = facility[0]
         transfer = Transfer(
             number=f"CT-{self.day:%Y}-{self._transfers:06d}",

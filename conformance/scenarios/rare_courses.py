@@ -48,7 +48,6 @@ class RareCourses(Plan):
         self.send(at, "his", messages.admission(visit, "A01", at), visit, note="admitted under the real name")
         at = self.picture(visit, self.report(visit, at + self.minutes(60, 90))) + self.minutes(40, 80)
         self.send_on(visit, at)
-        visit.disposition = "2"
         self.discharge(visit, at + self.minutes(6, 15), outcome="3")
 
     def twice_registered(self) -> None:

@@ -14,9 +14,15 @@ import pytest
 from conformance.sandbox.portal.book import RETURNED, Book
 from conformance.sandbox.portal.switches import Board, Switches
 from conformance.sandbox.records import Records, Verdict
+from mappings.bhyt.papers import TABLE_OF_PAPER
+from mappings.bhyt.visits import Visit, read_visits
 from mappings.documents import PAPERS
 from tests.servers import need
 from tests.site import cli, cli_json
+from tests.unit.bhyt.agreement import Cda, differences, visit
+
+AGREE = {"XML7": 20, "XML8": 20, "XML13": 3, "XML14": 12}
+"""Tables of papers, and at least how many of them a day has."""
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +52,31 @@ def test_the_portal_finds_nothing_to_send_back_by_its_own_checks(day: dict[str, 
     assert seen["visits"] == versions - refused - 4  # two visits were withdrawn and sent again: three versions each
     assert seen["returned"] == 0
     assert {kind for kind in seen["findings"] if kind.startswith(("block", "structure"))} == set()
+
+
+def test_the_tables_of_papers_say_what_the_cda_of_the_same_papers_says(day: dict[str, Any]) -> None:
+    """Of every visit, field by field, beside the newest version of each paper."""
+    papers = Path(day["folder"]) / "papers"
+    config = str(Path(day["folder"]) / "config")
+    made = cli_json("deliveries", "list", "--config", config, "--destination", "moh_axis", "--limit", "10000")
+    visits: dict[str, Visit] = {}
+    issued: dict[tuple[str, str], Cda] = {}
+    for one in sorted((one for one in made if one["state"] == "accepted"), key=lambda one: one["version"]):
+        if one["paper"] == "insurance_record":
+            (found,) = read_visits((papers / f"{one['document']}.gdbhyt.xml").read_bytes())
+            visits[found.number] = found
+        elif TABLE_OF_PAPER.get(one["paper"]) in AGREE:
+            document = Cda((papers / f"{one['document']}.cda.xml").read_bytes())
+            issued[TABLE_OF_PAPER[one["paper"]], visit(document)] = document
+    compared = {
+        (name, number): differences(name, visits[number].tables[name][0], document)
+        for (name, number), document in issued.items()
+        if number in visits
+    }
+    assert {key: found for key, found in compared.items() if found} == {}
+    assert {name: sum(key[0] == name for key in compared) >= least for name, least in AGREE.items()} == dict.fromkeys(
+        AGREE, True
+    )
 
 
 def test_every_trouble_of_the_day_happened_and_was_overcome(day: dict[str, Any]) -> None:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from lxml import etree
 
 _V3 = "{urn:hl7-org:v3}"
+_PATIENT = "recordTarget/patientRole"
+_UNPRINTED = frozenset({"country", "censusTract"})
 _FIELDS = "/CodeSystem/qd3176-field"
+
+
+def _texts(element: etree._Element, without: str) -> Iterator[str]:
+    """Give the texts inside an element, those of one kind of part apart."""
+    yield element.text or ""
+    for one in element:
+        if etree.QName(one).localname != without:
+            yield from _texts(one, without)
+        yield one.tail or ""
 
 
 class Cda:
@@ -32,6 +43,15 @@ class Cda:
         return next(
             (one.get("extension", "") for one in found if one.get("assigningAuthorityName", "").endswith(endings)), ""
         )
+
+    def person(self, path: str) -> str:
+        """Give a person's name without what stands before it."""
+        return next(("".join(_texts(one, "prefix")).strip() for one in self.all(path)), "")
+
+    def address(self) -> str:
+        """Give the person's address on one line, as papers print it."""
+        parts = (one for whole in self.all(f"{_PATIENT}/addr")[:1] for one in whole)
+        return ", ".join(one.text or "" for one in parts if etree.QName(one).localname not in _UNPRINTED)
 
     def _observations(self, name: str) -> list[etree._Element]:
         found = self.root.iter(f"{_V3}observation")
@@ -136,7 +156,6 @@ def _father_of_patient(cda: Cda) -> str:
 
 _SEX = {"M": "1", "F": "2"}
 _DOCTOR = "author/assignedAuthor"
-_PATIENT = "recordTarget/patientRole"
 _VISIT = "componentOf/encompassingEncounter"
 
 
@@ -149,7 +168,9 @@ def is_stay(cda: Cda) -> bool:
 
 
 def _ward(cda: Cda) -> str:
-    return cda.text(f"{_VISIT}/location/healthCareFacility/location/name").rpartition(", ")[2]
+    """Give the code of the ward: of the place, else the last part of its name."""
+    place = f"{_VISIT}/location/healthCareFacility"
+    return cda.attribute(f"{place}/code", "code") or cda.text(f"{place}/location/name").rpartition(", ")[2]
 
 
 came, left = time(f"{_VISIT}/effectiveTime/low"), time(f"{_VISIT}/effectiveTime/high")
@@ -185,7 +206,7 @@ _PERSON: Mapping[str, Place] = {
     "HO_TEN": lambda cda: cda.text(f"{_PATIENT}/patient/name"),
     "NGAY_SINH": time(f"{_PATIENT}/patient/birthTime"),
     "GIOI_TINH": sex,
-    "DIA_CHI": lambda cda: cda.text(f"{_PATIENT}/addr"),
+    "DIA_CHI": lambda cda: cda.address(),
     "MA_THE_BHYT": cards,
     "GT_THE_DEN": card_ends,
     "NGAY_VAO": came,
@@ -219,7 +240,7 @@ PLACES: Mapping[str, Mapping[str, Place]] = {
         "PP_DIEUTRI": told("PP_DIEUTRI"),
         "GHI_CHU": _lines("GHI_CHU", "LOI_DAN"),
         "MA_BS": doctor,
-        "TEN_BS": lambda cda: cda.text(f"{_DOCTOR}/assignedPerson/name"),
+        "TEN_BS": lambda cda: cda.person(f"{_DOCTOR}/assignedPerson/name"),
         "NGAY_CT": time(f"{_VISIT}/effectiveTime/high", 8),
         "MA_CHA": lambda cda: "",
         "MA_ME": lambda cda: "",
@@ -283,7 +304,7 @@ PLACES: Mapping[str, Mapping[str, Place]] = {
         "CHAN_DOAN_RV": _words("CHAN_DOAN"),
         "TU_NGAY": told_day("TU_NGAY"),
         "DEN_NGAY": told_day("DEN_NGAY"),
-        "TEN_BS": lambda cda: cda.text(f"{_DOCTOR}/assignedPerson/name"),
+        "TEN_BS": lambda cda: cda.person(f"{_DOCTOR}/assignedPerson/name"),
         "MA_BS": doctor,
         "NGAY_CT": examined,
     },
@@ -320,7 +341,10 @@ PLACES: Mapping[str, Mapping[str, Place]] = {
         **{name: cell(name) for name in ("DAU_HIEU_LS", "TOMTAT_KQ", "PP_DIEUTRI", "TINH_TRANG_CT")},
         **_diagnoses("CHAN_DOAN"),
         "QT_BENHLY": told("QT_BENHLY"),
-        **{name: told(name) for name in ("MA_LOAI_RV", "MA_LYDO_CT", "HUONG_DIEU_TRI", "PHUONGTIEN_VC")},
+        "MA_LOAI_RV": first(
+            told("MA_LOAI_RV"), lambda cda: cda.attribute(f"{_VISIT}/dischargeDispositionCode", "code")
+        ),
+        **{name: told(name) for name in ("MA_LYDO_CT", "HUONG_DIEU_TRI", "PHUONGTIEN_VC")},
         **{name: told(name) for name in ("HOTEN_NGUOI_HT", "CHUCDANH_NGUOI_HT")},
         "MA_BAC_SI": doctor,
     },
