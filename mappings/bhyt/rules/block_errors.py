@@ -1,6 +1,8 @@
 """The block errors of the assessment system, and which of our rules foresee each; those that nobody can see from outside.
 
-The list was written for QĐ 9324 and QĐ 4210 and is still the logic behind the portal. Standard: README §6, second-hand
+The list was written for QĐ 9324 and QĐ 4210 and is still the logic behind the portal.
+
+Standard: "Danh sách các mã lỗi chặn hồ sơ" of the assessment system, README §6; second-hand
 """
 
 from __future__ import annotations
@@ -10,13 +12,13 @@ from mappings.bhyt.rules.core import RULES
 BLOCK_ERRORS: dict[int, str] = {
     1: "reason of visit",
     3: "line amount",
-    4: "total of medicines",
-    5: "total of supplies",
+    4: "total of the visit against its lines",
+    5: "total of the visit against its payers",
     8: "card prefix or province",
     9: "MA_DKBD",
     10: "MA_CSKCB",
     11: "no claim",
-    12: "T_BHTT",
+    12: "T_BHTT worked out again",
     14: "stent count",
     15: "birth date",
     16: "sex",
@@ -31,8 +33,8 @@ BLOCK_ERRORS: dict[int, str] = {
     25: "outcome",
     26: "discharge type",
     27: "payment date",
-    31: "total of the visit",
-    34: "balance of the totals",
+    31: "T_BHTT of the visit against its lines",
+    34: "total of the visit against its shares",
     35: "settlement year",
     36: "settlement month",
     37: "care type",
@@ -67,7 +69,6 @@ BLOCK_ERRORS: dict[int, str] = {
 }
 
 NOT_FORESEEN: dict[int, str] = {
-    14: "which supplies count as stents, and how many are paid, is in the insurer's catalogue, not in the record",
     58: "the contract with the insurer is not in the record",
     60: "the contract with the insurer is not in the record",
     104: "the level of the facility and of its contract are not in the record",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mappings.bhyt.rules.case import INPATIENT, Case, Line, parts
+from mappings.bhyt.rules.case import INPATIENT, ZERO, Case, Line, parts
 from mappings.bhyt.rules.core import Hit, rule
 from mappings.bhyt.rules.drugs import DRUG_GROUPS, ordered_outside
 from mappings.bhyt.tables import code_list
@@ -14,6 +14,10 @@ SUPPLIES = frozenset({"10", "11"})
 TESTS = frozenset({"1", "2", "3"})
 DONE = frozenset({"1", "2", "3", "8", "18"})
 """Groups of which is asked who did them, and when."""
+_STENT = "N06.02.020"
+"""Coated coronary stents, of which insurance pays for one."""
+_SEVERAL_STENTS = frozenset({"CC", "TE", "QN", "CA", "CY"})
+"""Cards that are paid more than one."""
 _TENDER = re.compile(r"[^;]*(;[^;]*){3}")
 _PACKAGE = re.compile(r"G[1-9]\d{0,2}")
 _DEVICE_3176 = re.compile(r"[A-Z]{2,4}\.[123]\..+", re.IGNORECASE)
@@ -295,3 +299,11 @@ def operations_of_one_person_overlap(case: Case) -> Iterator[Hit]:
                 yield Hit("XML3", line.n, "NGAY_TH_YL", "overlap")
                 break
             done[person] = (line.done, max(end, line.result))
+
+
+@rule("B3-062", "block error 14: a coated coronary stent once, but for cards that are paid more", "XML3", errors=(14,))
+def stents(case: Case) -> Iterator[Hit]:
+    lines = [line for line in case.services if line.bh and line.row.get("MA_VAT_TU", "").startswith(_STENT)]
+    paid_more = case.one.get("MA_THE_BHYT", "")[:2] in _SEVERAL_STENTS
+    if case.insured and not paid_more and sum((line.quantity or ZERO for line in lines), ZERO) > 1:
+        yield Hit("XML3", lines[-1].n, "SO_LUONG", "many")
