@@ -224,7 +224,7 @@ SERVICES = [
         {"XML3[3].MA_DICH_VU": "13.0033.0614", "XML3[3].TEN_DICH_VU": "Đỡ đẻ thường", "XML3[3].NGAY_TH_YL": f"{D}0830"},
         again="XML3[1]",
     ),
-    P("B3-062", "surgery", {"XML3[4].MA_VAT_TU": "N06.02.020.1001"}, also=("B3-076",)),
+    P("B3-062", "surgery", {"XML3[4].MA_VAT_TU": "N06.02.020.1001"}),
     P("B3-070", "outpatient", {"XML3.MA_BAC_SI": "999999/HNO-GPHN"}),
     P("B3-071", "outpatient", {"XML3[2].NGUOI_THUC_HIEN": "999999/HNO-GPHN"}),
     P("B3-072", "outpatient", {"XML3[2].MA_MAY": "XN.1.01001.M99"}),
