@@ -38,10 +38,11 @@ FIRST = date(2026, 1, 1)
 
 
 def days() -> Iterator[Event]:
-    """Give the messages of one day after the other; none has a control id or a patient of another."""
+    """Give the messages of one day after the other; none has a control id, a patient or a visit of another."""
     for n in count(1):
         for event in hospital_day(n, 25, FIRST + timedelta(days=n)).events:
-            yield replace(event, raw=event.raw.replace(b"BN000", b"BN%03d" % n))
+            own = event.raw.replace(b"BN000", b"BN%03d" % n)
+            yield replace(event, raw=own.replace(b"LK-2026-000", b"LK-2026-%03d" % n))
 
 
 def latency(engine: sa.Engine) -> float:

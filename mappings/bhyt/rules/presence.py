@@ -54,7 +54,12 @@ def discharge_paper_of_an_outpatient(case: Case) -> Iterator[Hit]:
         yield Hit("XML7", 0, "", "present")
 
 
-@rule("BT-007", "README §6: XML8 only for 03, 04, 06; one HIS uses 02, 03, 09", "XML8")
+@rule(
+    "BT-007",
+    "README §6: XML8 only for 03, 04, 06; one HIS uses 02, 03, 09; QĐ 31/2026 wants it of every visit",
+    "XML8",
+    warns=True,
+)
 def summary_of_another_kind(case: Case) -> Iterator[Hit]:
     if case.one and case.kind not in case.settings.summary_kinds:
         yield Hit("XML8", 0, "", "present")
