@@ -160,7 +160,8 @@ _STYLE = (
     "body{font:15px/1.4 system-ui,sans-serif;margin:1rem;color:#111;background:#fff}table{border-collapse:collapse;width:100%}"
     "th,td{border:1px solid #bbb;padding:.25rem .4rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}"
     "th{background:#eee}h1{font-size:1.3rem}h2{font-size:1.1rem}tr{break-inside:avoid}thead{display:table-header-group}"
-    "@media(max-width:700px){thead{display:none}tr{display:block;border:1px solid #bbb;margin:.5rem 0}"
+    "@media(min-width:1001px){td:first-child{min-width:11em}th,td:not(:first-child):not(:last-child){overflow-wrap:normal;white-space:nowrap}}"
+    "@media(max-width:1000px){thead{display:none}tr{display:block;border:1px solid #bbb;margin:.5rem 0}"
     "td{display:block;border:0}td:empty{display:none}td::before{content:attr(data-of)': ';color:#555}}"
     "@media print{body{margin:0;font-size:10px}}"
 )
