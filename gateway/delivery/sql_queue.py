@@ -138,7 +138,7 @@ class SqlQueue:
         body, *beside = (self._keyring.open(one.body, f"{row.document_id}/{one.kind}") for one in found)
         media_type = str(found[0].media_type)
         if base_kind(found[0].kind) == "gdbhyt" and ";" not in media_type:
-            media_type = visit_steps.media_type(body)
+            media_type = visit_steps.media_type(body) + ("; corrects=1" if found[0].version > 1 else "")
         return Outbound(
             key=row.id,
             kind=found[0].paper,

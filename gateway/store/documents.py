@@ -266,7 +266,7 @@ def final_all(connection: Connection, wanted: list[tuple[str, tuple[str, ...]]])
     beside it; nothing where there are none. Made for `Store.read_each`."""
     every = sorted({one for _, kinds in wanted for kind in kinds for one in (kind, beside(kind))})
     query = (
-        sa.select(rendition, document.c.paper)
+        sa.select(rendition, document.c.paper, document.c.version)
         .join_from(rendition, document)
         .where(rendition.c.document_id.in_([id_ for id_, _ in wanted]), rendition.c.kind.in_(every), rendition.c.signed)
     )

@@ -125,6 +125,18 @@ def judged(desk: Desk, data: bytes, **files: bytes) -> Report:
     return validate(data, Trust(load_roots(desk.plan.signing.trust)), files=files)
 
 
+def test_a_later_version_of_an_insurance_file_goes_as_a_correction(desk: Desk) -> None:
+    """The portal's history does not tell it from the one before, so a lost answer is for a person."""
+    desk.send(discharge("1"))
+    desk.send(discharge("2", treatment="Truyền dịch, hạ sốt"))
+    first, second = sorted(rows(desk), key=lambda row: int(row.version))
+    assert (second.state, second.version) == ("signed", 2)
+    assert outbound(desk, first)["portal"].media_type == "application/xml; decision=3176"
+    sent = outbound(desk, second)
+    assert sent["portal"].media_type == "application/xml; decision=3176; corrects=1"
+    assert sent["out"].media_type == "application/xml"
+
+
 def test_each_destination_gets_its_form(desk: Desk) -> None:
     desk.send(discharge("1"))
     (row,) = rows(desk)
