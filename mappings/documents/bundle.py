@@ -138,6 +138,7 @@ def copied(resource: Resource, cleaner: Cleaner) -> Copied:
     copy = resource.copy()
     references: list[dict[str, Any]] = []
     waiting: list[Any] = [copy]
+    clean, wait = cleaner.text, waiting.append
     for part in waiting:
         if part.__class__ is list:
             places = enumerate(part)
@@ -146,12 +147,13 @@ def copied(resource: Resource, cleaner: Cleaner) -> Copied:
             if part.get("reference").__class__ is str:
                 references.append(part)
         for place, value in places:
-            if isinstance(value, str):
+            kind = value.__class__
+            if kind is str:
                 if not (value.isascii() and value.isprintable()):
-                    part[place] = cleaner.text(value)
-            elif isinstance(value, (dict, list)):
+                    part[place] = clean(value)
+            elif kind is dict or kind is list:
                 part[place] = inner = value.copy()
-                waiting.append(inner)
+                wait(inner)
     return Copied(copy, references)
 
 
