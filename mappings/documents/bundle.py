@@ -151,7 +151,7 @@ def copied(resource: Resource, cleaner: Cleaner) -> Copied:
             if kind is str:
                 if not (value.isascii() and value.isprintable()):
                     part[place] = clean(value)
-            elif kind is dict or kind is list:
+            elif kind is dict or kind is list or isinstance(value, dict):
                 part[place] = inner = value.copy()
                 wait(inner)
     return Copied(copy, references)
