@@ -37,8 +37,9 @@ if TYPE_CHECKING:  # a node that does not trace need not load it
     from opentelemetry.sdk.trace import SpanProcessor
 
 Kind = Literal["internal", "server", "client"]
-_TAIL = (1 << 56) - 1
-"""The bits of a trace id that are random whoever made it, by which a share of traces is chosen."""
+_TAIL = (1 << 48) - 1
+"""The bits of a trace id that are random in every key of the ledger (those above count within a millisecond), by which a share
+of traces is chosen."""
 
 
 @dataclass(frozen=True)

@@ -33,13 +33,13 @@ OUTPATIENT = frozenset({"01", "02", "05", "07", "08"})
 INPATIENT = frozenset({"03", "04", "06", "09"})
 
 
-@lru_cache(65536)
+@lru_cache(4096)
 def number(text: str) -> Decimal | None:
     """Read a number as the format writes it; None for anything else, and for an empty text."""
     return Decimal(text) if len(text) <= _LONGEST and _NUMBER.fullmatch(text) else None
 
 
-day = lru_cache(65536)(digits_to_day)
+day = lru_cache(4096)(digits_to_day)
 
 
 def moment(text: str) -> str:

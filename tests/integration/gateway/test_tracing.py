@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -179,6 +181,15 @@ def test_a_share_of_the_messages_is_the_same_on_every_node() -> None:
     chosen = [[one for one in ids if tracer.wants(one)] for tracer in tracers]
     assert chosen[0] == chosen[1]
     assert 350 < len(chosen[0]) < 650
+
+
+def test_keys_of_one_millisecond_are_chosen_like_any_other() -> None:
+    """Their upper bits count up from one to the next, and say nothing about whose turn it is."""
+    tracer = Kept().tracer("n1", 0.25)
+    first = UUID("01a21840-cd12-7718-9500-000000000000").int
+    tails = [secrets.randbits(48) for _ in range(400)]
+    keys = [str(UUID(int=first + (n << 48) % (1 << 56) + tail)) for n, tail in enumerate(tails)]
+    assert [tracer.wants(key) for key in keys] == [tail < 1 << 46 for tail in tails]
 
 
 def test_keys_give_ids_that_do_not_change() -> None:
