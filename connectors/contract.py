@@ -153,7 +153,7 @@ class CardReply:
 
 
 class Cards(Protocol):
-    """Asks an insurer about cards; a destination whose `settings.looks_up_cards` is true has one as `cards`."""
+    """Asks an insurer about cards."""
 
     permit: Callable[[], Awaitable[None]]
     """Called before every look-up; raises when there may be no more. Whoever counts over all nodes puts it here."""
@@ -170,3 +170,10 @@ class Cards(Protocol):
     ) -> CardReply:
         """Ask once what the person has paid of shared costs this year; raises as `look_up` does."""
         ...
+
+
+@runtime_checkable
+class LooksUpCards(Protocol):
+    """A destination whose `settings.looks_up_cards` is true."""
+
+    cards: Cards

@@ -13,7 +13,7 @@ from functools import partial
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from connectors.contract import Destination, Fetching, Seal
+from connectors.contract import Destination, Fetching, LooksUpCards, Seal
 from connectors.kinds import load_destination, load_source
 from gateway import accounts
 from gateway.api.health import HealthServer
@@ -208,7 +208,8 @@ class Node:
 
     def _card_desk(self, store: Store, destinations: Mapping[str, Destination]) -> CardDesk | None:
         """Give the desk of the destinations that look up cards; None when there is none."""
-        cards = {name: one.cards for name, one in destinations.items() if self.plan.routes[name].looks_up_cards}  # type: ignore[attr-defined]
+        asked = {name: one for name, one in destinations.items() if self.plan.routes[name].looks_up_cards}
+        cards = {name: one.cards for name, one in asked.items() if isinstance(one, LooksUpCards)}
         return CardDesk(self.plan, store, self.clock, cards) if cards else None
 
     async def _fill_search(self, store: Store) -> None:

@@ -64,7 +64,7 @@ class Charge:
 def price(code: str) -> Price:
     """Find a line of the price list by the code of the service or medicine."""
     row = next(row for row in table("prices") if row["code"] == code)
-    return Price(**(row | {"price": Decimal(row["price"])}))  # type: ignore[arg-type]
+    return Price(row["code"], row["name"], row["group"], row["unit"], Decimal(row["price"]))
 
 
 def stay(visit: Visit) -> list[Charge]:

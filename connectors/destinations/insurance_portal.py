@@ -17,7 +17,7 @@ from __future__ import annotations
 from connectors.contract import Outbound, Receipt, Seal
 from connectors.destinations import _portal_history
 from connectors.destinations._http import Reply, plain_code, refuse_by_status
-from connectors.destinations._portal_calls import Call, body_of, call_of, version_of
+from connectors.destinations._portal_calls import CALLS, CATALOGUES, Call, body_of, call_of, version_of
 from connectors.destinations._portal_cards import PortalCards
 from connectors.destinations._portal_codes import submission
 from connectors.destinations._portal_session import Session, code_of
@@ -33,7 +33,7 @@ from connectors.faults import (
     WrongFacility,
 )
 
-__all__ = ["Destination", "Settings"]
+__all__ = ["CALLS", "CATALOGUES", "Destination", "Settings"]
 
 
 class Destination:

@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from gateway.cli.output import complain, now_local
+from mappings.bhyt.faults import VisitUnknown
 from mappings.bhyt.fhir.bundle import bundle_to_visit
 from mappings.bhyt.files import bare_file, visit_to_file
 from mappings.bhyt.tables import DECISIONS
 from mappings.bhyt.visits import BARE
 from mappings.formats import json
-from mappings.formats.faults import Fault, JsonInvalid
+from mappings.formats.faults import Fault
 
 
 def write(
@@ -60,7 +61,7 @@ def write(
         if isinstance(told, dict) and "bundle" in told:
             told = told["bundle"]
         if not isinstance(told, dict) or told.get("resourceType") != "Bundle":
-            raise JsonInvalid(bundle.name, "no Bundle")
+            raise VisitUnknown(bundle.name, "the file is no FHIR Bundle")
         visit = bundle_to_visit(told, decision=decision, facility=facility, head=head)
         if table:
             data = bare_file(visit, table, decision=decision, cdata=cdata)

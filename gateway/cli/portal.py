@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.engine import Connection
 
-from connectors.destinations._portal_calls import CALLS, CATALOGUES
+from connectors.destinations.insurance_portal import CALLS, CATALOGUES
 from gateway.app import build_destination
 from gateway.cli.access import actor, ledger
 from gateway.cli.output import HERE, Config, Json, console, now_local, print_json, print_table

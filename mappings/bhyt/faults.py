@@ -47,6 +47,10 @@ NOT_UNDERSTOOD = 3308
 """Notice: a field is in no form that can be understood, or of no decision; it is kept as written."""
 
 
+TABLE_UNREADABLE = 3311
+"""Notice: a table of the file could not be read; it is in the file as it came, and not in the record."""
+
+
 class VisitUnknown(MappingFault):
     """Raised when tables are wanted of a visit that the record does not have."""
 

@@ -34,10 +34,10 @@ def el(tag: str, *children: Markup | str | None, **attributes: str | None) -> Ma
     inner: list[str] = []
     for child in children:
         if child:
-            if child.__class__ is tuple:
+            if isinstance(child, tuple):
                 inner += child
             else:
-                inner.append(escape(child))  # type: ignore[arg-type]
+                inner.append(escape(child))
     return (f"<{head}>", *inner, f"</{tag}>") if inner else (f"<{head}/>",)
 
 

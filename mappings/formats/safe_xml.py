@@ -31,6 +31,8 @@ def parse(data: bytes, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) -> 
 
     Comments, processing instructions, CDATA and white space are kept, so that what was signed can be checked as it came.
     """
+    if not data:
+        raise XmlRefused("", "empty")
     if len(data) > max_size:
         raise XmlRefused("", f"more than {max_size} bytes")
     if _has_doctype(data):
@@ -56,6 +58,8 @@ def stream(source: BinaryIO, names: Collection[str], max_depth: int = MAX_DEPTH)
     records of the file; between two of them lie at most MAX_SIZE bytes. Raises XmlRefused, also after elements were given.
     """
     begun = source.read(_PROLOG_SIZE)
+    if not begun:
+        raise XmlRefused("", "empty")
     if _has_doctype(begun):
         raise XmlRefused("", "a DTD is not accepted")
     parser = etree.XMLPullParser(
@@ -108,9 +112,29 @@ def _forget(element: etree._Element) -> None:
         del parent[0]
 
 
+_NOT_OF_ITS_CHARSET = "bytes that are not of its charset"
+_CHARSET_UNKNOWN = "a charset nobody knows"
+WRONG_CHARSET = frozenset({_NOT_OF_ITS_CHARSET, _CHARSET_UNKNOWN})
+"""Details of XmlRefused that speak of the charset."""
+_SAID = {
+    "ERR_DOCUMENT_EMPTY": "not XML: no element",
+    "ERR_TAG_NOT_FINISHED": "cut off",
+    "ERR_DOCUMENT_END": "more after the end",
+    "ERR_INVALID_ENCODING": _NOT_OF_ITS_CHARSET,
+    "I18N_CONV_FAILED": _NOT_OF_ITS_CHARSET,
+    "ERR_INVALID_CHAR": "a character that XML does not have",
+    "ERR_UNSUPPORTED_ENCODING": _CHARSET_UNKNOWN,
+    "ERR_UNKNOWN_ENCODING": _CHARSET_UNKNOWN,
+    "ERR_RESOURCE_LIMIT": "too large or too deep",
+}
+"""What the library calls it → what a sender can do something about; the rest keeps the library's name."""
+
+
 def _refused(problem: etree.XMLSyntaxError) -> XmlRefused:
     last = getattr(problem.error_log, "last_error", None)  # its message may quote the content, its type does not
-    return XmlRefused(f"line {problem.lineno or 1}", last.type_name if last else "not well-formed")
+    return XmlRefused(
+        f"line {problem.lineno or 1}", _SAID.get(last.type_name, last.type_name) if last else "not well-formed"
+    )
 
 
 def _has_doctype(data: bytes) -> bool:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from mappings.bhyt.decisions import decision_of, with_tables
-from mappings.bhyt.faults import FORM_ODD, NOT_UNDERSTOOD, VisitUnknown
+from mappings.bhyt.faults import FORM_ODD, NOT_UNDERSTOOD, TABLE_UNREADABLE, VisitUnknown
 from mappings.bhyt.fhir import (
     as_written,
     person,
@@ -71,7 +71,12 @@ def visit_to_outcome(
         if name in visit.tables:
             case.name = name
             mains[name] = known.read(case, visit.tables[name])
-    case.notices += [Notice(FORM_ODD, one.where, one.kind) for one in visit.oddities]
+    case.notices += [
+        Notice(TABLE_UNREADABLE, one.where, one.detail)
+        if one.kind == "unreadable"
+        else Notice(FORM_ODD, one.where, one.kind)
+        for one in visit.oddities
+    ]
     coverage = _account(case, mains)
     return Outcome(
         resources=case.resources,

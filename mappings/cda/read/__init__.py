@@ -29,7 +29,6 @@ __all__ = ["Context", "Reading", "read", "unread"]
 
 _ROOT = f"{{{V3}}}ClinicalDocument"
 _UNNAMED = "ClinicalDocument"
-_ENCODING = frozenset({"ERR_INVALID_ENCODING", "ERR_UNSUPPORTED_ENCODING", "ERR_UNKNOWN_ENCODING", "I18N_CONV_FAILED"})
 _DEEPEST = 160
 
 
@@ -87,7 +86,7 @@ def _parsed(xml: bytes, context: Context) -> etree._Element:
     try:
         root = safe_xml.parse(xml, max_size=context.max_size, max_depth=_DEEPEST)
     except XmlRefused as refused:
-        if refused.detail in _ENCODING:
+        if refused.detail in safe_xml.WRONG_CHARSET:
             raise faults.EncodingWrong(refused.where, refused.detail) from None
         raise
     if root.tag not in (_ROOT, _UNNAMED):

@@ -70,7 +70,7 @@ class Channel(Reception):
         self.desk = Desk(folder, url, self.clock, destinations=PORTAL, produce=(), signers=SETTINGS, accept=self.accept)
         self.cards = CardDesk(self.desk.plan, self.desk.store, self.clock, {ROUTE: self.insurer})
         self.desk.intake = self.door(self.cards)
-        self.app = web.build(self.desk.plan, None, None, None, self.clock, self.cards)  # type: ignore[arg-type]
+        self.app = web.build(self.desk.plan, None, None, None, self.clock, self.cards)  # type: ignore[arg-type]  # nobody asks the other faces
 
     def door(self, cards: CardDesk | None) -> ChannelIntake:
         (channel,) = self.desk.plan.channels
@@ -163,7 +163,7 @@ def test_each_trouble_has_its_status(at: Channel) -> None:
 
 
 def test_a_node_that_looks_up_no_cards_says_so(at: Channel) -> None:
-    at.app = web.build(at.desk.plan, None, None, None, at.clock)  # type: ignore[arg-type]
+    at.app = web.build(at.desk.plan, None, None, None, at.clock)  # type: ignore[arg-type]  # nobody asks the other faces
     for path in ("/coverage?patient=x", "/coverage/moments?encounter=x"):
         assert at.http("GET", path).json()["fault"]["code"] == "LT7013"
 

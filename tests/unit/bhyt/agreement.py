@@ -143,8 +143,9 @@ def _lines(*keys: str) -> Place:
 def _relative(code: str) -> Place:
     def place(cda: Cda) -> str:
         for one in cda.all("recordTarget/patientRole/patient/guardian"):
-            if one.find(f"{_V3}code[@code='{code}']") is not None:
-                return "".join(map(str, one.find(f"{_V3}guardianPerson/{_V3}name").itertext()))  # type: ignore[union-attr]
+            name = one.find(f"{_V3}guardianPerson/{_V3}name")
+            if name is not None and one.find(f"{_V3}code[@code='{code}']") is not None:
+                return "".join(map(str, name.itertext()))
         return ""
 
     return place

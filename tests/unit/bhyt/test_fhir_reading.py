@@ -192,6 +192,13 @@ def test_an_oddity_of_the_file_is_a_notice() -> None:
     assert [(one.code, one.detail) for one in visit_to_outcome(read).notices] == [(3307, "foreign")]
 
 
+def test_a_table_that_cannot_be_read_is_said_to_be_lost() -> None:
+    data = clean.file_of(clean.outpatient()).replace(b"<NOIDUNGFILE>", b"<NOIDUNGFILE>@@@@", 1)
+    (read,) = read_visits(data)
+    outcome = visit_to_outcome(read)
+    assert [(one.code, one.where) for one in outcome.notices] == [(3311, "HOSO[1]/FILEHOSO[1]")]
+
+
 def test_the_same_medicine_is_one_medication() -> None:
     outcome = outcome_of(clean.inpatient())
     assert len(of_type(outcome, "Medication")) == 5

@@ -45,6 +45,25 @@ def test_the_line_is_named_and_the_content_is_not() -> None:
     assert "Nguyen" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "empty"),
+        (b" \n", "not XML: no element"),
+        (b"<a><b>cut", "cut off"),
+        (b'<?xml version="1.0" encoding="utf-8"?><a>\xea\x20</a>', "bytes that are not of its charset"),
+        (b'<?xml version="1.0" encoding="klingon"?><a/>', "a charset nobody knows"),
+        (b"<a>" * 5000 + b"</a>" * 5000, "too large or too deep"),
+        (b"<!DOCTYPE a><a/>", "a DTD is not accepted"),
+    ],
+)
+def test_why_is_said_in_words_that_tell_what_to_do(data: bytes, said: str) -> None:
+    """The remedy of LT3001 goes by these words."""
+    with pytest.raises(XmlRefused) as caught:
+        safe_xml.parse(data)
+    assert caught.value.detail == said
+
+
 def test_limits() -> None:
     data = b"<a>" * 30 + b"</a>" * 30
     assert safe_xml.parse(data, max_depth=30).tag == "a"
