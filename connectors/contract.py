@@ -114,7 +114,8 @@ class Destination(Protocol):
 
     `settings.takes` names the rendition it carries: `cda`, `gdbhyt` or `fhir`; a ClassVar of the module's frozen `Settings`, or
     a property when a setting decides. `takes_signature_beside = True` there says that it can carry a signature as a file of its
-    own; then the signature refers to `body` as the destination names it.
+    own; then the signature refers to `body` as the destination names it. `takes_check_ins = True`: check-ins of visits (XML0)
+    go there without being named.
     """
 
     def __init__(self, name: str, settings: Any, seal: Seal) -> None: ...

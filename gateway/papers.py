@@ -27,6 +27,8 @@ from mappings.formats.values import END_OF_DAY, parse_within
 
 _LACKING = (PaperIncomplete.code, SubjectMissing.code, SignatureRefused.code)
 """What newer data may cure."""
+_STANDING = ("due", "signing", "composed", "proving", "signed")
+"""States of a paper that is made or on its way."""
 
 
 def ask(
@@ -94,6 +96,8 @@ def reaction(connection: Connection, row: Row[Any], one: Due) -> tuple[str, Row[
     what was given out before it is withdrawn; empty = nothing.
     """
     last = documents.newest(connection, one.paper, one.subject)
+    if any(_stands(connection, paper, one) for paper in one.unless):
+        return "", last
     if last is not None and "cancel" in (one.act, last.act) and _came_after(last, row):
         return "", last
     if last is None or last.act == "cancel":
@@ -104,6 +108,13 @@ def reaction(connection: Connection, row: Row[Any], one: Due) -> tuple[str, Row[
         return "drop", last
     # a wish to renew is none of its own here: what it lacks may have come, and that is tried whatever the rules say
     return ("again" if one.act == "make" else ""), last
+
+
+def _stands(connection: Connection, paper: str, one: Due) -> bool:
+    """Tell whether another paper about the same was asked for, or this one came to something, and was not withdrawn."""
+    own = paper == one.paper
+    last = documents.newest(connection, paper, one.subject if own else one.subject.partition("#")[0])
+    return last is not None and last.act != "cancel" and (not own or last.state in _STANDING)
 
 
 def _came_after(last: Row[Any], row: Row[Any]) -> bool:

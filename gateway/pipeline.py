@@ -43,6 +43,7 @@ from gateway.store.schema import document, message
 from gateway.store.sealed import Keyring
 from gateway.tasks import TaskSet
 from gateway.tracing import OFF, Moment, Tracer
+from mappings.documents.faults import PaperNotWanted
 from mappings.formats import json
 from mappings.formats.faults import Fault, FaultClass
 from mappings.hl7v2 import Context as MessageContext
@@ -302,17 +303,23 @@ class Pipeline:
             body = await self._store.read(lambda connection: self._fhir(connection, known.id))
             paper = await self._pool.run(steps.cancel, body, context, asked_for, self._plan.cda, self._plan.insurance)
         else:
-            paper = await self._pool.run(
-                steps.compose,
-                row.paper,
-                row.subject,
-                json.dumps(record),
-                context,
-                head,
-                asked_for,
-                self._plan.cda,
-                self._plan.insurance_of(row.paper),
-            )
+            try:
+                paper = await self._pool.run(
+                    steps.compose,
+                    row.paper,
+                    row.subject,
+                    json.dumps(record),
+                    context,
+                    head,
+                    asked_for,
+                    self._plan.cda,
+                    self._plan.insurance_of(row.paper),
+                )
+            except PaperNotWanted:
+                if row.actor:
+                    raise
+                await self._store.write(lambda connection: self._nothing_new(connection, row))
+                return
         digest = self._keyring.search_key("document", paper.digest)
         if row.act != "reissue":
             if signing and signing[-1].digest == digest:
@@ -333,7 +340,7 @@ class Pipeline:
         return self._keyring.open(rendition.body, f"{document_id}/fhir")
 
     def _nothing_new(self, connection: Connection, row: Row[Any]) -> bool:
-        """Leave a paper unissued that would say what the version before says (S3.10); False when it is done already."""
+        """Leave a paper unissued that would say nothing or what the version before says (S3.10); False when that is done."""
         if not documents.move(connection, row.id, "repeat"):
             return False
         deliveries.move_all(connection, row.id, "repeat", self._clock.now())

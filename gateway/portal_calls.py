@@ -21,7 +21,7 @@ from gateway import visit_steps
 from gateway.clock import Clock, to_datetime
 from gateway.faults import NotPossibleNow, ReasonMissing
 from gateway.settings import Plan, Route
-from gateway.signing_forms import PARTS
+from gateway.signing_forms import PLACES, parts_of
 from gateway.store import actions, message_keys, messages
 from gateway.store.engine import Store
 from gateway.store.ids import uuid7
@@ -32,7 +32,7 @@ from signing import joint
 from signing.keys import open_unattended
 
 FAMILY = "PORTAL"
-_PLACE = "CHUKYDONVI"
+_KIND = "gdbhyt"
 _SIGNATURE = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 VERB = "portal_send"
 
@@ -77,7 +77,7 @@ async def send(
     earlier = await store.read(lambda connection: messages.holder(connection, key))
     if earlier is not None and not sending.again:
         raise NotPossibleNow(earlier.id, "sent before")
-    body = sending.file if is_signed(root) else _signed(plan, route, root, sending.file)
+    body = sending.file if is_signed(root) else _signed(plan, route, sending.file)
     message_id, now = uuid7(), clock.now()
     new = NewMessage(
         id=message_id,
@@ -125,7 +125,7 @@ async def send(
 
 def is_signed(root: etree._Element) -> bool:
     """Tell whether a file of the portal bears a signature; whether it holds is not asked."""
-    return root.find(f"{_PLACE}/{_SIGNATURE}") is not None
+    return root.find(f"{PLACES[_KIND]}/{_SIGNATURE}") is not None
 
 
 def _media_type(sending: Sending) -> str:
@@ -134,12 +134,11 @@ def _media_type(sending: Sending) -> str:
     return f"{found}; call={sending.call}{period}{'; corrects=1' if sending.corrects else ''}"
 
 
-def _signed(plan: Plan, route: Route, root: etree._Element, file: bytes) -> bytes:
-    """Seal a file as the visits of this destination are; a signature over parts covers all that is not its own place."""
+def _signed(plan: Plan, route: Route, file: bytes) -> bytes:
+    """Seal a file as the visits of this destination are."""
     key = open_unattended(plan.signing.kind, plan.signing.options)
     form = plan.policies.forms.of("", *route.called)
-    others = tuple(str(child.tag) for child in root if isinstance(child.tag, str) and child.tag != _PLACE)
-    return joint.seal(file, key, _PLACE, form, PARTS["gdbhyt"] if root.tag == "GIAMDINHHS" else others)
+    return joint.seal(file, key, PLACES[_KIND], form, parts_of(_KIND, file, form))
 
 
 def _keep(connection: Connection, new: NewMessage) -> None:

@@ -21,6 +21,7 @@ from gateway.delivery.retry import Retry
 from gateway.proof.settings import ProofSettings
 from gateway.store.sealed import Keyring
 from mappings.bhyt import TABLE_OF_PAPER
+from mappings.bhyt.check_in_file import CHECK_IN
 from mappings.bhyt.settings import Settings as InsuranceSettings
 from mappings.bhyt.visit_file import RECORD
 from mappings.cda import Settings as CdaSettings
@@ -355,10 +356,13 @@ class Route:
     def carries(self, paper: str) -> bool:
         """Tell whether a paper goes there: one of those named, or without names every one there is such a rendition of.
 
-        Insurance keeps one file for each visit, under its number: where whole visits go, papers go in them.
+        Insurance keeps one file for each visit, under its number: where whole visits go, papers go in them. A check-in is for
+        who takes check-ins.
         """
         if self.common.papers:
             return paper in self.common.papers
+        if paper == CHECK_IN:
+            return bool(getattr(self.settings, "takes_check_ins", False))
         if self.rendition != "gdbhyt":
             return True
         return paper == RECORD if self.whole_visits else paper in TABLE_OF_PAPER
@@ -440,7 +444,7 @@ class Plan:
         """Say how the insurance file of a paper is written; None where it goes in the file of its visit."""
         whole = any(route.whole_visits for route in self.routes.values())
         named = any(paper in route.common.papers for route in self.routes.values())
-        return self.insurance if paper == RECORD or named or not whole else None
+        return self.insurance if paper in (RECORD, CHECK_IN) or named or not whole else None
 
     def level_of(self, paper: str) -> str:
         """The level that the signatures on a paper have to reach before it leaves."""

@@ -15,11 +15,14 @@ from dataclasses import dataclass, replace
 from gateway.faults import ConfigFault, KindUnknown, SettingInvalid
 from gateway.settings import Plan, Route
 from mappings.documents import PAPERS
+from mappings.formats import safe_xml
 from signing.forms import Form, Forms, Rule
 
 FILE = "signing.toml"
-PARTS = {"gdbhyt": ("THONGTINDONVI", "THONGTINHOSO")}
-"""What a signature over parts covers, for each kind of rendition that has such."""
+PLACES = {"cda": None, "gdbhyt": "CHUKYDONVI"}
+"""Where each XML rendition carries its signature; None = last child of the root."""
+_WITH_PARTS = ("gdbhyt",)
+"""Kinds of rendition whose parts can be signed by themselves."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,14 @@ def base_kind(kind: str) -> str:
 def routes_with_forms(routes: Mapping[str, Route], forms: Forms) -> dict[str, Route]:
     """Mark the destinations that a rule names."""
     return {name: replace(route, own_form=forms.name(*route.called)) for name, route in routes.items()}
+
+
+def parts_of(kind: str, xml: bytes, form: Form) -> tuple[str, ...]:
+    """Name what a signature in `form` over parts covers: the children of the root that are not the place of the signature."""
+    if form.reference != "parts" or kind not in _WITH_PARTS:
+        return ()
+    children = (str(child.tag) for child in safe_xml.parse(xml) if isinstance(child.tag, str))
+    return tuple(name for name in children if name != PLACES[kind])
 
 
 def wanted(plan: Plan, paper: str, kind: str, destinations: Iterable[str]) -> list[Wanted]:
@@ -83,7 +94,7 @@ def _misfits(rule: Rule, named: list[Route]) -> Iterator[str]:
             yield f"{route.name} takes {route.rendition}: canonical and provenance are for FHIR; take them away"
         if not of_xml and (form.signature or form.reference):
             yield f"{route.name} takes {route.rendition}, signed with JWS: take signature and reference away"
-        if of_xml and form.reference == "parts" and route.rendition not in PARTS:
+        if of_xml and form.reference == "parts" and route.rendition not in _WITH_PARTS:
             yield f'{route.name} takes {route.rendition}, which has no parts that are signed: write reference = "whole"'
         if of_xml and form.reference == "detached" and not getattr(route.settings, "takes_signature_beside", False):
             yield f'{route.name} takes one file only: write reference = "whole"'

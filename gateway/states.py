@@ -30,7 +30,7 @@ came, and `answered`, a question that got its answer when it came."""
 DOCUMENT: Table = {
     ("due", "compose"): "composed",  # the node's own signature is next
     ("due", "submit"): "signing",  # people sign first
-    ("due", "repeat"): "unchanged",  # it says what the version before says
+    ("due", "repeat"): "unchanged",  # it says what the version before says, or nothing is to be said
     ("due", "fail"): "error",
     ("signing", "seal"): "composed",  # everybody before the seal has signed
     ("signing", "return"): "returned",  # somebody refused to sign it

@@ -24,11 +24,12 @@ from gateway.clock import to_instant
 from gateway.faults import InternalFault, SignatureUnrecorded
 from gateway.safe_log import describe
 from gateway.signing_case import Facts, facts
-from gateway.signing_forms import PARTS, base_kind
+from gateway.signing_forms import PLACES, base_kind, parts_of
 from gateway.signing_statements import Person
 from gateway.site import load_site
 from mappings import bhyt, cda, documents, hl7v2
 from mappings.bhyt import visit_file
+from mappings.bhyt.check_in_file import CHECK_IN, check_in_file
 from mappings.bhyt.faults import WithdrawalNotCarried
 from mappings.bhyt.settings import DEFAULT as INSURANCE
 from mappings.bhyt.settings import Settings as InsuranceSettings
@@ -211,6 +212,8 @@ def compose(
 def _insured(paper: str, bundle: Resource, context: documents.Context, head: str, settings: InsuranceSettings) -> bytes:
     """Write the insurance file of a paper, or of a whole visit."""
     made_on = _day_of(context)
+    if paper == CHECK_IN:
+        return check_in_file(bundle, context, settings=settings)
     if paper == visit_file.RECORD:
         return visit_file.record_to_envelope(bundle, context, made_on=made_on, head=head, settings=settings)
     return bhyt.paper_to_envelope(
@@ -283,10 +286,6 @@ def is_fhir(kind: str) -> bool:
     return base_kind(kind) == "fhir"
 
 
-PLACES = {"cda": None, "gdbhyt": "CHUKYDONVI"}
-"""Where each XML rendition carries its signature; None = last child of the root."""
-
-
 @dataclass(frozen=True)
 class Signed:
     body: bytes
@@ -316,7 +315,7 @@ def sign(
         body = jws.sign(unsigned, key, who=who, algorithm=algorithm, canonical=canonical)
     else:
         base = base_kind(kind)
-        body = joint.seal(unsigned, key, PLACES[base], form, PARTS.get(base, ()), lasting=lasting)
+        body = joint.seal(unsigned, key, PLACES[base], form, parts_of(base, unsigned, form), lasting=lasting)
     return _signed(body, key)
 
 

@@ -122,15 +122,20 @@ def level(card: str, total: Decimal) -> str:
     return _LEVELS.get(card[2], "100") if len(card) == 15 else "80"
 
 
+def situation(visit: Visit) -> tuple[str, str, str]:
+    """How the patient came, as insurance distinguishes it: field, code, meaning; known from the first minute."""
+    kind = "2" if visit.patient_class == "E" else "1.1"
+    return ("MA_DOITUONG_KCB", kind if visit.person.card else "9", "")
+
+
 def told(visit: Visit, day: date) -> Sequence[tuple[str, str, str]]:
     """What the HIS tells of a visit's insurance: field, code, meaning."""
     insured = bool(visit.person.card)
     total = sum((one.quantity * one.price.price for one in (*visit.charges, *stay(visit))), Decimal())
-    kind = "2" if visit.patient_class == "E" else "1.1"
     age = (day - visit.person.born).days // 365
     weight = 3.2 if age < 1 else 9 + 2 * age if age < 17 else 58 if visit.person.sex == "M" else 50
     return (
-        ("MA_DOITUONG_KCB", kind if insured else "9", ""),
+        situation(visit),
         ("MA_LOAI_KCB", _KINDS[visit.patient_class], ""),
         ("MUC_HUONG", level(visit.person.card, total), ""),
         ("PHAM_VI", "1" if insured else "2", ""),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from conformance.scenarios.charges import Charge, bill, told
+from conformance.scenarios.charges import Charge, bill, situation, told
 from conformance.scenarios.clinic import Diagnosis, Doctor, Panel, Result, departments
 from conformance.scenarios.people import FACILITY, FACILITY_NAME, Name, Person
 from conformance.scenarios.segments import (
@@ -79,6 +79,11 @@ class Visit:
     """Abnormal results so far, in words."""
     newborn: bool = False
     charges: tuple[Charge, ...] = ()
+    taken_in_at: datetime | None = None
+    """When somebody who came as an outpatient or emergency was taken in; None = who is in came so, or nobody was."""
+    first_order_at: datetime | None = None
+    checked_in: tuple[str, ...] = ()
+    """Parts of the visit whose check-in at the portal is due already: `""` the whole, `#noi-tru` the ward."""
 
     @property
     def pid(self) -> str:
@@ -189,10 +194,22 @@ def admission(visit: Visit, trigger: str, at: datetime, extra: tuple[str, ...] =
             *([nk1(person.guardian)] if named and person.guardian else []),
             pv1(visit),
             segment("PV2", {3: components("", visit.diagnosis.complaint)}),
+            *(_insurance(visit, at) if named and trigger in ("A01", "A04", "A08") else ()),
             *dg1(visit.diagnosis, visit.admitted_at, kind, visit.secondary),
             *([in1(person)] if named and person.card else []),
             *extra,
         ),
+    )
+
+
+def _insurance(visit: Visit, at: datetime) -> tuple[str, ...]:
+    """What the check-in at the insurance portal needs and HL7 v2 has no field for."""
+    if visit.patient_class != "I":
+        return (obx_coded(1, *situation(visit), at),)
+    return (
+        obx_coded(1, *situation(visit), at),
+        obx_field(2, "NGAY_VAO_NOI_TRU", instant(visit.taken_in_at or visit.admitted_at), at),
+        obx_field(3, "LY_DO_VNT", f"{visit.diagnosis.complaint}, cần điều trị nội trú", at),
     )
 
 
@@ -442,7 +459,7 @@ def appointment(visit: Visit, booked: Appointment, at: datetime) -> Body:
             visit.pid,
             pv1(visit),
             obx_field(1, "LOI_DAN", visit.diagnosis.advice, at),
-            *(obx_coded(2, *one, at) for one in told(visit, at.date()) if one[0] == "MA_DOITUONG_KCB"),
+            obx_coded(2, *situation(visit), at),
             *dg1(visit.diagnosis, at, "F", visit.secondary),
             segment("RGS", {1: "1", 2: "A"}),
             segment("AIS", service),

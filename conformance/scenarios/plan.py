@@ -24,6 +24,7 @@ _CORRECTED = "Kết quả hiệu chỉnh sau khi chạy lại mẫu.\nKết qu�
 _VITAL_SIGNS = ", mạch 96 lần/phút, huyết áp 115/70 mmHg, nhịp thở 22 lần/phút, SpO2 96% (thở oxy)"
 _AT_THE_END = {"I": ("discharge_paper", "record_summary"), "E": ("discharge_paper",), "O": ()}
 """Class of the visit → papers of its end, beside the summary for the health book."""
+_ORDERS = ("OML^O21", "OMG^O19", "RDE^O11")
 
 
 @dataclass
@@ -40,6 +41,17 @@ class Draft:
 
 def _papers_of_the_end(visit: Visit) -> tuple[str, ...]:
     return (*_AT_THE_END[visit.patient_class], "health_summary", "insurance_record")
+
+
+def _check_ins(visit: Visit, at: datetime) -> tuple[Paper, ...]:
+    """The check-ins at the insurance portal that an order makes due: at the first, and at the first of the ward."""
+    visit.first_order_at = visit.first_order_at or at
+    if not visit.person.card or visit.patient_class == "E":
+        return ()
+    taken_in = visit.taken_in_at and visit.first_order_at < visit.taken_in_at <= at
+    parts = [part for part in ("", *(["#noi-tru"] if taken_in else [])) if part not in visit.checked_in]
+    visit.checked_in += tuple(parts)
+    return tuple(Paper("insurance_check_in", f"{visit.number}{part}") for part in parts)
 
 
 def _test(order: Order, technician: Doctor) -> Charge:
@@ -290,6 +302,8 @@ class Plan:
         papers: tuple[Paper, ...] = (),
         note: str = "",
     ) -> None:
+        if isinstance(about, Visit) and body.label in _ORDERS:
+            papers = (*papers, *_check_ins(about, at))
         number = about.person.number if isinstance(about, Visit) else about.number
         self._drafts.append(Draft(at, stream, body, patients or (number,), papers, note))
 

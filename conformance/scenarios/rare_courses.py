@@ -44,7 +44,7 @@ class RareCourses(Plan):
         self.send(at, "his", body, visit, (person.number, number), note="recognised by the family")
         visit.identity = ""
         at += self.minutes(5, 12)
-        visit.patient_class, visit.bed = "I", "H001"
+        visit.patient_class, visit.bed, visit.taken_in_at = "I", "H001", at
         self.send(at, "his", messages.admission(visit, "A01", at), visit, note="admitted under the real name")
         at = self.picture(visit, self.report(visit, at + self.minutes(60, 90))) + self.minutes(40, 80)
         self.send_on(visit, at)

@@ -57,6 +57,7 @@ FIELD_LABELS = {
     "LOAI_DON_THUOC": "Loại đơn thuốc",
     "LY_DO_VNT": "Lý do vào nội trú",
     "NGAY_TTOAN": "Ngày thanh toán",
+    "NGAY_VAO_NOI_TRU": "Thời điểm vào nội trú",
     "MA_DOITUONG_KCB": "Đối tượng đến khám bệnh, chữa bệnh",
     "MA_LOAI_RV": "Loại ra viện",
     "MA_LOAI_KCB": "Hình thức khám bệnh, chữa bệnh",

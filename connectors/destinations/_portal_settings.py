@@ -18,6 +18,7 @@ _TRAINING = ("daotao",)
 @dataclass(frozen=True)
 class Settings:
     takes: ClassVar[str] = "gdbhyt"
+    takes_check_ins: ClassVar[bool] = True
 
     url: str
     """Address of the portal's interface, like `https://host`."""

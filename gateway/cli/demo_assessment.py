@@ -10,6 +10,7 @@ import httpx
 
 _RETURNED = 6
 _PLACE = "/_sandbox/portal"
+_CHECK_IN = "/checkInKcb"
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class AssessmentFigures:
     """Under a number each; corrected files do not count twice."""
     returned: int
     """With a block error."""
+    check_ins: int
+    """Files that told of a visit at its first cost."""
     findings: Mapping[str, int]
     """Kind and code → how many, of everything that was found."""
 
@@ -35,4 +38,6 @@ async def assessed(admin: httpx.AsyncClient) -> AssessmentFigures:
     standing = [one for one in listed if one["replaced_by"] is None and not one["deleted"]]
     found = Counter(f"{each['kind']} {each['code']}" for one in standing for each in one["findings"])
     returned = sum(one["TINHTRANGGUI"] == _RETURNED for one in standing)
-    return AssessmentFigures(len({one["MA_LK"] for one in standing}), returned, dict(found))
+    began = [one for one in standing if _CHECK_IN in one["form"]]
+    visits = {one["MA_LK"] for one in standing if one not in began}
+    return AssessmentFigures(len(visits), returned, len(began), dict(found))

@@ -324,7 +324,8 @@ def show(found: Figures, place: Path) -> None:
     if found.assessment:
         seen, notes = found.assessment, sum(found.assessment.findings.values())
         console.print(
-            f"Giám định của cổng BHYT (kiểm tra riêng): {seen.visits} hồ sơ, {seen.returned} bị trả, {notes} ghi chú."
+            f"Giám định của cổng BHYT (kiểm tra riêng): {seen.visits} hồ sơ, {seen.check_ins} lượt báo vào khám, "
+            f"{seen.returned} bị trả, {notes} ghi chú."
         )
     console.print("[bold green]Đối soát khớp.[/]" if found.closes else "[bold red]Đối soát KHÔNG khớp.[/]")
 

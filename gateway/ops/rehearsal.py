@@ -24,6 +24,7 @@ from gateway.store import persons as person_rows
 from gateway.store import resources as rows
 from gateway.store.resources import NewVersion
 from mappings.documents import Due
+from mappings.documents.faults import PaperNotWanted
 from mappings.formats import json
 from mappings.formats.faults import Fault
 from mappings.hl7v2 import Context
@@ -219,6 +220,8 @@ class Rehearsal:
                 self._plan.cda,
                 self._plan.insurance_of(one.paper),
             )
+        except PaperNotWanted:
+            return PaperEffect(one.paper, one.subject, "unchanged")
         except Fault as fault:
             return PaperEffect(one.paper, one.subject, "fault", fault=fault)
         digest = self._keyring.search_key("document", composed.digest)

@@ -39,8 +39,13 @@ def parts(name: str, rows: Sequence[Row]) -> list[Sequence[Row]]:
 
 
 def bare_file(visit: Visit, name: str, *, decision: str, cdata: bool = False) -> bytes:
-    """Write one table without the envelope, as XML0 and XML12 travel; raises FieldMissing when the visit has no row of it."""
+    """Write one table without the envelope, as XML0 and XML12 travel, with an empty place for the signature.
+
+    Raises FieldMissing when the visit has no row of it.
+    """
     rows = visit.tables.get(name, ())
     if not rows:
         raise FieldMissing(name, "no row")
-    return rows_to_xml(table(name, decision), rows, cdata=cdata)
+    written = rows_to_xml(table(name, decision), rows, cdata=cdata)
+    end = written.rindex(b"</")
+    return written[:end] + b"<CHUKYDONVI/>" + written[end:]

@@ -73,7 +73,10 @@ def record_to_envelope(
     """
     visit, decision = record_to_file_tables(bundle, context, head=head, settings=settings)
     if settings.check == "refuse" and not withdrawn:
-        _require_clean(visit, decision, context, settings)
+        known = RuleSettings(calendar=settings.calendar)
+        if settings.summary == "every":
+            known = replace(known, summary_kinds=_EVERY_KIND)
+        require_clean(visit, decision, context, known)
     if withdrawn:
         summary = visit.one("XML1") | {"MA_DOITUONG_KCB": WITHDRAWAL}
         visit = replace(visit, tables={**visit.tables, "XML1": (summary,)})
@@ -142,10 +145,8 @@ def _put_beds(
             row["MA_GIUONG"] = bed
 
 
-def _require_clean(visit: Visit, decision: str, context: Context, settings: Settings) -> None:
-    known = RuleSettings(calendar=settings.calendar)
-    if settings.summary == "every":
-        known = replace(known, summary_kinds=_EVERY_KIND)
+def require_clean(visit: Visit, decision: str, context: Context, known: RuleSettings) -> None:
+    """Raise VisitBlocked when rules find what the portal would send back."""
     found = check_visit(visit, decision=decision, lists=lists.site(), now=context.issued_at, settings=known)
     blocking = [one for one in found if one.severity == "blocks"]
     if blocking:

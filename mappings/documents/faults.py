@@ -66,3 +66,9 @@ class ItemsDisagree(MappingFault):
     """Raised when two places tell different things of one fact; `where` is the first, `detail` the other."""
 
     code = 3215
+
+
+class PaperNotWanted(MappingFault):
+    """Raised when a paper is for other cases than this one, so that none is made; `detail` says why, without patient data."""
+
+    code = 3216

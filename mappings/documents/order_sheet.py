@@ -33,6 +33,11 @@ def subjects(resources: Sequence[Resource]) -> list[str]:
     return changed([one for one in resources if one.get("status") not in _GONE])
 
 
+def is_in_force(resource: Resource) -> bool:
+    """Tell whether a resource is an order of a service that nobody took back."""
+    return _is_ordered(resource) and resource.get("status") not in _GONE
+
+
 def changed(resources: Sequence[Resource]) -> list[str]:
     """Give the sheets a message speaks of, be it to take an order back."""
     found = [f"{owner(one)}#{_sheet(one)}" for one in resources if _is_ordered(one) and owner(one)]
@@ -60,7 +65,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
     orders = [
         one
         for one in record.all("ServiceRequest")
-        if _is_ordered(one) and one.get("status") not in _GONE and _sheet(one) == record.part and owner(one) == about
+        if is_in_force(one) and _sheet(one) == record.part and owner(one) == about
     ]
     orders.sort(key=lambda one: (_natural(one), one["id"]))
     if not orders:

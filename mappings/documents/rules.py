@@ -48,6 +48,8 @@ class Rule:
     """Codes or names of the department it is for; empty = any."""
     told: tuple[str, ...] = ()
     """Fields of QĐ 3176 of which the message has to tell one, for the paper to be made; empty = none."""
+    unless: tuple[str, ...] = ()
+    """Papers about the same visit after any of which this one is not due any more."""
     within: int = 86400
     """Seconds in which it has to be signed and to have arrived; END_OF_DAY. Written `36h`, `end of day`, `at once`."""
     within_emergency: int = 0
@@ -71,6 +73,8 @@ class Due:
     """Seconds; END_OF_DAY."""
     since: str
     """FHIR time the seconds count from; `""` = when the message came."""
+    unless: tuple[str, ...] = ()
+    """Papers about the same visit after any of which this one is not made."""
 
 
 def rules(paper: str) -> tuple[Rule, ...]:
@@ -165,7 +169,7 @@ def _judged(rule: Rule, act: str, subject: str, known: Mapping[str, Resource]) -
         return
     emergency = visit.get("class", {}).get("code") == "EMER"
     within = rule.within_emergency or rule.within if emergency else rule.within
-    yield Due(rule.paper, subject, act, within, _since(rule, resource))
+    yield Due(rule.paper, subject, act, within, _since(rule, resource), rule.unless if act == "make" else ())
 
 
 def _visit(resource: Resource, known: Mapping[str, Resource]) -> Resource:

@@ -50,6 +50,7 @@ def test_the_portal_finds_nothing_to_send_back_by_its_own_checks(day: dict[str, 
     (refused,) = [b["in_error_queue"] for b in day["balances"] if b["destination"] == "insurance_portal"]
     versions = day["expected_papers"]["insurance_record"]
     assert seen["visits"] == versions - refused - 4  # two visits were withdrawn and sent again: three versions each
+    assert seen["check_ins"] == day["expected_papers"]["insurance_check_in"]
     assert seen["returned"] == 0
     assert {kind for kind in seen["findings"] if kind.startswith(("block", "structure"))} == set()
 
@@ -100,7 +101,8 @@ def test_the_folder_holds_messages_papers_and_receipts(day: dict[str, Any]) -> N
         papers,
         8,
     )  # discharge paper, both summaries and the file of the visit, twice
-    assert len(list((folder / "papers").glob("*.gdbhyt.xml"))) == day["expected_papers"]["insurance_record"]
+    insured = sum(day["expected_papers"][name] for name in ("insurance_record", "insurance_check_in"))
+    assert len(list((folder / "papers").glob("*.gdbhyt.xml"))) == insured
     assert len(list((folder / "papers").glob("*.fhir.json"))) == papers
     assert len(list((folder / "messages").glob("*.hl7"))) == sum(count for _, _, count in day["messages"])
     accepted = sum(balance["accepted"] for balance in day["balances"])

@@ -46,7 +46,7 @@ def of_visit(dossier: Dossier, *, medicine: bool) -> list[Resource]:
     kept = charges(dossier.record, dossier.encounter) if dossier.encounter else []
     if any(_amount(one) < 0 for one in kept):
         raise CreditUnmatched("ChargeItem.priceOverride")
-    found = [one for one in kept if _is_medicine(one) == medicine]
+    found = [one for one in kept if is_medicine(one) == medicine]
     return sorted(found, key=lambda one: (_when(one), one["id"]))
 
 
@@ -54,7 +54,8 @@ def _amount(item: Resource) -> Any:
     return item.get("priceOverride", {}).get("value", item.get("quantity", {}).get("value", 0))
 
 
-def _is_medicine(item: Resource) -> bool:
+def is_medicine(item: Resource) -> bool:
+    """Tell whether a charge stands in XML2."""
     group = code_in(extension(item, "/cost-group").get("valueCodeableConcept"), "/vn-qd3176-cost-group-cs")
     return group in _MEDICINES or (not group and "productCodeableConcept" in item)
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mappings.bhyt.fhir import paper, person, programme, stay
+from mappings.bhyt.fhir import charges, paper, person, programme, stay
 from mappings.bhyt.fhir.case import Case, TableMap
 from mappings.bhyt.fhir.dossier import Dossier
 from mappings.bhyt.fhir.forms import compact, concept, digits_to_time, is_code, time_to_digits
 from mappings.bhyt.fhir.paper import FIELD
 from mappings.bhyt.rows import Row
 from mappings.documents import wording
+from mappings.documents.first_cost import cost_at, cost_code, first_cost
 from mappings.outcome import Resource
 
 _KINDS = {"DICH_VU": "service", "THUOC": "medicine", "VAT_TU": "supply"}
@@ -120,36 +121,34 @@ def _visit(dossier: Dossier, cards: dict[str, str]) -> dict[str, str]:
     }
 
 
-def check_in(dossier: Dossier) -> dict[str, str]:
-    """Make the check-in of a visit of what its first charge was; empty while nothing is charged.
-
-    A charge is a ChargeItem of the visit. What it refers to tells its kind: a medicine, a supply, else a service.
-    """
-    charged = [
-        one for one in dossier.of_visit("ChargeItem") if one.get("status") not in ("aborted", "entered-in-error")
-    ]
-    first = min(charged, key=lambda one: one.get("occurrenceDateTime", "9"), default=None)
-    if first is None:
+def check_in(dossier: Dossier, cost: Resource | None = None) -> dict[str, str]:
+    """Make the check-in of a visit of `cost`, else of what was ordered or charged first; empty while nothing was."""
+    cost = cost or (first_cost(dossier.record, dossier.encounter) if dossier.encounter else None)
+    if cost is None:
         return {}
-    code = first.get("code", {})
-    end = _kind(dossier, first)
+    end, code = _named(dossier, cost)
     return compact(
         {
             **_visit(dossier, paper.cards(dossier)),
+            "NGAY_VAO_NOI_TRU": time_to_digits(wording.told_moment(dossier.field("NGAY_VAO_NOI_TRU"))),
             "STT": "1",
-            "NGAY_YL": time_to_digits(first.get("occurrenceDateTime", "")),
-            f"MA_{end}": programme.code_of(code),
+            "NGAY_YL": time_to_digits(cost_at(cost)),
+            f"MA_{end}": charges.own_code(code),
             f"TEN_{end}": wording.concept(code),
         }
     )
 
 
-def _kind(dossier: Dossier, charge: Resource) -> str:
-    service = [dossier.record.follow(one) or {} for one in charge.get("service", [])]
-    kinds = {one.get("resourceType", "") for one in service}
-    if kinds & {"MedicationRequest", "MedicationDispense", "MedicationAdministration"}:
-        return "THUOC"
-    return "VAT_TU" if "SupplyDelivery" in kinds or "productReference" in charge else "DICH_VU"
+def _named(dossier: Dossier, cost: Resource) -> tuple[str, Resource]:
+    """Give what a cost is for: the end of the fields' names, and its code."""
+    code, product = cost_code(cost, dossier.record.by_reference), cost.get("productCodeableConcept", {})
+    if cost["resourceType"] == "MedicationRequest":
+        return "THUOC", code
+    if cost["resourceType"] == "ServiceRequest":
+        return "DICH_VU", code
+    if charges.is_medicine(cost):
+        return "THUOC", product or code
+    return ("VAT_TU", product) if charges.own_code(product) and not charges.own_code(code) else ("DICH_VU", code)
 
 
 TABLE = TableMap("XML0", read, write, MAPPED)

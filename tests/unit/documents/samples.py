@@ -27,6 +27,7 @@ CONTEXT = Context(
 _ROLE = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
 _USE = "http://terminology.hl7.org/CodeSystem/diagnosis-role"
 _PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+_ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 _PLACE = "http://terminology.hl7.org/CodeSystem/location-physical-type"
 _FLAG = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 
@@ -603,12 +604,22 @@ def insurance_record() -> tuple[str, list[Resource]]:
     return subject, [*record, *items]
 
 
+def insurance_check_in() -> tuple[str, list[Resource]]:
+    """An outpatient visit that goes on: its first charge, and what the HIS told of the insurance when it began."""
+    visit = encounter() | {"status": "in-progress", "class": {"system": _ACT_CODE, "code": "AMB"}}
+    visit["period"] = {"start": "2026-11-01T08:30:00+07:00"}
+    others = [one for one in base() if one["resourceType"] not in ("Encounter", "Observation")]
+    first = charge("cp1", "03.1703", "Khám nội", "1", "42100", occurrenceDateTime="2026-11-01T08:40:00+07:00")
+    return "Encounter/dt1", [visit, *others, field("MA_DOITUONG_KCB", "1.1"), first]
+
+
 SAMPLES: dict[str, tuple[str, list[Resource]]] = {
     "birth_certificate": birth_certificate(),
     "death_notice": death_notice(),
     "discharge_paper": discharge(),
     "health_summary": health_summary(),
     "immunization_record": immunization_record(),
+    "insurance_check_in": insurance_check_in(),
     "insurance_record": insurance_record(),
     "lab_report": lab_report(),
     "leave_paper": leave_paper(),

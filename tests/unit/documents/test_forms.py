@@ -63,6 +63,7 @@ def test_titles() -> None:
         "health_summary": "TÓM TẮT SỨC KHỎE NGƯỜI BỆNH (SỔ SỨC KHỎE ĐIỆN TỬ)",
         "imaging_report": "PHIẾU KẾT QUẢ CHẨN ĐOÁN HÌNH ẢNH",
         "immunization_record": "PHIẾU TIÊM CHỦNG",
+        "insurance_check_in": "THÔNG TIN TRẠNG THÁI KHÁM BỆNH, CHỮA BỆNH",
         "insurance_record": "HỒ SƠ CHI PHÍ KHÁM BỆNH, CHỮA BỆNH",
         "lab_report": "PHIẾU KẾT QUẢ XÉT NGHIỆM",
         "leave_paper": "GIẤY CHỨNG NHẬN NGHỈ VIỆC HƯỞNG BẢO HIỂM XÃ HỘI",

@@ -260,6 +260,8 @@ def test_values_of_results(value: dict[str, Any], text: str) -> None:
 # ---- due ----
 
 
+_ORDERED = {"OMG^O19", "OML^O21", "OMI^O23", "ORM^O01"}
+_PRESCRIBED = {"RDE^O11", "RDE^O25", "OMP^O09", "ORM^O01"}
 _WRITTEN = {"ORU^R01", "MDM^T02", "MDM^T04", "MDM^T06", "MDM^T08", "MDM^T10"}
 DUE = {
     "birth_certificate": {"ADT^A01", "ADT^A04", "ADT^A08", "ADT^A28", "ADT^A31", "GDBHYT^XML9"},
@@ -270,14 +272,15 @@ DUE = {
     "health_summary": {"ADT^A03", "ADT^A08", "GDBHYT^XML1"},
     "imaging_report": _WRITTEN,
     "immunization_record": {"VXU^V04"},
+    "insurance_check_in": {"DFT^P03", *_ORDERED, *_PRESCRIBED, "GDBHYT^XML0"},
     "insurance_record": {"ADT^A03", "ADT^A08", "GDBHYT^XML1"},
     "lab_report": {"ORU^R01", "GDBHYT^XML4"},
     "leave_paper": {"ADT^A03", "ADT^A04", "ADT^A08", "GDBHYT^XML11"},
     "maternity_rest_paper": {"ADT^A03", "ADT^A04", "ADT^A08", "GDBHYT^XML10"},
-    "order_sheet": {"OMG^O19", "OML^O21", "OMI^O23", "ORM^O01"},
-    "prescription": {"RDE^O11", "RDE^O25", "OMP^O09", "ORM^O01"},
-    "prescription_narcotic": {"RDE^O11", "RDE^O25", "OMP^O09", "ORM^O01"},
-    "prescription_psychotropic": {"RDE^O11", "RDE^O25", "OMP^O09", "ORM^O01"},
+    "order_sheet": _ORDERED,
+    "prescription": _PRESCRIBED,
+    "prescription_narcotic": _PRESCRIBED,
+    "prescription_psychotropic": _PRESCRIBED,
     "procedure_report": _WRITTEN,
     "record_summary": {"ADT^A03", "GDBHYT^XML8"},
     "reexamination": {"SIU^S12", "SIU^S13", "SIU^S14", "GDBHYT^XML14"},

@@ -153,3 +153,17 @@ def test_a_site_adds_a_row_and_drops_none() -> None:
 def test_a_wrong_row_is_refused(part: str, wrong: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         form.add_own_rows(OWN.replace(part, wrong))
+
+
+def test_a_rule_may_name_papers_after_which_it_is_not_due() -> None:
+    """Whether one of them was made is not known here; what is renewed or withdrawn was made anyhow."""
+    rules.replace(f'{RULE}renew = ["ADT^A08"]\ncancel = ["ADT^A13"]\nunless = ["x", "y"]\n')
+    said = {
+        trigger: [(one.act, one.unless) for one in asked(trigger, visit())] for trigger in ("MDM", "ADT^A08", "ADT^A13")
+    }
+    assert said == {"MDM": [("make", ("x", "y"))], "ADT^A08": [("renew", ())], "ADT^A13": [("cancel", ())]}
+
+
+def test_papers_that_rules_name_are_there() -> None:
+    named = {paper for one in documents.PAPERS for rule in rules.rules(one) for paper in rule.unless}
+    assert named and named <= set(documents.PAPERS)
