@@ -44,7 +44,7 @@ def write(
     Nhận cả dòng mà "lienthong bhyt read --json" in ra, cả Bundle gồm tài nguyên đến bằng HL7 v2. Điều không ai nêu để trống,
     không tự bịa; kiểm tra bằng "lienthong bhyt check". Ngày lập lấy theo Bundle, không có thì hôm nay.
 
-    XML0 và XML12 đi riêng, không nằm trong GIAMDINHHS: dùng --table.
+    XML0 và XML12 đi riêng, không nằm trong GIAMDINHHS: dùng --table. XML0 lấy từ y lệnh hoặc khoản thu đầu tiên.
 
     Ví dụ: lienthong bhyt write luot-kham.json --decision 3176 --out ho-so.xml
 
@@ -62,7 +62,7 @@ def write(
             told = told["bundle"]
         if not isinstance(told, dict) or told.get("resourceType") != "Bundle":
             raise VisitUnknown(bundle.name, "the file is no FHIR Bundle")
-        visit = bundle_to_visit(told, decision=decision, facility=facility, head=head)
+        visit = bundle_to_visit(told, decision=decision, facility=facility, head=head, check_in=table == "XML0")
         if table:
             data = bare_file(visit, table, decision=decision, cdata=cdata)
         else:

@@ -12,6 +12,8 @@ from typing import Any
 
 from mappings.bhyt.decisions import digits_to_day
 from mappings.bhyt.faults import VisitUnknown
+from mappings.bhyt.fhir import xml0
+from mappings.bhyt.fhir.dossier import Dossier
 from mappings.bhyt.fhir.forms import concept, date_to_digits
 from mappings.bhyt.fhir.frame import record_to_visit
 from mappings.bhyt.sheet import number_of
@@ -44,12 +46,19 @@ def outcome_to_bundle(outcome: Outcome, number: str, systems: Systems = DEFAULT)
 
 
 def bundle_to_visit(
-    bundle: Resource, *, decision: str, facility: str = "", head: str = "", systems: Systems = DEFAULT
+    bundle: Resource,
+    *,
+    decision: str,
+    facility: str = "",
+    head: str = "",
+    systems: Systems = DEFAULT,
+    check_in: bool = False,
 ) -> Visit:
     """Write the tables of the visit a Bundle holds: the one its identifier names, else the only one.
 
     `facility` is MA_CSKCB where the Encounter names no provider with one. The day the file is made (`made_on`) is the Bundle's
-    timestamp. Raises VisitUnknown for no visit, and for several of which none is named.
+    timestamp. `check_in` adds XML0, of what was ordered or charged first, to a visit that did not come with one. Raises
+    VisitUnknown for no visit, and for several of which none is named.
     """
     resources = [entry["resource"] for entry in bundle.get("entry", ()) if "resource" in entry]
     visits = [one for one in resources if one.get("resourceType") == "Encounter"]
@@ -62,16 +71,21 @@ def bundle_to_visit(
     people = [one["id"] for one in resources if one.get("resourceType") == "Patient"]
     provider = encounter.get("serviceProvider", {}).get("reference", "")
     place: Resource = next((one for one in resources if f"{one.get('resourceType')}/{one.get('id')}" == provider), {})
+    facility = number_of(place, lambda system: system == systems.facility) or facility
     visit = record_to_visit(
         resources,
         encounter.get("id"),
         systems=systems,
         decision=decision,
-        facility=number_of(place, lambda system: system == systems.facility) or facility,
+        facility=facility,
         head=head,
         patient_id=people[0] if len(people) == 1 else None,
     )
-    return Visit(visit.tables, facility=visit.facility, made_on=_day(bundle.get("timestamp", "")))
+    tables = dict(visit.tables)
+    if check_in and encounter and "XML0" not in tables:
+        opened = Dossier(resources, encounter["id"], systems=systems, decision=decision, facility=facility)
+        tables |= {"XML0": (row,)} if (row := xml0.check_in(opened)) else {}
+    return Visit(tables, facility=visit.facility, made_on=_day(bundle.get("timestamp", "")))
 
 
 def _day(timestamp: str) -> date | None:

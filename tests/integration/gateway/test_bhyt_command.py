@@ -11,6 +11,8 @@ import pytest
 from mappings.bhyt.visits import Visit
 from mappings.fhir import problems
 from mappings.formats import json as exact
+from tests.golden.test_papers import HERE as PAPERS
+from tests.golden.test_papers import play
 from tests.integration.gateway.test_map_command import sums_hold
 from tests.site import cli
 from tests.unit.bhyt import clean
@@ -77,6 +79,18 @@ def test_other_ways_to_write(folder: Path, tmp_path: Path) -> None:
     assert cli("bhyt", "write", str(line), "--cdata", "--out", str(again)).returncode == 0
     assert again.read_bytes() != (folder / "a.xml").read_bytes()
     assert lines(str(again))[0]["bundle"] == lines(str(folder / "a.xml"))[0]["bundle"]
+
+
+def test_a_check_in_is_written_of_a_record_that_came_by_hl7_v2(tmp_path: Path) -> None:
+    record, _ = play(PAPERS / "insurance_check_in" / "service")
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in record]}
+    (tmp_path / "visit.json").write_bytes(exact.dumps(bundle))
+    out = tmp_path / "xml0.xml"
+    write = ("bhyt", "write", str(tmp_path / "visit.json"), "--table", "XML0", "--facility", "01032", "--out", str(out))
+    assert cli(*write).returncode == 0
+    assert b"<CHUKYDONVI/></CHI_TIEU_TRANG_THAI_KCB>" in out.read_bytes()  # where `lienthong portal check-in` signs
+    told = json.loads(cli("bhyt", "check", str(out), "--json").stdout)
+    assert (told["record"], [one for one in told["findings"] if one["severity"] == "blocks"]) == ("LT-26-0231", [])
 
 
 def test_what_is_no_bundle_is_refused(folder: Path, tmp_path: Path) -> None:
