@@ -25,6 +25,7 @@ from conformance.scenarios.segments import (
     obx_coded,
     obx_field,
     obx_result,
+    obx_time,
     pd1,
     pid,
     segment,
@@ -208,7 +209,7 @@ def _insurance(visit: Visit, at: datetime) -> tuple[str, ...]:
         return (obx_coded(1, *situation(visit), at),)
     return (
         obx_coded(1, *situation(visit), at),
-        obx_field(2, "NGAY_VAO_NOI_TRU", instant(visit.taken_in_at or visit.admitted_at), at),
+        obx_time(2, "NGAY_VAO_NOI_TRU", visit.taken_in_at or visit.admitted_at, at),
         obx_field(3, "LY_DO_VNT", f"{visit.diagnosis.complaint}, cần điều trị nội trú", at),
     )
 

@@ -263,6 +263,21 @@ def obx_field(number: int, field: str, text: str, at: datetime) -> str:
     )
 
 
+def obx_time(number: int, field: str, told: datetime, at: datetime) -> str:
+    """A time among the fields of QĐ 3176, to the minute."""
+    return segment(
+        "OBX",
+        {
+            1: str(number),
+            2: "TS",
+            3: components(field, FIELD_LABELS[field], "QD3176"),
+            5: f"{told:%Y%m%d%H%M}",
+            11: "F",
+            14: instant(at),
+        },
+    )
+
+
 def obx_coded(number: int, field: str, code: str, meaning: str, at: datetime) -> str:
     """A coded field of QĐ 3176: OBX-5 carries code and meaning."""
     return segment(
