@@ -47,6 +47,67 @@ class Intake(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class ObjectNames:
+    """What the protocol itself said of an object, whatever its content says."""
+
+    sop_class: str
+    """SOP Class UID; empty when the protocol names none (STOW-RS)."""
+    sop_instance: str
+    """SOP Instance UID; empty when the protocol names none."""
+    transfer_syntax: str
+    """Transfer Syntax UID that the object is written in."""
+    calling: str
+    """Who sent it: the AE title, or the name of an HTTP client."""
+    called: str = ""
+    """Whom it was sent to: our AE title; empty over HTTP."""
+
+
+@dataclass(frozen=True)
+class ObjectAnswer:
+    """What becomes of an object, for the source to say in its protocol's own words."""
+
+    taken: bool
+    """It is durable here, now or since an earlier time: the only positive answer (promise P1)."""
+    instance_id: str = ""
+    """The ledger's id of the object; of a repeat that of the first."""
+    repeat: bool = False
+    """The same bytes came before under the same SOP Instance UID."""
+    fault: IntakeFault | None = None
+    """Why it was not taken. TRANSIENT: the sender may try again; else it is this object's fault and stays one."""
+
+
+class Deposit(Protocol):
+    """One object on its way to disk. Any thread may call; never two at once. Ends with `commit` or `discard`, once."""
+
+    def write(self, chunk: bytes) -> None:
+        """Add bytes of the DICOM file (PS3.10: preamble, `DICM`, file meta, data set) as they arrive, sealed on the way.
+
+        Raises IntakeFault: `ObjectTooLarge`, or a TRANSIENT one when the disk does not take more; then only `discard` follows.
+        """
+        ...
+
+    def commit(self, names: ObjectNames) -> ObjectAnswer:
+        """Make it durable and enter it in the ledger, then answer. Blocks. Never raises."""
+        ...
+
+    def discard(self, fault: IntakeFault) -> None:
+        """Say that it did not arrive whole. What came of it is kept in quarantine with the fault; nobody was told yes."""
+        ...
+
+
+class ObjectIntake(Intake, Protocol):
+    """What the gateway offers to a source of objects that are too large for memory."""
+
+    def deposit(self, peer: str) -> Deposit:
+        """Begin an object; `peer` is `address:port`."""
+        ...
+
+    def holds(self, sop_class: str, sop_instance: str) -> bool:
+        """Tell whether an object is durable here, as storage commitment asks. Blocks. Raises IntakeFault (TRANSIENT)."""
+        ...
+
+
 class Source(Protocol):
     """Listens until cancelled. Built as `Source(settings)` from its module's frozen `Settings` dataclass.
 

@@ -86,6 +86,49 @@ class PickupLoginRefused(PickupAway):
     code = 2112
 
 
+class ObjectTooLarge(IntakeFault):
+    """Raised when a DICOM object passes the channel's `max_size`; only its beginning is kept."""
+
+    code = 2120
+
+
+class ObjectIncomplete(IntakeFault):
+    """Noted when an association is aborted, or a peer leaves, in the middle of an object."""
+
+    code = 2121
+
+
+class ObjectUnreadable(IntakeFault):
+    """Raised when an object is no DICOM data set: not readable to the end, or without the UIDs that name it."""
+
+    code = 2122
+
+
+class ObjectMisnamed(IntakeFault):
+    """Raised when an object has other UIDs inside than it was sent under."""
+
+    code = 2123
+
+
+class ObjectClash(IntakeFault):
+    """Raised when another object with the same SOP Instance UID is kept already: neither replaces the other (promise P3)."""
+
+    code = 2124
+
+
+class ObjectStoreAway(IntakeFault):
+    """Raised when the disk or the ledger does not take an object now; nothing of it is kept, and the sender may try again."""
+
+    code = 2125
+    fault_class = FaultClass.TRANSIENT
+
+
+class PeerNotAllowed(IntakeFault):
+    """Raised when somebody calls whose AE title, address or certificate the channel does not allow."""
+
+    code = 2126
+
+
 class Unreachable(DeliveryFault):
     """Raised when nothing was sent: refused connection, no name, no TLS, or a time-out before the request left."""
 
