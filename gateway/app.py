@@ -13,7 +13,7 @@ from functools import partial
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from connectors.contract import Destination, Fetching, LooksUpCards, Seal
+from connectors.contract import Destination, Fetching, LooksUpCards, Seal, Source
 from connectors.kinds import load_destination, load_source
 from gateway import accounts
 from gateway.api.health import HealthServer
@@ -29,6 +29,7 @@ from gateway.delivery.worker import Worker
 from gateway.faults import StoreFault
 from gateway.intake import ChannelIntake
 from gateway.membership import Membership
+from gateway.object_intake import ObjectChannelIntake, ObjectDoor
 from gateway.ops.metrics import Metrics, watch_loop
 from gateway.ops.scheduler import DAY_S, Job, Scheduler
 from gateway.pipeline import Pipeline
@@ -37,11 +38,13 @@ from gateway.proof.desk import ProofDesk
 from gateway.proof.renewal import Renewal
 from gateway.proof.sources import Sources
 from gateway.records import message_search, search
-from gateway.settings import Plan, Route
+from gateway.settings import Channel, Plan, Route
 from gateway.signing_relay import Relay
 from gateway.site import load_site
-from gateway.store import documents
+from gateway.store import documents, images
 from gateway.store.engine import Store, open_store
+from gateway.store.objects import Objects
+from gateway.studies import Collector
 from gateway.tracing import Tracer, open_tracer
 from gateway.verification import Verifier
 from gateway.wake import Bell
@@ -143,7 +146,7 @@ class Node:
                 source = make(channel.source.settings)
                 if isinstance(source, Fetching):
                     fetching[channel.settings.name] = source
-                intake = ChannelIntake(channel, store, plan.keyring, self.clock, bell.ring, context, tracer, cards)
+                intake = self._intake(channel, source, store, bell, context, tracer, cards)
                 group.create_task(source.run(intake, listening.called(channel.settings.name)))
             if plan.node.health:
                 health = HealthServer(
@@ -153,6 +156,27 @@ class Node:
             if http:
                 group.create_task(self._faces(store, cards, listening.called("http")))
             listening.begin()
+
+    def _intake(
+        self,
+        channel: Channel,
+        source: Source,
+        store: Store,
+        bell: Bell,
+        context: Context,
+        tracer: Tracer,
+        cards: CardDesk | None,
+    ) -> ChannelIntake:
+        """Make the door of a channel; that of a source of objects leads to the folder of objects as well."""
+        plan, own = self.plan, (tracer, cards)
+        if not getattr(source, "takes_objects", False):
+            return ChannelIntake(channel, store, plan.keyring, self.clock, bell.ring, context, *own)
+        intake = ObjectChannelIntake(channel, store, plan.keyring, self.clock, bell.ring, context, *own)
+        objects = Objects(plan.objects_folder, plan.keyring, plan.node.name)
+        objects.recover(lambda ids: store.read_now(lambda connection: images.known(connection, ids)))
+        loop = asyncio.get_running_loop()
+        intake.door = ObjectDoor(channel, store, objects, plan.keyring, self.clock, bell.ring, loop)
+        return intake
 
     async def _work(
         self, store: Store, bell: Bell, stack: AsyncExitStack, group: asyncio.TaskGroup, tracer: Tracer
@@ -182,6 +206,7 @@ class Node:
         group.create_task(Scheduler(store, self.clock, name, lease, jobs).run())
         group.create_task(self._fill_search(store))
         group.create_task(message_search.watch(plan, store, pool))
+        group.create_task(Collector(plan, store, pool, self.clock, bell.ring).run())
         group.create_task(pipeline.run(bell.listener()))
         group.create_task(desk.run(bell.listener()))
         return pipeline

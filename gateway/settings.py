@@ -79,6 +79,8 @@ class StoreSettings:
     """The key file's content, as a secret: lines of `id:base64`. Make one with `lienthong key new`."""
     url: str = "sqlite:///data/ledger.db"
     """`sqlite:///path` or `postgresql://user@host/database`; a relative path counts from the folder of node.toml."""
+    objects: str = "data/objects"
+    """Folder of large objects (DICOM), sealed; relative to that of node.toml. Nodes on one ledger share it."""
 
 
 ROLES = ("intake", "work", "deliver", "api")
@@ -469,6 +471,10 @@ class Plan:
     def site(self) -> Path:
         """The folder of the hospital's own mappings and code tables; need not exist."""
         return self.folder / "site"
+
+    @property
+    def objects_folder(self) -> Path:
+        return self.folder / self.store.objects
 
     @property
     def store_url(self) -> str:

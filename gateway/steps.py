@@ -19,7 +19,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 
-from gateway import signing_statements, visit_steps
+from gateway import imaging_steps, signing_statements, visit_steps
 from gateway.clock import to_instant
 from gateway.faults import InternalFault, SignatureUnrecorded
 from gateway.safe_log import describe
@@ -102,6 +102,8 @@ def map_message(
         return _mapped(visit.outcome, visit.triggers, produce, visit.keys)
     if trigger == visit_steps.FILE:
         return None
+    if imaging_steps.is_study(trigger):
+        return _mapped(imaging_steps.map_study(raw, context), (trigger,), produce, imaging_steps.keys_of(raw))
     message = er7.Message.parse(raw, charset)
     if not hl7v2.known(trigger):
         return None
@@ -150,7 +152,9 @@ def business_keys_of(batch: Sequence[tuple[bytes, str]]) -> list[tuple[tuple[str
     found: list[tuple[tuple[str, str], ...] | None] = []
     for raw, charset in batch:
         try:
-            if visit_steps.is_file(raw):
+            if imaging_steps.is_body(raw):
+                found.append(imaging_steps.keys_of(raw))
+            elif visit_steps.is_file(raw):
                 found.append(tuple(visit_steps.keys_of_message(raw)))
             else:
                 found.append(tuple(business_keys(er7.Message.parse(raw, charset))))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from io import BytesIO
+
 import pytest
 
 from gateway.faults import KeyUnknown, SealBroken
-from gateway.store.sealed import Keyring, new_key_line
+from gateway.store.sealed import PIECE, Keyring, new_key_line
 
 OLD, NEW = new_key_line("k1"), new_key_line("k2")
 
@@ -59,3 +62,61 @@ def test_a_wrong_key_file_is_refused(text: str) -> None:
 
 def test_repr_shows_no_key() -> None:
     assert repr(Keyring.parse(OLD)) == "Keyring(k1)"
+
+
+# ---- payloads in pieces ----
+
+
+def stream(ring: Keyring, payload: bytes, step: int = 700_000) -> bytes:
+    seal = ring.seal_stream("object/1")
+    parts = [seal.add(payload[n : n + step]) for n in range(0, len(payload), step)]
+    return b"".join((seal.head, *parts, seal.end()))
+
+
+def opened(ring: Keyring, sealed: bytes, row: str = "object/1") -> bytes:
+    return b"".join(ring.open_stream(BytesIO(sealed), row))
+
+
+@pytest.mark.parametrize("size", [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 3 * PIECE + 7])
+def test_a_stream_opens_whatever_its_length(size: int) -> None:
+    ring = Keyring.parse(OLD)
+    payload = os.urandom(size)
+    sealed = stream(ring, payload)
+    assert opened(ring, sealed) == payload
+    assert stream(ring, payload) != sealed
+    assert opened(Keyring.parse(f"{OLD}\n{NEW}"), sealed) == payload
+    with pytest.raises(KeyUnknown):
+        opened(Keyring.parse(NEW), sealed)
+
+
+def test_a_stream_that_is_cut_changed_or_put_together_otherwise_does_not_open() -> None:
+    ring = Keyring.parse(OLD)
+    sealed = stream(ring, os.urandom(2 * PIECE + 100))
+    head, piece = len(ring.seal_stream("x").head), PIECE + 16
+    first, second, last = (
+        sealed[head : head + piece],
+        sealed[head + piece : head + 2 * piece],
+        sealed[head + 2 * piece :],
+    )
+    whole = sealed[:head]
+    for other in (
+        whole,
+        whole + first,
+        whole + first + second,
+        whole + second + first + last,
+        whole + first + last,
+        sealed[:-1],
+        sealed + b"x",
+        sealed[: head + 50] + bytes([sealed[head + 50] ^ 1]) + sealed[head + 51 :],
+    ):
+        with pytest.raises(SealBroken):
+            opened(ring, other)
+    with pytest.raises(SealBroken):
+        opened(ring, sealed, "object/2")
+
+
+def test_what_is_no_stream_at_all_is_refused() -> None:
+    ring = Keyring.parse(OLD)
+    for other in (b"", b"\x02", b"\x02k1", b"\x02k1" + bytes(32)):
+        with pytest.raises((SealBroken, KeyUnknown)):
+            opened(ring, other)

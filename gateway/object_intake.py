@@ -1,0 +1,240 @@
+"""Take large objects (DICOM): on the disk, then in the ledger, and only then the answer (promises P1, P2, P3).
+
+    chunk ── sealed, written ─┐
+    chunk ── sealed, written ─┴─ commit ── names read ── fsync ── entered ── put away ── taken, or a repeat
+                  │                          │                       └─ another under this UID: quarantine
+                  │                          └─ not readable, misnamed: quarantine
+                  └─ peer leaves, too large: quarantine
+
+What is put aside keeps its bytes, and nobody was told yes. What an object means is the business of its study's message
+(`gateway/studies.py`).
+
+Requirement: S1.4
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from connectors.contract import ObjectAnswer, ObjectNames
+from connectors.faults import (
+    ObjectMisnamed,
+    ObjectStoreAway,
+    ObjectTooLarge,
+    ObjectUnreadable,
+)
+from gateway import meters
+from gateway.clock import SECOND, Clock
+from gateway.faults import StoreFault
+from gateway.intake import ChannelIntake
+from gateway.safe_log import describe
+from gateway.settings import Channel
+from gateway.store import images
+from gateway.store.engine import Store
+from gateway.store.ids import uuid7
+from gateway.store.images import Entered, NewInstance
+from gateway.store.objects import Objects, Writing
+from gateway.store.sealed import Keyring
+from mappings.dicom.names import Names, read_names
+from mappings.formats.faults import IntakeFault
+
+log = logging.getLogger("lienthong.objects")
+
+_WAIT_S = 120.0
+"""How long an object waits for the ledger before its sender is told to try again."""
+_MOST = 1 << 62
+
+
+@dataclass(frozen=True)
+class ObjectDoor:
+    """What the deposits of one channel share."""
+
+    channel: Channel
+    store: Store
+    objects: Objects
+    keyring: Keyring
+    clock: Clock
+    wake: Callable[[], None]
+    loop: asyncio.AbstractEventLoop
+
+    def enter(self, new: NewInstance) -> Entered:
+        """Enter an object, from any thread but the loop's; raises StoreFault, or ObjectStoreAway where it takes too long."""
+        future = asyncio.run_coroutine_threadsafe(self.store.write_each(images.insert_all, new), self.loop)
+        try:
+            return future.result(_WAIT_S)
+        except TimeoutError:
+            future.cancel()
+            raise ObjectStoreAway(detail="the ledger did not answer") from None
+
+
+class ObjectChannelIntake(ChannelIntake):
+    """The door of a channel whose source brings objects; what that calls (`connectors.contract.ObjectIntake`)."""
+
+    door: ObjectDoor
+    """Set by whoever builds it; it needs the running loop."""
+
+    def deposit(self, peer: str) -> ObjectDeposit:
+        return ObjectDeposit(self.door, peer)
+
+    def holds(self, sop_class: str, sop_instance: str) -> bool:
+        """Tell whether an object is durable here, of this class."""
+        try:
+            found = self.door.store.read_now(lambda connection: images.find(connection, sop_instance))
+        except StoreFault as fault:
+            raise ObjectStoreAway(detail=f"LT{fault.code:04d}") from fault
+        return found is not None and sop_class in ("", found.sop_class)
+
+
+class ObjectDeposit:
+    """One object on its way (`connectors.contract.Deposit`)."""
+
+    def __init__(self, door: ObjectDoor, peer: str) -> None:
+        self._door = door
+        self._peer = peer
+        self._id = uuid7()
+        self._started = time.perf_counter()
+        self._writing: Writing | None = None
+        self._asked = False
+        """Whether the ledger was asked to enter it: then it may have, though it did not say so."""
+        self._most = int(getattr(door.channel.source.settings, "max_size", 0)) or _MOST
+
+    def write(self, chunk: bytes) -> None:
+        if self._writing is None:
+            self._writing = self._door.objects.begin(self._id)
+        if self._writing.size + len(chunk) > self._most:
+            raise ObjectTooLarge(detail=f"above {self._most} bytes")
+        self._writing.add(chunk)
+
+    def commit(self, names: ObjectNames) -> ObjectAnswer:
+        answer = self._guarded(lambda: self._commit(names))
+        self._count("taken" if answer.taken else "refused", answer.repeat)
+        return answer
+
+    def discard(self, fault: IntakeFault) -> None:
+        log.warning("object %s: %s", self._id, fault)
+        nothing = ObjectNames("", "", "", "")
+        if self._writing is not None and self._writing.size:
+            self._guarded(lambda: self._put_aside(nothing, None, fault))
+        else:
+            self._forget()
+        self._count("broken", repeat=False)
+
+    def _commit(self, names: ObjectNames) -> ObjectAnswer:
+        if self._writing is None:
+            return ObjectAnswer(taken=False, fault=ObjectUnreadable(detail="nothing came"))
+        inside = read_names(bytes(self._writing.beginning))
+        fault = _wrong(names, inside)
+        if inside is None or fault is not None:
+            return self._put_aside(names, inside, fault or ObjectUnreadable())
+        entered = self._enter(self._new(names, inside, None))
+        if entered.fault is not None:
+            self._door.objects.quarantine(self._id)
+            return ObjectAnswer(taken=False, instance_id=entered.id, fault=_as_intake(entered.fault))
+        if entered.repeat:
+            self._asked = False
+            self._forget()
+            return ObjectAnswer(taken=True, instance_id=entered.id, repeat=True)
+        try:
+            self._door.objects.keep(self._id)
+        except ObjectStoreAway as late:
+            log.error("object %s: is durable, and is put away at the next start: %s", self._id, late)
+        self._door.wake()
+        return ObjectAnswer(taken=True, instance_id=entered.id)
+
+    def _put_aside(self, names: ObjectNames, inside: Names | None, fault: IntakeFault) -> ObjectAnswer:
+        self._enter(self._new(names, inside, fault))
+        self._door.objects.quarantine(self._id)
+        return ObjectAnswer(taken=False, instance_id=self._id, fault=fault)
+
+    def _enter(self, new: NewInstance) -> Entered:
+        assert self._writing is not None
+        self._writing.end()
+        self._asked = True
+        return self._door.enter(new)
+
+    def _new(self, names: ObjectNames, inside: Names | None, fault: IntakeFault | None) -> NewInstance:
+        assert self._writing is not None
+        door, writing = self._door, self._writing
+        study, patient = (inside.study, inside.patient) if inside else ("", "")
+        header = b"" if inside is None or fault else bytes(writing.beginning[: inside.header])
+        quiet: timedelta = getattr(door.channel.source.settings, "quiet", timedelta(seconds=60))
+        return NewInstance(
+            id=self._id,
+            sop_instance=(inside.sop_instance if inside else names.sop_instance)[:64],
+            sop_class=(inside.sop_class if inside else names.sop_class)[:64],
+            study_uid=study[:64],
+            series_uid=(inside.series if inside else "")[:64],
+            transfer_syntax=names.transfer_syntax[:64],
+            channel=door.channel.settings.name,
+            peer=self._peer[:64],
+            calling=names.calling[:64],
+            received_at=door.clock.now(),
+            size=writing.size,
+            sha256=writing.sha256,
+            order_key=door.keyring.search_key("order", f"DICOM|{patient}" if patient else study or self._id),
+            header=door.keyring.seal(header, f"header/{self._id}") if header else b"",
+            quiet=round(quiet.total_seconds() * SECOND),
+            fault=fault,
+        )
+
+    def _guarded(self, act: Callable[[], ObjectAnswer]) -> ObjectAnswer:
+        """Answer whatever happens: what the ledger or the disk did not take, nobody is told yes about."""
+        try:
+            return act()
+        except IntakeFault as fault:
+            refused = fault
+        except StoreFault as fault:
+            log.error("object %s: %s", self._id, fault)
+            refused = ObjectStoreAway(detail=f"LT{fault.code:04d}")
+        except Exception as error:  # noqa: BLE001 - the sender never waits because our code failed
+            log.error("object %s: %s", self._id, describe(error))
+            refused = ObjectStoreAway(detail="a fault of ours")
+        self._forget()
+        return ObjectAnswer(taken=False, fault=refused)
+
+    def _forget(self) -> None:
+        """Leave nothing of it, unless the ledger may know it: then the node's next start looks."""
+        if self._writing is not None:
+            self._writing.close()
+            if not self._asked:
+                self._door.objects.forget(self._id)
+
+    def _count(self, state: str, repeat: bool) -> None:
+        channel = self._door.channel.settings.name
+        said = "duplicate" if repeat else state
+        meters.observe(meters.INTAKE, time.perf_counter() - self._started, channel=channel)
+        meters.count(meters.MESSAGES, channel=channel, type="DICOM^OBJECT", state=said, answer=said)
+
+
+def _wrong(names: ObjectNames, inside: Names | None) -> IntakeFault | None:
+    """Say why an object is not what it was sent as, or cannot be one of a study."""
+    if inside is None:
+        return ObjectUnreadable()
+    missing = [
+        keyword
+        for keyword, value in (
+            ("SOPInstanceUID", inside.sop_instance),
+            ("StudyInstanceUID", inside.study),
+            ("SeriesInstanceUID", inside.series),
+        )
+        if not value
+    ]
+    if missing:
+        return ObjectUnreadable(where=missing[0], detail="missing: " + ", ".join(missing))
+    for keyword, sent, found in (
+        ("SOPInstanceUID", names.sop_instance, inside.sop_instance),
+        ("SOPClassUID", names.sop_class, inside.sop_class),
+    ):
+        if sent and sent != found:
+            return ObjectMisnamed(where=keyword)
+    return None
+
+
+def _as_intake(fault: object) -> IntakeFault:
+    assert isinstance(fault, IntakeFault)
+    return fault

@@ -1,0 +1,63 @@
+"""The tables of DICOM objects and the studies they belong to, beside those of `schema.py`; the objects are files (`objects.py`)."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, text
+
+from gateway.store.schema import metadata
+
+study = Table(
+    "study",
+    metadata,
+    Column("uid", String(64), primary_key=True),
+    Column("channel", String(64), nullable=False),
+    Column("calling", String(64), nullable=False),
+    Column("order_key", LargeBinary(16), nullable=False),
+    Column("first_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("instances", Integer, nullable=False),
+    Column("told", Integer, nullable=False, server_default="0"),  # instances in its newest message
+    Column("version", Integer, nullable=False, server_default="0"),
+    Column("message_id", ForeignKey("message.id"), nullable=True),  # its newest message
+    Column("due_at", BigInteger, nullable=True),  # when it counts as complete; none: nothing came since it was told
+)
+_due = text("due_at IS NOT NULL")
+# collector: which studies are complete now?
+Index("study_due", study.c.due_at, sqlite_where=_due, postgresql_where=_due)
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("sop_instance", String(64), nullable=False),
+    Column("sop_class", String(64), nullable=False),
+    Column("study_uid", String(64), nullable=False, server_default=""),
+    Column("series_uid", String(64), nullable=False, server_default=""),
+    Column("transfer_syntax", String(64), nullable=False),
+    Column("channel", String(64), nullable=False),
+    Column("peer", String(64), nullable=False),
+    Column("calling", String(64), nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("state", String(16), nullable=False),  # kept, quarantined
+    Column("fault_code", Integer, nullable=False, server_default="0"),
+    Column("fault_where", Text, nullable=False, server_default=""),
+    Column("fault_detail", Text, nullable=False, server_default=""),
+)
+_kept = text("state = 'kept'")
+# intake: was this object taken before? Of one UID one object is kept, whatever else came under it
+Index("instance_sop", instance.c.sop_instance, unique=True, sqlite_where=_kept, postgresql_where=_kept)
+# collector: everything of a study
+Index("instance_study", instance.c.study_uid, instance.c.id, sqlite_where=_kept, postgresql_where=_kept)
+_aside = text("state = 'quarantined'")
+# people: what lies in quarantine
+Index("instance_aside", instance.c.id, sqlite_where=_aside, postgresql_where=_aside)
+
+instance_header = Table(
+    "instance_header",
+    metadata,
+    Column("instance_id", ForeignKey("instance.id"), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+"""The beginning of an object up to its pixels, as it came, sealed: what is mapped, without opening large files again."""

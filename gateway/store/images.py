@@ -1,0 +1,164 @@
+"""Rows of `study`, `instance` and `instance_header`: DICOM objects that are durable, and the studies they make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, Row
+
+from connectors.faults import ObjectClash
+from gateway.store.image_schema import instance, instance_header, study
+from gateway.store.messages import fault_values
+from mappings.formats.faults import Fault
+
+
+@dataclass(frozen=True)
+class NewInstance:
+    """An object that lies on the disk, durable, about to be entered."""
+
+    id: str
+    sop_instance: str
+    sop_class: str
+    study_uid: str
+    series_uid: str
+    transfer_syntax: str
+    channel: str
+    peer: str
+    calling: str
+    received_at: int
+    size: int
+    sha256: str
+    order_key: bytes
+    """By which the messages of its study are ordered: the patient's number."""
+    header: bytes
+    """Sealed; empty for what goes into quarantine."""
+    quiet: int
+    """Microseconds without another object after which its study counts as complete."""
+    fault: Fault | None = None
+    """Why it goes into quarantine; None: it is kept."""
+
+
+@dataclass(frozen=True)
+class Entered:
+    """What the ledger made of an object."""
+
+    id: str
+    """Of the object that is kept under its UID; of one in quarantine its own."""
+    repeat: bool = False
+    fault: Fault | None = None
+
+
+def insert_all(connection: Connection, batch: list[NewInstance]) -> list[Entered]:
+    """Enter objects and what they add to their studies; the same bytes under the same UID again are entered once (promise P3)."""
+    return [_insert(connection, new) for new in batch]
+
+
+def _insert(connection: Connection, new: NewInstance) -> Entered:
+    if new.fault is None and _keep(connection, new):
+        connection.execute(instance_header.insert().values(instance_id=new.id, body=new.header))
+        _add_to_study(connection, new)
+        return Entered(new.id)
+    earlier = find(connection, new.sop_instance) if new.fault is None else None
+    if earlier is not None and earlier.sha256 == new.sha256:
+        return Entered(earlier.id, repeat=True)
+    fault = new.fault or ObjectClash("SOPInstanceUID")
+    connection.execute(instance.insert().values(**_values(new), state="quarantined", **fault_values(fault)))
+    return Entered(new.id, fault=fault)
+
+
+def _keep(connection: Connection, new: NewInstance) -> bool:
+    """Enter an object as kept; False when one is kept under its UID already."""
+    values = _values(new) | {"state": "kept"}
+    statement = _on_conflict(connection)(instance).values(**values)
+    kept = sa.text("state = 'kept'")
+    statement = statement.on_conflict_do_nothing(index_elements=["sop_instance"], index_where=kept)
+    return bool(connection.execute(statement).rowcount)
+
+
+def _on_conflict(connection: Connection) -> Any:
+    return sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+
+
+def _values(new: NewInstance) -> dict[str, Any]:
+    return {name: getattr(new, name) for name in _COLUMNS}
+
+
+_COLUMNS = (
+    *("id", "sop_instance", "sop_class", "study_uid", "series_uid", "transfer_syntax"),
+    *("channel", "peer", "calling", "received_at", "size", "sha256"),
+)
+
+
+def _add_to_study(connection: Connection, new: NewInstance) -> None:
+    due_at = new.received_at + new.quiet
+    statement = _on_conflict(connection)(study).values(
+        uid=new.study_uid,
+        channel=new.channel,
+        calling=new.calling,
+        order_key=new.order_key,
+        first_at=new.received_at,
+        last_at=new.received_at,
+        instances=1,
+        due_at=due_at,
+    )
+    more = {"instances": study.c.instances + 1, "last_at": new.received_at, "due_at": due_at}
+    connection.execute(statement.on_conflict_do_update(index_elements=["uid"], set_=more))
+
+
+def find(connection: Connection, sop_instance: str) -> Row[Any] | None:
+    """Return the object kept under a SOP Instance UID."""
+    query = sa.select(instance).where(instance.c.sop_instance == sop_instance, instance.c.state == "kept")
+    return connection.execute(query).one_or_none()
+
+
+def known(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """Give the state of each of these objects that the ledger knows."""
+    query = sa.select(instance.c.id, instance.c.state).where(instance.c.id.in_(list(ids)))
+    return {row.id: row.state for row in connection.execute(query)}
+
+
+def due(connection: Connection, now: int, limit: int) -> list[Row[Any]]:
+    """Return the studies that count as complete by now, the longest due first."""
+    query = sa.select(study).where(study.c.due_at <= now).order_by(study.c.due_at).limit(limit)
+    return list(connection.execute(query))
+
+
+def get_study(connection: Connection, uid: str) -> Row[Any] | None:
+    return connection.execute(sa.select(study).where(study.c.uid == uid)).one_or_none()
+
+
+def of_study(connection: Connection, uid: str) -> list[Row[Any]]:
+    """Return the kept objects of a study in the order they came, each with its sealed header (`body`)."""
+    joined = instance.join(instance_header, instance_header.c.instance_id == instance.c.id)
+    query = (
+        sa.select(instance, instance_header.c.body)
+        .select_from(joined)
+        .where(instance.c.study_uid == uid, instance.c.state == "kept")
+        .order_by(instance.c.id)
+    )
+    return list(connection.execute(query))
+
+
+def told(connection: Connection, row: Row[Any], message_id: str, instances: int) -> bool:
+    """Note that a message tells so many objects of a study; False when another node was first, or more came meanwhile."""
+    found = connection.execute(
+        study.update()
+        .where(study.c.uid == row.uid, study.c.version == row.version, study.c.instances == instances)
+        .values(told=instances, version=row.version + 1, message_id=message_id, due_at=None)
+    )
+    return bool(found.rowcount)
+
+
+def postpone(connection: Connection, uid: str, due_at: int) -> None:
+    """Look at a study again at another time."""
+    connection.execute(study.update().where(study.c.uid == uid).values(due_at=due_at))
+
+
+def aside(connection: Connection, limit: int = 0) -> list[Row[Any]]:
+    """Return what lies in quarantine, newest first."""
+    query = sa.select(instance).where(instance.c.state == "quarantined").order_by(instance.c.id.desc())
+    return list(connection.execute(query.limit(limit or None)))

@@ -1,0 +1,55 @@
+"""DICOM: studies, their objects, and the headers of these"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0016"
+down_revision = "0015"
+phase = "pre"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "study",
+        sa.Column("uid", sa.String(64), primary_key=True),
+        sa.Column("channel", sa.String(64), nullable=False),
+        sa.Column("calling", sa.String(64), nullable=False),
+        sa.Column("order_key", sa.LargeBinary(16), nullable=False),
+        sa.Column("first_at", sa.BigInteger, nullable=False),
+        sa.Column("last_at", sa.BigInteger, nullable=False),
+        sa.Column("instances", sa.Integer, nullable=False),
+        sa.Column("told", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("version", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("message_id", sa.String(36), sa.ForeignKey("message.id"), nullable=True),
+        sa.Column("due_at", sa.BigInteger, nullable=True),
+    )
+    due = sa.text("due_at IS NOT NULL")
+    op.create_index("study_due", "study", ["due_at"], sqlite_where=due, postgresql_where=due)
+    op.create_table(
+        "instance",
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("sop_instance", sa.String(64), nullable=False),
+        sa.Column("sop_class", sa.String(64), nullable=False),
+        sa.Column("study_uid", sa.String(64), nullable=False, server_default=""),
+        sa.Column("series_uid", sa.String(64), nullable=False, server_default=""),
+        sa.Column("transfer_syntax", sa.String(64), nullable=False),
+        sa.Column("channel", sa.String(64), nullable=False),
+        sa.Column("peer", sa.String(64), nullable=False),
+        sa.Column("calling", sa.String(64), nullable=False),
+        sa.Column("received_at", sa.BigInteger, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("sha256", sa.String(64), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("fault_code", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("fault_where", sa.Text, nullable=False, server_default=""),
+        sa.Column("fault_detail", sa.Text, nullable=False, server_default=""),
+    )
+    kept, aside = sa.text("state = 'kept'"), sa.text("state = 'quarantined'")
+    op.create_index("instance_sop", "instance", ["sop_instance"], unique=True, sqlite_where=kept, postgresql_where=kept)
+    op.create_index("instance_study", "instance", ["study_uid", "id"], sqlite_where=kept, postgresql_where=kept)
+    op.create_index("instance_aside", "instance", ["id"], sqlite_where=aside, postgresql_where=aside)
+    op.create_table(
+        "instance_header",
+        sa.Column("instance_id", sa.String(36), sa.ForeignKey("instance.id"), primary_key=True),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+    )

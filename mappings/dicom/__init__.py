@@ -1,0 +1,1 @@
+"""DICOM to FHIR: the headers of a study become resources."""

@@ -1,0 +1,261 @@
+"""Objects on their way to the disk and into the ledger: durable before the answer, once, and put aside with their bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+
+from connectors.contract import ObjectAnswer, ObjectNames
+from connectors.faults import (
+    ObjectClash,
+    ObjectIncomplete,
+    ObjectMisnamed,
+    ObjectStoreAway,
+    ObjectTooLarge,
+    ObjectUnreadable,
+)
+from gateway.configuration import load
+from gateway.faults import StoreUnavailable
+from gateway.object_intake import ObjectChannelIntake, ObjectDoor
+from gateway.settings import SourcePlan
+from gateway.store import images
+from gateway.store.engine import Store, open_store
+from gateway.store.objects import Objects
+from mappings.formats.faults import FaultClass
+from mappings.hl7v2 import Context
+from tests.conftest import HandClock
+from tests.site import write_site
+
+CT = Path(str(get_testdata_file("CT_small.dcm"))).read_bytes()
+
+
+def changed(data: bytes, **elements: str) -> bytes:
+    """Give a file with other elements."""
+    dataset = pydicom.dcmread(BytesIO(data))
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+        if keyword == "SOPInstanceUID":
+            dataset.file_meta.MediaStorageSOPInstanceUID = value
+    out = BytesIO()
+    dataset.save_as(out)
+    return out.getvalue()
+
+
+def names(data: bytes) -> ObjectNames:
+    meta = pydicom.dcmread(BytesIO(data), stop_before_pixels=True).file_meta
+    return ObjectNames(
+        meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID, meta.TransferSyntaxUID, "CT1", "LIENTHONG"
+    )
+
+
+class Bench:
+    """A channel of objects with its ledger and its folder."""
+
+    def __init__(self, folder: Path, clock: HandClock, max_size: int = 0) -> None:
+        self.folder = folder / "objects"
+        self.clock = clock
+        self.plan = load(write_site(folder / "site", store=f"sqlite:///{folder / 'ledger.db'}"))
+        self.store: Store = open_store(self.plan.store_url)
+        self.objects = Objects(self.folder, self.plan.keyring, "n1")
+        (channel,) = self.plan.channels
+        settings = SimpleNamespace(charset="auto", max_size=max_size, quiet=timedelta(seconds=30))
+        self.channel = replace(channel, source=SourcePlan("dicom", settings))
+        self.rung = 0
+
+    def _ring(self) -> None:
+        self.rung += 1
+
+    def play(self, scene: Callable[[ObjectChannelIntake], Any]) -> Any:
+        """Do something with the door, in a thread as a source does."""
+
+        async def run() -> Any:
+            context = Context("01999", self.plan.systems)
+            intake = ObjectChannelIntake(self.channel, self.store, self.plan.keyring, self.clock, self._ring, context)
+            loop = asyncio.get_running_loop()
+            intake.door = ObjectDoor(
+                self.channel, self.store, self.objects, self.plan.keyring, self.clock, self._ring, loop
+            )
+            return await asyncio.to_thread(scene, intake)
+
+        return asyncio.run(run())
+
+    def send(self, data: bytes, sent_as: ObjectNames | None = None, step: int = 16_384) -> ObjectAnswer:
+        def scene(intake: ObjectChannelIntake) -> ObjectAnswer:
+            deposit = intake.deposit("10.0.0.5:4000")
+            for n in range(0, len(data), step):
+                deposit.write(data[n : n + step])
+            return deposit.commit(sent_as or names(data))
+
+        found: ObjectAnswer = self.play(scene)
+        return found
+
+    def stored(self, object_id: str) -> bytes:
+        return b"".join(self.objects.read(object_id))
+
+    def files(self) -> list[str]:
+        return sorted(str(one.relative_to(self.folder)) for one in self.folder.rglob("*") if one.is_file())
+
+    def row(self, object_id: str) -> Any:
+        return next(one for one in self.store.read_now(images.aside) if one.id == object_id)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, clock: HandClock) -> Iterator[Bench]:
+    made = Bench(tmp_path, clock)
+    yield made
+    made.store.close()
+
+
+def test_an_object_is_kept_as_it_came_and_sealed(bench: Bench) -> None:
+    answer = bench.send(CT)
+    assert (answer.taken, answer.repeat, answer.fault) == (True, False, None)
+    assert bench.stored(answer.instance_id) == CT
+    assert bench.files() == [f"{answer.instance_id[-2:]}/{answer.instance_id}"]
+    (file,) = (bench.folder / one for one in bench.files())
+    assert b"CompressedSamples" in CT
+    assert b"CompressedSamples" not in file.read_bytes()
+    assert bench.rung == 1
+    row = bench.store.read_now(lambda c: images.find(c, names(CT).sop_instance))
+    assert row is not None
+    assert (row.sha256, row.size, row.calling) == (hashlib.sha256(CT).hexdigest(), len(CT), "CT1")
+
+
+def test_its_header_ends_where_the_pixels_begin(bench: Bench) -> None:
+    bench.send(CT)
+    study = pydicom.dcmread(BytesIO(CT)).StudyInstanceUID
+    (kept,) = bench.store.read_now(lambda c: images.of_study(c, study))
+    header = bench.plan.keyring.open(kept.body, f"header/{kept.id}")
+    assert CT.startswith(header)
+    assert CT[len(header) : len(header) + 4] == b"\xe0\x7f\x10\x00"
+
+
+def test_the_same_object_again_is_taken_once(bench: Bench) -> None:
+    first, second = bench.send(CT), bench.send(CT)
+    assert (second.taken, second.repeat, second.instance_id) == (True, True, first.instance_id)
+    assert len(bench.files()) == 1
+    study = bench.store.read_now(lambda c: images.due(c, 1 << 60, 9))
+    assert [one.instances for one in study] == [1]
+
+
+def test_another_object_under_the_same_uid_goes_aside_and_neither_replaces_the_other(bench: Bench) -> None:
+    other = changed(CT, PatientName="Other^Person")
+    first, second = bench.send(CT), bench.send(other)
+    assert not second.taken
+    assert isinstance(second.fault, ObjectClash)
+    assert (bench.stored(first.instance_id), bench.stored(second.instance_id)) == (CT, other)
+    assert bench.row(second.instance_id).fault_code == ObjectClash.code
+    assert bench.files()[1] == f"quarantine/{second.instance_id}" or bench.files()[0].startswith("quarantine/")
+
+
+@pytest.mark.parametrize(
+    ("data", "sent_as", "fault"),
+    [
+        pytest.param(b"no DICOM at all, whatever it was sent as", names(CT), ObjectUnreadable, id="rubbish"),
+        pytest.param(CT[:200], names(CT), ObjectUnreadable, id="cut in the meta group"),
+        pytest.param(changed(CT, StudyInstanceUID=""), names(CT), ObjectUnreadable, id="no study"),
+        pytest.param(CT, replace(names(CT), sop_instance="1.2.3"), ObjectMisnamed, id="another UID inside"),
+        pytest.param(CT, replace(names(CT), sop_class="1.2.3"), ObjectMisnamed, id="another class inside"),
+    ],
+)
+def test_what_is_not_what_it_was_sent_as_goes_aside(
+    bench: Bench, data: bytes, sent_as: ObjectNames, fault: type[Exception]
+) -> None:
+    answer = bench.send(data, sent_as)
+    assert not answer.taken
+    assert type(answer.fault) is fault
+    assert bench.stored(answer.instance_id) == data
+    assert bench.files() == [f"quarantine/{answer.instance_id}"]
+    assert bench.store.read_now(lambda c: images.due(c, 1 << 60, 9)) == []
+
+
+def test_nothing_at_all_leaves_nothing(bench: Bench) -> None:
+    answer = bench.send(b"", names(CT))
+    assert (answer.taken, type(answer.fault)) == (False, ObjectUnreadable)
+    assert bench.files() == []
+
+
+def test_an_object_that_did_not_arrive_whole_goes_aside(bench: Bench) -> None:
+    def scene(intake: ObjectChannelIntake) -> None:
+        deposit = intake.deposit("10.0.0.5:4000")
+        deposit.write(CT[:20_000])
+        deposit.discard(ObjectIncomplete())
+        intake.deposit("10.0.0.5:4000").discard(ObjectIncomplete())  # it left before the first byte
+
+    bench.play(scene)
+    (row,) = bench.store.read_now(images.aside)
+    assert (row.fault_code, row.size) == (ObjectIncomplete.code, 20_000)
+    assert bench.stored(row.id) == CT[:20_000]
+
+
+def test_one_that_is_too_large_is_stopped(tmp_path: Path, clock: HandClock) -> None:
+    bench = Bench(tmp_path, clock, max_size=10_000)
+
+    def scene(intake: ObjectChannelIntake) -> None:
+        deposit = intake.deposit("10.0.0.5:4000")
+        with pytest.raises(ObjectTooLarge) as refused:
+            for n in range(0, len(CT), 4096):
+                deposit.write(CT[n : n + 4096])
+        deposit.discard(refused.value)
+
+    bench.play(scene)
+    (row,) = bench.store.read_now(images.aside)
+    assert (row.fault_code, row.size) == (ObjectTooLarge.code, 8192)
+    bench.store.close()
+
+
+def test_a_ledger_that_is_away_says_try_again_and_nothing_is_lost_that_it_may_know(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = images.insert_all
+
+    def after(connection: Any, batch: Any) -> Any:
+        real(connection, batch)
+        raise StoreUnavailable
+
+    monkeypatch.setattr(images, "insert_all", after)
+    answer = bench.send(CT)
+    assert not answer.taken
+    assert isinstance(answer.fault, ObjectStoreAway)
+    assert answer.fault.fault_class is FaultClass.TRANSIENT
+    (left,) = bench.files()
+    assert left.startswith("incoming/n1/")
+    monkeypatch.undo()
+    # the ledger rolled it back: the next start deletes what nobody was told arrived
+    bench.objects.recover(lambda ids: bench.store.read_now(lambda c: images.known(c, ids)))
+    assert bench.files() == []
+    assert bench.send(CT).taken
+
+
+def test_the_next_start_puts_away_what_the_ledger_knows(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node died between the commit and the move: the object is found meanwhile, and stays when it starts again."""
+
+    def dies(_self: Objects, _object_id: str) -> None:
+        raise ObjectStoreAway
+
+    monkeypatch.setattr(Objects, "keep", dies)
+    answer = bench.send(CT)
+    assert answer.taken
+    assert bench.files() == [f"incoming/n1/{answer.instance_id}"]
+    assert bench.stored(answer.instance_id) == CT
+    monkeypatch.undo()
+    bench.objects.recover(lambda ids: bench.store.read_now(lambda c: images.known(c, ids)))
+    assert bench.files() == [f"{answer.instance_id[-2:]}/{answer.instance_id}"]
+    assert bench.stored(answer.instance_id) == CT
+
+
+def test_commitment_is_given_for_what_is_kept_alone(bench: Bench) -> None:
+    bench.send(CT)
+    said = names(CT)
+    asked = [(said.sop_class, said.sop_instance), ("1.2.3", said.sop_instance), (said.sop_class, "1.2.3")]
+    assert bench.play(lambda intake: [intake.holds(*one) for one in asked]) == [True, False, False]
