@@ -14,6 +14,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy.engine import Connection, Row
@@ -64,8 +65,7 @@ class Collector:
                 await self._tell(row)
             except Fault as fault:
                 log.error("study of %d objects: %s", row.instances, fault)
-                later = self.clock.now() + _AGAIN
-                await self.store.write(lambda connection, uid=row.uid: images.postpone(connection, uid, later))
+                await self.store.write(partial(images.postpone, uid=row.uid, due_at=self.clock.now() + _AGAIN))
 
     async def _tell(self, row: Row[Any]) -> None:
         kept = await self.store.read(lambda connection: images.of_study(connection, row.uid))

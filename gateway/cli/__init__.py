@@ -43,6 +43,7 @@ _COMMANDS = {
     "cda": "cda.app",
     "bhyt": "bhyt.app",
     "card": "card.app",
+    "images": "images.app",
     "portal": "portal.app",
     "certs": "certs.app",
     "key": "key.app",

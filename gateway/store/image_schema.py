@@ -1,4 +1,4 @@
-"""The tables of DICOM objects and the studies they belong to, beside those of `schema.py`; the objects are files (`objects.py`)."""
+"""The tables of DICOM objects and their studies, beside those of `schema.py`; the objects are files (`objects.py`)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ study = Table(
     Column("told", Integer, nullable=False, server_default="0"),  # instances in its newest message
     Column("version", Integer, nullable=False, server_default="0"),
     Column("message_id", ForeignKey("message.id"), nullable=True),  # its newest message
+    Column("assigned", LargeBinary, nullable=True),  # sealed: the number of the person it was moved to by a person
     Column("due_at", BigInteger, nullable=True),  # when it counts as complete; none: nothing came since it was told
 )
 _due = text("due_at IS NOT NULL")
 # collector: which studies are complete now?
 Index("study_due", study.c.due_at, sqlite_where=_due, postgresql_where=_due)
+# people: the newest studies
+Index("study_newest", study.c.last_at, study.c.uid)
 
 instance = Table(
     "instance",

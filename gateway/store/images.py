@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection, Row
 from connectors.faults import ObjectClash
 from gateway.store.image_schema import instance, instance_header, study
 from gateway.store.messages import fault_values
+from gateway.store.schema import message
 from mappings.formats.faults import Fault
 
 
@@ -53,7 +54,7 @@ class Entered:
 
 
 def insert_all(connection: Connection, batch: list[NewInstance]) -> list[Entered]:
-    """Enter objects and what they add to their studies; the same bytes under the same UID again are entered once (promise P3)."""
+    """Enter objects and what they add to their studies; the same bytes under the same UID are entered once (promise P3)."""
     return [_insert(connection, new) for new in batch]
 
 
@@ -151,6 +152,20 @@ def told(connection: Connection, row: Row[Any], message_id: str, instances: int)
         .values(told=instances, version=row.version + 1, message_id=message_id, due_at=None)
     )
     return bool(found.rowcount)
+
+
+def assign(connection: Connection, uid: str, number: bytes, now: int) -> None:
+    """Give a study to the person with this sealed number, from its next message on, which is due now."""
+    connection.execute(study.update().where(study.c.uid == uid).values(assigned=number, due_at=now))
+
+
+def studies(connection: Connection, limit: int = 0, after: str = "") -> list[Row[Any]]:
+    """Return studies with the state of their newest message, the newest first; `after` is the uid of the last seen."""
+    joined = study.outerjoin(message, message.c.id == study.c.message_id)
+    query = sa.select(study, message.c.state, message.c.fault_code).select_from(joined).where(study.c.last_at > 0)
+    if after and (last := get_study(connection, after)) is not None:
+        query = query.where(sa.tuple_(study.c.last_at, study.c.uid) < (last.last_at, last.uid))
+    return list(connection.execute(query.order_by(study.c.last_at.desc(), study.c.uid.desc()).limit(limit or None)))
 
 
 def postpone(connection: Connection, uid: str, due_at: int) -> None:

@@ -27,6 +27,8 @@ from gateway.store import (
     dispatch,
     documents,
     gauges,
+    image_schema,
+    images,
     job_schema,
     jobs,
     message_keys,
@@ -72,7 +74,7 @@ def key(n: int) -> bytes:
 
 def state_of(n: int, usual: str, *others: str) -> str:
     """Give one row in forty a state that work is found in, and the rest the state in which rows end."""
-    return others[n // 40 % len(others)] if n % 40 == 0 else usual
+    return others[n // 2 % len(others)] if n % 40 == 0 else usual
 
 
 def _work(n: int) -> dict[str, Any]:
@@ -230,6 +232,37 @@ def fill(connection: Connection) -> None:
     fill_proofs(connection)
     fill_jobs(connection)
     fill_card_lookups(connection)
+    fill_images(connection)
+
+
+def fill_images(connection: Connection) -> None:
+    """Fill studies of two objects; the last few still arrive, and some objects lie in quarantine."""
+    studies = MESSAGES // 2
+    connection.execute(
+        image_schema.study.insert(),
+        [
+            {
+                "uid": f"1.2.{n}", "channel": "pacs", "calling": "CT1", "order_key": n.to_bytes(16, "big"),
+                "first_at": n, "last_at": n, "instances": 2, "due_at": n if n > studies - 5 else None,
+            }
+            for n in range(studies)
+        ],
+    )  # fmt: skip
+    connection.execute(
+        image_schema.instance.insert(),
+        [
+            {
+                "id": f"i{n:08}", "sop_instance": f"1.2.{n // 2}.{n}", "sop_class": "1.2", "transfer_syntax": "1.2.1",
+                "study_uid": f"1.2.{n // 2}", "series_uid": "1", "channel": "pacs", "peer": "", "calling": "CT1",
+                "received_at": n, "size": 500_000, "sha256": "", "state": "kept" if n % 500 else "quarantined",
+            }
+            for n in range(MESSAGES)
+        ],
+    )  # fmt: skip
+    connection.execute(
+        image_schema.instance_header.insert(),
+        [{"instance_id": f"i{n:08}", "body": b"x" * 2000} for n in range(MESSAGES) if n % 500],
+    )
 
 
 def fill_card_lookups(connection: Connection) -> None:
@@ -781,6 +814,14 @@ HOT = {
     "selections.documents_of_persons": Query(
         lambda c: selections.documents_of_persons(c, ["p1", "p2"]), (("document_patient",),)
     ),
+    "images.find": Query(lambda c: images.find(c, "1.2.3.7"), (("instance_sop",),)),
+    "images.of_study": Query(
+        lambda c: images.of_study(c, "1.2.3"), (("instance_study",),)
+    ),
+    "images.known": Query(lambda c: images.known(c, ["i00000007", "i00000009"]), (("instance_pkey", "sqlite_autoindex_instance_1"),)),
+    "images.due": Query(lambda c: images.due(c, MESSAGES, 8), (("study_due",),)),
+    "images.studies": Query(lambda c: images.studies(c, 50), (("study_newest",),)),
+    "images.aside": Query(lambda c: images.aside(c, 50), (("instance_aside",),)),
     "card_lookups.count_since": Query(
         lambda c: card_lookups.count_since(c, DESTINATION, MESSAGES - 60), (("card_lookup_day",),)
     ),

@@ -21,10 +21,12 @@ def upgrade() -> None:
         sa.Column("told", sa.Integer, nullable=False, server_default="0"),
         sa.Column("version", sa.Integer, nullable=False, server_default="0"),
         sa.Column("message_id", sa.String(36), sa.ForeignKey("message.id"), nullable=True),
+        sa.Column("assigned", sa.LargeBinary, nullable=True),
         sa.Column("due_at", sa.BigInteger, nullable=True),
     )
     due = sa.text("due_at IS NOT NULL")
     op.create_index("study_due", "study", ["due_at"], sqlite_where=due, postgresql_where=due)
+    op.create_index("study_newest", "study", ["last_at", "uid"])
     op.create_table(
         "instance",
         sa.Column("id", sa.String(36), primary_key=True),
