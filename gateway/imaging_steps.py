@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
 
 from mappings.dicom import body, header, study
 from mappings.hl7v2 import Context
@@ -14,6 +13,7 @@ from mappings.outcome import Outcome
 FAMILY = "DICOM"
 STUDY = f"{FAMILY}^STUDY"
 """How `accept` and the rules of papers call a study."""
+_MARK = b'{"dicom":'
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,6 @@ class Kept:
     """The ledger's id of it."""
     sha256: str
     size: int
-    transfer_syntax: str
     calling: str
 
 
@@ -35,14 +34,17 @@ def is_study(message_type: str) -> bool:
     return message_type == STUDY
 
 
-def study_body(objects: Sequence[Kept]) -> bytes:
-    """Write the body of the message about a study; raises the faults of `mappings.dicom`."""
-    return body.join([_entry(one) for one in objects])
+def study_body(objects: Sequence[Kept], assigned: str = "") -> bytes:
+    """Write the body of the message about a study; raises the faults of `mappings.dicom`.
+
+    `assigned` is the number of the person that a person gave it to, whatever the objects say.
+    """
+    return body.join(_entry(one, assigned) for one in objects)
 
 
 def is_body(raw: bytes) -> bool:
     """Tell whether bytes are the body of such a message, which no other content of a source begins like."""
-    return raw.startswith(body.MARK)
+    return raw.startswith(_MARK)
 
 
 def map_study(raw: bytes, context: Context) -> Outcome:
@@ -55,6 +57,7 @@ def keys_of(raw: bytes) -> tuple[tuple[str, str], ...]:
     return tuple(dict.fromkeys(study.business_keys(raw)))
 
 
-def _entry(one: Kept) -> dict[str, Any]:
-    facts = {name: getattr(one, name) for name in ("object", "sha256", "size", "transfer_syntax", "calling")}
-    return {"header": header.read_header(BytesIO(one.header)), **facts}
+def _entry(one: Kept, assigned: str) -> body.Entry:
+    facts = {name: getattr(one, name) for name in ("object", "sha256", "size", "calling")}
+    read = header.read_header(BytesIO(one.header))
+    return body.Entry.of(read, facts | ({"assigned": assigned} if assigned else {}))

@@ -72,16 +72,12 @@ class Collector:
         keyring = self.plan.keyring
         objects = [
             imaging_steps.Kept(
-                keyring.open(one.body, f"header/{one.id}"),
-                one.id,
-                one.sha256,
-                one.size,
-                one.transfer_syntax,
-                one.calling,
+                keyring.open(one.body, f"header/{one.id}"), one.id, one.sha256, one.size, one.calling
             )
             for one in kept
         ]
-        body = await self.pool.run(imaging_steps.study_body, objects)
+        assigned = keyring.open(row.assigned, f"assigned/{row.uid}").decode() if row.assigned else ""
+        body = await self.pool.run(imaging_steps.study_body, objects, assigned)
         message_id = uuid7()
         new = NewMessage(
             id=message_id,
