@@ -1,0 +1,334 @@
+"""One association with a peer: objects go to their deposits while they arrive, and are answered when they are kept.
+
+Here we hook into pynetdicom. It can write what arrives into a temporary file, in clear, when a switch of the whole process
+says so; instead, the message being received is given our `Arriving` as that file, on this association alone. The other hook is
+where a received message is served: an object is answered there with what its deposit said.
+
+Standard: DICOM PS3.7 §9.1.1 and §9.3.1 (C-STORE), PS3.8 §7
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import socket
+import ssl
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
+
+from pynetdicom import evt
+from pynetdicom._globals import MODE_ACCEPTOR
+from pynetdicom._handlers import (
+    standard_dimse_recv_handler,
+    standard_dimse_sent_handler,
+    standard_pdu_recv_handler,
+    standard_pdu_sent_handler,
+)
+from pynetdicom.association import Association
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
+from pynetdicom.dimse_primitives import C_STORE, N_EVENT_REPORT
+from pynetdicom.pdu_primitives import P_DATA
+from pynetdicom.transport import AddressInformation
+
+from connectors.contract import ObjectAnswer, ObjectIntake, ObjectNames
+from connectors.faults import ObjectIncomplete, ObjectMisnamed, ObjectStoreAway, ObjectUnreadable
+from connectors.sources._dicom_contexts import supported
+from connectors.sources._dicom_object import IMPLEMENTATION, SUCCESS, VERSION, Arriving, comment_of, status_of
+from connectors.sources._dicom_upper import TICK_S, Limits, UpperLayer, Wire
+
+if TYPE_CHECKING:
+    from pynetdicom.ae import ApplicationEntity
+    from pynetdicom.dimse_primitives import DimseServiceType
+
+logger = logging.getLogger(__name__)
+
+_AHEAD: Final = 4
+"""Objects that a peer may have sent before we answered the first; nothing else was agreed than one at a time."""
+_LARGEST_MESSAGE: Final = 16 * 1024 * 1024
+"""Of a message that is no object, such as a request for commitment: a hundred thousand references fit."""
+_ENDING_S: Final = 2.0
+_COMMAND: Final = 0x01
+_CALLING_UNKNOWN: Final = (0x01, 0x01, 0x03)
+
+_LOGGERS: Final = (
+    (evt.EVT_DIMSE_RECV, standard_dimse_recv_handler),
+    (evt.EVT_DIMSE_SENT, standard_dimse_sent_handler),
+    (evt.EVT_PDU_RECV, standard_pdu_recv_handler),
+    (evt.EVT_PDU_SENT, standard_pdu_sent_handler),
+)
+
+Rejection = tuple[int, int, int]
+"""Result, source and reason of A-ASSOCIATE-RJ (PS3.8 Table 9-21)."""
+
+
+class Room(Protocol):
+    """What an association is told by the source that it belongs to."""
+
+    intake: ObjectIntake
+    max_size: int
+    limits: Limits
+    context: ssl.SSLContext | None
+    handshake_s: float
+
+    def admit(self, association: PeerAssociation, title: str) -> Rejection | None:
+        """Give it a seat, or the reason why not."""
+        ...
+
+    def asked_to_commit(self, association: PeerAssociation, event: evt.Event) -> tuple[int, None]: ...
+
+    def dismiss(self, association: PeerAssociation) -> None:
+        """Note that it has ended and holds nothing any more."""
+        ...
+
+
+class ProtocolBroken(Exception):
+    """Raised in the upper layer's thread when a peer does what the protocol forbids; the association is aborted."""
+
+
+class _Report(NamedTuple):
+    """A notification that waits for its turn to be sent, and what will be answered to it."""
+
+    primitive: N_EVENT_REPORT
+    status: Future[int]
+
+
+class Messages(DIMSEServiceProvider):
+    """Puts messages together; of an object it keeps nothing."""
+
+    def __init__(self, association: PeerAssociation) -> None:
+        super().__init__(association)
+        self._association = association
+        self._size = 0
+        self.under_way: set[Arriving] = set()
+        """Objects that are arriving, or wait to be answered."""
+
+    def receive_primitive(self, primitive: P_DATA) -> None:
+        """Take what one PDU brought; runs in the upper layer's thread. Raises nothing: a broken message ends in an abort."""
+        values = primitive.presentation_data_value_list
+        try:
+            for value in values:
+                one = primitive
+                if len(values) > 1:
+                    one = P_DATA()
+                    one.presentation_data_value_list = [cast("Any", list(value))]
+                self._receive(one, *value)
+        except Exception as exc:  # noqa: BLE001 — of whatever kind, it is the peer's message that cannot be read
+            told = str(exc) if isinstance(exc, ProtocolBroken) else type(exc).__name__
+            logger.warning("dicom %s: message not readable (%s); aborted", self._association.peer, told)
+            self.dul.event_queue.put("Evt19")
+
+    def _receive(self, primitive: P_DATA, context_id: int, data: bytes) -> None:
+        message = self.message
+        begun = message is not None and message.__class__ is not DIMSEMessage
+        if begun and (data[0] & _COMMAND or context_id != cast("DIMSEMessage", message).context_id):
+            raise ProtocolBroken("a message inside another")
+        if message is None or message._data_set_file is None:
+            self._size += len(data)
+            if self._size > _LARGEST_MESSAGE:
+                raise ProtocolBroken("a message too large")
+        super().receive_primitive(primitive)
+        message = self.message
+        if message is None:
+            self._size = 0
+        elif isinstance(message, C_STORE_RQ) and message._data_set_file is None:
+            message._data_set_file = cast("Any", self._begin(message))
+
+    def _begin(self, message: DIMSEMessage) -> Arriving:
+        association, command = self._association, message.command_set
+        context = association._accepted_cx.get(message.context_id or 0)
+        if context is None:
+            raise ProtocolBroken("an object in a context that was not accepted")
+        if association.leaving or len(self.under_way) >= _AHEAD:
+            raise ProtocolBroken("an object after we had to stop" if association.leaving else "too many objects ahead")
+        names = ObjectNames(
+            str(command.get("AffectedSOPClassUID") or ""),
+            str(command.get("AffectedSOPInstanceUID") or ""),
+            str(context.transfer_syntax[0]),
+            association.title,
+            association.acceptor.ae_title.strip(),
+        )
+        arriving = Arriving(association.room.intake, association.peer, names, association.room.max_size)
+        self.under_way.add(arriving)
+        return arriving
+
+    def get_msg(self, block: bool = False) -> Any:
+        """Wait for the next message, or for anything else that has to be looked at; runs in the association's thread."""
+        if block:
+            return super().get_msg(block)
+        if self._association.leaving and not self.under_way:
+            self._association.abort()
+            return None, None
+        with suppress(queue.Empty):
+            return self.msg_queue.get(timeout=TICK_S)
+        return None, None
+
+    def notice(self) -> None:
+        """Have the association's thread look at what is not a message: a release, an abort, our own end."""
+        self.msg_queue.put((None, None))
+
+
+class PeerAssociation(Association):
+    """An association that a peer asks us for. Runs in a thread of its own, and reads in another."""
+
+    def __init__(self, ae: ApplicationEntity, connection: socket.socket, peer: str, room: Room, max_pdu: int) -> None:
+        here, there = connection.getsockname(), connection.getpeername()
+        super().__init__(ae, MODE_ACCEPTOR)
+        self.name = f"dicom {peer}"
+        self.peer = peer
+        self.title = ""
+        self.room = room
+        self.leaving = False
+        self.afterwards: list[Callable[[], None]] = []
+        """What is done once the message now being served is answered."""
+        self._connection = connection
+        self._reports: dict[int, Future[int]] = {}
+        self._messages = Messages(self)
+        self.dimse = self._messages
+        self._upper = UpperLayer(self, self._messages.notice)
+        self.dul = self._upper
+        self.acse_timeout, self.network_timeout = ae.acse_timeout, ae.network_timeout
+        self.acceptor.ae_title = ae.ae_title
+        self.acceptor.maximum_length = max_pdu
+        self.acceptor.implementation_class_uid = IMPLEMENTATION  # type: ignore[assignment]  # as its setter has it
+        self.acceptor.implementation_version_name = VERSION
+        self.acceptor.address_info = AddressInformation.from_tuple(here)
+        self.requestor.address_info = AddressInformation.from_tuple(there)
+        for event, handler in _LOGGERS:
+            self.unbind(event, handler)
+        self.bind(evt.EVT_REQUESTED, self._requested)
+        self.bind(evt.EVT_N_ACTION, lambda event: room.asked_to_commit(self, event))
+
+    @property
+    def address(self) -> str:
+        return cast("AddressInformation", self.requestor.address_info).address
+
+    # ---- from other threads ----
+
+    def leave(self) -> None:
+        """Take no further object; abort as soon as those under way are answered."""
+        self.leaving = True
+        self._messages.notice()
+
+    def cut(self) -> None:
+        """Close the connection under whatever goes on."""
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._upper.ring()
+
+    def report(self, primitive: N_EVENT_REPORT, context_id: int) -> Future[int]:
+        """Send a notification between other messages; gives the status of its answer, or is cancelled when there is none."""
+        status: Future[int] = Future()
+        self._messages.msg_queue.put((context_id, cast("Any", _Report(primitive, status))))
+        if not self.is_alive():
+            status.cancel()
+        return status
+
+    # ---- its own thread ----
+
+    def run(self) -> None:
+        try:
+            if self.room.context is not None:
+                self._connection.settimeout(self.room.handshake_s)
+                secured = self.room.context.wrap_socket(
+                    self._connection, server_side=True, do_handshake_on_connect=False
+                )
+                self._connection = secured
+                secured.do_handshake()
+            self.set_socket(Wire(self, self._upper, self._connection, self.room.limits))
+            super().run()
+        except OSError as exc:
+            logger.info("dicom %s: no association (%s)", self.peer, type(exc).__name__)
+        except Exception as exc:  # noqa: BLE001 — the thread would tell it whole
+            logger.error("dicom %s: association broke (%s)", self.peer, type(exc).__name__)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        """Hold nothing any more: no thread, no connection, no deposit."""
+        self._kill = True
+        if self._upper.is_alive() and (self.is_rejected or self.is_aborted):
+            self._upper.join(_ENDING_S)  # until the peer was told
+        self.cut()
+        if self._upper.ident is not None:
+            self._upper.join()
+        with suppress(OSError):
+            self._connection.close()
+        for arriving in tuple(self._messages.under_way):
+            logger.warning("dicom %s: left in the middle of an object", self.peer)
+            arriving.discard(ObjectIncomplete())
+        self._messages.under_way.clear()
+        for status in self._reports.values():
+            status.cancel()
+        while not self._messages.msg_queue.empty():
+            waiting = cast("Any", self._messages.msg_queue.get()[1])
+            if isinstance(waiting, _Report):
+                waiting.status.cancel()
+        self._upper.close()
+        self.room.dismiss(self)
+
+    def _requested(self, event: evt.Event) -> None:
+        """Let in or reject, before anything is negotiated; an error of ours lets nobody in."""
+        rejection: Rejection | None = _CALLING_UNKNOWN
+        try:
+            requested = self.requestor.primitive
+            if requested is not None:
+                self.title = requested.calling_ae_title.strip()
+                self.acceptor.supported_contexts = supported(requested.presentation_context_definition_list)
+                rejection = self.room.admit(self, self.title)
+        finally:
+            if rejection is not None:
+                self.acse.send_reject(*rejection)
+
+    def _serve_request(self, msg: DimseServiceType, context_id: int) -> None:
+        given: Any = msg
+        if isinstance(given, _Report):
+            self._send_report(given, context_id)
+        elif isinstance(given, N_EVENT_REPORT) and given.MessageIDBeingRespondedTo is not None:
+            status = self._reports.pop(given.MessageIDBeingRespondedTo, None)
+            if status is not None and given.Status is not None:
+                status.set_result(given.Status)
+        elif isinstance(given, C_STORE):
+            self._store(given, context_id)
+        else:
+            super()._serve_request(msg, context_id)
+        self.dul._idle_timer.restart()
+        while self.afterwards:
+            self.afterwards.pop(0)()
+
+    def _send_report(self, report: _Report, context_id: int) -> None:
+        number = next(number for number in range(1, 2**16) if number not in self._reports)
+        report.primitive.MessageID = number
+        self._reports[number] = report.status
+        self.dimse.send_msg(report.primitive, context_id)
+
+    def _store(self, request: C_STORE, context_id: int) -> None:
+        """Have the object kept, then say so."""
+        answer = self._kept(request, cast("Arriving | None", request._dataset_file), context_id)
+        if request.MessageID is None:
+            self.abort()
+            return
+        response = C_STORE()
+        response.MessageIDBeingRespondedTo = request.MessageID
+        response.AffectedSOPClassUID = request.AffectedSOPClassUID
+        response.AffectedSOPInstanceUID = request.AffectedSOPInstanceUID
+        fault = answer.fault or ObjectStoreAway()
+        response.Status = SUCCESS if answer.taken else status_of(fault)
+        if not answer.taken:
+            response.ErrorComment = comment_of(fault)  # type: ignore[assignment]  # pynetdicom declares nothing
+            logger.warning("dicom %s (%s): object not taken: %s", self.peer, self.title, fault)
+        self.dimse.send_msg(response, context_id)
+
+    def _kept(self, request: C_STORE, arriving: Arriving | None, context_id: int) -> ObjectAnswer:
+        if arriving is None:
+            return ObjectAnswer(False, fault=ObjectUnreadable(detail="no data set"))
+        try:
+            if not request.is_valid_request:
+                return arriving.discard(ObjectUnreadable(detail="no UIDs"))
+            if request.AffectedSOPClassUID != self._accepted_cx[context_id].abstract_syntax:
+                return arriving.discard(ObjectMisnamed(where="AffectedSOPClassUID"))
+            return arriving.commit()
+        finally:
+            self._messages.under_way.discard(arriving)

@@ -1,0 +1,159 @@
+"""pynetdicom's upper layer, waiting instead of polling, and with a limit to everything that a peer decides.
+
+What pynetdicom 3.0 leaves open and this closes: both threads of an association wake a thousand times a second while nothing
+comes; a PDU is read as long as its length field says (4 GB); a peer that falls silent inside a PDU holds its thread for ever;
+a socket whose number is above 1023 cannot be waited for; whatever breaks inside is told whole on standard error.
+
+This module and `_dicom_association.py` alone reach into pynetdicom; `test_dicom_inside.py` fails when an update moves what they
+hold on to.
+
+Standard: DICOM PS3.8 §9
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from pynetdicom.dul import DULServiceProvider
+from pynetdicom.transport import AssociationSocket
+
+if TYPE_CHECKING:
+    from pynetdicom.association import Association
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+TICK_S: Final = 0.25
+"""How late a time limit may be noticed; everything else rings a bell."""
+_LONGEST_ASSOCIATE: Final = 1024 * 1024
+"""A-ASSOCIATE-RQ with 128 contexts of all syntaxes has a third of it."""
+_HEADERS: Final = 64 * 1024
+"""What a peer may send beyond the length we announced; some do not count their headers."""
+
+
+class BelledQueue(queue.Queue[T]):
+    """A queue that says when something was put in."""
+
+    def __init__(self, ring: Callable[[], None]) -> None:
+        super().__init__()
+        self._ring = ring
+
+    def put(self, item: T, block: bool = True, timeout: float | None = None) -> None:
+        super().put(item, block, timeout)
+        self._ring()
+
+
+class Wire(AssociationSocket):
+    """A connection of which every PDU has to come within `silence_s` and may not be longer than announced."""
+
+    def __init__(self, association: Association, upper: UpperLayer, connection: socket.socket, limits: Limits) -> None:
+        super().__init__(association, client_socket=connection)
+        self._upper = upper
+        self._limits = limits
+        self._poll = select.poll()
+        self._number = connection.fileno()
+        self._poll.register(self._number, select.POLLIN)
+        self._poll.register(upper.ear, select.POLLIN)
+        connection.settimeout(limits.silence_s)
+
+    @property
+    def ready(self) -> bool:
+        """Wait until bytes have come, the bell rings or a tick has passed; tell whether bytes have come."""
+        connection = self.socket
+        if connection is None or connection.fileno() < 0:
+            time.sleep(0.01)
+            return False
+        if isinstance(connection, ssl.SSLSocket) and connection.pending():
+            return True
+        wait = 0 if self._upper.has_work() else int(TICK_S * 1000)
+        found = dict(self._poll.poll(wait))
+        if self._upper.ear.fileno() in found:
+            self._upper.hush()
+        return self._number in found
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """Read so many bytes, fewer when the peer leaves; raises OSError when they are too many or come too slowly."""
+        if nr_bytes > self._limits.longest:
+            raise OSError("PDU longer than announced")
+        content = bytearray(nr_bytes)
+        if self.socket is None:
+            raise OSError("closed")
+        until = time.monotonic() + self._limits.silence_s
+        got = 0
+        with memoryview(content) as view:
+            while got < nr_bytes:
+                count = self.socket.recv_into(view[got:])
+                if not count:
+                    break
+                got += count
+                if got < nr_bytes and time.monotonic() > until:
+                    raise TimeoutError("PDU too slow")
+        return content if got == nr_bytes else content[:got]
+
+
+class Limits:
+    """What a connection is held to."""
+
+    def __init__(self, max_pdu: int, silence_s: float) -> None:
+        self.longest = max(max_pdu + _HEADERS, _LONGEST_ASSOCIATE)
+        self.silence_s = silence_s
+
+
+class UpperLayer(DULServiceProvider):
+    """The thread that reads PDUs; rung awake by whoever has something to send."""
+
+    def __init__(self, association: Association, notice: Callable[[], None]) -> None:
+        super().__init__(association)
+        self.daemon = True
+        self.ear, self._bell = socket.socketpair()
+        self.ear.setblocking(False)
+        self._bell.setblocking(False)
+        self._run_loop_delay = 0.0
+        self.to_provider_queue = BelledQueue(self.ring)
+        self.to_user_queue = BelledQueue(notice)
+
+    def ring(self) -> None:
+        with suppress(OSError):  # full: it has been rung; closed: nobody is there
+            self._bell.send(b"\x00")
+
+    def hush(self) -> None:
+        with suppress(OSError):
+            self.ear.recv(4096)
+
+    def has_work(self) -> bool:
+        """Tell whether waiting would be wrong."""
+        return self._kill_thread or not self.event_queue.empty() or not self.to_provider_queue.empty()
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except Exception as exc:  # noqa: BLE001 — pynetdicom raises what a state machine cannot do; the thread would tell it
+            logger.warning("dicom: upper layer ended by %s", type(exc).__name__)
+        finally:
+            if self.socket is not None:
+                self.socket.close()
+            self.to_user_queue.put(cast("Any", None))  # whoever waits for an A-ASSOCIATE-RQ need not wait longer
+
+    def stop_dul(self) -> bool:
+        if self.state_machine.current_state != "Sta1":
+            return False
+        self._kill_thread = True
+        self.ring()
+        if threading.current_thread() is not self:
+            self.join()
+        return True
+
+    def close(self) -> None:
+        """Let go of the bell; only when the thread has ended."""
+        self.ear.close()
+        self._bell.close()
