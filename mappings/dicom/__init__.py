@@ -1,0 +1,1 @@
+"""Turn the headers of a DICOM study into FHIR R4."""
