@@ -1,1 +1,1 @@
-"""DICOM to FHIR: the headers of a study become resources."""
+"""Turn the headers of a DICOM study into FHIR R4."""
