@@ -71,9 +71,7 @@ class Collector:
         kept = await self.store.read(lambda connection: images.of_study(connection, row.uid))
         keyring = self.plan.keyring
         objects = [
-            imaging_steps.Kept(
-                keyring.open(one.body, f"header/{one.id}"), one.id, one.sha256, one.size, one.calling
-            )
+            imaging_steps.Kept(keyring.open(one.body, f"header/{one.id}"), one.id, one.sha256, one.size, one.calling)
             for one in kept
         ]
         assigned = keyring.open(row.assigned, f"assigned/{row.uid}").decode() if row.assigned else ""

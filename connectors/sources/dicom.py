@@ -80,6 +80,8 @@ class Settings:
     """Associations at the same time; further ones are rejected for the moment (local limit exceeded)."""
     max_pdu: Size = _MAX_PDU
     """Largest PDU that a sender may use; larger ones are fewer, and faster."""
+    quiet: timedelta = timedelta(seconds=60)
+    """A study counts as complete when nothing of it came for so long; what comes later makes its next version."""
     network_timeout: timedelta = timedelta(seconds=60)
     """An association on which nothing comes for so long is aborted; so long may one PDU take."""
     acse_timeout: timedelta = timedelta(seconds=30)
@@ -115,6 +117,8 @@ class Settings:
             raise ValueError("max_associations: nobody could connect — write at least 1")
         if not 4096 <= self.max_pdu <= 1024 * 1024:
             raise ValueError('max_pdu: between "4KB" and "1024KB"')
+        if self.quiet < timedelta(0):
+            raise ValueError('quiet: a time cannot be negative — write "0s" or more')
         for name in ("network_timeout", "acse_timeout", "dimse_timeout"):
             if getattr(self, name) <= timedelta(0):
                 raise ValueError(f'{name}: every association would end at once — write a duration like "30s"')
@@ -124,6 +128,8 @@ class Settings:
 
 class Source:
     """Listen for DICOM senders, and hand every object to intake as it arrives."""
+
+    takes_objects = True
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
