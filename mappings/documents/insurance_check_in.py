@@ -59,12 +59,13 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
     start = encounter.get("period", {}).get("start", "")
     patient = record.patient(PAPER, encounter)
     cards = record.cards(start, start)
-    costs = _passed_on(record, encounter) or [_cost(record, encounter, cards)]
+    passed_on = _passed_on(record, encounter)
+    costs = passed_on or [_cost(record, encounter, cards)]
     ordered = cost_at(costs[0]) or costs[0].get("created", "")
     at = ordered or wording.stamp(context.issued_at)
     code, meaning = record.coded_field("MA_DOITUONG_KCB", encounter)
     admitted = _admitted(record, encounter)
-    admission = _ADMISSION if _is_before(admitted, ordered) else ()
+    admission = _ADMISSION if passed_on or _is_before(admitted, ordered) else ()
     return Content(
         event_at=at,
         patient=patient,

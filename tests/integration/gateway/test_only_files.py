@@ -14,6 +14,7 @@ import pytest
 
 from mappings.bhyt.decisions import decision_of
 from mappings.bhyt.envelope import envelope
+from mappings.bhyt.files import bare_file
 from mappings.bhyt.rows import rows_to_xml
 from mappings.bhyt.tables import table
 from mappings.bhyt.visits import Visit, read_visits
@@ -25,6 +26,7 @@ from tests.unit.bhyt import clean_visits
 FACILITY = "01999"
 PRODUCE = (
     *(
+        "insurance_check_in",
         "insurance_record",
         "health_summary",
         "discharge_paper",
@@ -61,6 +63,7 @@ def ours(kind: str, number: int) -> Visit:
 
 
 VISITS = {kind: ours(kind, number) for number, kind in enumerate(KINDS, 1)}
+CHECK_IN = ours("check_in", 90)
 
 
 def file_of(visit: Visit) -> bytes:
@@ -76,7 +79,7 @@ class Hospital:
     sandbox: Mapping[str, str]
 
     def received(self) -> dict[str, Visit]:
-        """The visits that the portal took, by their number."""
+        """The files that the portal took, by their number."""
         found = {}
         for row in cli_json("deliveries", "list", "--config", str(self.config), "--destination", "insurance_portal"):
             assert row["state"] == "accepted", row["fault"]
@@ -108,6 +111,8 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
             for name, visit in VISITS.items():
                 (dropped / f"{name}.part").write_bytes(file_of(visit))
                 (dropped / f"{name}.part").rename(dropped / f"{name}.xml")
+            (dropped / "check-in.part").write_bytes(bare_file(CHECK_IN, "XML0", decision="1931"))
+            (dropped / "check-in.part").rename(dropped / "check-in.xml")
             wait_until(lambda: not list(dropped.glob("*.xml")), 30)
 
             def settled() -> bool:
@@ -119,15 +124,15 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
 
 
 def test_every_file_is_taken_and_mapped(hospital: Hospital) -> None:
-    assert len(list((hospital.folder / "done").rglob("*.xml"))) == len(VISITS)
+    assert len(list((hospital.folder / "done").rglob("*.xml"))) == len(VISITS) + 1
     rows = cli_json("messages", "--config", str(hospital.config))
-    assert [row["state"] for row in rows] == ["mapped"] * len(VISITS)
+    assert [row["state"] for row in rows] == ["mapped"] * (len(VISITS) + 1)
     assert [row["coverage"]["unknown"] for row in rows if row["coverage"]["unknown"]] == []
 
 
 def test_what_the_portal_gets_is_what_the_his_wrote(hospital: Hospital) -> None:
     received = hospital.received()
-    for visit in VISITS.values():
+    for visit in (*VISITS.values(), CHECK_IN):
         got = received[visit.number]
         differing = [
             (name, n, field, row.get(field, ""), back.get(field, ""))
