@@ -1,7 +1,8 @@
 """The body of one message about a study: the headers of its objects, with what the gateway knows of each.
 
-What all objects share is written once, then what a series shares, then per object the rest, in columns. Objects stand in the order
-of their series and numbers, so the same objects give the same bytes whichever came first. Nothing is lost but that order.
+What all objects share is written once, then what a series shares, then per object the rest, in columns. Objects stand
+in the order of their series and numbers, so the same objects give the same bytes whichever came first. Nothing is lost
+but that order.
 """
 
 from __future__ import annotations
@@ -85,7 +86,9 @@ def _members(content: dict[str, Any], series: dict[str, Any]) -> Iterable[Entry]
         found = dict(attributes)
         for (tag, vr), cell in zip(columns, row, strict=True):
             if cell is not None:
-                found[tag] = {"vr": vr, "Value": cell if isinstance(cell, list) else [cell]} if cell != [] else {"vr": vr}
+                found[tag] = (
+                    {"vr": vr, "Value": cell if isinstance(cell, list) else [cell]} if cell != [] else {"vr": vr}
+                )
         found |= other
         said = tuple(Notice(code, where, detail) for code, where, detail in notices)
         yield Entry(dict(sorted(found.items())), facts | own, said)
@@ -109,12 +112,12 @@ def _shared(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if not members:
         return {}
     first, *others = members
-    absent = object()
-    return {
-        name: value
-        for name, value in first.items()
-        if all(other.get(name, absent) is value or other.get(name, absent) == value for other in others)
-    }
+    shared, absent = dict(first), object()
+    for other in others:
+        get = other.get
+        for name in [name for name, value in shared.items() if get(name, absent) != value]:
+            del shared[name]
+    return shared
 
 
 def _without(own: Mapping[str, Any], *known: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,7 +125,7 @@ def _without(own: Mapping[str, Any], *known: Mapping[str, Any]) -> dict[str, Any
 
 
 def _columns(rests: Sequence[Attributes]) -> tuple[list[str], list[list[Any]], list[Attributes]]:
-    """Lay attributes of values alone into columns of one tag and VR; `null` = absent, `[]` = empty, one value without a list."""
+    """Lay attributes of values alone into columns of one tag and VR: `null` = absent, `[]` = empty."""
     names: dict[str, int] = {}
     cells: list[dict[int, Any]] = []
     others: list[Attributes] = []

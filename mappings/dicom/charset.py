@@ -1,8 +1,8 @@
 """Turn the bytes of DICOM text into text: by SpecificCharacterSet, and by what a site knows where DICOM has no name.
 
-Never fails: what cannot be read stands as U+FFFD, and the `doubts` of a `Charset` say so. Vietnamese single-byte sets (TCVN 5712,
-VISCII, VNI) have no name in DICOM; a site names the one of a device as `assumed`, which then holds for objects that name none,
-or only the Latin-1 that devices write without looking.
+Never fails: what cannot be read stands as U+FFFD, and the `doubts` of a `Charset` say so. Vietnamese single-byte sets
+(TCVN 5712, VISCII, VNI) have no name in DICOM; a site names the one of a device as `assumed`, which then holds for
+objects that name none, or only the Latin-1 that devices write without looking.
 
 Standard: DICOM PS3.3 §C.12.1.1.2; PS3.5 §6.1
 """
@@ -21,7 +21,7 @@ from mappings.formats import charsets
 
 _ESC = b"\x1b"
 _PARTS = re.compile(b"(^[^\x1b]+|\x1b[^\x1b]*)")
-_RESETS = re.compile(r"[\r\n\f\t\\^=]".encode())
+_RESETS = re.compile(rb"[\r\n\f\t\\^=]")
 _KEEP_ESCAPES = frozenset({"iso2022_jp", "iso2022_jp_2"})
 """Codecs of Python that read the escape sequences themselves."""
 _DEFAULT_SETS = frozenset({"", "ISO_IR 6", "ISO 2022 IR 6", "ISO_IR 100", "ISO 2022 IR 100"})

@@ -1,8 +1,8 @@
 """Read the elements of a data set, in any of the four ways they are written, in bounded memory.
 
-pydicom is the dictionary here and the judge in tests, not the reader: that one reads whole what lies in sequences, however
-large, warns where we must notice, and ends some bad files with exceptions of many kinds. This reader keeps what was sound before
-the first thing it cannot follow, and says so.
+pydicom is the dictionary here and the judge in tests, not the reader: that one reads whole what lies in sequences,
+however large, warns where we must notice, and ends some bad files with exceptions of many kinds. This reader keeps what
+was sound before the first thing it cannot follow, and says so.
 
 Standard: DICOM PS3.5 §7
 """

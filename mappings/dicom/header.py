@@ -1,9 +1,10 @@
 """Read the header of one DICOM object: every attribute before the pixels, as the DICOM JSON Model.
 
-Takes files as they are: without preamble or meta information, in another transfer syntax than they say, cut short, deflated, with
-private attributes and wrong VRs. Text is decoded; DS and IS stay as written. Left out, with their length, are pixels, overlays,
-curves, waveforms, long values and long sequences; documents (SR, key objects, presentation states, encapsulated files) are read
-whole. What was odd is in the notices. Does not check an object against its SOP class.
+Takes files as they are: without preamble or meta information, in another transfer syntax than they say, cut short,
+deflated, with private attributes and wrong VRs. Text is decoded; DS and IS stay as written. Left out, with their
+length, are pixels, overlays, curves, waveforms, long values and long sequences; documents (SR, key objects,
+presentation states, encapsulated files) are read whole. What was odd is in the notices. Does not check an object
+against its SOP class.
 
 Standard: DICOM PS3.10 §7; PS3.5 §7; PS3.18 Annex F
 Requirement: S1.4
@@ -14,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from mappings.dicom import faults
 from mappings.dicom.charset import Charset
@@ -101,9 +102,7 @@ def read_header(source: BinaryIO, *, assumed_charset: str = "", limits: Limits =
     explicit, little = _written(stream, said)
     if not has_prefix and not meta and not _begins_well(stream, explicit, little):
         raise faults.NotDicom
-    reader = Reader(
-        stream, explicit=explicit, little=little, limits=limits, charset=Charset(assumed=assumed_charset)
-    )
+    reader = Reader(stream, explicit=explicit, little=little, limits=limits, charset=Charset(assumed=assumed_charset))
     reader.documents = DOCUMENTS
     charset = reader.charset
     attributes = reader.read()
@@ -135,9 +134,7 @@ def _meta(stream: Stream, limits: Limits) -> Dataset:
     while (head := stream.peek(4))[:2] in (b"\x02\x00", b"\x00\x00") and len(head) == 4 and len(stream.peek(8)) == 8:
         if head == b"\x00\x00\x00\x00" and stream.peek(8)[4:] == b"\x00\x00\x00\x00":
             break
-        element = Reader(
-            stream, explicit=head[:2] == b"\x02\x00", little=True, limits=limits, charset=Charset()
-        ).one()
+        element = Reader(stream, explicit=head[:2] == b"\x02\x00", little=True, limits=limits, charset=Charset()).one()
         if element is None:
             break
         if head[:2] == b"\x02\x00":
@@ -161,7 +158,7 @@ def _begins_well(stream: Stream, explicit: bool, little: bool) -> bool:
     head = stream.peek(8)
     if len(head) < 8:
         return False
-    order = "little" if little else "big"
+    order: Literal["little", "big"] = "little" if little else "big"
     group = int.from_bytes(head[:2], order)
     if group not in (0x0004, 0x0008, 0x0010):
         return False

@@ -1,7 +1,7 @@
 """Turn the bytes of one value into the DICOM JSON Model.
 
-Decimal and integer strings (DS, IS) stay strings, exactly as written: a measured 4.50 keeps its digits. Binary floats become the
-shortest decimal that is the same float. What cannot be the VR it says is read as its bytes.
+Decimal and integer strings (DS, IS) stay strings, exactly as written: a measured 4.50 keeps its digits. Binary floats
+become the shortest decimal that is the same float. What cannot be the VR it says is read as its bytes.
 
 Standard: DICOM PS3.5 §6.2; PS3.18 §F.2
 """

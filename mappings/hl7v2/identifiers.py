@@ -7,12 +7,14 @@ code (a 12-digit personal number from a 9-digit identity card). Numbers are kept
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from mappings import codes
 from mappings.formats.identifiers import Kind, classify
 from mappings.hl7v2.context import Context
 from mappings.hl7v2.datatypes import Components, Element, code_of, compact, dr_to_period, slug, words
 from mappings.hl7v2.draft import datetime_of
+from mappings.ids import resource_id
 
 PATIENT_TYPES = frozenset({"PI", "MR", "PT", "U"})
 _NATIONAL_TYPES = frozenset({"NI", "NNVNM", "CZ", "NNVN", "VNM"})
@@ -119,6 +121,31 @@ def cx_to_identifier(cx: Components, context: Context, home: str | None = None, 
             "assigner": {} if said else {"display": authority},
         }
     )
+
+
+def person_numbers(numbers: Sequence[Components], context: Context, home: str) -> tuple[list[Element], Element | None]:
+    """Make the Identifiers of a person, each once, and say which is the number that this facility gave.
+
+    Older senders give the number alone: without type and authority it is the hospital's own.
+    """
+    by_number: dict[tuple[str, str], Element] = {}
+    own: Element | None = None
+    local = context.systems.local(context.facility, "patient")
+    for cx in numbers:
+        bare = not cx.c(5) and not kind_of(cx)
+        identifier = cx_to_identifier(cx, context, home, "patient" if bare else "")
+        if identifier is None:
+            continue
+        by_number.setdefault((identifier["system"], identifier["value"]), identifier)
+        if own is None and identifier["system"] == local:
+            own = identifier
+    return list(by_number.values()), own
+
+
+def patient_id(numbers: Sequence[Element], own: Element | None) -> str:
+    """Give the id of the Patient: of the number that this facility gave, else of the first at all; `""` without any."""
+    known = own or next(iter(numbers), None)
+    return resource_id("Patient", known["system"], known["value"]) if known else ""
 
 
 _TYPE_CODES = {

@@ -24,7 +24,8 @@ from mappings.hl7v2.identifiers import (
     dln_to_identifier,
     home_authority,
     identifier_type,
-    kind_of,
+    patient_id,
+    person_numbers,
 )
 from mappings.hl7v2.names import xpn_to_human_names
 from mappings.hl7v2.quantities import nm_to_count
@@ -91,7 +92,7 @@ _EXTENDED = frozenset({6, 17, 22, 23, 26, 28, 35, 36, 39})
 def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
     """Make the Patient; one without any number is a Patient of its own: see `patient_identifiers`."""
     context = draft.context
-    identifiers, patient_id = patient_identifiers(pid, draft)
+    identifiers, known_as = patient_identifiers(pid, draft)
     extensions = (
         []
         if pid.fields.isdisjoint(_EXTENDED)
@@ -113,7 +114,7 @@ def pid_to_patient(pid: Segment, draft: Draft) -> Resource:
     birth = draft.day(pid, 7)
     patient: dict[str, Any] = {
         "resourceType": "Patient",
-        "id": patient_id,
+        "id": known_as,
         "extension": [extension for extension in extensions if extension],
         "identifier": identifiers,
         "name": [*names(pid[5], draft), *names(pid[9], draft)],
@@ -197,31 +198,14 @@ def patient_identifiers(pid: Segment, draft: Draft) -> tuple[list[Element], str]
         for n in (2, 3, 4):
             if pid.peek(n) and not pid.peek(n).is_null:
                 pid.give_back(n)
-    home = home_authority(numbers, draft.context, draft.sending_facility)
-    # Older senders give the number alone: without type and authority it is the hospital's own.
-    by_number: dict[tuple[str, str], Element] = {}
-    own = ""
-    local = draft.context.systems.local(draft.context.facility, "patient")
-    for cx in numbers:
-        bare = not cx.c(5) and not kind_of(cx)
-        identifier = cx_to_identifier(cx, draft.context, home, "patient" if bare else "")
-        if identifier is None:
-            continue
-        by_number.setdefault((identifier["system"], identifier["value"]), identifier)
-        if not own and identifier["system"] == local:
-            own = identifier["value"]
-    found = list(by_number.values())
+    found, own = person_numbers(numbers, draft.context, home_authority(numbers, draft.context, draft.sending_facility))
     licence = dln_to_identifier(pid[20], draft.context)
     if licence:
         found.append(licence)
     social = words(pid[19].text)
     if social and classify(social) is not Kind.PLACEHOLDER and all(f["value"] != social for f in found):
         found.append(social_number(social, draft))
-    if own:
-        return found, resource_id("Patient", local, own)
-    if not found:
-        return [], _id_without_number(pid, draft)
-    return found, resource_id("Patient", found[0]["system"], found[0]["value"])
+    return found, patient_id(found, own) or _id_without_number(pid, draft)
 
 
 def _id_without_number(pid: Segment, draft: Draft) -> str:
