@@ -12,7 +12,8 @@ import signal
 import socket
 import struct
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -23,7 +24,7 @@ import httpx
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import build_context
-from pynetdicom.dsutils import decode, encode
+from pynetdicom.dsutils import decode
 from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
@@ -31,7 +32,7 @@ from pynetdicom.pdu_primitives import (
     MaximumLengthNotification,
 )
 
-from tests.servers import Server, free_port, need
+from tests.servers import Server, free_port, listens, need
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -113,7 +114,8 @@ def orthanc(folder: Path, peers: Mapping[str, tuple[str, int]], title: str = "OR
     path = folder / "orthanc.json"
     path.write_text(json.dumps(configuration), encoding="utf-8")
     url = f"http://127.0.0.1:{http}"
-    server = Server([str(program), str(path)], lambda: _answers(f"{url}/system"), str(folder), signal.SIGTERM)
+    command = ["/usr/bin/env", "TCP_NODELAY=1", str(program), str(path)]
+    server = Server(command, lambda: _answers(f"{url}/system"), str(folder), signal.SIGTERM)
     server.url = url
     return Orthanc(url, dicom, title, server)
 
@@ -123,6 +125,48 @@ def _answers(url: str) -> bool:
         return httpx.get(url, timeout=1, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
+
+
+# ---- storescp ----
+
+
+@dataclass(frozen=True)
+class Storescp:
+    """DCMTK's receiver, which keeps data sets as they come."""
+
+    port: int
+    folder: Path
+
+    def files(self) -> list[bytes]:
+        """Give the files received since the last call."""
+        found = sorted(self.folder.iterdir())
+        contents = [path.read_bytes() for path in found]
+        for path in found:
+            path.unlink()
+        return contents
+
+
+@contextmanager
+def storescp(folder: Path) -> Iterator[Storescp]:
+    program = shutil.which("storescp")
+    need(program, "storescp")
+    folder.mkdir()
+    port = free_port()
+    command = [str(program), "+xa", "+B", "-od", str(folder), str(port)]
+    server = Server(["/usr/bin/env", "TCP_NODELAY=1", *command], lambda: listens(port), str(folder), signal.SIGTERM)
+    try:
+        yield Storescp(port, folder)
+    finally:
+        server.end()
+
+
+def command_set(elements: Mapping[int, bytes]) -> bytes:
+    """Encode elements of group 0000, in implicit VR, with their group length before them."""
+    body = b"".join(
+        struct.pack("<HHL", 0, number, len(value) + len(value) % 2) + value + b"\x00" * (len(value) % 2)
+        for number, value in sorted(elements.items())
+    )
+    return struct.pack("<HHLL", 0, 0, 4, len(body)) + body
 
 
 # ---- a sender made of nothing but a socket ----
@@ -185,14 +229,14 @@ class Sender:
     ) -> None:
         """Send C-STORE; only the first `upto` bytes of the data set when that is given, and then no end of it."""
         self._number += 1
-        command = Dataset()
-        command.CommandGroupLength = 0
-        command.AffectedSOPClassUID = sop_class
-        command.CommandField = 0x0001
-        command.MessageID = self._number
-        command.Priority = 0
-        command.CommandDataSetType = 1
-        command.AffectedSOPInstanceUID = sop_instance
+        command = {
+            0x0002: sop_class.encode(),
+            0x0100: struct.pack("<H", 0x0001),
+            0x0110: struct.pack("<H", self._number),
+            0x0700: struct.pack("<H", 0),
+            0x0800: struct.pack("<H", 0x0001),
+            0x1000: sop_instance.encode(),
+        }
         self.command(command, context)
         whole = data_set if upto is None else data_set[:upto]
         pieces = [whole[start : start + chunk] for start in range(0, len(whole), chunk)] or [b""]
@@ -200,9 +244,9 @@ class Sender:
             last = upto is None and index == len(pieces) - 1
             self.values((context, bytes([2 if last else 0]) + piece))
 
-    def command(self, command: Dataset, context: int = 1) -> None:
-        command.CommandGroupLength = len(encode(command, True, True) or b"") - 12
-        self.values((context, b"\x03" + (encode(command, True, True) or b"")))
+    def command(self, elements: Mapping[int, bytes], context: int = 1) -> None:
+        """Send a command set: element numbers of group 0000 and their values, whatever these are."""
+        self.values((context, b"\x03" + command_set(elements)))
 
     def values(self, *values: tuple[int, bytes]) -> None:
         """Send one P-DATA-TF."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from connectors.contract import Answer, ObjectAnswer, ObjectNames
+from connectors.contract import Answer, ObjectAnswer, ObjectNames, Source
+from connectors.kinds import load_source
 from mappings.formats.faults import IntakeFault
 
 WAIT_S = 20.0
@@ -148,3 +152,51 @@ class _Deposit:
         with self._intake.changed:
             first = self._intake.kept.setdefault((names.sop_class, names.sop_instance), digest)
         return ObjectAnswer(True, digest[:8], repeat=first == digest and len(self._intake.taken) > 0)
+
+
+class Running:
+    """A source that runs in a loop of its own, so that a test may block; raises what `run` raises before it is ready."""
+
+    def __init__(self, kind: str, settings: Any, intake: FilingIntake) -> None:
+        _, made = load_source(kind)
+        self.intake = intake
+        self._source: Source = made(settings)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"loop of {kind}")
+        self._thread.start()
+        try:
+            self.address = asyncio.run_coroutine_threadsafe(self._begin(), self._loop).result(WAIT_S)
+        except BaseException:
+            self._end()
+            raise
+        self.port = int(self.address.rpartition(":")[2])
+
+    def stopping(self) -> Future[None]:
+        self._loop.call_soon_threadsafe(self._task.cancel)
+        return asyncio.run_coroutine_threadsafe(self._ended(), self._loop)
+
+    def close(self) -> None:
+        self.intake.gate.set()
+        try:
+            self.stopping().result(WAIT_S)
+        finally:
+            self._end()
+
+    async def _begin(self) -> str:
+        listening: asyncio.Future[str] = self._loop.create_future()
+        intake: Any = self.intake
+        self._task = self._loop.create_task(self._source.run(intake, listening.set_result))
+        either: set[asyncio.Future[Any]] = {listening, self._task}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if self._task.done():
+            self._task.result()
+        return listening.result()
+
+    async def _ended(self) -> None:
+        await asyncio.wait({self._task})
+        self._task.result()
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

@@ -5,9 +5,7 @@ An object goes to its deposit while it arrives, and its sender is told yes when 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import is_dataclass
 from datetime import timedelta
@@ -17,12 +15,11 @@ from typing import Any, Protocol
 
 import pytest
 
-from connectors.contract import Source
 from connectors.faults import ListenFailed, ObjectClash, ObjectIncomplete, ObjectStoreAway, ObjectTooLarge
 from connectors.kinds import load_source, source_kinds
 from mappings.formats.faults import IntakeFault
 from mappings.formats.values import Size
-from tests.contract.objects import OBJECT_KINDS, WAIT_S, FilingIntake
+from tests.contract.objects import OBJECT_KINDS, WAIT_S, FilingIntake, Running
 from tests.dicom_peers import Sender
 
 CONTENT = bytes(range(256)) * 400
@@ -96,60 +93,20 @@ WAYS: dict[str, type[Way]] = {"dicom": DicomWay}
 every_kind = pytest.mark.parametrize("kind", sorted(set(source_kinds()) & set(WAYS)))
 
 
-class House:
-    """A source that runs in a loop of its own, so that a test may block."""
-
+class House(Running):
     def __init__(self, way: Way, kind: str, settings: Any, intake: FilingIntake) -> None:
-        _, made = load_source(kind)
-        self.way, self.intake = way, intake
-        self._source: Source = made(settings)
-        self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever)
-        self._thread.start()
+        self.way = way
         self.sendings: list[Sending] = []
-        try:
-            self.port = int(
-                asyncio.run_coroutine_threadsafe(self._begin(), self._loop).result(WAIT_S).rpartition(":")[2]
-            )
-        except BaseException:
-            self._end()
-            raise
-
-    async def _begin(self) -> str:
-        listening: asyncio.Future[str] = self._loop.create_future()
-        intake: Any = self.intake
-        self._task = self._loop.create_task(self._source.run(intake, listening.set_result))
-        either: set[asyncio.Future[Any]] = {listening, self._task}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if self._task.done():
-            self._task.result()
-        return listening.result()
+        super().__init__(kind, settings, intake)
 
     def send(self, content: bytes = CONTENT, name: str = "1.2.3.4") -> Sending:
         self.sendings.append(self.way.send(self.port, content, name))
         return self.sendings[-1]
 
-    def stopping(self) -> Future[None]:
-        self._loop.call_soon_threadsafe(self._task.cancel)
-        return asyncio.run_coroutine_threadsafe(self._ended(), self._loop)
-
-    async def _ended(self) -> None:
-        await asyncio.wait({self._task})
-        self._task.result()
-
     def close(self) -> None:
-        self.intake.gate.set()
-        try:
-            self.stopping().result(WAIT_S)
-        finally:
-            for sending in self.sendings:
-                sending.close()
-            self._end()
-
-    def _end(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        super().close()
+        for sending in self.sendings:
+            sending.close()
 
 
 @contextmanager
