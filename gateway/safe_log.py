@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+import warnings
 
 from mappings.formats.faults import Fault
 
@@ -37,5 +38,8 @@ def configure(level: str = "INFO") -> None:
     handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # a collision between nodes is told by the store
+    for quoting in ("pydicom", "pynetdicom"):  # both tell what they choked on, also as warnings
+        logging.getLogger(quoting).setLevel(logging.CRITICAL)
+        warnings.filterwarnings("ignore", module=quoting)
     for noisy in ("httpx", "httpcore", "alembic", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

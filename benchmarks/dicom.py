@@ -1,0 +1,208 @@
+"""Objects received over C-STORE per second, one association and four, beside Orthanc, storescp and pynetdicom as it comes.
+
+The same sender for all: DCMTK's storescu with `TCP_NODELAY=1`, a CT of 525 KB with a fresh SOP Instance UID each time. Every
+receiver is a process of its own, on the same cores as the senders. Ours and pynetdicom's write each object to a file and fsync
+it before they answer; storescp and Orthanc, with `TCP_NODELAY=1` too, write and do not. Rounds go through all receivers in
+turns, so that what else the machine does falls on all alike; the median of the rounds counts.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom.events import Event
+
+from benchmarks.figures import Row
+from connectors.contract import Answer, ObjectAnswer, ObjectNames
+from connectors.sources import dicom
+from mappings.formats.faults import IntakeFault
+from tests.dicom_peers import FAST, orthanc
+from tests.servers import free_port, listens, wait_until
+
+OBJECTS = int(os.environ.get("DICOM_OBJECTS", "100"))
+ROUNDS = int(os.environ.get("DICOM_ROUNDS", "3"))
+TITLE = "GATEWAY"
+
+
+class SyncedIntake:
+    """Writes each object to a file and fsyncs it: what durability costs, without a ledger."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._numbers = count()
+
+    async def receive(self, raw: bytes, peer: str, fault: IntakeFault | None = None) -> Answer:
+        raise NotImplementedError
+
+    def answered(self, answer: Answer) -> None: ...
+
+    def deposit(self, peer: str) -> SyncedDeposit:
+        return SyncedDeposit(self._folder / f"{next(self._numbers)}.dcm")
+
+    def holds(self, sop_class: str, sop_instance: str) -> bool:
+        return False
+
+
+class SyncedDeposit:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("wb", buffering=0)
+
+    def write(self, chunk: bytes) -> None:
+        self._file.write(chunk)
+
+    def commit(self, names: ObjectNames) -> ObjectAnswer:
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._path.unlink()  # that the disk does not fill; the fsync is paid for
+        return ObjectAnswer(True, "1")
+
+    def discard(self, fault: IntakeFault) -> None:
+        self._file.close()
+        self._path.unlink()
+
+
+def serve_ours(folder: str, ready: Connection) -> None:
+    settings = dicom.Settings(listen="127.0.0.1:0", ae_title=TITLE, anyone=True, tls="none")
+
+    def told(address: str) -> None:
+        ready.send(int(address.rpartition(":")[2]))
+
+    uvloop.run(dicom.Source(settings).run(SyncedIntake(Path(folder)), told))
+
+
+def serve_bare(folder: str, ready: Connection) -> None:
+    """pynetdicom as its documentation shows a storage provider, with an fsync."""
+    numbers = count()
+
+    def store(event: Event) -> int:
+        path = Path(folder) / f"{next(numbers)}.dcm"
+        with path.open("wb") as file:
+            file.write(event.encoded_dataset())
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+        return 0x0000
+
+    entity = AE(TITLE)
+    entity.supported_contexts = AllStoragePresentationContexts
+    entity.maximum_pdu_size = 128 * 1024
+    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
+    assert server is not None
+    ready.send(server.server_address[1])
+    threading.Event().wait()
+
+
+@contextmanager
+def process(target: Callable[[str, Connection], None], folder: Path) -> Iterator[int]:
+    folder.mkdir()
+    spawn = multiprocessing.get_context("spawn")
+    here, there = spawn.Pipe()
+    made = spawn.Process(target=target, args=(str(folder), there), daemon=True)
+    made.start()
+    try:
+        yield here.recv()
+    finally:
+        made.kill()
+        made.join()
+
+
+@contextmanager
+def storescp(folder: Path) -> Iterator[int]:
+    folder.mkdir()
+    port = free_port()
+    command = ["storescp", "--fork", "--aetitle", TITLE, "+B", "-pdu", "131072", "-od", str(folder), str(port)]
+    made = subprocess.Popen(command, env=FAST, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: listens(port))
+        yield port
+    finally:
+        made.send_signal(signal.SIGTERM)
+        made.wait(10)
+
+
+@contextmanager
+def orthanc_port(folder: Path) -> Iterator[int]:
+    with orthanc(folder, {}, title=TITLE, MaximumPduLength=131072, DicomAlwaysAllowStore=True) as peer:
+        yield peer.dicom_port
+
+
+RECEIVERS: dict[str, Any] = {
+    "ours, fsync": lambda folder: process(serve_ours, folder),
+    "Orthanc 1.10.1, no fsync": orthanc_port,
+    "storescp 3.6.7, no fsync": storescp,
+    "pynetdicom 3.0.4 as it comes, fsync": lambda folder: process(serve_bare, folder),
+}
+
+
+def ct(path: Path) -> None:
+    """Write a CT of 525 KB."""
+    image = Dataset()
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image.SOPClassUID, image.SOPInstanceUID = CTImageStorage, generate_uid()
+    image.StudyInstanceUID, image.SeriesInstanceUID = generate_uid(), generate_uid()
+    image.PatientID, image.PatientName, image.Modality = "BENCH", "Bench^Mark", "CT"
+    image.Rows = image.Columns = 512
+    image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+    image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 0
+    image.PixelData = os.urandom(512 * 512 * 2)
+    image.save_as(path, enforce_file_format=True)
+
+
+def rate(port: int, file: Path, associations: int) -> float:
+    """Send on so many associations at once; give objects per second over all."""
+    each = OBJECTS // associations
+    command = ["storescu", "-aec", TITLE, "--repeat", str(each), "+II", "127.0.0.1", str(port), str(file)]
+    began = time.perf_counter()
+    senders = [
+        subprocess.Popen(command, env=FAST, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(associations)
+    ]
+    codes = [sender.wait(300) for sender in senders]
+    spent = time.perf_counter() - began
+    assert codes == [0] * associations, codes
+    return each * associations / spent
+
+
+def measure() -> list[Row]:
+    assert shutil.which("storescu"), "DCMTK is missing; run `make servers`"
+    found: dict[tuple[str, int], list[float]] = {}
+    with tempfile.TemporaryDirectory(prefix="lienthong-dicom-") as name, ExitStack() as stack:
+        folder = Path(name)
+        file = folder / "ct.dcm"
+        ct(file)
+        ports = {
+            receiver: stack.enter_context(made(folder / str(index)))
+            for index, (receiver, made) in enumerate(RECEIVERS.items())
+        }
+        for _ in range(ROUNDS):
+            for associations in (1, 4):
+                for receiver, port in ports.items():
+                    found.setdefault((receiver, associations), []).append(rate(port, file, associations))
+    medians = {what: statistics.median(values) for what, values in found.items()}
+    rows = []
+    for (receiver, associations), figure in medians.items():
+        beside = medians["Orthanc 1.10.1, no fsync", associations]
+        what = f"{receiver}, {associations} association{'s' if associations > 1 else ''}"
+        rows.append(Row(what, figure, "objects/s", "Orthanc", figure / beside))
+    load = os.getloadavg()[0]
+    return [*rows, Row("load of the machine during this run", load, "", "its cores", load / (os.cpu_count() or 1))]
