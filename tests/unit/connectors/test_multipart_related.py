@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -101,7 +102,7 @@ def test_any_body_gives_the_same_parts_in_any_pieces(body: bytes, cuts: list[int
     body = b"--b0undary\r\nX: y\r\n\r\n" + body + b"\r\n--b0undary--"
     whole, fault = read([body])
     ends = sorted({0, len(body), *(min(cut, len(body)) for cut in cuts)})
-    pieces, found = read([body[a:b] for a, b in zip(ends, ends[1:], strict=False)])
+    pieces, found = read([body[a:b] for a, b in pairwise(ends)])
     assert pieces == whole
     assert (found is None) == (fault is None)
     assert read(single(body))[0] == whole
