@@ -61,6 +61,8 @@ class ObjectNames:
     """Who sent it: the AE title, or the name of an HTTP client."""
     called: str = ""
     """Whom it was sent to: our AE title; empty over HTTP."""
+    study: str = ""
+    """Study Instance UID that it was sent to; empty when the protocol names none (C-STORE)."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,10 @@ class ObjectAnswer:
     """The same bytes came before under the same SOP Instance UID."""
     fault: IntakeFault | None = None
     """Why it was not taken. TRANSIENT: the sender may try again; else it is this object's fault and stays one."""
+    sop_class: str = ""
+    """SOP Class UID as the object itself has it; empty, as those below, where that could not be read."""
+    sop_instance: str = ""
+    study: str = ""
 
 
 class Deposit(Protocol):

@@ -129,6 +129,24 @@ class PeerNotAllowed(IntakeFault):
     code = 2126
 
 
+class MultipartInvalid(IntakeFault):
+    """Raised when the body of a STOW-RS request is not made of parts as RFC 2046 has it; objects before that point stay."""
+
+    code = 2130
+
+
+class PartNotDicom(IntakeFault):
+    """Raised when a part of a STOW-RS request is no plain DICOM file; nothing of it is kept."""
+
+    code = 2131
+
+
+class TooManyParts(IntakeFault):
+    """Raised when a STOW-RS request has more parts than the channel allows; those before stay, the rest is not read."""
+
+    code = 2132
+
+
 class Unreachable(DeliveryFault):
     """Raised when nothing was sent: refused connection, no name, no TLS, or a time-out before the request left."""
 

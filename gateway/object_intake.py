@@ -18,7 +18,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from connectors.contract import ObjectAnswer, ObjectNames
@@ -99,6 +99,7 @@ class ObjectDeposit:
         self._id = uuid7()
         self._started = time.perf_counter()
         self._writing: Writing | None = None
+        self._inside: Names | None = None
         self._asked = False
         """Whether the ledger was asked to enter it: then it may have, though it did not say so."""
         self._most = int(getattr(door.channel.source.settings, "max_size", 0)) or _MOST
@@ -113,7 +114,10 @@ class ObjectDeposit:
     def commit(self, names: ObjectNames) -> ObjectAnswer:
         answer = self._guarded(lambda: self._commit(names))
         self._count("taken" if answer.taken else "refused", answer.repeat)
-        return answer
+        inside = self._inside
+        if inside is None:
+            return answer
+        return replace(answer, sop_class=inside.sop_class, sop_instance=inside.sop_instance, study=inside.study)
 
     def discard(self, fault: IntakeFault) -> None:
         log.warning("object %s: %s", self._id, fault)
@@ -127,7 +131,7 @@ class ObjectDeposit:
     def _commit(self, names: ObjectNames) -> ObjectAnswer:
         if self._writing is None:
             return ObjectAnswer(taken=False, fault=ObjectUnreadable(detail="nothing came"))
-        inside = read_names(bytes(self._writing.beginning))
+        inside = self._inside = read_names(bytes(self._writing.beginning))
         fault = _wrong(names, inside)
         if inside is None or fault is not None:
             return self._put_aside(names, inside, fault or ObjectUnreadable())
@@ -229,6 +233,7 @@ def _wrong(names: ObjectNames, inside: Names | None) -> IntakeFault | None:
     for keyword, sent, found in (
         ("SOPInstanceUID", names.sop_instance, inside.sop_instance),
         ("SOPClassUID", names.sop_class, inside.sop_class),
+        ("StudyInstanceUID", names.study, inside.study),
     ):
         if sent and sent != found:
             return ObjectMisnamed(where=keyword)
