@@ -6,14 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
-from mappings.dicom import body, header, study
+from mappings.dicom import body, header, same_person, study
+from mappings.dicom.context import Context as DicomContext
+from mappings.dicom.faults import WrongPatient
+from mappings.formats import json
 from mappings.hl7v2 import Context
+from mappings.hl7v2.business_keys import folded
 from mappings.outcome import Outcome
 
 FAMILY = "DICOM"
 STUDY = f"{FAMILY}^STUDY"
 """How `accept` and the rules of papers call a study."""
 _MARK = b'{"dicom":'
+_KEYS = (
+    ("patient", ("00100020",)),
+    ("order", ("00080050", "00402016", "00402017")),
+    ("encounter", ("00380010",)),
+    ("document", (header.STUDY,)),
+)
+"""Kind of number people look by → the attributes that hold it."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +60,34 @@ def is_body(raw: bytes) -> bool:
 
 def map_study(raw: bytes, context: Context) -> Outcome:
     """Map a message about a study; raises the faults of `mappings.dicom`."""
-    return study.study_to_outcome(raw, context)
+    known = {name: getattr(context, name) for name in ("facility", "systems", "zone", "message_id")}
+    return study.study_to_outcome(raw, DicomContext(**known))
+
+
+def require_same_person(raw: bytes, patient: bytes) -> None:
+    """Raise WrongPatient when the study names plainly somebody else than `patient` (JSON), whose number it has.
+
+    Who was given the study by a person is not compared.
+    """
+    entries = body.split(raw)
+    if not entries or entries[0].facts.get("assigned"):
+        return
+    found = same_person.compare(entries[0].attributes, json.loads(patient))
+    if found.verdict == "other":
+        raise WrongPatient("(0010,0010) PatientName", ", ".join(found.reasons))
 
 
 def keys_of(raw: bytes) -> tuple[tuple[str, str], ...]:
     """Return the numbers by which people look for it: the patient's, the visit's, those of the order."""
-    return tuple(dict.fromkeys(study.business_keys(raw)))
+    attributes = [entry.attributes for entry in body.split(raw)]
+    found = {
+        (kind, folded(value)): None
+        for kind, tags in _KEYS
+        for tag in tags
+        for one in attributes
+        if (value := header.text(one, tag)).strip(" 0")
+    }
+    return tuple(found)
 
 
 def _entry(one: Kept, assigned: str) -> body.Entry:

@@ -23,7 +23,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway import meters, papers, relief, signing_tasks, steps
+from gateway import imaging_steps, meters, papers, relief, signing_tasks, steps
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery import disclosure
 from gateway.delivery.retry import Retry, decide
@@ -48,6 +48,7 @@ from mappings.formats import json
 from mappings.formats.faults import Fault, FaultClass
 from mappings.hl7v2 import Context as MessageContext
 from mappings.hl7v2.faults import UnsupportedMessage
+from mappings.outcome import Resource
 
 log = logging.getLogger("lienthong.pipeline")
 
@@ -190,7 +191,19 @@ class Pipeline:
             account = json.dumps({"mapped": {}, "ignored": {}, "unknown": positions, "notices": ()})
             await self._store.write(lambda connection: self._keep(connection, row.id, len(positions), account))
             return
+        if imaging_steps.is_study(row.type):
+            await self._require_same_person(raw, mapped.patient_id)
         await self._store.write(lambda connection: self._commit_mapped(connection, row, channel, mapped))
+
+    async def _require_same_person(self, raw: bytes, patient_id: str | None) -> None:
+        """Raise WrongPatient when a study has the number of a person of the record and names somebody else."""
+
+        def known(connection: Connection) -> Resource | None:
+            return resources.newest(connection, self._keyring, f"Patient/{patient_id}")
+
+        patient = await self._store.read(known) if patient_id else None
+        if patient is not None:
+            await self._pool.run(imaging_steps.require_same_person, raw, json.dumps(patient))
 
     def _keep(self, connection: Connection, message_id: str, unknown: int, account: bytes) -> None:
         if messages.move(connection, message_id, "keep", UnsupportedMessage("MSH-9")):

@@ -213,6 +213,13 @@ def patient_of(connection: Connection, reference: str) -> str | None:
     return found[0].patient_id if found else None
 
 
+def newest(connection: Connection, keyring: Keyring, reference: str) -> Resource | None:
+    """Return the newest version of a resource; None when there is none."""
+    type_, _, id_ = reference.partition("/")
+    row = next(iter(rows.current(connection, [(type_, id_)])), None)
+    return None if row is None else opened(keyring, row)
+
+
 def record(
     connection: Connection,
     keyring: Keyring,

@@ -24,6 +24,8 @@ class Draft:
         self.entries = entries
         self.context = context
         self.uid = text(entries[0].attributes, STUDY)
+        self.assigned: str = next((str(one.facts["assigned"]) for one in entries if one.facts.get("assigned")), "")
+        """Number of the person whom somebody gave the study to, whatever its objects say; `""` = nobody did."""
         self.patient = ""
         """Reference to the Patient once known."""
         self.encounter = ""

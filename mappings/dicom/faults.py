@@ -68,6 +68,12 @@ class StudyEmpty(MappingFault):
     code = 3359
 
 
+class WrongPatient(MappingFault):
+    """Raised when a study has the number of a person of the record and names somebody else; `detail` says what differs."""
+
+    code = 3370
+
+
 CHARSET_ABSENT = 3360
 """No SpecificCharacterSet, but other letters than ASCII; they are valid UTF-8 and were read as that."""
 CHARSET_UNKNOWN = 3361

@@ -83,6 +83,9 @@ class Number:
 
 def take_patient(draft: Draft) -> None:
     """Make the Patient. Raises `SeveralPatients` when the objects name different persons."""
+    if draft.assigned:
+        _take_assigned(draft)
+        return
     _require_one(draft)
     context = draft.context
     holder = draft.first(ID)
@@ -119,6 +122,16 @@ def take_patient(draft: Draft) -> None:
             for code, _, detail in doubts(identifier["value"], gender, birth):
                 draft.notice(code, "(0010,0020) PatientID", detail)
     draft.add(compact(patient))
+
+
+def _take_assigned(draft: Draft) -> None:
+    """Make the Patient that somebody gave the study to: by number alone, because the objects tell of another."""
+    numbers = [Number(draft.assigned)]
+    identifiers, own = person_numbers(numbers, draft.context, home_authority([*numbers], draft.context, ""))
+    known_as = patient_id(identifiers, own)
+    draft.patient = f"Patient/{known_as}"
+    draft.add(compact({"resourceType": "Patient", "id": known_as, "identifier": identifiers}))
+    draft.left |= dict.fromkeys(MAPPED, "a person gave the study to somebody else than it names")
 
 
 def _number(attributes: Attributes) -> Number:
