@@ -21,10 +21,20 @@ from sqlalchemy.engine import Connection
 from conformance.scenarios.event import Day, Event
 from conformance.scenarios.hospital_day import hospital_day
 from conformance.scenarios.player import Played, play
-from gateway.cli import demo_enrolment, demo_nodes, demo_report, demo_servers, demo_site, demo_token, demo_verify
+from gateway.cli import (
+    demo_enrolment,
+    demo_nodes,
+    demo_pictures,
+    demo_report,
+    demo_servers,
+    demo_site,
+    demo_token,
+    demo_verify,
+)
 from gateway.cli.children import Child
 from gateway.cli.demo_assessment import assessed
 from gateway.cli.demo_nodes import NodeFigures, Nodes
+from gateway.cli.demo_pictures import PictureFigures
 from gateway.cli.demo_signing import Ward
 from gateway.cli.demo_signing_report import SigningFigures
 from gateway.cli.output import Json, console, now_local, print_json
@@ -146,9 +156,10 @@ async def _run(site: demo_site.Site, nodes: Nodes, day: Day, *, sign: bool, serv
             try:
                 ward = Ward(plan, store, enrolled, admin, place) if enrolled else None
                 played = await _day(day, nodes, admin, store, ward, quiet=json)
+                seen = None if ward else await _pictures(day, nodes, store, quiet=json)
                 await demo_report.export(store, plan, place)
                 signing = await _signing(store, ward) if ward else None
-                figures = await _figures(store, admin, day, played, signing, await nodes.figures(store))
+                figures = await _figures(store, admin, day, played, signing, await nodes.figures(store), seen)
             finally:
                 store.close()
         if json:
@@ -175,6 +186,15 @@ async def _day(
         if ward is not None:
             ward.leave()
     return played
+
+
+async def _pictures(day: Day, nodes: Nodes, store: Store, *, quiet: bool) -> PictureFigures:
+    """Let the PACS send, and wait until what comes of it has arrived."""
+    if not quiet:
+        console.print("PACS gửi ảnh của vài chỉ định trong ngày, rồi một ảnh tới muộn")
+    seen = await demo_pictures.play(day, nodes.addresses("pacs")[-1], store)
+    await _settle(store, quiet=quiet)
+    return seen
 
 
 async def _signing(store: Store, ward: Ward) -> SigningFigures:
@@ -276,11 +296,14 @@ async def _figures(
     played: list[Played],
     signing: SigningFigures | None,
     nodes: NodeFigures | None,
+    seen: PictureFigures | None,
 ) -> demo_report.Figures:
     recorded, records, faults = [
         (await admin.get(f"/_sandbox/{name}")).raise_for_status().json() for name in ("summary", "records", "faults")
     ]
     found = await store.read(lambda connection: demo_report.figures(connection, day, played, recorded, records, faults))
+    if seen:
+        found = found.with_pictures(seen)
     return replace(found, signing=signing, nodes=nodes, assessment=await assessed(admin))
 
 

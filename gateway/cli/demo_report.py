@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,15 @@ from sqlalchemy.engine import Connection
 
 from conformance.scenarios.event import Day
 from conformance.scenarios.player import Played
-from gateway.cli import demo_nodes, demo_signing_report
+from gateway.cli import demo_nodes, demo_pictures, demo_signing_report
 from gateway.cli.demo_assessment import AssessmentFigures
 from gateway.cli.demo_nodes import NodeFigures
+from gateway.cli.demo_pictures import PictureFigures
 from gateway.cli.demo_signing_report import SigningFigures
 from gateway.cli.output import console, print_table
 from gateway.clock import SECOND
 from gateway.settings import Plan
-from gateway.store import deliveries, documents, messages, schema
+from gateway.store import deliveries, documents, image_schema, messages, schema
 from gateway.store.engine import Store
 from mappings.bhyt.check_in_file import CHECK_IN
 from mappings.documents import caption
@@ -81,6 +82,13 @@ class Figures:
     """None: there is one node."""
     assessment: AssessmentFigures | None = None
     """What the portal found in the visits by its own checks."""
+    pictures: PictureFigures | None = None
+    """What the PACS sent; None: it sent nothing."""
+
+    def with_pictures(self, seen: PictureFigures) -> Figures:
+        """Add what the PACS sent, and the reports that it deserves."""
+        expected = Counter(self.expected_papers) + Counter({demo_pictures.PAPER: seen.reports})
+        return replace(self, pictures=seen, expected_papers=dict(expected))
 
     @property
     def papers_match(self) -> bool:
@@ -113,6 +121,7 @@ class Figures:
             and (self.signing is None or self.signing.closes)
             and (self.nodes is None or self.nodes.closes)
             and (self.assessment is None or self.assessment.closes)
+            and (self.pictures is None or self.pictures.closes)
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -137,7 +146,10 @@ def unfinished(connection: Connection) -> int:
         .select_from(schema.document)
         .where(schema.document.c.state.in_(("due", "signing", "composed", "proving")))
     )
-    return int(waiting or 0) + int(papers or 0)
+    studies = connection.scalar(
+        sa.select(sa.func.count()).select_from(image_schema.study).where(image_schema.study.c.due_at.is_not(None))
+    )
+    return int(waiting or 0) + int(papers or 0) + int(studies or 0)
 
 
 def figures(
@@ -332,6 +344,12 @@ def show(found: Figures, place: Path) -> None:
         console.print(
             f"Giám định của cổng BHYT (kiểm tra riêng): {seen.visits} hồ sơ, {seen.check_ins} lượt báo vào khám, "
             f"{seen.returned} bị trả, {notes} ghi chú."
+        )
+    if found.pictures:
+        sent = found.pictures
+        console.print(
+            f"PACS ({sent.via}): {sent.studies} lần chụp, {sent.objects} đối tượng, {sent.versions} bản, "
+            f"{sent.reports} phiếu kết quả."
         )
     console.print("[bold green]Đối soát khớp.[/]" if found.closes else "[bold red]Đối soát KHÔNG khớp.[/]")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.scenarios import catalogue
+from gateway.cli import demo_pictures
 from gateway.store.sealed import new_key_line
 from mappings.documents import PAPERS
 
@@ -58,6 +59,14 @@ source   = {{ kind = "mllp", listen = "127.0.0.1:0", tls = "none" }}    # loopba
 accept   = {accept}
 order_by = "PID-3"
 produce  = {produce}
+deadline = "24h"
+"""
+
+_PACS = """\
+name     = "pacs"
+source   = {{ kind = "dicom", listen = "127.0.0.1:0", ae_title = "{title}", callers = ["{caller}"], tls = "none", quiet="1s" }}
+accept   = ["DICOM"]
+produce  = ["imaging_report"]
 deadline = "24h"
 """
 
@@ -174,6 +183,8 @@ def configure(
     for name, (accept, produce) in _CHANNELS.items():
         text = _CHANNEL.format(name=name, accept=_list(accept), produce=_list(produce)) + destinations
         (channels / f"{name}.toml").write_text(text, encoding="utf-8")
+    pacs = _PACS.format(title=demo_pictures.AE_TITLE, caller=demo_pictures.CALLER) + destinations
+    (channels / "pacs.toml").write_text(pacs, encoding="utf-8")
 
 
 def _list(values: list[str]) -> str:

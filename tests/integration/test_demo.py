@@ -86,6 +86,18 @@ def test_the_tables_of_papers_say_what_the_cda_of_the_same_papers_says(day: dict
     )
 
 
+def test_the_pictures_of_the_pacs_join_and_the_late_one_makes_a_second_version(day: dict[str, Any]) -> None:
+    seen = day["pictures"]
+    assert (seen["studies"], seen["versions"]) == (3, 4)
+    assert seen["statuses"] == {"0000": seen["objects"]}
+    config = str(Path(day["folder"]) / "config")
+    studies = cli_json("images", "--config", config)
+    assert sorted(one["version"] for one in studies) == [1, 1, 2]
+    assert {(one["state"], one["fault"]) for one in studies} == {("mapped", None)}
+    assert sum(one["objects"] for one in studies) == seen["objects"]
+    assert cli_json("images", "aside", "--config", config) == []
+
+
 def test_every_trouble_of_the_day_happened_and_was_overcome(day: dict[str, Any]) -> None:
     portal, axis, coordination = (
         day["attempts"][name] for name in ("insurance_portal", "moh_axis", "national_coordination")
