@@ -24,7 +24,7 @@ import httpx
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import build_context
-from pynetdicom.dsutils import decode
+from pynetdicom.dsutils import decode, encode
 from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
@@ -96,7 +96,7 @@ def orthanc(folder: Path, peers: Mapping[str, tuple[str, int]], title: str = "OR
     program = shutil.which("Orthanc")
     need(program, "Orthanc")
     folder.mkdir(parents=True, exist_ok=True)
-    http, dicom = free_port(), free_port()
+    http, dicom = free_port(), int(str(settings.get("DicomPort", free_port())))
     configuration = {
         "Name": "test",
         "StorageDirectory": str(folder / "store"),
@@ -167,6 +167,26 @@ def command_set(elements: Mapping[int, bytes]) -> bytes:
         for number, value in sorted(elements.items())
     )
     return struct.pack("<HHLL", 0, 0, 4, len(body)) + body
+
+
+def commitment_request(transaction: str, objects: list[tuple[str, str]]) -> tuple[dict[int, bytes], bytes]:
+    """Give command elements and data set (explicit VR) of an N-ACTION that asks for storage commitment."""
+    asked = Dataset()
+    asked.TransactionUID = transaction
+    asked.ReferencedSOPSequence = []
+    for sop_class, sop_instance in objects:
+        one = Dataset()
+        one.ReferencedSOPClassUID, one.ReferencedSOPInstanceUID = sop_class, sop_instance
+        asked.ReferencedSOPSequence.append(one)
+    command = {
+        0x0003: b"1.2.840.10008.1.20.1",
+        0x0100: struct.pack("<H", 0x0130),
+        0x0110: struct.pack("<H", 77),
+        0x0800: struct.pack("<H", 0x0001),
+        0x1001: b"1.2.840.10008.1.20.1.1",
+        0x1008: struct.pack("<H", 1),
+    }
+    return command, encode(asked, False, True) or b""
 
 
 # ---- a sender made of nothing but a socket ----

@@ -38,6 +38,7 @@ from connectors.faults import ObjectIncomplete, ObjectMisnamed, ObjectStoreAway,
 from connectors.sources._dicom_contexts import supported
 from connectors.sources._dicom_object import IMPLEMENTATION, SUCCESS, VERSION, Arriving, comment_of, status_of
 from connectors.sources._dicom_upper import TICK_S, Limits, UpperLayer, Wire
+from mappings.formats.faults import IntakeFault
 
 if TYPE_CHECKING:
     from pynetdicom.ae import ApplicationEntity
@@ -75,6 +76,10 @@ class Room(Protocol):
 
     def admit(self, association: PeerAssociation, title: str) -> Rejection | None:
         """Give it a seat, or the reason why not."""
+        ...
+
+    def note_stranger(self, title: str, address: str) -> None:
+        """Log who was not let in, once."""
         ...
 
     def asked_to_commit(self, association: PeerAssociation, event: evt.Event) -> tuple[int, None]: ...
@@ -185,6 +190,8 @@ class PeerAssociation(Association):
         """What is done once the message now being served is answered."""
         self._connection = connection
         self._reports: dict[int, Future[int]] = {}
+        self._told: set[type[IntakeFault]] = set()
+        """Faults that the log has of this association; one line each, not one for every object."""
         self._messages = Messages(self)
         self.dimse = self._messages
         self._upper = UpperLayer(self, self._messages.notice)
@@ -211,6 +218,8 @@ class PeerAssociation(Association):
         """Take no further object; abort as soon as those under way are answered."""
         self.leaving = True
         self._messages.notice()
+        if not self.title:  # nothing was asked for yet
+            self.cut()
 
     def cut(self) -> None:
         """Close the connection under whatever goes on."""
@@ -239,6 +248,8 @@ class PeerAssociation(Association):
                 secured.do_handshake()
             self.set_socket(Wire(self, self._upper, self._connection, self.room.limits))
             super().run()
+        except ssl.SSLError as exc:
+            self.room.note_stranger(f"TLS: {exc.reason}", self.address)
         except OSError as exc:
             logger.info("dicom %s: no association (%s)", self.peer, type(exc).__name__)
         except Exception as exc:  # noqa: BLE001 — the thread would tell it whole
@@ -318,7 +329,9 @@ class PeerAssociation(Association):
         response.Status = SUCCESS if answer.taken else status_of(fault)
         if not answer.taken:
             response.ErrorComment = comment_of(fault)  # type: ignore[assignment]  # pynetdicom declares nothing
-            logger.warning("dicom %s (%s): object not taken: %s", self.peer, self.title, fault)
+            if type(fault) not in self._told:
+                logger.warning("dicom %s (%s): object not taken: %s", self.peer, self.title, fault)
+            self._told.add(type(fault))
         self.dimse.send_msg(response, context_id)
 
     def _kept(self, request: C_STORE, arriving: Arriving | None, context_id: int) -> ObjectAnswer:

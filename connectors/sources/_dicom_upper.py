@@ -23,8 +23,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from pynetdicom.ae import ApplicationEntity
 from pynetdicom.dul import DULServiceProvider
-from pynetdicom.transport import AssociationSocket
+from pynetdicom.transport import AddressInformation, AssociationSocket
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
@@ -99,6 +100,28 @@ class Wire(AssociationSocket):
                 if got < nr_bytes and time.monotonic() > until:
                     raise TimeoutError("PDU too slow")
         return content if got == nr_bytes else content[:got]
+
+
+class _Outward(AssociationSocket):
+    """A connection of our own; one that never came to be is closed too, which pynetdicom leaves to the garbage."""
+
+    def _shutdown_socket(self) -> None:
+        connection = self.socket
+        super()._shutdown_socket()
+        if connection is not None:
+            connection.close()
+
+
+class Entity(ApplicationEntity):
+    """What pynetdicom keeps the settings of an AE in, and calls others with."""
+
+    def _create_socket(
+        self, assoc: Association, address: AddressInformation, tls_args: tuple[ssl.SSLContext, str] | None
+    ) -> AssociationSocket:
+        wire = _Outward(assoc, address=address)
+        if tls_args:
+            wire.tls_args = tls_args
+        return wire
 
 
 class Limits:

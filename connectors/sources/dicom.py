@@ -28,7 +28,6 @@ from datetime import timedelta
 from typing import Final, Literal
 
 from pynetdicom import evt
-from pynetdicom.ae import ApplicationEntity
 
 from connectors.contract import ObjectIntake
 from connectors.faults import ListenFailed, PeerNotAllowed, TlsFilesUnusable
@@ -36,7 +35,7 @@ from connectors.sources._dicom_association import PeerAssociation, Rejection
 from connectors.sources._dicom_callers import Callers, checked_title
 from connectors.sources._dicom_commitment import Provider
 from connectors.sources._dicom_object import IMPLEMENTATION, VERSION
-from connectors.sources._dicom_upper import Limits
+from connectors.sources._dicom_upper import Entity, Limits
 from connectors.sources._listening import address_of, check_listening, checked_address, server_context
 from mappings.formats.values import NO_FILE, FileName, Size, parse_address
 
@@ -249,7 +248,7 @@ class _Room:
 
     def admit(self, association: PeerAssociation, title: str) -> Rejection | None:
         if not self._callers.include(title, association.address):
-            self._note_stranger(title, association.address)
+            self.note_stranger(title, association.address)
             return _CALLING_UNKNOWN
         with self._lock:
             if association.leaving or len(self._seated) >= self._settings.max_associations:
@@ -270,7 +269,7 @@ class _Room:
         with suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._gone, association)
 
-    def _note_stranger(self, title: str, address: str) -> None:
+    def note_stranger(self, title: str, address: str) -> None:
         """Log each stranger once, and no more of them than anybody reads."""
         with self._lock:
             if (title, address) in self._strangers or len(self._strangers) >= _STRANGERS:
@@ -282,9 +281,9 @@ class _Room:
             logger.warning("dicom %s: strangers are no longer named until the next start", self._settings.listen)
 
 
-def _entity(settings: Settings) -> ApplicationEntity:
+def _entity(settings: Settings) -> Entity:
     """Make what pynetdicom keeps its settings in; how many may come is counted by us, when they have said who they are."""
-    entity = ApplicationEntity(settings.ae_title)
+    entity = Entity(settings.ae_title)
     entity.acse_timeout = settings.acse_timeout.total_seconds()
     entity.dimse_timeout = settings.dimse_timeout.total_seconds()
     entity.network_timeout = settings.network_timeout.total_seconds()

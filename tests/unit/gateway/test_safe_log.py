@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 
 import pytest
+from pydicom.dataset import Dataset
 
 from gateway import safe_log
 from gateway.faults import NotPossibleNow
@@ -117,6 +119,19 @@ def test_libraries_that_log_addresses_are_quiet(name: str) -> None:
     with logging_as_a_node() as (log, _):
         assert not logging.getLogger(name).isEnabledFor(logging.INFO)
         assert log.isEnabledFor(logging.INFO)
+
+
+def test_libraries_that_quote_what_they_choke_on_are_silent() -> None:
+    with logging_as_a_node() as (_, text), warnings.catch_warnings():
+        warnings.simplefilter("default")
+        safe_log.configure("INFO")
+        read = Dataset()
+        read.PatientSex = NAME  # pydicom warns of it, with the value
+        logging.getLogger("pynetdicom.dul").error(NAME)
+    assert read.PatientSex == NAME
+    assert NAME not in text.getvalue()
+    with pytest.warns(UserWarning, match=NAME):
+        read.PatientSex = NAME
 
 
 def test_a_log_line_that_cannot_be_written_does_not_show_its_arguments() -> None:
