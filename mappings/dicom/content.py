@@ -23,6 +23,7 @@ _TEXT, _CODE, _DATETIME, _DATE, _TIME, _PERSON, _UID = (
     "0040A123",
     "0040A124",
 )
+_CONTINUITY = "0040A050"
 _REFERENCE, _BY_NUMBER = "00081199", "0040DB73"
 
 CONCLUSION, FINDING, RECOMMENDATION, TECHNIQUE, BACKGROUND = (
@@ -90,6 +91,13 @@ class Item:
     def value(self) -> str:
         """What it says, as text; `""` for headings, pictures and places in them."""
         return value_text(self)
+
+    @property
+    def running_text(self) -> str:
+        """What the items of a container say that is one text (ContinuityOfContent); `""` for any other item."""
+        if self.type != "CONTAINER" or text(self.attributes, _CONTINUITY) != "CONTINUOUS":
+            return ""
+        return " ".join(child.running_text or child.value for child in self.children if not child.is_beside).strip()
 
     def walk(self) -> Iterator[Item]:
         """Give it and all below it, in order."""
@@ -164,6 +172,11 @@ def lines(one: Item, depth: int = 0) -> Iterator[str]:
     if one.type == "CONTAINER":
         if one.name:
             yield f"{indent}{one.name}"
+        if one.running_text:
+            yield f"{indent}  {one.running_text}"
+            for child in one.children:
+                yield from (line for below in child.children for line in lines(below, depth + 2))
+            return
     elif said:
         name = f"{one.name}: " if one.name else ""
         first, *more = said.split("\n")
@@ -175,8 +188,17 @@ def lines(one: Item, depth: int = 0) -> Iterator[str]:
 
 def told(root: Item, role: str) -> str:
     """Give the text of one part of the report: each item a line, named unless its name is the part's own."""
-    found = [_line(one) for one in root.walk() if one.role == role and one.number != "1" and not one.is_beside]
-    return "\n".join(line for line in found if line)
+    return "\n".join(_told(root, role))
+
+
+def _told(parent: Item, role: str) -> Iterator[str]:
+    for one in parent.children:
+        if one.role == role and not one.is_beside:
+            said = one.running_text or _line(one)
+            if said:
+                yield said
+        if not one.running_text:
+            yield from _told(one, role)
 
 
 def _line(one: Item) -> str:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from hashlib import sha1
 
-from mappings.dicom.attributes import count, has, item, text
+from mappings import codes
+from mappings.dicom.attributes import Attributes, count, has, item, text
 from mappings.dicom.body import Entry
 from mappings.dicom.codings import entry_to_concept
 from mappings.dicom.draft import UID, Draft, instance_uid, reference, uid_identifier
@@ -52,7 +53,6 @@ def take_documents(draft: Draft, study: Resource) -> None:
 
 def _document(entry: Entry, draft: Draft) -> None:
     attributes, uid = entry.attributes, instance_uid(entry)
-    concept = item(attributes, "0040A043")
     written = draft.moment(attributes, "00080023", "00080033")
     if "T" in written:
         draft.used |= dict.fromkeys(("00080023", "00080033"), "DocumentReference.date")
@@ -73,7 +73,7 @@ def _document(entry: Entry, draft: Draft) -> None:
                 "masterIdentifier": uid_identifier(uid),
                 "status": "current",
                 "docStatus": {"VERIFIED": "final", "UNVERIFIED": "preliminary"}.get(state, ""),
-                "type": entry_to_concept(concept, draft.context),
+                **_type(item(attributes, "0040A043"), draft),
                 "subject": draft.subject,
                 "date": written if "T" in written else "",
                 "content": [{"attachment": _attachment(entry, draft)}],
@@ -83,6 +83,14 @@ def _document(entry: Entry, draft: Draft) -> None:
             }
         )
     )
+
+
+def _type(concept: Attributes, draft: Draft) -> Resource:
+    """Give what kind of document it is; a kind that papers are made of only as category, for a file has no text to make one."""
+    found = entry_to_concept(concept, draft.context) or {}
+    if any(coding["code"] in codes.table("paper-kind") for coding in found.get("coding", [])):
+        return compact({"type": compact({"text": found.get("text", "")}), "category": [found]})
+    return {"type": found} if found else {}
 
 
 def _attachment(entry: Entry, draft: Draft) -> Element:

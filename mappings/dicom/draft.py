@@ -28,6 +28,8 @@ class Draft:
         """Number of the person whom somebody gave the study to, whatever its objects say; `""` = nobody did."""
         self.patient = ""
         """Reference to the Patient once known."""
+        self.is_known = True
+        """Whether the person has a number; without one, nothing is said of orders and visits that others have too."""
         self.encounter = ""
         self.request = ""
         """Reference to the ServiceRequest of the study, once known."""
@@ -120,6 +122,7 @@ class Draft:
         found = moment_of(said, clock, self.offset(attributes), self.context.zone)
         if not found:
             self.give_back(day, "not a date")
+            self.given_back.setdefault(time, "the time of no date")
         elif clock and "T" not in found:
             self.give_back(time, "not a time")
         return found

@@ -96,6 +96,7 @@ def take_patient(draft: Draft) -> None:
     identifiers, own = person_numbers(numbers, context, home)
     known_as = patient_id(identifiers, own)
     if not known_as:
+        draft.is_known = False
         draft.notice(faults.NO_PATIENT_NUMBER, "(0010,0020) PatientID")
         known_as = resource_id("Patient", UID, draft.uid)
     draft.patient = f"Patient/{known_as}"

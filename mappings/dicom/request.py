@@ -125,6 +125,11 @@ def take_request(draft: Draft, study: Resource) -> None:
     told = list(sources(draft))
     accessions = unique([one for attributes in told if (one := accession(attributes, draft))])
     study["identifier"] += [one for one in accessions if one not in study["identifier"]]
+    if not draft.is_known:
+        draft.assume(draft.study, "subject")
+        study["basedOn"] = [{"type": _REQUEST, "identifier": one} for one in accessions[:1]]
+        _leave(draft, "of nobody with a number")
+        return
     take_visit(draft)
     if draft.encounter:
         study["encounter"] = reference(draft.encounter)
@@ -132,7 +137,7 @@ def take_request(draft: Draft, study: Resource) -> None:
     request = _request(draft, told, accessions)
     numbers = [*request.pop("placers"), *request.pop("fillers"), *accessions]
     if not numbers and not known:
-        _leave(draft)
+        _leave(draft, "of an order without a number")
         return
     key = resource_id(_REQUEST, numbers[0]["system"], numbers[0]["value"]) if not known else known.partition("/")[2]
     request["id"] = key
@@ -186,12 +191,12 @@ def reasons(draft: Draft, told: list[Attributes]) -> list[Element]:
     return unique([*coded, *(one for one in written if all(c.get("text") != one["text"] for c in coded))])
 
 
-def _leave(draft: Draft) -> None:
-    """Say that an order without any number is none that could be kept."""
+def _leave(draft: Draft, reason: str) -> None:
+    """Say why what is told of an order and a visit is not kept."""
     coded = {f"{path}/{part}": target for path, target in CODED.items() for part in PARTS}
     for path, target in (MAPPED | coded).items():
-        if target.startswith(_REQUEST) and "ImagingStudy" not in target:
-            draft.left[path] = "of an order without a number"
+        if target.startswith((_REQUEST, "Encounter")) and "ImagingStudy" not in target:
+            draft.left[path] = reason
 
 
 def take_visit(draft: Draft) -> None:

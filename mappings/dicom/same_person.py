@@ -11,7 +11,7 @@ Requirement: S3.18
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -113,8 +113,8 @@ def _full(name: dict[str, Any]) -> str:
     return str(name.get("text") or " ".join([name.get("family", ""), *name.get("given", [])]))
 
 
-def _parts(name: str, key: Any) -> list[str]:
-    words = [word for word in _BREAKS.split(key(name)) if word]
+def _parts(name: str, key: Callable[[str], str]) -> list[str]:
+    words = [key(word) for word in _BREAKS.split(name) if word]
     return [word for word in words if word not in _TITLES] or words if len(words) > 2 else words
 
 

@@ -22,6 +22,8 @@ from mappings.hl7v2.datatypes import Element, compact
 from mappings.ids import resource_id
 from mappings.outcome import Outcome, Resource
 
+TRIGGER = "DICOM^STUDY"
+"""What the arrival of a study is called where rules speak of messages."""
 _REFERRER, _READERS = ("00080090", "00080096"), ("00081060", "00081062")
 _PLACE = ("00080080", "00081040")
 MAPPED = {

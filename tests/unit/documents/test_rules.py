@@ -8,6 +8,7 @@ import pytest
 
 from mappings import documents
 from mappings.bhyt.tables import NAMES
+from mappings.dicom.study import TRIGGER
 from mappings.documents import form, rules
 from mappings.documents.rules import Due
 from mappings.hl7v2 import mappers
@@ -53,7 +54,12 @@ def test_every_paper_has_a_rule_and_every_rule_a_paper() -> None:
 
 @pytest.mark.parametrize("paper", documents.PAPERS)
 def test_rules_speak_of_messages_there_are(paper: str) -> None:
-    known = {name.partition("^")[0] for name in mappers()} | set(mappers()) | {f"GDBHYT^{name}" for name in NAMES}
+    known = (
+        {name.partition("^")[0] for name in mappers()}
+        | set(mappers())
+        | {f"GDBHYT^{name}" for name in NAMES}
+        | {TRIGGER}
+    )
     assert any(rule.on for rule in rules.rules(paper))
     for rule in rules.rules(paper):
         assert rule.source
