@@ -182,10 +182,12 @@ class _Room(Room):
         self._intake = intake
         self._bounds = Bounds(settings.max_size, settings.max_parts, _MAX_PART_HEADER)
         self._threads = ThreadPoolExecutor(settings.max_connections, "dicomweb")
+        self._committing = ThreadPoolExecutor(settings.max_connections, "dicomweb-commit")
 
     def close(self) -> None:
         """Begin nothing more in a thread; wait for none."""
         self._threads.shutdown(wait=False)
+        self._committing.shutdown(wait=False)
 
     # ---- before the body is read ----
 
@@ -252,6 +254,7 @@ class _Room(Room):
         try:
             request = StowRequest(
                 lambda: self._intake.deposit(connection.peer),
+                self._committing.submit,
                 parameters.get("boundary", ""),
                 client,
                 self._study(scope) or "",
