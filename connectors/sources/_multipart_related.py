@@ -26,7 +26,8 @@ _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _MEDIA_TYPE: Final = re.compile(r"\s*([!#$&^_.+\w-]+/[!#$&^_.+\w-]+)\s*", re.ASCII)
 _PARAMETER: Final = re.compile(r';\s*(?:([\w!#$&^.+-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))\s*)?', re.ASCII)
-_BOUNDARY: Final = re.compile(r"[!-~](?:[ -~]{0,68}[!-~])?")
+_BOUNDARY: Final = re.compile(r"[!-~](?:[ -~]{0,198}[!-~])?")
+"""RFC 2046 allows 70 characters; Orthanc writes 73."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class MultipartReader:
 
     def __init__(self, boundary: str, max_header: int) -> None:
         if not _BOUNDARY.fullmatch(boundary):
-            raise MultipartInvalid("Content-Type", "boundary: 1 to 70 printable characters")
+            raise MultipartInvalid("Content-Type", "boundary: 1 to 200 printable characters")
         self._mark = b"\r\n--" + boundary.encode("ascii")
         self._max_header = max_header
         self._pending = bytearray(b"\r\n")  # the first boundary may open the body: a line begins there

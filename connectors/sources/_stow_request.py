@@ -1,23 +1,26 @@
 """One STOW-RS request: its parts on their way to intake, each an object of its own.
 
-    begins ── bytes ── bytes ── ends      committed: taken, or refused with a fault
+    begins ── bytes ── bytes ── ends      committed while the next one comes: taken, or refused with a fault
        │        └─ too large              put aside; the rest of the part is let pass
        └─ no DICOM file                   let pass
     cut off, malformed, the disk is full  put aside; nothing more of the request is taken, what was taken stays
 
-Blocks, and is called from a worker thread. Knows nothing of sockets, nor what is told to the sender.
+Blocks, and is called from a worker thread. Objects are committed one after the other, in the order they came. Knows nothing
+of sockets, nor what is told to the sender.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from connectors.contract import Deposit, ObjectAnswer, ObjectNames
 from connectors.faults import (
     MultipartInvalid,
     ObjectIncomplete,
+    ObjectStoreAway,
     ObjectTooLarge,
     PartNotDicom,
     TooManyParts,
@@ -47,15 +50,25 @@ class Bounds:
 class StowRequest:
     """Take the parts of one request: `feed` until it says no or all came, then `end`; else `abandon`, from any thread."""
 
-    def __init__(self, begin: Callable[[], Deposit], boundary: str, client: str, study: str, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        begin: Callable[[], Deposit],
+        in_thread: Callable[[Callable[[], ObjectAnswer]], Future[ObjectAnswer]],
+        boundary: str,
+        client: str,
+        study: str,
+        bounds: Bounds,
+    ) -> None:
         self.results: list[ObjectAnswer] = []
-        """What became of each part, in their order; also why the request ended early."""
+        """What became of each part, in their order, once there are no more; also why the request ended early."""
         self._begin = begin
+        self._in_thread = in_thread
         self._reader = MultipartReader(boundary, bounds.max_part_header)
         self._client = client
         self._study = study
         self._bounds = bounds
         self._part: _Part | None = None
+        self._committing: Future[ObjectAnswer] | None = None
         self._parts = 0
         self._over = False
         self._lock = threading.Lock()
@@ -84,7 +97,9 @@ class StowRequest:
                 self._reader.end()
             except MultipartInvalid as fault:
                 self._stop(fault)
-            self._over = True
+            else:
+                self._settle()
+                self._over = True
 
     def abandon(self, fault: IntakeFault) -> None:
         """Say that the rest will not come."""
@@ -98,18 +113,28 @@ class StowRequest:
         part, self._part = self._part, None
         if part is not None and part.deposit is not None:
             part.deposit.discard(fault if fault.fault_class is FaultClass.TRANSIENT else ObjectIncomplete(fault.where))
+        self._settle()
         self.results.append(ObjectAnswer(taken=False, fault=fault))
+
+    def _settle(self) -> bool:
+        """Wait for the commit under way; False: it is better to try again later."""
+        committing, self._committing = self._committing, None
+        if committing is None:
+            return True
+        answer = committing.result()
+        self.results.append(answer)
+        return answer.fault is None or answer.fault.fault_class is not FaultClass.TRANSIENT
 
     def _take(self, event: Event) -> bool:
         """Take one; False: it is better to try again later."""
         if isinstance(event, PartBegins):
+            if self._committing is not None and self._committing.done() and not self._settle():
+                return False
             self._begins(event.headers)
         elif self._part is not None and isinstance(event, PartBytes):
             self._write(self._part, event.data)
         elif self._part is not None:
-            answer = self._ended(self._part)
-            self.results.append(answer)
-            return answer.fault is None or answer.fault.fault_class is not FaultClass.TRANSIENT
+            return self._ends(self._part)
         return True
 
     def _begins(self, headers: Mapping[str, str]) -> None:
@@ -140,15 +165,20 @@ class StowRequest:
             deposit, part.deposit, part.fault = part.deposit, None, fault
             deposit.discard(fault)
 
-    def _ended(self, part: _Part) -> ObjectAnswer:
+    def _ends(self, part: _Part) -> bool:
+        settled, deposit = self._settle(), part.deposit
         self._part = None
-        if part.deposit is None:
-            return ObjectAnswer(taken=False, fault=part.fault)
-        if part.declared not in (None, part.size):
-            fault = ObjectIncomplete("Content-Length", f"{part.declared} said, {part.size} came")
-            part.deposit.discard(fault)
-            return ObjectAnswer(taken=False, fault=fault)
-        return part.deposit.commit(ObjectNames("", "", part.transfer_syntax, self._client, study=self._study))
+        if deposit is not None and not settled:
+            deposit.discard(ObjectStoreAway())
+        elif deposit is not None and part.declared not in (None, part.size):
+            part.fault = ObjectIncomplete("Content-Length", f"{part.declared} said, {part.size} came")
+            deposit.discard(part.fault)
+        elif deposit is not None:
+            names = ObjectNames("", "", part.transfer_syntax, self._client, study=self._study)
+            self._committing = self._in_thread(lambda: deposit.commit(names))
+            return True
+        self.results.append(ObjectAnswer(taken=False, fault=part.fault or ObjectStoreAway()))
+        return settled
 
 
 class _Part:

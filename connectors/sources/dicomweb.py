@@ -182,10 +182,12 @@ class _Room(Room):
         self._intake = intake
         self._bounds = Bounds(settings.max_size, settings.max_parts, _MAX_PART_HEADER)
         self._threads = ThreadPoolExecutor(settings.max_connections, "dicomweb")
+        self._committing = ThreadPoolExecutor(settings.max_connections, "dicomweb-commit")
 
     def close(self) -> None:
         """Begin nothing more in a thread; wait for none."""
         self._threads.shutdown(wait=False)
+        self._committing.shutdown(wait=False)
 
     # ---- before the body is read ----
 
@@ -252,6 +254,7 @@ class _Room(Room):
         try:
             request = StowRequest(
                 lambda: self._intake.deposit(connection.peer),
+                self._committing.submit,
                 parameters.get("boundary", ""),
                 client,
                 self._study(scope) or "",
@@ -270,11 +273,10 @@ class _Room(Room):
         if self.stopping and not connection.answering:
             await reply.problem(503, close=True)
             return
-        ended = ended or await self.drain(connection, receive)
         await self._answer(connection, request, wanted_kind(_text(headers, b"accept")), reply, close=not ended)
 
     async def _read(self, connection: Connection, receive: Receive, request: StowRequest) -> bool:
-        """Hand the body to the request as it comes; say whether it was read to its end."""
+        """Hand the body to the request as it comes; say whether it was read to its end, wanted or not."""
         loop = asyncio.get_running_loop()
         last = loop.time() + self._settings.upload_timeout.total_seconds()
         silence = self._settings.frame_timeout.total_seconds()
@@ -292,7 +294,7 @@ class _Room(Room):
             more = event.get("more_body", False)
             connection.answering = not more
             if not await self._in_thread(request.feed, event.get("body", b"")):
-                return not more
+                return not more or await self.drain(connection, receive)
         await self._in_thread(request.end)
         return True
 

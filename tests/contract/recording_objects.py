@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from connectors.contract import Answer, ObjectAnswer, ObjectNames
 from connectors.faults import ObjectClash, ObjectMisnamed, ObjectStoreAway, ObjectUnreadable
@@ -99,8 +100,8 @@ class RecordingDeposit:
         data = bytes(self._data)
         inside = read_names(data)
         if inside is None or not inside.sop_instance:
-            return self._refused(data, ObjectUnreadable())
-        uids = {"sop_class": inside.sop_class, "sop_instance": inside.sop_instance, "study": inside.study}
+            return self._refused(data, ObjectUnreadable(), ObjectAnswer)
+        named = partial(ObjectAnswer, sop_class=inside.sop_class, sop_instance=inside.sop_instance, study=inside.study)
         earlier = [one.data for one in self._intake.kept if one.sop_instance == inside.sop_instance]
         fault = self._intake.commit_fault(data)
         if fault is None and names.study not in ("", inside.study):
@@ -108,17 +109,17 @@ class RecordingDeposit:
         if fault is None and any(one != data for one in earlier):
             fault = ObjectClash("SOPInstanceUID")
         if fault is not None:
-            return self._refused(data, fault, **uids)
+            return self._refused(data, fault, named)
         if not earlier:
             self._intake.note(lambda: self._intake.kept.append(Kept(data, names, self._peer, inside.sop_instance)))
-        return ObjectAnswer(taken=True, instance_id="1", repeat=bool(earlier), **uids)
+        return named(taken=True, instance_id="1", repeat=bool(earlier))
 
     def discard(self, fault: IntakeFault) -> None:
         assert not self._ended
         self._ended = True
         self._intake.note(lambda: self._intake.aside.append((bytes(self._data), fault)))
 
-    def _refused(self, data: bytes, fault: IntakeFault, **uids: str) -> ObjectAnswer:
+    def _refused(self, data: bytes, fault: IntakeFault, named: Callable[..., ObjectAnswer]) -> ObjectAnswer:
         if not isinstance(fault, ObjectStoreAway):
             self._intake.note(lambda: self._intake.aside.append((data, fault)))
-        return ObjectAnswer(taken=False, fault=fault, **uids)
+        return named(taken=False, fault=fault)

@@ -7,6 +7,7 @@ import json
 import logging
 import ssl
 import subprocess
+import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from lxml import etree
 from pydicom import Dataset
 from pydicom.data import get_testdata_file
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID
 
 from connectors.faults import (
     ListenFailed,
@@ -66,7 +68,7 @@ def other(data: bytes, name: str = "Other^Person") -> bytes:
 def large(size: int, uid: str = "1.2.3.4") -> bytes:
     """Give an object with so many bytes of pixels."""
     dataset = pydicom.dcmread(BytesIO(CT))
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(uid)
     dataset.PixelData = bytes(range(256)) * (size // 256)
     out = BytesIO()
     dataset.save_as(out)
@@ -190,7 +192,9 @@ def test_the_answer_is_xml_for_those_who_accept_that() -> None:
 def test_every_file_that_pydicom_ships_comes_through_as_it_was_sent() -> None:
     def readable(path: Path) -> bool:
         try:
-            found = pydicom.dcmread(path, stop_before_pixels=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # some are odd on purpose
+                found = pydicom.dcmread(path, stop_before_pixels=True)
         except (InvalidDicomError, OSError, ValueError, EOFError):
             return False
         return "SOPInstanceUID" in found
@@ -209,10 +213,8 @@ def test_every_file_that_pydicom_ships_comes_through_as_it_was_sent() -> None:
             kept = [one.data for one in house.intake.kept]
             aside = [data for data, _ in house.intake.aside]
             assert {type(fault) for _, fault in house.intake.aside} == {ObjectClash}
-            repeats = len(files) - len(kept) - len(aside)
-            assert len(taken) == len(kept) + repeats
-            assert sorted(set(files)) == sorted({*kept, *aside})
-            assert sorted(kept + aside) == sorted(dict.fromkeys(files)) or repeats >= 0
+            assert {*kept, *aside} == set(files)
+            assert (len(taken) + len(failed), len(failed)) == (len(files), len(aside))
             status, _, body = await house.ask(request(parts(*kept)))  # all of them again: taken, and kept once
             assert (status, len(told(body)[0]), len(house.intake.kept)) == (200, len(kept), len(kept))
 
@@ -267,7 +269,7 @@ def test_every_file_that_pydicom_ships_comes_through_as_it_was_sent() -> None:
         pytest.param(409, request(parts(RUBBISH)), ([], [], [0xC000]), id="rubbish"),
         pytest.param(413, request(parts(large(200_000))), ([], [], [0xA700]), id="too large"),
         pytest.param(
-            202, request(parts(CT, large(200_000), MR)), ([CT_UID, MR_UID], [], [0xA700]), id="one that is too large"
+            202, request(parts(CT, large(150_000), MR)), ([CT_UID, MR_UID], [], [0xA700]), id="one that is too large"
         ),
         pytest.param(202, request(parts(*[CT] * 5)), ([CT_UID] * 4, [], [0xA700]), id="too many"),
         pytest.param(202, request(parts(CT, MR, end=b"")), ([CT_UID], [], [0xC000]), id="no final boundary, second"),
@@ -314,7 +316,7 @@ GZIP = b"\x1f\x8b\x08\x00" + b"\0" * 100
         pytest.param(400, request(parts(CT, head=b"X" * 20_000 + b": y\r\n")), id="a head too long"),
         pytest.param(400, request(b"x" * 70_000 + parts(CT)), id="a preamble too long"),
         pytest.param(400, request(parts(CT), Content_Type='multipart/related; type="application/dicom"'), id="unbound"),
-        pytest.param(400, request(parts(CT), Content_Type=FORM.replace(BOUNDARY, "x" * 71)), id="a boundary too long"),
+        pytest.param(400, request(parts(CT), Content_Type=FORM.replace(BOUNDARY, "x" * 201)), id="a boundary too long"),
         pytest.param(401, request(parts(CT), Authorization=""), id="no token"),
         pytest.param(401, request(parts(CT), Authorization="Bearer another"), id="another token"),
         pytest.param(401, request(parts(CT), Authorization=f"Digest {TOKEN}"), id="another scheme"),
@@ -341,7 +343,11 @@ GZIP = b"\x1f\x8b\x08\x00" + b"\0" * 100
         pytest.param(415, request(parts(CT), Content_Type=""), id="no content type"),
         pytest.param(415, request(parts(CT), Content_Type=FORM + "; boundary=x"), id="two boundaries"),
         pytest.param(
-            415, request(parts(parts(CT), head=f"Content-Type: {FORM.replace('b0', 'c0')}\r\n".encode())), id="nested"
+            415,
+            request(
+                parts(parts(CT).replace(b"b0", b"c0"), head=f"Content-Type: {FORM.replace('b0', 'c0')}\r\n".encode())
+            ),
+            id="nested",
         ),
         pytest.param(415, request(parts(CT, head=b"Content-Type: image/png\r\n")), id="a picture"),
         pytest.param(415, request(parts(CT, head=HEAD + b"Content-Transfer-Encoding: base64\r\n")), id="base64"),
@@ -392,13 +398,15 @@ def test_a_store_that_is_away_is_told_so_that_the_sender_tries_again(where: str)
                 house.intake.write_fault = lambda size: ObjectStoreAway()
             else:
                 house.intake.commit_fault = lambda data: ObjectStoreAway()
-            status, headers, body = await house.ask(request(parts(CT, MR)))
+            status, headers, _ = await house.ask(request(parts(CT, MR, CT, MR)))
             assert status == 503
             assert int(headers["retry-after"]) > 0
             assert headers["content-type"] == "application/problem+json"
-            assert house.intake.begun == 1  # nothing more is tried
-            assert [type(fault) for _, fault in house.intake.aside] == ([ObjectStoreAway] if where == "write" else [])
-            house.intake.write_fault = house.intake.commit_fault = lambda _: None
+            assert house.intake.begun <= 2  # nothing more is tried than what comes meanwhile
+            assert {type(fault) for _, fault in house.intake.aside} <= {ObjectStoreAway}
+            assert house.intake.kept == []
+            house.intake.write_fault = lambda size: None
+            house.intake.commit_fault = lambda data: None
             assert (await house.ask(request(parts(CT, MR))))[0] == 200
 
     play(scene)
@@ -409,7 +417,9 @@ def test_a_store_that_goes_away_between_objects() -> None:
         async with running() as house:
             house.intake.commit_fault = lambda data: ObjectStoreAway() if data == MR else None
             status, _, body = await house.ask(request(parts(CT, MR, CT)))
-            assert (status, told(body)) == (202, ([CT_UID], [(MR_UID, 0xA700)], []))
+            taken, failed, unnamed = told(body)
+            assert (status, taken, failed) == (202, [CT_UID], [(MR_UID, 0xA700)])
+            assert set(unnamed) <= {0xA700}  # the third may have come meanwhile
 
     play(scene)
 
@@ -478,8 +488,8 @@ def test_a_content_length_that_is_wrong(by: int) -> None:
         async with running(frame_timeout=timedelta(milliseconds=200)) as house:
             body = parts(CT, MR, end=b"--")
             status, _, answer = await house.ask(request(body, Content_Length=str(len(body) + by)))
-            expected = ([CT_UID], [], [0xC000]) if by < 0 else ([CT_UID, MR_UID], [], [0xC000])
-            assert (status, told(answer)) == (202, expected)
+            taken = [CT_UID] if by < 0 else [CT_UID, MR_UID]
+            assert (status, told(answer)) == (202, (taken, [], [0xC000]))
 
     play(scene)
 
@@ -585,6 +595,41 @@ def test_a_slow_disk_holds_the_sender_and_nothing_piles_up() -> None:
     play(scene)
 
 
+def test_one_object_is_committed_while_the_next_one_comes_and_no_more() -> None:
+    async def scene() -> None:
+        async with running() as house:
+            house.intake.gate.clear()
+            wire = await house.connect()
+            await wire.send(request(parts(CT, MR, large(10_000))))
+            await house.until(lambda: sum(house.intake.chunks) == len(CT) + len(MR))
+            answer = asyncio.create_task(wire.answer())
+            done, _ = await asyncio.wait({answer}, timeout=0.1)
+            assert not done
+            assert house.intake.begun == 2
+            house.intake.gate.set()
+            status, _, body = await answer
+            assert (status, told(body)[0]) == (200, [CT_UID, MR_UID, "1.2.3.4"])
+
+    play(scene)
+
+
+def test_an_intake_that_breaks_in_one_object_has_the_next_one_discarded() -> None:
+    async def scene() -> None:
+        async with running() as house:
+            house.intake.gate.clear()
+            house.intake.broken = True
+            wire = await house.connect()
+            await wire.send(request(parts(CT, MR)))
+            await house.until(lambda: sum(house.intake.chunks) == len(CT) + len(MR))
+            house.intake.gate.set()
+            assert (await wire.answer())[0] == 503
+            await house.until(lambda: bool(house.intake.aside))
+            ((data, fault),) = house.intake.aside
+            assert (data, type(fault)) == (MR, ObjectIncomplete)
+
+    play(scene)
+
+
 def test_a_slow_commit_holds_nobody_else() -> None:
     async def scene() -> None:
         async with running() as house:
@@ -606,7 +651,7 @@ def test_a_broken_intake_shows_nothing(caplog: pytest.LogCaptureFixture) -> None
     async def scene() -> None:
         async with running() as house:
             house.intake.broken = True
-            status, headers, body = await house.ask(request(parts(CT)))
+            status, headers, _ = await house.ask(request(parts(CT)))
             assert (status, headers["connection"]) == (503, "close")
             house.intake.broken = False
             assert (await house.ask(request(parts(CT))))[0] == 200

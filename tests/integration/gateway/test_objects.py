@@ -166,6 +166,7 @@ def test_another_object_under_the_same_uid_goes_aside_and_neither_replaces_the_o
         pytest.param(changed(CT, StudyInstanceUID=""), names(CT), ObjectUnreadable, id="no study"),
         pytest.param(CT, replace(names(CT), sop_instance="1.2.3"), ObjectMisnamed, id="another UID inside"),
         pytest.param(CT, replace(names(CT), sop_class="1.2.3"), ObjectMisnamed, id="another class inside"),
+        pytest.param(CT, replace(names(CT), study="1.2.3"), ObjectMisnamed, id="another study inside"),
     ],
 )
 def test_what_is_not_what_it_was_sent_as_goes_aside(
@@ -177,6 +178,32 @@ def test_what_is_not_what_it_was_sent_as_goes_aside(
     assert bench.stored(answer.instance_id) == data
     assert bench.files() == [f"quarantine/{answer.instance_id}"]
     assert bench.store.read_now(lambda c: images.due(c, 1 << 60, 9)) == []
+
+
+def test_the_answer_says_what_the_object_calls_itself(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over HTTP nobody else does: taken, a repeat, a clash, of another study, and when the ledger is away."""
+    said = names(CT)
+    sent = ObjectNames("", "", "", "pacs")
+    study = pydicom.dcmread(BytesIO(CT)).StudyInstanceUID
+    answers = [
+        bench.send(CT, replace(sent, study=study)),
+        bench.send(CT, sent),
+        bench.send(changed(CT, PatientName="Other^Person"), sent),
+        bench.send(CT, replace(sent, study="1.2.3")),
+    ]
+
+    def away(connection: Any, batch: Any) -> Any:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(images, "insert_all", away)
+    answers.append(bench.send(CT, sent))
+    assert [one.taken for one in answers] == [True, True, False, False, False]
+    assert {(one.sop_class, one.sop_instance, one.study) for one in answers} == {
+        (said.sop_class, said.sop_instance, study)
+    }
+    monkeypatch.undo()
+    rubbish = bench.send(b"no DICOM at all", sent)
+    assert (rubbish.sop_class, rubbish.sop_instance, rubbish.study) == ("", "", "")
 
 
 def test_nothing_at_all_leaves_nothing(bench: Bench) -> None:

@@ -88,7 +88,7 @@ def test_xml_says_the_same_as_json() -> None:
             tag, vr = attribute.get("tag"), attribute.get("vr")
             assert attribute.get("keyword") == keyword_for_tag(int(tag, 16))
             assert vr == dictionary_VR(int(tag, 16))
-            values = [read(item) if vr == "SQ" else item.text for item in attribute]
+            values: list[Any] = [read(item) if vr == "SQ" else item.text for item in attribute]
             found[tag] = {"vr": vr, "Value": [int(one) if vr == "US" else one for one in values]}
         return found
 
