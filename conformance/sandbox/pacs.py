@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from ssl import SSLContext
 from types import TracebackType
 from typing import Final, Protocol, Self
 from uuid import uuid4
@@ -25,7 +26,7 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.sop_class import StorageCommitmentPushModelInstance
-from pynetdicom.transport import ThreadedAssociationServer
+from pynetdicom.transport import AddressInformation, AssociationSocket, ThreadedAssociationServer
 
 _VERIFICATION: Final = UID("1.2.840.10008.1.1")
 _COMMITMENT: Final = UID("1.2.840.10008.1.20.1")
@@ -100,7 +101,7 @@ class Pacs:
         self.ae_title = ae_title
         self._host = host
         self._port = port
-        self._entity = ApplicationEntity(ae_title)
+        self._entity = _Entity(ae_title)
         self._entity.maximum_pdu_size = _LARGEST_PDU
         self._entity.acse_timeout = self._entity.dimse_timeout = _TIMEOUT_S
         self._entity.connection_timeout = _TIMEOUT_S
@@ -111,7 +112,7 @@ class Pacs:
 
     def __enter__(self) -> Self:
         self._server = self._entity.start_server(
-            (self._host, self._port), block=False, evt_handlers=[*_QUICK, (evt.EVT_N_EVENT_REPORT, self._take_report)]
+            (self._host, self._port), block=False, evt_handlers=[*_ALWAYS, (evt.EVT_N_EVENT_REPORT, self._take_report)]
         )
         assert self._server is not None
         self._port = self._server.server_address[1]
@@ -193,7 +194,7 @@ class Pacs:
             contexts=[build_context(abstract, syntax or None) for abstract, syntax in wanted],
             ae_title=ae_title,
             max_pdu=_LARGEST_PDU,
-            evt_handlers=[*_QUICK, (evt.EVT_N_EVENT_REPORT, self._take_report)],
+            evt_handlers=[*_ALWAYS, (evt.EVT_N_EVENT_REPORT, self._take_report)],
         )
         return association if association.is_established else None
 
@@ -205,6 +206,25 @@ class Pacs:
         report.told = Committed(_instances(told, "ReferencedSOPSequence"), _instances(told, "FailedSOPSequence"))
         report.come.set()
         return 0, None
+
+
+class _Entity(ApplicationEntity):
+    """Calls on a socket that is closed when nobody is there; pynetdicom's own is only forgotten."""
+
+    def _create_socket(
+        self, assoc: Association, address: AddressInformation, tls_args: tuple[SSLContext, str] | None
+    ) -> AssociationSocket:
+        wire = _Wire(assoc, address=address)
+        wire.tls_args = tls_args
+        return wire
+
+
+class _Wire(AssociationSocket):
+    def _shutdown_socket(self) -> None:
+        wire = self.socket
+        super()._shutdown_socket()
+        if wire is not None:
+            wire.close()
 
 
 class _Report:
@@ -243,4 +263,9 @@ def _send_at_once(event: Event) -> None:
         wire.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-_QUICK: Final[list[EventHandlerType]] = [(evt.EVT_CONN_OPEN, _send_at_once)]
+def _wait_no_longer(event: Event) -> None:
+    """Give whoever waits for an answer none: pynetdicom waits out its time when the connection is gone."""
+    event.assoc.dimse.msg_queue.put((None, None))
+
+
+_ALWAYS: Final[list[EventHandlerType]] = [(evt.EVT_CONN_OPEN, _send_at_once), (evt.EVT_CONN_CLOSE, _wait_no_longer)]
