@@ -1,4 +1,7 @@
-"""The contract of every source of large objects, held against each kind that can be found; a new kind needs its `Way` here."""
+"""The contract of sources of large objects, held against those that take them in requests; a new kind needs its `Way` here.
+
+Those that take them on associations stand in `test_object_sources.py`.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from connectors.faults import ListenFailed, ObjectIncomplete, ObjectStoreAway, O
 from connectors.kinds import load_source, source_kinds
 from mappings.formats.faults import IntakeFault
 from mappings.formats.values import Size
+from tests.contract.objects import OBJECT_KINDS
 from tests.contract.recording_objects import RecordingObjects
 from tests.contract.sources import on_loop
 
@@ -158,7 +162,7 @@ async def running(kind: str, **settings: Any) -> AsyncIterator[Running]:
 
 def test_every_kind_found_has_a_way_here() -> None:
     found = {kind for kind in source_kinds() if getattr(load_source(kind)[1], "takes_objects", False)}
-    assert found == set(WAYS)
+    assert found == {*WAYS, *OBJECT_KINDS}
 
 
 @of_objects

@@ -1,4 +1,4 @@
-"""The contract of sources that take objects too large for memory; a new kind needs its `Way` here.
+"""The contract of sources that take objects too large for memory on associations; a new kind needs its `Way` here.
 
 An object goes to its deposit while it arrives, and its sender is told yes when `commit` said so and not before.
 """

@@ -1,6 +1,7 @@
 """The contract of every source, held against each kind that can be found; a new kind needs its `Way` here.
 
-What only a stream of frames can do stands in `test_stream_sources.py`, sources of objects in `test_object_sources.py`.
+What only a stream of frames can do stands in `test_stream_sources.py`, sources of objects in `test_object_sources.py` and
+`test_object_requests.py`.
 """
 
 from __future__ import annotations
