@@ -818,7 +818,9 @@ HOT = {
     "images.of_study": Query(
         lambda c: images.of_study(c, "1.2.3"), (("instance_study",),)
     ),
-    "images.known": Query(lambda c: images.known(c, ["i00000007", "i00000009"]), (("instance_pkey", "sqlite_autoindex_instance_1"),)),
+    "images.known": Query(
+        lambda c: images.known(c, ["i00000007", "i00000009"]), (("instance_pkey", "sqlite_autoindex_instance_1"),)
+    ),
     "images.due": Query(lambda c: images.due(c, MESSAGES, 8), (("study_due",),)),
     "images.studies": Query(lambda c: images.studies(c, 50), (("study_newest",),)),
     "images.aside": Query(lambda c: images.aside(c, 50), (("instance_aside",),)),

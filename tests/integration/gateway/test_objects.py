@@ -15,6 +15,7 @@ from typing import Any
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
+from pydicom.uid import UID
 
 from connectors.contract import ObjectAnswer, ObjectNames
 from connectors.faults import (
@@ -46,7 +47,7 @@ def changed(data: bytes, **elements: str) -> bytes:
     for keyword, value in elements.items():
         setattr(dataset, keyword, value)
         if keyword == "SOPInstanceUID":
-            dataset.file_meta.MediaStorageSOPInstanceUID = value
+            dataset.file_meta.MediaStorageSOPInstanceUID = UID(value)
     out = BytesIO()
     dataset.save_as(out)
     return out.getvalue()
