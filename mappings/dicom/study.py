@@ -111,7 +111,7 @@ def entries_to_outcome(entries: list[Entry], context: Context) -> Outcome:
     _finish(study, draft)
     draft.add(study)
     sr.take_documents(draft, study)
-    documents.take_documents(draft, study)
+    documents.take_documents(draft)
     resources = [compact(one) for one in draft.resources]
     for resource in resources:
         if context.message_id:
