@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -12,7 +12,7 @@ from mappings.dicom.faults import WrongPatient
 from mappings.formats import json
 from mappings.hl7v2 import Context
 from mappings.hl7v2.business_keys import folded
-from mappings.outcome import Outcome
+from mappings.outcome import Outcome, Resource
 
 FAMILY = "DICOM"
 STUDY = f"{FAMILY}^STUDY"
@@ -60,8 +60,26 @@ def is_body(raw: bytes) -> bool:
 
 def map_study(raw: bytes, context: Context) -> Outcome:
     """Map a message about a study; raises the faults of `mappings.dicom`."""
-    known = {name: getattr(context, name) for name in ("facility", "systems", "zone", "message_id")}
-    return study.study_to_outcome(raw, DicomContext(**known))
+    return study.study_to_outcome(raw, context if isinstance(context, DicomContext) else knowing(context, {}))
+
+
+def knowing(context: Context, requests: Mapping[str, str]) -> DicomContext:
+    """Give the context of a study, with the orders that the record has by accession number."""
+    known = {name: getattr(context, name) for name in ("facility", "systems", "zone", "on", "message_id")}
+    return DicomContext(**known, requests=requests)
+
+
+def requests_of(record: Sequence[Resource]) -> dict[str, str]:
+    """Give accession number → reference of the orders of a person; a number that several have is left out."""
+    found: dict[str, str] = {}
+    for one in record:
+        if one["resourceType"] != "ServiceRequest":
+            continue
+        reference = f"ServiceRequest/{one['id']}"
+        for identifier in one.get("identifier", ()):
+            if identifier.get("system", "").endswith("/accession") and (number := identifier.get("value")):
+                found[number] = "" if found.get(number, reference) != reference else reference
+    return {number: reference for number, reference in found.items() if reference}
 
 
 def require_same_person(raw: bytes, patient: bytes) -> None:

@@ -191,19 +191,27 @@ class Pipeline:
             account = json.dumps({"mapped": {}, "ignored": {}, "unknown": positions, "notices": ()})
             await self._store.write(lambda connection: self._keep(connection, row.id, len(positions), account))
             return
-        if imaging_steps.is_study(row.type):
+        if imaging_steps.is_study(row.type) and mapped.patient_id:
             await self._require_same_person(raw, mapped.patient_id)
+            orders = await self._store.read(lambda connection: self._orders(connection, mapped.patient_id))
+            if orders:
+                knowing = imaging_steps.knowing(context, orders)
+                mapped = await self._pool.run(steps.map_message, raw, charset, row.type, knowing, produce)
         await self._store.write(lambda connection: self._commit_mapped(connection, row, channel, mapped))
 
-    async def _require_same_person(self, raw: bytes, patient_id: str | None) -> None:
+    async def _require_same_person(self, raw: bytes, patient_id: str) -> None:
         """Raise WrongPatient when a study has the number of a person of the record and names somebody else."""
 
         def known(connection: Connection) -> Resource | None:
             return resources.newest(connection, self._keyring, f"Patient/{patient_id}")
 
-        patient = await self._store.read(known) if patient_id else None
+        patient = await self._store.read(known)
         if patient is not None:
             await self._pool.run(imaging_steps.require_same_person, raw, json.dumps(patient))
+
+    def _orders(self, connection: Connection, patient_id: str) -> dict[str, str]:
+        """Give the orders of a person by accession number: a study may know no other number of its own."""
+        return imaging_steps.requests_of(resources.record(connection, self._keyring, patient_id))
 
     def _keep(self, connection: Connection, message_id: str, unknown: int, account: bytes) -> None:
         if messages.move(connection, message_id, "keep", UnsupportedMessage("MSH-9")):

@@ -67,7 +67,7 @@ def concepts(attributes: Attributes, tag: str, context: Context) -> list[Element
 
 def unique(found: Sequence[Element]) -> list[Element]:
     """Give each element once, in order."""
-    return [one for n, one in enumerate(found) if one not in found[:n]]
+    return list({repr(one): one for one in found}.values())
 
 
 def modality(code: str, context: Context) -> Element | None:

@@ -44,7 +44,7 @@ IGNORED = {
 BELOW = {"00420013": "objects the document was made from"}
 
 
-def take_documents(draft: Draft, study: Resource) -> None:
+def take_documents(draft: Draft) -> None:
     """Map every encapsulated document of the study."""
     for entry in draft.entries:
         if text(entry.attributes, SOP_CLASS) in KINDS:

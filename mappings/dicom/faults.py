@@ -45,7 +45,7 @@ class NestedTooDeeply(MappingFault):
 
 
 class BodyInvalid(MappingFault):
-    """Raised when a body is not what `join` writes."""
+    """Raised when a body is not what `join` writes, or holds no object."""
 
     code = 3356
 
@@ -62,18 +62,14 @@ class SeveralPatients(MappingFault):
     code = 3358
 
 
-class StudyEmpty(MappingFault):
-    """Raised when a body holds no object."""
-
-    code = 3359
-
-
 class WrongPatient(MappingFault):
     """Raised when a study has the number of a person of the record and names somebody else; `detail` says what differs."""
 
     code = 3370
 
 
+REJECTED = 3359
+"""A key object note says that objects of the study are not to be used: of poor quality, unsafe, of a wrong worklist entry."""
 CHARSET_ABSENT = 3360
 """No SpecificCharacterSet, but other letters than ASCII; they are valid UTF-8 and were read as that."""
 CHARSET_UNKNOWN = 3361

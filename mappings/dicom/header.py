@@ -27,7 +27,10 @@ from mappings.outcome import Notice
 
 IMPLICIT, DEFLATED, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
-_DEFLATED = frozenset({DEFLATED, "1.2.840.10008.1.2.8.1"})
+_DEFLATED = frozenset({DEFLATED, "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
+"""Deflated, and the two JPIP syntaxes with deflate. Standard: DICOM PS3.5 §A.5, §A.7, §A.11"""
+_IMPLICIT = frozenset({IMPLICIT, "1.2.840.113619.5.2"})
+"""Implicit, and GE's private one, whose header is implicit too."""
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _SR = "1.2.840.10008.5.1.4.1.1.88."
 DOCUMENTS = frozenset(
@@ -108,7 +111,7 @@ def read_header(source: BinaryIO, *, assumed_charset: str = "", limits: Limits =
     attributes = reader.read()
     _require(attributes)
     syntax, fits = _syntax(said, explicit, little)
-    notices = [*reader.notices.items(), *((doubt, "") for doubt in sorted(charset.doubts))]
+    notices = [*reader.notices.items(), *((doubt, "(0008,0005)") for doubt in sorted(charset.doubts))]
     if not fits:
         notices.append((faults.SYNTAX_MISMATCH, "(0002,0010)"))
     return Header(attributes, syntax, tuple(Notice(code, where) for code, where in notices))
@@ -146,7 +149,7 @@ def _written(stream: Stream, said: str) -> tuple[bool, bool]:
     """Tell how the data set is written: explicit, little endian. The bytes decide over what the file says."""
     head = stream.peek(8)
     if len(head) < 6:
-        return said != IMPLICIT, said != BIG
+        return said not in _IMPLICIT, said != BIG
     explicit = head[4:6] in _CODES
     if not explicit:
         return False, not (head[0] == 0 and head[1] != 0)
@@ -170,7 +173,7 @@ def _syntax(said: str, explicit: bool, little: bool) -> tuple[str, bool]:
     found = (EXPLICIT if little else BIG) if explicit else IMPLICIT
     if not said:
         return found, False
-    return said, explicit == (said != IMPLICIT) and little == (said != BIG)
+    return said, explicit == (said not in _IMPLICIT) and little == (said != BIG)
 
 
 def _require(attributes: Dataset) -> None:

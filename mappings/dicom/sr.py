@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from hashlib import sha1
 from typing import Any
 
-from mappings.dicom import content
+from mappings.dicom import content, faults
 from mappings.dicom.attributes import Attributes, item, items, text, values
 from mappings.dicom.body import Entry
 from mappings.dicom.codings import entry_to_concept, unique
@@ -38,6 +38,8 @@ DOSES = frozenset(f"{_SR}{n}" for n in (67, 68, 76))
 """X-ray, radiopharmaceutical and patient dose."""
 KEYS = f"{_SR}59"
 OTHERS = frozenset(f"{_SR}{n}" for n in (40, 70, 71, 73, 74, 75))
+_REJECTIONS = frozenset(("DCM", code) for code in ("113001", "113037", "113038", "113039"))
+"""Titles that say the objects are not to be used. Standard: DICOM PS3.16 CID 7010; IHE RAD TF IOCM"""
 _PREDECESSORS, _COMPLETE, _VERIFIED, _PRELIMINARY = "0040A360", "0040A491", "0040A493", "0040A496"
 _VERIFIERS, _AUTHORS = "0040A073", "0040A078"
 
@@ -288,6 +290,8 @@ def _dose(entry: Entry, root: Item, key: str, draft: Draft) -> None:
 def _key_objects(root: Item, draft: Draft, study: Resource) -> None:
     """Note with the study which of its pictures were chosen, and as what. Standard: DICOM PS3.16 TID 2010"""
     title = root.name or "Key objects"
+    if root.concept in _REJECTIONS:
+        draft.notice(faults.REJECTED, "(0040,A043)", root.concept[1])
     described = [one.value for one in root.children if one.type == "TEXT" and one.value]
     chosen = {uid for one in root.children for uid in content.references(one)}
     marked = [

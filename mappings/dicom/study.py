@@ -87,7 +87,7 @@ _CONNECTION = "http://terminology.hl7.org/CodeSystem/endpoint-connection-type"
 def study_to_outcome(body: bytes, context: Context) -> Outcome:
     """Map the body of one study, as `mappings.dicom.body.join` writes it.
 
-    Raises `BodyInvalid`, `StudyEmpty`, `SeveralStudies`, `SeveralPatients`. Every resource is sound R4.
+    Raises `BodyInvalid`, `SeveralStudies`, `SeveralPatients`. Every resource is sound R4.
     """
     return entries_to_outcome(split(body), context)
 
@@ -95,7 +95,7 @@ def study_to_outcome(body: bytes, context: Context) -> Outcome:
 def entries_to_outcome(entries: list[Entry], context: Context) -> Outcome:
     """Map the objects of one study."""
     if not entries:
-        raise faults.StudyEmpty
+        raise faults.BodyInvalid("", "no object")
     studies = {text(entry.attributes, STUDY) for entry in entries}
     if len(studies) > 1 or "" in studies:
         raise faults.SeveralStudies("(0020,000D)", f"{len(studies)} studies")
@@ -111,7 +111,7 @@ def entries_to_outcome(entries: list[Entry], context: Context) -> Outcome:
     _finish(study, draft)
     draft.add(study)
     sr.take_documents(draft, study)
-    documents.take_documents(draft, study)
+    documents.take_documents(draft)
     resources = [compact(one) for one in draft.resources]
     for resource in resources:
         if context.message_id:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mappings import cda, documents
-from mappings.dicom import content
+from mappings.dicom import content, faults
 from mappings.dicom.body import Entry, join
 from mappings.dicom.header import read_header
 from mappings.dicom.study import TRIGGER, study_to_outcome
@@ -253,6 +253,14 @@ def test_key_objects_are_marked_and_noted() -> None:
     found = the(outcome(*(picture(1, n) for n in (1, 2, 3)), samples.key_objects()), "ImagingStudy")
     assert found["note"] == [{"text": "Of Interest: Tổn thương rõ nhất (1)"}]
     assert [one.get("title") for one in found["series"][0]["instance"]] == [None, "Of Interest", None]
+
+
+@pytest.mark.parametrize(
+    ("title", "told"), [("113037", [faults.REJECTED]), ("113038", [faults.REJECTED]), ("113000", [])]
+)
+def test_rejected_objects_are_noticed(title: str, told: list[int]) -> None:
+    keys = samples.key_objects(ConceptNameCodeSequence=[code(title, "DCM", "Title")])
+    assert [one.code for one in outcome(picture(1, 2), keys).notices] == told
 
 
 def test_a_file_goes_along_without_its_padding() -> None:

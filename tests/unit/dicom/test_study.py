@@ -207,7 +207,7 @@ def test_several_studies_are_refused() -> None:
 
 
 def test_nothing_is_refused() -> None:
-    with pytest.raises(faults.StudyEmpty):
+    with pytest.raises(faults.BodyInvalid):
         study_to_outcome(join([]), CONTEXT)
 
 
