@@ -118,8 +118,8 @@ class Source(Protocol):
     """Listens until cancelled. Built as `Source(settings)` from its module's frozen `Settings` dataclass.
 
     A static method `check(settings)` beside is what `lienthong check` calls: it raises an `IntakeFault` for what `run` would
-    raise, and changes nothing. `takes_objects = True` says that it wants an `ObjectIntake`. Whether an address is free is looked
-    at for all kinds whose settings have `listen`.
+    raise, and changes nothing. `takes_objects = True` says that it wants an `ObjectIntake`. Whether an address is free is
+    looked at for all kinds whose settings have `listen`.
     """
 
     def __init__(self, settings: Any) -> None: ...

@@ -192,26 +192,25 @@ class Pipeline:
             await self._store.write(lambda connection: self._keep(connection, row.id, len(positions), account))
             return
         if imaging_steps.is_study(row.type) and mapped.patient_id:
-            await self._require_same_person(raw, mapped.patient_id)
-            orders = await self._store.read(lambda connection: self._orders(connection, mapped.patient_id))
-            if orders:
-                knowing = imaging_steps.knowing(context, orders)
-                mapped = await self._pool.run(steps.map_message, raw, charset, row.type, knowing, produce)
-        await self._store.write(lambda connection: self._commit_mapped(connection, row, channel, mapped))
+            known = await self._known(raw, mapped.patient_id, context)
+            mapped = await self._pool.run(steps.map_message, raw, charset, row.type, known, produce) or mapped
+        found = mapped
+        await self._store.write(lambda connection: self._commit_mapped(connection, row, channel, found))
 
-    async def _require_same_person(self, raw: bytes, patient_id: str) -> None:
-        """Raise WrongPatient when a study has the number of a person of the record and names somebody else."""
+    async def _known(self, raw: bytes, patient_id: str, context: MessageContext) -> MessageContext:
+        """Give the context of a study with the orders of its person, of which it may know the accession number alone.
 
-        def known(connection: Connection) -> Resource | None:
-            return resources.newest(connection, self._keyring, f"Patient/{patient_id}")
+        Raises WrongPatient when it has the number of a person of the record and names somebody else.
+        """
 
-        patient = await self._store.read(known)
+        def query(connection: Connection) -> tuple[Resource | None, list[Resource]]:
+            newest = resources.newest(connection, self._keyring, f"Patient/{patient_id}")
+            return newest, resources.record(connection, self._keyring, patient_id) if newest else []
+
+        patient, record = await self._store.read(query)
         if patient is not None:
             await self._pool.run(imaging_steps.require_same_person, raw, json.dumps(patient))
-
-    def _orders(self, connection: Connection, patient_id: str) -> dict[str, str]:
-        """Give the orders of a person by accession number: a study may know no other number of its own."""
-        return imaging_steps.requests_of(resources.record(connection, self._keyring, patient_id))
+        return imaging_steps.knowing(context, imaging_steps.requests_of(record))
 
     def _keep(self, connection: Connection, message_id: str, unknown: int, account: bytes) -> None:
         if messages.move(connection, message_id, "keep", UnsupportedMessage("MSH-9")):

@@ -231,9 +231,10 @@ def test_one_that_is_too_large_is_stopped(tmp_path: Path, clock: HandClock) -> N
 
     def scene(intake: ObjectChannelIntake) -> None:
         deposit = intake.deposit("10.0.0.5:4000")
+        deposit.write(CT[:4096])
+        deposit.write(CT[4096:8192])
         with pytest.raises(ObjectTooLarge) as refused:
-            for n in range(0, len(CT), 4096):
-                deposit.write(CT[n : n + 4096])
+            deposit.write(CT[8192:12_288])
         deposit.discard(refused.value)
 
     bench.play(scene)
