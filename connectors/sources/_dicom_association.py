@@ -2,7 +2,7 @@
 
 Here we hook into pynetdicom. It can write what arrives into a temporary file, in clear, when a switch of the whole process
 says so; instead, the message being received is given our `Arriving` as that file, on this association alone. The other hook is
-where a received message is served: an object is answered there with what its deposit said.
+the queue of received messages: an object is answered there, with what its deposit said.
 
 Standard: DICOM PS3.7 §9.1.1 and §9.3.1 (C-STORE), PS3.8 §7
 """
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_AHEAD: Final = 4
-"""Objects that a peer may have sent before we answered the first; nothing else was agreed than one at a time."""
 _LARGEST_MESSAGE: Final = 16 * 1024 * 1024
 """Of a message that is no object, such as a request for commitment: a hundred thousand references fit."""
 _ENDING_S: Final = 2.0
@@ -100,6 +98,22 @@ class _Report(NamedTuple):
     status: Future[int]
 
 
+class _Inbox(queue.Queue[Any]):
+    """Messages on their way to the association's thread. Objects do not wait for it: two changes of threads cost each of them
+    more than everything else when the machine is busy, so they are kept and answered by the thread that read them."""
+
+    def __init__(self, store: Callable[[C_STORE, int], None]) -> None:
+        super().__init__()
+        self._store = store
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        context_id, message = item
+        if isinstance(message, C_STORE):
+            self._store(message, context_id)
+        else:
+            super().put(item, block, timeout)
+
+
 class Messages(DIMSEServiceProvider):
     """Puts messages together; of an object it keeps nothing."""
 
@@ -107,8 +121,9 @@ class Messages(DIMSEServiceProvider):
         super().__init__(association)
         self._association = association
         self._size = 0
+        self.msg_queue = _Inbox(association.store)
         self.under_way: set[Arriving] = set()
-        """Objects that are arriving, or wait to be answered."""
+        """The object that is arriving, or not answered yet."""
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take what one PDU brought; runs in the upper layer's thread. Raises nothing: a broken message ends in an abort."""
@@ -146,8 +161,8 @@ class Messages(DIMSEServiceProvider):
         context = association._accepted_cx.get(message.context_id or 0)
         if context is None:
             raise ProtocolBroken("an object in a context that was not accepted")
-        if association.leaving or len(self.under_way) >= _AHEAD:
-            raise ProtocolBroken("an object after we had to stop" if association.leaving else "too many objects ahead")
+        if association.leaving:
+            raise ProtocolBroken("an object when we had to stop")
         names = ObjectNames(
             str(command.get("AffectedSOPClassUID") or ""),
             str(command.get("AffectedSOPInstanceUID") or ""),
@@ -301,8 +316,6 @@ class PeerAssociation(Association):
             status = self._reports.pop(given.MessageIDBeingRespondedTo, None)
             if status is not None and given.Status is not None:
                 status.set_result(given.Status)
-        elif isinstance(given, C_STORE):
-            self._store(given, context_id)
         else:
             super()._serve_request(msg, context_id)
         self.dul._idle_timer.restart()
@@ -315,12 +328,15 @@ class PeerAssociation(Association):
         self._reports[number] = report.status
         self.dimse.send_msg(report.primitive, context_id)
 
-    def _store(self, request: C_STORE, context_id: int) -> None:
+    # ---- the upper layer's thread ----
+
+    def store(self, request: C_STORE, context_id: int) -> None:
         """Have the object kept, then say so."""
-        answer = self._kept(request, cast("Arriving | None", request._dataset_file), context_id)
+        arriving = cast("Arriving | None", request._dataset_file)
+        self._upper.busy = True
+        answer = self._kept(request, arriving, context_id)
         if request.MessageID is None:
-            self.abort()
-            return
+            raise ProtocolBroken("an object without a message id")
         response = C_STORE()
         response.MessageIDBeingRespondedTo = request.MessageID
         response.AffectedSOPClassUID = request.AffectedSOPClassUID
@@ -333,15 +349,16 @@ class PeerAssociation(Association):
                 logger.warning("dicom %s (%s): object not taken: %s", self.peer, self.title, fault)
             self._told.add(type(fault))
         self.dimse.send_msg(response, context_id)
+        self._messages.under_way.clear()
+        self._upper.busy = False
+        if self.leaving:
+            self._messages.notice()
 
     def _kept(self, request: C_STORE, arriving: Arriving | None, context_id: int) -> ObjectAnswer:
         if arriving is None:
             return ObjectAnswer(False, fault=ObjectUnreadable(detail="no data set"))
-        try:
-            if not request.is_valid_request:
-                return arriving.discard(ObjectUnreadable(detail="no UIDs"))
-            if request.AffectedSOPClassUID != self._accepted_cx[context_id].abstract_syntax:
-                return arriving.discard(ObjectMisnamed(where="AffectedSOPClassUID"))
-            return arriving.commit()
-        finally:
-            self._messages.under_way.discard(arriving)
+        if not request.is_valid_request:
+            return arriving.discard(ObjectUnreadable(detail="no UIDs"))
+        if request.AffectedSOPClassUID != self._accepted_cx[context_id].abstract_syntax:
+            return arriving.discard(ObjectMisnamed(where="AffectedSOPClassUID"))
+        return arriving.commit()

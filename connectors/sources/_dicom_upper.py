@@ -142,8 +142,22 @@ class UpperLayer(DULServiceProvider):
         self.ear.setblocking(False)
         self._bell.setblocking(False)
         self._run_loop_delay = 0.0
+        self._busy = False
         self.to_provider_queue = BelledQueue(self.ring)
         self.to_user_queue = BelledQueue(notice)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it keeps an object; what the peer says meanwhile is not heard, and its silence none."""
+        return self._busy
+
+    @busy.setter
+    def busy(self, value: bool) -> None:
+        self._idle_timer.restart()
+        self._busy = value
+
+    def idle_timer_expired(self) -> bool:
+        return not self._busy and super().idle_timer_expired()
 
     def ring(self) -> None:
         with suppress(OSError):  # full: it has been rung; closed: nobody is there

@@ -68,7 +68,7 @@ def test_pynetdicom_still_says_there_what_we_build_on(place: object) -> None:
     ("ours", "theirs", "names"),
     [
         (Messages, DIMSEServiceProvider, ("receive_primitive", "get_msg")),
-        (UpperLayer, DULServiceProvider, ("run", "stop_dul")),
+        (UpperLayer, DULServiceProvider, ("run", "stop_dul", "idle_timer_expired")),
         (Wire, transport.AssociationSocket, ("ready", "recv")),
         (Entity, ApplicationEntity, ("_create_socket",)),
         (PeerAssociation, Association, ("run", "_serve_request")),
