@@ -8,13 +8,11 @@ Standard: DICOM PS3.4 §B (storage), §J (storage commitment push model), §A (v
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from ssl import SSLContext
 from types import TracebackType
 from typing import Final, Protocol, Self
 from uuid import uuid4
@@ -22,11 +20,12 @@ from uuid import uuid4
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import build_context, evt
-from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
-from pynetdicom.events import Event, EventHandlerType
+from pynetdicom.events import Event
 from pynetdicom.sop_class import StorageCommitmentPushModelInstance
-from pynetdicom.transport import AddressInformation, AssociationSocket, ThreadedAssociationServer
+from pynetdicom.transport import ThreadedAssociationServer
+
+from conformance.sandbox.dicom_calls import ALWAYS, Entity
 
 _VERIFICATION: Final = UID("1.2.840.10008.1.1")
 _COMMITMENT: Final = UID("1.2.840.10008.1.20.1")
@@ -101,7 +100,7 @@ class Pacs:
         self.ae_title = ae_title
         self._host = host
         self._port = port
-        self._entity = _Entity(ae_title)
+        self._entity = Entity(ae_title)
         self._entity.maximum_pdu_size = _LARGEST_PDU
         self._entity.acse_timeout = self._entity.dimse_timeout = _TIMEOUT_S
         self._entity.connection_timeout = _TIMEOUT_S
@@ -112,7 +111,7 @@ class Pacs:
 
     def __enter__(self) -> Self:
         self._server = self._entity.start_server(
-            (self._host, self._port), block=False, evt_handlers=[*_ALWAYS, (evt.EVT_N_EVENT_REPORT, self._take_report)]
+            (self._host, self._port), block=False, evt_handlers=[*ALWAYS, (evt.EVT_N_EVENT_REPORT, self._take_report)]
         )
         assert self._server is not None
         self._port = self._server.server_address[1]
@@ -189,14 +188,8 @@ class Pacs:
                 association.release()
 
     def _associate(self, address: Address, ae_title: str, wanted: Iterable[tuple[UID, str]]) -> Association | None:
-        association = self._entity.associate(
-            *address,
-            contexts=[build_context(abstract, syntax or None) for abstract, syntax in wanted],
-            ae_title=ae_title,
-            max_pdu=_LARGEST_PDU,
-            evt_handlers=[*_ALWAYS, (evt.EVT_N_EVENT_REPORT, self._take_report)],
-        )
-        return association if association.is_established else None
+        contexts = [build_context(abstract, syntax or None) for abstract, syntax in wanted]
+        return self._entity.call(address, ae_title, contexts, [(evt.EVT_N_EVENT_REPORT, self._take_report)])
 
     def _take_report(self, event: Event) -> tuple[int, None]:
         told = event.event_information
@@ -206,25 +199,6 @@ class Pacs:
         report.told = Committed(_instances(told, "ReferencedSOPSequence"), _instances(told, "FailedSOPSequence"))
         report.come.set()
         return 0, None
-
-
-class _Entity(ApplicationEntity):
-    """Calls on a socket that is closed when nobody is there; pynetdicom's own is only forgotten."""
-
-    def _create_socket(
-        self, assoc: Association, address: AddressInformation, tls_args: tuple[SSLContext, str] | None
-    ) -> AssociationSocket:
-        wire = _Wire(assoc, address=address)
-        wire.tls_args = tls_args
-        return wire
-
-
-class _Wire(AssociationSocket):
-    def _shutdown_socket(self) -> None:
-        wire = self.socket
-        super()._shutdown_socket()
-        if wire is not None:
-            wire.close()
 
 
 class _Report:
@@ -254,18 +228,3 @@ def _reference(dataset: Dataset) -> Dataset:
 
 def _instances(told: Dataset, sequence: str) -> frozenset[str]:
     return frozenset(str(one.ReferencedSOPInstanceUID) for one in told.get(sequence) or ())
-
-
-def _send_at_once(event: Event) -> None:
-    """Switch Nagle's algorithm off: with it every object waits for the peer's delayed acknowledgement."""
-    wire = event.assoc.dul.socket
-    if wire is not None and wire.socket is not None:
-        wire.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _wait_no_longer(event: Event) -> None:
-    """Give whoever waits for an answer none: pynetdicom waits out its time when the connection is gone."""
-    event.assoc.dimse.msg_queue.put((None, None))
-
-
-_ALWAYS: Final[list[EventHandlerType]] = [(evt.EVT_CONN_OPEN, _send_at_once), (evt.EVT_CONN_CLOSE, _wait_no_longer)]

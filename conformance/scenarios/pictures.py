@@ -17,7 +17,8 @@ from pydicom.uid import UID
 
 from conformance.scenarios.event import Day, Event
 from conformance.scenarios.imaging_case import Case, cases
-from conformance.scenarios.picture_objects import images, uid
+from conformance.scenarios.picture_images import images
+from conformance.scenarios.picture_objects import uid
 from conformance.scenarios.picture_report import report
 
 _WANTED_FIRST = ("CT", "DX", "US")

@@ -21,10 +21,12 @@ import httpx
 import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import build_context, build_role, evt
-from pynetdicom.ae import ApplicationEntity
+from pynetdicom.dimse_primitives import C_ECHO
 
+from conformance.sandbox import dicom_calls
 from conformance.sandbox import orthanc as orthanc_module
 from conformance.sandbox import pacs as pacs_module
+from conformance.sandbox.dicom_calls import Entity, leave_answers
 from conformance.sandbox.orthanc import FAILED, Orthanc, OrthancDidNotStart, installed, orthanc
 from conformance.sandbox.pacs import (
     NO_ANSWER,
@@ -44,6 +46,7 @@ from tests.servers import free_port, listens, need, wait_until
 
 GATEWAY = "LIENTHONG"
 ECHO, COMMITMENT, INSTANCE = "1.2.840.10008.1.1", "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
+AS_PROVIDER = [build_role(COMMITMENT, scu_role=False, scp_role=True)]
 
 
 @cache
@@ -77,7 +80,7 @@ class Peer:
         self.reports: list[threading.Thread] = []
         self._status = status
         self._report_to = report_to
-        self._entity = ApplicationEntity(GATEWAY)
+        self._entity = Entity(GATEWAY)
         self._entity.require_called_aet = True
 
     @contextmanager
@@ -135,14 +138,11 @@ class Peer:
     def _report(self, event: evt.Event, told: Dataset) -> None:
         kind = 2 if "FailedSOPSequence" in told else 1
         if self._report_to is None:
+            leave_answers(event.assoc)
             event.assoc.send_n_event_report(told, kind, COMMITMENT, INSTANCE)
             return
-        association = self._entity.associate(
-            *self._report_to(),
-            contexts=[build_context(COMMITMENT)],
-            ae_title="PACS",
-            ext_neg=[build_role(COMMITMENT, scu_role=False, scp_role=True)],
-        )
+        association = self._entity.call(self._report_to(), "PACS", [build_context(COMMITMENT)], roles=AS_PROVIDER)
+        assert association is not None
         association.send_n_event_report(told, kind, COMMITMENT, INSTANCE)
         association.release()
 
@@ -237,11 +237,8 @@ def test_a_report_of_another_transaction_is_refused(pacs: Pacs) -> None:
     told = Dataset()
     told.TransactionUID = "2.25.1"
     told.ReferencedSOPSequence = []
-    association = ApplicationEntity(GATEWAY).associate(
-        *pacs.address,
-        contexts=[build_context(COMMITMENT)],
-        ext_neg=[build_role(COMMITMENT, scu_role=False, scp_role=True)],
-    )
+    association = Entity(GATEWAY).call(pacs.address, "PACS", [build_context(COMMITMENT)], roles=AS_PROVIDER)
+    assert association is not None
     status, _ = association.send_n_event_report(told, 1, COMMITMENT, INSTANCE)
     association.release()
     assert status.Status == 0x0110
@@ -292,6 +289,18 @@ def test_echo_is_asked_and_answered(pacs: Pacs) -> None:
     assert subprocess.run([str(program), "-aec", "PACS", host, str(port)], check=False).returncode == 0
 
 
+def test_an_answer_that_the_wrong_thread_took_still_comes_to_who_waits_for_it() -> None:
+    with Peer().listen() as address:
+        association = Entity("PACS").call(address, GATEWAY, [build_context(ECHO)])
+        assert association is not None
+        answer = C_ECHO()
+        answer.MessageIDBeingRespondedTo = 1
+        answer.Status = 0x0000
+        association._serve_request(answer, 1)
+        assert association.dimse.get_msg(block=True) == (1, answer)
+        association.release()
+
+
 def test_both_ends_of_a_connection_send_without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     heard = recorder(monkeypatch)
     with Pacs() as pacs, Pacs("OTHER") as other:
@@ -310,16 +319,15 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> set[str]:
         if wire.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY):
             heard.add("caller" if event.assoc.is_requestor else "listener")
 
-    monkeypatch.setattr(pacs_module, "_ALWAYS", [*pacs_module._ALWAYS, (evt.EVT_PDU_RECV, opened)])
+    for module in (dicom_calls, pacs_module):
+        monkeypatch.setattr(module, "ALWAYS", [*dicom_calls.ALWAYS, (evt.EVT_PDU_RECV, opened)])
     return heard
 
 
 def test_orthanc_answers_this_machine_with_the_password_only(real: Orthanc) -> None:
     assert httpx.get(f"{real._client.base_url}/system", trust_env=False).status_code == 401
-    known = {"PACS": True, "ANYBODY": False}
-    for title in known:
-        association = ApplicationEntity(title).associate(*real.address, contexts=[build_context(ECHO)], ae_title="PACS")
-        assert not association.is_established, "whoever it does not send to gets nothing"
+    for title in ("PACS", "ANYBODY"):  # whoever it does not send to gets nothing
+        assert Entity(title).call(real.address, "PACS", [build_context(ECHO)]) is None
 
 
 def test_without_orthanc_the_pacs_of_the_sandbox_sends(monkeypatch: pytest.MonkeyPatch) -> None:

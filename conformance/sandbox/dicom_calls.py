@@ -1,0 +1,90 @@
+"""Call other application entities with pynetdicom, and not be held up by what pynetdicom 3.0 leaves open.
+
+Without this: an answer that comes quickly is now and then (one in some hundreds) taken by the thread that waits for requests,
+and thrown away; after an abort the caller waits out its time; a socket that nobody answers is forgotten unclosed; Nagle's
+algorithm holds messages back. Reaches into `_create_socket`, `_shutdown_socket`, `_serve_request`: `test_pacs.py` fails when an
+update moves them.
+
+Standard: DICOM PS3.7, PS3.8.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from ssl import SSLContext
+from typing import Any, Final
+
+from pynetdicom import evt
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.association import Association
+from pynetdicom.events import Event, EventHandlerType
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.presentation import PresentationContext
+from pynetdicom.transport import AddressInformation, AssociationSocket
+
+
+class Entity(ApplicationEntity):
+    """Calls, and listens, without delay."""
+
+    def call(
+        self,
+        address: tuple[str, int],
+        ae_title: str,
+        contexts: list[PresentationContext],
+        handlers: Sequence[EventHandlerType] = (),
+        roles: list[SCP_SCU_RoleSelectionNegotiation] | None = None,
+    ) -> Association | None:
+        """Ask for an association; None when nobody is there or it is refused."""
+        association = self.associate(
+            *address,
+            contexts=contexts,
+            ae_title=ae_title,
+            max_pdu=self.maximum_pdu_size,
+            ext_neg=list(roles or []),
+            evt_handlers=[*ALWAYS, *handlers],
+        )
+        leave_answers(association)
+        return association if association.is_established else None
+
+    def _create_socket(
+        self, assoc: Association, address: AddressInformation, tls_args: tuple[SSLContext, str] | None
+    ) -> AssociationSocket:
+        wire = _Wire(assoc, address=address)
+        wire.tls_args = tls_args
+        return wire
+
+
+class _Wire(AssociationSocket):
+    def _shutdown_socket(self) -> None:
+        wire = self.socket
+        super()._shutdown_socket()
+        if wire is not None:
+            wire.close()
+
+
+def leave_answers(association: Association) -> None:
+    """Have the thread that waits for requests give an answer back to who waits for it."""
+    serve = association._serve_request
+
+    def serve_request(msg: Any, context_id: int) -> None:
+        if msg.is_valid_request:
+            serve(msg, context_id)
+        else:
+            association.dimse.msg_queue.put((context_id, msg))
+
+    association._serve_request = serve_request  # type: ignore[method-assign]
+
+
+def _send_at_once(event: Event) -> None:
+    wire = event.assoc.dul.socket
+    if wire is not None and wire.socket is not None:
+        wire.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _wait_no_longer(event: Event) -> None:
+    event.assoc.dimse.msg_queue.put((None, None))
+
+
+ALWAYS: Final[list[EventHandlerType]] = [(evt.EVT_CONN_OPEN, _send_at_once), (evt.EVT_CONN_CLOSE, _wait_no_longer)]
+"""What to bind to a server too."""
