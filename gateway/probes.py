@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from connectors.kinds import load_source
-from gateway import signing_forms, visit_steps
+from gateway import imaging_steps, signing_forms, visit_steps
 from gateway.faults import AddressTaken, ChannelTestFailed, ConfigFault, ConfigInvalid, SettingInvalid
 from gateway.settings import Channel, Plan, Test
 from gateway.site import load_site
@@ -94,7 +94,9 @@ def _run(plan: Plan, channel: Channel, test: Test) -> Iterator[ConfigFault]:
     context = hl7v2.Context(plan.facility.code, plan.systems, plan.node.zone)
     try:
         raw = test.input.read_bytes()
-        if visit_steps.is_file(raw):
+        if imaging_steps.is_object(raw):
+            resources = imaging_steps.map_object(raw, context).resources
+        elif visit_steps.is_file(raw):
             resources = visit_steps.map_visit(raw, context.systems, context.facility).outcome.resources
         else:
             resources = hl7v2.map_message(er7.Message.parse(raw, channel.charset), context).resources
