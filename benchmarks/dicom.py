@@ -3,7 +3,8 @@
 The same sender for all: DCMTK's storescu with `TCP_NODELAY=1`, a CT of 525 KB with a fresh SOP Instance UID each time. Every
 receiver is a process of its own, on the same cores as the senders. Ours and pynetdicom's write each object to a file and fsync
 it before they answer; storescp and Orthanc, with `TCP_NODELAY=1` too, write and do not. Rounds go through all receivers in
-turns, so that what else the machine does falls on all alike; the median of the rounds counts.
+turns, so that what else the machine does falls on all alike; the median of the rounds counts. What the disk alone can do stands
+beside.
 """
 
 from __future__ import annotations
@@ -145,9 +146,10 @@ def orthanc_port(folder: Path) -> Iterator[int]:
         yield peer.dicom_port
 
 
+OURS, ORTHANC = "ours, fsync", "Orthanc 1.10.1, no fsync"
 RECEIVERS: dict[str, Any] = {
-    "ours, fsync": lambda folder: process(serve_ours, folder),
-    "Orthanc 1.10.1, no fsync": orthanc_port,
+    OURS: lambda folder: process(serve_ours, folder),
+    ORTHANC: orthanc_port,
     "storescp 3.6.7, no fsync": storescp,
     "pynetdicom 3.0.4 as it comes, fsync": lambda folder: process(serve_bare, folder),
 }
@@ -183,6 +185,18 @@ def rate(port: int, file: Path, associations: int) -> float:
     return each * associations / spent
 
 
+def disk(folder: Path, content: bytes) -> float:
+    """Give how often a second so many bytes can be written to a file of their own and fsynced, one after another."""
+    began = time.perf_counter()
+    for number in range(OBJECTS):
+        path = folder / f"disk-{number}"
+        with path.open("wb", buffering=0) as file:
+            file.write(content)
+            os.fsync(file.fileno())
+        path.unlink()
+    return OBJECTS / (time.perf_counter() - began)
+
+
 def measure() -> list[Row]:
     assert shutil.which("storescu"), "DCMTK is missing; run `make servers`"
     found: dict[tuple[str, int], list[float]] = {}
@@ -194,15 +208,20 @@ def measure() -> list[Row]:
             receiver: stack.enter_context(made(folder / str(index)))
             for index, (receiver, made) in enumerate(RECEIVERS.items())
         }
+        floor = []
         for _ in range(ROUNDS):
+            floor.append(disk(folder, file.read_bytes()))
             for associations in (1, 4):
                 for receiver, port in ports.items():
                     found.setdefault((receiver, associations), []).append(rate(port, file, associations))
     medians = {what: statistics.median(values) for what, values in found.items()}
     rows = []
     for (receiver, associations), figure in medians.items():
-        beside = medians["Orthanc 1.10.1, no fsync", associations]
+        beside = medians[ORTHANC, associations]
         what = f"{receiver}, {associations} association{'s' if associations > 1 else ''}"
         rows.append(Row(what, figure, "objects/s", "Orthanc", figure / beside))
+    bare = statistics.median(floor)
+    rows.append(Row("the disk alone, write and fsync", bare, "objects/s", "Orthanc", bare / medians[ORTHANC, 1]))
+    rows.append(Row("ours, 1 association", medians[OURS, 1], "objects/s", "the disk alone", medians[OURS, 1] / bare))
     load = os.getloadavg()[0]
     return [*rows, Row("load of the machine during this run", load, "", "its cores", load / (os.cpu_count() or 1))]

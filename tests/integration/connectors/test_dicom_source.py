@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +29,8 @@ from connectors.faults import (
     ObjectUnreadable,
     TlsFilesUnusable,
 )
+from connectors.sources._dicom_association import Messages
+from connectors.sources._dicom_upper import TICK_S
 from connectors.sources.dicom import Settings, Source
 from mappings.formats.faults import IntakeFault
 from mappings.formats.values import FileName, Size
@@ -406,6 +409,7 @@ RULES: dict[str, Callable[[Sender], object]] = {
     "a context that was not accepted": lambda sender: sender.store(b"x", "1.2.3", context=9),
     "a UID of 65 signs": lambda sender: sender.store(b"x", "1." + "2" * 63),
     "a second association": lambda sender: sender.associate(),
+    "an object that goes on in another context": lambda sender: sender.values((1, b"\x03" + STORE), (3, b"\x02x")),
     "a command inside an object": lambda sender: sender.values(
         (1, b"\x03" + STORE), (1, b"\x00x"), (1, b"\x03" + STORE)
     ),
@@ -602,6 +606,23 @@ def test_at_the_end_an_object_under_way_may_arrive_and_idle_peers_are_told(house
         assert sender.read()[0] == 7
         stopping.result(20)
     assert house.intake.taken[0].data_set == CONTENT
+
+
+def test_the_answer_leaves_before_the_end_comes(house: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    send = Messages.send_msg
+
+    def late(self: Messages, primitive: Any, context_id: int) -> None:
+        ended.append(house.stopping())
+        time.sleep(3 * TICK_S)  # long enough for the other thread to end an association on which nothing is under way
+        send(self, primitive, context_id)
+
+    ended: list[Future[None]] = []
+    monkeypatch.setattr(Messages, "send_msg", late)
+    with established(house) as sender:
+        sender.store(CONTENT, "1.2.3")
+        assert sender.status() == 0
+        assert sender.read()[0] == 7
+        ended[0].result(20)
 
 
 def test_who_has_not_asked_for_anything_is_not_waited_for(house: Running) -> None:
