@@ -2,8 +2,8 @@
 
 Without this: an answer that comes quickly is now and then (one in some hundreds) taken by the thread that waits for requests,
 and thrown away; after an abort the caller waits out its time; a socket that nobody answers is forgotten unclosed; Nagle's
-algorithm holds messages back. Reaches into `_create_socket`, `_shutdown_socket`, `_serve_request`: `test_pacs.py` fails when an
-update moves them.
+algorithm holds messages back. Reaches into `_create_socket`, `_shutdown_socket`, `_serve_request` and `get_msg`: `test_pacs.py`
+fails when an update moves them.
 
 Standard: DICOM PS3.7, PS3.8.
 """
@@ -11,6 +11,7 @@ Standard: DICOM PS3.7, PS3.8.
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Sequence
 from ssl import SSLContext
 from typing import Any, Final
@@ -36,15 +37,16 @@ class Entity(ApplicationEntity):
         roles: list[SCP_SCU_RoleSelectionNegotiation] | None = None,
     ) -> Association | None:
         """Ask for an association; None when nobody is there or it is refused."""
+        gone = threading.Event()
         association = self.associate(
             *address,
             contexts=contexts,
             ae_title=ae_title,
             max_pdu=self.maximum_pdu_size,
             ext_neg=list(roles or []),
-            evt_handlers=[*ALWAYS, *handlers],
+            evt_handlers=[QUICK, (evt.EVT_CONN_CLOSE, _wait_no_longer, [gone]), *handlers],
         )
-        leave_answers(association)
+        leave_answers(association, gone)
         return association if association.is_established else None
 
     def _create_socket(
@@ -63,17 +65,24 @@ class _Wire(AssociationSocket):
             wire.close()
 
 
-def leave_answers(association: Association) -> None:
-    """Have the thread that waits for requests give an answer back to who waits for it."""
-    serve = association._serve_request
+def leave_answers(association: Association, gone: threading.Event) -> None:
+    """Have the thread that waits for requests leave answers, and the news that the peer is gone, to who waits for them."""
+    serve, take, queue = association._serve_request, association.dimse.get_msg, association.dimse.msg_queue
 
     def serve_request(msg: Any, context_id: int) -> None:
         if msg.is_valid_request:
             serve(msg, context_id)
         else:
-            association.dimse.msg_queue.put((context_id, msg))
+            queue.put((context_id, msg))
+
+    def get_msg(block: bool = False) -> Any:
+        found = take(block)
+        if found == _NOTHING and gone.is_set():
+            queue.put(_NOTHING)
+        return found
 
     association._serve_request = serve_request  # type: ignore[method-assign]
+    association.dimse.get_msg = get_msg  # type: ignore[method-assign]
 
 
 def _send_at_once(event: Event) -> None:
@@ -82,9 +91,13 @@ def _send_at_once(event: Event) -> None:
         wire.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _wait_no_longer(event: Event) -> None:
-    event.assoc.dimse.msg_queue.put((None, None))
+def _wait_no_longer(event: Event, gone: threading.Event) -> None:
+    gone.set()
+    event.assoc.dimse.msg_queue.put(_NOTHING)
 
 
-ALWAYS: Final[list[EventHandlerType]] = [(evt.EVT_CONN_OPEN, _send_at_once), (evt.EVT_CONN_CLOSE, _wait_no_longer)]
+_NOTHING: Final = (None, None)
+"""What pynetdicom's queue gives when no message comes."""
+
+QUICK: Final[EventHandlerType] = (evt.EVT_CONN_OPEN, _send_at_once)
 """What to bind to a server too."""

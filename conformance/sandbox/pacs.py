@@ -25,7 +25,7 @@ from pynetdicom.events import Event
 from pynetdicom.sop_class import StorageCommitmentPushModelInstance
 from pynetdicom.transport import ThreadedAssociationServer
 
-from conformance.sandbox.dicom_calls import ALWAYS, Entity
+from conformance.sandbox.dicom_calls import QUICK, Entity
 
 _VERIFICATION: Final = UID("1.2.840.10008.1.1")
 _COMMITMENT: Final = UID("1.2.840.10008.1.20.1")
@@ -111,7 +111,7 @@ class Pacs:
 
     def __enter__(self) -> Self:
         self._server = self._entity.start_server(
-            (self._host, self._port), block=False, evt_handlers=[*ALWAYS, (evt.EVT_N_EVENT_REPORT, self._take_report)]
+            (self._host, self._port), block=False, evt_handlers=[QUICK, (evt.EVT_N_EVENT_REPORT, self._take_report)]
         )
         assert self._server is not None
         self._port = self._server.server_address[1]

@@ -50,6 +50,8 @@ class Case:
     visit: str
     accession: str
     placer: str
+    placer_system: str
+    """Who numbered the order: the namespace of ORC-2."""
     procedure: Coded
     diagnosis: Coded
     complaint: str
@@ -89,6 +91,7 @@ def _case(order: Event, orc: list[str], obr: list[str], report: Event) -> Case:
         visit=_part(pv1, 19),
         accession=_part(obr, 18) or _part(orc, 3) or _part(orc, 2),
         placer=_part(orc, 2),
+        placer_system=_part(orc, 2, 2),
         procedure=Coded(*(_part(obr, 4, n) for n in (1, 3, 2))),
         diagnosis=Coded(*(_part(obr, 31, n) for n in (1, 3, 2))),
         complaint=_plain(_field(obr, 13)),

@@ -70,6 +70,7 @@ def _request(case: Case) -> Dataset:
             "ReferencedStudySequence": [],
             "AccessionNumber": case.accession,
             "PlacerOrderNumberImagingServiceRequest": case.placer,
+            "OrderPlacerIdentifierSequence": [made_of({"LocalNamespaceEntityID": case.placer_system})],
             "FillerOrderNumberImagingServiceRequest": "",
             "RequestedProcedureID": case.placer,
             "RequestedProcedureDescription": short(case.procedure.meaning),

@@ -138,7 +138,7 @@ class Peer:
     def _report(self, event: evt.Event, told: Dataset) -> None:
         kind = 2 if "FailedSOPSequence" in told else 1
         if self._report_to is None:
-            leave_answers(event.assoc)
+            leave_answers(event.assoc, threading.Event())
             event.assoc.send_n_event_report(told, kind, COMMITMENT, INSTANCE)
             return
         association = self._entity.call(self._report_to(), "PACS", [build_context(COMMITMENT)], roles=AS_PROVIDER)
@@ -302,17 +302,11 @@ def test_an_answer_that_the_wrong_thread_took_still_comes_to_who_waits_for_it() 
 
 
 def test_both_ends_of_a_connection_send_without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard = recorder(monkeypatch)
-    with Pacs() as pacs, Pacs("OTHER") as other:
-        assert other.echo(pacs.address, "PACS")
-    assert heard == {"caller", "listener"}
-
-
-def recorder(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Note which ends of connections sent without delay when a PDU came."""
     heard: set[str] = set()
+    (kind, switch) = dicom_calls.QUICK[:2]
 
     def opened(event: evt.Event) -> None:
+        switch(event)
         wire = event.assoc.dul.socket
         assert wire is not None
         assert wire.socket is not None
@@ -320,8 +314,21 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> set[str]:
             heard.add("caller" if event.assoc.is_requestor else "listener")
 
     for module in (dicom_calls, pacs_module):
-        monkeypatch.setattr(module, "ALWAYS", [*dicom_calls.ALWAYS, (evt.EVT_PDU_RECV, opened)])
-    return heard
+        monkeypatch.setattr(module, "QUICK", (kind, opened))
+    with Pacs() as pacs, Pacs("OTHER") as other:
+        assert other.echo(pacs.address, "PACS")
+    assert heard == {"caller", "listener"}
+
+
+def test_who_waits_hears_that_the_peer_is_gone_even_when_another_thread_heard_it_first() -> None:
+    with Peer().listen() as address:
+        association = Entity("PACS").call(address, GATEWAY, [build_context(ECHO)])
+        assert association is not None
+        association.release()
+    assert association.dimse.get_msg(block=False) == (None, None)
+    began = time.monotonic()
+    assert association.dimse.get_msg(block=True) == (None, None)
+    assert time.monotonic() - began < 15
 
 
 def test_orthanc_answers_this_machine_with_the_password_only(real: Orthanc) -> None:

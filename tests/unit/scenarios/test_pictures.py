@@ -187,6 +187,9 @@ def test_the_report_says_what_the_hl7_report_says_and_its_reader_verified_it() -
             assert texts[concept].replace("\r\n", "\\.br\\") == told[field]
         (request,) = dataset.ReferencedRequestSequence
         assert (request.AccessionNumber, request.StudyInstanceUID) == (study.accession, study.study_uid)
+        (system,) = request.OrderPlacerIdentifierSequence
+        placer = [request.PlacerOrderNumberImagingServiceRequest, system.LocalNamespaceEntityID]
+        assert placer == row(study.order, "ORC")[2].split("^")
 
 
 def lines(event: Event, name: str) -> list[str]:
