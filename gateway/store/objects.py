@@ -115,7 +115,7 @@ class Writing:
         def finish() -> None:
             self._put(self._seal.end())
             if durable:
-                os.fsync(self._file.fileno())
+                os.fdatasync(self._file.fileno())
                 _sync(self._folder)
             self._file.close()
 
