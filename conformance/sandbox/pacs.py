@@ -70,6 +70,13 @@ class Committed:
 class Sender(Protocol):
     """What sends objects: `Pacs`, or Orthanc behind `orthanc.Orthanc`."""
 
+    ae_title: str
+
+    @property
+    def address(self) -> Address:
+        """Where it listens: for reports of storage commitment."""
+        ...
+
     def send(self, address: Address, ae_title: str, datasets: Sequence[Dataset]) -> Sent:
         """Send on one association."""
         ...
