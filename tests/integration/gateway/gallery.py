@@ -23,7 +23,7 @@ from sqlalchemy import select
 from connectors.contract import ObjectAnswer
 from gateway.api import web
 from gateway.certificates.desk import Desk as Certificates
-from gateway.clock import SECOND, SystemClock
+from gateway.clock import SystemClock
 from gateway.image_reading import ImageReading
 from gateway.object_intake import ObjectChannelIntake, ObjectDoor
 from gateway.settings import SourcePlan
@@ -67,7 +67,7 @@ name = "portal"
 token = "secret:portal"
 may = ["verify"]
 """
-PARTS = "multipart/related; type=\"application/dicom\"; transfer-syntax=*"
+PARTS = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 SEARCH = "/dicom-web/studies/_search"
 
 
@@ -82,7 +82,9 @@ def sample(name: str, **elements: Any) -> bytes:
     return out.getvalue()
 
 
-def picture(number: int, study: str = "1.2.40.1", series: int = 1, file: str = "CT_small.dcm", **elements: Any) -> bytes:
+def picture(
+    number: int, study: str = "1.2.40.1", series: int = 1, file: str = "CT_small.dcm", **elements: Any
+) -> bytes:
     """Give one object of a study of somebody."""
     own = {
         "PatientID": "BN1",
