@@ -27,6 +27,7 @@ from gateway.delivery.redis_queue import RedisQueue
 from gateway.delivery.sql_queue import SqlQueue
 from gateway.delivery.worker import Worker
 from gateway.faults import StoreFault
+from gateway.image_reading import ImageReading
 from gateway.intake import ChannelIntake
 from gateway.membership import Membership
 from gateway.object_intake import ObjectChannelIntake, ObjectDoor
@@ -217,7 +218,8 @@ class Node:
         plan, clock = self.plan, self.clock
         verifier = Verifier(plan, store, clock)
         try:
-            app = web.build(plan, Relay(plan, store, clock), verifier, Desk(plan, store, clock), clock, cards)
+            reading = ImageReading(plan, store, clock)
+            app = web.build(plan, Relay(plan, store, clock), verifier, Desk(plan, store, clock), clock, cards, reading)
             await web.run(plan, app, ready)
         finally:
             verifier.close()

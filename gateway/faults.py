@@ -408,6 +408,30 @@ class LookupsStopped(AccessFault):
     code = 7015
 
 
+class QueryInAddress(AccessFault):
+    """Raised when pictures are searched by GET and the hospital has not allowed patient numbers in addresses."""
+
+    code = 7016
+
+
+class FormNotOffered(AccessFault):
+    """Raised when an answer is asked for in a form that the gateway does not give; `detail` says which it gives."""
+
+    code = 7017
+
+
+class NoSuchPicture(AccessFault):
+    """Raised when no such study, series or object may be handed out to a client: there is none, or it is withheld."""
+
+    code = 7018
+
+
+class NamesAnother(AccessFault):
+    """Raised when a study is asked for that a person gave to somebody else than its objects name."""
+
+    code = 7019
+
+
 class StoreFault(Fault):
     """8xxx. Nothing was stored; intake answers "try again" and never acknowledges."""
 

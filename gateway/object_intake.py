@@ -173,7 +173,7 @@ class ObjectDeposit:
             sop_class=(inside.sop_class if inside else names.sop_class)[:64],
             study_uid=study[:64],
             series_uid=(inside.series if inside else "")[:64],
-            transfer_syntax=names.transfer_syntax[:64],
+            transfer_syntax=((inside.syntax if inside else "") or names.transfer_syntax)[:64],
             channel=door.channel.settings.name,
             peer=self._peer[:64],
             calling=names.calling[:64],

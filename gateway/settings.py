@@ -146,6 +146,9 @@ class HttpSettings:
     """Whether verification asks OCSP and CRL at the addresses of trusted certificates."""
     max_size: Size = _MAX_UPLOAD
     """Largest file to verify, and largest request of any kind."""
+    dicomweb_get: bool = False
+    """Whether studies may also be searched by GET, as DICOMweb clients do: then patient numbers stand in addresses, which
+    proxies write down. `POST /dicom-web/studies/_search` always may."""
 
     def __post_init__(self) -> None:
         host = _valid("listen", parse_address, self.listen)[0] if self.listen else ""
@@ -178,7 +181,7 @@ class TraceSettings:
             raise ValueError("share: above 0, 1 at most")
 
 
-MAY = ("certs", "coverage", "sign", "verify")
+MAY = ("certs", "coverage", "images", "sign", "verify")
 """What a client of the interface can be allowed."""
 
 
@@ -191,8 +194,12 @@ class ClientSettings:
     token: Secret
     """Sent as `Authorization: Bearer …`; 20 characters at least."""
     may: tuple[str, ...]
-    """`certs`: the register of certificates · `coverage`: looking up insurance cards · `sign`: signing tasks ·
-    `verify`: verification."""
+    """`certs`: the register of certificates · `coverage`: looking up insurance cards · `images`: reading pictures (DICOMweb) ·
+    `sign`: signing tasks · `verify`: verification."""
+    basis: str = ""
+    """Why pictures may be handed out to it: the law, or `treatment`, `referral`, `request`. Needed with `images`."""
+    closed_lists: bool = False
+    """True when it may by law see pictures of persons on closed lists (HIV …); otherwise they are withheld."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,48}", self.name):
@@ -201,6 +208,8 @@ class ClientSettings:
         for one in self.may:
             if one not in MAY:
                 raise ValueError(f"may: {one}; known: {', '.join(MAY)}")
+        if "images" in self.may and not self.basis.strip():
+            raise ValueError("basis: the law or reason that lets pictures be handed out to it")
 
 
 @dataclass(frozen=True)

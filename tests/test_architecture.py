@@ -29,6 +29,7 @@ STEPS = (
         "gateway.cards",
         "gateway.certificates",
         "gateway.export",
+        "gateway.image_reading",
         "gateway.imaging_steps",
         "gateway.intake",
         "gateway.membership",

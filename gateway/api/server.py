@@ -8,11 +8,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mappings.formats.values import parse_address
 
 _GRACE_S = 5
 """How long requests under way may take to end when the node does."""
+
+
+ABORT = "lienthong.abort"
+"""Where a scope holds what ends its connection at once."""
 
 
 async def serve(app: Any, address: str, ready: Callable[[str], None], **options: Any) -> None:
@@ -51,3 +56,17 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class Protocol(H11Protocol):
+    """HTTP/1.1 whose requests can end their connection, whatever still waits to be sent on it (`ABORT`)."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        app = self.app
+
+        async def abortable(scope: Any, receive: Any, send: Any) -> None:
+            scope[ABORT] = transport.abort
+            await app(scope, receive, send)
+
+        self.app = abortable

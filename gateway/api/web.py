@@ -1,4 +1,4 @@
-"""The gateway's faces on one address: verification, the register of certificates, the signer's page, card look-ups.
+"""The gateway's faces on one address: verification, the register of certificates, the signer's page, card look-ups, pictures.
 
 Faults are answered as JSON to programs and as a page to people, with the status of their kind. No patient data in an address,
 no log of requests.
@@ -14,14 +14,15 @@ from starlette.exceptions import HTTPException
 
 from connectors.faults import LookupRestricted, LookupUnanswered
 from gateway import __version__, faults
-from gateway.api import certs, coverage, pages, sign, verify
+from gateway.api import certs, coverage, images, pages, sign, verify
 from gateway.api.access import Access
 from gateway.api.bodies import json, told
 from gateway.api.door import App, Door, Scope
-from gateway.api.server import serve
+from gateway.api.server import Protocol, serve
 from gateway.api.words import wants_html
 from gateway.cards.desk import CardDesk
 from gateway.clock import Clock
+from gateway.image_reading import ImageReading
 from gateway.settings import Plan
 from gateway.signing_relay import Relay
 from gateway.verification import Verifier
@@ -43,6 +44,12 @@ _STATUS: dict[type[Fault], int] = {
     faults.NoSuchPage: 404,
     faults.NotIssuedHere: 404,
     faults.NothingThere: 404,
+    faults.QueryInAddress: 403,
+    faults.FormNotOffered: 406,
+    faults.NoSuchPicture: 404,
+    faults.NamesAnother: 409,
+    faults.KeyUnknown: 500,
+    faults.SealBroken: 500,
     faults.CardsNotServed: 404,
     faults.LookupsStopped: 503,
     LookupUnanswered: 504,
@@ -85,7 +92,13 @@ def answer(request: Request, fault: Fault) -> Response:
 
 
 def build(
-    plan: Plan, relay: Relay, verifier: Verifier, register: certs.Desk, clock: Clock, cards: CardDesk | None = None
+    plan: Plan,
+    relay: Relay,
+    verifier: Verifier,
+    register: certs.Desk,
+    clock: Clock,
+    cards: CardDesk | None = None,
+    reading: ImageReading | None = None,
 ) -> App:
     """Put the faces together."""
     app = FastAPI(title="Liên Thông", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
@@ -95,6 +108,8 @@ def build(
     app.include_router(certs.router(plan, access, register))
     app.include_router(sign.router(plan, access, relay))
     app.include_router(coverage.router(plan, access, cards))
+    if reading is not None:
+        app.include_router(images.router(plan, access, reading))
 
     @app.get("/")
     async def home() -> Response:
@@ -125,4 +140,4 @@ async def run(plan: Plan, app: App, ready: Callable[[str], None]) -> None:
     http = plan.http
     tls = {"ssl_certfile": http.certificate, "ssl_keyfile": http.private_key} if http.tls == "tls" else {}
     # h11 and not httptools: strangers reach this, and only h11 ends a head that never ends
-    await serve(app, http.listen, ready, http="h11", limit_concurrency=_AT_ONCE, timeout_keep_alive=15, **tls)
+    await serve(app, http.listen, ready, http=Protocol, limit_concurrency=_AT_ONCE, timeout_keep_alive=15, **tls)

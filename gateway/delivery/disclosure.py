@@ -36,12 +36,20 @@ def _touched(resource: Resource) -> Iterator[str]:
     for label in _codings(resource.get("meta"), "security"):
         if str(label.get("system", "")).endswith(_LABELS):
             yield str(label.get("code", ""))
-    for coding in _codings(resource.get("code"), "coding"):
+    for coding in _said(resource):
         code, system = str(coding.get("code", "")), str(coding.get("system", ""))
         if "icd" in system:
             yield from (name for name, pattern in _DIAGNOSES.items() if pattern.match(code))
         elif "loinc" in system and code in _HIV_TESTS:
             yield "HIV"
+
+
+def _said(resource: Resource) -> Iterator[Resource]:
+    """Give the codings of what a resource is, and of why it was asked for or done."""
+    yield from _codings(resource.get("code"), "coding")
+    reasons = resource.get("reasonCode")
+    for reason in reasons if isinstance(reasons, list) else ():
+        yield from _codings(reason, "coding")
 
 
 def _codings(element: Any, name: str) -> Sequence[Resource]:

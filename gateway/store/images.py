@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,6 +142,39 @@ def of_study(connection: Connection, uid: str) -> list[Row[Any]]:
         .order_by(instance.c.id)
     )
     return list(connection.execute(query))
+
+
+def settled(connection: Connection, uid: str) -> Row[Any] | None:
+    """Return a study whose newest message is in the record; None while it is not, or while a person's moving it waits."""
+    moving = sa.and_(study.c.assigned.is_not(None), study.c.due_at.is_not(None))
+    query = (
+        sa.select(study)
+        .join(message, message.c.id == study.c.message_id)
+        .where(study.c.uid == uid, message.c.state == "mapped", ~moving)
+    )
+    return connection.execute(query).one_or_none()
+
+
+def newest_of(connection: Connection, uids: Collection[str], limit: int) -> list[str]:
+    """Return which of these studies are known, the newest first."""
+    query = sa.select(study.c.uid).where(study.c.uid.in_(list(uids)))
+    return list(connection.scalars(query.order_by(study.c.last_at.desc(), study.c.uid.desc()).limit(limit)))
+
+
+def of_scope(connection: Connection, uid: str, series: str = "", sop_instance: str = "") -> list[Row[Any]]:
+    """Return the kept objects of a study, or of one of its series, or one of them, in the order they came."""
+    query = sa.select(instance).where(instance.c.study_uid == uid, sa.text("instance.state = 'kept'"))
+    if series:
+        query = query.where(instance.c.series_uid == series)
+    if sop_instance:
+        query = query.where(instance.c.sop_instance == sop_instance)
+    return list(connection.execute(query.order_by(instance.c.id)))
+
+
+def header(connection: Connection, instance_id: str) -> bytes:
+    """Return the sealed header of a kept object."""
+    query = sa.select(instance_header.c.body).where(instance_header.c.instance_id == instance_id)
+    return bytes(connection.execute(query).scalar_one())
 
 
 def told(connection: Connection, row: Row[Any], message_id: str, instances: int) -> bool:

@@ -33,6 +33,14 @@ def of_patients(connection: Connection, patient_ids: Iterable[str]) -> list[Row[
     return list(connection.execute(query.order_by(resource.c.type, resource.c.id)))
 
 
+def of_type(connection: Connection, type_: str, patient_ids: Iterable[str]) -> list[Row[Any]]:
+    """Return the newest version of the resources of one type that belong to one person under any of their ids."""
+    # as an expression: SQLite would read everything of the type rather than everything of the person
+    of_type = resource.c.type.concat("") == type_
+    query = sa.select(resource).where(_CURRENT, resource.c.patient_id.in_(list(patient_ids)), of_type)
+    return list(connection.execute(query))
+
+
 @dataclass(frozen=True)
 class NewVersion:
     """A version about to become the newest one of its resource."""

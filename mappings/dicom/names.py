@@ -40,6 +40,8 @@ class Names:
     series: str
     patient: str
     """PatientID as its bytes read in ISO 8859-1: for keys alone, not for people."""
+    syntax: str
+    """Transfer syntax, as the file meta says it."""
     header: int
     """Where the pixels begin, in bytes from the beginning of the file; the whole length when there are none."""
     whole: bool
@@ -72,7 +74,7 @@ def read_names(beginning: bytes) -> Names | None:
     whole = end < len(content) or syntax == _DEFLATED or end == len(content)
     header = len(beginning) if shift or end >= len(content) else end
     named = {name: found.get(name, "") for name in ("sop_class", "sop_instance", "study", "series", "patient")}
-    return Names(**named, header=header, whole=whole)
+    return Names(**named, syntax=syntax, header=header, whole=whole)
 
 
 def _looks_explicit(data: bytes, position: int) -> bool:

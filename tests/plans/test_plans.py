@@ -543,6 +543,7 @@ DOCUMENT_BY_ID = ("document_pkey", "sqlite_autoindex_document_1", "document_due"
 MESSAGE_BY_ID = ("message_pkey", "sqlite_autoindex_message_1", "message_due", "message_wrong")
 DEDUPE = ("message_dedupe", "sqlite_autoindex_message_2")
 BODY_BY_ID = ("message_body_pkey", "sqlite_autoindex_message_body_1")
+STUDY_BY_UID = ("study_pkey", "sqlite_autoindex_study_1")
 RENDITION_BY_ID = ("rendition_pkey", "sqlite_autoindex_rendition_1")
 SIGNATURE_BY_ID = ("signature_of_rendition", "signature_pkey", "sqlite_autoindex_signature_1")
 TASK_BY_ID = ("signing_task_pkey", "sqlite_autoindex_signing_task_1", "signing_task_open", "signing_task_notice")
@@ -577,6 +578,7 @@ HOT = {
         lambda c: resources.current(c, [("Encounter", f"r{n:08}") for n in range(5)]), (("resource_current",),)
     ),
     "resources.of_patients": Query(lambda c: resources.of_patients(c, ["p1", "p2"]), (("resource_patient",),)),
+    "resources.of_type": Query(lambda c: resources.of_type(c, "Encounter", ["p1", "p2"]), (("resource_patient",),)),
     "resources.put_all": Query(
         lambda c: resources.put_all(
             c, [resources.NewVersion("Encounter", "r00000001", 3, "p1", "m00000001", 0, NOW, key(1), b"")]
@@ -820,6 +822,15 @@ HOT = {
     ),
     "images.known": Query(
         lambda c: images.known(c, ["i00000007", "i00000009"]), (("instance_pkey", "sqlite_autoindex_instance_1"),)
+    ),
+    "images.settled": Query(lambda c: images.settled(c, "1.2.3"), ((*STUDY_BY_UID, *MESSAGE_BY_ID),)),
+    "images.newest_of": Query(lambda c: images.newest_of(c, ["1.2.3", "1.2.4"], 8), (STUDY_BY_UID,)),
+    "images.of_scope": Query(lambda c: images.of_scope(c, "1.2.3", "1"), (("instance_study",),)),
+    "images.of_scope: one": Query(
+        lambda c: images.of_scope(c, "1.2.3", "1", "1.2.3.7"), (("instance_sop", "instance_study"),)
+    ),
+    "images.header": Query(
+        lambda c: images.header(c, "i00000007"), (("instance_header_pkey", "sqlite_autoindex_instance_header_1"),)
     ),
     "images.due": Query(lambda c: images.due(c, MESSAGES, 8), (("study_due",),)),
     "images.studies": Query(lambda c: images.studies(c, 50), (("study_newest",),)),

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from copy import deepcopy
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import httpx
+import pydicom
 import pytest
 
 from conformance.sandbox.pacs import Pacs
@@ -20,6 +23,7 @@ from gateway.records import resources
 from gateway.store import documents
 from gateway.store.engine import Store, open_store
 from mappings.outcome import Resource
+from tests.integration.gateway.gallery import parts
 from tests.servers import wait_until
 from tests.site import NodeProcess, cli, cli_json, running_node, write_site
 
@@ -111,6 +115,42 @@ def test_a_study_joins_the_record_and_a_late_object_makes_version_two(
     assert imaging["numberOfInstances"] == len(study.instances) + 1
     wait_until(lambda: len(hospital.papers()) == 2 * len(first), 30)
     assert hospital.papers()[-1].version == 2
+
+
+VIEWER = """
+[http]
+listen = "127.0.0.1:0"
+tls = "none"
+
+[[api.client]]
+name = "viewer"
+token = "secret:viewer"
+may = ["images"]
+basis = "treatment"
+"""
+
+
+def test_what_a_pacs_sent_is_read_back_from_a_node(tmp_path: Path, day: tuple[list[Event], list[Study]]) -> None:
+    study = day[1][0]
+    config = write_site(tmp_path / "site", produce=(), signers=VIEWER)
+    (config / "secrets" / "viewer").write_text("token-of-the-viewer-0001")
+    (config / "channels" / "pacs.toml").write_text(CHANNEL, encoding="utf-8")
+    with running_node(config) as node:
+        hospital = Hospital(config, node)
+        try:
+            hospital.send(*study.instances)
+            hospital.settled(str(study.study_uid))
+        finally:
+            hospital.store.close()
+        base, headers = f"http://{node.listening['http']}", {"Authorization": "Bearer token-of-the-viewer-0001"}
+        with httpx.Client(base_url=base, headers=headers, trust_env=False, timeout=30) as client:
+            (found,) = client.post("/dicom-web/studies/_search", data={"AccessionNumber": study.accession}).json()
+            assert found["00100020"]["Value"] == [study.patient]
+            sent = {str(one.SOPInstanceUID): one for one in study.instances}
+            got = [pydicom.dcmread(BytesIO(data)) for _, data in parts(client.get(found["00081190"]["Value"][0]))]
+            assert {str(one.SOPInstanceUID) for one in got} == set(sent)
+            assert all(one == sent[str(one.SOPInstanceUID)] for one in got)
+    assert study.patient not in (config / "node.log").read_text()
 
 
 def _is(order: Resource, imaging: Resource) -> bool:

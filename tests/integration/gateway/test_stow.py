@@ -59,6 +59,7 @@ def test_what_is_told_to_be_taken_lies_on_the_disk_and_in_the_ledger(bench: Benc
     uids = [one.ReferencedSOPInstanceUID for one in told.ReferencedSOPSequence]
     rows = bench.store.read_now(lambda c: [images.find(c, str(uid)) for uid in uids])
     assert [bench.stored(row.id) for row in rows if row is not None] == [CT, MR]
+    assert {row.transfer_syntax for row in rows if row is not None} == {"1.2.840.10008.1.2.1"}  # its own; none was sent
     assert [one.FailureReason for one in told.FailedSOPSequence] == [0x0111]
     assert [one.FailureReason for one in told.OtherFailuresSequence] == [0xC000]
     aside = bench.store.read_now(images.aside)

@@ -18,7 +18,7 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 GUIDES = ("operations.md", "van-hanh.md")
 BLOCK = re.compile(r"^```toml\n# (\S+\.toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECRETS = ("facility-key", "transport-key", "portal", "axis", "TK001")
-TOKENS = ("api-hr", "DD001")
+TOKENS = ("api-hr", "DD001", "api-viewer")
 
 
 def blocks(text: str) -> dict[str, str]:

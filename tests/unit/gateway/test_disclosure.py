@@ -27,6 +27,8 @@ def coded(system: str, code: str) -> dict[str, Any]:
         (coded(ICD10, "A16.2"), None),
         (coded("https://x.example/prices", "B20"), None),
         ({"resourceType": "Binary", "id": "b", "code": "text"}, None),
+        ({"resourceType": "ImagingStudy", "id": "s", "reasonCode": [coded(ICD10, "B20")["code"]]}, "closed list: HIV"),
+        ({"resourceType": "ServiceRequest", "id": "o", "reasonCode": [{"text": "B20"}]}, None),
     ],
 )
 def test_diagnoses_and_tests(resource: dict[str, Any], expected: str | None) -> None:

@@ -105,6 +105,8 @@ HTTP = '\n[http]\nlisten = "127.0.0.1:8443"\ntls = "none"\n'
         (HTTP + 'hosts = ["https://cong.vn"]\n', "hosts: names in small letters"),
         (HTTP + 'verify = "nobody"\n', "verify: one of"),
         (CLIENT.replace('"certs"', '"everything"'), "may: everything"),
+        (CLIENT.replace('"certs"', '"images"'), "basis: the law or reason"),
+        (CLIENT.replace('"certs"', '"images"') + 'basis = " "\n', "basis: the law or reason"),
         (CLIENT.replace('"his"\ntoken', '"his bệnh viện"\ntoken'), "name: letters"),
         (CLIENT.replace("secret:his", "secret:short"), "token: 20 characters"),
         (CLIENT + CLIENT, "token: somebody else has the same"),

@@ -1,0 +1,366 @@
+"""Find and hand out the pictures that are kept, to programs that may have them (QIDO-RS, WADO-RS).
+
+    which study? ─ in the record ─ whose? ─ closed lists ─┬─ handed out: in the log of actions before the first byte leaves
+                                                          └─ withheld: in the log of actions, and told as if it were not there
+
+What is handed out is what the record says of a study: a study that is still arriving, stands in the error queue or is being
+moved belongs to nobody yet, and objects that came since its newest message are not of it yet. Objects leave as they came, byte
+for byte; those that name somebody else than the person to whom somebody gave the study do not leave. Does not know HTTP.
+
+Standard: DICOM PS3.18 §10.4, §10.6. Requirement: S1.4, S1.10, S2.19
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from io import BytesIO
+
+from sqlalchemy.engine import Connection
+
+from connectors.faults import ObjectStoreAway
+from gateway import __version__, imaging_steps
+from gateway.clock import Clock
+from gateway.delivery import disclosure
+from gateway.faults import NamesAnother, NoSuchPicture, NothingThere, QueryTooWide, RequestNotUnderstood
+from gateway.records import message_search, persons, resources, search
+from gateway.records.versions import opened
+from gateway.settings import ClientSettings, Plan
+from gateway.store import actions, images, message_keys, messages
+from gateway.store import resources as rows
+from gateway.store.engine import Store
+from gateway.store.objects import Objects
+from mappings.dicom import body, header, query
+from mappings.dicom.query import Include, Whose
+from mappings.formats import json
+from mappings.ids import resource_id
+from mappings.outcome import Resource
+
+log = logging.getLogger("lienthong.images")
+
+MOST = 200
+"""Studies in one answer."""
+_CANDIDATES = 500
+"""Studies that are looked at for one question; of more, the newest."""
+_MESSAGES = 2000
+_UID_SYSTEM, _OID = "urn:dicom:uid", "urn:oid:"
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which studies are asked for; what is empty was not asked. One of the first three is needed."""
+
+    patient: str = field(default="", repr=False)
+    """PatientID."""
+    accession: str = field(default="", repr=False)
+    studies: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+    limit: int = MOST
+    offset: int = 0
+    include: Include = field(default_factory=Include)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is asked for: a study, one of its series, or one object."""
+
+    study: str
+    series: str = ""
+    instance: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One object that may be handed out."""
+
+    id: str
+    sop_instance: str
+    transfer_syntax: str
+    """`""` where nothing says it."""
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that may be handed out."""
+
+    uid: str
+    message_id: str
+    patient: Resource = field(repr=False)
+    numbers: tuple[str, ...] = field(repr=False)
+    """That this hospital gave its person, the present one first."""
+    known_by: frozenset[str] = field(repr=False)
+    """All numbers of the person."""
+    named: frozenset[str]
+    """The objects that the record has of it, by SOPInstanceUID."""
+    assigned: bool
+    """Whether a person gave it to somebody, whatever its objects say."""
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What is about to be handed out."""
+
+    study: Study
+    scope: Scope
+    pictures: tuple[Picture, ...]
+
+    def tag(self, of: str = "") -> str:
+        """Give what tells it from every other content: the hash of an object alone, else one over all of them."""
+        if self.scope.instance and not of:
+            return self.pictures[0].sha256
+        told = [of and f"{of} {__version__}", *(f"{one.sop_instance} {one.sha256}" for one in self.pictures)]
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+
+class ImageReading:
+    """Read from the folder of objects and the ledger on behalf of programs. Raises StoreFault where these are away."""
+
+    def __init__(self, plan: Plan, store: Store, clock: Clock) -> None:
+        self._plan = plan
+        self._keyring = plan.keyring
+        self._store = store
+        self._clock = clock
+        self._objects = Objects(plan.objects_folder, plan.keyring, plan.node.name)
+
+    # ---- queries ----
+
+    async def studies(self, client: ClientSettings, asked: Question, base: str) -> tuple[list[dict[str, object]], bool]:
+        """Answer which studies there are, the newest first, and whether there are more. Raises RequestNotUnderstood."""
+        uids = await self._store.read(lambda connection: self._candidates(connection, asked))
+        found, seen, known = [], 0, dict[str, _Person]()
+        for uid in uids[:_CANDIDATES]:
+            study = await self._admit(client, uid, known)
+            if study is None:
+                continue
+            answer = await self._answer(study, asked, f"{base}/studies/{uid}")
+            if answer is None:
+                continue
+            seen += 1
+            if seen > asked.offset + asked.limit:
+                break
+            if seen > asked.offset:
+                found.append((uid, answer))
+        await self._tell(client, [(uid, "study listed") for uid, _ in found])
+        more = seen > asked.offset + asked.limit or len(uids) > _CANDIDATES
+        return [answer for _, answer in found], more
+
+    async def inside(
+        self,
+        client: ClientSettings,
+        scope: Scope,
+        level: query.Level,
+        wanted: Mapping[str, Collection[str]],
+        include: Include,
+        base: str,
+    ) -> list[dict[str, object]]:
+        """Answer which series or objects a study has. Raises NoSuchPicture."""
+        parcel = await self._parcel(client, scope)
+        url = f"{base}/studies/{scope.study}"
+
+        def answers(entries: Sequence[body.Entry]) -> list[dict[str, object]]:
+            make = query.series_to_answers if level == "series" else query.instances_to_answers
+            made = make(entries, self._whose(parcel.study, entries), url, include)
+            return [one for one in made if query.matches(one, wanted)]
+
+        entries = await self._entries(parcel)
+        found = await asyncio.to_thread(answers, entries)
+        if found:
+            await self._tell(client, [(scope.study, f"{len(found)} {level} listed")])
+        return found
+
+    async def _answer(self, study: Study, asked: Question, url: str) -> dict[str, object] | None:
+        """Tell of a study that fits a question."""
+        sealed = await self._store.read(lambda connection: messages.body(connection, study.message_id))
+
+        def answer() -> dict[str, object] | None:
+            entries = self._split(study, sealed)
+            if not entries:
+                return None
+            whose = self._whose(study, entries)
+            headers = [] if whose.moved else query.said(entries, query.PATIENT_ID)
+            known_as = {_folded(number) for number in (*study.numbers, *headers)}
+            fits = (
+                (not asked.patient or _folded(asked.patient) in known_as)
+                and (not asked.accession or asked.accession in query.said(entries, query.ACCESSION))
+                and (not asked.modalities or set(asked.modalities) & set(query.said(entries, query.MODALITY)))
+            )
+            return query.study_to_answer(entries, whose, url, asked.include) if fits else None
+
+        return await asyncio.to_thread(answer)
+
+    def _candidates(self, connection: Connection, asked: Question) -> list[str]:
+        """Name the studies that may fit, newest first; one more than are looked at tells that there are more."""
+        if asked.studies:
+            uids: Collection[str] = asked.studies
+        elif asked.accession:
+            with_it = sorted(message_search.messages_with(connection, self._keyring, "order", asked.accession))
+            told = message_keys.messages_of(connection, with_it[-_MESSAGES:])
+            uids = {row.control_id.rpartition("/")[0] for row in told if row.type == imaging_steps.STUDY}
+        else:
+            uids = self._studies_of(connection, asked.patient)
+        return images.newest_of(connection, uids, _CANDIDATES + 1)
+
+    def _studies_of(self, connection: Connection, number: str) -> set[str]:
+        try:
+            found = search.find(connection, self._keyring, search.Wanted(numbers=[("", number)]))
+        except QueryTooWide:
+            raise RequestNotUnderstood("PatientID", "a number of too many persons") from None
+        ids = {id_ for one in found for id_ in persons.all_ids(connection, one)}
+        return {_uid_of(opened(self._keyring, row)) for row in rows.of_type(connection, "ImagingStudy", ids)}
+
+    # ---- objects ----
+
+    async def parcel(self, client: ClientSettings, scope: Scope) -> Parcel:
+        """Give what may be handed out of a scope. Raises NoSuchPicture, and NamesAnother for what names somebody else."""
+        parcel = await self._parcel(client, scope)
+        if parcel.study.assigned and self._whose(parcel.study, await self._entries(parcel)).moved:
+            raise NamesAnother()
+        return parcel
+
+    async def metadata(self, parcel: Parcel) -> Iterator[bytes]:
+        """Give the headers of a parcel as JSON, in pieces, without bulk data."""
+        return _as_json(await self._entries(parcel))
+
+    def read(self, picture: Picture) -> Iterator[bytes]:
+        """Give an object in pieces, in the calling thread; raises SealBroken, KeyUnknown, ObjectStoreAway."""
+        try:
+            yield from self._objects.read(picture.id)
+        except NothingThere:
+            raise ObjectStoreAway(where=picture.id, detail="no such file") from None
+        except OSError as error:
+            said = os.strerror(error.errno) if error.errno else type(error).__name__
+            raise ObjectStoreAway(where=picture.id, detail=said) from error
+
+    async def hand_out(self, client: ClientSettings, parcel: Parcel, what: str) -> None:
+        """Note that a client gets a parcel; durable when this returns, and only then may it leave (promise P10)."""
+        await self._tell(client, [(parcel.study.uid, f"{len(parcel.pictures)} {what}")])
+
+    async def _parcel(self, client: ClientSettings, scope: Scope) -> Parcel:
+        study = await self._admit(client, scope.study, {})
+        if study is None:
+            raise NoSuchPicture()
+        found = await self._store.read(lambda c: images.of_scope(c, scope.study, scope.series, scope.instance))
+        pictures = tuple(
+            Picture(row.id, row.sop_instance, row.transfer_syntax, row.size, row.sha256)
+            for row in found
+            if row.sop_instance in study.named
+        )
+        if not pictures:
+            raise NoSuchPicture()
+        return Parcel(study, scope, pictures)
+
+    async def _entries(self, parcel: Parcel) -> list[body.Entry]:
+        """Read the headers of a parcel: of one object from its own, of more from the message of the study."""
+        names = {one.sop_instance for one in parcel.pictures}
+        if parcel.scope.instance:
+            (one,) = parcel.pictures
+            sealed = await self._store.read(lambda connection: images.header(connection, one.id))
+            plain = self._keyring.open(sealed, f"header/{one.id}")
+            read = await asyncio.to_thread(header.read_header, BytesIO(plain))
+            return [body.Entry.of(read, {})]
+        message_id = parcel.study.message_id
+        sealed = await self._store.read(lambda connection: messages.body(connection, message_id))
+        entries = await asyncio.to_thread(self._split, parcel.study, sealed)
+        return [one for one in entries if header.text(one.attributes, header.INSTANCE) in names]
+
+    def _split(self, study: Study, sealed: bytes) -> list[body.Entry]:
+        entries = body.split(self._keyring.open(sealed, study.message_id))
+        return [one for one in entries if header.text(one.attributes, header.INSTANCE) in study.named]
+
+    # ---- who may have what ----
+
+    async def _admit(self, client: ClientSettings, uid: str, known: dict[str, _Person]) -> Study | None:
+        """Give a study that is in the record and that a client may see; `known` keeps what is learned of persons."""
+        study, withheld = await self._store.read(lambda connection: self._look(connection, uid, known))
+        if study is None or withheld is None or client.closed_lists:
+            return study
+        log.warning("study withheld from %s", client.name)
+        now = self._clock.now()
+        who = _actor(client)
+        await self._store.write(
+            lambda c: actions.insert(c, at=now, actor=who, verb="withhold", target=uid, reason=withheld)
+        )
+        return None
+
+    def _look(self, connection: Connection, uid: str, known: dict[str, _Person]) -> tuple[Study | None, str | None]:
+        """Find a study of the record, and why it would be withheld."""
+        row = images.settled(connection, uid)
+        found = rows.current(connection, [("ImagingStudy", resource_id("ImagingStudy", _UID_SYSTEM, uid))])
+        if row is None or not found or found[0].patient_id is None:
+            return None, None
+        owner = persons.resolve(connection, found[0].patient_id)
+        person = known.get(owner) or known.setdefault(owner, self._person(connection, owner))
+        listed = opened(self._keyring, found[0]).get("series", ())
+        named = frozenset(str(one["uid"]) for series in listed for one in series.get("instance", ()))
+        own = (person.patient, person.numbers, person.known_by)
+        return Study(uid, row.message_id, *own, named, row.assigned is not None), person.withheld
+
+    def _person(self, connection: Connection, owner: str) -> _Person:
+        record = resources.record(connection, self._keyring, owner)
+        by_id = {one["id"]: one for one in record if one["resourceType"] == "Patient"}
+        patients = [by_id[id_] for id_ in persons.all_ids(connection, owner) if id_ in by_id]
+        numbers = [one for patient in patients for one in patient.get("identifier", ()) if "value" in one]
+        home = self._plan.systems.local(self._plan.facility.code, "patient")
+        own = tuple(dict.fromkeys(str(one["value"]) for one in numbers if one.get("system") == home))
+        withheld = disclosure.closed_list(record, self._plan.facility.closed_lists)
+        known_by = frozenset(_folded(str(one["value"])) for one in numbers)
+        return _Person(patients[0] if patients else {}, own, known_by, withheld)
+
+    @staticmethod
+    def _whose(study: Study, entries: Sequence[body.Entry]) -> Whose:
+        """Say whose a study is, and whether its objects name somebody else."""
+        said = query.said(entries, query.PATIENT_ID)
+        moved = study.assigned and any(_folded(number) not in study.known_by for number in said)
+        number = next(iter((*study.numbers, *(() if moved else said))), "")
+        return Whose(query.patient_to_attributes(study.patient, number), moved)
+
+    async def _tell(self, client: ClientSettings, told: Sequence[tuple[str, str]]) -> None:
+        """Note disclosures: of which study, and what."""
+        if told:
+            await self._store.write(
+                partial(_note, at=self._clock.now(), actor=_actor(client), told=told, client=client)
+            )
+
+
+@dataclass(frozen=True)
+class _Person:
+    patient: Resource = field(repr=False)
+    numbers: tuple[str, ...] = field(repr=False)
+    known_by: frozenset[str] = field(repr=False)
+    withheld: str | None
+
+
+def _note(
+    connection: Connection, *, at: int, actor: str, told: Sequence[tuple[str, str]], client: ClientSettings
+) -> None:
+    for uid, what in told:
+        reason = f"{what} ({client.basis.strip()})"
+        actions.insert(connection, at=at, actor=actor, verb="disclose", target=uid, reason=reason)
+
+
+def _actor(client: ClientSettings) -> str:
+    return f"{client.name} (api)"
+
+
+def _as_json(entries: Sequence[body.Entry]) -> Iterator[bytes]:
+    mark = b"["
+    for entry in entries:
+        yield mark + json.dumps(query.without_bulk(entry.attributes))
+        mark = b","
+    yield b"]"
+
+
+def _uid_of(study: Resource) -> str:
+    said = (one.get("value", "") for one in study.get("identifier", ()) if one.get("system") == _UID_SYSTEM)
+    return next((str(value).removeprefix(_OID) for value in said), "")
+
+
+def _folded(number: str) -> str:
+    return number.strip().casefold()
