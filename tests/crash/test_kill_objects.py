@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import threading
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def config(tmp_path: Path) -> Path:
 
 def study() -> list[Dataset]:
     raw = Path(str(get_testdata_file("CT_small.dcm"))).read_bytes()
-    uid, found = generate_uid(), []
+    uid, found = generate_uid(), list[Dataset]()
     for number in range(OBJECTS):
         dataset = pydicom.dcmread(BytesIO(raw))
         dataset.StudyInstanceUID, dataset.InstanceNumber = uid, number + 1
@@ -101,7 +102,7 @@ def judge(config: Path, datasets: list[Dataset]) -> None:
     try:
         objects = Objects(plan.objects_folder, plan.keyring, plan.node.name)
         for dataset in datasets:
-            row = store.read_now(lambda c, one=dataset: images.find(c, str(one.SOPInstanceUID)))
+            row = store.read_now(partial(images.find, sop_instance=str(dataset.SOPInstanceUID)))
             assert row is not None
             body = b"".join(objects.read(row.id))
             assert hashlib.sha256(body).hexdigest() == row.sha256
