@@ -4,6 +4,8 @@
 the row of private attributes, which is a rule): the action of the basic profile, and of three options where they change it.
 The letters are those of the standard: X remove · Z empty · D dummy · K keep · C clean · U another UID. Where the standard
 leaves a choice to the type of the attribute in its object (`X/Z/D`), the last is taken: it is right for every type.
+`dates` is C for every row that is a date or a time, but for those of birth; `device` has the rows of earlier editions, so
+that a row that came later is not retained.
 
 Attributes without a row stay, but for what the tables below say; these are stricter than the profile.
 
@@ -13,7 +15,7 @@ Standard: DICOM PS3.15 §E.1.1, Table E.1-1, Table E.1-1a
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -46,7 +48,7 @@ class Options:
     """Age, sex, size, weight, ethnic group, smoking, pregnancy. Texts (allergies …) are not: nobody cleans them."""
     device: bool = False
     """Serial numbers, station names and UIDs of devices."""
-    subject: str = ""
+    subject: str = field(default="", repr=False)
     """Whose the object is, where that is known better than its PatientID says."""
 
 

@@ -111,7 +111,7 @@ class _Work:
         if depth > _DEEPEST:
             raise faults.NestedTooDeeply(detail=str(_DEEPEST))
         found = Dataset()
-        coded = not strict and str(dataset.get("CodingSchemeDesignator", "")).strip() in SCHEMES
+        coded = str(dataset.get("CodingSchemeDesignator", "")).strip() in SCHEMES
         for tag in dataset.keys():  # noqa: SIM118 — iterating over the data set itself converts, and raises
             element = _readable(dataset, tag)
             if element is None:
