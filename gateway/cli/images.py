@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.engine import Row
 
+from gateway.cli import images_export
 from gateway.cli.access import actor, ledger, remember
 from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, moment, print_json, print_table
 from gateway.clock import SystemClock
@@ -187,3 +188,6 @@ def assign(
 
         store.write_now(unit)
     console.print("Nút đang chạy sẽ lập thông điệp mới cho lần chụp này.")
+
+
+images_export.add_to(app)

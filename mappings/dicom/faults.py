@@ -1,4 +1,4 @@
-"""Faults and notices of the DICOM mappings (3350–3369).
+"""Faults and notices of the DICOM mappings (3350–3379).
 
 A fault stops the object or the study: it goes to the error queue. A notice lets it through and is shown to a person.
 """
@@ -66,6 +66,24 @@ class WrongPatient(MappingFault):
     """Raised when a study has the number of a person of the record and names somebody else; `detail` says what differs."""
 
     code = 3370
+
+
+class DocumentEncapsulated(MappingFault):
+    """Raised when an object to be de-identified encloses a file (PDF, CDA, 3D model): nobody can look into it."""
+
+    code = 3376
+
+
+class NotWritable(MappingFault):
+    """Raised when an object cannot be written again: its values do not fit its transfer syntax."""
+
+    code = 3377
+
+
+class MayBeBurnedIn(MappingFault):
+    """Raised when something that names the patient may be written into the pixels; `detail` is `yes` or `unknown`."""
+
+    code = 3378
 
 
 REJECTED = 3359
