@@ -16,6 +16,8 @@ from dataclasses import dataclass
 _IMPLICIT, _BIG, _DEFLATED = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
 _LONG_FORM = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"))
 _UNDEFINED = 0xFFFFFFFF
+_DELIMITERS = 0xFFFE
+"""Group of items and their ends, which have no VR."""
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXELS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 _WANTED = {
@@ -27,7 +29,7 @@ _WANTED = {
     0x0020000E: "series",
 }
 _DEEPEST = 64
-_META = 0x00020000
+_META = 0x0002
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,6 @@ class Names:
     """Transfer syntax, as the file meta says it."""
     header: int
     """Where the pixels begin, in bytes from the beginning of the file; the whole length when there are none."""
-    whole: bool
-    """Whether the header ended within the bytes that were given."""
 
 
 class _Broken(Exception):
@@ -60,7 +60,8 @@ def read_names(beginning: bytes) -> Names | None:
     start = 132 if beginning[128:132] == b"DICM" else 0
     found: dict[str, str] = {}
     try:
-        position = _walk(beginning, start, found, big=False, implicit=False, until=_META + 0xFFFF) if start else 0
+        meta = _Layout(big=False, implicit=False)
+        position = _walk(beginning, start, found, meta, _META) if start else 0
         syntax = found.pop("syntax", "")
         content, shift = beginning, 0
         if syntax == _DEFLATED:
@@ -68,111 +69,101 @@ def read_names(beginning: bytes) -> Names | None:
             position = 0
         implicit = syntax == _IMPLICIT or not _looks_explicit(content, position)
         big = syntax == _BIG or (not syntax and content[position : position + 2] == b"\0\x08")
-        end = _walk(content, position, found, big=big, implicit=implicit, until=None)
+        end = _walk(content, position, found, _Layout(big=big, implicit=implicit))
     except (_Broken, zlib.error):
         return None
-    whole = end < len(content) or syntax == _DEFLATED or end == len(content)
     header = len(beginning) if shift or end >= len(content) else end
     named = {name: found.get(name, "") for name in ("sop_class", "sop_instance", "study", "series", "patient")}
-    return Names(**named, syntax=syntax, header=header, whole=whole)
+    return Names(**named, syntax=syntax, header=header)
 
 
 def _looks_explicit(data: bytes, position: int) -> bool:
     return data[position + 4 : position + 6].isalpha() and data[position + 4 : position + 6].isupper()
 
 
-def _walk(data: bytes, position: int, found: dict[str, str], *, big: bool, implicit: bool, until: int | None) -> int:
-    """Walk the elements from `position`; give where the first one begins that is pixels, or behind `until`, or cut off."""
-    order = ">" if big else "<"
-    tag_of = struct.Struct(f"{order}HH").unpack_from
-    length_of, short_of = struct.Struct(f"{order}L").unpack_from, struct.Struct(f"{order}H").unpack_from
-    end = len(data)
-    while position + 8 <= end:
-        group, element = tag_of(data, position)
+class _Layout:
+    """How elements are written: byte order, and whether each says its VR."""
+
+    def __init__(self, *, big: bool, implicit: bool) -> None:
+        order = ">" if big else "<"
+        self.implicit = implicit
+        self.tag = struct.Struct(f"{order}HH").unpack_from
+        self.short = struct.Struct(f"{order}H").unpack_from
+        self.long = struct.Struct(f"{order}L").unpack_from
+        self.big = big
+
+    def group(self, data: bytes, position: int) -> int:
+        return int(self.short(data, position)[0]) if position + 2 <= len(data) else -1
+
+    def head(self, data: bytes, position: int) -> tuple[int, int, int, bool] | None:
+        """Give tag, where the value begins, its length, and whether it is of VR UN; None when it is cut off."""
+        if position + 8 > len(data):
+            return None
+        group, element = self.tag(data, position)
         tag = group << 16 | element
-        if tag in _PIXELS or (until is not None and tag > until):
-            return position
+        if self.implicit or group == _DELIMITERS:
+            return tag, position + 8, self.long(data, position + 4)[0], False
         kind = data[position + 4 : position + 6]
-        if implicit:
-            (length,) = length_of(data, position + 4)
-            begin = position + 8
-        elif kind in _LONG_FORM:
-            if position + 12 > end:
-                return position
-            (length,) = length_of(data, position + 8)
-            begin = position + 12
-        else:
-            if not (kind.isalpha() and kind.isupper()):
-                raise _Broken
-            (length,) = short_of(data, position + 6)
-            begin = position + 8
+        if kind in _LONG_FORM:
+            if position + 12 > len(data):
+                return None
+            return tag, position + 12, self.long(data, position + 8)[0], kind == b"UN"
+        if not (kind.isalpha() and kind.isupper()):
+            raise _Broken
+        return tag, position + 8, self.short(data, position + 6)[0], False
+
+    def inside(self, is_unknown: bool) -> _Layout:
+        """Give how the items of a sequence are written: those of an unknown VR are implicit. Standard: PS3.5 §6.2.2"""
+        return _Layout(big=self.big, implicit=True) if is_unknown and not self.implicit else self
+
+
+def _walk(data: bytes, position: int, found: dict[str, str], layout: _Layout, group: int | None = None) -> int:
+    """Walk the elements from `position`; give where the first one begins that is pixels, cut off, or of another `group`."""
+    while (group is None or layout.group(data, position) == group) and (
+        head := layout.head(data, position)
+    ) is not None:
+        tag, begin, length, is_unknown = head
+        if tag in _PIXELS:
+            return position
+        after = begin + length
         if length == _UNDEFINED:
-            after = _skip(data, begin, big=big, implicit=implicit or kind == b"UN", depth=0)
-            if after is None:
+            ended = _skip(data, begin, layout.inside(is_unknown), depth=0)
+            if ended is None:
                 return position
-        else:
-            after = begin + length
+            after = ended
         if tag in _WANTED:
             found.setdefault(_WANTED[tag], data[begin:after].decode("latin-1").strip("\0 "))
-        if after > end:
-            return end
+        if after > len(data):
+            return len(data)
         position = after
     return position
 
 
-def _skip(data: bytes, position: int, *, big: bool, implicit: bool, depth: int) -> int | None:
+def _skip(data: bytes, position: int, layout: _Layout, depth: int) -> int | None:
     """Give where a sequence of undefined length ends; None when it goes on behind the data."""
     if depth > _DEEPEST:
         raise _Broken
-    order = ">" if big else "<"
-    head = struct.Struct(f"{order}HHL").unpack_from
-    end = len(data)
-    while position + 8 <= end:
-        group, element, length = head(data, position)
-        tag, position = group << 16 | element, position + 8
+    while (head := layout.head(data, position)) is not None:
+        tag, begin, length, _ = head
         if tag == _SEQUENCE_END:
-            return position
+            return begin
         if tag != _ITEM:
             raise _Broken
-        if length != _UNDEFINED:
-            position += length
-            continue
-        inside = _skip_item(data, position, big=big, implicit=implicit, depth=depth)
-        if inside is None:
+        ended = begin + length if length != _UNDEFINED else _skip_item(data, begin, layout, depth)
+        if ended is None:
             return None
-        position = inside
+        position = ended
     return None
 
 
-def _skip_item(data: bytes, position: int, *, big: bool, implicit: bool, depth: int) -> int | None:
+def _skip_item(data: bytes, position: int, layout: _Layout, depth: int) -> int | None:
     """Give where an item of undefined length ends; None when it goes on behind the data."""
-    order = ">" if big else "<"
-    tag_of = struct.Struct(f"{order}HH").unpack_from
-    length_of, short_of = struct.Struct(f"{order}L").unpack_from, struct.Struct(f"{order}H").unpack_from
-    end = len(data)
-    while position + 8 <= end:
-        group, element = tag_of(data, position)
-        kind = data[position + 4 : position + 6]
-        if group << 16 | element == _ITEM_END:
-            return position + 8
-        if implicit:
-            (length,) = length_of(data, position + 4)
-            begin = position + 8
-        elif kind in _LONG_FORM:
-            if position + 12 > end:
-                return None
-            (length,) = length_of(data, position + 8)
-            begin = position + 12
-        else:
-            if not (kind.isalpha() and kind.isupper()):
-                raise _Broken
-            (length,) = short_of(data, position + 6)
-            begin = position + 8
-        if length == _UNDEFINED:
-            after = _skip(data, begin, big=big, implicit=implicit or kind == b"UN", depth=depth + 1)
-            if after is None:
-                return None
-            position = after
-        else:
-            position = begin + length
+    while (head := layout.head(data, position)) is not None:
+        tag, begin, length, is_unknown = head
+        if tag == _ITEM_END:
+            return begin
+        ended = begin + length if length != _UNDEFINED else _skip(data, begin, layout.inside(is_unknown), depth + 1)
+        if ended is None:
+            return None
+        position = ended
     return None
