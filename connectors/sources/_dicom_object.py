@@ -97,6 +97,8 @@ class Arriving:
         self.names = names
         self.file = self
         self.name = ""
+        self.size = 0
+        """Bytes that have come, also of an object that is not kept."""
         self._peer = peer
         self._room = max_size
         self._fault: IntakeFault | None = None
@@ -111,6 +113,7 @@ class Arriving:
 
     def write(self, chunk: bytes) -> None:
         """Hand bytes to the deposit; raises nothing."""
+        self.size += len(chunk)
         if self._fault is not None or self._deposit is None:
             return
         self._room -= len(chunk)
