@@ -13,7 +13,7 @@ import queue
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -50,10 +50,10 @@ T = TypeVar("T")
 _ENDING_S: Final = 2.0
 """How long a peer may take to say goodbye; what it said before stands without."""
 _LOOK_S: Final = 0.01
+_SOON_S: Final = 0.001
 _SMALLEST_PDU: Final = 128
 """A PACS that takes less at once cannot be spoken with."""
 _MOST: Final = 1 << 62
-_MOST_ASIDE: Final = 16
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,48 @@ class Taking:
 
 
 class _Outgoing(Wire):
-    """A connection that stands already when pynetdicom wants to make it."""
+    """A connection that stands already when pynetdicom wants to make it.
+
+    With TLS, that bytes came does not mean that any of them is for us: the first of those that are is read ahead, or reading
+    would keep the thread from what is to be sent.
+    """
 
     def __init__(self, association: Association, upper: UpperLayer, connection: socket.socket, limits: Limits) -> None:
         super().__init__(association, upper, connection, limits)
         self.event_queue.get_nowait()  # Evt5: that somebody called us, which is what else a made connection means
+        self._begun = False
+        self._ahead = b""
+        self._silence_s = limits.silence_s
 
     def connect(self, primitive: T_CONNECT) -> None:
+        self._begun = True
         primitive.result = "Evt2"
         self.provider_queue.put(primitive)
+
+    @property
+    def ready(self) -> bool:
+        if not self._begun:  # a peer that leaves so early is told of when we have asked
+            time.sleep(_SOON_S)
+            return False
+        if self._ahead or not super().ready:
+            return bool(self._ahead)
+        connection = self.socket
+        if not isinstance(connection, ssl.SSLSocket):
+            return True
+        connection.setblocking(False)
+        try:
+            self._ahead = connection.recv(1)
+        except ssl.SSLWantReadError:
+            return False
+        except OSError:
+            return True
+        finally:
+            connection.settimeout(self._silence_s)
+        return True
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        ahead, self._ahead = self._ahead, b""
+        return bytearray(ahead) + super().recv(nr_bytes - len(ahead))
 
 
 class Call(Storing):
@@ -131,8 +164,10 @@ class Call(Storing):
         self.requestor.requested_contexts = list(contexts)
         self._number = 0
         self._sizes: dict[int, int] = {}
-        self.aside: list[tuple[int, Any]] = []
-        """Reports that came while something else was awaited."""
+        self.on_report: Callable[[N_EVENT_REPORT, int], object | None] = lambda message, context_id: None
+        """Answers a report, and gives what it says where that is the one awaited."""
+        self.aside: list[object] = []
+        """What reports said while something else was awaited."""
         self._told_last: object = None
         self.bind(evt.EVT_ACSE_RECV, self._note)
         self.set_socket(_Outgoing(self, self._upper, connection, Limits(int(settings.max_pdu), _silence(settings))))
@@ -255,8 +290,8 @@ class Call(Storing):
             if objects and isinstance(message, C_STORE) and message.MessageIDBeingRespondedTo is None:
                 self._store(message, context_id)
                 continue
-            if isinstance(message, N_EVENT_REPORT | Elsewhere) and len(self.aside) < _MOST_ASIDE:
-                self.aside.append((context_id, message))
+            if isinstance(message, N_EVENT_REPORT | Elsewhere):
+                self.aside.extend(self.told_by(message, context_id))
                 continue
             if not isinstance(message, kind) or message.MessageIDBeingRespondedTo != number:  # type: ignore[attr-defined]
                 raise PacsAnswerInvalid(self.where, "not the answer to what was asked")
@@ -269,6 +304,13 @@ class Call(Storing):
                 if fault is not None:
                     raise fault
                 return
+
+    def told_by(self, message: Any, context_id: int) -> list[object]:
+        """Give what a message says that is no answer: a report, here or on another association."""
+        if isinstance(message, Elsewhere):
+            return [message.content]
+        found = self.on_report(message, context_id) if isinstance(message, N_EVENT_REPORT) else None
+        return [] if found is None else [found]
 
     def _is_moving(self) -> bool:
         """Tell whether an object is still arriving: a large one may take longer than an answer."""

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from io import BytesIO
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, generate_uid
@@ -24,7 +24,7 @@ from pynetdicom.dsutils import decode, encode
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import StorageCommitmentPushModelInstance
 
-from connectors._dicom_call import Call, Elsewhere
+from connectors._dicom_call import Call
 from connectors.faults import CommitmentUnreported, PacsBrokeOff, PacsSilent
 from connectors.sources._dicom_contexts import COMMITMENT
 
@@ -50,6 +50,7 @@ class Question:
 
     def __init__(self, call: Call, objects: Sequence[tuple[str, str]]) -> None:
         self._call = call
+        call.on_report = self._answered
         self._objects = objects
         self._transaction = generate_uid(prefix=None)
 
@@ -73,22 +74,20 @@ class Question:
         """Wait for the report; raises CommitmentUnreported, PacsAnswerInvalid."""
         call, patience_s = self._call, self._call.settings.commit_timeout.total_seconds()
         until = time.monotonic() + patience_s
+        told = call.aside
         while True:
+            for found in told:
+                if isinstance(found, Committed):
+                    return found
             try:
-                context_id, message = (
-                    call.aside.pop(0)
-                    if call.aside
-                    else call.receive(timedelta(seconds=max(0.0, until - time.monotonic())))
-                )
+                context_id, message = call.receive(timedelta(seconds=max(0.0, until - time.monotonic())))
             except PacsSilent:
                 raise CommitmentUnreported(call.where, f"no report in {patience_s:g}s") from None
             except PacsBrokeOff:
                 if not call.settings.reports:
                     raise CommitmentUnreported(call.where, "left before its report") from None
                 continue
-            found = message.content if isinstance(message, Elsewhere) else self._answered(message, context_id)
-            if isinstance(found, Committed):
-                return found
+            told = call.told_by(message, context_id)
 
     def take(self, event: evt.Event) -> int:
         """Take a report from another association, in its thread; give the status that answers it."""
@@ -98,10 +97,10 @@ class Question:
             self._call.tell(found)
         return status
 
-    def _answered(self, message: Any, context_id: int) -> Committed | None:
+    def _answered(self, message: N_EVENT_REPORT, context_id: int) -> Committed | None:
         """Answer what came on our own association; give what it says, if it is the report."""
         context = self._call._accepted_cx.get(context_id)
-        if not isinstance(message, N_EVENT_REPORT) or message.MessageID is None or context is None:
+        if message.MessageID is None or context is None:
             return None
         status, found = self._read(message, context.transfer_syntax[0])
         answer = N_EVENT_REPORT()
