@@ -99,6 +99,14 @@ class _Outgoing(Wire):
         self.provider_queue.put(primitive)
 
     @property
+    def _is_connected(self) -> bool:
+        """Where a PACS has rejected us and left already, pynetdicom would not look at what it said."""
+        return True
+
+    @_is_connected.setter
+    def _is_connected(self, value: bool) -> None: ...
+
+    @property
     def ready(self) -> bool:
         if not self._begun:  # a peer that leaves so early is told of when we have asked
             time.sleep(_SOON_S)
@@ -163,6 +171,8 @@ class Call(Storing):
             context.context_id = 2 * index + 1
         self.requestor.requested_contexts = list(contexts)
         self._number = 0
+        self.idle = True
+        """No answer is owed to us."""
         self._sizes: dict[int, int] = {}
         self.on_report: Callable[[N_EVENT_REPORT, int], object | None] = lambda message, context_id: None
         """Answers a report, and gives what it says where that is the one awaited."""
@@ -259,6 +269,8 @@ class Call(Storing):
         return self._number
 
     def ask(self, primitive: Any, context: PresentationContext) -> None:
+        """Send a request, or the answer to one of the PACS."""
+        self.idle = primitive.MessageIDBeingRespondedTo is not None and self.idle
         self.dimse.send_msg(primitive, cast(int, context.context_id))
 
     def tell(self, content: object) -> None:
@@ -298,8 +310,9 @@ class Call(Storing):
             status = cast(Any, message).Status
             if status is None:
                 raise PacsAnswerInvalid(self.where, "an answer without status")
+            self.idle = says(status) is not Says.PENDING
             yield message
-            if says(status) is not Says.PENDING:
+            if self.idle:
                 fault = fault_of(status, self.where)
                 if fault is not None:
                     raise fault
@@ -337,7 +350,10 @@ _ENDS: Final = {"A_ABORT": "aborted", "A_RELEASE": "released"}
 def calling(
     settings: PacsSettings, contexts: Sequence[PresentationContext], taking: Taking | None = None
 ) -> Iterator[Call]:
-    """Have an association with a PACS. Raises the faults of `Call.open`, and PacsTlsUnusable."""
+    """Have an association with a PACS: released at the end, aborted where an answer is still owed.
+
+    Raises the faults of `Call.open`, and PacsTlsUnusable.
+    """
     connection = _connected(settings)
     try:
         call = Call(settings, connection, contexts, taking)
@@ -347,10 +363,12 @@ def calling(
     try:
         call.open()
         yield call
-        if call.is_established:
-            call.close()
     finally:
-        call.cut()
+        try:
+            if call.is_established and call.idle:
+                call.close()
+        finally:
+            call.cut()
 
 
 def _connected(settings: PacsSettings) -> socket.socket:

@@ -37,7 +37,7 @@ from connectors._dicom_reports import listening
 from connectors._dicom_status import Says, says
 from connectors.contract import Deposits
 from connectors.dicom_peer import PacsSettings
-from connectors.faults import PacsAnswerInvalid
+from connectors.faults import PacsAnswerInvalid, PacsCannotProcess
 from connectors.sources._dicom_contexts import COMMITMENT, VERIFICATION
 
 __all__ = ["Client", "Committed", "ImageRow", "PacsSettings", "Progress", "Retrieval", "SeriesRow", "StudyRow"]
@@ -127,12 +127,7 @@ class Client:
         """Have it send to `move_to` (C-MOVE); give what it counted."""
         with calling(self.settings, [build_context(MOVE, _PLAIN)]) as call:
             context = call.context_of(MOVE, "C-MOVE")
-            total = Progress()
-            for retrieval in retrievals:
-                request = C_MOVE()
-                request.MoveDestination = self.settings.move_to
-                total = self._retrieve(call, request, context, retrieval, total, tell)
-            return total
+            return self._retrieve_all(call, C_MOVE, context, retrievals, tell)
 
     def get(
         self,
@@ -150,10 +145,7 @@ class Client:
         taking = Taking(deposits, sorted({str(one.abstract_syntax) for one in storage}))
         with calling(self.settings, [build_context(GET, _PLAIN), *storage], taking) as call:
             context = call.context_of(GET, "C-GET")
-            total = Progress()
-            for retrieval in retrievals:
-                total = self._retrieve(call, C_GET(), context, retrieval, total, tell)
-            return total
+            return self._retrieve_all(call, C_GET, context, retrievals, tell)
 
     def commit(self, objects: Sequence[tuple[str, str]]) -> Committed:
         """Ask whether it keeps these objects for certain, each as class and instance; wait for its report.
@@ -168,37 +160,61 @@ class Client:
             question.ask(call.context_of(COMMITMENT, "storage commitment"))
             return question.wait()
 
-    def _retrieve(
+    def _retrieve_all(
         self,
         call: Call,
-        request: Any,
+        kind: type[Any],
         context: PresentationContext,
-        retrieval: Retrieval,
-        before: Progress,
+        retrievals: Sequence[Retrieval],
         tell: Tell,
     ) -> Progress:
+        """Make one request after the other; what it cannot do of one keeps none of the others, and is raised at the end."""
+        total, first = _Total(tell), None
+        for retrieval in retrievals:
+            try:
+                self._retrieve(call, kind(), context, retrieval, total)
+            except PacsCannotProcess as fault:
+                first = first or fault
+        if first is not None:
+            raise first
+        return total.progress
+
+    def _retrieve(
+        self, call: Call, request: Any, context: PresentationContext, retrieval: Retrieval, total: _Total
+    ) -> None:
         implicit = context.transfer_syntax[0] == ImplicitVRLittleEndian
+        if isinstance(request, C_MOVE):
+            request.MoveDestination = self.settings.move_to
         request.MessageID = call.next_number()
         request.AffectedSOPClassUID = context.abstract_syntax
         request.Priority = _MEDIUM
         request.Identifier = BytesIO(identifier.write(retrieval.identifier, implicit=implicit))
         call.ask(request, context)
-        progress = before
         within = self.settings.retrieve_timeout
+        total.next()
         for answer in call.answers(type(request), request.MessageID, within, objects=isinstance(request, C_GET)):
-            progress = _counted(answer, before)
-            tell(progress)
-        return progress
+            total.count(answer)
 
 
-def _counted(answer: Any, before: Progress) -> Progress:
-    """Add what one answer counts to what earlier requests had."""
-    return Progress(
-        answer.NumberOfRemainingSuboperations or 0,
-        before.completed + (answer.NumberOfCompletedSuboperations or 0),
-        before.failed + (answer.NumberOfFailedSuboperations or 0),
-        before.warning + (answer.NumberOfWarningSuboperations or 0),
-    )
+class _Total:
+    """Adds up what the answers to several requests count."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._before = self.progress = Progress()
+
+    def next(self) -> None:
+        self._before = self.progress
+
+    def count(self, answer: Any) -> None:
+        before = self._before
+        self.progress = Progress(
+            answer.NumberOfRemainingSuboperations or 0,
+            before.completed + (answer.NumberOfCompletedSuboperations or 0),
+            before.failed + (answer.NumberOfFailedSuboperations or 0),
+            before.warning + (answer.NumberOfWarningSuboperations or 0),
+        )
+        self._tell(self.progress)
 
 
 def _find(call: Call, row: type[Row], keys: Mapping[str, str], most: int) -> list[Row]:
