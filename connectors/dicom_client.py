@@ -47,6 +47,8 @@ MOVE: Final = "1.2.840.10008.5.1.4.1.2.2.2"
 GET: Final = "1.2.840.10008.5.1.4.1.2.2.3"
 """Study Root Query/Retrieve Information Model."""
 MOST_ROWS: Final = 10_000
+MOST_OBJECTS: Final = 100_000
+"""Of one series; a study of more is not fetched."""
 _PLAIN: Final = [str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian)]
 _MEDIUM: Final = 0
 _REQUEST: Final = 1
@@ -112,13 +114,13 @@ class Client:
         with calling(self.settings, [build_context(FIND, _PLAIN)]) as call:
             return _find(call, row, keys, most)
 
-    def find_images(self, study: str, most: int = MOST_ROWS) -> list[ImageRow]:
-        """Ask for all objects of a study, series by series, on one association."""
+    def find_images(self, study: str, most: int = MOST_OBJECTS) -> list[ImageRow]:
+        """Ask for all objects of a study, series by series, on one association: all of them, or PacsAnswerInvalid."""
         found: list[ImageRow] = []
         with calling(self.settings, [build_context(FIND, _PLAIN)]) as call:
-            for series in _find(call, SeriesRow, {"StudyInstanceUID": study}, most):
+            for series in _find(call, SeriesRow, {"StudyInstanceUID": study}, most, whole=True):
                 above = {"StudyInstanceUID": study, "SeriesInstanceUID": series["SeriesInstanceUID"]}
-                for image in _find(call, ImageRow, above, most):
+                for image in _find(call, ImageRow, above, most, whole=True):
                     # a PACS need not repeat the keys above
                     found.append({**image, **above})  # type: ignore[typeddict-item]
         return found
@@ -217,7 +219,8 @@ class _Total:
         self._tell(self.progress)
 
 
-def _find(call: Call, row: type[Row], keys: Mapping[str, str], most: int) -> list[Row]:
+def _find(call: Call, row: type[Row], keys: Mapping[str, str], most: int, *, whole: bool = False) -> list[Row]:
+    """Give the rows; `whole`: every one there is, else a fault."""
     context = call.context_of(FIND, "C-FIND")
     implicit = context.transfer_syntax[0] == ImplicitVRLittleEndian
     request = C_FIND()
@@ -229,8 +232,13 @@ def _find(call: Call, row: type[Row], keys: Mapping[str, str], most: int) -> lis
     found: list[Row] = []
     beyond = 0
     for answer in call.answers(C_FIND, number, call.settings.dimse_timeout):
-        if says(answer.Status or 0) is not Says.PENDING:
+        status = answer.Status or 0
+        if says(status) is not Says.PENDING:
+            if whole and says(status) in (Says.PARTLY, Says.CANCELLED):
+                raise PacsAnswerInvalid(call.where, f"status {status:04X}: not every match")
             continue
+        if whole and len(found) >= most:
+            raise PacsAnswerInvalid(call.where, f"more than {most} matches")
         if len(found) >= most:
             beyond += 1
             if beyond == 1:
@@ -244,6 +252,8 @@ def _find(call: Call, row: type[Row], keys: Mapping[str, str], most: int) -> lis
             raise PacsAnswerInvalid(call.where, "a match that is no data set") from None
         if one is not None:
             found.append(one)
+        elif whole:
+            raise PacsAnswerInvalid(call.where, f"a match without {identifier.UNIQUE[row]}")
     return found
 
 

@@ -332,6 +332,39 @@ def test_a_row_without_its_uid_is_none_and_a_goodbye_need_not_be_answered() -> N
         assert Client(pacs(peer.port)).find(StudyRow, {}) == []
 
 
+SERIES = {"SeriesInstanceUID": "1.2.3"}
+OBJECT = {"SOPInstanceUID": "1.2.3.1"}
+
+
+@pytest.mark.parametrize(
+    ("series", "objects", "last", "match"),
+    [
+        ([SERIES], [OBJECT, {"SOPClassUID": CT}], 0, "without SOPInstanceUID"),
+        ([SERIES, {"Modality": "CT"}], [], 0, "without SeriesInstanceUID"),
+        ([SERIES], [OBJECT], 0xFE00, "FE00"),
+        ([SERIES], [OBJECT], 0xB000, "B000"),
+        ([SERIES], [OBJECT] * 3, 0, "more than 2"),
+    ],
+)
+def test_the_objects_of_a_study_are_all_of_them_or_a_fault(
+    series: list[dict[str, str]], objects: list[dict[str, str]], last: int, match: str
+) -> None:
+    """What a study has is compared with what is held: a list cut short would make it look complete."""
+
+    def script(caller: Caller) -> None:
+        for rows, status in ((series, 0), (objects, last)):
+            asked, _ = caller.message()
+            for row in rows:
+                caller.answer(asked, 0xFF00, write(row, implicit=False))
+            if rows is objects or "SeriesInstanceUID" in rows[-1]:
+                caller.answer(asked, status)
+            else:
+                break
+        caller.read()
+
+    raised(in_(script), lambda port: Client(pacs(port)).find_images("1.2", 2), PacsAnswerInvalid, match)
+
+
 # ---- retrievals ----
 
 
