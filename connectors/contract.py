@@ -102,12 +102,16 @@ class Deposit(Protocol):
         ...
 
 
-class ObjectIntake(Intake, Protocol):
-    """What the gateway offers to a source of objects that are too large for memory."""
+class Deposits(Protocol):
+    """Where objects go that are too large for memory."""
 
     def deposit(self, peer: str) -> Deposit:
         """Begin an object; `peer` is `address:port`."""
         ...
+
+
+class ObjectIntake(Intake, Deposits, Protocol):
+    """What the gateway offers to a source of objects."""
 
     def holds(self, sop_class: str, sop_instance: str) -> bool:
         """Tell whether an object is durable here, as storage commitment asks. Blocks. Raises IntakeFault (TRANSIENT)."""

@@ -276,3 +276,96 @@ class LookupServerTrouble(DeliveryFault):
 
     code = 6045
     fault_class = FaultClass.TRANSIENT
+
+
+# ---- 606x: a PACS that is asked ----
+
+
+class PacsUnreachable(DeliveryFault):
+    """Raised when there is no association: no name, no connection, no TLS; `detail` says which. Nothing was asked."""
+
+    code = 6060
+    fault_class = FaultClass.TRANSIENT
+
+
+class AssociationRejected(DeliveryFault):
+    """Raised when a PACS does not let us in and will not tomorrow: one of both AE titles is not known there."""
+
+    code = 6061
+
+
+class ServiceNotOffered(DeliveryFault):
+    """Raised when a PACS does not do what is asked (query, C-MOVE, C-GET, storage commitment) for us; `detail` names it."""
+
+    code = 6062
+
+
+class PacsBusy(DeliveryFault):
+    """Raised when a PACS is out of resources or full for the moment."""
+
+    code = 6063
+    fault_class = FaultClass.TRANSIENT
+
+
+class PacsRefused(DeliveryFault):
+    """Raised when a PACS says no to what is asked: not authorised, or not as it wants to be asked; `detail` is its status."""
+
+    code = 6064
+
+
+class MoveDestinationUnknown(DeliveryFault):
+    """Raised when a PACS does not know the AE title to which it shall send."""
+
+    code = 6065
+
+
+class PacsCannotProcess(DeliveryFault):
+    """Raised when a PACS says that it failed at what is asked; `detail` is its status."""
+
+    code = 6066
+
+
+class PacsBrokeOff(DeliveryFault):
+    """Raised when a PACS aborts, releases or leaves before its last answer."""
+
+    code = 6067
+    fault_class = FaultClass.TRANSIENT
+
+
+class PacsSilent(DeliveryFault):
+    """Raised when a PACS does not answer in time; `detail` says for how long it was waited."""
+
+    code = 6068
+    fault_class = FaultClass.TRANSIENT
+
+
+class PacsAnswerInvalid(DeliveryFault):
+    """Raised when a PACS answers what is no DICOM, or not what was asked."""
+
+    code = 6069
+
+
+class QuestionInvalid(DeliveryFault):
+    """Raised before anything is sent, when a PACS cannot be asked for that: a value is too long or has forbidden signs."""
+
+    code = 6070
+
+
+class CommitmentUnreported(DeliveryFault):
+    """Raised when a PACS took a request for storage commitment and its report did not come in time."""
+
+    code = 6071
+    fault_class = FaultClass.TRANSIENT
+
+
+class PacsTlsUnusable(DeliveryFault):
+    """Raised before anything is sent, when certificate, private key or authorities of a PACS cannot be used."""
+
+    code = 6072
+
+
+class ReportsUnheard(DeliveryFault):
+    """Raised before anything is sent, when the address for reports of storage commitment cannot be opened."""
+
+    code = 6073
+    fault_class = FaultClass.TRANSIENT

@@ -21,6 +21,7 @@ from textwrap import dedent
 from typing import Any, Literal
 
 from connectors import kinds
+from connectors.dicom_peer import PacsSettings
 from gateway import settings
 from gateway.delivery.limits import Breaker, Limit
 from gateway.delivery.retry import Retry
@@ -89,6 +90,8 @@ def _node() -> Iterator[str]:
         yield _table(cls)
     yield f"### `[[api.client]]`\n\n{_doc(settings.ClientSettings)}\n"
     yield _table(settings.ClientSettings)
+    yield f"### `[[pacs]]`\n\n{_doc(PacsSettings)}\n"
+    yield _table(PacsSettings)
     yield f"### `[[signer]]`\n\n{_doc(settings.SignerSettings)}\n"
     yield _table(settings.SignerSettings)
     yield (

@@ -21,6 +21,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from connectors.dicom_peer import PacsSettings
 from connectors.kinds import load_destination, load_source
 from gateway import signing_forms
 from gateway.faults import (
@@ -98,6 +99,7 @@ class _Reader:
             "systems",
             "cda",
             "insurance",
+            "pacs",
             "signing",
             "transport",
             "signer",
@@ -130,6 +132,7 @@ class _Reader:
                 self._problem(FileMissing, node_file, f"http.{name}", Path(getattr(http, name)).name)
         trace = self._dataclass(TraceSettings, node_file, "trace", top.get("trace", {}))
         clients = self._clients(node_file, top.get("api", {}), signers)
+        pacs = self._pacs(node_file, top.get("pacs", []), channels)
         if not channel_files:
             self.problems.append(FileUnreadable(str(self.folder / "channels"), "no channel file"))
         if self.problems or not (facility and node and store and systems and cda and signing and transport):
@@ -154,6 +157,7 @@ class _Reader:
             clients,
             trace,
             insurance,
+            pacs,
         )
 
     def _open(self, path: Path) -> TomlFile | None:
@@ -215,6 +219,25 @@ class _Reader:
             tokens.add(client.token)
             clients.append(client)
         return tuple(clients)
+
+    def _pacs(self, file: TomlFile, tables: Any, channels: list[Channel]) -> tuple[PacsSettings, ...]:
+        found: list[PacsSettings] = []
+        names = {channel.settings.name for channel in channels if channel.takes_objects}
+        for index, entry in enumerate(tables if isinstance(tables, list) else [tables]):
+            path = f"pacs[{index}]"
+            one = self._dataclass(PacsSettings, file, path, entry)
+            if one is None:
+                continue
+            if any(one.name == other.name for other in found):
+                self._problem(NameTaken, file, f"{path}.name", one.name)
+            if one.channel and one.channel not in names:
+                told = ", ".join(sorted(names)) or "none"
+                self._problem(SettingInvalid, file, f"{path}.channel", f"channels that take objects: {told}")
+            for name in ("ca", "certificate", "private_key"):
+                if getattr(one, name) and not Path(getattr(one, name)).is_file():
+                    self._problem(FileMissing, file, f"{path}.{name}", Path(getattr(one, name)).name)
+            found.append(one)
+        return tuple(found)
 
     def _policies(self, signers: Mapping[str, Signer], routes: Mapping[str, Route], files: list[TomlFile]) -> Policies:
         path = self.folder / SIGNING

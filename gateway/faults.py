@@ -97,6 +97,12 @@ class ServerMissing(ConfigFault):
     code = 1016
 
 
+class PacsNotReached(ConfigFault):
+    """Raised when `lienthong check` asks a PACS whether it is there (C-ECHO) and gets no yes; `detail` is its fault."""
+
+    code = 1017
+
+
 class ChannelTestFailed(ConfigFault):
     """Raised when a channel's own `[[test]]` does not give what it expects; `where` names the file and line."""
 

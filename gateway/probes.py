@@ -1,4 +1,5 @@
-"""Try what configuration promises: addresses bind, keys open, trust files are certificates, site files load, tests hold."""
+"""Try what configuration promises: addresses bind, keys open, trust files are certificates, PACS answer, site files load, tests
+hold."""
 
 from __future__ import annotations
 
@@ -9,12 +10,12 @@ from pathlib import Path
 
 from connectors.kinds import load_source
 from gateway import imaging_steps, signing_forms, visit_steps
-from gateway.faults import AddressTaken, ChannelTestFailed, ConfigFault, ConfigInvalid, SettingInvalid
+from gateway.faults import AddressTaken, ChannelTestFailed, ConfigFault, ConfigInvalid, PacsNotReached, SettingInvalid
 from gateway.settings import Channel, Plan, Test
 from gateway.site import load_site
 from mappings import hl7v2
 from mappings.formats import er7, json
-from mappings.formats.faults import Fault, IntakeFault, SigningFault
+from mappings.formats.faults import DeliveryFault, Fault, IntakeFault, SigningFault
 from mappings.formats.values import parse_address
 from mappings.outcome import Resource
 from signing.certificates import load_roots
@@ -75,6 +76,7 @@ def problems(plan: Plan) -> Iterator[ConfigFault]:
         load_site(plan.site)
     except ConfigInvalid as invalid:
         yield from invalid.problems
+    yield from _echoes(plan)
     for channel in plan.channels:
         _, source = load_source(channel.source.kind)
         try:
@@ -83,6 +85,19 @@ def problems(plan: Plan) -> Iterator[ConfigFault]:
             yield SettingInvalid(f"channel {channel.settings.name}: source", str(fault))
         for test in channel.tests:
             yield from _run(plan, channel, test)
+
+
+def _echoes(plan: Plan) -> Iterator[ConfigFault]:
+    """Ask each PACS whether it is there and lets us in."""
+    if not plan.pacs:
+        return
+    from connectors.dicom_client import Client  # takes a while to load
+
+    for pacs in plan.pacs:
+        try:
+            Client(pacs).echo()
+        except DeliveryFault as fault:
+            yield PacsNotReached(f"pacs {pacs.name}", f"{pacs.ae_title} {pacs.address}: {fault}")
 
 
 def _nothing(settings: object) -> None:

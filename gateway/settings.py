@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from connectors.dicom_peer import PacsSettings
+from connectors.kinds import load_source
 from gateway.delivery.answers import Meaning
 from gateway.delivery.hours import Hours
 from gateway.delivery.limits import Breaker, Limit, Rules
@@ -403,6 +405,12 @@ class Channel:
         """`auto` believes MSH-18; a name overrides it. A setting of the source, because one sender speaks one charset."""
         return str(getattr(self.source.settings, "charset", "auto"))
 
+    @property
+    def takes_objects(self) -> bool:
+        """Whether its source brings DICOM objects."""
+        _, source = load_source(self.source.kind)
+        return bool(getattr(source, "takes_objects", False))
+
     def accepts(self, message_type: str) -> bool:
         family = message_type.split("^", 1)[0]
         return any(entry in ("*", message_type, family) for entry in self.settings.accept)
@@ -450,6 +458,7 @@ class Plan:
     clients: tuple[ClientSettings, ...] = ()
     trace: TraceSettings = field(default_factory=TraceSettings)
     insurance: InsuranceSettings = field(default_factory=InsuranceSettings)
+    pacs: tuple[PacsSettings, ...] = ()
 
     def insurance_of(self, paper: str) -> InsuranceSettings | None:
         """Say how the insurance file of a paper is written; None where it goes in the file of its visit."""

@@ -12,8 +12,9 @@ import signal
 import socket
 import struct
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -25,11 +26,12 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import build_context
 from pynetdicom.dsutils import decode, encode
-from pynetdicom.pdu import A_ASSOCIATE_RQ
+from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
     ImplementationClassUIDNotification,
     MaximumLengthNotification,
+    SCP_SCU_RoleSelectionNegotiation,
 )
 
 from tests.servers import Server, free_port, listens, need
@@ -312,3 +314,189 @@ class Sender:
                 raise EOFError
             content += piece
         return content
+
+
+# ---- dcmqrscp ----
+
+
+@contextmanager
+def dcmqrscp(folder: Path, peers: Mapping[str, tuple[str, int]], title: str = "DCMQRSCP") -> Iterator[int]:
+    """Run DCMTK's archive in `folder` and give its port; `peers` maps names to AE title and port here. Send with `storescu`."""
+    program = shutil.which("dcmqrscp")
+    need(program, "dcmqrscp")
+    store = folder / "store"
+    store.mkdir(parents=True)
+    port = free_port()
+    hosts = "\n".join(f"{name} = ({aet}, localhost, {number})" for name, (aet, number) in peers.items())
+    path = folder / "dcmqrscp.cfg"
+    path.write_text(
+        f"NetworkTCPPort = {port}\nMaxPDUSize = 65536\nMaxAssociations = 8\n"
+        f"HostTable BEGIN\n{hosts}\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
+        f"AETable BEGIN\n{title} {store} RW (200, 1024mb) ANY\nAETable END\n",
+        encoding="ascii",
+    )
+    command = ["/usr/bin/env", "TCP_NODELAY=1", str(program), "-c", str(path), str(port)]
+    server = Server(command, lambda: listens(port), str(folder), signal.SIGTERM)
+    try:
+        yield port
+    finally:
+        server.end()
+
+
+# ---- a PACS made of nothing but a socket ----
+
+
+class Caller:
+    """What called a `Scripted` PACS: reads what it asks, and answers as a test wants."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.socket = connection
+        self.contexts: list[Any] = []
+        self.calling = ""
+
+    def read(self) -> tuple[int, bytes]:
+        """Read one PDU; type 0 at the end of the connection."""
+        try:
+            header = self._exactly(6)
+            kind, _, length = struct.unpack(">BBL", header)
+            return int(kind), header + self._exactly(length)
+        except (EOFError, OSError):
+            return 0, b""
+
+    def asked(self) -> None:
+        """Read A-ASSOCIATE-RQ."""
+        kind, content = self.read()
+        assert kind == 1
+        request = A_ASSOCIATE_RQ()
+        request.decode(content)
+        primitive = request.to_primitive()
+        self.calling = primitive.calling_ae_title
+        self.contexts = primitive.presentation_context_definition_list
+        self._request = primitive
+
+    def accept(self, *refused: str, length: int = 16384) -> None:
+        """Accept every context, in its first transfer syntax, but those of these abstract syntaxes."""
+        answer = A_ASSOCIATE()
+        answer.application_context_name = UID("1.2.840.10008.3.1.1.1")
+        answer.calling_ae_title = self._request.calling_ae_title
+        answer.called_ae_title = self._request.called_ae_title
+        answer.result, answer.result_source = 0, 1
+        for context in self.contexts:
+            context.result = 3 if context.abstract_syntax in refused else 0
+            context.transfer_syntax = context.transfer_syntax[:1]
+        answer.presentation_context_definition_results_list = self.contexts
+        limit, implementation = MaximumLengthNotification(), ImplementationClassUIDNotification()
+        limit.maximum_length_received = length
+        implementation.implementation_class_uid = UID("1.2.3.4")
+        answer.user_information = [limit, implementation, *_roles(self._request)]
+        self.socket.sendall(A_ASSOCIATE_AC(answer).encode())
+
+    def reject(self, result: int, source: int, reason: int) -> None:
+        self.socket.sendall(struct.pack(">BBLBBBB", 3, 0, 4, 0, result, source, reason))
+
+    def abort(self) -> None:
+        self.socket.sendall(struct.pack(">BBL4x", 7, 0, 4))
+
+    def message(self) -> tuple[Dataset, bytes]:
+        """Read a message: command set, and data set where there is one."""
+        command, data, whole = b"", b"", False
+        found: Dataset | None = None
+        while not whole:
+            kind, content = self.read()
+            assert kind == 4, f"PDU of type {kind}"
+            position = 6
+            while position < len(content):
+                (size,) = struct.unpack(">L", content[position : position + 4])
+                header, value = content[position + 5], content[position + 6 : position + 4 + size]
+                position += 4 + size
+                if header & 1:
+                    command += value
+                    if header & 2:
+                        found = decode(BytesIO(command), True, True)
+                        whole = found.CommandDataSetType == 0x0101
+                else:
+                    data += value
+                    whole = bool(header & 2)
+        assert found is not None
+        return found, data
+
+    def answer(
+        self,
+        asked: Dataset,
+        status: int | None,
+        data: bytes | None = None,
+        context: int = 1,
+        field: int | None = None,
+        **more: int,
+    ) -> None:
+        """Answer a request; numbers of sub-operations by letter: R, C, F, W."""
+        elements = {
+            0x0002: str(asked.get("AffectedSOPClassUID") or asked.get("RequestedSOPClassUID")).encode(),
+            0x0100: struct.pack("<H", asked.CommandField | 0x8000 if field is None else field),
+            0x0120: struct.pack("<H", asked.MessageID),
+            0x0800: struct.pack("<H", 0x0101 if data is None else 0x0001),
+        }
+        if status is not None:
+            elements[0x0900] = struct.pack("<H", status)
+        for letter, number in more.items():
+            elements[{"R": 0x1020, "C": 0x1021, "F": 0x1022, "W": 0x1023}[letter]] = struct.pack("<H", number)
+        self.values((context, b"\x03" + command_set(elements)))
+        if data is not None:
+            self.values((context, b"\x02" + data))
+
+    def values(self, *values: tuple[int, bytes]) -> None:
+        items = b"".join(struct.pack(">LB", len(data) + 1, context) + data for context, data in values)
+        self.socket.sendall(struct.pack(">BBL", 4, 0, len(items)) + items)
+
+    def _exactly(self, count: int) -> bytes:
+        content = b""
+        while len(content) < count:
+            piece = self.socket.recv(count - len(content))
+            if not piece:
+                raise EOFError
+            content += piece
+        return content
+
+
+def _roles(request: Any) -> list[Any]:
+    return [one for one in request.user_information if isinstance(one, SCP_SCU_RoleSelectionNegotiation)]
+
+
+class Scripted:
+    """A PACS that does with each caller what a function says, one after the other; tells what broke in it at the end."""
+
+    def __init__(self, *scripts: Callable[[Caller], None]) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._server.getsockname()[1])
+        self._scripts = scripts
+        self._broken: list[BaseException] = []
+        self.done = threading.Event()
+        """Set by a test to let scripts that wait end."""
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        for script in self._scripts:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(20)
+                try:
+                    script(Caller(connection))
+                except (AssertionError, OSError) as error:
+                    self._broken.append(error)
+
+    def __enter__(self) -> Scripted:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.done.set()
+        with suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self._thread.join(30)
+        assert not self._broken, self._broken

@@ -34,6 +34,7 @@ STEPS = (
         "gateway.intake",
         "gateway.membership",
         "gateway.object_intake",
+        "gateway.pacs",
         "gateway.papers",
         "gateway.pipeline",
         "gateway.proof",

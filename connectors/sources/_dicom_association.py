@@ -2,7 +2,7 @@
 
 Here we hook into pynetdicom. It can write what arrives into a temporary file, in clear, when a switch of the whole process
 says so; instead, the message being received is given our `Arriving` as that file, on this association alone. The other hook is
-the queue of received messages: an object is answered there, with what its deposit said.
+where a received message is served: an object is answered there with what its deposit said.
 
 Standard: DICOM PS3.7 §9.1.1 and §9.3.1 (C-STORE), PS3.8 §7
 """
@@ -33,7 +33,7 @@ from pynetdicom.dimse_primitives import C_STORE, N_EVENT_REPORT
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.transport import AddressInformation
 
-from connectors.contract import ObjectAnswer, ObjectIntake, ObjectNames
+from connectors.contract import Deposits, ObjectAnswer, ObjectIntake, ObjectNames
 from connectors.faults import ObjectIncomplete, ObjectMisnamed, ObjectStoreAway, ObjectUnreadable
 from connectors.sources._dicom_contexts import supported
 from connectors.sources._dicom_object import IMPLEMENTATION, SUCCESS, VERSION, Arriving, comment_of, status_of
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_AHEAD: Final = 4
+"""Objects that a peer may have sent before we answered the first; nothing else was agreed than one at a time."""
 _LARGEST_MESSAGE: Final = 16 * 1024 * 1024
 """Of a message that is no object, such as a request for commitment: a hundred thousand references fit."""
 _ENDING_S: Final = 2.0
@@ -98,6 +100,70 @@ class _Report(NamedTuple):
     status: Future[int]
 
 
+class Storing(Association):
+    """An association on which objects come, whoever asked for it."""
+
+    peer: str
+    """`address:port` of who sends."""
+    title: str
+    """AE title of who sends; empty until it is known."""
+    called: str
+    """Our AE title, as the sender knows it."""
+    deposits: Deposits
+    max_size: int
+    leaving: bool
+    """No further object is taken."""
+
+    def __init__(self, ae: ApplicationEntity, mode: str) -> None:
+        super().__init__(ae, mode)
+        self.title = self.called = ""
+        self.leaving = False
+        self.under_way: set[Arriving] = set()
+        """Objects that are arriving, or wait to be answered."""
+        self._told: set[type[IntakeFault]] = set()
+        """Faults that the log has of this association; one line each, not one for every object."""
+        for event, handler in _LOGGERS:
+            self.unbind(event, handler)
+
+    def give_up(self) -> None:
+        """Put aside what has not arrived whole."""
+        for arriving in tuple(self.under_way):
+            logger.warning("dicom %s: left in the middle of an object", self.peer)
+            arriving.discard(ObjectIncomplete())
+        self.under_way.clear()
+
+    def _store(self, request: C_STORE, context_id: int) -> None:
+        """Have the object kept, then say so."""
+        answer = self._kept(request, cast("Arriving | None", request._dataset_file), context_id)
+        if request.MessageID is None:
+            self.abort()
+            return
+        response = C_STORE()
+        response.MessageIDBeingRespondedTo = request.MessageID
+        response.AffectedSOPClassUID = request.AffectedSOPClassUID
+        response.AffectedSOPInstanceUID = request.AffectedSOPInstanceUID
+        fault = answer.fault or ObjectStoreAway()
+        response.Status = SUCCESS if answer.taken else status_of(fault)
+        if not answer.taken:
+            response.ErrorComment = comment_of(fault)  # type: ignore[assignment]  # pynetdicom declares nothing
+            if type(fault) not in self._told:
+                logger.warning("dicom %s (%s): object not taken: %s", self.peer, self.title, fault)
+            self._told.add(type(fault))
+        self.dimse.send_msg(response, context_id)
+
+    def _kept(self, request: C_STORE, arriving: Arriving | None, context_id: int) -> ObjectAnswer:
+        if arriving is None:
+            return ObjectAnswer(False, fault=ObjectUnreadable(detail="no data set"))
+        try:
+            if not request.is_valid_request:
+                return arriving.discard(ObjectUnreadable(detail="no UIDs"))
+            if request.AffectedSOPClassUID != self._accepted_cx[context_id].abstract_syntax:
+                return arriving.discard(ObjectMisnamed(where="AffectedSOPClassUID"))
+            return arriving.commit()
+        finally:
+            self.under_way.discard(arriving)
+
+
 class _Inbox(queue.Queue[Any]):
     """Messages on their way to the association's thread. Objects do not wait for it: two changes of threads cost each of them
     more than everything else when the machine is busy, so they are kept and answered by the thread that read them."""
@@ -117,13 +183,10 @@ class _Inbox(queue.Queue[Any]):
 class Messages(DIMSEServiceProvider):
     """Puts messages together; of an object it keeps nothing."""
 
-    def __init__(self, association: PeerAssociation) -> None:
+    def __init__(self, association: Storing) -> None:
         super().__init__(association)
         self._association = association
         self._size = 0
-        self.msg_queue = _Inbox(association.store)
-        self.under_way: set[Arriving] = set()
-        """The object that is arriving, or not answered yet."""
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take what one PDU brought; runs in the upper layer's thread. Raises nothing: a broken message ends in an abort."""
@@ -161,24 +224,24 @@ class Messages(DIMSEServiceProvider):
         context = association._accepted_cx.get(message.context_id or 0)
         if context is None:
             raise ProtocolBroken("an object in a context that was not accepted")
-        if association.leaving:
-            raise ProtocolBroken("an object when we had to stop")
+        if association.leaving or len(association.under_way) >= _AHEAD:
+            raise ProtocolBroken("an object after we had to stop" if association.leaving else "too many objects ahead")
         names = ObjectNames(
             str(command.get("AffectedSOPClassUID") or ""),
             str(command.get("AffectedSOPInstanceUID") or ""),
             str(context.transfer_syntax[0]),
             association.title,
-            association.acceptor.ae_title.strip(),
+            association.called,
         )
-        arriving = Arriving(association.room.intake, association.peer, names, association.room.max_size)
-        self.under_way.add(arriving)
+        arriving = Arriving(association.deposits, association.peer, names, association.max_size)
+        association.under_way.add(arriving)
         return arriving
 
     def get_msg(self, block: bool = False) -> Any:
         """Wait for the next message, or for anything else that has to be looked at; runs in the association's thread."""
         if block:
             return super().get_msg(block)
-        if self._association.leaving and not self.under_way:
+        if self._association.leaving and not self._association.under_way:
             self._association.abort()
             return None, None
         with suppress(queue.Empty):
@@ -190,7 +253,7 @@ class Messages(DIMSEServiceProvider):
         self.msg_queue.put((None, None))
 
 
-class PeerAssociation(Association):
+class PeerAssociation(Storing):
     """An association that a peer asks us for. Runs in a thread of its own, and reads in another."""
 
     def __init__(self, ae: ApplicationEntity, connection: socket.socket, peer: str, room: Room, max_pdu: int) -> None:
@@ -198,28 +261,26 @@ class PeerAssociation(Association):
         super().__init__(ae, MODE_ACCEPTOR)
         self.name = f"dicom {peer}"
         self.peer = peer
-        self.title = ""
         self.room = room
-        self.leaving = False
+        self.deposits = room.intake
+        self.max_size = room.max_size
         self.afterwards: list[Callable[[], None]] = []
         """What is done once the message now being served is answered."""
         self._connection = connection
         self._reports: dict[int, Future[int]] = {}
-        self._told: set[type[IntakeFault]] = set()
-        """Faults that the log has of this association; one line each, not one for every object."""
         self._messages = Messages(self)
+        self._messages.msg_queue = _Inbox(self.store)
         self.dimse = self._messages
         self._upper = UpperLayer(self, self._messages.notice)
         self.dul = self._upper
         self.acse_timeout, self.network_timeout = ae.acse_timeout, ae.network_timeout
         self.acceptor.ae_title = ae.ae_title
+        self.called = ae.ae_title.strip()
         self.acceptor.maximum_length = max_pdu
         self.acceptor.implementation_class_uid = IMPLEMENTATION  # type: ignore[assignment]  # as its setter has it
         self.acceptor.implementation_version_name = VERSION
         self.acceptor.address_info = AddressInformation.from_tuple(here)
         self.requestor.address_info = AddressInformation.from_tuple(there)
-        for event, handler in _LOGGERS:
-            self.unbind(event, handler)
         self.bind(evt.EVT_REQUESTED, self._requested)
         self.bind(evt.EVT_N_ACTION, lambda event: room.asked_to_commit(self, event))
 
@@ -282,10 +343,7 @@ class PeerAssociation(Association):
             self._upper.join()
         with suppress(OSError):
             self._connection.close()
-        for arriving in tuple(self._messages.under_way):
-            logger.warning("dicom %s: left in the middle of an object", self.peer)
-            arriving.discard(ObjectIncomplete())
-        self._messages.under_way.clear()
+        self.give_up()
         for status in self._reports.values():
             status.cancel()
         while not self._messages.msg_queue.empty():
@@ -331,34 +389,12 @@ class PeerAssociation(Association):
     # ---- the upper layer's thread ----
 
     def store(self, request: C_STORE, context_id: int) -> None:
-        """Have the object kept, then say so."""
-        arriving = cast("Arriving | None", request._dataset_file)
+        """Have the object kept and answered by the thread that read it."""
         self._upper.busy = True
-        answer = self._kept(request, arriving, context_id)
         if request.MessageID is None:
+            self._kept(request, cast("Arriving | None", request._dataset_file), context_id)
             raise ProtocolBroken("an object without a message id")
-        response = C_STORE()
-        response.MessageIDBeingRespondedTo = request.MessageID
-        response.AffectedSOPClassUID = request.AffectedSOPClassUID
-        response.AffectedSOPInstanceUID = request.AffectedSOPInstanceUID
-        fault = answer.fault or ObjectStoreAway()
-        response.Status = SUCCESS if answer.taken else status_of(fault)
-        if not answer.taken:
-            response.ErrorComment = comment_of(fault)  # type: ignore[assignment]  # pynetdicom declares nothing
-            if type(fault) not in self._told:
-                logger.warning("dicom %s (%s): object not taken: %s", self.peer, self.title, fault)
-            self._told.add(type(fault))
-        self.dimse.send_msg(response, context_id)
-        self._messages.under_way.clear()
+        self._store(request, context_id)
         self._upper.busy = False
         if self.leaving:
             self._messages.notice()
-
-    def _kept(self, request: C_STORE, arriving: Arriving | None, context_id: int) -> ObjectAnswer:
-        if arriving is None:
-            return ObjectAnswer(False, fault=ObjectUnreadable(detail="no data set"))
-        if not request.is_valid_request:
-            return arriving.discard(ObjectUnreadable(detail="no UIDs"))
-        if request.AffectedSOPClassUID != self._accepted_cx[context_id].abstract_syntax:
-            return arriving.discard(ObjectMisnamed(where="AffectedSOPClassUID"))
-        return arriving.commit()

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Mapping
 from typing import Final
 
-from connectors.contract import Deposit, ObjectAnswer, ObjectIntake, ObjectNames
+from connectors.contract import Deposit, Deposits, ObjectAnswer, ObjectNames
 from connectors.faults import (
     ObjectClash,
     ObjectIncomplete,
@@ -93,10 +93,12 @@ class Arriving:
     Once it cannot be kept, the rest of it is let pass, so that its sender can be told why. Ends once, by `commit` or `discard`.
     """
 
-    def __init__(self, intake: ObjectIntake, peer: str, names: ObjectNames, max_size: int) -> None:
+    def __init__(self, intake: Deposits, peer: str, names: ObjectNames, max_size: int) -> None:
         self.names = names
         self.file = self
         self.name = ""
+        self.size = 0
+        """Bytes that have come, also of an object that is not kept."""
         self._peer = peer
         self._room = max_size
         self._fault: IntakeFault | None = None
@@ -111,6 +113,7 @@ class Arriving:
 
     def write(self, chunk: bytes) -> None:
         """Hand bytes to the deposit; raises nothing."""
+        self.size += len(chunk)
         if self._fault is not None or self._deposit is None:
             return
         self._room -= len(chunk)

@@ -177,6 +177,13 @@ def header(connection: Connection, instance_id: str) -> bytes:
     return bytes(connection.execute(query).scalar_one())
 
 
+def classes(connection: Connection, uid: str) -> dict[str, str]:
+    """Return the SOP Class UID of each kept object of a study, by SOP Instance UID."""
+    query = sa.select(instance.c.sop_instance, instance.c.sop_class)
+    found = connection.execute(query.where(instance.c.study_uid == uid, instance.c.state == "kept"))
+    return {row.sop_instance: row.sop_class for row in found}
+
+
 def told(connection: Connection, row: Row[Any], message_id: str, instances: int) -> bool:
     """Note that a message tells so many objects of a study; False when another node was first, or more came meanwhile."""
     found = connection.execute(

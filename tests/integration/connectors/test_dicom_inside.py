@@ -13,6 +13,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dul import DULServiceProvider
 
+from connectors._dicom_call import Call, _Outgoing
 from connectors.sources._dicom_association import Messages, PeerAssociation
 from connectors.sources._dicom_object import Arriving
 from connectors.sources._dicom_upper import Entity, UpperLayer, Wire
@@ -33,6 +34,7 @@ HELD = {
         "self.message.decode_msg(primitive, self.assoc)",
         "self.msg_queue.put(",
         "self.message = None",
+        "target=make_target(self.assoc._serve_request)",
     ),
     fsm.DT_2: ("dul.assoc.dimse.receive_primitive(",),
     association.Association._run_reactor: (
@@ -54,6 +56,19 @@ HELD = {
     ),
     dul.DULServiceProvider._is_transport_event: ("self.socket.ready",),
     dul.DULServiceProvider._read_pdu_data: ("self.socket.recv(6)", "self.socket.recv(pdu_length)"),
+    acse.ACSE._negotiate_as_requestor: (
+        "socket._ready.wait()",
+        "if not socket._is_connected:",
+        "self.dul.receive_pdu(wait=True, timeout=self.acse_timeout)",
+        "self.assoc._accepted_cx = {",
+        "self.assoc.is_established = True",
+        "self.assoc.abort()",
+    ),
+    fsm.AE_1: ("sock.connect(T_CONNECT(request))",),
+    fsm.AA_8: ("primitive.provider_reason = 0x05",),
+    association.Association.request: ("self.dul.start()", "self._dul_ready.wait()"),
+    dul.DULServiceProvider.receive_pdu: ("evt.EVT_ACSE_RECV",),
+    transport.AssociationSocket.close: ("self.socket is None or self._is_connected is False",),
     transport.AssociationSocket.__init__: ("client_socket", 'self.event_queue.put("Evt5")'),
 }
 
@@ -72,6 +87,8 @@ def test_pynetdicom_still_says_there_what_we_build_on(place: object) -> None:
         (Wire, transport.AssociationSocket, ("ready", "recv")),
         (Entity, ApplicationEntity, ("_create_socket",)),
         (PeerAssociation, Association, ("run", "_serve_request")),
+        (Call, Association, ("kill", "abort", "_serve_request")),
+        (_Outgoing, transport.AssociationSocket, ("ready", "recv", "connect")),
     ],
 )
 def test_what_we_replace_is_still_there(ours: type, theirs: type, names: tuple[str, ...]) -> None:
