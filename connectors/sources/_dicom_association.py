@@ -133,8 +133,9 @@ class Storing(Association):
         self.under_way.clear()
 
     def _store(self, request: C_STORE, context_id: int) -> None:
-        """Have the object kept, then say so."""
-        answer = self._kept(request, cast("Arriving | None", request._dataset_file), context_id)
+        """Have the object kept, then say so; it is under way until its answer has left."""
+        arriving = cast("Arriving | None", request._dataset_file)
+        answer = self._kept(request, arriving, context_id)
         if request.MessageID is None:
             self.abort()
             return
@@ -150,18 +151,17 @@ class Storing(Association):
                 logger.warning("dicom %s (%s): object not taken: %s", self.peer, self.title, fault)
             self._told.add(type(fault))
         self.dimse.send_msg(response, context_id)
+        if arriving is not None:
+            self.under_way.discard(arriving)
 
     def _kept(self, request: C_STORE, arriving: Arriving | None, context_id: int) -> ObjectAnswer:
         if arriving is None:
             return ObjectAnswer(False, fault=ObjectUnreadable(detail="no data set"))
-        try:
-            if not request.is_valid_request:
-                return arriving.discard(ObjectUnreadable(detail="no UIDs"))
-            if request.AffectedSOPClassUID != self._accepted_cx[context_id].abstract_syntax:
-                return arriving.discard(ObjectMisnamed(where="AffectedSOPClassUID"))
-            return arriving.commit()
-        finally:
-            self.under_way.discard(arriving)
+        if not request.is_valid_request:
+            return arriving.discard(ObjectUnreadable(detail="no UIDs"))
+        if request.AffectedSOPClassUID != self._accepted_cx[context_id].abstract_syntax:
+            return arriving.discard(ObjectMisnamed(where="AffectedSOPClassUID"))
+        return arriving.commit()
 
 
 class _Inbox(queue.Queue[Any]):
@@ -393,6 +393,7 @@ class PeerAssociation(Storing):
         self._upper.busy = True
         if request.MessageID is None:
             self._kept(request, cast("Arriving | None", request._dataset_file), context_id)
+            self.under_way.clear()
             raise ProtocolBroken("an object without a message id")
         self._store(request, context_id)
         self._upper.busy = False
