@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
 from mappings.dicom import body, header, same_person, study
 from mappings.dicom.context import Context as DicomContext
 from mappings.dicom.faults import WrongPatient
+from mappings.dicom.request import ACCESSION
 from mappings.formats import json
 from mappings.hl7v2 import Context
 from mappings.hl7v2.business_keys import folded
@@ -58,10 +59,38 @@ def is_body(raw: bytes) -> bool:
     return raw.startswith(_MARK)
 
 
-def map_study(raw: bytes, context: Context) -> Outcome:
-    """Map a message about a study; raises the faults of `mappings.dicom`."""
+def map_study(raw: bytes, context: Context, orders: Mapping[str, str]) -> Outcome:
+    """Map a message about a study; raises the faults of `mappings.dicom`.
+
+    `orders` are those that the record has for its accession numbers: number → `ServiceRequest/<id>`.
+    """
+    return study.study_to_outcome(raw, dicom_context(context, orders))
+
+
+def dicom_context(context: Context, orders: Mapping[str, str] | None = None) -> DicomContext:
+    """Say for DICOM what is said for HL7 v2."""
     known = {name: getattr(context, name) for name in ("facility", "systems", "zone", "message_id")}
-    return study.study_to_outcome(raw, DicomContext(**known))
+    return DicomContext(**known, requests=orders or {})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """By what a study finds its order."""
+
+    accessions: tuple[str, ...]
+    patients: tuple[str, ...]
+    study: str
+
+
+def asked_of(raw: bytes) -> Asked:
+    """Read the numbers of its order, of its patient and of itself from a message about a study."""
+    attributes = [entry.attributes for entry in body.split(raw)]
+
+    def all_of(tag: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(found for one in attributes if (found := header.text(one, tag).strip())))
+
+    assigned = tuple(str(one.facts["assigned"]) for one in body.split(raw)[:1] if one.facts.get("assigned"))
+    return Asked(all_of(ACCESSION), assigned or all_of("00100020"), next(iter(all_of(header.STUDY)), ""))
 
 
 def require_same_person(raw: bytes, patient: bytes) -> None:

@@ -17,21 +17,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from connectors.contract import ObjectAnswer, ObjectNames
 from connectors.faults import (
+    LedgerAway,
     ObjectMisnamed,
     ObjectStoreAway,
     ObjectTooLarge,
     ObjectUnreadable,
+    WorklistQueryInvalid,
+    WorklistTooWide,
 )
 from gateway import meters
-from gateway.clock import SECOND, Clock
-from gateway.faults import StoreFault
+from gateway.clock import SECOND, Clock, to_datetime
+from gateway.faults import QueryTooWide, StoreFault
 from gateway.intake import ChannelIntake
+from gateway.records import worklist
 from gateway.safe_log import describe
 from gateway.settings import Channel
 from gateway.store import images
@@ -40,7 +44,9 @@ from gateway.store.ids import uuid7
 from gateway.store.images import Entered, NewInstance
 from gateway.store.objects import Objects, Writing
 from gateway.store.sealed import Keyring
+from mappings.dicom.faults import QueryUnreadable
 from mappings.dicom.names import Names, read_names
+from mappings.dicom.worklist import Item
 from mappings.formats.faults import IntakeFault
 
 log = logging.getLogger("lienthong.objects")
@@ -88,6 +94,23 @@ class ObjectChannelIntake(ChannelIntake):
         except StoreFault as fault:
             raise ObjectStoreAway(detail=f"LT{fault.code:04d}") from fault
         return found is not None and sop_class in ("", found.sop_class)
+
+    def worklist(self, query: Mapping[str, str], calling: str) -> Sequence[Item]:
+        """Give the imaging orders in force that fit, as the record has them now."""
+        door, settings = self.door, self.door.channel.source.settings
+        since = to_datetime(door.clock.now()) - settings.worklist_overdue
+        try:
+            return door.store.read_now(
+                lambda connection: worklist.answer(
+                    connection, door.keyring, query, calling, settings.stations, f"{since:%Y%m%d}"
+                )
+            )
+        except QueryUnreadable as fault:
+            raise WorklistQueryInvalid(fault.where, fault.detail) from fault
+        except QueryTooWide as fault:
+            raise WorklistTooWide(fault.where, fault.detail) from fault
+        except StoreFault as fault:
+            raise LedgerAway(detail=f"LT{fault.code:04d}") from fault
 
 
 class ObjectDeposit:

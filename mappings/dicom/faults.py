@@ -1,4 +1,4 @@
-"""Faults and notices of the DICOM mappings (3350–3369).
+"""Faults and notices of the DICOM mappings (3350–3371).
 
 A fault stops the object or the study: it goes to the error queue. A notice lets it through and is shown to a person.
 """
@@ -72,6 +72,12 @@ class WrongPatient(MappingFault):
     """Raised when a study has the number of a person of the record and names somebody else; `detail` says what differs."""
 
     code = 3370
+
+
+class QueryUnreadable(MappingFault):
+    """Raised when a device asks for a day or a time that is none; `where` is the attribute."""
+
+    code = 3371
 
 
 CHARSET_ABSENT = 3360
