@@ -15,6 +15,7 @@ from contextlib import suppress
 from io import BytesIO
 from typing import Any, Final
 
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom.dimse_primitives import C_FIND
@@ -39,6 +40,7 @@ _STATUSES: Final[Mapping[type[IntakeFault], int]] = {
 _ABOUT_THE_ANSWER: Final = frozenset({"00080005", "00080201"})
 """SpecificCharacterSet and TimezoneOffsetFromUTC: no keys."""
 _DEEPEST: Final = 4
+_UNDEFINED: Final = 0xFFFFFFFF
 
 Asked = Mapping[str, "Asked | None"]
 """Tag → what is asked of a sequence's items; None: all of it."""
@@ -86,6 +88,8 @@ def _read(request: C_FIND, syntax: UID) -> tuple[Asked, dict[str, str]]:
     try:
         content = request.Identifier or BytesIO()
         identifier = decode(content, syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated)
+        if any(map(_is_cut, identifier.values())):
+            raise WorklistQueryInvalid(detail="cut off")
         asked = _asked(identifier, query, "", 0)
         if not identifier.get("SpecificCharacterSet"):
             query = {path: _undeclared(value) for path, value in query.items()}
@@ -121,6 +125,14 @@ def _text(value: Any) -> str:
     if value is None or isinstance(value, bytes):
         return ""
     return "\\".join(map(str, value)) if isinstance(value, list) or hasattr(value, "append") else str(value)
+
+
+def _is_cut(element: object) -> bool:
+    return (
+        isinstance(element, RawDataElement)
+        and element.length != _UNDEFINED
+        and len(element.value or b"") < element.length
+    )
 
 
 def _undeclared(value: str) -> str:

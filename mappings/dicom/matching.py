@@ -50,7 +50,7 @@ def matches(item: Attributes, query: Query) -> bool:
 def days_asked(query: Query, path: str = f"00400100/{_DAY}") -> tuple[str, str]:
     """Give the first and the last day that a question asks for, `YYYYMMDD`; `""` for no such end. Raises as `matches`."""
     asked = query.get(path, "").strip()
-    first, last = _range(asked, _day, _DAY) if asked else ("", "")
+    first, last = _range(asked, _day, _DAY) if asked not in ("", "*") else ("", "")
     return first, "" if last == _LAST else last
 
 

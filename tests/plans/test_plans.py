@@ -43,6 +43,7 @@ from gateway.store import (
     search_schema,
     selections,
     signing_tasks,
+    worklist,
 )
 from gateway.store.engine import make_engine
 from gateway.store.ids import uuid7
@@ -233,6 +234,7 @@ def fill(connection: Connection) -> None:
     fill_jobs(connection)
     fill_card_lookups(connection)
     fill_images(connection)
+    fill_worklist(connection)
 
 
 def fill_images(connection: Connection) -> None:
@@ -263,6 +265,22 @@ def fill_images(connection: Connection) -> None:
         image_schema.instance_header.insert(),
         [{"instance_id": f"i{n:08}", "body": b"x" * 2000} for n in range(MESSAGES) if n % 500],
     )
+
+
+def fill_worklist(connection: Connection) -> None:
+    """Fill imaging orders; nearly all are done or were revoked, one in forty waits."""
+    connection.execute(
+        image_schema.worklist.insert(),
+        [
+            {
+                "order_id": f"o{n:08}", "patient_id": f"p{n % PEOPLE}", "patient_key": key(n % PEOPLE),
+                "accession_key": key(n), "study_uid": f"2.25.{n}", "day": f"2026{n % 12 + 1:02}{n % 28 + 1:02}",
+                "status": "active" if n % 20 == 0 else "completed", "done_at": n if n % 40 == 20 else None,
+                "message_id": f"m{n:08}", "body": bytes(400),
+            }
+            for n in range(MESSAGES)
+        ],
+    )  # fmt: skip
 
 
 def fill_card_lookups(connection: Connection) -> None:
@@ -538,6 +556,7 @@ class Query:
     meant: tuple[tuple[str, ...], ...]
 
 
+WORKLIST_BY_ID = ("worklist_pkey", "sqlite_autoindex_worklist_1")
 DELIVERY_BY_ID = ("delivery_pkey", "sqlite_autoindex_delivery_1", "delivery_wrong")
 DOCUMENT_BY_ID = ("document_pkey", "sqlite_autoindex_document_1", "document_due", "document_wrong")
 MESSAGE_BY_ID = ("message_pkey", "sqlite_autoindex_message_1", "message_due", "message_wrong")
@@ -823,6 +842,23 @@ HOT = {
     ),
     "images.due": Query(lambda c: images.due(c, MESSAGES, 8), (("study_due",),)),
     "images.studies": Query(lambda c: images.studies(c, 50), (("study_newest",),)),
+    "worklist.of_orders": Query(lambda c: worklist.of_orders(c, ["o00000040", "o00000041"]), (WORKLIST_BY_ID,)),
+    "worklist.of_patients": Query(lambda c: worklist.of_patients(c, ["p40"]), (("worklist_patient",),)),
+    "worklist.of_accessions": Query(lambda c: worklist.of_accessions(c, [key(40)]), (("worklist_accession",),)),
+    "worklist.of_study": Query(lambda c: worklist.of_study(c, "2.25.40"), (("worklist_study",),)),
+    "worklist.done": Query(lambda c: worklist.done(c, ["o00000040"], NOW), (WORKLIST_BY_ID,)),
+    "worklist.waiting": Query(
+        lambda c: worklist.waiting(c, first="20261120", last="20261120", limit=500), (("worklist_day",),)
+    ),
+    "worklist.waiting: of a person": Query(
+        lambda c: worklist.waiting(c, first="20261001", patient_key=key(40), limit=500), (("worklist_number",),)
+    ),
+    "worklist.waiting: an accession number": Query(
+        lambda c: worklist.waiting(c, first="20261001", accession_key=key(40), limit=500), (("worklist_accession",),)
+    ),
+    "resources.of_patients: of a type": Query(
+        lambda c: resources.of_patients(c, ["p1"], "AllergyIntolerance"), (("resource_patient",),)
+    ),
     "images.aside": Query(lambda c: images.aside(c, 50), (("instance_aside",),)),
     "card_lookups.count_since": Query(
         lambda c: card_lookups.count_since(c, DESTINATION, MESSAGES - 60), (("card_lookup_day",),)

@@ -44,7 +44,7 @@ class House:
         played = asyncio.run(play(events, {"his": address, "lis": address}))
         assert [one.code for one in played] == [one.event.ack for one in played]
 
-    def again(self, event: Event, **changes: str) -> None:
+    def again(self, event: Event, **changes: tuple[str, str]) -> None:
         """Send a message as a new one, with texts of it replaced."""
         self._sent += 1
         raw = event.raw.decode().replace(event.control_id, f"W{self._sent}")
