@@ -77,7 +77,8 @@ def _keep(connection: Connection, new: NewInstance) -> bool:
     statement = _on_conflict(connection)(instance).values(**values)
     kept = sa.text("state = 'kept'")
     statement = statement.on_conflict_do_nothing(index_elements=["sop_instance"], index_where=kept)
-    return bool(connection.execute(statement).rowcount)
+    # PostgreSQL does not count what an INSERT did
+    return connection.execute(statement.returning(instance.c.id)).first() is not None
 
 
 def _on_conflict(connection: Connection) -> Any:
