@@ -138,7 +138,7 @@ class ObjectIntake(Intake, Protocol):
     def note_step(self, report: StepReport) -> None:
         """Make what a modality says of a procedure step durable; the same again changes nothing (promise P3). Blocks.
 
-        Raises IntakeFault: StepExists, StepUnknown, StepEnded, StepInvalid, LedgerAway (TRANSIENT).
+        Raises IntakeFault: StepExists, StepUnknown, StepEnded, StepInvalid, StepIncomplete, LedgerAway (TRANSIENT).
         """
         ...
 

@@ -172,6 +172,12 @@ class StepInvalid(IntakeFault):
     code = 2146
 
 
+class StepIncomplete(IntakeFault):
+    """Raised when what a device says of a procedure step lacks an attribute that is needed; `where` is the attribute."""
+
+    code = 2147
+
+
 class MultipartInvalid(IntakeFault):
     """Raised when the body of a STOW-RS request is not made of parts as RFC 2046 has it; objects before that point stay."""
 

@@ -29,14 +29,15 @@ from pynetdicom._handlers import (
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
-from pynetdicom.dimse_primitives import C_FIND, C_STORE, N_EVENT_REPORT
+from pynetdicom.dimse_primitives import C_FIND, C_STORE, N_CREATE, N_EVENT_REPORT, N_SET
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.transport import AddressInformation
 
 from connectors.contract import ObjectAnswer, ObjectIntake, ObjectNames
 from connectors.faults import ObjectIncomplete, ObjectMisnamed, ObjectStoreAway, ObjectUnreadable
-from connectors.sources._dicom_contexts import WORKLIST, supported
+from connectors.sources._dicom_contexts import STEP, WORKLIST, supported
 from connectors.sources._dicom_object import IMPLEMENTATION, SUCCESS, VERSION, Arriving, comment_of, status_of
+from connectors.sources._dicom_step import Steps
 from connectors.sources._dicom_upper import TICK_S, Limits, UpperLayer, Wire
 from connectors.sources._dicom_worklist import Worklist
 from mappings.formats.faults import IntakeFault
@@ -76,6 +77,7 @@ class Room(Protocol):
     handshake_s: float
     services: Collection[str]
     worklist: Worklist
+    steps: Steps
 
     def admit(self, association: PeerAssociation, title: str) -> Rejection | None:
         """Give it a seat, or the reason why not."""
@@ -310,6 +312,8 @@ class PeerAssociation(Association):
             self._store(given, context_id)
         elif isinstance(given, C_FIND):
             self._find(given, context_id)
+        elif isinstance(given, (N_CREATE, N_SET)):
+            self._note_step(given, context_id)
         else:
             super()._serve_request(msg, context_id)
         self.dul._idle_timer.restart()
@@ -352,6 +356,14 @@ class PeerAssociation(Association):
         for response in self.room.worklist.answers(request, syntax, self.title, lambda: number in cancels):
             self.dimse.send_msg(response, context_id)
         cancels.clear()
+
+    def _note_step(self, request: N_CREATE | N_SET, context_id: int) -> None:
+        """Have what a device says of a procedure step kept, then say so."""
+        context = self._accepted_cx.get(context_id)
+        if context is None or context.abstract_syntax != STEP or request.MessageID is None:
+            self.abort()
+            return
+        self.dimse.send_msg(self.room.steps.answer(request, context.transfer_syntax[0], self.title), context_id)
 
     def _kept(self, request: C_STORE, arriving: Arriving | None, context_id: int) -> ObjectAnswer:
         if arriving is None:

@@ -39,6 +39,7 @@ from connectors.sources._dicom_callers import Callers, checked_title
 from connectors.sources._dicom_commitment import Provider
 from connectors.sources._dicom_contexts import DEVICE_SERVICES, SERVICES
 from connectors.sources._dicom_object import IMPLEMENTATION, VERSION
+from connectors.sources._dicom_step import Steps
 from connectors.sources._dicom_upper import Entity, Limits
 from connectors.sources._dicom_worklist import Worklist
 from connectors.sources._listening import address_of, check_listening, checked_address, server_context
@@ -210,6 +211,7 @@ class _Room:
         self.handshake_s = settings.acse_timeout.total_seconds()
         self.services: Collection[str] = DEVICE_SERVICES if settings.worklist else SERVICES
         self.worklist = Worklist(intake, settings.worklist_most)
+        self.steps = Steps(intake)
         self._settings = settings
         self._callers = Callers(settings.callers, settings.anyone)
         self._loop = asyncio.get_running_loop()

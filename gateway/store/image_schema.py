@@ -66,6 +66,24 @@ instance_header = Table(
 )
 """The beginning of an object up to its pixels, as it came, sealed: what is mapped, without opening large files again."""
 
+procedure_step = Table(
+    "procedure_step",
+    metadata,
+    Column("sop_instance", String(64), primary_key=True),
+    Column("study_uid", String(64), nullable=False),
+    Column("channel", String(64), nullable=False),
+    Column("calling", String(64), nullable=False),
+    Column("state", String(16), nullable=False),  # states.PROCEDURE_STEP
+    Column("instances", Integer, nullable=True),  # objects that it made; none: it goes on, or does not say
+    Column("begun_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=True),
+    Column("begun_key", LargeBinary(16), nullable=False),  # of what it began with: the same again is a repeat
+    Column("last_key", LargeBinary(16), nullable=False),  # of what was said last
+    Column("body", LargeBinary, nullable=False),  # sealed: its attributes in the DICOM JSON Model
+)
+# studies: how many objects are expected?
+Index("procedure_step_study", procedure_step.c.study_uid)
+
 worklist = Table(
     "worklist",
     metadata,

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Row
 
 from connectors.faults import ObjectClash
+from gateway.store import procedure_steps
 from gateway.store.image_schema import instance, instance_header, study
 from gateway.store.messages import fault_values
 from gateway.store.schema import message
@@ -97,6 +98,7 @@ _COLUMNS = (
 
 def _add_to_study(connection: Connection, new: NewInstance) -> None:
     due_at = new.received_at + new.quiet
+    expected = procedure_steps.expected(new.study_uid)
     statement = _on_conflict(connection)(study).values(
         uid=new.study_uid,
         channel=new.channel,
@@ -105,9 +107,15 @@ def _add_to_study(connection: Connection, new: NewInstance) -> None:
         first_at=new.received_at,
         last_at=new.received_at,
         instances=1,
-        due_at=due_at,
+        due_at=sa.case((expected == 1, new.received_at), else_=due_at),
+        expected=expected,
     )
-    more = {"instances": study.c.instances + 1, "last_at": new.received_at, "due_at": due_at}
+    more = {
+        "instances": study.c.instances + 1,
+        "last_at": new.received_at,
+        # what comes beyond what was expected is waited for as if nobody had said a number
+        "due_at": sa.case((study.c.expected == study.c.instances + 1, new.received_at), else_=due_at),
+    }
     connection.execute(statement.on_conflict_do_update(index_elements=["uid"], set_=more))
 
 

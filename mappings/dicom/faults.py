@@ -1,4 +1,4 @@
-"""Faults and notices of the DICOM mappings (3350–3371).
+"""Faults and notices of the DICOM mappings (3350–3373).
 
 A fault stops the object or the study: it goes to the error queue. A notice lets it through and is shown to a person.
 """
@@ -78,6 +78,18 @@ class QueryUnreadable(MappingFault):
     """Raised when a device asks for a day or a time that is none; `where` is the attribute."""
 
     code = 3371
+
+
+class StepAttributeMissing(MappingFault):
+    """Raised when what a device says of a procedure step lacks an attribute that is needed; `where` is the attribute."""
+
+    code = 3372
+
+
+class StepAttributeInvalid(MappingFault):
+    """Raised when an attribute of a procedure step has a value that it cannot have; `where` is the attribute."""
+
+    code = 3373
 
 
 CHARSET_ABSENT = 3360

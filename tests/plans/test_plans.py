@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 import psycopg
@@ -35,6 +35,7 @@ from gateway.store import (
     messages,
     nodes,
     persons,
+    procedure_steps,
     proof_schema,
     proofs,
     reports,
@@ -235,6 +236,7 @@ def fill(connection: Connection) -> None:
     fill_card_lookups(connection)
     fill_images(connection)
     fill_worklist(connection)
+    fill_steps(connection)
 
 
 def fill_images(connection: Connection) -> None:
@@ -279,6 +281,21 @@ def fill_worklist(connection: Connection) -> None:
                 "message_id": f"m{n:08}", "body": bytes(400),
             }
             for n in range(MESSAGES)
+        ],
+    )  # fmt: skip
+
+
+def fill_steps(connection: Connection) -> None:
+    """Fill one step for each study."""
+    connection.execute(
+        image_schema.procedure_step.insert(),
+        [
+            {
+                "sop_instance": f"1.9.{n}", "study_uid": f"1.2.{n}", "channel": "pacs", "calling": "CT1",
+                "state": state_of(n, "completed", "in_progress"), "instances": 2 if n % 40 else None, "begun_at": n,
+                "begun_key": key(n), "last_key": key(n), "body": bytes(400),
+            }
+            for n in range(MESSAGES // 2)
         ],
     )  # fmt: skip
 
@@ -557,6 +574,8 @@ class Query:
 
 
 WORKLIST_BY_ID = ("worklist_pkey", "sqlite_autoindex_worklist_1")
+STEP_BY_ID = ("procedure_step_pkey", "sqlite_autoindex_procedure_step_1")
+STUDY_AND_STEPS = ("study_pkey", "sqlite_autoindex_study_1")
 DELIVERY_BY_ID = ("delivery_pkey", "sqlite_autoindex_delivery_1", "delivery_wrong")
 DOCUMENT_BY_ID = ("document_pkey", "sqlite_autoindex_document_1", "document_due", "document_wrong")
 MESSAGE_BY_ID = ("message_pkey", "sqlite_autoindex_message_1", "message_due", "message_wrong")
@@ -859,6 +878,14 @@ HOT = {
     "resources.of_patients: of a type": Query(
         lambda c: resources.of_patients(c, ["p1"], "AllergyIntolerance"), (("resource_patient",),)
     ),
+    "procedure_steps.get": Query(lambda c: procedure_steps.get(c, "1.9.40"), (STEP_BY_ID,)),
+    "procedure_steps.change": Query(
+        lambda c: procedure_steps.change(
+            c, cast("Any", SimpleNamespace(sop_instance="1.9.40", state="in_progress", last_key=key(1))), "complete"
+        ),
+        (STEP_BY_ID,),
+    ),
+    "procedure_steps.expect": Query(lambda c: procedure_steps.expect(c, "1.2.7", NOW), (STUDY_AND_STEPS,)),
     "images.aside": Query(lambda c: images.aside(c, 50), (("instance_aside",),)),
     "card_lookups.count_since": Query(
         lambda c: card_lookups.count_since(c, DESTINATION, MESSAGES - 60), (("card_lookup_day",),)

@@ -1,4 +1,4 @@
-"""DICOM: studies, their objects, and the headers of these; the worklist of devices"""
+"""DICOM: studies, their objects, and the headers of these; worklist and steps of devices"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -56,6 +56,21 @@ def upgrade() -> None:
         sa.Column("instance_id", sa.String(36), sa.ForeignKey("instance.id"), primary_key=True),
         sa.Column("body", sa.LargeBinary, nullable=False),
     )
+    op.create_table(
+        "procedure_step",
+        sa.Column("sop_instance", sa.String(64), primary_key=True),
+        sa.Column("study_uid", sa.String(64), nullable=False),
+        sa.Column("channel", sa.String(64), nullable=False),
+        sa.Column("calling", sa.String(64), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("instances", sa.Integer, nullable=True),
+        sa.Column("begun_at", sa.BigInteger, nullable=False),
+        sa.Column("ended_at", sa.BigInteger, nullable=True),
+        sa.Column("begun_key", sa.LargeBinary(16), nullable=False),
+        sa.Column("last_key", sa.LargeBinary(16), nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+    )
+    op.create_index("procedure_step_study", "procedure_step", ["study_uid"])
     op.create_table(
         "worklist",
         sa.Column("order_id", sa.String(64), primary_key=True),
