@@ -19,6 +19,7 @@ from pynetdicom.dsutils import decode
 from connectors.contract import ObjectIntake, StepReport
 from connectors.faults import LedgerAway, StepEnded, StepExists, StepIncomplete, StepInvalid, StepUnknown
 from connectors.sources._dicom_object import SUCCESS, comment_of
+from mappings.formats import json
 from mappings.formats.faults import FaultClass, IntakeFault
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,8 @@ def _attributes(request: N_CREATE | N_SET, syntax: UID) -> dict[str, Any]:
     try:
         given = content or BytesIO()
         read = decode(given, syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated)
-        return dict(read.to_json_dict())
+        attributes: dict[str, Any] = json.loads(read.to_json())
+        return attributes
     except Exception as exc:  # noqa: BLE001 — pydicom raises many; whichever, the device's data set cannot be read
         raise StepInvalid(detail=type(exc).__name__) from None
 

@@ -17,10 +17,12 @@ from connectors.contract import StepReport
 from connectors.faults import LedgerAway, StepEnded, StepExists, StepIncomplete, StepInvalid, StepUnknown
 from connectors.sources._dicom_contexts import STEP
 from connectors.sources._dicom_step import STATUSES
+from mappings.formats import json
 from mappings.formats.faults import IntakeFault
 from tests.contract.objects import Running
 from tests.integration.connectors.test_dicom_source import source
 
+GATEWAY = "GATEWAY"
 SYNTAXES = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 
 
@@ -30,11 +32,16 @@ def house(tmp_path: Path) -> Iterator[Running]:
         yield running
 
 
+def address(house: Running) -> tuple[str, int]:
+    return "127.0.0.1", house.port
+
+
 @contextmanager
-def device(port: int, syntax: str = SYNTAXES[1]) -> Iterator[Association]:
+def device(address: tuple[str, int], syntax: str = SYNTAXES[1], called: str = "LIENTHONG") -> Iterator[Association]:
+    """Give an association of a modality."""
     entity = AE("CT1")
     entity.add_requested_context(STEP, syntax)
-    association = entity.associate("127.0.0.1", port, ae_title="GATEWAY")
+    association = entity.associate(*address, ae_title=called)
     assert association.is_established
     try:
         yield association
@@ -77,7 +84,7 @@ def end(*instances: str, status: str = "COMPLETED") -> Dataset:
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_what_a_device_says_is_handed_on(house: Running, syntax: str) -> None:
     uid = generate_uid()
-    with device(house.port, syntax) as peer:
+    with device(address(house), syntax, GATEWAY) as peer:
         created, _ = peer.send_n_create(begin("1.2.3"), STEP, uid)
         changed, _ = peer.send_n_set(end("1.2.3.4.5"), STEP, uid)
     assert (created.Status, changed.Status) == (0, 0)
@@ -87,6 +94,7 @@ def test_what_a_device_says_is_handed_on(house: Running, syntax: str) -> None:
     assert (second.sop_instance, second.begins) == (uid, False)
     (series,) = second.attributes["00400340"]["Value"]
     assert len(series["00081140"]["Value"]) == 1
+    assert json.loads(json.dumps(second.attributes)) == second.attributes  # plain values, whatever pydicom made of them
     assert "Lan" not in repr(first)
 
 
@@ -104,7 +112,7 @@ def test_what_a_device_says_is_handed_on(house: Running, syntax: str) -> None:
 def test_a_fault_becomes_a_status(house: Running, fault: IntakeFault, status: int) -> None:
     assert STATUSES[type(fault)] == status
     house.intake.refuse = fault
-    with device(house.port) as peer:
+    with device(address(house), called=GATEWAY) as peer:
         for told in (peer.send_n_create(begin("1.2"), STEP, "1.2.9"), peer.send_n_set(end(), STEP, "1.2.9")):
             assert told[0].Status == status
             assert type(fault).__name__ in told[0].ErrorComment
@@ -114,7 +122,7 @@ def test_a_fault_becomes_a_status(house: Running, fault: IntakeFault, status: in
 
 def test_an_error_of_ours_is_told_and_not_shown(house: Running, caplog: pytest.LogCaptureFixture) -> None:
     house.intake.broken = "note_step"
-    with device(house.port) as peer:
+    with device(address(house), called=GATEWAY) as peer:
         told, _ = peer.send_n_create(begin("1.2"), STEP, "1.2.9")
     assert told.Status == 0x0213
     assert "NGUYEN" not in told.ErrorComment + caplog.text

@@ -19,11 +19,13 @@ from conformance.scenarios.event import Event
 from conformance.scenarios.hospital_day import hospital_day
 from conformance.scenarios.pictures import Study, pictures
 from conformance.scenarios.player import play
+from connectors.sources._dicom_contexts import STEP
 from gateway.configuration import load
 from gateway.records import resources
 from gateway.store.engine import open_store
 from mappings.outcome import Resource
 from tests.dicom_peers import tool
+from tests.integration.connectors.test_dicom_steps import begin, device, end
 from tests.servers import wait_until
 from tests.site import NodeProcess, cli_json, running_node, write_site
 
@@ -173,3 +175,26 @@ def test_a_study_that_comes_takes_its_order_from_the_list(house: House, day: tup
     house.again(studies[0].order, control=("ORC|NW|", "ORC|XO|"))
     house.again(studies[1].order, control=("ORC|NW|", "ORC|CA|"))
     wait_until(lambda: house.numbers("PACS") == set(), 20)
+
+
+def test_a_step_that_ends_makes_its_study_whole(tmp_path: Path, day: tuple[list[Event], list[Study]]) -> None:
+    _, studies = day
+    study = studies[0]
+    uid = str(study.instances[0].StudyInstanceUID)
+    config = write_site(tmp_path / "site", produce=())
+    patiently = CHANNEL.replace('quiet = "1s"', 'quiet = "1h"')  # nobody waits for that
+    (config / "channels" / "pacs.toml").write_text(patiently, encoding="utf-8")
+    with running_node(config) as node:
+        house = House(config, node)
+        with device(node.address("pacs")) as modality:
+            assert modality.send_n_create(begin(uid), STEP, "1.2.3.9")[0].Status == 0
+            house.sends(*study.instances)
+            objects = [str(one.SOPInstanceUID) for one in study.instances]
+            assert modality.send_n_set(end(*objects), STEP, "1.2.3.9")[0].Status == 0
+            assert modality.send_n_set(end(*objects, status="DISCONTINUED"), STEP, "1.2.3.9")[0].Status == 0x0110
+            assert modality.send_n_set(end(), STEP, "1.2.3.10")[0].Status == 0x0112
+            assert modality.send_n_create(begin(uid, Modality="MR"), STEP, "1.2.3.9")[0].Status == 0x0111
+            assert (
+                modality.send_n_create(begin(uid, PerformedProcedureStepStatus="DONE"), STEP, "1")[0].Status == 0x0106
+            )
+        assert house.settled(uid)["objects"] == len(study.instances)
