@@ -76,7 +76,7 @@ class Keeper:
 
     def refresh(self, patient_ids: Collection[str], but: Collection[str] = ()) -> None:
         """Say of the open entries of persons what the record says now."""
-        for row in rows.of_patients(self.connection, patient_ids) if patient_ids else ():
+        for row in rows.of_patients(self.connection, sorted(patient_ids)):
             if row.order_id not in but:
                 self._put(row.order_id, row.study_uid, row.message_id, row.day)
 

@@ -49,9 +49,16 @@ def of_orders(connection: Connection, order_ids: Collection[str]) -> dict[str, R
     return {row.order_id: row for row in connection.execute(query)}
 
 
+_OF_PATIENT = sa.text(
+    "SELECT order_id, study_uid, day, message_id FROM worklist"
+    " WHERE status = 'active' AND done_at IS NULL AND patient_id = :patient_id ORDER BY order_id"
+)
+"""As text, and one person at a time: it is asked for every message, and nearly always about one."""
+
+
 def of_patients(connection: Connection, patient_ids: Collection[str]) -> list[Row[Any]]:
-    """Return the entries of persons that are open."""
-    return list(connection.execute(sa.select(worklist).where(_OPEN, worklist.c.patient_id.in_(list(patient_ids)))))
+    """Return of the open entries of persons what they are made anew with."""
+    return [row for one in patient_ids for row in connection.execute(_OF_PATIENT, {"patient_id": one})]
 
 
 def of_accessions(connection: Connection, keys: Collection[bytes]) -> list[Row[Any]]:
