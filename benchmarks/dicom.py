@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from multiprocessing.connection import Connection
@@ -32,7 +32,7 @@ from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.events import Event
 
 from benchmarks.figures import Row
-from connectors.contract import Answer, ObjectAnswer, ObjectNames
+from connectors.contract import Answer, ObjectAnswer, ObjectNames, StepReport
 from connectors.sources import dicom
 from mappings.formats.faults import IntakeFault
 from tests.dicom_peers import FAST, orthanc
@@ -60,6 +60,11 @@ class SyncedIntake:
 
     def holds(self, sop_class: str, sop_instance: str) -> bool:
         return False
+
+    def worklist(self, query: Mapping[str, str], calling: str) -> Sequence[Mapping[str, Any]]:
+        return ()
+
+    def note_step(self, report: StepReport) -> None: ...
 
 
 class SyncedDeposit:

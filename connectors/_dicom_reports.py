@@ -10,20 +10,22 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 from pydicom.dataset import Dataset
 from pynetdicom import build_context, evt
 
-from connectors.contract import Answer, Deposit, ObjectIntake
+from connectors.contract import Answer, Deposit, ObjectIntake, StepReport
 from connectors.dicom_peer import PacsSettings
 from connectors.faults import ObjectMisnamed, ReportsUnheard
 from connectors.sources._dicom_association import PeerAssociation, Rejection
 from connectors.sources._dicom_contexts import COMMITMENT
 from connectors.sources._dicom_object import IMPLEMENTATION, VERSION
+from connectors.sources._dicom_step import Steps
 from connectors.sources._dicom_upper import Entity, Limits
+from connectors.sources._dicom_worklist import Worklist
 from connectors.sources._listening import address_of
 from mappings.formats.faults import IntakeFault
 from mappings.formats.values import parse_address
@@ -55,12 +57,20 @@ class _NoObjects:
     def holds(self, sop_class: str, sop_instance: str) -> bool:
         return False
 
+    def worklist(self, query: Mapping[str, str], calling: str) -> Sequence[Mapping[str, Any]]:
+        return ()
+
+    def note_step(self, report: StepReport) -> None:
+        raise ObjectMisnamed(detail="nobody asked for it")
+
 
 class _Room:
     """What associations for reports are told (`_dicom_association.Room`)."""
 
     def __init__(self, settings: PacsSettings) -> None:
         self.intake: ObjectIntake = _NoObjects()
+        self.services: Collection[str] = ()
+        self.worklist, self.steps = Worklist(self.intake, 0), Steps(self.intake)
         self.max_size = 0
         self.limits = Limits(int(settings.max_pdu), settings.dimse_timeout.total_seconds())
         self.context = settings.server_context()

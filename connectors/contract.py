@@ -6,7 +6,7 @@ turns whatever comes back into a receipt or one of the four classes of fault.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
@@ -102,6 +102,19 @@ class Deposit(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class StepReport:
+    """What a modality says of a procedure step (MPPS)."""
+
+    sop_instance: str
+    begins: bool
+    """It begins (N-CREATE); else it goes on or ends (N-SET)."""
+    attributes: Mapping[str, Any] = field(repr=False)
+    """In the DICOM JSON Model: the whole step, or what changes of it."""
+    calling: str
+    """AE title of the modality."""
+
+
 class Deposits(Protocol):
     """Where objects go that are too large for memory."""
 
@@ -115,6 +128,22 @@ class ObjectIntake(Intake, Deposits, Protocol):
 
     def holds(self, sop_class: str, sop_instance: str) -> bool:
         """Tell whether an object is durable here, as storage commitment asks. Blocks. Raises IntakeFault (TRANSIENT)."""
+        ...
+
+    def worklist(self, query: Mapping[str, str], calling: str) -> Sequence[Mapping[str, Any]]:
+        """Give the imaging orders in force that fit what the device `calling` asks for, in the DICOM JSON Model. Blocks.
+
+        `query`: path of tags → value, `{"00100010": "TRAN*", "00400100/00080060": "CT"}`; an empty value fits all. An
+        answer has every attribute that is supported, empty where nobody told it. Raises IntakeFault: WorklistQueryInvalid,
+        WorklistTooWide, LedgerAway (TRANSIENT).
+        """
+        ...
+
+    def note_step(self, report: StepReport) -> None:
+        """Make what a modality says of a procedure step durable; the same again changes nothing (promise P3). Blocks.
+
+        Raises IntakeFault: StepExists, StepUnknown, StepEnded, StepInvalid, StepIncomplete, LedgerAway (TRANSIENT).
+        """
         ...
 
 

@@ -129,6 +129,55 @@ class PeerNotAllowed(IntakeFault):
     code = 2126
 
 
+class WorklistQueryInvalid(IntakeFault):
+    """Raised when a device asks for something that is none, such as a day that does not exist; `where` is the attribute."""
+
+    code = 2140
+
+
+class WorklistTooWide(IntakeFault):
+    """Raised when more orders fit a device's question than are given at once; `detail` is the limit."""
+
+    code = 2141
+
+
+class LedgerAway(IntakeFault):
+    """Raised when the ledger neither answers nor takes what a device asks or tells; the device may try again."""
+
+    code = 2142
+    fault_class = FaultClass.TRANSIENT
+
+
+class StepExists(IntakeFault):
+    """Raised when a device begins a procedure step that was begun before, with something else in it."""
+
+    code = 2143
+
+
+class StepUnknown(IntakeFault):
+    """Raised when a device goes on with a procedure step that it never began here."""
+
+    code = 2144
+
+
+class StepEnded(IntakeFault):
+    """Raised when a device changes a procedure step that is completed or discontinued."""
+
+    code = 2145
+
+
+class StepInvalid(IntakeFault):
+    """Raised when what a device says of a procedure step is not what the standard wants; `where` is the attribute."""
+
+    code = 2146
+
+
+class StepIncomplete(IntakeFault):
+    """Raised when what a device says of a procedure step lacks an attribute that is needed; `where` is the attribute."""
+
+    code = 2147
+
+
 class MultipartInvalid(IntakeFault):
     """Raised when the body of a STOW-RS request is not made of parts as RFC 2046 has it; objects before that point stay."""
 

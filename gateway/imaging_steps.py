@@ -10,10 +10,11 @@ from io import BytesIO
 from mappings.dicom import body, header, same_person, study
 from mappings.dicom.context import Context as DicomContext
 from mappings.dicom.faults import WrongPatient
+from mappings.dicom.request import ACCESSION
 from mappings.formats import json
 from mappings.hl7v2 import Context
 from mappings.hl7v2.business_keys import folded
-from mappings.outcome import Outcome, Resource
+from mappings.outcome import Outcome
 
 FAMILY = "DICOM"
 STUDY = f"{FAMILY}^STUDY"
@@ -59,11 +60,6 @@ def is_body(raw: bytes) -> bool:
     return raw.startswith(_MARK)
 
 
-def map_study(raw: bytes, context: Context) -> Outcome:
-    """Map a message about a study; raises the faults of `mappings.dicom`."""
-    return study.study_to_outcome(raw, context if isinstance(context, DicomContext) else knowing(context, {}))
-
-
 def is_object(raw: bytes) -> bool:
     """Tell whether bytes are a DICOM file."""
     return raw[128:132] == b"DICM"
@@ -72,26 +68,41 @@ def is_object(raw: bytes) -> bool:
 def map_object(raw: bytes, context: Context) -> Outcome:
     """Map a study that consists of one object, as a channel's own test has it."""
     alone = Kept(raw, "", hashlib.sha256(raw).hexdigest(), len(raw), "")
-    return map_study(study_body([alone]), context)
+    return map_study(study_body([alone]), context, {})
 
 
-def knowing(context: Context, requests: Mapping[str, str]) -> DicomContext:
-    """Give the context of a study, with the orders that the record has by accession number."""
-    known = {name: getattr(context, name) for name in ("facility", "systems", "zone", "on", "message_id")}
-    return DicomContext(**known, requests=requests)
+def map_study(raw: bytes, context: Context, orders: Mapping[str, str]) -> Outcome:
+    """Map a message about a study; raises the faults of `mappings.dicom`.
+
+    `orders` are those that the record has for its accession numbers: number → `ServiceRequest/<id>`.
+    """
+    return study.study_to_outcome(raw, dicom_context(context, orders))
 
 
-def requests_of(record: Sequence[Resource]) -> dict[str, str]:
-    """Give accession number → reference of the orders of a person; a number that several have is left out."""
-    found: dict[str, str] = {}
-    for one in record:
-        if one["resourceType"] != "ServiceRequest":
-            continue
-        reference = f"ServiceRequest/{one['id']}"
-        for identifier in one.get("identifier", ()):
-            if identifier.get("system", "").endswith("/accession") and (number := identifier.get("value")):
-                found[number] = "" if found.get(number, reference) != reference else reference
-    return {number: reference for number, reference in found.items() if reference}
+def dicom_context(context: Context, orders: Mapping[str, str] | None = None) -> DicomContext:
+    """Say for DICOM what is said for HL7 v2."""
+    known = {name: getattr(context, name) for name in ("facility", "systems", "zone", "message_id")}
+    return DicomContext(**known, requests=orders or {})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """By what a study finds its order."""
+
+    accessions: tuple[str, ...]
+    patients: tuple[str, ...]
+    study: str
+
+
+def asked_of(raw: bytes) -> Asked:
+    """Read the numbers of its order, of its patient and of itself from a message about a study."""
+    attributes = [entry.attributes for entry in body.split(raw)]
+
+    def all_of(tag: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(found for one in attributes if (found := header.text(one, tag).strip())))
+
+    assigned = tuple(str(one.facts["assigned"]) for one in body.split(raw)[:1] if one.facts.get("assigned"))
+    return Asked(all_of(ACCESSION), assigned or all_of("00100020"), next(iter(all_of(header.STUDY)), ""))
 
 
 def require_same_person(raw: bytes, patient: bytes) -> None:

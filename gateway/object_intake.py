@@ -17,21 +17,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any, TypeVar
 
-from connectors.contract import ObjectAnswer, ObjectNames
+from connectors.contract import ObjectAnswer, ObjectNames, StepReport
 from connectors.faults import (
+    LedgerAway,
     ObjectMisnamed,
     ObjectStoreAway,
     ObjectTooLarge,
     ObjectUnreadable,
+    WorklistQueryInvalid,
+    WorklistTooWide,
 )
-from gateway import meters
-from gateway.clock import SECOND, Clock
-from gateway.faults import StoreFault
+from gateway import meters, procedure_steps
+from gateway.clock import SECOND, Clock, to_datetime
+from gateway.faults import QueryTooWide, StoreFault
 from gateway.intake import ChannelIntake
+from gateway.records import worklist
 from gateway.safe_log import describe
 from gateway.settings import Channel
 from gateway.store import images
@@ -40,9 +45,12 @@ from gateway.store.ids import uuid7
 from gateway.store.images import Entered, NewInstance
 from gateway.store.objects import Objects, Writing
 from gateway.store.sealed import Keyring
+from mappings.dicom.faults import QueryUnreadable
 from mappings.dicom.names import Names, read_names
+from mappings.dicom.worklist import Item
 from mappings.formats.faults import IntakeFault
 
+T = TypeVar("T")
 log = logging.getLogger("lienthong.objects")
 
 _WAIT_S = 120.0
@@ -64,7 +72,14 @@ class ObjectDoor:
 
     def enter(self, new: NewInstance) -> Entered:
         """Enter an object, from any thread but the loop's; raises StoreFault, or ObjectStoreAway where it takes too long."""
-        future = asyncio.run_coroutine_threadsafe(self.store.write_each(images.insert_all, new), self.loop)
+        return self._written(self.store.write_each(images.insert_all, new))
+
+    def note(self, told: procedure_steps.Told) -> IntakeFault | None:
+        """Enter what was said of a procedure step, as `enter` does."""
+        return self._written(self.store.write(lambda c: procedure_steps.note(c, self.keyring, told, self.clock.now())))
+
+    def _written(self, writing: Coroutine[Any, Any, T]) -> T:
+        future = asyncio.run_coroutine_threadsafe(writing, self.loop)
         try:
             return future.result(_WAIT_S)
         except TimeoutError:
@@ -88,6 +103,35 @@ class ObjectChannelIntake(ChannelIntake):
         except StoreFault as fault:
             raise ObjectStoreAway(detail=f"LT{fault.code:04d}") from fault
         return found is not None and sop_class in ("", found.sop_class)
+
+    def worklist(self, query: Mapping[str, str], calling: str) -> Sequence[Item]:
+        """Give the imaging orders in force that fit, as the record has them now."""
+        door, settings = self.door, self.door.channel.source.settings
+        since = to_datetime(door.clock.now()) - settings.worklist_overdue
+        try:
+            return door.store.read_now(
+                lambda connection: worklist.answer(
+                    connection, door.keyring, query, calling, settings.stations, f"{since:%Y%m%d}"
+                )
+            )
+        except QueryUnreadable as fault:
+            raise WorklistQueryInvalid(fault.where, fault.detail) from fault
+        except QueryTooWide as fault:
+            raise WorklistTooWide(fault.where, fault.detail) from fault
+        except StoreFault as fault:
+            raise LedgerAway(detail=f"LT{fault.code:04d}") from fault
+
+    def note_step(self, report: StepReport) -> None:
+        """Make what a device says of a procedure step durable."""
+        told = procedure_steps.read(report, self.door.channel.settings.name)
+        try:
+            fault = self.door.note(told)
+        except ObjectStoreAway as away:
+            raise LedgerAway(detail=away.detail) from away
+        except StoreFault as away:
+            raise LedgerAway(detail=f"LT{away.code:04d}") from away
+        if fault is not None:
+            raise fault
 
 
 class ObjectDeposit:

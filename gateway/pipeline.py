@@ -30,7 +30,7 @@ from gateway.delivery.retry import Retry, decide
 from gateway.faults import DocumentWithheld, InternalFault, PaperOvertaken, SignatureRefused, StoreFault, WorkerLost
 from gateway.pool import Pool, alone
 from gateway.proof.desk import ProofDesk
-from gateway.records import identity, message_search, resources
+from gateway.records import identity, message_search, resources, worklist
 from gateway.records.resources import Said
 from gateway.safe_log import describe
 from gateway.settings import Channel, Plan
@@ -185,32 +185,31 @@ class Pipeline:
         sealed = await self._store.read(lambda connection: messages.body(connection, row.id))
         raw = self._keyring.open(sealed, row.id)
         context = MessageContext(self._plan.facility.code, self._plan.systems, self._plan.node.zone, message_id=row.id)
-        mapped = await self._pool.run(steps.map_message, raw, charset, row.type, context, produce)
+        orders = await self._orders_of(raw) if imaging_steps.is_study(row.type) else {}
+        mapped = await self._pool.run(steps.map_message, raw, charset, row.type, context, produce, orders)
         if mapped is None:
             positions = await self._pool.run(steps.populated, raw, charset)
             account = json.dumps({"mapped": {}, "ignored": {}, "unknown": positions, "notices": ()})
             await self._store.write(lambda connection: self._keep(connection, row.id, len(positions), account))
             return
-        if imaging_steps.is_study(row.type) and mapped.patient_id:
-            known = await self._known(raw, mapped.patient_id, context)
-            mapped = await self._pool.run(steps.map_message, raw, charset, row.type, known, produce) or mapped
-        found = mapped
-        await self._store.write(lambda connection: self._commit_mapped(connection, row, channel, found))
+        if imaging_steps.is_study(row.type):
+            await self._require_same_person(raw, mapped.patient_id)
+        await self._store.write(lambda connection: self._commit_mapped(connection, row, channel, mapped))
 
-    async def _known(self, raw: bytes, patient_id: str, context: MessageContext) -> MessageContext:
-        """Give the context of a study with the orders of its person, of which it may know the accession number alone.
+    async def _orders_of(self, raw: bytes) -> dict[str, str]:
+        """Find the orders that the record has for the accession numbers of a study."""
+        asked = await self._pool.run(imaging_steps.asked_of, raw)
+        return await self._store.read(lambda connection: worklist.orders_of(connection, self._keyring, asked))
 
-        Raises WrongPatient when it has the number of a person of the record and names somebody else.
-        """
+    async def _require_same_person(self, raw: bytes, patient_id: str | None) -> None:
+        """Raise WrongPatient when a study has the number of a person of the record and names somebody else."""
 
-        def query(connection: Connection) -> tuple[Resource | None, list[Resource]]:
-            newest = resources.newest(connection, self._keyring, f"Patient/{patient_id}")
-            return newest, resources.record(connection, self._keyring, patient_id) if newest else []
+        def known(connection: Connection) -> Resource | None:
+            return resources.newest(connection, self._keyring, f"Patient/{patient_id}")
 
-        patient, record = await self._store.read(query)
+        patient = await self._store.read(known) if patient_id else None
         if patient is not None:
             await self._pool.run(imaging_steps.require_same_person, raw, json.dumps(patient))
-        return imaging_steps.knowing(context, imaging_steps.requests_of(record))
 
     def _keep(self, connection: Connection, message_id: str, unknown: int, account: bytes) -> None:
         if messages.move(connection, message_id, "keep", UnsupportedMessage("MSH-9")):
@@ -230,8 +229,10 @@ class Pipeline:
         # changes first: a moved visit has to be found where it was before this message names its new owner
         _, pairs = identity.apply(connection, self._keyring, mapped.identity, now, message_id=row.id)
         said = Said.of(row, mapped.sent_at, mapped.patient_id, mapped.cleared, mapped.assumed)
-        late = resources.save(connection, self._keyring, json.loads(mapped.resources), said, now)
+        told: list[Resource] = json.loads(mapped.resources)
+        late = resources.save(connection, self._keyring, told, said, now)
         identity.settle(connection, self._keyring, pairs, now)
+        worklist.Keeper.of(connection, self._plan, row, now).follow(told, mapped.patient_id, pairs)
         if channel is not None:
             papers.ask(connection, self._plan, channel, row, mapped.due, late, mapped.patient_id, now)
         if mapped.patient_id is not None:

@@ -1,4 +1,4 @@
-"""The lives of messages, papers, signatures, deliveries, certificates, jobs and nodes, as tables: (state, event) → state.
+"""The lives of messages, papers, signatures, deliveries, certificates, jobs, steps, nodes, as tables: (state, event) → state.
 
 A pair that is not in a table cannot happen; `advance` refuses it. The tests walk every cell, present and absent.
 Each table holds one fact only (promise P8): whether the sender was answered, whether a lease is held and which checks a
@@ -153,6 +153,13 @@ JOB_ITEM: Table = {
     ("waiting", "do"): "done",
     ("waiting", "leave"): "left",  # its state was another one than when it was counted
 }
+
+PROCEDURE_STEP: Table = {
+    ("in_progress", "go_on"): "in_progress",
+    ("in_progress", "complete"): "completed",
+    ("in_progress", "discontinue"): "discontinued",
+}
+"""A modality's work (MPPS), as the modality tells it. Standard: DICOM PS3.4 §F.7.2.2.2"""
 
 NODE: Table = {
     ("running", "drain"): "draining",  # it takes nothing more and finishes what it has

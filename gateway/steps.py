@@ -94,16 +94,25 @@ class Mapped:
 
 
 def map_message(
-    raw: bytes, charset: str, trigger: str, context: hl7v2.Context, produce: Sequence[str]
+    raw: bytes,
+    charset: str,
+    trigger: str,
+    context: hl7v2.Context,
+    produce: Sequence[str],
+    orders: Mapping[str, str] | None = None,
 ) -> Mapped | None:
-    """Map one message to FHIR and say which papers are due; None when no mapping knows its type."""
+    """Map one message to FHIR and say which papers are due; None when no mapping knows its type.
+
+    `orders` are those that the record has for the accession numbers of a study.
+    """
     if visit_steps.is_visit(trigger):
         visit = visit_steps.map_visit(raw, context.systems, context.facility, context.message_id)
         return _mapped(visit.outcome, visit.triggers, produce, visit.keys)
     if trigger == visit_steps.FILE:
         return None
     if imaging_steps.is_study(trigger):
-        return _mapped(imaging_steps.map_study(raw, context), (trigger,), produce, imaging_steps.keys_of(raw))
+        study = imaging_steps.map_study(raw, context, orders or {})
+        return _mapped(study, (trigger,), produce, imaging_steps.keys_of(raw))
     message = er7.Message.parse(raw, charset)
     if not hl7v2.known(trigger):
         return None

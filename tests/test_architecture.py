@@ -46,6 +46,7 @@ STEPS = (
         "gateway.relief",
         "gateway.repair",
         "gateway.probes",
+        "gateway.procedure_steps",
         "gateway.signing_case",
         "gateway.signing_desk",
         "gateway.signing_relay",

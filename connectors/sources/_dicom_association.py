@@ -13,7 +13,7 @@ import logging
 import queue
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
@@ -29,15 +29,17 @@ from pynetdicom._handlers import (
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
-from pynetdicom.dimse_primitives import C_STORE, N_EVENT_REPORT
+from pynetdicom.dimse_primitives import C_FIND, C_STORE, N_CREATE, N_EVENT_REPORT, N_SET
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.transport import AddressInformation
 
 from connectors.contract import Deposits, ObjectAnswer, ObjectIntake, ObjectNames
 from connectors.faults import ObjectIncomplete, ObjectMisnamed, ObjectStoreAway, ObjectUnreadable
-from connectors.sources._dicom_contexts import supported
+from connectors.sources._dicom_contexts import STEP, WORKLIST, supported
 from connectors.sources._dicom_object import IMPLEMENTATION, SUCCESS, VERSION, Arriving, comment_of, status_of
+from connectors.sources._dicom_step import Steps
 from connectors.sources._dicom_upper import TICK_S, Limits, UpperLayer, Wire
+from connectors.sources._dicom_worklist import Worklist
 from mappings.formats.faults import IntakeFault
 
 if TYPE_CHECKING:
@@ -73,6 +75,9 @@ class Room(Protocol):
     limits: Limits
     context: ssl.SSLContext | None
     handshake_s: float
+    services: Collection[str]
+    worklist: Worklist
+    steps: Steps
 
     def admit(self, association: PeerAssociation, title: str) -> Rejection | None:
         """Give it a seat, or the reason why not."""
@@ -360,7 +365,9 @@ class PeerAssociation(Storing):
             requested = self.requestor.primitive
             if requested is not None:
                 self.title = requested.calling_ae_title.strip()
-                self.acceptor.supported_contexts = supported(requested.presentation_context_definition_list)
+                self.acceptor.supported_contexts = supported(
+                    requested.presentation_context_definition_list, self.room.services
+                )
                 rejection = self.room.admit(self, self.title)
         finally:
             if rejection is not None:
@@ -374,6 +381,10 @@ class PeerAssociation(Storing):
             status = self._reports.pop(given.MessageIDBeingRespondedTo, None)
             if status is not None and given.Status is not None:
                 status.set_result(given.Status)
+        elif isinstance(given, C_FIND):
+            self._find(given, context_id)
+        elif isinstance(given, (N_CREATE, N_SET)):
+            self._note_step(given, context_id)
         else:
             super()._serve_request(msg, context_id)
         self.dul._idle_timer.restart()
@@ -385,6 +396,26 @@ class PeerAssociation(Storing):
         report.primitive.MessageID = number
         self._reports[number] = report.status
         self.dimse.send_msg(report.primitive, context_id)
+
+    def _find(self, request: C_FIND, context_id: int) -> None:
+        """Give the worklist; a cancel that comes meanwhile ends it."""
+        context = self._accepted_cx.get(context_id)
+        number = request.MessageID
+        if context is None or number is None or {request.AffectedSOPClassUID, context.abstract_syntax} != {WORKLIST}:
+            self.abort()
+            return
+        cancels, syntax = self._messages.cancel_req, context.transfer_syntax[0]
+        for response in self.room.worklist.answers(request, syntax, self.title, lambda: number in cancels):
+            self.dimse.send_msg(response, context_id)
+        cancels.clear()
+
+    def _note_step(self, request: N_CREATE | N_SET, context_id: int) -> None:
+        """Have what a device says of a procedure step kept, then say so."""
+        context = self._accepted_cx.get(context_id)
+        if context is None or context.abstract_syntax != STEP or request.MessageID is None:
+            self.abort()
+            return
+        self.dimse.send_msg(self.room.steps.answer(request, context.transfer_syntax[0], self.title), context_id)
 
     # ---- the upper layer's thread ----
 

@@ -1,4 +1,4 @@
-"""DICOM storage: modalities and a PACS send objects by C-STORE; also C-ECHO, and storage commitment for those who ask.
+"""DICOM: modalities and a PACS send objects by C-STORE; also C-ECHO, storage commitment, worklist and procedure steps.
 
 Every storage class is taken, private ones too, in whatever transfer syntax it is sent; nothing is recompressed. An object
 goes to disk sealed while it arrives; success (0000) is answered when it is durable. `A700` says that the sender may try
@@ -9,9 +9,12 @@ Senders made with DCMTK (storescu, dcmsend, many workstations) need the environm
 Debian's sends about 20 objects a second, whoever receives. AE titles are no proof of who calls: keep the port in the network
 of the devices, or use `tls = "mtls"`.
 
-Query, retrieval, worklist and MPPS are not here.
+With `worklist = true` devices ask what is to be done (C-FIND) and tell how it goes (MPPS). A worklist query that is not
+readable gets `A900`, one that finds too much `A700`, the first orders before it.
 
-Standard: DICOM PS3.4 Annexes A, B and J, PS3.7, PS3.8; PS3.15 §B.9 for TLS
+Query and retrieval of studies are not here.
+
+Standard: DICOM PS3.4 Annexes A, B, F, J and K, PS3.7, PS3.8; PS3.15 §B.9 for TLS
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -34,8 +37,11 @@ from connectors.faults import ListenFailed, PeerNotAllowed, TlsFilesUnusable
 from connectors.sources._dicom_association import PeerAssociation, Rejection
 from connectors.sources._dicom_callers import Callers, checked_title
 from connectors.sources._dicom_commitment import Provider
+from connectors.sources._dicom_contexts import DEVICE_SERVICES, SERVICES
 from connectors.sources._dicom_object import IMPLEMENTATION, VERSION
+from connectors.sources._dicom_step import Steps
 from connectors.sources._dicom_upper import Entity, Limits
+from connectors.sources._dicom_worklist import Worklist
 from connectors.sources._listening import address_of, check_listening, checked_address, server_context
 from mappings.formats.values import NO_FILE, FileName, Size, parse_address
 
@@ -79,6 +85,17 @@ class Settings:
     """Associations at the same time; further ones are rejected for the moment (local limit exceeded)."""
     max_pdu: Size = _MAX_PDU
     """Largest PDU that a sender may use; larger ones are fewer, and faster."""
+    worklist: bool = False
+    """Also tell devices what is to be done (modality worklist), of the imaging orders that the HIS sent, and hear from them how
+    it goes (performed procedure steps). Names of patients go out: needs `callers`, or `tls = "mtls"`."""
+    stations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What is done at which device: AE title → modalities and codes of procedures, `*` for any end:
+    `{ CT1 = ["CT", "CT-*"], US1 = ["US"] }`. A code comes before a modality, an order that names its station before both; an
+    order that no device takes is shown to whoever asks."""
+    worklist_most: int = 500
+    """Orders that one question is answered with at most; a question that finds more ends in status A700."""
+    worklist_overdue: timedelta = timedelta(days=30)
+    """An order that is not carried out is on the worklist so long after its day."""
     quiet: timedelta = timedelta(seconds=60)
     """A study counts as complete when nothing of it came for so long; what comes later makes its next version."""
     network_timeout: timedelta = timedelta(seconds=60)
@@ -110,6 +127,19 @@ class Settings:
                 parse_address(address)
             except ValueError as exc:
                 raise ValueError(f"peers: {title}: {exc}") from exc
+        if self.worklist and self.anyone and self.tls != "mtls":
+            raise ValueError('worklist: names of patients would go to everybody — write callers, or tls = "mtls"')
+        for title, words in self.stations.items():
+            try:
+                checked_title(title)
+            except ValueError as exc:
+                raise ValueError(f"stations: {exc}") from exc
+            if not words:
+                raise ValueError(f'stations: {title} takes nothing — write modalities or codes like ["CT", "CT-*"]')
+        if self.worklist_most < 1:
+            raise ValueError("worklist_most: no order could be given — write at least 1")
+        if self.worklist_overdue < timedelta(0):
+            raise ValueError('worklist_overdue: a time cannot be negative — write "0s" or more')
         if self.max_size < 1:
             raise ValueError('max_size: no object would fit — write a size like "4GB"')
         if self.max_associations < 1:
@@ -179,6 +209,9 @@ class _Room:
         self.limits = Limits(settings.max_pdu, settings.network_timeout.total_seconds())
         self.context = context
         self.handshake_s = settings.acse_timeout.total_seconds()
+        self.services: Collection[str] = DEVICE_SERVICES if settings.worklist else SERVICES
+        self.worklist = Worklist(intake, settings.worklist_most)
+        self.steps = Steps(intake)
         self._settings = settings
         self._callers = Callers(settings.callers, settings.anyone)
         self._loop = asyncio.get_running_loop()

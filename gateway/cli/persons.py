@@ -12,7 +12,7 @@ from gateway.cli.access import actor, ledger, remember
 from gateway.cli.output import HERE, Config, Json, console, iso, moment, print_json, print_table
 from gateway.clock import SystemClock
 from gateway.faults import NothingThere
-from gateway.records import identity, persons, search
+from gateway.records import identity, persons, search, worklist
 from gateway.records.versions import opened
 from gateway.store import actions
 from gateway.store import persons as rows
@@ -131,7 +131,13 @@ def merge(kept: str, other: str, reason: Reason, config: Config = HERE) -> None:
     """Gộp OTHER vào KEPT: hai mã là một người, KEPT được giữ lại. Hoàn tác được bằng `persons undo`."""
     with ledger(config) as (plan, store):
         keyring, who, now = plan.keyring, actor(), SystemClock().now()
-        made = store.write_now(lambda c: identity.merge(c, keyring, kept, other, who, reason, now))
+
+        def act(connection: Connection) -> str:
+            made = identity.merge(connection, keyring, kept, other, who, reason, now)
+            worklist.Keeper.by_hand(connection, plan, now).refresh((kept, other))
+            return made
+
+        made = store.write_now(act)
     console.print(f"đã gộp: {made}")
 
 
@@ -140,7 +146,14 @@ def undo(message_id: str, reason: Reason, config: Config = HERE) -> None:
     """Hoàn tác mọi thay đổi danh tính của một thông điệp, hoặc một thay đổi theo mã trong `persons links`."""
     with ledger(config) as (plan, store):
         keyring, who, now = plan.keyring, actor(), SystemClock().now()
-        undone = store.write_now(lambda c: identity.undo(c, keyring, message_id, who, reason, now))
+
+        def act(connection: Connection) -> list[Row[Any]]:
+            undone = identity.undo(connection, keyring, message_id, who, reason, now)
+            parted = {one.partition("/")[2] for change in undone for one in (change.kept, change.other)}
+            worklist.Keeper.by_hand(connection, plan, now).refresh(parted)
+            return undone
+
+        undone = store.write_now(act)
     for change in undone:
         console.print(f"đã hoàn tác: {change.kind} {change.kept} ← {change.other}")
 

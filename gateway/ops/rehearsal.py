@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway import papers, steps
+from gateway import imaging_steps, papers, steps
 from gateway.clock import to_datetime
-from gateway.records import identity, persons, resources
+from gateway.records import identity, persons, resources, worklist
 from gateway.records.resources import Change, Said
 from gateway.settings import Channel, Plan
 from gateway.store import documents, messages
@@ -119,7 +119,11 @@ class Rehearsal:
         produce = channel.settings.produce if channel else ()
         raw = self._keyring.open(messages.body(connection, row.id), row.id)
         context = Context(plan.facility.code, plan.systems, plan.node.zone, message_id=row.id)
-        mapped: Any = steps.guarded(steps.map_message, raw, charset, row.type, context, produce)
+        orders: dict[str, str] = {}
+        if imaging_steps.is_study(row.type):
+            asked: Any = steps.guarded(imaging_steps.asked_of, raw)
+            orders = worklist.orders_of(connection, self._keyring, asked)
+        mapped: Any = steps.guarded(steps.map_message, raw, charset, row.type, context, produce, orders)
         return mapped, channel
 
     def _weigh(

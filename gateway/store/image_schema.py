@@ -1,4 +1,4 @@
-"""The tables of DICOM objects and their studies, beside those of `schema.py`; the objects are files (`objects.py`)."""
+"""The tables of DICOM objects (which are files: `objects.py`), their studies and the worklist, beside those of `schema.py`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ study = Table(
     Column("message_id", ForeignKey("message.id"), nullable=True),  # its newest message
     Column("assigned", LargeBinary, nullable=True),  # sealed: the number of the person it was moved to by a person
     Column("due_at", BigInteger, nullable=True),  # when it counts as complete; none: nothing came since it was told
+    Column("expected", Integer, nullable=True),  # how many objects its procedure steps made; none: nobody said
 )
 _due = text("due_at IS NOT NULL")
 # collector: which studies are complete now?
@@ -64,3 +65,47 @@ instance_header = Table(
     Column("body", LargeBinary, nullable=False),
 )
 """The beginning of an object up to its pixels, as it came, sealed: what is mapped, without opening large files again."""
+
+procedure_step = Table(
+    "procedure_step",
+    metadata,
+    Column("sop_instance", String(64), primary_key=True),
+    Column("study_uid", String(64), nullable=False),
+    Column("channel", String(64), nullable=False),
+    Column("calling", String(64), nullable=False),
+    Column("state", String(16), nullable=False),  # states.PROCEDURE_STEP
+    Column("instances", Integer, nullable=True),  # objects that it made; none: it goes on, or does not say
+    Column("begun_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=True),
+    Column("begun_key", LargeBinary(16), nullable=False),  # of what it began with: the same again is a repeat
+    Column("last_key", LargeBinary(16), nullable=False),  # of what was said last
+    Column("body", LargeBinary, nullable=False),  # sealed: its attributes in the DICOM JSON Model
+)
+# studies: how many objects are expected?
+Index("procedure_step_study", procedure_step.c.study_uid)
+
+worklist = Table(
+    "worklist",
+    metadata,
+    Column(
+        "order_id", String(64), primary_key=True
+    ),  # of the ServiceRequest; of a study whose order nobody told its own
+    Column("patient_id", String(64), nullable=False),  # of the Patient that survived all merges
+    Column("patient_key", LargeBinary(16), nullable=False),  # of the number that a device asks for
+    Column("accession_key", LargeBinary(16), nullable=False),
+    Column("study_uid", String(64), nullable=False),
+    Column("day", String(8), nullable=False),  # YYYYMMDD, at the hospital
+    Column("status", String(16), nullable=False),  # of the order (FHIR request-status); empty: nobody told of it yet
+    Column("done_at", BigInteger, nullable=True),  # when its study came
+    Column("message_id", ForeignKey("message.id"), nullable=False),  # the newest that changed it
+    Column("body", LargeBinary, nullable=False),  # sealed: its item in the DICOM JSON Model
+)
+_open = text("status = 'active' AND done_at IS NULL")
+# devices: what is to be done from one day to another
+Index("worklist_day", worklist.c.day, worklist.c.order_id, sqlite_where=_open, postgresql_where=_open)
+# devices: what is to be done for a person; pipeline: which entries does a message about a person concern?
+Index("worklist_number", worklist.c.patient_key, sqlite_where=_open, postgresql_where=_open)
+Index("worklist_patient", worklist.c.patient_id, sqlite_where=_open, postgresql_where=_open)
+# studies: whose order is this?
+Index("worklist_accession", worklist.c.accession_key)
+Index("worklist_study", worklist.c.study_uid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Row
 
 from connectors.faults import ObjectClash
+from gateway.store import procedure_steps
 from gateway.store.image_schema import instance, instance_header, study
 from gateway.store.messages import fault_values
 from gateway.store.schema import message
@@ -77,7 +79,8 @@ def _keep(connection: Connection, new: NewInstance) -> bool:
     statement = _on_conflict(connection)(instance).values(**values)
     kept = sa.text("state = 'kept'")
     statement = statement.on_conflict_do_nothing(index_elements=["sop_instance"], index_where=kept)
-    return bool(connection.execute(statement).rowcount)
+    # PostgreSQL does not count what an INSERT did
+    return connection.execute(statement.returning(instance.c.id)).first() is not None
 
 
 def _on_conflict(connection: Connection) -> Any:
@@ -95,19 +98,41 @@ _COLUMNS = (
 
 
 def _add_to_study(connection: Connection, new: NewInstance) -> None:
-    due_at = new.received_at + new.quiet
-    statement = _on_conflict(connection)(study).values(
-        uid=new.study_uid,
-        channel=new.channel,
-        calling=new.calling,
-        order_key=new.order_key,
-        first_at=new.received_at,
-        last_at=new.received_at,
+    values = {
+        "uid": new.study_uid,
+        "channel": new.channel,
+        "calling": new.calling,
+        "order_key": new.order_key,
+        "at": new.received_at,
+        "due_at": new.received_at + new.quiet,
+    }
+    if connection.execute(_one_more(connection.dialect.name), values).scalar_one() == 1:
+        # its steps may have told of it before it came
+        procedure_steps.expect(connection, new.study_uid, new.received_at)
+
+
+@cache
+def _one_more(dialect: str) -> Any:
+    """Make the statement once: building it costs as much as running it."""
+    at: sa.BindParameter[int] = sa.bindparam("at", type_=sa.BigInteger)
+    due_at: sa.BindParameter[int] = sa.bindparam("due_at", type_=sa.BigInteger)
+    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(study).values(
+        uid=sa.bindparam("uid"),
+        channel=sa.bindparam("channel"),
+        calling=sa.bindparam("calling"),
+        order_key=sa.bindparam("order_key"),
+        first_at=at,
+        last_at=at,
         instances=1,
         due_at=due_at,
     )
-    more = {"instances": study.c.instances + 1, "last_at": new.received_at, "due_at": due_at}
-    connection.execute(statement.on_conflict_do_update(index_elements=["uid"], set_=more))
+    more = {
+        "instances": study.c.instances + 1,
+        "last_at": at,
+        # what comes beyond what was expected is waited for as if nobody had said a number
+        "due_at": sa.case((study.c.expected == study.c.instances + 1, at), else_=due_at),
+    }
+    return insert.on_conflict_do_update(index_elements=["uid"], set_=more).returning(study.c.instances)
 
 
 def find(connection: Connection, sop_instance: str) -> Row[Any] | None:

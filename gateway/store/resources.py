@@ -27,9 +27,12 @@ def current(connection: Connection, keys: Iterable[tuple[str, str]]) -> list[Row
     return list(connection.execute(sa.select(resource).where(sa.or_(*arms))))
 
 
-def of_patients(connection: Connection, patient_ids: Iterable[str]) -> list[Row[Any]]:
-    """Return the newest version of everything that belongs to one person under any of their ids."""
+def of_patients(connection: Connection, patient_ids: Iterable[str], type_: str = "") -> list[Row[Any]]:
+    """Return the newest version of everything, or of one type, that belongs to one person under any of their ids."""
     query = sa.select(resource).where(_CURRENT, resource.c.patient_id.in_(list(patient_ids)))
+    if type_:
+        # no plain column: it would be found by the index of types, and everybody's be read
+        query = query.where(resource.c.type.concat("") == type_)
     return list(connection.execute(query.order_by(resource.c.type, resource.c.id)))
 
 

@@ -68,6 +68,24 @@ class WrongPatient(MappingFault):
     code = 3370
 
 
+class QueryUnreadable(MappingFault):
+    """Raised when a device asks for a day or a time that is none; `where` is the attribute."""
+
+    code = 3371
+
+
+class StepAttributeMissing(MappingFault):
+    """Raised when what a device says of a procedure step lacks an attribute that is needed; `where` is the attribute."""
+
+    code = 3372
+
+
+class StepAttributeInvalid(MappingFault):
+    """Raised when an attribute of a procedure step has a value that it cannot have; `where` is the attribute."""
+
+    code = 3373
+
+
 class DocumentEncapsulated(MappingFault):
     """Raised when an object to be de-identified encloses a file (PDF, CDA, 3D model): nobody can look into it."""
 

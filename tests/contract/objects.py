@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from connectors.contract import Answer, ObjectAnswer, ObjectNames, Source
+from connectors.contract import Answer, ObjectAnswer, ObjectNames, Source, StepReport
 from connectors.kinds import load_source
 from mappings.formats.faults import IntakeFault
 
@@ -67,6 +67,11 @@ class FilingIntake:
         self.kept: dict[tuple[str, str], str] = {}
         self.held: Callable[[str, str], bool] = lambda sop_class, sop_instance: (sop_class, sop_instance) in self.kept
         self.committing = 0
+        self.listed: Callable[[], Sequence[Mapping[str, Any]]] = tuple
+        """Gives the worklist."""
+        self.asked: list[tuple[dict[str, str], str]] = []
+        """Questions for the worklist, and who asked."""
+        self.steps: list[StepReport] = []
 
     async def receive(self, raw: bytes, peer: str, fault: IntakeFault | None = None) -> Answer:
         raise NotImplementedError
@@ -84,6 +89,17 @@ class FilingIntake:
 
     def holds(self, sop_class: str, sop_instance: str) -> bool:
         return self.held(sop_class, sop_instance)
+
+    def worklist(self, query: Mapping[str, str], calling: str) -> Sequence[Mapping[str, Any]]:
+        self._break("worklist")
+        self.asked.append((dict(query), calling))
+        return self.listed()
+
+    def note_step(self, report: StepReport) -> None:
+        self._break("note_step")
+        if self.refuse is not None:
+            raise self.refuse
+        self.steps.append(report)
 
     @property
     def taken(self) -> list[Filed]:

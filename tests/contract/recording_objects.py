@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from connectors.contract import Answer, ObjectAnswer, ObjectNames
+from connectors.contract import Answer, ObjectAnswer, ObjectNames, StepReport
 from connectors.faults import ObjectClash, ObjectMisnamed, ObjectStoreAway, ObjectUnreadable
 from mappings.dicom.names import read_names
 from mappings.formats.faults import IntakeFault
@@ -52,6 +53,12 @@ class RecordingObjects:
 
     def holds(self, sop_class: str, sop_instance: str) -> bool:
         raise AssertionError("nobody asked for commitment")
+
+    def worklist(self, query: Mapping[str, str], calling: str) -> Sequence[Mapping[str, Any]]:
+        raise AssertionError("nobody asked for the worklist")
+
+    def note_step(self, report: StepReport) -> None:
+        raise AssertionError("nobody told of a step")
 
     def deposit(self, peer: str) -> RecordingDeposit:
         with self._changed:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 import psycopg
@@ -35,6 +35,7 @@ from gateway.store import (
     messages,
     nodes,
     persons,
+    procedure_steps,
     proof_schema,
     proofs,
     reports,
@@ -43,6 +44,7 @@ from gateway.store import (
     search_schema,
     selections,
     signing_tasks,
+    worklist,
 )
 from gateway.store.engine import make_engine
 from gateway.store.ids import uuid7
@@ -233,6 +235,8 @@ def fill(connection: Connection) -> None:
     fill_jobs(connection)
     fill_card_lookups(connection)
     fill_images(connection)
+    fill_worklist(connection)
+    fill_steps(connection)
 
 
 def fill_images(connection: Connection) -> None:
@@ -263,6 +267,37 @@ def fill_images(connection: Connection) -> None:
         image_schema.instance_header.insert(),
         [{"instance_id": f"i{n:08}", "body": b"x" * 2000} for n in range(MESSAGES) if n % 500],
     )
+
+
+def fill_worklist(connection: Connection) -> None:
+    """Fill imaging orders; nearly all are done or were revoked, one in forty waits."""
+    connection.execute(
+        image_schema.worklist.insert(),
+        [
+            {
+                "order_id": f"o{n:08}", "patient_id": f"p{n % PEOPLE}", "patient_key": key(n % PEOPLE),
+                "accession_key": key(n), "study_uid": f"2.25.{n}", "day": f"2026{n % 12 + 1:02}{n % 28 + 1:02}",
+                "status": "active" if n % 20 == 0 else "completed", "done_at": n if n % 40 == 20 else None,
+                "message_id": f"m{n:08}", "body": bytes(400),
+            }
+            for n in range(MESSAGES)
+        ],
+    )  # fmt: skip
+
+
+def fill_steps(connection: Connection) -> None:
+    """Fill one step for each study."""
+    connection.execute(
+        image_schema.procedure_step.insert(),
+        [
+            {
+                "sop_instance": f"1.9.{n}", "study_uid": f"1.2.{n}", "channel": "pacs", "calling": "CT1",
+                "state": state_of(n, "completed", "in_progress"), "instances": 2 if n % 40 else None, "begun_at": n,
+                "begun_key": key(n), "last_key": key(n), "body": bytes(400),
+            }
+            for n in range(MESSAGES // 2)
+        ],
+    )  # fmt: skip
 
 
 def fill_card_lookups(connection: Connection) -> None:
@@ -538,6 +573,9 @@ class Query:
     meant: tuple[tuple[str, ...], ...]
 
 
+WORKLIST_BY_ID = ("worklist_pkey", "sqlite_autoindex_worklist_1")
+STEP_BY_ID = ("procedure_step_pkey", "sqlite_autoindex_procedure_step_1")
+STUDY_AND_STEPS = ("study_pkey", "sqlite_autoindex_study_1")
 DELIVERY_BY_ID = ("delivery_pkey", "sqlite_autoindex_delivery_1", "delivery_wrong")
 DOCUMENT_BY_ID = ("document_pkey", "sqlite_autoindex_document_1", "document_due", "document_wrong")
 MESSAGE_BY_ID = ("message_pkey", "sqlite_autoindex_message_1", "message_due", "message_wrong")
@@ -834,6 +872,31 @@ HOT = {
     ),
     "images.due": Query(lambda c: images.due(c, MESSAGES, 8), (("study_due",),)),
     "images.studies": Query(lambda c: images.studies(c, 50), (("study_newest",),)),
+    "worklist.of_orders": Query(lambda c: worklist.of_orders(c, ["o00000040", "o00000041"]), (WORKLIST_BY_ID,)),
+    "worklist.of_patients": Query(lambda c: worklist.of_patients(c, ["p40"]), (("worklist_patient",),)),
+    "worklist.of_accessions": Query(lambda c: worklist.of_accessions(c, [key(40)]), (("worklist_accession",),)),
+    "worklist.of_study": Query(lambda c: worklist.of_study(c, "2.25.40"), (("worklist_study",),)),
+    "worklist.done": Query(lambda c: worklist.done(c, ["o00000040"], NOW), (WORKLIST_BY_ID,)),
+    "worklist.waiting": Query(
+        lambda c: worklist.waiting(c, first="20261120", last="20261120", limit=500), (("worklist_day",),)
+    ),
+    "worklist.waiting: of a person": Query(
+        lambda c: worklist.waiting(c, first="20261001", patient_key=key(40), limit=500), (("worklist_number",),)
+    ),
+    "worklist.waiting: an accession number": Query(
+        lambda c: worklist.waiting(c, first="20261001", accession_key=key(40), limit=500), (("worklist_accession",),)
+    ),
+    "resources.of_patients: of a type": Query(
+        lambda c: resources.of_patients(c, ["p1"], "AllergyIntolerance"), (("resource_patient",),)
+    ),
+    "procedure_steps.get": Query(lambda c: procedure_steps.get(c, "1.9.40"), (STEP_BY_ID,)),
+    "procedure_steps.change": Query(
+        lambda c: procedure_steps.change(
+            c, cast("Any", SimpleNamespace(sop_instance="1.9.40", state="in_progress", last_key=key(1))), "complete"
+        ),
+        (STEP_BY_ID,),
+    ),
+    "procedure_steps.expect": Query(lambda c: procedure_steps.expect(c, "1.2.7", NOW), (STUDY_AND_STEPS,)),
     "images.aside": Query(lambda c: images.aside(c, 50), (("instance_aside",),)),
     "card_lookups.count_since": Query(
         lambda c: card_lookups.count_since(c, DESTINATION, MESSAGES - 60), (("card_lookup_day",),)

@@ -57,7 +57,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> DemoCA:
 @pytest.mark.parametrize("guide", GUIDES)
 def test_the_example_is_a_plan(guide: str, tmp_path: Path, authority: DemoCA) -> None:
     files = blocks((DOCS / guide).read_text(encoding="utf-8"))
-    assert set(files) == {"node.toml", "channels/his.toml", "signing.toml"}
+    assert set(files) == {"node.toml", "channels/his.toml", "channels/pacs.toml", "signing.toml"}
     plan = load(write(tmp_path, files, authority))
     assert plan.store_url == "sqlite:////var/lib/lienthong/ledger.db"
     assert set(plan.routes) == {"insurance_portal", "moh_axis", plan.channels[0].routes[-1]}

@@ -19,6 +19,7 @@ TABLES = {
     "certificate": states.CERTIFICATE,
     "job": states.JOB,
     "job item": states.JOB_ITEM,
+    "procedure step": states.PROCEDURE_STEP,
     "node": states.NODE,
     "lease": states.LEASE,
 }
@@ -33,6 +34,7 @@ FIRST = {
     "certificate": {"requested"},
     "job": {"running"},
     "job item": {"waiting"},
+    "procedure step": {"in_progress"},
     "node": {"running"},
     "lease": {"free"},
 }
@@ -48,6 +50,7 @@ LAST = {
     "certificate": {"rejected", "revoked", "expired"},
     "job": {"done"},
     "job item": {"done", "left"},
+    "procedure step": {"completed", "discontinued"},
     "node": set(),
     "lease": set(),
 }

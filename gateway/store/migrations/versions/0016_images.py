@@ -1,4 +1,4 @@
-"""DICOM: studies, their objects, and the headers of these"""
+"""DICOM: studies, their objects, and the headers of these; worklist and steps of devices"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("message_id", sa.String(36), sa.ForeignKey("message.id"), nullable=True),
         sa.Column("assigned", sa.LargeBinary, nullable=True),
         sa.Column("due_at", sa.BigInteger, nullable=True),
+        sa.Column("expected", sa.Integer, nullable=True),
     )
     due = sa.text("due_at IS NOT NULL")
     op.create_index("study_due", "study", ["due_at"], sqlite_where=due, postgresql_where=due)
@@ -55,3 +56,40 @@ def upgrade() -> None:
         sa.Column("instance_id", sa.String(36), sa.ForeignKey("instance.id"), primary_key=True),
         sa.Column("body", sa.LargeBinary, nullable=False),
     )
+    op.create_table(
+        "procedure_step",
+        sa.Column("sop_instance", sa.String(64), primary_key=True),
+        sa.Column("study_uid", sa.String(64), nullable=False),
+        sa.Column("channel", sa.String(64), nullable=False),
+        sa.Column("calling", sa.String(64), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("instances", sa.Integer, nullable=True),
+        sa.Column("begun_at", sa.BigInteger, nullable=False),
+        sa.Column("ended_at", sa.BigInteger, nullable=True),
+        sa.Column("begun_key", sa.LargeBinary(16), nullable=False),
+        sa.Column("last_key", sa.LargeBinary(16), nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+    )
+    op.create_index("procedure_step_study", "procedure_step", ["study_uid"])
+    op.create_table(
+        "worklist",
+        sa.Column("order_id", sa.String(64), primary_key=True),
+        sa.Column("patient_id", sa.String(64), nullable=False),
+        sa.Column("patient_key", sa.LargeBinary(16), nullable=False),
+        sa.Column("accession_key", sa.LargeBinary(16), nullable=False),
+        sa.Column("study_uid", sa.String(64), nullable=False),
+        sa.Column("day", sa.String(8), nullable=False),
+        sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("done_at", sa.BigInteger, nullable=True),
+        sa.Column("message_id", sa.String(36), sa.ForeignKey("message.id"), nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+    )
+    is_open = sa.text("status = 'active' AND done_at IS NULL")
+    for name, columns in (
+        ("worklist_day", ["day", "order_id"]),
+        ("worklist_number", ["patient_key"]),
+        ("worklist_patient", ["patient_id"]),
+    ):
+        op.create_index(name, "worklist", columns, sqlite_where=is_open, postgresql_where=is_open)
+    op.create_index("worklist_accession", "worklist", ["accession_key"])
+    op.create_index("worklist_study", "worklist", ["study_uid"])
