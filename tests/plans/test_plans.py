@@ -76,7 +76,7 @@ def key(n: int) -> bytes:
 
 def state_of(n: int, usual: str, *others: str) -> str:
     """Give one row in forty a state that work is found in, and the rest the state in which rows end."""
-    return others[n // 2 % len(others)] if n % 40 == 0 else usual
+    return others[n // 40 % len(others)] if n % 40 == 0 else usual
 
 
 def _work(n: int) -> dict[str, Any]:
