@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import json
 import signal
 import sys
@@ -40,6 +41,8 @@ def serve(
     """
     safe_log.configure(level.upper())
     _keep_memory_together()
+    gc.collect()
+    gc.freeze()  # code and tables stay: nobody looks through them for garbage
     node = Node(_as_told(load(config), name, role or []))
 
     async def run() -> None:
