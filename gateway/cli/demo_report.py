@@ -304,14 +304,14 @@ def show(found: Figures, place: Path) -> None:
         demo_nodes.show(found.nodes)
     overtaken = any(balance.not_issued for balance in found.balances)
     print_table(
-        f"Đối soát: lập = nhận + lỗi + giữ{' + bỏ' if overtaken else ''}; nhận = sổ của nơi nhận = chữ ký họ kiểm lại",
+        f"Đối soát: lập = nhận + lỗi + giữ{' + không cần nữa' if overtaken else ''}; nhận = sổ của nơi nhận = chữ ký họ kiểm lại",
         (
             "nơi nhận",
             "lập",
             "nhận",
             "lỗi",
             "giữ",
-            *(("bỏ",) if overtaken else ()),
+            *(("không cần",) if overtaken else ()),
             "còn",
             "sổ họ",
             "chữ ký",
