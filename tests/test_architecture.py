@@ -76,6 +76,7 @@ STEPS = (
         "gateway.clock",
         "gateway.meters",
         "gateway.text",
+        "gateway.memory",
         "gateway.safe_log",
         "gateway.tasks",
         "gateway.tracing",

@@ -303,8 +303,9 @@ def show(found: Figures, place: Path) -> None:
     if found.nodes is not None:
         demo_nodes.show(found.nodes)
     overtaken = any(balance.not_issued for balance in found.balances)
+    needless = " + không cần nữa" if overtaken else ""
     print_table(
-        f"Đối soát: lập = nhận + lỗi + giữ{' + không cần nữa' if overtaken else ''}; nhận = sổ của nơi nhận = chữ ký họ kiểm lại",
+        f"Đối soát: lập = nhận + lỗi + giữ{needless}; nhận = sổ của nơi nhận = chữ ký họ kiểm lại",
         (
             "nơi nhận",
             "lập",

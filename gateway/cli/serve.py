@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import gc
 import json
 import signal
 import sys
@@ -14,7 +12,7 @@ from typing import Annotated, Any
 import typer
 import uvloop
 
-from gateway import safe_log
+from gateway import memory, safe_log
 from gateway.app import Node
 from gateway.cli.output import HERE, Config
 from gateway.configuration import load
@@ -40,12 +38,12 @@ def serve(
     Ví dụ: lienthong serve --config /etc/lienthong --name n2 --role deliver
     """
     safe_log.configure(level.upper())
-    _keep_memory_together()
-    gc.collect()
-    gc.freeze()  # code and tables stay: nobody looks through them for garbage
+    memory.share_heaps()
     node = Node(_as_told(load(config), name, role or []))
+    memory.settle()
 
     async def run() -> None:
+        tidying = asyncio.create_task(memory.give_back())
         task = asyncio.create_task(node.run(_announce))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,21 +54,10 @@ def serve(
             pass
         except BaseExceptionGroup as group:
             raise _first(group) from None
+        finally:
+            tidying.cancel()
 
     uvloop.run(run())
-
-
-def _keep_memory_together() -> None:
-    """Let all threads share two heaps of the C library: with one for each, what is freed is kept, and grows for hours.
-
-    Standard: mallopt(3), M_ARENA_MAX; other C libraries than glibc have no such thing.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_ARENA_MAX, 2)
-
-
-_M_ARENA_MAX = -8
 
 
 def _as_told(plan: Plan, name: str, roles: list[str]) -> Plan:
