@@ -8,16 +8,15 @@ Standard: CDA R2 §4.3.5
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-
-from lxml import etree
 
 from mappings.cda.faults import NarrativeUnsupported
 from mappings.cda.markup import Markup, attribute, escape
 from mappings.formats import safe_xml
+from mappings.formats.faults import XmlRefused
 
-_XHTML = "{http://www.w3.org/1999/xhtml}"
+_XHTML = "http://www.w3.org/1999/xhtml}"
 _SAME = {
     f"{_XHTML}{ours}": theirs
     for ours, theirs in (
@@ -43,16 +42,14 @@ class Block:
     """
 
     def __init__(self, div: str, number: int, taken: set[str]) -> None:
-        root = safe_xml.parse(div.encode())
-        if root.tag != f"{_XHTML}div":
-            raise NarrativeUnsupported("div")
         self._number = number
-        self._style = attribute("styleCode", root.get("class", "")) if root.get("class") else ""
         self._taken = taken
-        self._row: list[tuple[str, str]] = []
-        self._rows: list[list[tuple[str, str]]] = []
         self._keys: dict[str, str] = {}
-        self._inner = self._content(root)
+        reading = _Reading(self._name)
+        safe_xml.tell(div, reading.start, reading.end, reading.text, reading.other)
+        self._style = attribute("styleCode", reading.classes) if reading.classes else ""
+        self._rows = reading.rows
+        self._inner = "".join(reading.written)
         self._whole = ""
         self._used: set[int] = set()
 
@@ -61,33 +58,6 @@ class Block:
         """The `text` element; it has an id of its own once something points to the whole of it."""
         name = (f' ID="{self._whole}"' if self._whole else "") + self._style
         return (f"<text{name}>{self._inner}</text>" if self._inner else f"<text{name}/>",)
-
-    def _content(self, node: etree._Element) -> str:
-        """Write what stands inside an element, and note which cell of which row says what."""
-        written = escape(node.text) if node.text else ""
-        for child in node:
-            name = _SAME.get(child.tag)
-            if name is None:
-                said = str(child.tag).removeprefix(_XHTML)
-                raise NarrativeUnsupported(said if said.isalnum() else "")
-            if name == "tr":
-                self._row = []
-                self._rows.append(self._row)
-            head = name
-            if child.keys():
-                if key := child.get("id"):
-                    key = self._name(key)
-                    head = f'{name} ID="{key}"'
-                    self._row.append(
-                        (key, "".join(str(part) for part in child.itertext()) if len(child) else child.text or "")
-                    )
-                if classes := child.get("class"):
-                    head += attribute("styleCode", classes)
-            content = self._content(child) if len(child) else escape(child.text or "")
-            written += f"<{head}>{content}</{name}>" if content else f"<{head}/>"
-            if child.tail:
-                written += escape(child.tail)
-        return written
 
     def _name(self, key: str) -> str:
         name = key if _NAME.fullmatch(key) else "N." + re.sub(r"[^\w.-]", "_", key)
@@ -164,3 +134,66 @@ class Block:
             self._whole = f"S.{self._number}"
             self._taken.add(self._whole)
         return self._whole
+
+
+class _Reading:
+    """Writes what stands inside the division, and notes which cell of which row says what."""
+
+    def __init__(self, name: Callable[[str], str]) -> None:
+        self.classes = ""
+        self.written: list[str] = []
+        self.rows: list[list[tuple[str, str]]] = []
+        self._name = name
+        self._row: list[tuple[str, str]] = []
+        self._said: list[str] = []
+        self._open: list[tuple[str, str, list[tuple[str, str]], int, int]] = []
+        self._empty = False
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        name = _SAME.get(tag)
+        if not self._open:
+            if tag != f"{_XHTML}div":
+                raise NarrativeUnsupported("div")
+            self.classes = attributes.get("class", "")
+            self._open.append(("", "", self._row, 0, 0))
+            return
+        if name is None:
+            said = tag.removeprefix(_XHTML)
+            raise NarrativeUnsupported(said if said.isalnum() else "")
+        if len(self._open) > safe_xml.MAX_DEPTH:
+            raise XmlRefused("", f"deeper than {safe_xml.MAX_DEPTH} elements")
+        if self._empty:
+            self.written.append(">")
+        self._empty = True
+        if name == "tr":
+            self._row = []
+            self.rows.append(self._row)
+        head, key = f"<{name}", ""
+        if attributes:
+            if key := attributes.get("id", ""):
+                key = self._name(key)
+                head += f' ID="{key}"'
+                self._row.append((key, ""))
+            if classes := attributes.get("class"):
+                head += attribute("styleCode", classes)
+        self.written.append(head)
+        self._open.append((name, key, self._row, len(self._row) - 1, len(self._said)))
+
+    def text(self, text: str) -> None:
+        if self._empty:
+            self._empty = False
+            self.written.append(">")
+        self._said.append(text)
+        self.written.append(escape(text))
+
+    def end(self, _tag: str) -> None:
+        name, key, row, place, since = self._open.pop()
+        if name:
+            self.written.append("/>" if self._empty else f"</{name}>")
+        self._empty = False
+        if key:
+            row[place] = (key, "".join(self._said[since:]))
+
+    def other(self, *_: object) -> None:
+        """Refuse what is neither an element nor text."""
+        raise NarrativeUnsupported("")

@@ -1,4 +1,4 @@
-"""Parse XML from strangers: the only door to lxml's parser in the product.
+"""Parse XML from strangers: the only door to a parser in the product.
 
 Nothing outside the given bytes is ever read: no DTD (so no entities of the sender's making), no network, no inclusion. Does not
 validate against a schema.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
 from typing import BinaryIO, cast
+from xml.parsers import expat
 
 from lxml import etree
 
@@ -49,6 +50,35 @@ def parse(data: bytes, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) -> 
     if (huge or max_depth < _LIBRARY_DEPTH) and _deeper_than(max_depth)(root):
         raise XmlRefused("", f"deeper than {max_depth} elements")
     return root
+
+
+def tell(
+    text: str,
+    start: Callable[[str, dict[str, str]], None],
+    end: Callable[[str], None],
+    said: Callable[[str], None],
+    other: Callable[..., None],
+) -> None:
+    """Tell of one element after the other, named `{name space}tag` without the first brace; makes no tree.
+
+    For many small pieces, which it reads in half the time of `parse`. `other` hears of comments and processing
+    instructions. Raises XmlRefused, and whatever those who are told raise.
+    """
+    parser = expat.ParserCreate(namespace_separator="}")
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, said
+    parser.CommentHandler = parser.ProcessingInstructionHandler = other
+    parser.StartDoctypeDeclHandler = _no_dtd
+    try:
+        parser.Parse(text, True)
+    except expat.ExpatError as problem:
+        raise XmlRefused(f"line {problem.lineno}", "not well-formed") from None
+    except UnicodeEncodeError:
+        raise XmlRefused("line 1", _SAID["ERR_INVALID_CHAR"]) from None
+
+
+def _no_dtd(*_: object) -> None:
+    raise XmlRefused("", "a DTD is not accepted")
 
 
 def stream(source: BinaryIO, names: Collection[str], max_depth: int = MAX_DEPTH) -> Iterator[etree._Element]:

@@ -16,6 +16,7 @@ from mappings.cda.faults import NarrativeUnsupported, NotADocument
 from mappings.cda.settings import TEMPLATES
 from mappings.documents import form
 from mappings.formats import json, safe_xml
+from mappings.formats.faults import XmlRefused
 from mappings.outcome import Resource
 from mappings.systems import DEFAULT
 from tests.unit.documents.reading import cells, labels, table, titles
@@ -257,3 +258,12 @@ def test_markup_without_a_place_in_cda_is_refused() -> None:
     with pytest.raises(NarrativeUnsupported) as unsupported:
         cda.render(bundle)
     assert unsupported.value.where == "ul"
+
+
+@pytest.mark.parametrize("inside", ["<span>" * 300 + "</span>" * 300, "<span>", "&undeclared;", "<!-- a remark -->"])
+def test_a_narrative_that_is_no_markup_of_ours_is_refused(inside: str) -> None:
+    bundle = composed("discharge_paper")
+    text = bundle["entry"][0]["resource"]["section"][0]["text"]
+    text["div"] = text["div"].replace("</div>", f"{inside}</div>", 1)
+    with pytest.raises((XmlRefused, NarrativeUnsupported)):
+        cda.render(bundle)

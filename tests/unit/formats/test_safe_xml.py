@@ -92,3 +92,33 @@ def test_nothing_is_lost_in_reading(inner: str) -> None:
     assert written(data) == data
     wide = data.decode().replace("UTF-8", "UTF-16").encode("utf-16")
     assert written(wide) == data
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "text",
+        "<a>",
+        "<a></b>",
+        "<a/><b/>",
+        "<a>&undeclared;</a>",
+        "<a>\x00</a>",
+        "<a>\ud800</a>",
+        "<!DOCTYPE a><a/>",
+        '<!DOCTYPE a SYSTEM "file:///etc/hostname"><a/>',
+        "<!DOCTYPE a [<!ENTITY b 'bb'><!ENTITY c '&b;&b;&b;&b;&b;&b;'>]><a y='&c;'>&c;</a>",
+    ],
+)
+def test_what_is_told_of_is_refused_like_what_is_parsed(text: str) -> None:
+    told: list[object] = []
+    with pytest.raises(XmlRefused):
+        safe_xml.tell(text, lambda *one: told.append(one), told.append, told.append, told.append)
+    assert not any("bb" in str(one) for one in told)
+
+
+def test_one_after_the_other_is_told() -> None:
+    told: list[object] = []
+    text = "<a xmlns='urn:x' b='1&lt;'>one<!--no--><c/><![CDATA[<two>]]>&amp;</a>"
+    safe_xml.tell(text, lambda *one: told.append(one), told.append, told.append, lambda *_: told.append("other"))
+    assert told == [("urn:x}a", {"b": "1<"}), "one", "other", ("urn:x}c", {}), "urn:x}c", "<two>&", "urn:x}a"]
