@@ -278,9 +278,15 @@ class _Reader:
         for name, path in settings.files:
             if not Path(path).is_file():
                 self._problem(FileMissing, file, f"proof.{name}", Path(path).name)
-        if not settings.authority and any(one.level not in ("", "B-B") for one in policies.policies):
-            told = "above B-B needs [[proof.authority]] in node.toml, who gives time stamps"
-            self.problems.append(SettingMissing(SIGNING, f"level: {told}"))
+        wanted = [(SIGNING, one.level) for one in policies.policies]
+        wanted += [(f"{SIGNING}:{rule.line}", rule.form.level) for rule in policies.forms.rules]
+        for where, level in wanted:
+            if level not in ("", "B-B") and not settings.authority:
+                told = "above B-B needs [[proof.authority]] in node.toml, who gives time stamps"
+                self.problems.append(SettingMissing(where, f"level: {told}"))
+            elif level in ("B-LT", "B-LTA") and not settings.revocation:
+                told = f'{level} needs revocation = ["ocsp"] or ["crl"] under [proof] in node.toml'
+                self.problems.append(SettingMissing(where, f"level: {told}"))
         return settings
 
     def _of_route(self, files: list[TomlFile], name: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -32,6 +32,7 @@ from mappings.formats.dates import zone_of
 from mappings.formats.values import NO_FILE, NO_SECRET, FileName, Secret, Size, parse_address, parse_within
 from mappings.guides import guides
 from mappings.systems import Systems
+from signing.forms import Form
 from signing.policy import Policies
 
 T = TypeVar("T")
@@ -348,13 +349,29 @@ class Route:
     @property
     def renditions(self) -> tuple[str, ...]:
         """Kinds of rendition of which the first that is signed goes there."""
-        early = (f"{self.rendition}@{self.common.accepts}",) if self.common.accepts else ()
-        return (*early, *((self.own_kind,) if self.own_form else ()), self.rendition)
+        own = (self.own_kind,) if self.own_form else ()
+        if not self.common.accepts:
+            return (*own, self.rendition)
+        return (*((self.own_early_kind,) if self.own_form else ()), self.early_kind, *own, self.rendition)
 
     @property
     def own_kind(self) -> str:
         """The rendition in a form of its own."""
-        return f"{self.settings.takes}+{hashlib.sha256(f'{self.rendition} {self.name}'.encode()).hexdigest()[:4]}"
+        return self._own("")
+
+    @property
+    def early_kind(self) -> str:
+        """The rendition as it was after the step that it accepts."""
+        return f"{self.rendition}@{self.common.accepts}"
+
+    @property
+    def own_early_kind(self) -> str:
+        """The same with signatures of another level than everybody's."""
+        return f"{self._own(self.common.accepts)}@"
+
+    def _own(self, step: str) -> str:
+        told = " ".join(filter(None, (self.rendition, self.name, step)))
+        return f"{self.settings.takes}+{hashlib.sha256(told.encode()).hexdigest()[:4]}"
 
     @property
     def looks_up_cards(self) -> bool:
@@ -466,9 +483,18 @@ class Plan:
         named = any(paper in route.common.papers for route in self.routes.values())
         return self.insurance if paper in (RECORD, CHECK_IN) or named or not whole else None
 
-    def level_of(self, paper: str) -> str:
-        """The level that the signatures on a paper have to reach before it leaves."""
-        return self.policies.level(paper) or self.proof.usual_level
+    def form_of(self, paper: str, *destination: str) -> Form:
+        """How a paper is signed, level included; with a destination, given by its name and kind, how it is for that."""
+        level = self.policies.level(paper, *destination) or self.proof.usual_level
+        return replace(self.policies.forms.of(paper, *destination), level=level)
+
+    def level_of(self, paper: str, kind: str = "") -> str:
+        """The level that the signatures in a rendition of a paper have to reach before it leaves."""
+        own = kind.removesuffix(".s")
+        for route in self.routes.values() if "+" in kind else ():
+            if own in (route.own_kind, route.own_early_kind):
+                return self.form_of(paper, *route.called).level
+        return self.form_of(paper).level
 
     @property
     def routes_here(self) -> tuple[str, ...]:

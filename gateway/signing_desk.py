@@ -21,10 +21,10 @@ from gateway.pool import Pool
 from gateway.proof import rules as proof_rules
 from gateway.proof.rules import NEVER, Made
 from gateway.settings import Plan
-from gateway.store import deliveries, documents, proofs
+from gateway.store import deliveries, documents
 from gateway.store import signing_tasks as rows
 from gateway.store.engine import Store
-from signing.policy import LEVELS, SEAL
+from signing.policy import SEAL
 
 log = logging.getLogger("lienthong.signing")
 
@@ -45,7 +45,6 @@ class SigningDesk:
         Raises SigningFault; KeyUnavailable passes with time. Nothing is sealed that bears a signature which the desk does not
         know, or one of a certificate that might not sign then: SignatureUnrecorded.
         """
-        lasting = self._plan.level_of(row.paper) != LEVELS[0]
         renditions, gets, recorded = await self._store.read(
             lambda connection: (
                 documents.renditions(connection, row.id),
@@ -56,19 +55,21 @@ class SigningDesk:
         people = await self._store.read(lambda connection: signing_statements.people(connection, self._plan, row.id))
         signed: dict[str, steps.Signed] = {}
         plain: dict[str, bytes] = {}
+        lasting = False
         for rendition in renditions:
-            if rendition.signed:
+            if rendition.signed or documents.is_early(rendition.kind):
                 continue
             unsigned = self._keyring.open(rendition.body, f"{row.id}/{rendition.kind}")
             if rendition.kind in recorded or b"Signature" in unsigned:
                 await self._pool.run(steps.require_signed_by, unsigned, recorded.get(rendition.kind, ()))
             for one in signing_forms.wanted(self._plan, row.paper, rendition.kind, gets):
+                lasting = lasting or one.form.lasting
                 if one.form.reference == "detached":
                     plain[one.kind] = unsigned
                     name = f"{gets[one.destination]}.xml"
                     kind, made = documents.beside(one.kind), self._pool.run(steps.sign_beside, unsigned, name, one.form)
                 else:
-                    kind, made = one.kind, self._pool.run(steps.sign, unsigned, one.kind, lasting, one.form, people)
+                    kind, made = one.kind, self._pool.run(steps.sign, unsigned, one.kind, one.form, people)
                 signed[kind] = await made
         await self._store.write(lambda connection: self._commit(connection, row, signed, plain, lasting))
 
@@ -114,10 +115,10 @@ class SigningDesk:
                 at=now,
                 task_id=seal[0].id if seal else None,
             )
-            made = Made(kind, number, seal[0].step if seal else SEAL, result.mark, result.chain)
+            made = Made(kind, number, SEAL, seal[0].step if seal else SEAL, result.mark, result.chain)
             proof_rules.record(connection, self._plan, row, made, now)
         if lasting:
-            proofs.want(connection, document_id, now)
+            proof_rules.want(connection, self._plan, row, now)
         else:
             deliveries.move_all(connection, document_id, "ready", now)
 

@@ -55,14 +55,13 @@ def parts_of(kind: str, xml: bytes, form: Form) -> tuple[str, ...]:
 
 def wanted(plan: Plan, paper: str, kind: str, destinations: Iterable[str]) -> list[Wanted]:
     """Give every rendition that is made of the unsigned one of `kind`, for the destinations that get the paper."""
-    forms = plan.policies.forms
-    usual = forms.of(paper)
+    usual = plan.form_of(paper)
     found = [Wanted(kind, usual)]
     for name in dict.fromkeys(destinations):
         route = plan.routes.get(name)
         if route is None or not route.own_form or route.rendition != kind:
             continue
-        form = forms.of(paper, *route.called)
+        form = plan.form_of(paper, *route.called)
         if form != usual:
             found.append(Wanted(route.own_kind, form, name))
     return found

@@ -276,7 +276,9 @@ class Run:
             workstation=self.workstation,
             task_id=ready.task.id,
         )
-        made = Made(KIND, number, ready.task.step, joint.marks(signed)[-1], proving.der(self.key.chain))
+        made = Made(
+            KIND, number, ready.task.role, ready.task.step, joint.marks(signed)[-1], proving.der(self.key.chain)
+        )
         proof_rules.record(connection, self.plan, documents.get(connection, document_id), made, now)
         said = f"{ready.task.role}, thay {ready.whom}" if ready.whom else ready.task.role
         actor = f"{self.code} ({self.account})"[:64]

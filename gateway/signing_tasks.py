@@ -29,7 +29,7 @@ from gateway.faults import (
     SkipNotAllowed,
     TaskGone,
 )
-from gateway.settings import Plan, Signer
+from gateway.settings import Plan, Route, Signer
 from gateway.signing_case import Facts
 from gateway.store import actions, deliveries, documents, proofs
 from gateway.store import signing_tasks as rows
@@ -37,7 +37,8 @@ from gateway.store.deadlines import next_notice
 from gateway.store.documents import NewDocument
 from mappings.formats.dates import zone_of
 from signing import joint
-from signing.policy import LEVELS, SEAL, Case
+from signing.forms import LEVELS
+from signing.policy import SEAL, Case
 
 log = logging.getLogger("lienthong.signing")
 
@@ -143,11 +144,10 @@ def _give_out(connection: Connection, plan: Plan, document_id: str, done: set[st
     """Let go to destinations that wait for no later step, with the bytes as they are now, for ever."""
     for delivery in deliveries.listing(connection, document_id=document_id, states=("awaiting",)):
         route = plan.routes[delivery.destination]
-        step = route.common.accepts
-        if step not in done:
+        if route.common.accepts not in done:
             continue
-        kind = documents.early_kind(route.rendition, step)
-        final = plan.level_of(delivery.paper) == LEVELS[0]
+        kind = _early_kind(plan, delivery.paper, route)
+        final = plan.level_of(delivery.paper, kind) == LEVELS[0]
         if not documents.renditions(connection, document_id, kind):
             sealed = plan.keyring.seal(whole, f"{document_id}/{kind}")
             documents.put_rendition(connection, document_id, kind, "application/xml", whole, sealed, signed=final)
@@ -157,26 +157,33 @@ def _give_out(connection: Connection, plan: Plan, document_id: str, done: set[st
     release_early(connection, plan, document_id, now)
 
 
+def _early_kind(plan: Plan, paper: str, route: Route) -> str:
+    """Name what a destination gets of a paper after the step that it accepts: its own where its level is another."""
+    own = route.own_form and plan.level_of(paper, route.own_early_kind) != plan.level_of(paper)
+    return route.own_early_kind if own else route.early_kind
+
+
 def release_early(connection: Connection, plan: Plan, document_id: str, now: int) -> None:
     """Let go what waits for the proofs of the signatures that it holds, once all are there."""
     waiting = documents.waiting_early(connection, document_id)
     if not waiting:
         return
     known = {one.signature_id: one for one in proofs.of_document(connection, document_id) if one.kind == KIND}
+    paper = documents.get(connection, document_id).paper
     for kept in waiting:
-        kind, _, step = kept.kind.partition("@")
         whole = plan.keyring.open(kept.body, f"{document_id}/{kept.kind}")
         held = [known.get(mark.identifier) for mark in joint.marks(whole)]
         if any(one is None or one.state != "proved" for one in held):
             continue
+        level = plan.level_of(paper, kept.kind)
         found = {one.signature_id: proofs.evidence(connection, one.id) for one in held if one is not None}
-        whole = joint.with_proofs(whole, found)
+        whole = joint.with_proofs(whole, {name: one.within(level) for name, one in found.items()})
         sealed = plan.keyring.seal(whole, f"{document_id}/{kept.kind}")
         documents.put_rendition(connection, document_id, kept.kind, kept.media_type, whole, sealed, signed=True)
         documents.note_given_out(connection, document_id, now)
         for delivery in deliveries.listing(connection, document_id=document_id, states=("awaiting",)):
             route = plan.routes[delivery.destination]
-            if (route.rendition, route.common.accepts) == (kind, step):
+            if route.common.accepts and _early_kind(plan, paper, route) == kept.kind:
                 deliveries.move(connection, delivery.id, "ready", None, due_at=now)
 
 

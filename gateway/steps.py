@@ -311,10 +311,8 @@ class Signed:
     """Certificates in DER, the signer's first."""
 
 
-def sign(
-    unsigned: bytes, kind: str, lasting: bool = False, form: Form = USUAL, people: Sequence[Person] = ()
-) -> Signed:
-    """Seal bytes with the key of this process, in `form`; people may have signed them. `lasting`: proofs follow.
+def sign(unsigned: bytes, kind: str, form: Form = USUAL, people: Sequence[Person] = ()) -> Signed:
+    """Seal bytes with the key of this process, in `form`; people may have signed them.
 
     `people` signed another rendition: a FHIR document says so, when its form wants Provenance.
     """
@@ -328,7 +326,7 @@ def sign(
         body = jws.sign(unsigned, key, who=who, algorithm=algorithm, canonical=canonical)
     else:
         base = base_kind(kind)
-        body = joint.seal(unsigned, key, PLACES[base], form, parts_of(base, unsigned, form), lasting=lasting)
+        body = joint.seal(unsigned, key, PLACES[base], form, parts_of(base, unsigned, form))
     return _signed(body, key)
 
 

@@ -28,6 +28,7 @@ from gateway.store import documents
 from gateway.store.engine import Store
 from gateway.text import Language, text
 from signing.certificates import load_roots
+from signing.policy import SEAL
 from signing.revocation_client import RevocationClient
 from signing.validation import Trust, validate
 from signing.verdict import DOCUMENT, Reason, Report, Signed, report
@@ -196,8 +197,11 @@ def _state(document: Row[Any], newest: Row[Any] | None) -> str:
 
 
 def _hands(connection: Connection, document_id: str, kind: str, sha256: str) -> Iterator[Hand]:
-    for one in documents.signatures(connection, document_id):
-        if one.kind == _OF_STEP_OR_RENEWED.split(kind)[0]:
+    """Tell who signed a rendition: people sign what everybody gets, the seal each by itself."""
+    own = _OF_STEP_OR_RENEWED.split(kind.removesuffix(".s"))[0]
+    sealed = () if documents.is_early(kind) else (own, documents.beside(own))
+    for one in sorted(documents.signatures(connection, document_id), key=lambda one: one.role == SEAL):
+        if one.kind in (sealed if one.role == SEAL else (own.partition("+")[0],)):
             name, title, organisation = _subject(one.signer)
             yield Hand(one.role, name, title, organisation, iso(one.signed_at), one.voided_at is not None)
             if one.sha256 == sha256:

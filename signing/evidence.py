@@ -29,6 +29,12 @@ class Evidence:
             _union(self.timestamps, other.timestamps),
         )
 
+    def within(self, level: str) -> Evidence:
+        """Return what a signature of this level holds: nothing, the time stamps, or all when there is a time stamp."""
+        if level == "B-B" or not self.timestamps:
+            return Evidence()
+        return Evidence(timestamps=self.timestamps) if level == "B-T" else self
+
 
 def _union(first: tuple[bytes, ...], second: tuple[bytes, ...]) -> tuple[bytes, ...]:
     return tuple(dict.fromkeys((*first, *second)))

@@ -4,7 +4,7 @@ A rule states some settings for some papers and destinations; each setting comes
 What no rule states is as usual: plain XML signatures by the seal alone and XAdES beside those of people, over the whole
 document, with the first algorithm of the key; RFC 8785 for JSON.
 
-Not here: who signs (`signing/policy.py`), levels, which papers and destinations there are.
+Not here: who signs, and the level where no rule states one (`signing/policy.py`); which papers and destinations there are.
 
 Requirement: S0.5, S0.10
 """
@@ -17,6 +17,8 @@ from dataclasses import dataclass, fields, replace
 from signing import jws
 from signing.faults import KeyUnsuitable
 
+LEVELS = ("B-B", "B-T", "B-LT", "B-LTA")
+"""How long a signature can be proved, each more than the one before (EN 319 132-1 §6)."""
 SIGNATURES = ("xmldsig", "xades")
 REFERENCES = ("whole", "parts", "detached")
 CANONICAL = {"rfc8785": jws.RFC8785, "fhir": jws.FHIR_JSON}
@@ -36,6 +38,13 @@ class Form:
     """Of JSON: one of CANONICAL. RFC 8785 writes 4.50 as 4.5, and HL7's validator then calls the signature wrong."""
     provenance: str = ""
     """Of a FHIR document: `yes` = Provenance says who signed which bytes, and bears a signature of the facility."""
+    level: str = ""
+    """One of LEVELS, which every signature in the file has to reach before it leaves."""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether proofs are to be put into signatures later."""
+        return self.level not in ("", LEVELS[0])
 
     def algorithm(self, known: Sequence[str]) -> str:
         """Choose among what a key can do; empty = its usual one. Raises KeyUnsuitable."""

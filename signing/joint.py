@@ -65,16 +65,14 @@ def seal(
     place: str | None = None,
     form: Form = USUAL,
     parts: Sequence[str] = (),
-    *,
-    lasting: bool = False,
 ) -> bytes:
-    """Return `xml` with the seal of the facility, in `form`; `lasting` when proofs are to be put into the signature later.
+    """Return `xml` with the seal of the facility, in `form`; above B-B so that proofs can be put into the signature later.
 
     In a `place` that an interface asks for the form stays the interface's, which holds no proofs.
     `parts` are the children of the root that a seal over parts covers; they get their names as Ids. A detached seal is made by
     `seal_beside`. Raises DocumentUnsignable, KeyUnsuitable, CertificateOutOfDate and what `key.sign` raises.
     """
-    several = place is None and (lasting or (b"Signature" in xml and bool(_identifiers(xml))))
+    several = place is None and (form.lasting or (b"Signature" in xml and bool(_identifiers(xml))))
     plain = form.signature == "xmldsig" or (not form.signature and not several)
     algorithm = form.algorithm(key.algorithms) or (_PLAIN if plain and _PLAIN in key.algorithms else key.algorithms[0])
     covered: Sequence[str] = ()
@@ -146,13 +144,15 @@ def marks(file: bytes) -> list[Mark]:
 def with_proofs(xml: bytes, proofs: Mapping[str, Evidence]) -> bytes:
     """Put time stamps, and then the rest of the material, into the signatures with these Ids: B-T or B-LT.
 
-    Nobody's signature changes: each leaves out the others, and who countersigned covers values alone.
+    Without material a signature stays as it is. Nobody's changes: each leaves out the others, and who countersigned covers
+    values alone.
     Raises DocumentUnsignable, TimestampInvalid.
     """
     for identifier, evidence in proofs.items():
         for token in evidence.timestamps:
             xml = xades_levels.with_timestamp(xml, timestamp_token.read(token), identifier)
-        xml = xades_levels.with_values(xml, evidence, identifier)
+        if evidence != Evidence():
+            xml = xades_levels.with_values(xml, evidence, identifier)
     return xml
 
 

@@ -18,8 +18,6 @@ SEAL = "seal"
 CONDITIONS = ("death", "high_legal_value", "patient_request", "emergency")
 """What a step may depend on, besides the class of the visit."""
 DEFAULT_WARNING = 0.75
-LEVELS = ("B-B", "B-T", "B-LT", "B-LTA")
-"""How long a signature can be proved, each more than the one before (EN 319 132-1 §6)."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class Policy:
     warn: float = DEFAULT_WARNING
     """Share of the time after which is warned."""
     level: str = ""
-    """One of LEVELS, for every signature on these papers; empty = as the node's settings say."""
+    """One of LEVELS, for every signature on these papers; empty = as the node's settings say. A form may say otherwise."""
 
 
 DEFAULT = Policy((), (Step(SEAL, (Part(SEAL),)),))
@@ -131,9 +129,12 @@ class Policies:
         others = (one for one in self.policies if not one.papers)
         return next(named, None) or next(others, None) or DEFAULT
 
-    def level(self, paper: str) -> str:
-        """Give the level that signatures on a paper have to reach; an empty text where nothing is said."""
-        return self.of(paper).level
+    def level(self, paper: str, *destination: str) -> str:
+        """Give the level that signatures on a paper have to reach; an empty text where nothing is said.
+
+        With a destination, given by its name and kind: what holds for that.
+        """
+        return self.forms.of(paper, *destination).level or self.of(paper).level
 
     def wanted(self, paper: str, case: Case) -> tuple[Wanted, ...]:
         """Give the signatures that a paper needs in this case, in order; the seal is the last."""

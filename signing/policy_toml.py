@@ -14,8 +14,8 @@ from typing import Any
 
 from mappings.formats.values import parse_duration
 from signing.algorithms import ALGORITHMS
-from signing.forms import CANONICAL, REFERENCES, SIGNATURES, USUAL, Form, Forms, Rule
-from signing.policy import CONDITIONS, DEFAULT_WARNING, LEVELS, SEAL, Delegation, Part, Policies, Policy, Step
+from signing.forms import CANONICAL, LEVELS, REFERENCES, SIGNATURES, USUAL, Form, Forms, Rule
+from signing.policy import CONDITIONS, DEFAULT_WARNING, SEAL, Delegation, Part, Policies, Policy, Step
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,11}")
 _ROLE = re.compile(r"[a-z][a-z_]{0,47}")
@@ -149,7 +149,12 @@ class _Reader:
         return Delegation(table["of"], table["to"], role, since, until, self.names("papers", table, path), basis)
 
     def form(self, path: str, table: Any) -> Rule:
-        settings = {"signature": SIGNATURES, "reference": REFERENCES, "canonical": tuple(CANONICAL)}
+        settings = {
+            "signature": SIGNATURES,
+            "reference": REFERENCES,
+            "canonical": tuple(CANONICAL),
+            "level": LEVELS,
+        }
         self.only(path, table, {"papers", "destinations", "algorithm", "provenance", *settings})
         chosen: dict[str, str] = {}
         for name, known in settings.items():

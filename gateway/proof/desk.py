@@ -37,7 +37,7 @@ from mappings.formats.faults import Fault
 from signing import certificates, joint, proving, timestamp_token
 from signing.evidence import Evidence
 from signing.faults import ProofPending, SignatureUnprovable, TimestampInvalid
-from signing.policy import LEVELS
+from signing.forms import LEVELS
 
 log = logging.getLogger("lienthong.proof")
 
@@ -117,13 +117,9 @@ class ProofDesk:
 
     async def _step(self, row: Row[Any]) -> None:
         try:
-            paper, known = await self._store.read(
-                lambda connection: (
-                    documents.get(connection, row.document_id).paper,
-                    proofs.evidence(connection, row.id),
-                )
+            level, known = await self._store.read(
+                lambda connection: (self._level(connection, row), proofs.evidence(connection, row.id))
             )
-            level = self._plan.level_of(paper)
             if level == LEVELS[0]:  # the settings want nothing any more
                 await self._store.write(lambda connection: self._proved(connection, row, Evidence()))
             elif row.state == "bare":
@@ -138,6 +134,10 @@ class ProofDesk:
         except Exception as error:  # noqa: BLE001 - whatever it is, it shows where a person looks
             await self._later(row, error)
         self._ring()
+
+    def _level(self, connection: Connection, row: Row[Any]) -> str:
+        document = documents.get(connection, row.document_id)
+        return rules.level_of(connection, self._plan, document, row.kind, proofs.role(connection, row))
 
     async def _stamp(self, row: Row[Any], known: Evidence, level: str) -> None:
         token = await self._sources.stamp(row.octets)
@@ -224,12 +224,12 @@ class ProofDesk:
 
         def read(connection: Connection) -> tuple[list[Row[Any]], dict[str, Evidence], dict[str, bytes]]:
             known = proofs.of_document(connection, row.id)
-            inside = [one for one in known if one.inside]
-            bodies = {}
-            for kind in dict.fromkeys(one.kind for one in inside):
-                (kept,) = documents.renditions(connection, row.id, kind)
-                bodies[kind] = self._keyring.open(kept.body, f"{row.id}/{kind}")
-            return known, {one.id: proofs.evidence(connection, one.id) for one in inside}, bodies
+            bodies = {
+                kept.kind: self._keyring.open(kept.body, f"{row.id}/{kept.kind}")
+                for kept in documents.renditions(connection, row.id)
+                if not kept.signed and not documents.is_early(kept.kind) and rules.standing(known, kept.kind)
+            }
+            return known, {one.id: proofs.evidence(connection, one.id) for one in known if one.inside}, bodies
 
         known, found, bodies = await self._store.read(read)
         if not rules.complete(known):
@@ -237,12 +237,11 @@ class ProofDesk:
             return
         archived: dict[str, Archived] = {}
         for kind, body in bodies.items():
-            own = [one for one in known if one.inside and one.kind == kind]
-            bodies[kind] = await self._pool.run(
-                joint.with_proofs, body, {one.signature_id: found[one.id] for one in own if found[one.id].timestamps}
-            )
-            if self._plan.level_of(row.paper) == "B-LTA":
-                archived[kind] = await self.archive(bodies[kind], [one.signature_id for one in own])
+            level = self._plan.level_of(row.paper, kind)
+            material = {one.signature_id: found[one.id].within(level) for one in rules.standing(known, kind)}
+            bodies[kind] = await self._pool.run(joint.with_proofs, body, material)
+            if level == "B-LTA":
+                archived[kind] = await self.archive(bodies[kind], list(material))
                 bodies[kind] = archived[kind].body
         await self._store.write(lambda connection: self._commit(connection, row.id, bodies, archived))
 

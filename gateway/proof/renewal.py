@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection, Row
 from gateway.clock import SECOND, Clock, to_datetime, to_instant
 from gateway.faults import InternalFault
 from gateway.pool import Pool
+from gateway.proof import rules
 from gateway.proof.desk import LEASE, Archived, ProofDesk
 from gateway.proof.sources import Sources
 from gateway.safe_log import describe
@@ -89,7 +90,7 @@ class Renewal:
         kept, known = await self._store.read(read)
         body = self._keyring.open(kept.body, f"{row.document_id}/{kind}")
         before = documents.digest(body)
-        identifiers = [one.signature_id for one in known if one.inside and one.kind == row.kind]
+        identifiers = [one.signature_id for one in rules.standing(known, row.kind)]
         about: dict[str, Evidence] = {}
         for identifier, tokens in (await self._pool.run(joint.archive_tokens, body)).items():
             token = timestamp_token.read(tokens[-1])

@@ -8,6 +8,7 @@ Requirement: S0.5, S0.10
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +19,9 @@ from gateway.settings import Plan
 from gateway.store import deliveries, documents, proofs
 from mappings.formats.faults import SigningFault
 from signing.evidence import Evidence
+from signing.forms import LEVELS
 from signing.joint import Mark
-from signing.policy import LEVELS, SEAL
+from signing.policy import SEAL
 
 log = logging.getLogger("lienthong.proof")
 
@@ -34,6 +36,7 @@ class Made:
     kind: str
     """Of the rendition."""
     number: int
+    role: str
     step: str
     mark: Mark
     chain: tuple[bytes, ...] = field(repr=False)
@@ -41,7 +44,7 @@ class Made:
 
 def record(connection: Connection, plan: Plan, row: Row[Any], made: Made, now: int) -> None:
     """Keep what proves a signature on document `row`, and ask for the rest when its paper's level wants it."""
-    level = plan.level_of(row.paper)
+    level = level_of(connection, plan, row, made.kind, made.role)
     named = plan.policies.of(row.paper).papers
     values = {
         "document_id": row.id,
@@ -57,6 +60,34 @@ def record(connection: Connection, plan: Plan, row: Row[Any], made: Made, now: i
         "due_at": now,
     }
     proofs.put(connection, values, Evidence(certificates=made.chain))
+
+
+def level_of(connection: Connection, plan: Plan, document: Row[Any], kind: str, role: str) -> str:
+    """Give the level that a signature made on rendition `kind` has to reach: the highest of the files in which it stands.
+
+    A person's stands in what everybody gets, and in what destinations get in a form of their own.
+    """
+    levels = [plan.level_of(document.paper, kind)]
+    own = [route for route in plan.routes.values() if route.own_form and route.rendition == kind]
+    if own and role != SEAL:
+        gets = {one.destination for one in deliveries.listing(connection, document_id=document.id)}
+        levels += [plan.level_of(document.paper, route.own_kind) for route in own if route.name in gets]
+    return max(levels, key=LEVELS.index)
+
+
+def want(connection: Connection, plan: Plan, document: Row[Any], now: int) -> None:
+    """Ask for the proofs of signatures on a document that were not wanted when these were made."""
+    known = proofs.of_document(connection, document.id)
+    found = [one.id for one in known if level_of(connection, plan, document, one.kind, one.role) != LEVELS[0]]
+    proofs.want(connection, found, now)
+
+
+def standing(known: Iterable[Row[Any]], kind: str) -> list[Row[Any]]:
+    """Return the signatures, of those of a document, that stand in the file `kind` and can hold proofs there."""
+    base, _, own = kind.partition("+")
+    return [
+        one for one in known if one.inside and (one.kind == kind or (own and one.kind == base and one.role != SEAL))
+    ]
 
 
 def proved(connection: Connection, plan: Plan, document_id: str, now: int) -> None:

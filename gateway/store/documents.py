@@ -352,9 +352,9 @@ def void_signatures(connection: Connection, document_id: str, at: int) -> list[s
     return signers
 
 
-def early_kind(kind: str, step: str) -> str:
-    """Name the rendition as it was when a step was done, for destinations that accept that."""
-    return f"{kind}@{step}"
+def is_early(kind: str) -> bool:
+    """Tell whether a rendition is one of an earlier step."""
+    return "@" in kind
 
 
 def renewed_kind(kind: str, number: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -114,13 +114,19 @@ def postpone(connection: Connection, proof_id: str, owner: str, fault: Fault, du
     )
 
 
-def want(connection: Connection, document_id: str, now: int) -> None:
-    """Ask for proofs of those signatures of a document for which none were wanted when they were made."""
+def want(connection: Connection, proof_ids: Collection[str], now: int) -> None:
+    """Ask for proofs of those of these signatures for which none were wanted when they were made."""
     connection.execute(
         signature_proof.update()
-        .where(signature_proof.c.document_id == document_id, signature_proof.c.state.in_(sources(PROOF, "want")))
+        .where(signature_proof.c.id.in_(proof_ids), signature_proof.c.state.in_(sources(PROOF, "want")))
         .values(state=advance(PROOF, "kept", "want"), due_at=now)
     )
+
+
+def role(connection: Connection, row: Row[Any]) -> str:
+    """Return in which role a signature was made."""
+    same = [getattr(signature.c, name) == getattr(row, name) for name in ("document_id", "kind", "number")]
+    return str(connection.scalar(sa.select(signature.c.role).where(*same)) or "")
 
 
 def hurry(connection: Connection, proof_id: str, now: int) -> bool:

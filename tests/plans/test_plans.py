@@ -721,7 +721,7 @@ HOT = {
     "proofs.move": Query(lambda c: proofs.move(c, "f000000401", "stamp"), (PROOF_BY_ID,)),
     "proofs.of_document": Query(lambda c: proofs.of_document(c, "d00000001"), (PROOF_OF,)),
     "proofs.evidence": Query(lambda c: proofs.evidence(c, "f000000011"), (MATERIAL,)),
-    "proofs.want": Query(lambda c: proofs.want(c, "d00000001", NOW), (PROOF_OF,)),
+    "proofs.want": Query(lambda c: proofs.want(c, ["f000000401"], NOW), (PROOF_BY_ID,)),
     "proofs.wanting: people": Query(lambda c: proofs.wanting(c, failed=True, limit=20), (("signature_proof_due",),)),
     "proofs.lacking: people": Query(proofs.lacking, (("signature_proof_due",),) * 2),
     "documents.waiting_early": Query(lambda c: documents.waiting_early(c, "d00000001"), (RENDITION_BY_ID,)),

@@ -356,3 +356,24 @@ def test_a_level_needs_somebody_who_stamps(site: Path) -> None:
     assert [code for code, _ in problems(site)] == [1004]
     change(site / "node.toml", 'level = "B-T"', "")
     assert problems(site) == [(1003, "signing.toml")]
+    (site / "signing.toml").write_text('\n[[form]]\npapers = ["referral"]\nlevel = "B-T"\n')
+    assert problems(site) == [(1003, "signing.toml:2")]
+
+
+def test_a_level_needs_issuers_who_are_asked(site: Path) -> None:
+    add(site / "node.toml", PROOF.replace('level = "B-LTA"', 'level = "B-T"\nrevocation = []'))
+    (site / "signing.toml").write_text('[[form]]\npapers = ["referral"]\nlevel = "B-T"\n[[form]]\nlevel = "B-LT"\n')
+    assert problems(site) == [(1003, "signing.toml:4")]
+
+
+def test_a_destination_may_want_another_level(site: Path) -> None:
+    add(site / "node.toml", PROOF.replace("B-LTA", "B-LT"))
+    name = next(iter(load(site).routes))
+    (site / "signing.toml").write_text(f'[[form]]\ndestinations = ["{name}"]\nlevel = "B-LTA"\n')
+    plan = load(site)
+    route = plan.routes[name]
+    assert (plan.level_of("referral"), plan.level_of("referral", route.rendition)) == ("B-LT", "B-LT")
+    kinds = (route.own_kind, f"{route.own_kind}.s", route.own_early_kind)
+    assert [plan.level_of("referral", kind) for kind in kinds] == ["B-LTA"] * 3
+    assert plan.level_of("referral", "cda+0000") == "B-LT", "a destination that is gone has no wishes"
+    assert all(len(kind) <= 16 for kind in kinds), "as wide as the column"

@@ -6,6 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from signing import joint, xades
+from signing.evidence import Evidence
 from signing.faults import DocumentUnsignable, KeyUnsuitable
 from signing.forms import USUAL, Form, Forms
 from signing.policy_toml import read
@@ -57,6 +58,52 @@ def test_the_first_algorithm_that_the_key_can_do_is_taken() -> None:
         form.algorithm(["PS256"])
 
 
+def test_the_level_is_that_of_the_form_then_that_of_the_policy() -> None:
+    policies = read("""
+[[policy]]
+level = "B-LT"
+[[policy.step]]
+role = "seal"
+
+[[form]]
+papers = ["referral"]
+destinations = ["archive"]
+level = "B-LTA"
+
+[[form]]
+papers = ["referral"]
+level = "B-T"
+
+[[form]]
+destinations = ["portal"]
+level = "B-B"
+""")
+    assert policies.level("lab_report") == policies.level("lab_report", "archive", "folder") == "B-LT"
+    assert (policies.level("lab_report", "portal"), policies.level("referral", "portal")) == ("B-B", "B-T")
+    assert (policies.level("referral"), policies.level("referral", "archive", "folder")) == ("B-T", "B-LTA")
+    assert [Form(level=one).lasting for one in ("", "B-B", "B-T", "B-LTA")] == [False, False, True, True]
+
+
+def test_a_file_of_a_level_holds_what_it_wants() -> None:
+    everything = Evidence((b"c",), (b"o",), (b"l",), (b"t",))
+    assert [everything.within(one) for one in ("B-B", "B-T", "B-LT", "B-LTA")] == [
+        Evidence(),
+        Evidence(timestamps=(b"t",)),
+        everything,
+        everything,
+    ]
+    assert Evidence((b"c",), (b"o",)).within("B-LT") == Evidence(), "nothing shows that it came after the signature"
+
+
+@pytest.mark.parametrize(("level", "form"), [("", "XMLDSig"), ("B-B", "XMLDSig"), ("B-T", "B-B"), ("B-LTA", "B-B")])
+def test_a_seal_to_which_proofs_come_is_made_for_them(level: str, form: str, root: Authority, key: MemoryKey) -> None:
+    sealed = joint.seal(b"<r><a/></r>", key, None, Form(level=level))
+    assert [one.level for one in validate(sealed, Trust([root.certificate])).signers] == [form]
+    assert [one.holds_proofs for one in joint.marks(sealed)] == [form == "B-B"]
+    placed = joint.seal(ENVELOPE, key, "CHUKYDONVI", Form(level=level))
+    assert [one.holds_proofs for one in joint.marks(placed)] == [False], "the interface's form stays"
+
+
 @pytest.mark.parametrize(
     ("table", "told"),
     [
@@ -69,7 +116,8 @@ def test_the_first_algorithm_that_the_key_can_do_is_taken() -> None:
         ("canonical = []", "3: canonical: not known"),
         ('provenance = "yes"', "3: provenance: neither true nor false"),
         ('papers = ["referral"]', "2: form[0]: states nothing"),
-        ('level = "B-T"', "3: level: unknown; known here: "),
+        ('level = "B-X"', "3: level: not known; one of B-B, B-T, B-LT, B-LTA"),
+        ('grade = "B-T"', "3: grade: unknown; known here: "),
     ],
 )
 def test_what_a_wrong_rule_is_told(table: str, told: str) -> None:
