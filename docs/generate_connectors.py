@@ -83,6 +83,7 @@ def _node() -> Iterator[str]:
         ("systems", Systems),
         ("cda", CdaSettings),
         ("http", settings.HttpSettings),
+        ("verify", settings.VerifySettings),
         ("trace", settings.TraceSettings),
         ("insurance", InsuranceSettings),
     ):

@@ -54,6 +54,7 @@ from gateway.settings import (
     StoreSettings,
     Test,
     TraceSettings,
+    VerifySettings,
 )
 from gateway.store.sealed import Keyring
 from gateway.toml_file import TomlFile
@@ -107,6 +108,7 @@ class _Reader:
             "http",
             "api",
             "trace",
+            "verify",
         }
         self._unknown(node_file, "", top, known)
         facility = self._dataclass(FacilitySettings, node_file, "facility", top.get("facility", {}))
@@ -131,13 +133,14 @@ class _Reader:
             if http is not None and http.tls == "tls" and http.listen and not Path(getattr(http, name)).is_file():
                 self._problem(FileMissing, node_file, f"http.{name}", Path(getattr(http, name)).name)
         trace = self._dataclass(TraceSettings, node_file, "trace", top.get("trace", {}))
+        verify = self._dataclass(VerifySettings, node_file, "verify", top.get("verify", {}))
         clients = self._clients(node_file, top.get("api", {}), signers)
         pacs = self._pacs(node_file, top.get("pacs", []), channels)
         if not channel_files:
             self.problems.append(FileUnreadable(str(self.folder / "channels"), "no channel file"))
         if self.problems or not (facility and node and store and systems and cda and signing and transport):
             return None
-        if proof is None or http is None or trace is None or insurance is None:
+        if proof is None or http is None or trace is None or insurance is None or verify is None:
             return None
         return Plan(
             self.folder,
@@ -158,6 +161,7 @@ class _Reader:
             trace,
             insurance,
             pacs,
+            verify,
         )
 
     def _open(self, path: Path) -> TomlFile | None:

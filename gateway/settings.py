@@ -167,6 +167,19 @@ class HttpSettings:
 
 
 @dataclass(frozen=True)
+class VerifySettings:
+    """`[verify]`: by what files are judged for those who ask this node."""
+
+    policies: FileName = NO_FILE
+    """Folder with the documents of the signature policies that count; a signature that follows another one is undecided.
+    `""` = any does, with a note."""
+
+    def __post_init__(self) -> None:
+        if self.policies and not Path(self.policies).is_dir():
+            raise ValueError("policies: a folder beside node.toml, with the documents of signature policies")
+
+
+@dataclass(frozen=True)
 class TraceSettings:
     """Traces of messages for OpenTelemetry: the way that each took, how long every step was; no patient data."""
 
@@ -476,6 +489,7 @@ class Plan:
     trace: TraceSettings = field(default_factory=TraceSettings)
     insurance: InsuranceSettings = field(default_factory=InsuranceSettings)
     pacs: tuple[PacsSettings, ...] = ()
+    verify: VerifySettings = field(default_factory=VerifySettings)
 
     def insurance_of(self, paper: str) -> InsuranceSettings | None:
         """Say how the insurance file of a paper is written; None where it goes in the file of its visit."""

@@ -28,6 +28,7 @@ from gateway.store import documents
 from gateway.store.engine import Store
 from gateway.text import Language, text
 from signing.certificates import load_roots
+from signing.faults import FileUnreadable
 from signing.policy import SEAL
 from signing.revocation_client import RevocationClient
 from signing.validation import Trust, validate
@@ -38,6 +39,7 @@ AT_ONCE = 2
 """Files that are judged at the same time; more would take the cores from the pipeline."""
 WAITING = 30
 """Files that may wait for their turn."""
+_LARGEST_POLICY = 32 * 1024**2
 _OF_STEP_OR_RENEWED = re.compile("[@~]")
 
 WORDS: dict[Language, dict[str, str]] = {
@@ -131,6 +133,21 @@ def reason_line(reason: Reason, said: Language) -> str:
     """Tell a reason or a warning: what happened, what to do, where."""
     place = " ".join(part for part in (reason.where, reason.detail) if part)
     return f"{text(reason.code, said)}" + (f" ({place})" if place else "")
+
+
+def policies(folder: Path) -> dict[str, bytes]:
+    """Read the documents of signature policies in a folder, by file name; raise FileUnreadable. Hidden files are left out."""
+    found: dict[str, bytes] = {}
+    try:
+        for path in sorted(folder.iterdir()):
+            if path.name.startswith(".") or not path.is_file():
+                continue
+            if path.stat().st_size > _LARGEST_POLICY:
+                raise FileUnreadable(path.name, f"more than {_LARGEST_POLICY} bytes")
+            found[path.name] = path.read_bytes()
+    except OSError as problem:
+        raise FileUnreadable(folder.name, type(problem).__name__) from problem
+    return found
 
 
 # ---- papers that were issued here ----
@@ -227,7 +244,9 @@ class Verifier:
         roots = load_roots(plan.signing.trust)
         stamps = load_roots(Path(file).read_bytes() for _, file in plan.proof.files)
         self._client = httpx.Client(trust_env=False) if plan.http.online else None
-        self._trust = Trust(roots, (*stamps, *roots), ask=RevocationClient(self._client) if self._client else None)
+        ask = RevocationClient(self._client) if self._client else None
+        folder = plan.verify.policies
+        self._trust = Trust(roots, (*stamps, *roots), ask=ask, policies=policies(Path(folder)) if folder else None)
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="verify")
         self._waiting = 0
 

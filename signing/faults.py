@@ -416,3 +416,15 @@ class FileUnreadable(Undecided):
     """Raised when a file cannot be read at all: away, a device, no right to read it, too long to be a paper."""
 
     code = 5204
+
+
+class ManifestUnread(Undecided):
+    """Raised when a signature covers a list of references (Manifest): what these lead to is not compared."""
+
+    code = 5205
+
+
+class PolicyUnknown(Undecided):
+    """Raised when the signer followed a signature policy that is not among those whose documents were given."""
+
+    code = 5206

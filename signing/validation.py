@@ -44,6 +44,7 @@ from signing.faults import (
     KindUnknown,
     NotSigned,
     PolicyContradicted,
+    PolicyUnknown,
     ProofMissing,
     RevocationUnknown,
     SignatureInvalid,
@@ -86,8 +87,8 @@ class Trust:
     """None: offline."""
     sealers: Sequence[x509.Certificate] = ()
     """Certificates whose holders sign without putting them into the file: envelopes of the data axis."""
-    policies: Mapping[str, bytes] = field(default_factory=dict)
-    """Documents of signature policies, by identifier."""
+    policies: Mapping[str, bytes] | None = None
+    """Documents of the signature policies that count, by identifier or file name; None: any policy does, with a warning."""
 
 
 def validate(
@@ -255,7 +256,7 @@ def _judge(held: Held, trust: Trust, now: datetime) -> Signed:
 def _policy(case: _Case) -> None:
     try:
         unknown = case.held.policy and verify_policy.check(case.held.policy, case.trust.policies)
-    except PolicyContradicted as fault:
+    except (PolicyContradicted, PolicyUnknown) as fault:
         case.faults.append(fault)
     else:
         case.warnings += [unknown] if unknown else []

@@ -1,7 +1,8 @@
 """The signature policy that a XAdES signature names: read it, and compare its hash with the document when that is at hand.
 
-A verdict is made by this product's own rules, never by those of a policy: a policy that is not known is a warning. When the
-document is at hand and is another one than the signer meant, nobody can say what was agreed: undecided.
+A verdict is made by this product's own rules, never by those of a policy. Who gives documents of policies says which ones
+count: another one, or one whose hash cannot be compared, is undecided; where none are given it is a warning. When the document
+is at hand and is another one than the signer meant, nobody can say what was agreed: undecided.
 
 Not here: what a policy asks, fetching it, hashes over a part or a transformed form of it.
 
@@ -12,12 +13,13 @@ Requirement: S0.10
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Mapping, Sequence
 
 from lxml import etree
 
 from signing import xml_parts
-from signing.faults import PolicyContradicted, PropertiesRefused
+from signing.faults import PolicyContradicted, PolicyUnknown, PropertiesRefused
 from signing.verdict import POLICY_UNKNOWN, NamedPolicy, Reason
 from signing.xml_parts import DS, XADES, XADES141
 
@@ -53,17 +55,37 @@ def stored(unsigned: Sequence[etree._Element]) -> bytes:
     return b""
 
 
-def check(policy: NamedPolicy, documents: Mapping[str, bytes]) -> Reason | None:
-    """Compare the hash with the document, of `documents` by identifier or else the one the signature carries.
+def check(policy: NamedPolicy, documents: Mapping[str, bytes] | None) -> Reason | None:
+    """Compare the hash with the documents at hand, or with the one that the signature carries.
 
-    Returns a warning when that cannot be done, None when it fits. Raises PolicyContradicted.
+    `documents` are by identifier or by file name; a file bears the name of a policy when it is called as the identifier ends
+    (`1.2.840.1` or `1.2.840.1.pdf` for `urn:oid:1.2.840.1`), and serves under any other name, too, when its hash fits.
+    Returns a warning when nothing was given to compare with, None when it fits. Raises PolicyContradicted, PolicyUnknown.
     """
     if policy.implied:
         return None
-    document = documents.get(policy.identifier, policy.document)
-    hashed = xml_parts.DIGEST_METHODS.get(policy.digest_method)
-    if not document or hashed is None or not policy.whole:
-        return Reason(POLICY_UNKNOWN, "SignaturePolicyId", policy.identifier[:80])
-    if not hmac.compare_digest(hashed(document).digest(), policy.digest):
-        raise PolicyContradicted("SignaturePolicyId", policy.identifier[:80])
-    return None
+    told = policy.identifier[:80]
+    hashed = xml_parts.DIGEST_METHODS.get(policy.digest_method) if policy.whole else None
+    if hashed is None:
+        if documents is None:
+            return Reason(POLICY_UNKNOWN, "SignaturePolicyId", told)
+        raise PolicyUnknown("SignaturePolicyId", f"{told}: a hash that cannot be compared")
+
+    def fits(document: bytes) -> bool:
+        return hmac.compare_digest(hashed(document).digest(), policy.digest)
+
+    given = documents or {}
+    if any(fits(one) for one in given.values()):
+        return None
+    carried = policy.document
+    if any(_is_named(name, policy.identifier) for name in given) or (carried and not fits(carried)):
+        raise PolicyContradicted("SignaturePolicyId", told)
+    if documents is not None:
+        raise PolicyUnknown("SignaturePolicyId", told)
+    return None if carried else Reason(POLICY_UNKNOWN, "SignaturePolicyId", told)
+
+
+def _is_named(name: str, identifier: str) -> bool:
+    last = re.split("[/:#]", identifier.rstrip("/"))[-1].casefold()
+    stem, _, suffix = name.casefold().rpartition(".")
+    return name == identifier or last == name.casefold() or (bool(last) and last == stem and not suffix.isdecimal())

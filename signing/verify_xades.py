@@ -59,7 +59,7 @@ def properties(
     qualifying = signature.findall(f"{{{DS}}}Object/{{{XADES}}}QualifyingProperties")
     holders = [one.getparent() for one in qualifying]
     loose = [one for one in objects if one not in holders and all(one is not ref.target for ref in references)]
-    if loose:
+    if loose and not any(one.manifest for one in references):  # a manifest lies in one, and may lead to others
         raise SignatureMisplaced("Object", "not signed")
     claims = [one for one in references if one.kind == SIGNED_PROPERTIES]
     if not qualifying and not claims:

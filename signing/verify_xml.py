@@ -35,6 +35,7 @@ from signing.faults import (
     DocumentUnreadable,
     KeyInfoRefused,
     KeyUnsuitable,
+    ManifestUnread,
     NotSigned,
     PropertiesRefused,
     ReferenceRefused,
@@ -46,6 +47,7 @@ from signing.verdict import COMMENTS, DOCUMENT, Covered, Held, Reason
 from signing.xml_parts import DS, HOLDER, INCLUSIVE, SIGNATURE, SIGNERS, XADES, Form
 
 _OBJECT = f"{{{DS}}}Object"
+_MANIFEST = f"{{{DS}}}Manifest"
 _COUNTER_PATH = [
     *(f"{{{XADES}}}{name}" for name in ("CounterSignature", "UnsignedSignatureProperties", "UnsignedProperties")),
     f"{{{XADES}}}QualifyingProperties",
@@ -114,6 +116,8 @@ class Reference:
     octets: bytes = field(repr=False)
     part: str = ""
     """What it covers of the content; empty for parts of signatures."""
+    manifest: bool = False
+    """True for a Manifest in an Object of the signature: more references, which signing it does not make good."""
 
 
 def read(xml: bytes, files: Mapping[str, bytes] | None = None) -> list[Held | SigningFault]:
@@ -135,7 +139,7 @@ def read(xml: bytes, files: Mapping[str, bytes] | None = None) -> list[Held | Si
         where = "Signature" if len(signatures) == 1 else f"Signature {number}"
         try:
             one = hold(document, signature, where)
-            held.append(replace(one, warnings=(*warnings, *one.warnings), doubts=doubts))
+            held.append(replace(one, warnings=(*warnings, *one.warnings), doubts=(*doubts, *one.doubts)))
         except SigningFault as fault:
             held.append(fault)
     if all(isinstance(one, Held) for one in held):
@@ -168,7 +172,8 @@ def hold(
     leaf = _signer(known, algorithm, xml_parts.octets(value), signed_info)
     checked = [_reference(document, signature, one, parent) for one in references]
     covers = tuple(Covered(one.part, one.octets) for one in checked if one.part)
-    if not covers:
+    lists = sum(one.manifest for one in checked)
+    if not covers and not lists:
         raise ReferenceRefused(where, "nothing of the content is signed")
     objects = [one for one in parts[2:] if one is not key_info]
     found = verify_xades.properties(signature, objects, checked, leaf, key_info)
@@ -191,6 +196,7 @@ def hold(
         warnings=found.warnings,
         countersigned=tuple(counters),
         value=xml_parts.canonical(value, _EXCLUSIVE),
+        doubts=(ManifestUnread(where, f"{lists} of them"),) if lists else (),
         policy=found.policy,
     )
 
@@ -354,6 +360,8 @@ def _element(
     if transforms.base64 and not enveloping:
         raise TransformRefused("Transform", "base64 of something that is no Object around which the signature is")
     octets = xml_parts.octets(target) if transforms.base64 else xml_parts.canonical(target, transforms.form)
+    if target.tag == _MANIFEST and above is not None and above.tag == _OBJECT and above.getparent() is signature:
+        return Reference(target, kind, octets, manifest=True)
     if next((one for one in (target, *target.iterancestors()) if one is signature), None) is not None:
         own = above is signature and xml_parts.name_of(target) in ("KeyInfo", "Object")
         if not own and kind != verify_xades.SIGNED_PROPERTIES:
@@ -409,8 +417,11 @@ def _transforms(steps: Sequence[etree._Element]) -> Transforms:
 def _require_coverage(root: etree._Element, held: Sequence[Held]) -> None:
     """Raise unless the signatures together cover everything outside them.
 
-    A document that keeps signatures in `CHUKYDONVI` may be covered child by child; then its root has no attributes.
+    A document that keeps signatures in `CHUKYDONVI` may be covered child by child; then its root has no attributes. What a
+    manifest covers is not known here, and such a signature is undecided for it.
     """
+    if any(isinstance(doubt, ManifestUnread) for one in held for doubt in one.doubts):
+        return
     parts = {covered.part for one in held for covered in one.covers}
     if DOCUMENT in parts or root.tag == SIGNATURE:
         return

@@ -15,6 +15,7 @@ from rich.progress import track
 from gateway.cli.output import Json, console, errors, language, now_local, print_json
 from gateway.text import Language
 from gateway.verification import WORDS, facts, reason_line, signer_line, told
+from gateway.verification import policies as policies_in
 from signing.certificates import load_roots
 from signing.evidence import Evidence
 from signing.faults import FileUnreadable
@@ -74,6 +75,15 @@ def verify(
             exists=True,
         ),
     ] = None,
+    policies: Annotated[
+        Path | None,
+        typer.Option(
+            "--policies",
+            help="Thư mục văn bản của các chính sách chữ ký được chấp nhận; chính sách khác thì chưa kết luận.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
     lang: Annotated[_Lang | None, typer.Option("--lang", help="Ngôn ngữ của kết quả.")] = None,
     json: Json = False,
 ) -> None:
@@ -83,6 +93,7 @@ def verify(
     nhất. Với --json, một tệp cho một đối tượng, nhiều tệp hoặc thư mục cho một danh sách.
 
     Ví dụ: lienthong verify giay-ra-vien.xml --trust ca.pem
+    Ví dụ: lienthong verify giay-cua-noi-khac.xml --trust ca.pem --policies chinh-sach/
     """
     said = language() if lang is None else lang.value
     now = _moment(at)
@@ -93,7 +104,13 @@ def verify(
         roots = load_roots([path.read_bytes() for path in trust])
         sealers = load_roots([path.read_bytes() for path in certificate or []])
         kept = sum((read_evidence(path.read_bytes()) for path in evidence or []), Evidence())
-        asked = Trust(roots, evidence=kept, ask=RevocationClient(client) if online else None, sealers=sealers)
+        asked = Trust(
+            roots,
+            evidence=kept,
+            ask=RevocationClient(client) if online else None,
+            sealers=sealers,
+            policies=policies_in(policies) if policies else None,
+        )
         silent = json or len(papers) < 2 or not errors.is_terminal
         for path in track(papers, WORDS[said]["checking"], console=errors, disable=silent, transient=True):
             try:

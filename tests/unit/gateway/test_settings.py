@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,11 @@ from gateway import probes
 from gateway.configuration import load
 from gateway.faults import ConfigInvalid
 from gateway.text import text
+from gateway.verification import Verifier
+from tests.conftest import HandClock
 from tests.site import destinations, write_site
+from tests.unit.signing import attacks_foreign
+from tests.unit.signing.forge import World
 
 ADDRESSES = {
     "insurance_portal": "http://127.0.0.1:1",
@@ -377,3 +382,24 @@ def test_a_destination_may_want_another_level(site: Path) -> None:
     assert [plan.level_of("referral", kind) for kind in kinds] == ["B-LTA"] * 3
     assert plan.level_of("referral", "cda+0000") == "B-LT", "a destination that is gone has no wishes"
     assert all(len(kind) <= 16 for kind in kinds), "as wide as the column"
+
+
+def test_a_node_judges_by_the_policies_of_its_folder(site: Path) -> None:
+    (make,) = (one.make for one in attacks_foreign.CASES if one.name == "policy not at hand")
+    data = str(make(World())).encode()
+    add(site / "node.toml", '\n[verify]\npolicies = "policies"\n')
+    assert [code for code, _ in problems(site)] == [1004]
+    (site / "policies").mkdir()
+
+    def judged() -> list[int]:
+        nowhere: Any = None
+        verifier = Verifier(load(site), nowhere, HandClock(0))
+        found = verifier._judge(data)
+        verifier.close()
+        return [one.code for one in (*found.reasons, *found.warnings) if one.code in (5202, 5206)]
+
+    assert judged() == [5206]
+    (site / "policies" / "mau.txt").write_bytes(attacks_foreign.DOCUMENT_OF_POLICY)
+    assert judged() == []
+    change(site / "node.toml", 'policies = "policies"', "")
+    assert judged() == [5202]

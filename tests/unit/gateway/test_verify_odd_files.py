@@ -13,10 +13,12 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from typer.testing import CliRunner
 
+from gateway import verification
 from gateway.cli import app, verify
+from signing.faults import FileUnreadable
 from tests.unit.signing import attacks_foreign
 from tests.unit.signing.attacks import Scene
-from tests.unit.signing.forge import World
+from tests.unit.signing.forge import NOW, World
 
 NOISE = random.Random(7).randbytes(5000)
 EMPTY = b'<Signature xmlns="http://www.w3.org/2000/09/xmldsig#"/>'
@@ -192,3 +194,57 @@ def test_what_is_signed_does_not_depend_on_how_it_is_encoded(
         assert (code, told["reasons"][0]["code"]) == (INVALID, UNREADABLE)
     else:
         assert (code, {one["code"] for one in told["reasons"]}) == (UNDECIDED, {"LT5072"})
+
+
+# ---- signature policies ----
+
+
+def _following(world: World) -> bytes:
+    """Sign and say which policy that follows."""
+    (make,) = (one.make for one in attacks_foreign.CASES if one.name == "policy not at hand")
+    found = make(world)
+    assert isinstance(found, str)
+    return found.encode()
+
+
+@pytest.mark.parametrize(
+    ("files", "reasons", "warnings"),
+    [
+        (None, [], ["LT5202"]),
+        ({}, ["LT5206"], []),
+        ({"other.pdf": b"khac"}, ["LT5206"], []),
+        ({"1.2.704.9.pdf": b"khac"}, ["LT5201"], []),
+        ({"ky-giay.txt": attacks_foreign.DOCUMENT_OF_POLICY, "other.pdf": b"khac"}, [], []),
+        ({".hidden": attacks_foreign.DOCUMENT_OF_POLICY}, ["LT5206"], []),
+    ],
+)
+def test_policies_of_a_folder_are_those_that_count(
+    files: dict[str, bytes] | None,
+    reasons: list[str],
+    warnings: list[str],
+    world: World,
+    trust: Path,
+    tmp_path: Path,
+) -> None:
+    (paper := tmp_path / "giay.xml").write_bytes(_following(world))
+    options = ["--at", NOW.isoformat()]
+    if files is not None:
+        (folder := tmp_path / "policies").mkdir()
+        for name, body in files.items():
+            (folder / name).write_bytes(body)
+        options += ["--policies", str(folder)]
+    _, told = _verify(trust, str(paper), *options)
+    about_policies = ("LT5201", "LT5202", "LT5206")
+    found = [[one["code"] for one in told[key] if one["code"] in about_policies] for key in ("reasons", "warnings")]
+    assert found == [reasons, warnings]
+    assert (told["signers"][0]["policy"], told["verdict"]) == ("urn:oid:1.2.704.9", "undecided"), "nobody is asked"
+
+
+def test_a_document_of_a_policy_that_is_too_long(world: World, trust: Path, tmp_path: Path) -> None:
+    (paper := tmp_path / "giay.xml").write_bytes(_following(world))
+    (folder := tmp_path / "policies").mkdir()
+    (folder / "long.pdf").touch()
+    os.truncate(folder / "long.pdf", verification._LARGEST_POLICY + 1)
+    done = CliRunner().invoke(app, ["verify", str(paper), "--trust", str(trust), "--policies", str(folder)])
+    assert isinstance(done.exception, FileUnreadable)
+    assert done.exception.where == "long.pdf"

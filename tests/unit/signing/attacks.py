@@ -23,7 +23,7 @@ class Scene:
     now: datetime = NOW
     roots: Sequence[x509.Certificate] | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
-    policies: Mapping[str, bytes] = field(default_factory=dict)
+    policies: Mapping[str, bytes] | None = None
 
 
 Make = Callable[[World], "str | bytes | Scene"]

@@ -16,6 +16,7 @@ from tests.unit.signing.forge import (
     SHA256,
     WHOLE,
     XADES141,
+    XCLUSIVE,
     World,
     b64,
     key_info,
@@ -79,6 +80,59 @@ CASES += [
 ]
 
 
+# ---- lists of references ----
+
+
+def _manifest(
+    *inside: str, content: str = "x", twisted: str = "", beside: str = "", whole: bool = False
+) -> Callable[[World], str]:
+    """Let a signature cover a Manifest in one of its Objects; `twisted` stands there instead of what was signed."""
+
+    def make(w: World) -> str:
+        listed = "".join(inside) or reference("<r><a>x</a></r>", "")
+        text = f'<Manifest Id="M">{listed}</Manifest>'
+        signed = text.replace("<Manifest", f'<Manifest xmlns="{DS}"')
+        written = properties(w.person.certificate)
+        about = reference(signed, "#M", transforms=XCLUSIVE, kind=f"{DS}Manifest")
+        references = [about, *([reference(DOCUMENT.replace("{}", ""))] if whole else []), own(written)]
+        objects = f"<Object>{(twisted or text)}</Object>{beside}"
+        made_ = made(w.person.memory, references, written, objects=objects).text()
+        return DOCUMENT.replace("<a>x</a>", f"<a>{content}</a>").replace("{}", made_)
+
+    return make
+
+
+OTHER_LIST = f'<Manifest Id="M">{reference("<r><a>khac</a></r>", "")}</Manifest>'
+
+CASES += [
+    undecided("a manifest of the document", faults.ManifestUnread, _manifest()),
+    undecided("a manifest of a changed document", faults.ManifestUnread, _manifest(content="khac")),
+    undecided(
+        "a manifest of another object",
+        faults.ManifestUnread,
+        _manifest(reference("<b/>", "#O"), beside='<Object Id="O"><b></b></Object>'),
+    ),
+    undecided("a manifest beside a signature of the document", faults.ManifestUnread, _manifest(whole=True)),
+    invalid("a manifest that was changed", faults.ContentChanged, _manifest(twisted=OTHER_LIST)),
+    invalid(
+        "a manifest beside a changed document that was signed",
+        faults.ContentChanged,
+        _manifest(whole=True, content="khac"),
+    ),
+    invalid(
+        "a manifest outside the signature",
+        faults.ReferenceRefused,
+        lambda w: f'<r><o><Manifest xmlns="{DS}" Id="M"></Manifest></o>{{}}</r>'.replace(
+            "{}",
+            made(
+                w.person.memory,
+                [reference(f'<Manifest xmlns="{DS}" Id="M"></Manifest>', "#M", transforms=XCLUSIVE)],
+            ).text(),
+        ),
+    ),
+]
+
+
 # ---- signature policies ----
 
 
@@ -107,8 +161,8 @@ def _policy(
     )
 
 
-def _with(document: bytes) -> Callable[[World], Scene]:
-    return lambda w: Scene(_following(_policy())(w), policies={NAME: document})
+def _with(document: bytes, name: str = NAME) -> Callable[[World], Scene]:
+    return lambda w: Scene(_following(_policy())(w), policies={name: document})
 
 
 def _carried(document: bytes) -> Callable[[World], str]:
@@ -137,6 +191,26 @@ CASES += [
     valid("policy carried along", _carried(DOCUMENT_OF_POLICY)),
     undecided("policy at hand is another", faults.PolicyContradicted, _with(b"khac")),
     undecided("policy carried along is another", faults.PolicyContradicted, _carried(b"khac")),
+    valid("policy at hand under a name of its own", _with(DOCUMENT_OF_POLICY, "ky-giay.pdf")),
+    undecided("policy at hand as a file is another", faults.PolicyContradicted, _with(b"khac", "1.2.704.9.pdf")),
+    undecided("policies at hand are others", faults.PolicyUnknown, _with(b"khac", "1.2.704.8")),
+    undecided("policies at hand: none", faults.PolicyUnknown, lambda w: Scene(_following(_policy())(w), policies={})),
+    undecided(
+        "policy carried along is none of those at hand",
+        faults.PolicyUnknown,
+        lambda w: Scene(_carried(DOCUMENT_OF_POLICY)(w), policies={"1.2.704.8": b"khac"}),
+    ),
+    undecided(
+        "policy at hand, but its hash is weak",
+        faults.PolicyUnknown,
+        lambda w: Scene(_following(_policy(method=SHA1, hashed="sha1"))(w), policies={NAME: DOCUMENT_OF_POLICY}),
+    ),
+    valid(
+        "policy implied, while others are at hand",
+        lambda w: Scene(
+            _following("<xades:SignaturePolicyImplied></xades:SignaturePolicyImplied>")(w), policies={NAME: b"khac"}
+        ),
+    ),
     invalid(
         "policy without a hash",
         faults.PropertiesRefused,
