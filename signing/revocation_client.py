@@ -5,7 +5,7 @@ returned is checked by `revocation`, here only as far as it must not be kept whe
 
 Not here: the judgement, LDAP addresses, following redirects.
 
-Standard: RFC 6960 Appendix A; RFC 5280 §4.2.1.13, §4.2.2.1
+Standard: RFC 6960 Appendix A; RFC 5280 §4.2.1.13, §4.2.1.15, §4.2.2.1, §5.2.6
 Requirement: S0.6, S0.9
 """
 
@@ -22,7 +22,7 @@ import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from signing import revocation
+from signing import revocation, revocation_crl
 from signing.evidence import Evidence
 from signing.faults import RevocationStale, RevocationUnknown
 from signing.revocation import SKEW
@@ -106,13 +106,28 @@ class RevocationClient:
 
     def _crl(self, certificate: x509.Certificate, issuer: x509.Certificate, since: datetime | None) -> Evidence | None:
         for address in revocation.crl_addresses(certificate):
-            der = self._remembered(address, "", since)
-            if der is None:
+            der = self._remembered(address, "", None)
+            changes = () if der is None else self._changes(certificate, issuer, der, since)
+            if not changes and self._remembered(address, "", since) is None:
                 read = partial(revocation.read_crl, certificate=certificate, issuer=issuer)
                 der = self._keep(address, "", self._fetch(address, None, _MAXIMUM_CRL), read)
+                changes = () if der is None else self._changes(certificate, issuer, der, since)
             if der is not None:
-                return Evidence(crls=(der,))
+                return Evidence(crls=(der, *changes))
         return None
+
+    def _changes(
+        self, certificate: x509.Certificate, issuer: x509.Certificate, complete: bytes, since: datetime | None
+    ) -> tuple[bytes, ...]:
+        """Return the list of what has changed since a complete list, when the issuer keeps one."""
+        read = partial(revocation_crl.read_changes, complete=complete, certificate=certificate, issuer=issuer)
+        for address in revocation_crl.addresses_of_changes(certificate, complete):
+            der = self._remembered(address, "", since)
+            if der is None or not _continues(der, read):
+                der = self._keep(address, "", self._fetch(address, None, _MAXIMUM_CRL), read)
+            if der is not None:
+                return (der,)
+        return ()
 
     def _remembered(self, address: str, name: str, since: datetime | None) -> bytes | None:
         kept = self._kept.get((address, name))
@@ -173,6 +188,14 @@ class RevocationClient:
                 if len(received) > limit:
                     raise _Refused(f"more than {limit} bytes")
         return bytes(received)
+
+
+def _continues(der: bytes, read: Callable[[bytes], Answer]) -> bool:
+    try:
+        read(der)
+    except RevocationUnknown:
+        return False
+    return True
 
 
 class _Refused(httpx.HTTPError):

@@ -4,7 +4,7 @@ A list counts for a certificate when one of its distribution points (or, failing
 and when the certificate's issuer sealed it, or somebody for whom the caller vouches. A list of changes (delta) is read
 together with a complete list that it continues.
 
-Not here: fetching, freshest-CRL pointers, whether an answer is fresh enough (`revocation`).
+Not here: fetching, whether an answer is fresh enough (`revocation`).
 
 Standard: RFC 5280 §5, §6.3.3
 Requirement: S0.9, S0.10
@@ -95,11 +95,41 @@ def read(der: bytes, certificate: x509.Certificate, issuer: x509.Certificate) ->
     raise AssertionError("unreachable")
 
 
+def read_changes(der: bytes, complete: bytes, certificate: x509.Certificate, issuer: x509.Certificate) -> Answer:
+    """Read what a list of changes to `complete` says about a certificate; raise a RevocationUnknown fault if nothing."""
+    problem: RevocationUnknown | None = None
+    for answer in answers([complete, der], certificate, issuer):
+        if isinstance(answer, RevocationUnknown):
+            problem = answer
+        elif answer.der == der:
+            return answer
+    raise problem or RevocationUnknown("crl", "says nothing")
+
+
 def addresses(certificate: x509.Certificate) -> tuple[str, ...]:
     """Return where lists for `certificate` are (cRLDistributionPoints)."""
+    return _uris(_points(certificate))
+
+
+def addresses_of_changes(certificate: x509.Certificate, complete: bytes) -> tuple[str, ...]:
+    """Return where lists of what has changed since a complete list are (freshestCRL), by that list and by the certificate.
+
+    Standard: RFC 5280 §5.2.6, §4.2.1.15
+    """
+    try:
+        named = (
+            _extension(x509.load_der_x509_crl(complete), x509.FreshestCRL),
+            _extension(certificate, x509.FreshestCRL),
+        )
+    except UNREADABLE:
+        return ()
+    return tuple(dict.fromkeys(address for points in named for address in _uris(points or ())))
+
+
+def _uris(points: Iterable[x509.DistributionPoint]) -> tuple[str, ...]:
     return tuple(
         name.value
-        for point in _points(certificate)
+        for point in points
         for name in point.full_name or ()
         if isinstance(name, x509.UniformResourceIdentifier)
     )

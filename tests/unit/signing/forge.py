@@ -201,8 +201,12 @@ def crl(
     number: int | None = None,
     entry: x509.ExtensionType | None = None,
     by: Pair | None = None,
+    freshest: str = "",
 ) -> bytes:
-    """Make a list; `extension` is of the list, `entry` of each entry, both critical. `by` seals it in its issuer's name."""
+    """Make a list; `extension` is of the list, `entry` of each entry, both critical. `by` seals it in its issuer's name.
+
+    `freshest` is where its list of changes is.
+    """
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(issuer.certificate.subject)
@@ -220,6 +224,8 @@ def crl(
         builder = builder.add_extension(extension, critical=True)
     if number is not None:
         builder = builder.add_extension(x509.CRLNumber(number), critical=False)
+    if freshest:
+        builder = builder.add_extension(x509.FreshestCRL([point(freshest)]), critical=False)
     return builder.sign((by or issuer).key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
