@@ -175,8 +175,7 @@ class Node:
         intake = ObjectChannelIntake(channel, store, plan.keyring, self.clock, bell.ring, context, *own)
         objects = Objects(plan.objects_folder, plan.keyring, plan.node.name)
         objects.recover(lambda ids: store.read_now(lambda connection: images.known(connection, ids)))
-        loop = asyncio.get_running_loop()
-        intake.door = ObjectDoor(channel, store, objects, plan.keyring, self.clock, bell.ring, loop)
+        intake.door = ObjectDoor(channel, store, objects, plan.keyring, self.clock)
         return intake
 
     async def _work(

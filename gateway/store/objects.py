@@ -100,7 +100,7 @@ class Writing:
     def sha256(self) -> str:
         return self._digest.hexdigest()
 
-    def add(self, chunk: bytes) -> None:
+    def add(self, chunk: bytes | memoryview) -> None:
         self.size += len(chunk)
         self._digest.update(chunk)
         if len(self.beginning) < BEGINNING:

@@ -125,7 +125,7 @@ class StreamSeal:
         self._rest = bytearray()
         self._number = 0
 
-    def add(self, chunk: bytes) -> bytes:
+    def add(self, chunk: bytes | memoryview) -> bytes:
         """Give what can be written now; the last piece waits for `end`."""
         self._rest += chunk
         pieces = []
