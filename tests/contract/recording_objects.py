@@ -85,7 +85,7 @@ class RecordingDeposit:
         self._ended = False
         self._busy = threading.Lock()
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         assert not self._ended
         assert self._busy.acquire(blocking=False), "two threads at once"
         try:
