@@ -39,7 +39,6 @@ from gateway.safe_log import describe
 from gateway.settings import Channel
 from gateway.store import images
 from gateway.store.engine import Store
-from gateway.store.ids import uuid7
 from gateway.store.images import Entered, NewInstance
 from gateway.store.objects import Objects, Writing
 from gateway.store.sealed import Keyring
@@ -54,6 +53,7 @@ _WAIT_S = 120.0
 """How long an object waits for the ledger before its sender is told to try again."""
 _SILENT = "the ledger did not answer"
 _MOST = 1 << 62
+_FRONT = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,8 @@ class ObjectDeposit:
     def __init__(self, door: ObjectDoor, peer: str) -> None:
         self._door = door
         self._peer = peer
-        self._id = uuid7()
+        self._id = ""
+        """Its id, once its first bytes have come."""
         self._started = time.perf_counter()
         self._writing: Writing | None = None
         self._inside: Names | None = None
@@ -146,7 +147,8 @@ class ObjectDeposit:
 
     def write(self, chunk: bytes | memoryview) -> None:
         if self._writing is None:
-            self._writing = self._door.objects.begin(self._id)
+            self._writing = self._door.objects.begin()
+            self._id = self._writing.id
         if self._writing.size + len(chunk) > self._most:
             raise ObjectTooLarge(detail=f"above {self._most} bytes")
         self._writing.add(chunk)
@@ -160,7 +162,7 @@ class ObjectDeposit:
         return replace(answer, sop_class=inside.sop_class, sop_instance=inside.sop_instance, study=inside.study)
 
     def discard(self, fault: IntakeFault) -> None:
-        log.warning("object %s: %s", self._id, fault)
+        log.warning("object %s: %s", self._id or "without bytes", fault)
         nothing = ObjectNames("", "", "", "")
         if self._writing is not None and self._writing.size:
             self._guarded(lambda: self._put_aside(nothing, None, fault))
@@ -171,7 +173,7 @@ class ObjectDeposit:
     def _commit(self, names: ObjectNames) -> ObjectAnswer:
         if self._writing is None:
             return ObjectAnswer(taken=False, fault=ObjectUnreadable(detail="nothing came"))
-        inside = self._inside = read_names(bytes(self._writing.beginning))
+        inside = self._inside = _names(self._writing.beginning)
         fault = _wrong(names, inside)
         if inside is None or fault is not None:
             return self._put_aside(names, inside, fault or ObjectUnreadable())
@@ -252,6 +254,14 @@ class ObjectDeposit:
         said = "duplicate" if repeat else state
         meters.observe(meters.INTAKE, time.perf_counter() - self._started, channel=channel)
         meters.count(meters.MESSAGES, channel=channel, type="DICOM^OBJECT", state=said, answer=said)
+
+
+def _names(beginning: memoryview) -> Names | None:
+    """Find what an object calls itself; mostly that stands in front, and the rest need not be copied."""
+    found = read_names(bytes(beginning[:_FRONT]))
+    if len(beginning) <= _FRONT or (found is not None and found.header < _FRONT):
+        return found
+    return read_names(bytes(beginning))
 
 
 def _wrong(names: ObjectNames, inside: Names | None) -> IntakeFault | None:

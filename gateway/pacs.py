@@ -176,7 +176,10 @@ class Fetch:
         objects = Objects(plan.objects_folder, plan.keyring, name)
         objects.recover(lambda ids: self.store.read_now(lambda connection: images.known(connection, ids)))
         taken.door = ObjectDoor(channel, self.store, objects, plan.keyring, self.clock)
-        yield
+        try:
+            yield
+        finally:
+            objects.close()
 
 
 def _over(tell: Tell, whole: int, before: int) -> Tell:

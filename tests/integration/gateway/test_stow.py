@@ -52,6 +52,7 @@ def post(bench: Bench, *files: bytes, study: str = "") -> httpx.Response:
 
 def test_what_is_told_to_be_taken_lies_on_the_disk_and_in_the_ledger(bench: Bench) -> None:
     clash, rubbish = changed(CT, PatientName="Other^Person"), b"no DICOM at all"
+    assert post(bench, CT).status_code == 200
     reply = post(bench, CT, MR, clash, rubbish)
     assert reply.status_code == 202
     told = Dataset.from_json(reply.content)
