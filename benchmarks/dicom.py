@@ -72,7 +72,7 @@ class SyncedDeposit:
         self._path = path
         self._file = path.open("wb", buffering=0)
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         self._file.write(chunk)
 
     def commit(self, names: ObjectNames) -> ObjectAnswer:

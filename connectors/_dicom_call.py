@@ -23,7 +23,7 @@ from pydicom.uid import UID
 from pynetdicom import evt
 from pynetdicom._globals import MODE_REQUESTOR
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_STORE, N_EVENT_REPORT
+from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from pynetdicom.pdu_primitives import A_ASSOCIATE, A_P_ABORT, A_RELEASE
 from pynetdicom.presentation import PresentationContext, build_role
 from pynetdicom.transport import T_CONNECT, AddressInformation
@@ -39,7 +39,7 @@ from connectors.faults import (
     PacsUnreachable,
     ServiceNotOffered,
 )
-from connectors.sources._dicom_association import Messages, Storing
+from connectors.sources._dicom_association import Came, Messages, Storing
 from connectors.sources._dicom_object import IMPLEMENTATION, VERSION
 from connectors.sources._dicom_upper import Entity, Limits, UpperLayer, Wire
 
@@ -90,7 +90,6 @@ class _Outgoing(Wire):
         super().__init__(association, upper, connection, limits)
         self.event_queue.get_nowait()  # Evt5: that somebody called us, which is what else a made connection means
         self._begun = False
-        self._ahead = b""
         self._silence_s = limits.silence_s
 
     def connect(self, primitive: T_CONNECT) -> None:
@@ -111,14 +110,14 @@ class _Outgoing(Wire):
         if not self._begun:  # a peer that leaves so early is told of when we have asked
             time.sleep(_SOON_S)
             return False
-        if self._ahead or not super().ready:
-            return bool(self._ahead)
         connection = self.socket
-        if not isinstance(connection, ssl.SSLSocket):
+        if not super().ready:
+            return False
+        if self.is_ahead or not isinstance(connection, ssl.SSLSocket):
             return True
         connection.setblocking(False)
         try:
-            self._ahead = connection.recv(1)
+            self.read_ahead()
         except ssl.SSLWantReadError:
             return False
         except OSError:
@@ -126,10 +125,6 @@ class _Outgoing(Wire):
         finally:
             connection.settimeout(self._silence_s)
         return True
-
-    def recv(self, nr_bytes: int) -> bytearray:
-        ahead, self._ahead = self._ahead, b""
-        return bytearray(ahead) + super().recv(nr_bytes - len(ahead))
 
 
 class Call(Storing):
@@ -299,8 +294,8 @@ class Call(Storing):
         """
         while True:
             context_id, message = self.receive(within)
-            if objects and isinstance(message, C_STORE) and message.MessageIDBeingRespondedTo is None:
-                self._store(message, context_id)
+            if objects and isinstance(message, Came):
+                self._store(message)
                 continue
             if isinstance(message, N_EVENT_REPORT | Elsewhere):
                 self.aside.extend(self.told_by(message, context_id))

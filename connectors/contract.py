@@ -86,9 +86,10 @@ class ObjectAnswer:
 class Deposit(Protocol):
     """One object on its way to disk. Any thread may call; never two at once. Ends with `commit` or `discard`, once."""
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         """Add bytes of the DICOM file (PS3.10: preamble, `DICM`, file meta, data set) as they arrive, sealed on the way.
 
+        What a view shows is only there during the call.
         Raises IntakeFault: `ObjectTooLarge`, or a TRANSIENT one when the disk does not take more; then only `discard` follows.
         """
         ...

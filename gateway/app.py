@@ -142,12 +142,16 @@ class Node:
             group.create_task(self._heartbeat(beats, plan.node.lease.total_seconds() / 3))
             context = Context(plan.facility.code, plan.systems, plan.node.zone)
             fetching: dict[str, Fetching] = {}
+            objects = Objects(plan.objects_folder, plan.keyring, plan.node.name)
+            stack.callback(objects.close)
+            if any(channel.takes_objects for channel in channels):
+                objects.recover(lambda ids: store.read_now(lambda connection: images.known(connection, ids)))
             for channel in channels:
                 _, make = load_source(channel.source.kind)
                 source = make(channel.source.settings)
                 if isinstance(source, Fetching):
                     fetching[channel.settings.name] = source
-                intake = self._intake(channel, source, store, bell, context, tracer, cards)
+                intake = self._intake(channel, source, store, bell, objects, context, tracer, cards)
                 group.create_task(source.run(intake, listening.called(channel.settings.name)))
             if plan.node.health:
                 health = HealthServer(
@@ -164,6 +168,7 @@ class Node:
         source: Source,
         store: Store,
         bell: Bell,
+        objects: Objects,
         context: Context,
         tracer: Tracer,
         cards: CardDesk | None,
@@ -173,10 +178,7 @@ class Node:
         if not getattr(source, "takes_objects", False):
             return ChannelIntake(channel, store, plan.keyring, self.clock, bell.ring, context, *own)
         intake = ObjectChannelIntake(channel, store, plan.keyring, self.clock, bell.ring, context, *own)
-        objects = Objects(plan.objects_folder, plan.keyring, plan.node.name)
-        objects.recover(lambda ids: store.read_now(lambda connection: images.known(connection, ids)))
-        loop = asyncio.get_running_loop()
-        intake.door = ObjectDoor(channel, store, objects, plan.keyring, self.clock, bell.ring, loop)
+        intake.door = ObjectDoor(channel, store, objects, plan.keyring, self.clock)
         return intake
 
     async def _work(

@@ -14,13 +14,11 @@ Requirement: S1.4
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, TypeVar
 
 from connectors.contract import ObjectAnswer, ObjectNames, StepReport
 from connectors.faults import (
@@ -41,7 +39,6 @@ from gateway.safe_log import describe
 from gateway.settings import Channel
 from gateway.store import images
 from gateway.store.engine import Store
-from gateway.store.ids import uuid7
 from gateway.store.images import Entered, NewInstance
 from gateway.store.objects import Objects, Writing
 from gateway.store.sealed import Keyring
@@ -50,12 +47,13 @@ from mappings.dicom.names import Names, read_names
 from mappings.dicom.worklist import Item
 from mappings.formats.faults import IntakeFault
 
-T = TypeVar("T")
 log = logging.getLogger("lienthong.objects")
 
 _WAIT_S = 120.0
 """How long an object waits for the ledger before its sender is told to try again."""
+_SILENT = "the ledger did not answer"
 _MOST = 1 << 62
+_FRONT = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -67,31 +65,29 @@ class ObjectDoor:
     objects: Objects
     keyring: Keyring
     clock: Clock
-    wake: Callable[[], None]
-    loop: asyncio.AbstractEventLoop
 
     def enter(self, new: NewInstance) -> Entered:
-        """Enter an object, from any thread but the loop's; raises StoreFault, or ObjectStoreAway where it takes too long."""
-        return self._written(self.store.write_each(images.insert_all, new))
+        """Enter an object; blocks. Raises StoreFault, or ObjectStoreAway where it takes too long."""
+        try:
+            return self.store.write_each_waiting(images.insert_all, new, _WAIT_S)
+        except TimeoutError:
+            raise ObjectStoreAway(detail=_SILENT) from None
 
     def note(self, told: procedure_steps.Told) -> IntakeFault | None:
         """Enter what was said of a procedure step, as `enter` does."""
-        return self._written(self.store.write(lambda c: procedure_steps.note(c, self.keyring, told, self.clock.now())))
-
-    def _written(self, writing: Coroutine[Any, Any, T]) -> T:
-        future = asyncio.run_coroutine_threadsafe(writing, self.loop)
         try:
-            return future.result(_WAIT_S)
+            return self.store.write_waiting(
+                lambda c: procedure_steps.note(c, self.keyring, told, self.clock.now()), _WAIT_S
+            )
         except TimeoutError:
-            future.cancel()
-            raise ObjectStoreAway(detail="the ledger did not answer") from None
+            raise ObjectStoreAway(detail=_SILENT) from None
 
 
 class ObjectChannelIntake(ChannelIntake):
     """The door of a channel whose source brings objects; what that calls (`connectors.contract.ObjectIntake`)."""
 
     door: ObjectDoor
-    """Set by whoever builds it; it needs the running loop."""
+    """Set by whoever builds it."""
 
     def deposit(self, peer: str) -> ObjectDeposit:
         return ObjectDeposit(self.door, peer)
@@ -140,7 +136,8 @@ class ObjectDeposit:
     def __init__(self, door: ObjectDoor, peer: str) -> None:
         self._door = door
         self._peer = peer
-        self._id = uuid7()
+        self._id = ""
+        """Its id, once its first bytes have come."""
         self._started = time.perf_counter()
         self._writing: Writing | None = None
         self._inside: Names | None = None
@@ -148,9 +145,10 @@ class ObjectDeposit:
         """Whether the ledger was asked to enter it: then it may have, though it did not say so."""
         self._most = int(getattr(door.channel.source.settings, "max_size", 0)) or _MOST
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         if self._writing is None:
-            self._writing = self._door.objects.begin(self._id)
+            self._writing = self._door.objects.begin()
+            self._id = self._writing.id
         if self._writing.size + len(chunk) > self._most:
             raise ObjectTooLarge(detail=f"above {self._most} bytes")
         self._writing.add(chunk)
@@ -164,7 +162,7 @@ class ObjectDeposit:
         return replace(answer, sop_class=inside.sop_class, sop_instance=inside.sop_instance, study=inside.study)
 
     def discard(self, fault: IntakeFault) -> None:
-        log.warning("object %s: %s", self._id, fault)
+        log.warning("object %s: %s", self._id or "without bytes", fault)
         nothing = ObjectNames("", "", "", "")
         if self._writing is not None and self._writing.size:
             self._guarded(lambda: self._put_aside(nothing, None, fault))
@@ -175,7 +173,7 @@ class ObjectDeposit:
     def _commit(self, names: ObjectNames) -> ObjectAnswer:
         if self._writing is None:
             return ObjectAnswer(taken=False, fault=ObjectUnreadable(detail="nothing came"))
-        inside = self._inside = read_names(bytes(self._writing.beginning))
+        inside = self._inside = _names(self._writing.beginning)
         fault = _wrong(names, inside)
         if inside is None or fault is not None:
             return self._put_aside(names, inside, fault or ObjectUnreadable())
@@ -191,7 +189,6 @@ class ObjectDeposit:
             self._door.objects.keep(self._id)
         except ObjectStoreAway as late:
             log.error("object %s: is durable, and is put away at the next start: %s", self._id, late)
-        self._door.wake()
         return ObjectAnswer(taken=True, instance_id=entered.id)
 
     def _put_aside(self, names: ObjectNames, inside: Names | None, fault: IntakeFault) -> ObjectAnswer:
@@ -257,6 +254,14 @@ class ObjectDeposit:
         said = "duplicate" if repeat else state
         meters.observe(meters.INTAKE, time.perf_counter() - self._started, channel=channel)
         meters.count(meters.MESSAGES, channel=channel, type="DICOM^OBJECT", state=said, answer=said)
+
+
+def _names(beginning: memoryview) -> Names | None:
+    """Find what an object calls itself; mostly that stands in front, and the rest need not be copied."""
+    found = read_names(bytes(beginning[:_FRONT]))
+    if len(beginning) <= _FRONT or (found is not None and found.header < _FRONT):
+        return found
+    return read_names(bytes(beginning))
 
 
 def _wrong(names: ObjectNames, inside: Names | None) -> IntakeFault | None:

@@ -17,8 +17,6 @@ Requirement: S1.4
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -177,9 +175,11 @@ class Fetch:
         self.store.claim_node(name)
         objects = Objects(plan.objects_folder, plan.keyring, name)
         objects.recover(lambda ids: self.store.read_now(lambda connection: images.known(connection, ids)))
-        with _loop() as loop:
-            taken.door = ObjectDoor(channel, self.store, objects, plan.keyring, self.clock, lambda: None, loop)
+        taken.door = ObjectDoor(channel, self.store, objects, plan.keyring, self.clock)
+        try:
             yield
+        finally:
+            objects.close()
 
 
 def _over(tell: Tell, whole: int, before: int) -> Tell:
@@ -228,17 +228,3 @@ class _Counted(ObjectDeposit):
     def discard(self, fault: IntakeFault) -> None:
         super().discard(fault)
         self._taken.note(fault)
-
-
-@contextmanager
-def _loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """Run a loop in a thread: the ledger's group commit answers in one, and the PACS is spoken with in the caller's."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="pacs loop")
-    thread.start()
-    try:
-        yield loop
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()

@@ -1,8 +1,9 @@
 """One association with a peer: objects go to their deposits while they arrive, and are answered when they are kept.
 
-Here we hook into pynetdicom. It can write what arrives into a temporary file, in clear, when a switch of the whole process
-says so; instead, the message being received is given our `Arriving` as that file, on this association alone. The other hook is
-where a received message is served: an object is answered there with what its deposit said.
+Here we hook into pynetdicom: what comes of messages is looked at before it sees it. The command set of an object is read as
+bytes, its data set goes to an `Arriving`, its answer is written as bytes, by the thread that read it. All else is handed
+on, and so is an object whose command set is written in an unusual way. pynetdicom can write what arrives into a temporary
+file, in clear, when a switch of the whole process says so; instead, that message alone is given our `Arriving` as that file.
 
 Standard: DICOM PS3.7 §9.1.1 and §9.3.1 (C-STORE), PS3.8 §7
 """
@@ -13,7 +14,9 @@ import logging
 import queue
 import socket
 import ssl
-from collections.abc import Callable, Collection
+import struct
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
@@ -35,6 +38,7 @@ from pynetdicom.transport import AddressInformation
 
 from connectors.contract import Deposits, ObjectAnswer, ObjectIntake, ObjectNames
 from connectors.faults import ObjectIncomplete, ObjectMisnamed, ObjectStoreAway, ObjectUnreadable
+from connectors.sources._dicom_command import StoreRequest, fragments, read_store_request, store_response
 from connectors.sources._dicom_contexts import STEP, WORKLIST, supported
 from connectors.sources._dicom_object import IMPLEMENTATION, SUCCESS, VERSION, Arriving, comment_of, status_of
 from connectors.sources._dicom_step import Steps
@@ -53,7 +57,9 @@ _AHEAD: Final = 4
 _LARGEST_MESSAGE: Final = 16 * 1024 * 1024
 """Of a message that is no object, such as a request for commitment: a hundred thousand references fit."""
 _ENDING_S: Final = 2.0
-_COMMAND: Final = 0x01
+_COMMAND, _LAST = 0x01, 0x02
+_ITEM: Final = struct.Struct(">LB")
+"""Of a P-DATA-TF: length of what follows, and its context; then comes the value."""
 _CALLING_UNKNOWN: Final = (0x01, 0x01, 0x03)
 
 _LOGGERS: Final = (
@@ -105,6 +111,15 @@ class _Report(NamedTuple):
     status: Future[int]
 
 
+class Came(NamedTuple):
+    """An object that has come, and waits to be kept and answered."""
+
+    request: StoreRequest
+    arriving: Arriving | None
+    """None when it came without a data set."""
+    context_id: int
+
+
 class Storing(Association):
     """An association on which objects come, whoever asked for it."""
 
@@ -137,52 +152,65 @@ class Storing(Association):
             arriving.discard(ObjectIncomplete())
         self.under_way.clear()
 
-    def _store(self, request: C_STORE, context_id: int) -> None:
+    def came(self, came: Came) -> None:
+        """Take an object that has come whole; runs in the upper layer's thread."""
+        self.dimse.msg_queue.put((came.context_id, cast("Any", came)))
+
+    def _store(self, came: Came) -> None:
         """Have the object kept, then say so; it is under way until its answer has left."""
-        arriving = cast("Arriving | None", request._dataset_file)
-        answer = self._kept(request, arriving, context_id)
-        if request.MessageID is None:
-            self.abort()
-            return
-        response = C_STORE()
-        response.MessageIDBeingRespondedTo = request.MessageID
-        response.AffectedSOPClassUID = request.AffectedSOPClassUID
-        response.AffectedSOPInstanceUID = request.AffectedSOPInstanceUID
+        answer = self._kept(came)
         fault = answer.fault or ObjectStoreAway()
-        response.Status = SUCCESS if answer.taken else status_of(fault)
-        if not answer.taken:
-            response.ErrorComment = comment_of(fault)  # type: ignore[assignment]  # pynetdicom declares nothing
+        if answer.taken:
+            response = store_response(came.request, SUCCESS)
+        else:
+            response = store_response(came.request, status_of(fault), comment_of(fault))
             if type(fault) not in self._told:
                 logger.warning("dicom %s (%s): object not taken: %s", self.peer, self.title, fault)
             self._told.add(type(fault))
-        self.dimse.send_msg(response, context_id)
-        if arriving is not None:
-            self.under_way.discard(arriving)
+        cast("Messages", self.dimse).answer(response, came.context_id)
+        if came.arriving is not None:
+            self.under_way.discard(came.arriving)
 
-    def _kept(self, request: C_STORE, arriving: Arriving | None, context_id: int) -> ObjectAnswer:
+    def _kept(self, came: Came) -> ObjectAnswer:
+        request, arriving = came.request, came.arriving
         if arriving is None:
             return ObjectAnswer(False, fault=ObjectUnreadable(detail="no data set"))
-        if not request.is_valid_request:
+        if not request.sop_class or not request.sop_instance or request.message_id is None:
             return arriving.discard(ObjectUnreadable(detail="no UIDs"))
-        if request.AffectedSOPClassUID != self._accepted_cx[context_id].abstract_syntax:
+        if request.sop_class != self._accepted_cx[came.context_id].abstract_syntax:
             return arriving.discard(ObjectMisnamed(where="AffectedSOPClassUID"))
         return arriving.commit()
 
 
 class _Inbox(queue.Queue[Any]):
-    """Messages on their way to the association's thread. Objects do not wait for it: two changes of threads cost each of them
-    more than everything else when the machine is busy, so they are kept and answered by the thread that read them."""
+    """Messages on their way to the association's thread; of those that pynetdicom read, objects turn off here."""
 
-    def __init__(self, store: Callable[[C_STORE, int], None]) -> None:
+    def __init__(self, came: Callable[[Came], None]) -> None:
         super().__init__()
-        self._store = store
+        self._came = came
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         context_id, message = item
-        if isinstance(message, C_STORE):
-            self._store(message, context_id)
+        if isinstance(message, C_STORE) and message.MessageIDBeingRespondedTo is None:
+            sop_class, sop_instance = message.AffectedSOPClassUID, message.AffectedSOPInstanceUID
+            request = StoreRequest(str(sop_class or ""), str(sop_instance or ""), message.MessageID)
+            self._came(Came(request, cast("Arriving | None", message._dataset_file), context_id))
         else:
             super().put(item, block, timeout)
+
+
+def _values(content: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Give context and value of each item of a P-DATA-TF; raises ProtocolBroken."""
+    position = 0
+    while position < len(content):
+        if position + _ITEM.size > len(content):
+            raise ProtocolBroken("an item without a head")
+        length, context_id = _ITEM.unpack_from(content, position)
+        after = position + 4 + length
+        if length < 2 or after > len(content):
+            raise ProtocolBroken("a value longer than its PDU")
+        yield context_id, content[position + _ITEM.size : after]
+        position = after
 
 
 class Messages(DIMSEServiceProvider):
@@ -191,24 +219,53 @@ class Messages(DIMSEServiceProvider):
     def __init__(self, association: Storing) -> None:
         super().__init__(association)
         self._association = association
+        self.msg_queue = _Inbox(association.came)
         self._size = 0
+        self._coming: Came | None = None
+        """An object whose command set was read, and whose data set comes."""
+        self._sending = threading.Lock()
+        """Held while the parts of a message are handed over, so that none of another comes between."""
+
+    def receive_content(self, content: memoryview) -> None:
+        """Take what one PDU brought; runs in the upper layer's thread. Raises nothing: a broken message ends in an abort."""
+        self._take_all(_values(content))
 
     def receive_primitive(self, primitive: P_DATA) -> None:
-        """Take what one PDU brought; runs in the upper layer's thread. Raises nothing: a broken message ends in an abort."""
-        values = primitive.presentation_data_value_list
+        """Do the same for a PDU that pynetdicom read, because it is longer than was agreed."""
+        self._take_all((context_id, memoryview(data)) for context_id, data in primitive.presentation_data_value_list)
+
+    def _take_all(self, values: Iterable[tuple[int, memoryview]]) -> None:
         try:
-            for value in values:
-                one = primitive
-                if len(values) > 1:
-                    one = P_DATA()
-                    one.presentation_data_value_list = [cast("Any", list(value))]
-                self._receive(one, *value)
+            for context_id, value in values:
+                self._take(context_id, value)
         except Exception as exc:  # noqa: BLE001 — of whatever kind, it is the peer's message that cannot be read
             told = str(exc) if isinstance(exc, ProtocolBroken) else type(exc).__name__
             logger.warning("dicom %s: message not readable (%s); aborted", self._association.peer, told)
             self.dul.event_queue.put("Evt19")
 
-    def _receive(self, primitive: P_DATA, context_id: int, data: bytes) -> None:
+    def _take(self, context_id: int, value: memoryview) -> None:
+        """Take one value, which begins with its control header."""
+        control = value[0]
+        coming = self._coming
+        if coming is not None and coming.arriving is not None:
+            if control & _COMMAND or context_id != coming.context_id:
+                raise ProtocolBroken("a message inside another")
+            coming.arriving.write(value[1:])
+            if control & _LAST:
+                self._coming = None
+                self._association.came(coming)
+            return
+        request = None
+        if self.message is None and control & _COMMAND and control & _LAST:
+            request = read_store_request(bytes(value[1:]))
+        if request is not None:
+            arriving = self._begin(context_id, request.sop_class, request.sop_instance)
+            self._coming = Came(request, arriving, context_id)
+        else:
+            self._receive(context_id, bytes(value))
+
+    def _receive(self, context_id: int, data: bytes) -> None:
+        """Have pynetdicom take a value."""
         message = self.message
         begun = message is not None and message.__class__ is not DIMSEMessage
         if begun and (data[0] & _COMMAND or context_id != cast("DIMSEMessage", message).context_id):
@@ -217,23 +274,37 @@ class Messages(DIMSEServiceProvider):
             self._size += len(data)
             if self._size > _LARGEST_MESSAGE:
                 raise ProtocolBroken("a message too large")
+        primitive = P_DATA()
+        primitive.presentation_data_value_list = [cast("Any", [context_id, data])]
         super().receive_primitive(primitive)
         message = self.message
         if message is None:
             self._size = 0
         elif isinstance(message, C_STORE_RQ) and message._data_set_file is None:
-            message._data_set_file = cast("Any", self._begin(message))
+            named = message.command_set
+            sop_class, sop_instance = (str(named.get(f"AffectedSOP{one}UID") or "") for one in ("Class", "Instance"))
+            message._data_set_file = cast("Any", self._begin(message.context_id or 0, sop_class, sop_instance))
 
-    def _begin(self, message: DIMSEMessage) -> Arriving:
-        association, command = self._association, message.command_set
-        context = association._accepted_cx.get(message.context_id or 0)
+    def send_msg(self, primitive: Any, context_id: int) -> None:
+        with self._sending:
+            super().send_msg(primitive, context_id)
+
+    def answer(self, command: bytes, context_id: int) -> None:
+        """Send a command set, behind what waits to be sent."""
+        with self._sending:
+            for value in fragments(command, self.maximum_pdu_size):
+                cast("UpperLayer", self.dul).send_value(context_id, value)
+
+    def _begin(self, context_id: int, sop_class: str, sop_instance: str) -> Arriving:
+        association = self._association
+        context = association._accepted_cx.get(context_id)
         if context is None:
             raise ProtocolBroken("an object in a context that was not accepted")
         if association.leaving or len(association.under_way) >= _AHEAD:
             raise ProtocolBroken("an object after we had to stop" if association.leaving else "too many objects ahead")
         names = ObjectNames(
-            str(command.get("AffectedSOPClassUID") or ""),
-            str(command.get("AffectedSOPInstanceUID") or ""),
+            sop_class,
+            sop_instance,
             str(context.transfer_syntax[0]),
             association.title,
             association.called,
@@ -274,7 +345,6 @@ class PeerAssociation(Storing):
         self._connection = connection
         self._reports: dict[int, Future[int]] = {}
         self._messages = Messages(self)
-        self._messages.msg_queue = _Inbox(self.store)
         self.dimse = self._messages
         self._upper = UpperLayer(self, self._messages.notice)
         self.dul = self._upper
@@ -385,6 +455,8 @@ class PeerAssociation(Storing):
             self._find(given, context_id)
         elif isinstance(given, (N_CREATE, N_SET)):
             self._note_step(given, context_id)
+        elif isinstance(given, C_STORE):  # the answer to an object, and we sent none
+            self.abort()
         else:
             super()._serve_request(msg, context_id)
         self.dul._idle_timer.restart()
@@ -419,14 +491,17 @@ class PeerAssociation(Storing):
 
     # ---- the upper layer's thread ----
 
-    def store(self, request: C_STORE, context_id: int) -> None:
-        """Have the object kept and answered by the thread that read it."""
+    def came(self, came: Came) -> None:
+        """Have the object kept and answered by the thread that read it.
+
+        Two changes of threads would cost each object more than everything else when the machine is busy.
+        """
         self._upper.busy = True
-        if request.MessageID is None:
-            self._kept(request, cast("Arriving | None", request._dataset_file), context_id)
+        if came.request.message_id is None:
+            self._kept(came)
             self.under_way.clear()
             raise ProtocolBroken("an object without a message id")
-        self._store(request, context_id)
+        self._store(came)
         self._upper.busy = False
         if self.leaving:
             self._messages.notice()

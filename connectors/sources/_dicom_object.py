@@ -111,7 +111,7 @@ class Arriving:
         else:
             self.write(head(names))
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         """Hand bytes to the deposit; raises nothing."""
         self.size += len(chunk)
         if self._fault is not None or self._deposit is None:

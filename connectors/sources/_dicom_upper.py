@@ -13,10 +13,12 @@ Standard: DICOM PS3.8 §9
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import select
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -25,10 +27,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.dul import DULServiceProvider
+from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.transport import AddressInformation, AssociationSocket
+
+from connectors.sources._dicom_command import pdu
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
+
+    from connectors.sources._dicom_association import Messages
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +45,11 @@ TICK_S: Final = 0.25
 """How late a time limit may be noticed; everything else rings a bell."""
 _LONGEST_ASSOCIATE: Final = 1024 * 1024
 """A-ASSOCIATE-RQ with 128 contexts of all syntaxes has a third of it."""
+_HEAD: Final = struct.Struct(">BBL")
+"""Of every PDU: type, reserved, length of what follows."""
+_P_DATA: Final = 4
+_TRANSFER: Final = "Sta6"
+"""The association is established, and neither end has asked for its release."""
 _HEADERS: Final = 64 * 1024
 """What a peer may send beyond the length we announced; some do not count their headers."""
 
@@ -66,11 +78,21 @@ class Wire(AssociationSocket):
         self._poll.register(self._number, select.POLLIN)
         self._poll.register(upper.ear, select.POLLIN)
         connection.settimeout(limits.silence_s)
+        self._buffer = memoryview(bytearray(_HEAD.size + limits.content))
+        self._at = self._end = 0
+        """Of the buffer, what was read ahead."""
+
+    @property
+    def is_ahead(self) -> bool:
+        """Tell whether bytes are at hand already."""
+        return self._at < self._end
 
     @property
     def ready(self) -> bool:
         """Wait until bytes have come, the bell rings or a tick has passed; tell whether bytes have come."""
         connection = self.socket
+        if self.is_ahead:
+            return True
         if connection is None or connection.fileno() < 0:
             time.sleep(0.01)
             return False
@@ -82,6 +104,50 @@ class Wire(AssociationSocket):
             self._upper.hush()
         return self._number in found
 
+    def content(self) -> memoryview | None:
+        """Read the next PDU, when it is a P-DATA-TF, and give what it holds; it stands until the next call.
+
+        None when the next is another, longer than announced, or does not come whole: what came of it is there for `recv`.
+        Raises OSError when it comes too slowly.
+        """
+        if not self._have(_HEAD.size):
+            return None
+        kind, _, length = _HEAD.unpack_from(self._buffer, self._at)
+        if kind != _P_DATA or length > self._limits.content or not self._have(_HEAD.size + length):
+            return None
+        begin = self._at + _HEAD.size
+        self._at = begin + length
+        return self._buffer[begin : self._at]
+
+    def _have(self, count: int) -> bool:
+        """Read until so many bytes are at hand; tell whether they came."""
+        until = time.monotonic() + self._limits.silence_s
+        while self._end - self._at < count:
+            if not self.read_ahead():
+                return False
+            if self._end - self._at < count and time.monotonic() > until:
+                raise TimeoutError("PDU too slow")
+        return True
+
+    def read_ahead(self) -> int:
+        """Read what is there, as far as there is room; wait only when nothing is. 0: the peer has left. Raises OSError."""
+        if self._at:
+            ahead = self._end - self._at
+            self._buffer[:ahead] = self._buffer[self._at : self._end]
+            self._at, self._end = 0, ahead
+        got = self._read(self._buffer[self._end :])
+        self._end += got
+        return got
+
+    def _read(self, into: memoryview) -> int:
+        connection = self.socket
+        if connection is None:
+            return 0
+        if not isinstance(connection, ssl.SSLSocket):
+            with suppress(BlockingIOError):
+                return os.readv(connection.fileno(), [into])
+        return connection.recv_into(into)
+
     def recv(self, nr_bytes: int) -> bytearray:
         """Read so many bytes, fewer when the peer leaves; raises OSError when they are too many or come too slowly."""
         if nr_bytes > self._limits.longest:
@@ -90,8 +156,10 @@ class Wire(AssociationSocket):
         if self.socket is None:
             raise OSError("closed")
         until = time.monotonic() + self._limits.silence_s
-        got = 0
+        got = min(nr_bytes, self._end - self._at)
         with memoryview(content) as view:
+            view[:got] = self._buffer[self._at : self._at + got]
+            self._at += got
             while got < nr_bytes:
                 count = self.socket.recv_into(view[got:])
                 if not count:
@@ -128,7 +196,9 @@ class Limits:
     """What a connection is held to."""
 
     def __init__(self, max_pdu: int, silence_s: float) -> None:
-        self.longest = max(max_pdu + _HEADERS, _LONGEST_ASSOCIATE)
+        self.content = max_pdu + _HEADERS
+        """Bytes of a PDU that carries parts of messages; of any other `longest`."""
+        self.longest = max(self.content, _LONGEST_ASSOCIATE)
         self.silence_s = silence_s
 
 
@@ -170,6 +240,29 @@ class UpperLayer(DULServiceProvider):
     def has_work(self) -> bool:
         """Tell whether waiting would be wrong."""
         return self._kill_thread or not self.event_queue.empty() or not self.to_provider_queue.empty()
+
+    def _read_pdu_data(self) -> None:
+        """Hand over what comes of messages while it comes without a break; everything else is read as pynetdicom does."""
+        wire = cast("Wire", self.socket)
+        content = None
+        try:
+            while self.state_machine.current_state == _TRANSFER and (content := wire.content()) is not None:
+                cast("Messages", self.assoc.dimse).receive_content(content)
+                if self.has_work() or not wire.ready:
+                    return
+        except OSError:
+            self.event_queue.put("Evt17")
+            return
+        super()._read_pdu_data()
+
+    def send_value(self, context_id: int, value: bytes) -> None:
+        """Send a part of a message, behind what waits; at once where nothing does and this is our own thread."""
+        if threading.current_thread() is self and self.to_provider_queue.empty():
+            cast("Wire", self.socket).send(pdu(context_id, value))
+            return
+        part = P_DATA()
+        part.presentation_data_value_list = [cast("Any", [context_id, value])]
+        self.to_provider_queue.put(part)
 
     def run(self) -> None:
         try:

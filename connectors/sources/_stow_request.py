@@ -1,17 +1,18 @@
 """One STOW-RS request: its parts on their way to intake, each an object of its own.
 
-    begins ── bytes ── bytes ── ends      committed while the next one comes: taken, or refused with a fault
+    begins ── bytes ── bytes ── ends      committed while the next ones come: taken, or refused with a fault
        │        └─ too large              put aside; the rest of the part is let pass
        └─ no DICOM file                   let pass
     cut off, malformed, the disk is full  put aside; nothing more of the request is taken, what was taken stays
 
-Blocks, and is called from a worker thread. Objects are committed one after the other, in the order they came. Knows nothing
-of sockets, nor what is told to the sender.
+Blocks, and is called from a worker thread. A few objects are committed at once, so that they share the waiting for the disk: of
+two parts under one UID either may be the one that is kept. Knows nothing of sockets, nor what is told to the sender.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ from connectors.sources._multipart_related import (
 )
 from mappings.formats.faults import FaultClass, IntakeFault
 
+_AT_ONCE = 4
+"""Objects of one request that are committed at the same time."""
 _UNENCODED = frozenset(("", "binary", "8bit", "7bit"))
 
 
@@ -60,7 +63,7 @@ class StowRequest:
         bounds: Bounds,
     ) -> None:
         self.results: list[ObjectAnswer] = []
-        """What became of each part, in their order, once there are no more; also why the request ended early."""
+        """What became of each part, in their order, once the request is over; also why it ended early."""
         self._begin = begin
         self._in_thread = in_thread
         self._reader = MultipartReader(boundary, bounds.max_part_header)
@@ -68,7 +71,9 @@ class StowRequest:
         self._study = study
         self._bounds = bounds
         self._part: _Part | None = None
-        self._committing: Future[ObjectAnswer] | None = None
+        self._answers: list[Future[ObjectAnswer]] = []
+        self._committing: deque[Future[ObjectAnswer]] = deque()
+        """Of these answers, those that were not looked at yet."""
         self._parts = 0
         self._over = False
         self._lock = threading.Lock()
@@ -81,7 +86,7 @@ class StowRequest:
             try:
                 for event in self._reader.feed(data):
                     if not self._take(event):
-                        self._over = True
+                        self._finish()
                         return False
             except IntakeFault as fault:
                 self._stop(fault)
@@ -98,8 +103,7 @@ class StowRequest:
             except MultipartInvalid as fault:
                 self._stop(fault)
             else:
-                self._settle()
-                self._over = True
+                self._finish()
 
     def abandon(self, fault: IntakeFault) -> None:
         """Say that the rest will not come."""
@@ -109,26 +113,33 @@ class StowRequest:
 
     def _stop(self, fault: IntakeFault) -> None:
         """Take nothing more; what came of the part under way is put aside."""
-        self._over = True
         part, self._part = self._part, None
         if part is not None and part.deposit is not None:
             part.deposit.discard(fault if fault.fault_class is FaultClass.TRANSIENT else ObjectIncomplete(fault.where))
-        self._settle()
-        self.results.append(ObjectAnswer(taken=False, fault=fault))
+        self._refuse(fault)
+        self._finish()
 
-    def _settle(self) -> bool:
-        """Wait for the commit under way; False: it is better to try again later."""
-        committing, self._committing = self._committing, None
-        if committing is None:
-            return True
-        answer = committing.result()
-        self.results.append(answer)
-        return answer.fault is None or answer.fault.fault_class is not FaultClass.TRANSIENT
+    def _finish(self) -> None:
+        self._over = True
+        self.results = [answer.result() for answer in self._answers]
+
+    def _refuse(self, fault: IntakeFault) -> None:
+        answer: Future[ObjectAnswer] = Future()
+        answer.set_result(ObjectAnswer(taken=False, fault=fault))
+        self._answers.append(answer)
+
+    def _settle(self, left: int) -> bool:
+        """Wait until no more than so many commits are under way; False: it is better to try again later."""
+        goes_on = True
+        while len(self._committing) > left or (self._committing and self._committing[0].done()):
+            fault = self._committing.popleft().result().fault
+            goes_on &= fault is None or fault.fault_class is not FaultClass.TRANSIENT
+        return goes_on
 
     def _take(self, event: Event) -> bool:
         """Take one; False: it is better to try again later."""
         if isinstance(event, PartBegins):
-            if self._committing is not None and self._committing.done() and not self._settle():
+            if not self._settle(_AT_ONCE):
                 return False
             self._begins(event.headers)
         elif self._part is not None and isinstance(event, PartBytes):
@@ -166,7 +177,7 @@ class StowRequest:
             deposit.discard(fault)
 
     def _ends(self, part: _Part) -> bool:
-        settled, deposit = self._settle(), part.deposit
+        settled, deposit = self._settle(_AT_ONCE - 1), part.deposit
         self._part = None
         if deposit is not None and not settled:
             deposit.discard(ObjectStoreAway())
@@ -175,9 +186,11 @@ class StowRequest:
             deposit.discard(part.fault)
         elif deposit is not None:
             names = ObjectNames("", "", part.transfer_syntax, self._client, study=self._study)
-            self._committing = self._in_thread(lambda: deposit.commit(names))
+            committing = self._in_thread(lambda: deposit.commit(names))
+            self._answers.append(committing)
+            self._committing.append(committing)
             return True
-        self.results.append(ObjectAnswer(taken=False, fault=part.fault or ObjectStoreAway()))
+        self._refuse(part.fault or ObjectStoreAway())
         return settled
 
 

@@ -23,7 +23,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -104,6 +105,21 @@ class Store:
         future: asyncio.Future[T] = loop.create_future()
         self._units.put(_Unit(function, item, future, loop))
         return await future
+
+    def write_each_waiting(self, function: Callable[[Connection, list[S]], list[T]], item: S, within_s: float) -> T:
+        """Do as `write_each` does, for a thread that waits for it.
+
+        Raises as `write_each`, and TimeoutError when it takes longer; it may be done all the same then.
+        """
+        future: Future[T] = Future()
+        self._units.put(_Unit(function, item, future, None))
+        if not self._writer.is_alive():
+            self._refuse_rest()
+        return future.result(within_s)
+
+    def write_waiting(self, unit: Callable[[Connection], T], within_s: float) -> T:
+        """Do as `write` does, for a thread that waits for it; raises as `write_each_waiting`."""
+        return self.write_each_waiting(_call, unit, within_s)
 
     def post(self, function: Callable[[Connection, list[S]], Any], item: S) -> None:
         """Run `function` on all items that wait for it, with the next transaction or within half a second of quiet.
@@ -221,10 +237,19 @@ class Store:
             self._checkpointer.join()
         self._units.put(_STOP)
         self._writer.join()
+        self._refuse_rest()
         self._readers.shutdown()
         for claim in self._claims.values():
             claim.close()
         self.engine.dispose()
+
+    def _refuse_rest(self) -> None:
+        """Tell those that come when nothing is written any more."""
+        with suppress(queue.Empty):
+            while True:
+                unit = self._units.get_nowait()
+                unit.error = StoreUnavailable(detail="closed")
+                _resolve([unit])
 
     def _write_loop(self) -> None:
         stopping = False
@@ -310,11 +335,11 @@ class Store:
 
 @dataclass(slots=True)
 class _Unit:
-    """An item on its way through the writer; `future` and `loop` are None when nobody waits."""
+    """An item on its way through the writer; `future` is None when nobody waits, `loop` when no coroutine does."""
 
     function: Any
     item: Any
-    future: asyncio.Future[Any] | None
+    future: asyncio.Future[Any] | Future[Any] | None
     loop: asyncio.AbstractEventLoop | None
     result: Any = None
     error: BaseException | None = None
@@ -334,6 +359,8 @@ def _resolve(units: list[_Unit]) -> None:
     for unit in units:
         if unit.loop is not None:
             by_loop.setdefault(unit.loop, []).append(unit)
+        elif unit.future is not None:
+            _set([unit])
     for loop, waiting in by_loop.items():
         if not loop.is_closed():
             loop.call_soon_threadsafe(_set, waiting)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from connectors.faults import ObjectClash
 from gateway.store import procedure_steps
 from gateway.store.image_schema import instance, instance_header, study
 from gateway.store.messages import fault_values
+from gateway.store.raw import Raw
 from gateway.store.schema import message
 from mappings.formats.faults import Fault
 
@@ -57,13 +58,17 @@ class Entered:
 
 def insert_all(connection: Connection, batch: list[NewInstance]) -> list[Entered]:
     """Enter objects and what they add to their studies; the same bytes under the same UID are entered once (promise P3)."""
-    return [_insert(connection, new) for new in batch]
+    if any(new.fault for new in batch) or not _INSERT.attempt(connection, [_kept_values(new) for new in batch]):
+        return [_insert(connection, new) for new in batch]
+    _INSERT_HEADER.run(connection, [{"instance_id": new.id, "body": new.header} for new in batch])
+    _add_to_studies(connection, batch)
+    return [Entered(new.id) for new in batch]
 
 
 def _insert(connection: Connection, new: NewInstance) -> Entered:
     if new.fault is None and _keep(connection, new):
-        connection.execute(instance_header.insert().values(instance_id=new.id, body=new.header))
-        _add_to_study(connection, new)
+        _INSERT_HEADER.run(connection, [{"instance_id": new.id, "body": new.header}])
+        _add_to_studies(connection, [new])
         return Entered(new.id)
     earlier = find(connection, new.sop_instance) if new.fault is None else None
     if earlier is not None and earlier.sha256 == new.sha256:
@@ -75,8 +80,7 @@ def _insert(connection: Connection, new: NewInstance) -> Entered:
 
 def _keep(connection: Connection, new: NewInstance) -> bool:
     """Enter an object as kept; False when one is kept under its UID already."""
-    values = _values(new) | {"state": "kept"}
-    statement = _on_conflict(connection)(instance).values(**values)
+    statement = _on_conflict(connection)(instance).values(**_kept_values(new))
     kept = sa.text("state = 'kept'")
     statement = statement.on_conflict_do_nothing(index_elements=["sop_instance"], index_where=kept)
     # PostgreSQL does not count what an INSERT did
@@ -97,25 +101,38 @@ _COLUMNS = (
 )
 
 
-def _add_to_study(connection: Connection, new: NewInstance) -> None:
-    values = {
-        "uid": new.study_uid,
-        "channel": new.channel,
-        "calling": new.calling,
-        "order_key": new.order_key,
-        "at": new.received_at,
-        "due_at": new.received_at + new.quiet,
-    }
-    if connection.execute(_one_more(connection.dialect.name), values).scalar_one() == 1:
-        # its steps may have told of it before it came
-        procedure_steps.expect(connection, new.study_uid, new.received_at)
+def _kept_values(new: NewInstance) -> dict[str, Any]:
+    return _values(new) | {"state": "kept"}
 
 
-@cache
-def _one_more(dialect: str) -> Any:
-    """Make the statement once: building it costs as much as running it."""
+_INSERT = Raw(instance.insert(), (*_COLUMNS, "state"))
+_INSERT_HEADER = Raw(instance_header.insert(), ("instance_id", "body"))
+
+
+def _add_to_studies(connection: Connection, batch: list[NewInstance]) -> None:
+    """Count objects to their studies; in the order of their UIDs, so that two nodes do not wait for each other."""
+    more = Counter(new.study_uid for new in batch)
+    last = {new.study_uid: new for new in batch}
+    for uid, count in sorted(more.items()):
+        new = last[uid]
+        values = {
+            "uid": uid,
+            "channel": new.channel,
+            "calling": new.calling,
+            "order_key": new.order_key,
+            "at": new.received_at,
+            "due_at": new.received_at + new.quiet,
+            "count": count,
+        }
+        if _MORE[connection.dialect.name].one(connection, values) == (count,):
+            # its steps may have told of it before it came
+            procedure_steps.expect(connection, uid, new.received_at)
+
+
+def _count_more(dialect: str) -> Raw:
     at: sa.BindParameter[int] = sa.bindparam("at", type_=sa.BigInteger)
     due_at: sa.BindParameter[int] = sa.bindparam("due_at", type_=sa.BigInteger)
+    count: sa.BindParameter[int] = sa.bindparam("count", type_=sa.Integer)
     insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(study).values(
         uid=sa.bindparam("uid"),
         channel=sa.bindparam("channel"),
@@ -123,16 +140,19 @@ def _one_more(dialect: str) -> Any:
         order_key=sa.bindparam("order_key"),
         first_at=at,
         last_at=at,
-        instances=1,
+        instances=count,
         due_at=due_at,
     )
     more = {
-        "instances": study.c.instances + 1,
+        "instances": study.c.instances + count,
         "last_at": at,
         # what comes beyond what was expected is waited for as if nobody had said a number
-        "due_at": sa.case((study.c.expected == study.c.instances + 1, at), else_=due_at),
+        "due_at": sa.case((study.c.expected == study.c.instances + count, at), else_=due_at),
     }
-    return insert.on_conflict_do_update(index_elements=["uid"], set_=more).returning(study.c.instances)
+    return Raw(insert.on_conflict_do_update(index_elements=["uid"], set_=more).returning(study.c.instances))
+
+
+_MORE = {dialect: _count_more(dialect) for dialect in ("sqlite", "postgresql")}
 
 
 def find(connection: Connection, sop_instance: str) -> Row[Any] | None:

@@ -6,6 +6,8 @@
 
 A file's name says nothing of a person. Nodes that share a ledger share this folder. Does not know what an object means.
 
+Files are made ahead, empty, some at once: that their names are durable is one flush for all of them in place of one for each.
+
 Requirement: S1.4, S2.15
 """
 
@@ -13,6 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,12 +25,18 @@ from typing import BinaryIO, TypeVar
 
 from connectors.faults import ObjectStoreAway
 from gateway.faults import NothingThere
-from gateway.store.sealed import Keyring
+from gateway.store.ids import uuid7
+from gateway.store.sealed import PIECE, Keyring
 
 T = TypeVar("T")
 _INCOMING, _QUARANTINE = "incoming", "quarantine"
-BEGINNING = 1 << 20
+BEGINNING = PIECE
 """Bytes at the beginning of an object that are at hand when it is whole."""
+_MOST_SPARES = 32
+_FRESH_S = 30.0
+"""Age up to which a file made ahead is used: ids tell the order in which objects came."""
+_BUSY_S = 1.0
+"""Within what time files made ahead have to be used up for the next to be twice as many."""
 
 
 class Objects:
@@ -35,10 +46,15 @@ class Objects:
         self._folder = folder
         self._keyring = keyring
         self._incoming = folder / _INCOMING / node
+        self._spares = _Spares(self._incoming)
 
-    def begin(self, object_id: str) -> Writing:
-        """Begin an object; raises ObjectStoreAway."""
-        return _told(lambda: Writing(self._incoming, object_id, self._keyring))
+    def begin(self) -> Writing:
+        """Begin an object under an id of its own; raises ObjectStoreAway."""
+        return _told(lambda: Writing(*self._spares.take(), self._keyring))
+
+    def close(self) -> None:
+        """Delete what was made ahead; nothing is begun after."""
+        self._spares.close()
 
     def keep(self, object_id: str) -> None:
         """Put a whole object that the ledger knows where it stays; raises ObjectStoreAway, and the next start does it."""
@@ -51,7 +67,7 @@ class Objects:
     def forget(self, object_id: str) -> None:
         """Delete an object that the ledger does not know: nobody was told that it arrived."""
         with suppress(OSError):
-            (self._incoming / object_id).unlink(missing_ok=True)
+            os.unlink(f"{self._incoming}/{object_id}")
 
     def read(self, object_id: str) -> Iterator[bytes]:
         """Give an object in pieces, wherever it lies; raises NothingThere, KeyUnknown, SealBroken."""
@@ -76,47 +92,100 @@ class Objects:
                 )
 
     def _move(self, object_id: str, name: str) -> None:
-        target = self._folder / name
-        target.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self._incoming / object_id).rename(target / object_id)
+        source, target = f"{self._incoming}/{object_id}", self._folder / name
+        try:
+            os.rename(source, f"{target}/{object_id}")
+        except FileNotFoundError:
+            target.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.rename(source, f"{target}/{object_id}")
+
+
+class _Spares:
+    """Empty files with ids of their own, whose names are durable. Any thread may take one. Raises OSError."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._files: deque[tuple[str, int]] = deque()
+        self._made_at = 0.0
+        self._count = 1
+
+    def take(self) -> tuple[str, int]:
+        """Give an id and the descriptor of its file."""
+        with self._lock:
+            if self._files and time.monotonic() - self._made_at > _FRESH_S:
+                self._drop()
+            if not self._files:
+                self._make()
+            return self._files.popleft()
+
+    def close(self) -> None:
+        with self._lock:
+            self._drop()
+
+    def _make(self) -> None:
+        """Make one, and the more the faster they are used."""
+        busy = time.monotonic() - self._made_at < _BUSY_S
+        self._count = min(2 * self._count, _MOST_SPARES) if busy else 1
+        try:
+            self._files.append(self._file())
+        except FileNotFoundError:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._files.append(self._file())
+        try:
+            while len(self._files) < self._count:
+                self._files.append(self._file())
+            _sync(self._folder)
+        except OSError:
+            self._drop()
+            raise
+        self._made_at = time.monotonic()
+
+    def _file(self) -> tuple[str, int]:
+        object_id = uuid7()
+        return object_id, os.open(f"{self._folder}/{object_id}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+    def _drop(self) -> None:
+        while self._files:
+            object_id, descriptor = self._files.popleft()
+            os.close(descriptor)
+            with suppress(OSError):
+                os.unlink(f"{self._folder}/{object_id}")
 
 
 class Writing:
     """One object on its way to disk; not for two threads at once. Raises ObjectStoreAway where the disk does not take it."""
 
-    def __init__(self, folder: Path, object_id: str, keyring: Keyring) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._folder = folder
+    def __init__(self, object_id: str, descriptor: int, keyring: Keyring) -> None:
+        self.id = object_id
         self.size = 0
-        self.beginning = bytearray()
-        """The first bytes, up to `BEGINNING`."""
         self._digest = hashlib.sha256()
-        self._seal = keyring.seal_stream(f"object/{object_id}")
-        descriptor = os.open(folder / object_id, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._file: BinaryIO = os.fdopen(descriptor, "wb", buffering=0)
-        self._put(self._seal.head)
+        self._seal = keyring.seal_stream(f"object/{object_id}")
+        self._head = self._seal.head
+
+    @property
+    def beginning(self) -> memoryview:
+        """The first bytes, up to `BEGINNING`; to be looked at only before more are added."""
+        return memoryview(self._seal.first)
 
     @property
     def sha256(self) -> str:
         return self._digest.hexdigest()
 
-    def add(self, chunk: bytes) -> None:
+    def add(self, chunk: bytes | memoryview) -> None:
         self.size += len(chunk)
         self._digest.update(chunk)
-        if len(self.beginning) < BEGINNING:
-            self.beginning += chunk[: BEGINNING - len(self.beginning)]
         sealed = self._seal.add(chunk)
         if sealed:
             _told(lambda: self._put(sealed))
 
-    def end(self, *, durable: bool = True) -> None:
-        """Write the rest and close; `durable`: the bytes are on the disk when this returns."""
+    def end(self) -> None:
+        """Write the rest and close; the bytes are on the disk when this returns."""
 
         def finish() -> None:
             self._put(self._seal.end())
-            if durable:
-                os.fdatasync(self._file.fileno())
-                _sync(self._folder)
+            os.fdatasync(self._file.fileno())
             self._file.close()
 
         _told(finish)
@@ -126,10 +195,15 @@ class Writing:
         with suppress(OSError):
             self._file.close()
 
-    def _put(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
+    def _put(self, sealed: bytes) -> None:
+        parts = [memoryview(self._head), memoryview(sealed)]
+        self._head = b""
+        while parts:
+            written = os.writev(self._file.fileno(), parts)
+            while parts and written >= len(parts[0]):
+                written -= len(parts.pop(0))
+            if parts:
+                parts[0] = parts[0][written:]
 
 
 def _told(act: Callable[[], T]) -> T:

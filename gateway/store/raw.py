@@ -29,6 +29,14 @@ class Raw:
         with _cursor(connection) as cursor:
             cursor.executemany(*self._bound(connection, rows))
 
+    def one(self, connection: Connection, row: dict[str, Any]) -> tuple[Any, ...]:
+        """Execute for one row and give the first that it returns."""
+        with _cursor(connection) as cursor:
+            text, (values,) = self._bound(connection, [row])
+            cursor.execute(text, values)
+            found: tuple[Any, ...] = cursor.fetchone()
+            return found
+
     def attempt(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> bool:
         """Execute for every row; when one of them breaks a constraint, for none, and return False."""
         with _cursor(connection) as cursor:

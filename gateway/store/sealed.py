@@ -121,24 +121,29 @@ class StreamSeal:
     def __init__(self, head: bytes, cipher: AESGCM) -> None:
         self.head = head
         """What goes before the first piece."""
+        self.first = bytearray()
+        """The first piece in clear, as far as it has come; until the end."""
         self._cipher = cipher
-        self._rest = bytearray()
+        self._rest = self.first
         self._number = 0
 
-    def add(self, chunk: bytes) -> bytes:
+    def add(self, chunk: bytes | memoryview) -> bytes:
         """Give what can be written now; the last piece waits for `end`."""
         self._rest += chunk
         pieces = []
         while len(self._rest) > PIECE:
-            pieces.append(self._piece(bytes(self._rest[:PIECE]), last=False))
-            del self._rest[:PIECE]
+            piece, self._rest = self._rest, self._rest[PIECE:]
+            del piece[PIECE:]
+            pieces.append(self._piece(piece, last=False))
         return b"".join(pieces)
 
     def end(self) -> bytes:
-        """Give the last piece."""
-        return self._piece(bytes(self._rest), last=True)
+        """Give the last piece, and hold nothing any more."""
+        sealed = self._piece(self._rest, last=True)
+        self.first = self._rest = bytearray()
+        return sealed
 
-    def _piece(self, piece: bytes, *, last: bool) -> bytes:
+    def _piece(self, piece: bytearray, *, last: bool) -> bytes:
         sealed = self._cipher.encrypt(_nonce(self._number, last=last), piece, None)
         self._number += 1
         return sealed

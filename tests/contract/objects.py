@@ -128,7 +128,7 @@ class _Deposit:
         self._file = filed.path.open("wb")
         self._digest = hashlib.sha256()
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         assert not self._filed.ended
         self._intake._break("write")
         if self._intake.refuse_bytes is not None and self._filed.chunks:

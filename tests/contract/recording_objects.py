@@ -43,6 +43,8 @@ class RecordingObjects:
         """Asked with the bytes that an object has so far."""
         self.commit_fault: Callable[[bytes], IntakeFault | None] = lambda data: None
         self.broken = False
+        self.deciding = threading.Lock()
+        """As the ledger, which enters one object after the other."""
         self._changed = threading.Condition()
 
     async def receive(self, raw: bytes, peer: str, fault: IntakeFault | None = None) -> Answer:
@@ -85,7 +87,7 @@ class RecordingDeposit:
         self._ended = False
         self._busy = threading.Lock()
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         assert not self._ended
         assert self._busy.acquire(blocking=False), "two threads at once"
         try:
@@ -104,7 +106,10 @@ class RecordingDeposit:
         assert self._intake.gate.wait(DEADLINE_S)
         if self._intake.broken:
             raise RuntimeError("NGUYEN VAN AN")
-        data = bytes(self._data)
+        with self._intake.deciding:
+            return self._decided(names, bytes(self._data))
+
+    def _decided(self, names: ObjectNames, data: bytes) -> ObjectAnswer:
         inside = read_names(data)
         if inside is None or not inside.sop_instance:
             return self._refused(data, ObjectUnreadable(), ObjectAnswer)

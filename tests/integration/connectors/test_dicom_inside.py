@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import inspect
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pynetdicom import _config, acse, association, dimse, dimse_messages, dul, fsm, transport
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dsutils import decode
 from pynetdicom.dul import DULServiceProvider
 
 from connectors._dicom_call import Call, _Outgoing
@@ -19,7 +22,7 @@ from connectors.sources._dicom_object import Arriving
 from connectors.sources._dicom_upper import Entity, UpperLayer, Wire
 from connectors.sources.dicom import Settings
 from tests.contract.objects import FilingIntake, Running
-from tests.dicom_peers import Sender
+from tests.dicom_peers import Sender, command_set
 
 CONTENT = bytes(100_000)
 
@@ -54,7 +57,7 @@ HELD = {
         "self._is_transport_event()",
         "self._kill_thread",
     ),
-    dul.DULServiceProvider._is_transport_event: ("self.socket.ready",),
+    dul.DULServiceProvider._is_transport_event: ("self.socket.ready", "self._read_pdu_data()"),
     dul.DULServiceProvider._read_pdu_data: ("self.socket.recv(6)", "self.socket.recv(pdu_length)"),
     acse.ACSE._negotiate_as_requestor: (
         "socket._ready.wait()",
@@ -82,13 +85,13 @@ def test_pynetdicom_still_says_there_what_we_build_on(place: object) -> None:
 @pytest.mark.parametrize(
     ("ours", "theirs", "names"),
     [
-        (Messages, DIMSEServiceProvider, ("receive_primitive", "get_msg")),
-        (UpperLayer, DULServiceProvider, ("run", "stop_dul", "idle_timer_expired")),
+        (Messages, DIMSEServiceProvider, ("receive_primitive", "get_msg", "send_msg")),
+        (UpperLayer, DULServiceProvider, ("run", "stop_dul", "idle_timer_expired", "_read_pdu_data")),
         (Wire, transport.AssociationSocket, ("ready", "recv")),
         (Entity, ApplicationEntity, ("_create_socket",)),
         (PeerAssociation, Association, ("run", "_serve_request")),
         (Call, Association, ("kill", "abort", "_serve_request")),
-        (_Outgoing, transport.AssociationSocket, ("ready", "recv", "connect")),
+        (_Outgoing, transport.AssociationSocket, ("ready", "connect")),
     ],
 )
 def test_what_we_replace_is_still_there(ours: type, theirs: type, names: tuple[str, ...]) -> None:
@@ -100,9 +103,12 @@ def test_what_we_replace_is_still_there(ours: type, theirs: type, names: tuple[s
             assert list(inspect.signature(there).parameters) == list(inspect.signature(vars(ours)[name]).parameters)
 
 
+@pytest.mark.parametrize("usual", [True, False], ids=["as usual", "its command set in two parts"])
 def test_an_object_goes_through_our_file_chunk_by_chunk_and_nothing_goes_to_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, usual: bool
 ) -> None:
+    """Whether its command set is read by us, or by pynetdicom, which is then given our file."""
+
     def no_file(*args: object, **more: object) -> None:
         raise AssertionError("pynetdicom opens a temporary file")
 
@@ -115,19 +121,36 @@ def test_an_object_goes_through_our_file_chunk_by_chunk_and_nothing_goes_to_disk
 
     monkeypatch.setattr(dimse_messages, "NamedTemporaryFile", no_file)
     monkeypatch.setattr(Arriving, "write", watched)
+    decoded: list[object] = []
+
+    def watched_decode(*given: Any) -> Any:
+        decoded.append(given)
+        return decode(*given)
+
+    monkeypatch.setattr(dimse_messages, "decode", watched_decode)
     settings = Settings("127.0.0.1:0", "GATEWAY", anyone=True, tls="none")
     running = Running("dicom", settings, FilingIntake(tmp_path))
     try:
         with Sender(running.port) as sender:
             assert sender.associate() == 2
+            if not usual:
+                monkeypatch.setattr(sender, "command", lambda elements, context: in_parts(sender, elements, context))
             sender.store(CONTENT, "1.2.3", chunk=10_000)
-            assert sender.status() == 0
+            answer = sender.response()
+            assert (answer.Status, answer.AffectedSOPInstanceUID, answer.MessageIDBeingRespondedTo) == (0, "1.2.3", 1)
+            assert bool(decoded) is not usual
             (filed,) = running.intake.taken
             assert filed.data_set == CONTENT
             assert len(written) == 11  # the head, and ten chunks as they came
             assert filed.threads != {threading.current_thread().name}
     finally:
         running.close()
+
+
+def in_parts(sender: Sender, elements: Mapping[int, bytes], context: int) -> None:
+    whole = command_set(elements)
+    sender.values((context, b"\x01" + whole[:20]))
+    sender.values((context, b"\x03" + whole[20:]))
 
 
 def test_no_switch_of_the_whole_process_is_touched() -> None:

@@ -401,6 +401,7 @@ RULES: dict[str, Callable[[Sender], object]] = {
     "a PDU of 4 GB": lambda sender: sender.socket.sendall(b"\x04\x00\xff\xff\xff\xff"),
     "an unknown PDU": lambda sender: sender.socket.sendall(b"\x2a\x00\x00\x00\x00\x04abcd"),
     "a PDV without a header": lambda sender: sender.socket.sendall(b"\x04\x00\x00\x00\x00\x05\x00\x00\x00\x01\x01"),
+    "a PDV that is cut off in its head": lambda sender: sender.socket.sendall(b"\x04\x00\x00\x00\x00\x03\x00\x00\x00"),
     "a PDV longer than its PDU": lambda sender: sender.socket.sendall(
         b"\x04\x00\x00\x00\x00\x06\x00\x00\x00\x09\x01\x03"
     ),
@@ -609,15 +610,15 @@ def test_at_the_end_an_object_under_way_may_arrive_and_idle_peers_are_told(house
 
 
 def test_the_answer_leaves_before_the_end_comes(house: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    send = Messages.send_msg
+    answer = Messages.answer
 
-    def late(self: Messages, primitive: Any, context_id: int) -> None:
+    def late(self: Messages, command: bytes, context_id: int) -> None:
         ended.append(house.stopping())
         time.sleep(3 * TICK_S)  # long enough for the other thread to end an association on which nothing is under way
-        send(self, primitive, context_id)
+        answer(self, command, context_id)
 
     ended: list[Future[None]] = []
-    monkeypatch.setattr(Messages, "send_msg", late)
+    monkeypatch.setattr(Messages, "answer", late)
     with established(house) as sender:
         sender.store(CONTENT, "1.2.3")
         assert sender.status() == 0

@@ -130,8 +130,7 @@ class Gallery:
 
         async def run() -> list[str]:
             intake = ObjectChannelIntake(channel, self.store, keyring, self.clock, lambda: None, context)
-            loop = asyncio.get_running_loop()
-            intake.door = ObjectDoor(channel, self.store, self.objects, keyring, self.clock, lambda: None, loop)
+            intake.door = ObjectDoor(channel, self.store, self.objects, keyring, self.clock)
             answers = [await asyncio.to_thread(send, intake, data) for data in files]
             assert all(one.taken for one in answers), answers
             return [one.instance_id for one in answers]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
+import errno
 import hashlib
+import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -72,24 +74,13 @@ class Bench:
         (channel,) = self.plan.channels
         settings = SimpleNamespace(charset="auto", max_size=max_size, quiet=timedelta(seconds=30))
         self.channel = replace(channel, source=SourcePlan("dicom", settings))
-        self.rung = 0
-
-    def _ring(self) -> None:
-        self.rung += 1
 
     def play(self, scene: Callable[[ObjectChannelIntake], Any]) -> Any:
-        """Do something with the door, in a thread as a source does."""
-
-        async def run() -> Any:
-            context = Context("01999", self.plan.systems)
-            intake = ObjectChannelIntake(self.channel, self.store, self.plan.keyring, self.clock, self._ring, context)
-            loop = asyncio.get_running_loop()
-            intake.door = ObjectDoor(
-                self.channel, self.store, self.objects, self.plan.keyring, self.clock, self._ring, loop
-            )
-            return await asyncio.to_thread(scene, intake)
-
-        return asyncio.run(run())
+        """Do something with the door, in a thread that waits, as a source does."""
+        context = Context("01999", self.plan.systems)
+        intake = ObjectChannelIntake(self.channel, self.store, self.plan.keyring, self.clock, lambda: None, context)
+        intake.door = ObjectDoor(self.channel, self.store, self.objects, self.plan.keyring, self.clock)
+        return scene(intake)
 
     def send(self, data: bytes, sent_as: ObjectNames | None = None, step: int = 16_384) -> ObjectAnswer:
         def scene(intake: ObjectChannelIntake) -> ObjectAnswer:
@@ -105,6 +96,7 @@ class Bench:
         return b"".join(self.objects.read(object_id))
 
     def files(self) -> list[str]:
+        self.objects.close()
         return sorted(str(one.relative_to(self.folder)) for one in self.folder.rglob("*") if one.is_file())
 
     def row(self, object_id: str) -> Any:
@@ -126,7 +118,6 @@ def test_an_object_is_kept_as_it_came_and_sealed(bench: Bench) -> None:
     (file,) = (bench.folder / one for one in bench.files())
     assert b"CompressedSamples" in CT
     assert b"CompressedSamples" not in file.read_bytes()
-    assert bench.rung == 1
     row = bench.store.read_now(lambda c: images.find(c, names(CT).sop_instance))
     assert row is not None
     assert (row.sha256, row.size, row.calling) == (hashlib.sha256(CT).hexdigest(), len(CT), "CT1")
@@ -288,3 +279,55 @@ def test_commitment_is_given_for_what_is_kept_alone(bench: Bench) -> None:
     said = names(CT)
     asked = [(said.sop_class, said.sop_instance), ("1.2.3", said.sop_instance), (said.sop_class, "1.2.3")]
     assert bench.play(lambda intake: [intake.holds(*one) for one in asked]) == [True, False, False]
+
+
+def test_files_are_made_ahead_while_objects_come_fast_and_go_at_the_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, flushes = [1000.0], [0]
+    fsync = os.fsync
+
+    def counted(descriptor: int) -> None:
+        flushes[0] += 1
+        fsync(descriptor)
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(os, "fsync", counted)
+    begun = [bench.objects.begin() for _ in range(70)]
+    assert flushes == [7]  # 1, 2, 4, 8, 16, 32, and 32 of which 7 are taken
+    left = {one.name for one in (bench.folder / "incoming" / "n1").iterdir()} - {one.id for one in begun}
+    assert len(left) == 25
+    assert [one.id for one in begun] == sorted(one.id for one in begun)
+    now[0] += 31  # ids tell when an object came: what is left is not fresh any more
+    late = bench.objects.begin()
+    assert late.id not in left
+    assert flushes == [8]
+    for one in (*begun, late):
+        one.close()
+        bench.objects.forget(one.id)
+    bench.objects.close()
+    assert list((bench.folder / "incoming" / "n1").iterdir()) == []
+
+
+def test_a_disk_that_takes_no_file_is_told_and_leaves_no_half_of_them(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    kept = bench.send(CT).instance_id
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ObjectStoreAway):
+        bench.objects.begin()
+    monkeypatch.undo()
+    assert [one.name for one in bench.folder.rglob("*") if one.is_file()] == [kept]
+
+
+def test_a_header_longer_than_what_is_looked_at_first_is_found_whole(bench: Bench) -> None:
+    long = changed(CT, LongCodeValue="x" * 100_000)
+    answer = bench.send(long)
+    assert answer.taken
+    (kept,) = bench.store.read_now(lambda c: images.of_study(c, pydicom.dcmread(BytesIO(CT)).StudyInstanceUID))
+    header = bench.plan.keyring.open(kept.body, f"header/{kept.id}")
+    assert long.startswith(header)
+    assert long[len(header) : len(header) + 4] == b"\xe0\x7f\x10\x00"

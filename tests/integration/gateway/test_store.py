@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -18,6 +20,7 @@ from gateway.store.documents import NewDocument
 from gateway.store.engine import Store, make_engine, open_store
 from gateway.store.ids import uuid7
 from gateway.store.messages import NewMessage
+from tests.servers import wait_until
 
 
 @pytest.fixture
@@ -67,6 +70,49 @@ def test_many_writers_share_commits_and_each_gets_its_own_result(store: Store) -
 
     assert asyncio.run(main()) == [str(n) for n in range(300)]
     assert store.read_now(lambda c: c.scalar(sa.select(sa.func.count()).select_from(schema.message))) == 300
+
+
+def test_threads_that_wait_share_commits_too(store: Store) -> None:
+    sizes: list[int] = []
+    begun, gate = threading.Event(), threading.Event()
+
+    def batch(connection: Connection, items: list[int]) -> list[int]:
+        sizes.append(len(items))
+        if 13 in items:
+            raise ValueError("mine")
+        return [item * 2 for item in items]
+
+    def held(connection: Connection) -> None:
+        begun.set()
+        assert gate.wait(20)
+
+    with ThreadPoolExecutor(9) as threads:
+        holding = threads.submit(store.write_waiting, held, 20)
+        assert begun.wait(20)
+        waiting = [threads.submit(store.write_each_waiting, batch, n, 20) for n in range(8)]
+        wait_until(lambda: store._units.qsize() == 8)
+        gate.set()
+        assert [one.result() for one in waiting] == [n * 2 for n in range(8)]
+        holding.result()
+        assert sizes == [8]
+        with pytest.raises(ValueError, match="mine"):
+            store.write_each_waiting(batch, 13, 20)
+
+
+def test_a_thread_waits_no_longer_than_it_said(store: Store) -> None:
+    gate = threading.Event()
+    try:
+        with pytest.raises(TimeoutError):
+            store.write_waiting(lambda connection: gate.wait(20), 0.01)
+    finally:
+        gate.set()
+
+
+def test_a_thread_that_comes_after_the_end_is_told(store_url: str) -> None:
+    store = open_store(store_url)
+    store.close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        store.write_waiting(lambda connection: None, 20)
 
 
 def test_a_failing_unit_does_not_spoil_the_others(store: Store) -> None:

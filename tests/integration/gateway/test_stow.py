@@ -33,12 +33,11 @@ def post(bench: Bench, *files: bytes, study: str = "") -> httpx.Response:
     body = b"".join(b"--x\r\nContent-Type: application/dicom\r\n\r\n" + one + b"\r\n" for one in files) + b"--x--"
 
     async def scene() -> httpx.Response:
-        loop = asyncio.get_running_loop()
         context = Context("01999", bench.plan.systems)
         intake = ObjectChannelIntake(bench.channel, bench.store, bench.plan.keyring, bench.clock, lambda: None, context)
         keyring = bench.plan.keyring
-        intake.door = ObjectDoor(bench.channel, bench.store, bench.objects, keyring, bench.clock, lambda: None, loop)
-        listening: asyncio.Future[str] = loop.create_future()
+        intake.door = ObjectDoor(bench.channel, bench.store, bench.objects, keyring, bench.clock)
+        listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(Source(Settings("127.0.0.1:0", tls="none")).run(intake, listening.set_result))
         try:
             url = f"http://{await listening}/dicom-web/studies{study}"
@@ -53,6 +52,7 @@ def post(bench: Bench, *files: bytes, study: str = "") -> httpx.Response:
 
 def test_what_is_told_to_be_taken_lies_on_the_disk_and_in_the_ledger(bench: Bench) -> None:
     clash, rubbish = changed(CT, PatientName="Other^Person"), b"no DICOM at all"
+    assert post(bench, CT).status_code == 200
     reply = post(bench, CT, MR, clash, rubbish)
     assert reply.status_code == 202
     told = Dataset.from_json(reply.content)
