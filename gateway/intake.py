@@ -89,6 +89,8 @@ class ChannelIntake:
         self._tracer = tracer
         self._channel = channel
         self._settings = channel.settings
+        self._order = "order-low" if channel.settings.is_low else "order"
+        """What its messages keep their order among: those that may wait hold up none that may not."""
         self._store = store
         self._keyring = keyring
         self._clock = clock
@@ -301,10 +303,11 @@ class ChannelIntake:
             sha256=hashlib.sha256(raw).hexdigest(),
             body=self._keyring.seal(raw, message_id),
             dedupe_key=key("control", f"{name}|{sender}|{header.control_id}") if header.control_id else None,
-            order_key=key("order", order_value or message_id),
+            order_key=key(self._order, order_value or message_id),
             state=good if found is None else "error",
             answer="AA" if found is None else ("AR" if found.code in _REJECT else "AE"),
             fault=found,
+            priority=int(self._settings.is_low),
         )
         return new, message
 

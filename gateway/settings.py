@@ -246,6 +246,13 @@ class ChannelSettings:
     each paper say (S3.8)."""
     warn: float = 0.75
     """Share of that time after which is warned of what has not arrived."""
+    priority: Literal["normal", "low"] = "normal"
+    """`low`: taken into the record only when nothing of other channels waits, such as what monitors send every second; order
+    is then kept among the channels of low priority, by themselves."""
+
+    @property
+    def is_low(self) -> bool:
+        return self.priority == "low"
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,47}", self.name):

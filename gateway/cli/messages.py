@@ -40,9 +40,9 @@ def list_(
         return
     with ledger(config) as (plan, store):
         keyring = plan.keyring
-        key = keyring.search_key("order", patient) if patient else None
+        keys = tuple(keyring.search_key(kind, patient) for kind in ("order", "order-low")) if patient else ()
         found = store.read_now(
-            lambda connection: rows.listing(connection, states=tuple(state), order_key=key, after=after, limit=limit)
+            lambda connection: rows.listing(connection, states=tuple(state), order_keys=keys, after=after, limit=limit)
         )
     if json:
         print_json([_summary(row, keyring) for row in found])

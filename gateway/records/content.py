@@ -19,9 +19,10 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "modifierExtension": ("url",),
     "link": ("other", "reference"),
     "result": ("reference",),
+    "property": ("type", "text"),
 }
 """Lists that are laid over each other entry by entry, and what makes two entries the same one."""
-_PERIODS = ("period", "servicePeriod")
+_PERIODS = ("period", "servicePeriod", "effectivePeriod")
 _RESULT = ("dataAbsentReason", "interpretation", "referenceRange", "component", "note")
 """What stands and falls with the value of an Observation: a corrected value keeps no old flag, range or remark."""
 _OWNERS = ("subject", "patient", "beneficiary", "individual", "for")
@@ -29,6 +30,7 @@ _OWNERS = ("subject", "patient", "beneficiary", "individual", "for")
 _NOBODYS = frozenset(
     (
         *("Practitioner", "PractitionerRole", "Organization", "Location", "HealthcareService", "Device", "Medication"),
+        "DeviceMetric",
         *("Substance", "Schedule", "Slot", "Endpoint", "Group", "ChargeItemDefinition", "ObservationDefinition"),
         *("SpecimenDefinition", "ActivityDefinition", "PlanDefinition", "CodeSystem", "ValueSet", "ConceptMap"),
     )

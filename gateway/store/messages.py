@@ -18,6 +18,7 @@ from mappings.formats.faults import Fault
 
 _RECEIVED = sa.text("message.state = 'received'")
 """Written out, not bound: only then does the index of what waits serve."""
+_FIRST = sa.text("message.state = 'received' AND message.priority = 0")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class NewMessage:
     state: str
     answer: str
     fault: Fault | None = None
+    priority: int = 0
+    """0 comes first; 1 is mapped when nothing of 0 is due."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ def insert_all(connection: Connection, batch: list[NewMessage]) -> list[Earlier 
 _INSERTED = (
     *("id", "channel", "received_at", "peer", "sender", "control_id", "type", "version", "size", "sha256"),
     *("dedupe_key", "repeats_id", "order_key", "state", "answer", "due_at"),
+    "priority",
     *("fault_code", "fault_where", "fault_detail"),
 )
 _INSERT = Raw(message.insert(), _INSERTED)
@@ -117,6 +121,7 @@ def _values(new: NewMessage) -> dict[str, Any]:
         "state": new.state,
         "answer": new.answer,
         "due_at": new.received_at,
+        "priority": new.priority,
         **fault_values(new.fault),
     }
 
@@ -133,11 +138,15 @@ def answered_all(connection: Connection, ids_and_instants: list[tuple[str, int]]
 
 
 def take_received(connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:
-    """Lease the next messages to map; of each order key only the oldest."""
-    ready = sa.and_(
-        _RECEIVED, message.c.id > ""
-    )  # always so: then the index in this order serves, and nothing is sorted
-    return take(connection, message, ready, _blocked(), owner=owner, now=now, until=until, limit=limit)
+    """Lease the next messages to map; of each order key only the oldest, what may wait only when there is room left."""
+    rows: list[Row[Any]] = []
+    for state in (_FIRST, _RECEIVED):
+        # the id is always so: then the index in this order serves, and nothing is sorted
+        ready = sa.and_(state, message.c.id > "")
+        room = limit - len(rows)
+        if room:
+            rows += take(connection, message, ready, _blocked(), owner=owner, now=now, until=until, limit=room)
+    return rows
 
 
 @cache
@@ -256,7 +265,7 @@ def listing(
     connection: Connection,
     *,
     states: tuple[str, ...] = (),
-    order_key: bytes | None = None,
+    order_keys: tuple[bytes, ...] = (),
     after: str = "",
     limit: int = 0,
 ) -> list[Row[Any]]:
@@ -272,8 +281,8 @@ def listing(
         query = query.where(sa.text("message.state IN ('error', 'held')"))  # lets the index of the error queue serve
     if states:
         query = query.where(message.c.state.in_(states))
-    if order_key is not None:
-        query = query.where(message.c.order_key == order_key)
+    if order_keys:
+        query = query.where(message.c.order_key.in_(order_keys))
     if after:
         query = query.where(message.c.id < after)
     return list(connection.execute(query))

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -60,11 +61,15 @@ message = Table(
     Column("answered_at", BigInteger, nullable=True),
     *work_columns(),
     Column("keyed", Boolean, nullable=False, server_default=false()),
+    Column("priority", SmallInteger, nullable=False, server_default=text("0")),
     UniqueConstraint("dedupe_key", name="message_dedupe"),  # intake: is this a repeat?
 )
 _received = text("state = 'received'")
 # pipeline: the next messages to map
 Index("message_due", message.c.id, sqlite_where=_received, postgresql_where=_received)
+# pipeline: the same, of channels that may not wait for others
+_first = text("state = 'received' AND priority = 0")
+Index("message_first", message.c.id, sqlite_where=_first, postgresql_where=_first)
 # pipeline: is an earlier message of the same key still waiting?
 Index("message_order", message.c.order_key, message.c.id, sqlite_where=_received, postgresql_where=_received)
 # people: the error queue

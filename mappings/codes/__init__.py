@@ -6,7 +6,11 @@ target and is written down so that nobody thinks it was forgotten), `valid_from`
 always) when. A code may have several rows when their periods do not overlap.
 
 Rows of `v2-*.csv` state the facts of the HL7 v2-to-FHIR concept maps (HL7 International, Apache-2.0), extended where those
-leave a code of the HL7 table open. Does not hold terminologies: a table says how a code travels, not what all codes are.
+leave a code of the HL7 table open. `mdc-loinc.csv` states which LOINC code observations in ISO/IEEE 11073 (MDC) carry beside
+it, as the FHIR guides of HL7 (Point-of-Care Devices, Personal Health Devices, US Core), of HL7 Denmark and of the German
+intensive care and hospital modules (MII, ISiK) pair them; a rate of breathing or of the pulse takes, whatever its method, the
+code that the vital signs of FHIR demand (`wider`). `mdc-loinc-vital.csv` adds the code of the profile where that is another.
+Does not hold terminologies: a table says how a code travels, not what all codes are.
 """
 
 from __future__ import annotations

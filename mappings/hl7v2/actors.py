@@ -17,6 +17,7 @@ from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.identifiers import FACILITY_CODE, hd_to_uri, identifier_type
 from mappings.hl7v2.names import family_parts, human_name
 from mappings.ids import resource_id
+from mappings.systems import EUI64
 
 _PHYSICAL_TYPE = "http://terminology.hl7.org/CodeSystem/location-physical-type"
 _LICENCE_TYPES = frozenset({"LN", "MD", "CCHN", "GPHN"})
@@ -362,12 +363,22 @@ def _location_number(pl: Components, draft: Draft) -> Element | None:
 
 
 def ei_to_device(ei: Components, draft: Draft) -> Element | None:
-    """Make a Device of EI."""
+    """Make a Device of EI; one with a maker's number (EUI-64) is known by that everywhere.
+
+    A number that only means something within a system that has such a number is known by both.
+    """
     number, name = words(ei.c(1)), words(ei.c(2))
+    context = draft.context
+    system = hd_to_uri(ei.c(3), ei.c(4))
+    if name.upper() == _EUI64 and not ei.c(3).strip():
+        system, number, name = EUI64, eui64(number), ""
+    elif ei.c(4).strip().upper() == _EUI64 and ei.c(3).strip():
+        within = eui64(ei.c(3))
+        system = EUI64 if eui64(number) in ("", within) else f"{context.systems.own}/sid/eui-64/{within}"
+        number = within if system == EUI64 else number
     if not number:
         return None
-    context = draft.context
-    system = hd_to_uri(ei.c(3), ei.c(4)) or context.systems.local(context.facility, "device")
+    system = system or context.systems.local(context.facility, "device")
     key = number if not name or system.startswith("urn:") else f"{name}/{number}"
     target = draft.add(
         compact(
@@ -380,6 +391,14 @@ def ei_to_device(ei: Components, draft: Draft) -> Element | None:
         )
     )
     return reference(target, name)
+
+
+_EUI64 = "EUI-64"
+
+
+def eui64(written: str) -> str:
+    """Write a maker's number in one way: capital digits, without what parts them (senders write `-`, `:`, blanks)."""
+    return "".join(digit for digit in written.upper() if digit.isalnum())
 
 
 def role_reference(draft: Draft, person: Element, place: Element, code: Element) -> Element:

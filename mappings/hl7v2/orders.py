@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mappings.device.report import DeviceReport
 from mappings.hl7v2.actors import reference
 from mappings.hl7v2.attachments import obx_to_attachment
 from mappings.hl7v2.datatypes import Element, code_of, words
@@ -90,6 +91,8 @@ class Orders:
         self._by_specimen = False
         self._has_spm = False
         self._specimens = 0
+        self._device: DeviceReport | None = None
+        """What devices report among the segments."""
         self._begun = 0
         """Where the order that is open begins."""
         self._twice: dict[int, frozenset[str]] = {}
@@ -102,6 +105,7 @@ class Orders:
         self._walked = walked
         self._by_specimen = first in ("SPM", "SAC")
         self._has_spm = any(one.name == "SPM" for one in walked)
+        self._device = DeviceReport.of(self._draft, walked) if self._results else None
         for n, segment in enumerate(walked):
             self._elsewhere = self._is_elsewhere(segment)
             if segment.name == "OBR":
@@ -130,6 +134,8 @@ class Orders:
 
     def _on_obr(self, obr: Segment, n: int) -> None:
         self._close()
+        if self._device is not None and self._device.opens(n):
+            return
         if self._orc is None:
             self._orc = self._after = self._following_orc(obr, n)
         self._open(obr)
@@ -205,6 +211,9 @@ class Orders:
     # ---- results ----
 
     def _on_obx(self, obx: Segment, n: int) -> None:
+        if self._device is not None and self._device.holds(n):
+            self._commented = self._device.made(n)
+            return
         self._stand_alone(n)
         order = self._order
         at_specimen = self._specimen is not None and self._describes_specimen(order)
@@ -344,8 +353,8 @@ class Orders:
         else:
             order.extensions.append(("report-note", {"valueAnnotation": annotation}))
 
-    def _on_prt(self, prt: Segment, _: int) -> None:
-        if self._elsewhere:
+    def _on_prt(self, prt: Segment, n: int) -> None:
+        if self._elsewhere or (self._device is not None and self._device.names(n)):
             return
         draft, beside = self._draft, self._commented
         kind = beside["resourceType"] if beside else ""

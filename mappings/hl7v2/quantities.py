@@ -11,6 +11,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from mappings import codes
 from mappings.formats.ucum import is_ucum
 from mappings.hl7v2.datatypes import (
     Components,
@@ -52,6 +53,9 @@ def cwe_to_unit(cwe: Components) -> Element:
     shown = words(cwe.c(2)) or code
     if not shown:
         return {}
+    if cwe.c(3).strip().upper() == "MDC":
+        row = codes.table("mdc-unit").find(code) or codes.table("mdc-unit").find(shown.upper())
+        return {"unit": row.display, "system": UCUM, "code": row.target} if row else {"unit": shown}
     said = cwe.c(3).strip().upper() in _UCUM_NAMES and is_ucum(code)
     ucum = code if said else to_ucum(code) or to_ucum(shown)
     return {"unit": shown, "system": UCUM, "code": ucum} if ucum else {"unit": shown}

@@ -28,7 +28,7 @@ UNUSABLE = "not usable as it was sent"
 class Segment:
     """One segment, and which of its fields were used."""
 
-    __slots__ = ("_absent", "_left", "_raw", "_readable", "_refused", "_taken", "fields", "made", "name")
+    __slots__ = ("_absent", "_left", "_raw", "_readable", "_refused", "_taken", "fields", "made", "name", "tables")
 
     def __init__(self, raw: er7.Segment) -> None:
         self._raw = raw
@@ -42,6 +42,8 @@ class Segment:
         self._refused: dict[int, tuple[str, str]] | None = None
         self.made: list[str] = []
         """References of the resources made of it."""
+        self.tables: segments.Tables | None = None
+        """Where its fields go when it says something else than its name tells: a row of a device."""
 
     def __getitem__(self, n: int) -> er7.Field:
         """Take field `n` for use."""
@@ -99,7 +101,7 @@ class Segment:
 
     def account(self, mapped: dict[str, str], ignored: dict[str, str], unknown: dict[str, str]) -> None:
         """Enter every populated field in exactly one of the three accounts."""
-        known = segments.tables(self.name)
+        known = self.tables or segments.tables(self.name)
         targets, standing = known or _NO_TABLES
         position = self._raw.position()
         taken, refused = self._taken, self._refused

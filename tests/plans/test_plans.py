@@ -604,7 +604,9 @@ SELECTED = selections.Wanted(states=("error",), destinations=(DESTINATION,))
 HOT = {
     "messages.insert_all": Query(lambda c: messages.insert_all(c, new_messages()), (DEDUPE,)),
     "messages.answered_all": Query(lambda c: messages.answered_all(c, [("m00000001", NOW)]), (MESSAGE_BY_ID,)),
-    "messages.take_received": Query(lambda c: messages.take_received(c, **LEASE), (("message_due",),)),
+    "messages.take_received": Query(
+        lambda c: messages.take_received(c, **LEASE | {"limit": 2 * MESSAGES}), (("message_first",), ("message_due",))
+    ),
     "messages.move": Query(lambda c: messages.move(c, "m00000040", "map"), (MESSAGE_BY_ID,)),
     "messages.body": Query(lambda c: messages.body(c, "m00000001"), (BODY_BY_ID,)),
     "messages.listing: error queue": Query(

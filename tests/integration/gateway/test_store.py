@@ -277,3 +277,15 @@ def test_codes_are_counted_once_per_message_and_the_newest_words_stay(store: Sto
         ("X9", "Hiếm", 1, 10, 10),
     ]
     assert len(store.read_now(lambda c: codes.listing(c, 1))) == 1
+
+
+def test_what_may_wait_is_taken_when_nothing_else_is_due(store: Store) -> None:
+    low = [new_message(key=bytes([n]), priority=1) for n in range(5)]
+    store.write_now(lambda c: messages.insert_all(c, low))
+    urgent = [new_message(key=b"P"), new_message(key=b"Q")]
+    store.write_now(lambda c: messages.insert_all(c, urgent))
+    assert take(store, limit=2) == [one.id for one in urgent]
+    assert take(store, limit=3) == [one.id for one in low[:3]]
+    late = new_message(key=b"R")
+    store.write_now(lambda c: messages.insert_all(c, [late]))
+    assert take(store, limit=9) == [late.id, *(one.id for one in low[3:])]
