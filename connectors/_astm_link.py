@@ -295,10 +295,14 @@ class _Sending:
 
 
 class Link:
-    """One end of a line. Every method takes the time `now`, in seconds of any clock that goes forward, and gives what to do.
+    """One end of a line with frames.
 
-    `deadline` is when `tick` is wanted next. `busy` is for the owner to set while it can take no further session.
+    Every method takes the time `now`, in seconds of any clock that goes forward, and gives what to do. `deadline` is when
+    `tick` is wanted next. `busy` is for the owner to set while it can take no further session.
     """
+
+    refuses: Final = True
+    """A message can be answered with a no, and its sender will send it again."""
 
     def __init__(
         self,
@@ -339,6 +343,13 @@ class Link:
         """Give the time at which `tick` should be called, if any."""
         times = [at for at in (self._deadline, self._quiet_at) if at is not None]
         return min(times) if times else None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a message is on its way, in or out, or waits for the owner's word."""
+        if self.state is State.AWAKE:
+            return self._records.begun
+        return self._undecided is not None or self.state in (State.JUDGING, State.ASKING, State.SENDING)
 
     @property
     def idle(self) -> bool:

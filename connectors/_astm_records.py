@@ -88,6 +88,16 @@ class Records:
         self._begin()
         return [Message(raw, MessageUnended(detail=f"{why}, {records} records"))] if raw else []
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is something of a message that has not ended."""
+        return bool(self._parts)
+
+    @property
+    def headed(self) -> bool:
+        """Whether that begins with a header record."""
+        return self._headed or _is(b"H", self._head)
+
     def mark(self) -> Mark:
         """Note where the collection stands, for `undo`."""
         return Mark(
