@@ -24,6 +24,7 @@ from gateway.settings import Plan
 from gateway.store import deliveries, documents, proofs
 from gateway.store import signing_tasks as rows
 from gateway.store.engine import Store
+from mappings.documents import imaging_study
 from signing.policy import LEVELS, SEAL
 
 log = logging.getLogger("lienthong.signing")
@@ -45,7 +46,6 @@ class SigningDesk:
         Raises SigningFault; KeyUnavailable passes with time. Nothing is sealed that bears a signature which the desk does not
         know, or one of a certificate that might not sign then: SignatureUnrecorded.
         """
-        lasting = self._plan.level_of(row.paper) != LEVELS[0]
         renditions, gets, recorded = await self._store.read(
             lambda connection: (
                 documents.renditions(connection, row.id),
@@ -53,6 +53,8 @@ class SigningDesk:
                 _recorded(connection, row.id),
             )
         )
+        bare = [one for one in renditions if one.kind == imaging_study.RENDITION]
+        lasting = self._plan.level_of(row.paper) != LEVELS[0] and len(bare) < len(renditions)
         people = await self._store.read(lambda connection: signing_statements.people(connection, self._plan, row.id))
         signed: dict[str, steps.Signed] = {}
         plain: dict[str, bytes] = {}
@@ -60,6 +62,9 @@ class SigningDesk:
             if rendition.signed:
                 continue
             unsigned = self._keyring.open(rendition.body, f"{row.id}/{rendition.kind}")
+            if rendition in bare:
+                plain[rendition.kind] = unsigned
+                continue
             if rendition.kind in recorded or b"Signature" in unsigned:
                 await self._pool.run(steps.require_signed_by, unsigned, recorded.get(rendition.kind, ()))
             for one in signing_forms.wanted(self._plan, row.paper, rendition.kind, gets):
