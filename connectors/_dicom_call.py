@@ -260,7 +260,8 @@ class Call(Storing):
         raise ServiceNotOffered(self.where, service)
 
     def next_number(self) -> int:
-        self._number += 1
+        """Give the next message ID, which has 16 bits (PS3.7 §E.1)."""
+        self._number = self._number % 0xFFFF + 1
         return self._number
 
     def ask(self, primitive: Any, context: PresentationContext) -> None:
@@ -285,7 +286,7 @@ class Call(Storing):
                 raise PacsSilent(self.where, f"no answer in {within.total_seconds():g}s") from None
             if message is not None:
                 return cast(int, context_id), message
-            self._look()
+            self.look()
 
     def answers(self, kind: type[T], number: int, within: timedelta, *, objects: bool = False) -> Iterator[T]:
         """Yield the answers to one request up to the last; objects that come in between are taken, where they are expected.
@@ -326,7 +327,11 @@ class Call(Storing):
         moved, self._sizes = sizes != self._sizes, sizes
         return moved
 
-    def _look(self) -> None:
+    def wait_for_room(self, most: int, timeout_s: float) -> bool:
+        """Wait until fewer than `most` PDUs wait to be written; tell whether that is so."""
+        return self._upper.wait_for_room(most, timeout_s)
+
+    def look(self) -> None:
         """Look at what has come that is no message; raises when it is the end."""
         try:
             told: Any = self._upper.to_user_queue.get_nowait()

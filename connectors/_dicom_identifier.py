@@ -201,7 +201,7 @@ def _elements(data: bytes, implicit: bool) -> Iterator[tuple[int, bytes]]:
     """Yield tag and value of every element that is no sequence."""
     position = 0
     while position < len(data):
-        tag, length, start = _head(data, position, implicit)
+        tag, length, start = head(data, position, implicit)
         if length == _UNDEFINED:
             position = _after(data, start, implicit, 0)
             continue
@@ -211,8 +211,8 @@ def _elements(data: bytes, implicit: bool) -> Iterator[tuple[int, bytes]]:
         yield tag, data[start:position]
 
 
-def _head(data: bytes, position: int, implicit: bool) -> tuple[int, int, int]:
-    """Give tag, length and where the value starts."""
+def head(data: bytes, position: int, implicit: bool) -> tuple[int, int, int]:
+    """Give tag, length and where the value starts; raises Unreadable."""
     try:
         group, number = struct.unpack_from("<HH", data, position)
         tag = group << 16 | number
@@ -230,7 +230,7 @@ def _after(data: bytes, position: int, implicit: bool, depth: int) -> int:
     if depth > _DEEPEST:
         raise Unreadable
     while True:
-        tag, length, start = _head(data, position, implicit)
+        tag, length, start = head(data, position, implicit)
         if tag in (_ITEM_END, _SEQUENCE_END):
             return start
         position = _after(data, start, implicit, depth + 1) if length == _UNDEFINED else start + length

@@ -6,7 +6,7 @@ turns whatever comes back into a receipt or one of the four classes of fault.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
@@ -181,6 +181,46 @@ class Fetching(Protocol):
 
 
 @dataclass(frozen=True)
+class Picture:
+    """One DICOM object of a study that leaves."""
+
+    series: str
+    """Series Instance UID."""
+    sop_instance: str
+    """SOP Instance UID."""
+    sop_class: str
+    """SOP Class UID."""
+    transfer_syntax: str
+    """Transfer Syntax UID that it is kept in, and leaves in."""
+    size: int
+    """Bytes of its DICOM file (PS3.10)."""
+    sha256: str
+    """Of the same."""
+
+
+class Pictures(Protocol):
+    """A study as a document: which objects it has, and where their bytes are."""
+
+    @property
+    def study(self) -> str:
+        """Study Instance UID."""
+        ...
+
+    @property
+    def objects(self) -> Sequence[Picture]:
+        """All of them, in the order in which they leave: by series, then as they came."""
+        ...
+
+    def read(self, one: Picture) -> Iterator[bytes]:
+        """Give the DICOM file in pieces, in the calling thread; any thread, several at once.
+
+        What is given to its end is what was kept, to the byte: it ends with a fault instead when it is not. Raises Fault:
+        TRANSIENT where the files are away, REFUSED where they are broken.
+        """
+        ...
+
+
+@dataclass(frozen=True)
 class Outbound:
     """One document on its way to one destination. The same on every attempt (promise P3)."""
 
@@ -199,6 +239,8 @@ class Outbound:
     """Code of the issuing facility (MA_CSKCB, five characters)."""
     signature: bytes = b""
     """A detached signature that lies beside `body`; only for destinations with `takes_signature_beside`."""
+    pictures: Pictures | None = None
+    """The objects that `body` lists; only for destinations that take `pictures`."""
 
 
 @dataclass(frozen=True)
@@ -222,10 +264,10 @@ class Seal(Protocol):
 class Destination(Protocol):
     """Built as `Destination(name, settings, seal)`; one HTTP client or socket pool for its whole life.
 
-    `settings.takes` names the rendition it carries: `cda`, `gdbhyt` or `fhir`; a ClassVar of the module's frozen `Settings`, or
-    a property when a setting decides. `takes_signature_beside = True` there says that it can carry a signature as a file of its
-    own; then the signature refers to `body` as the destination names it. `takes_check_ins = True`: check-ins of visits (XML0)
-    go there without being named.
+    `settings.takes` names the rendition it carries: `cda`, `gdbhyt`, `fhir` or `pictures`; a ClassVar of the module's frozen
+    `Settings`, or a property when a setting decides. `takes_signature_beside = True` there: it can carry a signature as a file
+    of its own; then the signature refers to `body` as the destination names it. `takes_check_ins = True`: check-ins of
+    visits (XML0) go there without being named.
     """
 
     def __init__(self, name: str, settings: Any, seal: Seal) -> None: ...

@@ -111,19 +111,13 @@ class Client:
 
         `keys` are attributes of the row and of the levels above, with the wildcards of DICOM. Raises QuestionInvalid.
         """
-        with calling(self.settings, [build_context(FIND, _PLAIN)]) as call:
+        with calling(self.settings, [find_context()]) as call:
             return _find(call, row, keys, most)
 
     def find_images(self, study: str, most: int = MOST_OBJECTS) -> list[ImageRow]:
         """Ask for all objects of a study, series by series, on one association: all of them, or PacsAnswerInvalid."""
-        found: list[ImageRow] = []
-        with calling(self.settings, [build_context(FIND, _PLAIN)]) as call:
-            for series in _find(call, SeriesRow, {"StudyInstanceUID": study}, most, whole=True):
-                above = {"StudyInstanceUID": study, "SeriesInstanceUID": series["SeriesInstanceUID"]}
-                for image in _find(call, ImageRow, above, most, whole=True):
-                    # a PACS need not repeat the keys above
-                    found.append({**image, **above})  # type: ignore[typeddict-item]
-        return found
+        with calling(self.settings, [find_context()]) as call:
+            return images_of(call, study, most)
 
     def move(self, retrievals: Sequence[Retrieval], tell: Tell = lambda progress: None) -> Progress:
         """Have it send to `move_to` (C-MOVE); give what it counted."""
@@ -196,6 +190,22 @@ class Client:
         total.next()
         for answer in call.answers(type(request), request.MessageID, within, objects=isinstance(request, C_GET)):
             total.count(answer)
+
+
+def find_context() -> PresentationContext:
+    """Give the context in which rows are asked for."""
+    return build_context(FIND, _PLAIN)
+
+
+def images_of(call: Call, study: str, most: int = MOST_OBJECTS) -> list[ImageRow]:
+    """Ask for all objects of a study on an association that has `find_context`; raises as `Client.find_images`."""
+    found: list[ImageRow] = []
+    for series in _find(call, SeriesRow, {"StudyInstanceUID": study}, most, whole=True):
+        above = {"StudyInstanceUID": study, "SeriesInstanceUID": series["SeriesInstanceUID"]}
+        for image in _find(call, ImageRow, above, most, whole=True):
+            # a PACS need not repeat the keys above
+            found.append({**image, **above})  # type: ignore[typeddict-item]
+    return found
 
 
 class _Total:

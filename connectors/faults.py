@@ -458,3 +458,50 @@ class ReportsUnheard(DeliveryFault):
 
     code = 6073
     fault_class = FaultClass.TRANSIENT
+
+
+# ---- 608x: pictures that leave ----
+
+
+class ObjectsNotTaken(DeliveryFault):
+    """Raised when a receiver does not take objects of a class in the transfer syntax in which they are kept.
+
+    `detail` names both and counts. Everything else of the study was sent.
+    """
+
+    code = 6080
+
+
+class ObjectsRefused(DeliveryFault):
+    """Raised when a receiver says no to objects, one by one; `detail` is its first status, `where` counts.
+
+    Everything else of the study was sent.
+    """
+
+    code = 6081
+
+
+class StudyCutShort(DeliveryFault):
+    """Raised when the connection was lost in the middle of a study: what was confirmed arrived, of one object nobody knows."""
+
+    code = 6082
+    fault_class = FaultClass.UNCERTAIN
+
+
+class ObjectsNotKept(DeliveryFault):
+    """Raised when a receiver says that it does not keep objects for certain; `detail` is its first reason, `where` counts."""
+
+    code = 6083
+
+
+class ObjectsNotKeptYet(ObjectsNotKept):
+    """The same, for a reason that passes: it is asked again."""
+
+    code = 6084
+    fault_class = FaultClass.TRANSIENT
+
+
+class NoPictures(DeliveryFault):
+    """Raised before anything is sent, when what shall leave is no study."""
+
+    code = 6085

@@ -118,7 +118,7 @@ def _channel() -> Iterator[str]:
     yield "## channels/*.toml\n\nOne file is one channel.\n"
     yield _table(settings.ChannelSettings)
     yield "Papers for `produce`:\n"
-    yield "\n".join(f"- `{paper}`: {documents.title(paper)}" for paper in documents.PAPERS) + "\n"
+    yield "\n".join(f"- `{paper}`: {documents.title(paper)}" for paper in documents.DOCUMENTS) + "\n"
     yield "### `source = { kind = … }`\n\nWhat listens; the kinds are below.\n"
     yield f"### `[[destination]]`\n\n{_doc(settings.RouteSettings)} `kind` chooses one of the kinds below.\n"
     yield _table(settings.RouteSettings)

@@ -79,7 +79,8 @@ class Node:
         bell = Bell(plan.node.redis)
         rules = {route: one.common.rules(plan.node.zone) for route, one in plan.routes.items()}
         lease = round(plan.node.lease.total_seconds() * SECOND)
-        own = (store, plan.keyring, self.clock, name, lease, plan.facility.code, rules)
+        objects = Objects(plan.objects_folder, plan.keyring, name)
+        own = (store, plan.keyring, self.clock, name, lease, plan.facility.code, rules, objects)
         queue: SqlQueue = (
             RedisQueue(plan.node.redis, str(store.engine.url), *own) if plan.node.redis else SqlQueue(*own)
         )

@@ -61,7 +61,7 @@ from gateway.toml_file import TomlFile
 from mappings.bhyt.settings import Settings as InsuranceSettings
 from mappings.bhyt.visit_file import RECORD
 from mappings.cda import Settings as CdaSettings
-from mappings.documents import PAPERS
+from mappings.documents import DOCUMENTS, PAPERS, imaging_study
 from mappings.formats.values import FileName, Secret, Size, parse_duration, parse_size
 from mappings.guides import guides
 from mappings.systems import Systems
@@ -355,8 +355,8 @@ class _Reader:
             if settings is None:
                 continue
             for paper in settings.produce:
-                if paper not in PAPERS:
-                    self._problem(KindUnknown, file, "produce", f"{paper}; known: {', '.join(PAPERS)}")
+                if paper not in DOCUMENTS:
+                    self._problem(KindUnknown, file, "produce", f"{paper}; known: {', '.join(DOCUMENTS)}")
             if settings.name in names:
                 self._problem(NameTaken, file, "name", settings.name)
             names.add(settings.name)
@@ -399,8 +399,14 @@ class _Reader:
         if common is None or own is None:
             return None
         for paper in common.papers:
-            if paper not in PAPERS:
-                self._problem(KindUnknown, file, f"{path}.papers", f"{paper}; known: {', '.join(PAPERS)}")
+            pictures = own.takes == imaging_study.RENDITION
+            if paper not in DOCUMENTS:
+                self._problem(KindUnknown, file, f"{path}.papers", f"{paper}; known: {', '.join(DOCUMENTS)}")
+            elif (paper == imaging_study.PAPER) != pictures:
+                told = (
+                    f"{paper}: this destination takes {own.takes}, and {'nothing else' if pictures else 'no pictures'}"
+                )
+                self._problem(SettingInvalid, file, f"{path}.papers", told)
         if common.guide and common.guide not in guides():
             self._problem(KindUnknown, file, f"{path}.guide", f"{common.guide}; known: {', '.join(guides())}")
         elif common.guide and own.takes != "fhir":

@@ -237,7 +237,7 @@ def _paper(connection: Connection, row: Row[Any], kept: Sequence[tuple[File, Row
     return {
         "id": row.id,
         "paper": row.paper,
-        "title": forms.title(row.paper) if row.paper in forms.PAPERS else row.paper,
+        "title": forms.title(row.paper) if row.paper in forms.DOCUMENTS else row.paper,
         "subject": row.subject,
         "version": row.version,
         "act": row.act,

@@ -527,6 +527,13 @@ class PaperOvertaken(Fault):
     fault_class = FaultClass.TRANSIENT
 
 
+class StudyUnsettled(Fault):
+    """Raised when a study is to leave whose newest message is not in the record, or that is being moved; tried again."""
+
+    code = 8121
+    fault_class = FaultClass.TRANSIENT
+
+
 class DestinationsUnnamed(Fault):
     """Raised when something would leave to destinations that a person did not name one by one; `detail` names them."""
 

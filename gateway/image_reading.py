@@ -37,6 +37,7 @@ from gateway.store.engine import Store
 from gateway.store.objects import Objects
 from mappings.dicom import body, header, query
 from mappings.dicom.query import Include, Whose
+from mappings.documents import imaging_study
 from mappings.formats import json
 from mappings.ids import resource_id
 from mappings.outcome import Resource
@@ -48,7 +49,7 @@ MOST = 200
 _CANDIDATES = 500
 """Studies that are looked at for one question; of more, the newest."""
 _MESSAGES = 2000
-_UID_SYSTEM, _OID = "urn:dicom:uid", "urn:oid:"
+_UID_SYSTEM = "urn:dicom:uid"
 
 
 @dataclass(frozen=True)
@@ -185,9 +186,9 @@ class ImageReading:
                 return None
             whose = self._whose(study, entries)
             headers = [] if whose.moved else query.said(entries, query.PATIENT_ID)
-            known_as = {_folded(number) for number in (*study.numbers, *headers)}
+            known_as = {folded(number) for number in (*study.numbers, *headers)}
             fits = (
-                (not asked.patient or _folded(asked.patient) in known_as)
+                (not asked.patient or folded(asked.patient) in known_as)
                 and (not asked.accession or asked.accession in query.said(entries, query.ACCESSION))
                 and (not asked.modalities or set(asked.modalities) & set(query.said(entries, query.MODALITY)))
             )
@@ -213,7 +214,9 @@ class ImageReading:
         except QueryTooWide:
             raise RequestNotUnderstood("PatientID", "a number of too many persons") from None
         ids = {id_ for one in found for id_ in persons.all_ids(connection, one)}
-        return {_uid_of(opened(self._keyring, row)) for row in rows.of_type(connection, "ImagingStudy", ids)}
+        return {
+            imaging_study.study_uid(opened(self._keyring, row)) for row in rows.of_type(connection, "ImagingStudy", ids)
+        }
 
     # ---- objects ----
 
@@ -297,8 +300,7 @@ class ImageReading:
             return None, None
         owner = persons.resolve(connection, found[0].patient_id)
         person = known.get(owner) or known.setdefault(owner, self._person(connection, owner))
-        listed = opened(self._keyring, found[0]).get("series", ())
-        named = frozenset(str(one["uid"]) for series in listed for one in series.get("instance", ()))
+        named = imaging_study.instances(opened(self._keyring, found[0]))
         own = (person.patient, person.numbers, person.known_by)
         return Study(uid, row.message_id, *own, named, row.assigned is not None), person.withheld
 
@@ -306,18 +308,18 @@ class ImageReading:
         record = resources.record(connection, self._keyring, owner)
         by_id = {one["id"]: one for one in record if one["resourceType"] == "Patient"}
         patients = [by_id[id_] for id_ in persons.all_ids(connection, owner) if id_ in by_id]
-        numbers = [one for patient in patients for one in patient.get("identifier", ()) if "value" in one]
+        numbers = numbers_of(connection, owner, record)
         home = self._plan.systems.local(self._plan.facility.code, "patient")
         own = tuple(dict.fromkeys(str(one["value"]) for one in numbers if one.get("system") == home))
         withheld = disclosure.closed_list(record, self._plan.facility.closed_lists)
-        known_by = frozenset(_folded(str(one["value"])) for one in numbers)
+        known_by = frozenset(folded(str(one["value"])) for one in numbers)
         return _Person(patients[0] if patients else {}, own, known_by, withheld)
 
     @staticmethod
     def _whose(study: Study, entries: Sequence[body.Entry]) -> Whose:
         """Say whose a study is, and whether its objects name somebody else."""
         said = query.said(entries, query.PATIENT_ID)
-        moved = study.assigned and any(_folded(number) not in study.known_by for number in said)
+        moved = study.assigned and any(folded(number) not in study.known_by for number in said)
         number = next(iter((*study.numbers, *(() if moved else said))), "")
         return Whose(query.patient_to_attributes(study.patient, number), moved)
 
@@ -357,10 +359,13 @@ def _as_json(entries: Sequence[body.Entry]) -> Iterator[bytes]:
     yield b"]"
 
 
-def _uid_of(study: Resource) -> str:
-    said = (one.get("value", "") for one in study.get("identifier", ()) if one.get("system") == _UID_SYSTEM)
-    return next((str(value).removeprefix(_OID) for value in said), "")
+def numbers_of(connection: Connection, owner: str, record: Sequence[Resource]) -> list[Resource]:
+    """Give the identifiers of a person, those of the Patients that were merged into it included."""
+    by_id = {one["id"]: one for one in record if one["resourceType"] == "Patient"}
+    patients = [by_id[id_] for id_ in persons.all_ids(connection, owner) if id_ in by_id]
+    return [one for patient in patients for one in patient.get("identifier", ()) if "value" in one]
 
 
-def _folded(number: str) -> str:
+def folded(number: str) -> str:
+    """Give a number as numbers are compared."""
     return number.strip().casefold()

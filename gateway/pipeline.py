@@ -23,7 +23,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway import imaging_steps, meters, papers, relief, signing_tasks, steps
+from gateway import imaging_steps, meters, papers, pictures, relief, signing_tasks, steps
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery import disclosure
 from gateway.delivery.retry import Retry, decide
@@ -43,6 +43,7 @@ from gateway.store.schema import document, message
 from gateway.store.sealed import Keyring
 from gateway.tasks import TaskSet
 from gateway.tracing import OFF, Moment, Tracer
+from mappings.documents import imaging_study
 from mappings.documents.faults import PaperNotWanted
 from mappings.formats import json
 from mappings.formats.faults import Fault, FaultClass
@@ -296,9 +297,10 @@ class Pipeline:
         self._tracer.span(row.message_id, "paper", row.event_at, end, said, key=key, parent=above, moments=moments)
 
     async def _compose(self, row: Row[Any]) -> None:
+        owner = await self._store.read(lambda connection: self._owner_of(connection, row))
         record, known, signing, before = await self._store.read(
             lambda connection: (
-                resources.record(connection, self._keyring, row.patient_id),
+                resources.record(connection, self._keyring, owner),
                 documents.given_out(connection, row.paper, row.subject),
                 documents.waiting_for_people(connection, row.paper, row.subject, row.id),
                 documents.get(connection, row.replaces_id) if row.replaces_id else None,
@@ -319,7 +321,11 @@ class Pipeline:
         )
         head = self._plan.facility.head_licence
         asked_for = papers.guides_asked(self._plan, row.channel)
-        if row.act == "cancel":
+        if row.paper == imaging_study.PAPER:
+            paper = await self._store.read(
+                lambda connection: pictures.compose(connection, self._plan, row.subject, owner, record)
+            )
+        elif row.act == "cancel":
             assert known is not None
             body = await self._store.read(lambda connection: self._fhir(connection, known.id))
             paper = await self._pool.run(steps.cancel, body, context, asked_for, self._plan.cda, self._plan.insurance)
@@ -356,6 +362,12 @@ class Pipeline:
         settled = {"version": context.version, "replaces_id": context.replaces, "digest": digest}
         await self._store.write(lambda connection: self._commit_composed(connection, row, paper, withheld, settled))
 
+    @staticmethod
+    def _owner_of(connection: Connection, row: Row[Any]) -> str:
+        """Give whose record a paper is made of: a study may have gone to somebody else since it was due."""
+        found = resources.patient_of(connection, row.subject) if row.paper == imaging_study.PAPER else None
+        return found or str(row.patient_id)
+
     def _fhir(self, connection: Connection, document_id: str) -> bytes:
         (rendition,) = documents.renditions(connection, document_id, "fhir")
         return self._keyring.open(rendition.body, f"{document_id}/fhir")
@@ -391,12 +403,13 @@ class Pipeline:
         settled: Mapping[str, Any],
     ) -> None:
         now = self._clock.now()
-        tasks = signing_tasks.needed(self._plan, row, paper.facts, now)
-        people = signing_tasks.people_first(tasks)
+        tasks = signing_tasks.needed(self._plan, row, paper.facts, now) if paper.facts else []
+        people = bool(tasks) and signing_tasks.people_first(tasks)
         if not documents.move(connection, row.id, "submit" if people else "compose", due_at=now, attempts=0, **settled):
             return
         self._supersede(connection, row, settled["replaces_id"])
-        rows.insert_all(connection, tasks)
+        if tasks:
+            rows.insert_all(connection, tasks)
         for kind, body in paper.renditions.items():
             sealed = self._keyring.seal(body, f"{row.id}/{kind}")
             documents.put_rendition(connection, row.id, kind, steps.media_type(kind), body, sealed, signed=False)

@@ -27,7 +27,7 @@ from mappings.bhyt.check_in_file import CHECK_IN
 from mappings.bhyt.settings import Settings as InsuranceSettings
 from mappings.bhyt.visit_file import RECORD
 from mappings.cda import Settings as CdaSettings
-from mappings.documents import Context, Facility
+from mappings.documents import Context, Facility, imaging_study
 from mappings.formats.dates import zone_of
 from mappings.formats.values import NO_FILE, NO_SECRET, FileName, Secret, Size, parse_address, parse_within
 from mappings.guides import guides
@@ -407,8 +407,10 @@ class Route:
         """Tell whether a paper goes there: one of those named, or without names every one there is such a rendition of.
 
         Insurance keeps one file for each visit, under its number: where whole visits go, papers go in them. A check-in is for
-        who takes check-ins.
+        who takes check-ins, the pictures of a study for who takes pictures, and nothing else.
         """
+        if (paper == imaging_study.PAPER) != (self.rendition == imaging_study.RENDITION):
+            return False
         if self.common.papers:
             return paper in self.common.papers
         if paper == CHECK_IN:

@@ -24,6 +24,7 @@ from gateway.settings import Plan
 from gateway.store import deliveries, documents
 from gateway.store import signing_tasks as rows
 from gateway.store.engine import Store
+from mappings.documents import imaging_study
 from signing.policy import SEAL
 
 log = logging.getLogger("lienthong.signing")
@@ -52,6 +53,7 @@ class SigningDesk:
                 _recorded(connection, row.id),
             )
         )
+        bare = [one for one in renditions if one.kind == imaging_study.RENDITION]
         people = await self._store.read(lambda connection: signing_statements.people(connection, self._plan, row.id))
         signed: dict[str, steps.Signed] = {}
         plain: dict[str, bytes] = {}
@@ -60,6 +62,9 @@ class SigningDesk:
             if rendition.signed or documents.is_early(rendition.kind):
                 continue
             unsigned = self._keyring.open(rendition.body, f"{row.id}/{rendition.kind}")
+            if rendition in bare:
+                plain[rendition.kind] = unsigned
+                continue
             if rendition.kind in recorded or b"Signature" in unsigned:
                 await self._pool.run(steps.require_signed_by, unsigned, recorded.get(rendition.kind, ()))
             for one in signing_forms.wanted(self._plan, row.paper, rendition.kind, gets):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from gateway.faults import ConfigFault, KindUnknown, SettingInvalid
 from gateway.settings import Plan, Route
-from mappings.documents import PAPERS
+from mappings.documents import PAPERS, imaging_study
 from mappings.formats import safe_xml
 from signing.forms import Form, Forms, Rule
 
@@ -88,6 +88,9 @@ def _misfits(rule: Rule, named: list[Route]) -> Iterator[str]:
     if form.reference == "detached" and not rule.destinations:
         yield "reference: a file beside the paper is for destinations that take two; name them in destinations"
     for route in named:
+        if route.rendition == imaging_study.RENDITION:
+            yield f"{route.name} takes pictures, which nobody signs: take it away"
+            continue
         of_xml = base_kind(route.rendition) != "fhir"
         if of_xml and (form.canonical or form.provenance):
             yield f"{route.name} takes {route.rendition}: canonical and provenance are for FHIR; take them away"

@@ -33,6 +33,7 @@ from mappings.bhyt.check_in_file import CHECK_IN, check_in_file
 from mappings.bhyt.faults import WithdrawalNotCarried
 from mappings.bhyt.settings import DEFAULT as INSURANCE
 from mappings.bhyt.settings import Settings as InsuranceSettings
+from mappings.documents import imaging_study
 from mappings.fhir import bundle_references, require_valid
 from mappings.formats import dates, er7, json
 from mappings.formats.faults import Fault
@@ -186,13 +187,13 @@ class Paper:
     """A composed paper and its renditions, not signed yet."""
 
     renditions: Mapping[str, bytes]
-    """Kind → unsigned bytes: `fhir`, `cda`, `gdbhyt`, and `fhir:<tag>` for every guide asked for."""
+    """Kind → unsigned bytes: `fhir`, `cda`, `gdbhyt`, and `fhir:<tag>` for every guide asked for; or `pictures` alone."""
     refused: Mapping[str, Fault]
     """Kind → why it could not be written; the others go their way."""
     digest: str
     """What versions that say the same have in common."""
-    facts: Facts
-    """What decides who signs."""
+    facts: Facts | None
+    """What decides who signs; None: nobody does, the facility neither."""
 
 
 def compose(
@@ -291,6 +292,8 @@ def _unsigned(document: Resource) -> bytes:
 
 def media_type(kind: str) -> str:
     """Give the media type of a kind of rendition."""
+    if kind == imaging_study.RENDITION:
+        return imaging_study.MEDIA_TYPE
     return "application/fhir+json" if is_fhir(kind) else "application/xml"
 
 

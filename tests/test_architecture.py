@@ -36,6 +36,7 @@ STEPS = (
         "gateway.object_intake",
         "gateway.pacs",
         "gateway.papers",
+        "gateway.pictures",
         "gateway.pipeline",
         "gateway.proof",
         "gateway.queries",

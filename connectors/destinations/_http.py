@@ -13,7 +13,7 @@ import logging
 import re
 import ssl
 import zlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -110,11 +110,14 @@ class HttpPeer:
         method: str,
         path: str,
         *,
-        content: bytes = b"",
+        content: bytes | AsyncIterable[bytes] = b"",
         headers: Mapping[str, str] | None = None,
         carries_document: bool = True,
+        most: int = MAX_ANSWER,
     ) -> Reply:
-        """Send one request and give the answer, whatever its status.
+        """Send one request and give the answer, whatever its status; `most` is the largest answer read, in bytes.
+
+        What is sent in pieces may take as long as the peer goes on reading them.
 
         Raises `Unreachable` when nothing was sent and `Uncertain` when the document may have been. A request that carries
         no document (log-in, question) is `Unreachable` whenever its answer is lost.
@@ -127,13 +130,13 @@ class HttpPeer:
 
         fault: type[Uncertain | Unreachable] = Uncertain if carries_document else Unreachable
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(self._deadline if isinstance(content, bytes) else None):
                 request = self._client.build_request(
                     method, self._base + path, content=content, headers=headers, extensions={"trace": trace}
                 )
                 response = await self._client.send(request, stream=True)
                 try:
-                    body = await self._read(response)
+                    body = await self._read(response, most)
                 finally:
                     await response.aclose()
         except _NOTHING_LEFT as exc:
@@ -148,16 +151,16 @@ class HttpPeer:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def _read(self, response: httpx.Response) -> bytes:
+    async def _read(self, response: httpx.Response, most: int) -> bytes:
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("identity", "", "gzip"):
             raise _UnreadableError(f"answer in content-encoding {encoding[:20]}")
         unzip = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
         body = bytearray()
         async for piece in response.aiter_raw():
-            body += unzip.decompress(piece, MAX_ANSWER + 1) if unzip else piece
-            if len(body) > MAX_ANSWER:
-                raise _UnreadableError(f"answer longer than {MAX_ANSWER} bytes")
+            body += unzip.decompress(piece, most + 1) if unzip else piece
+            if len(body) > most:
+                raise _UnreadableError(f"answer longer than {most} bytes")
         if unzip and not unzip.eof:
             raise _UnreadableError("compressed answer cut off")
         return bytes(body)

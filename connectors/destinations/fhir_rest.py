@@ -8,21 +8,19 @@ Standard: FHIR R4 §3.1.0.8 (create, If-None-Exist), §3.1.1 (search), §2.1.0.6
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
-from urllib.parse import quote, urlencode, urljoin
+from urllib.parse import quote, urljoin
 
 from connectors.contract import Outbound, Receipt, Seal
+from connectors.destinations._client_credentials import take_token
 from connectors.destinations._http import (
     HttpPeer,
     Reply,
     check_http_settings,
-    login_trouble,
-    plain_code,
     refuse_by_status,
 )
 from connectors.destinations._login import Login, Token
@@ -32,7 +30,6 @@ from mappings.formats.faults import JsonInvalid
 from mappings.formats.values import NO_FILE, NO_SECRET, FileName, Secret
 
 _FHIR_JSON = "application/fhir+json"
-_DEFAULT_LIFE = timedelta(minutes=5)
 _LOCATION = re.compile(r"(?:^|/)(Bundle/[A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]{1,64})?$")
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _PLACE = re.compile(r"Bundle(\.[a-z][A-Za-z]{0,40}(\[\d{1,5}\])?){1,12}")
@@ -177,27 +174,7 @@ class Destination:
     async def _take_token(self) -> Token:
         assert self._tokens is not None, "only called when there is a token_url"
         settings = self._settings
-        form = {"grant_type": "client_credentials", **({"scope": settings.scope} if settings.scope else {})}
-        account = f"{quote(settings.client_id, safe='')}:{quote(str(settings.client_secret), safe='')}"
-        reply = await self._tokens.exchange(
-            "POST",
-            "",
-            content=urlencode(form).encode(),
-            headers={
-                "Content-Type": "application/x-www-form-urlencoded",
-                "Authorization": f"Basic {base64.b64encode(account.encode()).decode()}",
-            },
-            carries_document=False,
-        )
-        answer = reply.json_object()
-        access = answer.get("access_token")
-        if reply.status == 200 and isinstance(access, str) and access:
-            life = plain_code(answer.get("expires_in"))
-            seconds = timedelta(seconds=min(int(life[:9]), 86400)) if life.isdigit() else _DEFAULT_LIFE
-            return Token(access, datetime.now(UTC) + seconds)
-        if reply.status in (400, 401, 403):
-            raise LoginRefused(self._name, f"HTTP {reply.status}")
-        raise login_trouble(self._name, reply)
+        return await take_token(self._tokens, settings.client_id, settings.client_secret, settings.scope)
 
     def _question(self, document: Outbound) -> str:
         system, value = (re.sub(r"([\\|,$])", r"\\\1", part) for part in self._identifier(document))

@@ -65,6 +65,11 @@ class BelledQueue(queue.Queue[T]):
         super().put(item, block, timeout)
         self._ring()
 
+    def wait_for_room(self, most: int, timeout_s: float) -> bool:
+        """Wait until fewer than `most` are in it; tell whether that is so."""
+        with self.not_full:  # told of everything that is taken out
+            return self.not_full.wait_for(lambda: self._qsize() < most, timeout_s)
+
 
 class Wire(AssociationSocket):
     """A connection of which every PDU has to come within `silence_s` and may not be longer than announced."""
@@ -213,7 +218,8 @@ class UpperLayer(DULServiceProvider):
         self._bell.setblocking(False)
         self._run_loop_delay = 0.0
         self._busy = False
-        self.to_provider_queue = BelledQueue(self.ring)
+        self._outgoing: BelledQueue[Any] = BelledQueue(self.ring)
+        self.to_provider_queue = self._outgoing
         self.to_user_queue = BelledQueue(notice)
 
     @property
@@ -236,6 +242,10 @@ class UpperLayer(DULServiceProvider):
     def hush(self) -> None:
         with suppress(OSError):
             self.ear.recv(4096)
+
+    def wait_for_room(self, most: int, timeout_s: float) -> bool:
+        """Wait until fewer than `most` primitives wait to be sent; tell whether that is so."""
+        return self._outgoing.wait_for_room(most, timeout_s)
 
     def has_work(self) -> bool:
         """Tell whether waiting would be wrong."""

@@ -193,7 +193,7 @@ def _among(given: Sequence[str], possible: Sequence[str], option: str) -> tuple[
 
 def _check(papers: Sequence[str], rate: str) -> None:
     for one in papers:
-        if one not in forms.PAPERS:
+        if one not in forms.DOCUMENTS:
             raise PaperUnknown(one if one.isidentifier() else "")
     try:
         again.gap(rate)

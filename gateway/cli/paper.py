@@ -285,7 +285,7 @@ def _known(kind: str) -> None:
 
 
 def _title(paper: str) -> str:
-    return forms.caption(paper) if paper in forms.PAPERS else paper
+    return forms.caption(paper) if paper in forms.DOCUMENTS else paper
 
 
 def _subjects_of(connection: Connection, plan: Plan, encounter: str, kinds: Any) -> list[str]:

@@ -33,6 +33,7 @@ from gateway.delivery.queue import Taken
 from gateway.delivery.sql_queue import ANSWERS, SqlQueue
 from gateway.store import deliveries, destinations
 from gateway.store.engine import Store
+from gateway.store.objects import Objects
 from gateway.store.sealed import Keyring
 from gateway.tasks import Together
 from mappings.formats.faults import Fault, FaultClass
@@ -64,8 +65,9 @@ class RedisQueue(SqlQueue):
         lease: int,
         facility: str,
         rules: Mapping[str, Rules],
+        objects: Objects | None = None,
     ) -> None:
-        super().__init__(store, keyring, clock, owner, lease, facility, rules)
+        super().__init__(store, keyring, clock, owner, lease, facility, rules, objects)
         once = Retry(NoBackoff(), 0)  # the ledger is the better second try
         self._client = redis.Redis.from_url(
             url, retry=once, socket_connect_timeout=2, socket_timeout=5, decode_responses=True

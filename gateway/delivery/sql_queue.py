@@ -19,11 +19,14 @@ from gateway.clock import SECOND, Clock, to_datetime, watched
 from gateway.delivery.limits import Rules, after_start, is_down, opens_at, room
 from gateway.delivery.queue import Taken
 from gateway.faults import NothingThere, StoreFault
+from gateway.pictures import StudyPictures
 from gateway.signing_forms import base_kind
 from gateway.store import actions, clock_back, deliveries, destinations, dispatch, documents
 from gateway.store.engine import Store
 from gateway.store.leases import BACK
+from gateway.store.objects import Objects
 from gateway.store.sealed import Keyring
+from mappings.documents import imaging_study
 from mappings.formats.faults import Fault, FaultClass
 
 log = logging.getLogger("lienthong.queue")
@@ -52,7 +55,10 @@ class SqlQueue:
         lease: int,
         facility: str,
         rules: Mapping[str, Rules],
+        objects: Objects | None = None,
     ) -> None:
+        """`objects` is where the pictures of studies are; needed where destinations take pictures."""
+        self._objects = objects
         self._store = store
         self._keyring = keyring
         self._clock = watched(clock)
@@ -139,6 +145,9 @@ class SqlQueue:
         media_type = str(found[0].media_type)
         if base_kind(found[0].kind) == "gdbhyt" and ";" not in media_type:
             media_type = visit_steps.media_type(body) + ("; corrects=1" if found[0].version > 1 else "")
+        pictures = None
+        if found[0].kind == imaging_study.RENDITION and self._objects is not None:
+            pictures = StudyPictures(body, self._objects)
         return Outbound(
             key=row.id,
             kind=found[0].paper,
@@ -148,6 +157,7 @@ class SqlQueue:
             created_at=to_datetime(row.created_at),
             facility=self._facility,
             signature=beside[0] if beside else b"",
+            pictures=pictures,
         )
 
     async def send(self, row: Row[Any]) -> bool:

@@ -33,7 +33,7 @@ from gateway.states import DELIVERY, DOCUMENT, MESSAGE, NODE, OPEN_DELIVERY, SIG
 from gateway.store import deadlines, destinations, gauges
 from gateway.store.engine import Store
 from mappings.bhyt.card import Step
-from mappings.documents import PAPERS
+from mappings.documents import DOCUMENTS
 from mappings.formats.faults import FaultClass
 from mappings.hl7v2 import mappers
 from mappings.hl7v2.card_query import REQUEST
@@ -105,7 +105,7 @@ def know(plan: Plan) -> None:
         "kind": KINDS,
         "role": {*plan.policies.roles, *(role for s in plan.signers.values() for role in s.settings.roles), SEAL},
         "days": map(str, (0, *DAYS)),
-        "paper": PAPERS,
+        "paper": DOCUMENTS,
         "node": (plan.node.name,),
         "version": (__version__,),
     }  # fmt: skip

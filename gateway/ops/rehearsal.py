@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway import imaging_steps, papers, steps
+from gateway import imaging_steps, papers, pictures, steps
 from gateway.clock import to_datetime
 from gateway.records import identity, persons, resources, worklist
 from gateway.records.resources import Change, Said
@@ -23,7 +23,7 @@ from gateway.store import documents, messages
 from gateway.store import persons as person_rows
 from gateway.store import resources as rows
 from gateway.store.resources import NewVersion
-from mappings.documents import Due
+from mappings.documents import Due, imaging_study
 from mappings.documents.faults import PaperNotWanted
 from mappings.formats import json
 from mappings.formats.faults import Fault
@@ -211,19 +211,8 @@ class Rehearsal:
         if act == "cancel":
             return PaperEffect(one.paper, one.subject, "withdrawal", version, goes_to)
         record = resources.record(connection, self._keyring, owner, self._newer)
-        context = self._plan.paper_context(_NUMBER, to_datetime(self._now))
         try:
-            composed: Any = steps.guarded(
-                steps.compose,
-                one.paper,
-                one.subject,
-                json.dumps(record),
-                context,
-                self._plan.facility.head_licence,
-                papers.guides_asked(self._plan, channel.settings.name),
-                self._plan.cda,
-                self._plan.insurance_of(one.paper),
-            )
+            composed = self._composed(connection, channel, one, owner, record)
         except PaperNotWanted:
             return PaperEffect(one.paper, one.subject, "unchanged")
         except Fault as fault:
@@ -233,6 +222,24 @@ class Rehearsal:
         if newest is not None and newest.digest is not None and bytes(newest.digest) == digest:
             return PaperEffect(one.paper, one.subject, "unchanged")
         return PaperEffect(one.paper, one.subject, "version", version, goes_to)
+
+    def _composed(
+        self, connection: Connection, channel: Channel, one: Due, owner: str, record: Sequence[Resource]
+    ) -> steps.Paper:
+        if one.paper == imaging_study.PAPER:
+            return pictures.compose(connection, self._plan, one.subject, owner, record)
+        made: Any = steps.guarded(
+            steps.compose,
+            one.paper,
+            one.subject,
+            json.dumps(record),
+            self._plan.paper_context(_NUMBER, to_datetime(self._now)),
+            self._plan.facility.head_licence,
+            papers.guides_asked(self._plan, channel.settings.name),
+            self._plan.cda,
+            self._plan.insurance_of(one.paper),
+        )
+        return cast("steps.Paper", made)
 
 
 def _difference(change: Change) -> Difference:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol, cast
 
-from mappings.documents import bundle, form, leave, narrative, rules, versions, wording
+from mappings.documents import bundle, form, imaging_study, leave, narrative, rules, versions, wording
 from mappings.documents.clean import Cleaner
 from mappings.documents.content import Content
 from mappings.documents.context import Context, Facility
@@ -27,6 +27,7 @@ from mappings.outcome import Resource
 from mappings.systems import LOINC
 
 __all__ = [
+    "DOCUMENTS",
     "PAPERS",
     "Context",
     "Due",
@@ -44,6 +45,8 @@ __all__ = [
 
 PAPERS = form.names()
 """Every paper there is a form and a module for."""
+DOCUMENTS = tuple(sorted((*PAPERS, imaging_study.PAPER)))
+"""Everything that leaves as a document: the papers, and the pictures of a study, which have no form."""
 
 
 _NOTHING_KNOWN = {
@@ -60,13 +63,14 @@ class _Paper(Protocol):
 
 
 def _module(paper: str) -> _Paper:
-    form.form(paper)
+    if paper != imaging_study.PAPER:
+        form.form(paper)
     return cast(_Paper, import_module(f"{__name__}.{paper}"))
 
 
 def title(paper: str) -> str:
     """Give the Vietnamese title as printed."""
-    return form.form(paper).title
+    return imaging_study.TITLE if paper == imaging_study.PAPER else form.form(paper).title
 
 
 def caption(paper: str) -> str:

@@ -104,13 +104,13 @@ def picture(
 class Gallery:
     """A ledger, a folder of objects, and what takes and tells studies, in the hand of a test."""
 
-    def __init__(self, folder: Path, clock: HandClock, *, get: bool = False, url: str = "") -> None:
+    def __init__(self, folder: Path, clock: HandClock, *, get: bool = False, url: str = "", **site: Any) -> None:
         (folder / "site" / "secrets").mkdir(parents=True)
         for name, token in TOKENS.items():
             (folder / "site" / "secrets" / name).write_text(token)
         self.clock = clock
         settings = SETTINGS.format(get=str(get).lower())
-        self.desk = Desk(folder / "site", url or f"sqlite:///{folder}/ledger.db", clock, signers=settings)
+        self.desk = Desk(folder / "site", url or f"sqlite:///{folder}/ledger.db", clock, signers=settings, **site)
         self.plan, self.store = self.desk.plan, self.desk.store
         self.objects = Objects(self.plan.objects_folder, self.plan.keyring, self.plan.node.name)
         pool: Any = Inline()

@@ -49,10 +49,10 @@ RULE = '[[rule]]\npaper = "x"\nsubject = "Encounter"\non = ["ADT^A03", "MDM"]\n'
 
 
 def test_every_paper_has_a_rule_and_every_rule_a_paper() -> None:
-    assert {paper for paper in documents.PAPERS if rules.rules(paper)} == set(documents.PAPERS) == set(rules._usual())
+    assert {one for one in documents.DOCUMENTS if rules.rules(one)} == set(documents.DOCUMENTS) == set(rules._usual())
 
 
-@pytest.mark.parametrize("paper", documents.PAPERS)
+@pytest.mark.parametrize("paper", documents.DOCUMENTS)
 def test_rules_speak_of_messages_there_are(paper: str) -> None:
     known = (
         {name.partition("^")[0] for name in mappers()}
