@@ -22,7 +22,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from connectors.contract import ObjectAnswer, ObjectNames, StepReport
+from sqlalchemy.engine import Connection
+
+from connectors.contract import CommitmentRequest, ObjectAnswer, ObjectNames, OwedReport, StepReport
 from connectors.faults import (
     LedgerAway,
     ObjectMisnamed,
@@ -32,7 +34,7 @@ from connectors.faults import (
     WorklistQueryInvalid,
     WorklistTooWide,
 )
-from gateway import meters, procedure_steps
+from gateway import commitments, meters, procedure_steps
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.faults import QueryTooWide, StoreFault
 from gateway.intake import ChannelIntake
@@ -74,9 +76,9 @@ class ObjectDoor:
         """Enter an object, from any thread but the loop's; raises StoreFault, or ObjectStoreAway where it takes too long."""
         return self._written(self.store.write_each(images.insert_all, new))
 
-    def note(self, told: procedure_steps.Told) -> IntakeFault | None:
-        """Enter what was said of a procedure step, as `enter` does."""
-        return self._written(self.store.write(lambda c: procedure_steps.note(c, self.keyring, told, self.clock.now())))
+    def write(self, act: Callable[[Connection], T]) -> T:
+        """Do something in one transaction, as `enter` does."""
+        return self._written(self.store.write(act))
 
     def _written(self, writing: Coroutine[Any, Any, T]) -> T:
         future = asyncio.run_coroutine_threadsafe(writing, self.loop)
@@ -121,17 +123,52 @@ class ObjectChannelIntake(ChannelIntake):
         except StoreFault as fault:
             raise LedgerAway(detail=f"LT{fault.code:04d}") from fault
 
+    def owe_report(self, request: CommitmentRequest) -> None:
+        """Make it durable that a device is owed a report."""
+        settings, now = self.door.channel.source.settings, self.door.clock.now()
+        give_up = round(settings.commitment_give_up_after.total_seconds() * SECOND)
+        fault = self._entered(
+            lambda c: commitments.owe(c, self.door.keyring, self._channel_name, request, now, give_up)
+        )
+        if fault is not None:
+            raise fault
+
+    def owed_reports(self, most: int, calling: str = "") -> Sequence[OwedReport]:
+        """Give out the reports that are due."""
+        door, now = self.door, self.door.clock.now()
+        own = (self._channel_name, calling, now)
+        try:
+            if not door.store.read_now(lambda c: commitments.due(c, *own)):
+                return ()
+        except StoreFault as fault:
+            raise LedgerAway(detail=f"LT{fault.code:04d}") from fault
+        return self._entered(lambda c: commitments.give_out(c, door.keyring, *own, most))
+
+    def note_report(self, report: OwedReport, missing: int, fault: IntakeFault | None) -> None:
+        """Note what came of a try to give a report."""
+        now = self.door.clock.now()
+        self._entered(lambda c: commitments.note(c, report.id, missing, fault, now))
+
     def note_step(self, report: StepReport) -> None:
         """Make what a device says of a procedure step durable."""
-        told = procedure_steps.read(report, self.door.channel.settings.name)
+        told = procedure_steps.read(report, self._channel_name)
+        now = self.door.clock.now()
+        fault = self._entered(lambda c: procedure_steps.note(c, self.door.keyring, told, now))
+        if fault is not None:
+            raise fault
+
+    @property
+    def _channel_name(self) -> str:
+        return self.door.channel.settings.name
+
+    def _entered(self, act: Callable[[Connection], T]) -> T:
+        """Do something in one transaction; raises LedgerAway."""
         try:
-            fault = self.door.note(told)
+            return self.door.write(act)
         except ObjectStoreAway as away:
             raise LedgerAway(detail=away.detail) from away
         except StoreFault as away:
             raise LedgerAway(detail=f"LT{away.code:04d}") from away
-        if fault is not None:
-            raise fault
 
 
 class ObjectDeposit:
