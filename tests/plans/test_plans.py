@@ -592,7 +592,6 @@ class Query:
 
 WORKLIST_BY_ID = ("worklist_pkey", "sqlite_autoindex_worklist_1")
 STEP_BY_ID = ("procedure_step_pkey", "sqlite_autoindex_procedure_step_1")
-COMMITMENT_BY_ID = ("commitment_pkey", "sqlite_autoindex_commitment_1")
 STUDY_AND_STEPS = ("study_pkey", "sqlite_autoindex_study_1")
 DELIVERY_BY_ID = ("delivery_pkey", "sqlite_autoindex_delivery_1", "delivery_wrong")
 DOCUMENT_BY_ID = ("document_pkey", "sqlite_autoindex_document_1", "document_due", "document_wrong")
@@ -921,7 +920,7 @@ HOT = {
         lambda c: commitments.of_transaction(c, "pacs", "CT1", "1.9.40"), (("commitment_asked",),)
     ),
     "commitments.given_up": Query(lambda c: commitments.given_up(c, 50), (("commitment_wrong",),)),
-    "commitments.listing": Query(lambda c: commitments.listing(c, limit=50), (COMMITMENT_BY_ID,)),
+    "images.newest_since": Query(lambda c: images.newest_since(c, MESSAGES // 2 - 50, 8), (("study_newest",),)),
     "images.aside": Query(lambda c: images.aside(c, 50), (("instance_aside",),)),
     "card_lookups.count_since": Query(
         lambda c: card_lookups.count_since(c, DESTINATION, MESSAGES - 60), (("card_lookup_day",),)
