@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pydicom
@@ -84,8 +85,18 @@ def test_a_study_is_found_by_patient_order_and_uid(gallery: Gallery) -> None:
     assert {who for who, _, _ in gallery.actions("disclose")} == {"viewer (api)"}
 
 
-ONE = {"StudyDate": "20260920", "StudyTime": "083000", "StudyID": "S77", "ReferringPhysicianName": "LE^NAM^VAN"}
-OTHER = {"StudyDate": "20260921", "StudyTime": "150000", "StudyID": "S78", "ReferringPhysicianName": "DO^MAI"}
+ONE: dict[str, Any] = {
+    "StudyDate": "20260920",
+    "StudyTime": "083000",
+    "StudyID": "S77",
+    "ReferringPhysicianName": "LE^NAM^VAN",
+}
+OTHER: dict[str, Any] = {
+    "StudyDate": "20260921",
+    "StudyTime": "150000",
+    "StudyID": "S78",
+    "ReferringPhysicianName": "DO^MAI",
+}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +132,7 @@ def test_studies_are_found_by_every_key_that_the_standard_requires(
 @pytest.fixture
 def two(gallery: Gallery) -> Gallery:
     gallery.keep(picture(1, **ONE))
-    of_other = {"PatientID": "BN2", "PatientName": "TRAN^BINH^VAN", "AccessionNumber": "CD22"}
+    of_other: dict[str, Any] = {"PatientID": "BN2", "PatientName": "TRAN^BINH^VAN", "AccessionNumber": "CD22"}
     gallery.keep(picture(1, "1.2.40.2", **of_other, **OTHER))
     return gallery
 
@@ -169,7 +180,7 @@ def test_series_and_objects_are_found_by_every_key_that_the_standard_requires(
 ) -> None:
     request = Dataset()
     request.ScheduledProcedureStepID, request.RequestedProcedureID = "STEP1", "PROC1"
-    step = {"PerformedProcedureStepStartDate": "20261120", "PerformedProcedureStepStartTime": "081500"}
+    step: dict[str, Any] = {"PerformedProcedureStepStartDate": "20261120", "PerformedProcedureStepStartTime": "081500"}
     first = {**step, "RequestAttributesSequence": [request]}
     gallery.keep(picture(1, **first), picture(2, **first), picture(1, series=2))
     with gallery.client() as client:
