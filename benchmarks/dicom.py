@@ -32,7 +32,7 @@ from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.events import Event
 
 from benchmarks.figures import Row
-from connectors.contract import Answer, ObjectAnswer, ObjectNames, StepReport
+from connectors.contract import Answer, CommitmentRequest, ObjectAnswer, ObjectNames, OwedReport, StepReport
 from connectors.sources import dicom
 from mappings.formats.faults import IntakeFault
 from tests.dicom_peers import FAST, orthanc
@@ -63,6 +63,13 @@ class SyncedIntake:
 
     def worklist(self, query: Mapping[str, str], calling: str) -> Sequence[Mapping[str, Any]]:
         return ()
+
+    def owe_report(self, request: CommitmentRequest) -> None: ...
+
+    def owed_reports(self, most: int, calling: str = "") -> Sequence[OwedReport]:
+        return ()
+
+    def note_report(self, report: OwedReport, missing: int, fault: IntakeFault | None) -> None: ...
 
     def note_step(self, report: StepReport) -> None: ...
 

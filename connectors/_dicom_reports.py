@@ -17,7 +17,7 @@ from typing import Any, Final
 from pydicom.dataset import Dataset
 from pynetdicom import build_context, evt
 
-from connectors.contract import Answer, Deposit, ObjectIntake, StepReport
+from connectors.contract import Answer, CommitmentRequest, Deposit, ObjectIntake, OwedReport, StepReport
 from connectors.dicom_peer import PacsSettings
 from connectors.faults import ObjectMisnamed, ReportsUnheard
 from connectors.sources._dicom_association import PeerAssociation, Rejection
@@ -59,6 +59,14 @@ class _NoObjects:
 
     def worklist(self, query: Mapping[str, str], calling: str) -> Sequence[Mapping[str, Any]]:
         return ()
+
+    def owe_report(self, request: CommitmentRequest) -> None:
+        raise ObjectMisnamed(detail="nobody asked for it")
+
+    def owed_reports(self, most: int, calling: str = "") -> Sequence[OwedReport]:
+        return ()
+
+    def note_report(self, report: OwedReport, missing: int, fault: IntakeFault | None) -> None: ...
 
     def note_step(self, report: StepReport) -> None:
         raise ObjectMisnamed(detail="nobody asked for it")

@@ -132,6 +132,26 @@ class Deposits(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class CommitmentRequest:
+    """What a device wants to know: is each of these objects kept for certain? Standard: DICOM PS3.4 §J.3.2"""
+
+    transaction: str
+    """TransactionUID."""
+    calling: str
+    """AE title of the device."""
+    objects: tuple[tuple[str, str], ...]
+    """SOP class and SOP instance of each."""
+
+
+@dataclass(frozen=True)
+class OwedReport:
+    """The answer that a device waits for, given out for one try."""
+
+    id: str
+    request: CommitmentRequest
+
+
 class ObjectIntake(Intake, Deposits, Protocol):
     """What the gateway offers to a source of objects."""
 
@@ -145,6 +165,27 @@ class ObjectIntake(Intake, Deposits, Protocol):
         `query`: path of tags → value, `{"00100010": "TRAN*", "00400100/00080060": "CT"}`; an empty value fits all. An
         answer has every attribute that is supported, empty where nobody told it. Raises IntakeFault: WorklistQueryInvalid,
         WorklistTooWide, LedgerAway (TRANSIENT).
+        """
+        ...
+
+    def owe_report(self, request: CommitmentRequest) -> None:
+        """Make it durable that a device is owed a report; the same asked again is owed once (promise P3). Blocks.
+
+        Raises IntakeFault: CommitmentClash, CommitmentsTooMany (TRANSIENT), LedgerAway (TRANSIENT).
+        """
+        ...
+
+    def owed_reports(self, most: int, calling: str = "") -> Sequence[OwedReport]:
+        """Give at most so many reports whose time has come, of `calling` before it too; each for one try. Blocks.
+
+        What is given comes again later, unless `note_report` says that it was taken. Raises IntakeFault: LedgerAway.
+        """
+        ...
+
+    def note_report(self, report: OwedReport, missing: int, fault: IntakeFault | None) -> None:
+        """Note that a report was taken, which named so many objects as missing, or by `fault` why it was not. Blocks.
+
+        Raises IntakeFault: LedgerAway (TRANSIENT).
         """
         ...
 

@@ -178,6 +178,26 @@ class StepIncomplete(IntakeFault):
     code = 2147
 
 
+class CommitmentClash(IntakeFault):
+    """Raised when a device asks for storage commitment under the transaction UID of another request that it waits for."""
+
+    code = 2148
+
+
+class CommitmentsTooMany(IntakeFault):
+    """Raised when more reports of storage commitment wait for their devices than a channel may owe; `detail` is the limit."""
+
+    code = 2149
+    fault_class = FaultClass.TRANSIENT
+
+
+class CommitmentNotTaken(IntakeFault):
+    """Raised when a device does not take its report of storage commitment; `where` is its AE title, `detail` what happened."""
+
+    code = 2139
+    fault_class = FaultClass.TRANSIENT
+
+
 class MultipartInvalid(IntakeFault):
     """Raised when the body of a STOW-RS request is not made of parts as RFC 2046 has it; objects before that point stay."""
 

@@ -38,7 +38,7 @@ from gateway.pool import Pool
 from gateway.proof.desk import ProofDesk
 from gateway.proof.renewal import Renewal
 from gateway.proof.sources import Sources
-from gateway.records import message_search, search
+from gateway.records import message_search, search, worklist
 from gateway.settings import Channel, Plan, Route
 from gateway.signing_relay import Relay
 from gateway.site import load_site
@@ -49,6 +49,7 @@ from gateway.studies import Collector
 from gateway.tracing import Tracer, open_tracer
 from gateway.verification import Verifier
 from gateway.wake import Bell
+from mappings.formats.faults import Fault
 from mappings.hl7v2 import Context
 from signing.faults import KeyUnavailable
 from signing.keys import open_key, open_unattended
@@ -209,6 +210,7 @@ class Node:
         lease = round(plan.node.lease.total_seconds() * SECOND)
         group.create_task(Scheduler(store, self.clock, name, lease, jobs).run())
         group.create_task(self._fill_search(store))
+        group.create_task(self._fill_worklist(store))
         group.create_task(message_search.watch(plan, store, pool))
         group.create_task(Collector(plan, store, pool, self.clock, bell.ring).run())
         group.create_task(pipeline.run(bell.listener()))
@@ -251,6 +253,16 @@ class Node:
             return
         if done:
             log.info("search keys made for %d persons", done)
+
+    async def _fill_worklist(self, store: Store) -> None:
+        """Enter the imaging orders that were mapped by a version without a worklist; nothing to do on later starts."""
+        try:
+            done = await worklist.fill(store, self.plan, self.clock)
+        except Fault as fault:
+            log.error("worklist: %s", fault)
+            return
+        if done:
+            log.info("worklist: %d orders entered that were in the record", done)
 
     @staticmethod
     async def _heartbeat(beats: Sequence[Callable[[], Awaitable[None]]], every_s: float) -> None:

@@ -438,6 +438,12 @@ class NamesAnother(AccessFault):
     code = 7019
 
 
+class SearchTooBroad(AccessFault):
+    """Raised when a search for studies would have to look at more of them than is done; `detail` says how many."""
+
+    code = 7020
+
+
 class StoreFault(Fault):
     """8xxx. Nothing was stored; intake answers "try again" and never acknowledges."""
 

@@ -16,8 +16,9 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from io import BytesIO
 
@@ -25,9 +26,9 @@ from sqlalchemy.engine import Connection
 
 from connectors.faults import ObjectStoreAway
 from gateway import __version__, imaging_steps
-from gateway.clock import Clock
+from gateway.clock import Clock, to_instant
 from gateway.delivery import disclosure
-from gateway.faults import NamesAnother, NoSuchPicture, NothingThere, QueryTooWide, RequestNotUnderstood
+from gateway.faults import NamesAnother, NoSuchPicture, NothingThere, QueryTooWide, RequestNotUnderstood, SearchTooBroad
 from gateway.records import message_search, persons, resources, search
 from gateway.records.versions import opened
 from gateway.settings import ClientSettings, Plan
@@ -35,10 +36,10 @@ from gateway.store import actions, images, message_keys, messages
 from gateway.store import resources as rows
 from gateway.store.engine import Store
 from gateway.store.objects import Objects
-from mappings.dicom import body, header, query
+from mappings.dicom import body, header, matching, query
 from mappings.dicom.query import Include, Whose
 from mappings.documents import imaging_study
-from mappings.formats import json
+from mappings.formats import dates, json
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 
@@ -49,18 +50,17 @@ MOST = 200
 _CANDIDATES = 500
 """Studies that are looked at for one question; of more, the newest."""
 _MESSAGES = 2000
+_SLACK = timedelta(days=1)
+"""How much the clock of a device may be ahead."""
 _UID_SYSTEM = "urn:dicom:uid"
 
 
 @dataclass(frozen=True)
 class Question:
-    """Which studies are asked for; what is empty was not asked. One of the first three is needed."""
+    """Which studies are asked for."""
 
-    patient: str = field(default="", repr=False)
-    """PatientID."""
-    accession: str = field(default="", repr=False)
-    studies: tuple[str, ...] = ()
-    modalities: tuple[str, ...] = ()
+    wanted: matching.Query = field(repr=False)
+    """Path → value, as `mappings.dicom.matching` compares them."""
     limit: int = MOST
     offset: int = 0
     include: Include = field(default_factory=Include)
@@ -100,6 +100,8 @@ class Study:
     """All numbers of the person."""
     named: frozenset[str]
     """The objects that the record has of it, by SOPInstanceUID."""
+    withheld: str | None
+    """Why a client that may not see closed lists does not see it."""
     assigned: bool
     """Whether a person gave it to somebody, whatever its objects say."""
 
@@ -133,15 +135,16 @@ class ImageReading:
     # ---- queries ----
 
     async def studies(self, client: ClientSettings, asked: Question, base: str) -> tuple[list[dict[str, object]], bool]:
-        """Answer which studies there are, the newest first, and whether there are more. Raises RequestNotUnderstood."""
-        uids = await self._store.read(lambda connection: self._candidates(connection, asked))
+        """Answer which studies there are, the newest first, and whether there are more.
+
+        Raises RequestNotUnderstood, and SearchTooBroad where more than `_CANDIDATES` studies would have to be looked at.
+        """
+        uids = await self._store.read(lambda connection: self._candidates(connection, asked.wanted))
         found, seen, known = [], 0, dict[str, _Person]()
         for uid in uids[:_CANDIDATES]:
-            study = await self._admit(client, uid, known)
-            if study is None:
-                continue
-            answer = await self._answer(study, asked, f"{base}/studies/{uid}")
-            if answer is None:
+            study = await self._store.read(lambda c, uid=uid: self._look(c, uid, known, asked.wanted))  # type: ignore[misc]
+            answer = await self._answer(study, asked, f"{base}/studies/{uid}") if study else None
+            if study is None or answer is None or await self._withholds(client, study):
                 continue
             seen += 1
             if seen > asked.offset + asked.limit:
@@ -157,7 +160,7 @@ class ImageReading:
         client: ClientSettings,
         scope: Scope,
         level: query.Level,
-        wanted: Mapping[str, Collection[str]],
+        wanted: matching.Query,
         include: Include,
         base: str,
     ) -> list[dict[str, object]]:
@@ -166,9 +169,12 @@ class ImageReading:
         url = f"{base}/studies/{scope.study}"
 
         def answers(entries: Sequence[body.Entry]) -> list[dict[str, object]]:
-            make = query.series_to_answers if level == "series" else query.instances_to_answers
-            made = make(entries, self._whose(parcel.study, entries), url, include)
-            return [one for one in made if query.matches(one, wanted)]
+            whose = self._whose(parcel.study, entries)
+            if level == "series":
+                made = query.series_to_answers(entries, whose, url, include)
+            else:
+                made = query.instances_to_answers(entries, whose, url, include, of_study=not scope.series)
+            return [one for one in made if query.fits(one, wanted)]
 
         entries = await self._entries(parcel)
         found = await asyncio.to_thread(answers, entries)
@@ -186,27 +192,38 @@ class ImageReading:
                 return None
             whose = self._whose(study, entries)
             headers = [] if whose.moved else query.said(entries, query.PATIENT_ID)
-            known_as = {folded(number) for number in (*study.numbers, *headers)}
-            fits = (
-                (not asked.patient or folded(asked.patient) in known_as)
-                and (not asked.accession or asked.accession in query.said(entries, query.ACCESSION))
-                and (not asked.modalities or set(asked.modalities) & set(query.said(entries, query.MODALITY)))
-            )
-            return query.study_to_answer(entries, whose, url, asked.include) if fits else None
+            answer = query.study_to_answer(entries, whose, url, asked.include)
+            fits = query.study_fits(answer, entries, (*study.numbers, *headers), asked.wanted)
+            return answer if fits else None
 
         return await asyncio.to_thread(answer)
 
-    def _candidates(self, connection: Connection, asked: Question) -> list[str]:
+    def _candidates(self, connection: Connection, wanted: matching.Query) -> list[str]:
         """Name the studies that may fit, newest first; one more than are looked at tells that there are more."""
-        if asked.studies:
-            uids: Collection[str] = asked.studies
-        elif asked.accession:
-            with_it = sorted(message_search.messages_with(connection, self._keyring, "order", asked.accession))
+        accession, number = (matching.asked_exactly(wanted, path) for path in (query.ACCESSION, query.PATIENT_ID))
+        if studies := wanted.get(header.STUDY, ""):
+            uids: Collection[str] = studies.split("\\")
+        elif accession:
+            with_it = sorted(message_search.messages_with(connection, self._keyring, "order", accession))
             told = message_keys.messages_of(connection, with_it[-_MESSAGES:])
             uids = {row.control_id.rpartition("/")[0] for row in told if row.type == imaging_steps.STUDY}
+        elif number:
+            uids = self._studies_of(connection, number)
         else:
-            uids = self._studies_of(connection, asked.patient)
+            return self._since(connection, wanted)
         return images.newest_of(connection, uids, _CANDIDATES + 1)
+
+    def _since(self, connection: Connection, wanted: matching.Query) -> list[str]:
+        """Name the studies that may be of the days asked for: one that came before its day there is none."""
+        first, _ = matching.days_asked(wanted, query.STUDY_DATE)
+        since = 0
+        if first:
+            day = datetime.strptime(first, "%Y%m%d").replace(tzinfo=dates.zone_of(self._plan.node.zone))
+            since = to_instant(day - _SLACK)
+        found = images.newest_since(connection, since, _CANDIDATES + 1)
+        if len(found) > _CANDIDATES:
+            raise SearchTooBroad(detail=f"more than {_CANDIDATES} studies came since then")
+        return found
 
     def _studies_of(self, connection: Connection, number: str) -> set[str]:
         try:
@@ -246,8 +263,8 @@ class ImageReading:
         await self._tell(client, [(parcel.study.uid, f"{len(parcel.pictures)} {what}")])
 
     async def _parcel(self, client: ClientSettings, scope: Scope) -> Parcel:
-        study = await self._admit(client, scope.study, {})
-        if study is None:
+        study = await self._store.read(lambda connection: self._look(connection, scope.study, {}))
+        if study is None or await self._withholds(client, study):
             raise NoSuchPicture()
         found = await self._store.read(lambda c: images.of_scope(c, scope.study, scope.series, scope.instance))
         pictures = tuple(
@@ -279,30 +296,34 @@ class ImageReading:
 
     # ---- who may have what ----
 
-    async def _admit(self, client: ClientSettings, uid: str, known: dict[str, _Person]) -> Study | None:
-        """Give a study that is in the record and that a client may see; `known` keeps what is learned of persons."""
-        study, withheld = await self._store.read(lambda connection: self._look(connection, uid, known))
-        if study is None or withheld is None or client.closed_lists:
-            return study
+    async def _withholds(self, client: ClientSettings, study: Study) -> bool:
+        """Tell whether a client may not see a study, and note that it was withheld."""
+        withheld = study.withheld
+        if withheld is None or client.closed_lists:
+            return False
         log.warning("study withheld from %s", client.name)
-        now = self._clock.now()
-        who = _actor(client)
+        now, who = self._clock.now(), _actor(client)
         await self._store.write(
-            lambda c: actions.insert(c, at=now, actor=who, verb="withhold", target=uid, reason=withheld)
+            lambda c: actions.insert(c, at=now, actor=who, verb="withhold", target=study.uid, reason=withheld)
         )
-        return None
+        return True
 
-    def _look(self, connection: Connection, uid: str, known: dict[str, _Person]) -> tuple[Study | None, str | None]:
-        """Find a study of the record, and why it would be withheld."""
+    def _look(
+        self, connection: Connection, uid: str, known: dict[str, _Person], wanted: matching.Query | None = None
+    ) -> Study | None:
+        """Find a study of the record that may have what is wanted; `known` keeps what is learned of persons."""
         row = images.settled(connection, uid)
         found = rows.current(connection, [("ImagingStudy", resource_id("ImagingStudy", _UID_SYSTEM, uid))])
         if row is None or not found or found[0].patient_id is None:
-            return None, None
+            return None
+        study = opened(self._keyring, found[0])
+        if wanted and not query.day_fits(str(study.get("started", "")), wanted):
+            return None
         owner = persons.resolve(connection, found[0].patient_id)
         person = known.get(owner) or known.setdefault(owner, self._person(connection, owner))
-        named = imaging_study.instances(opened(self._keyring, found[0]))
+        named = imaging_study.instances(study)
         own = (person.patient, person.numbers, person.known_by)
-        return Study(uid, row.message_id, *own, named, row.assigned is not None), person.withheld
+        return Study(uid, row.message_id, *own, named, person.withheld, row.assigned is not None)
 
     def _person(self, connection: Connection, owner: str) -> _Person:
         record = resources.record(connection, self._keyring, owner)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 
 from mappings.dicom import body, header, same_person, study
@@ -42,6 +42,16 @@ class Kept:
     calling: str
 
 
+@dataclass(frozen=True)
+class Around:
+    """What the mapping of a study has to know beside its message."""
+
+    orders: Mapping[str, str] = field(default_factory=dict)
+    """Those that the record has for its accession numbers: number → `ServiceRequest/<id>`."""
+    dicomweb: str = ""
+    """Base of the addresses where its objects are fetched; empty: none is named."""
+
+
 def is_study(message_type: str) -> bool:
     """Tell whether a message is about a study."""
     return message_type == STUDY
@@ -68,21 +78,13 @@ def is_object(raw: bytes) -> bool:
 def map_object(raw: bytes, context: Context) -> Outcome:
     """Map a study that consists of one object, as a channel's own test has it."""
     alone = Kept(raw, "", hashlib.sha256(raw).hexdigest(), len(raw), "")
-    return map_study(study_body([alone]), context, {})
+    return map_study(study_body([alone]), context, Around())
 
 
-def map_study(raw: bytes, context: Context, orders: Mapping[str, str]) -> Outcome:
-    """Map a message about a study; raises the faults of `mappings.dicom`.
-
-    `orders` are those that the record has for its accession numbers: number → `ServiceRequest/<id>`.
-    """
-    return study.study_to_outcome(raw, dicom_context(context, orders))
-
-
-def dicom_context(context: Context, orders: Mapping[str, str] | None = None) -> DicomContext:
-    """Say for DICOM what is said for HL7 v2."""
+def map_study(raw: bytes, context: Context, around: Around) -> Outcome:
+    """Map a message about a study; raises the faults of `mappings.dicom`."""
     known = {name: getattr(context, name) for name in ("facility", "systems", "zone", "message_id")}
-    return DicomContext(**known, requests=orders or {})
+    return study.study_to_outcome(raw, DicomContext(**known, requests=around.orders, wado=around.dicomweb))
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TypeVar
 
-from connectors.contract import ObjectAnswer, ObjectNames, StepReport
+from sqlalchemy.engine import Connection
+
+from connectors.contract import CommitmentRequest, ObjectAnswer, ObjectNames, OwedReport, StepReport
 from connectors.faults import (
     LedgerAway,
     ObjectMisnamed,
@@ -30,7 +33,7 @@ from connectors.faults import (
     WorklistQueryInvalid,
     WorklistTooWide,
 )
-from gateway import meters, procedure_steps
+from gateway import commitments, meters, procedure_steps
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.faults import QueryTooWide, StoreFault
 from gateway.intake import ChannelIntake
@@ -47,6 +50,7 @@ from mappings.dicom.names import Names, read_names
 from mappings.dicom.worklist import Item
 from mappings.formats.faults import IntakeFault
 
+T = TypeVar("T")
 log = logging.getLogger("lienthong.objects")
 
 _WAIT_S = 120.0
@@ -73,12 +77,10 @@ class ObjectDoor:
         except TimeoutError:
             raise ObjectStoreAway(detail=_SILENT) from None
 
-    def note(self, told: procedure_steps.Told) -> IntakeFault | None:
-        """Enter what was said of a procedure step, as `enter` does."""
+    def write(self, act: Callable[[Connection], T]) -> T:
+        """Do something in one transaction, as `enter` does."""
         try:
-            return self.store.write_waiting(
-                lambda c: procedure_steps.note(c, self.keyring, told, self.clock.now()), _WAIT_S
-            )
+            return self.store.write_waiting(act, _WAIT_S)
         except TimeoutError:
             raise ObjectStoreAway(detail=_SILENT) from None
 
@@ -117,17 +119,52 @@ class ObjectChannelIntake(ChannelIntake):
         except StoreFault as fault:
             raise LedgerAway(detail=f"LT{fault.code:04d}") from fault
 
+    def owe_report(self, request: CommitmentRequest) -> None:
+        """Make it durable that a device is owed a report."""
+        settings, now = self.door.channel.source.settings, self.door.clock.now()
+        give_up = round(settings.commitment_give_up_after.total_seconds() * SECOND)
+        fault = self._entered(
+            lambda c: commitments.owe(c, self.door.keyring, self._channel_name, request, now, give_up)
+        )
+        if fault is not None:
+            raise fault
+
+    def owed_reports(self, most: int, calling: str = "") -> Sequence[OwedReport]:
+        """Give out the reports that are due."""
+        door, now = self.door, self.door.clock.now()
+        own = (self._channel_name, calling, now)
+        try:
+            if not door.store.read_now(lambda c: commitments.due(c, *own)):
+                return ()
+        except StoreFault as fault:
+            raise LedgerAway(detail=f"LT{fault.code:04d}") from fault
+        return self._entered(lambda c: commitments.give_out(c, door.keyring, *own, most))
+
+    def note_report(self, report: OwedReport, missing: int, fault: IntakeFault | None) -> None:
+        """Note what came of a try to give a report."""
+        now = self.door.clock.now()
+        self._entered(lambda c: commitments.note(c, report.id, missing, fault, now))
+
     def note_step(self, report: StepReport) -> None:
         """Make what a device says of a procedure step durable."""
-        told = procedure_steps.read(report, self.door.channel.settings.name)
+        told = procedure_steps.read(report, self._channel_name)
+        now = self.door.clock.now()
+        fault = self._entered(lambda c: procedure_steps.note(c, self.door.keyring, told, now))
+        if fault is not None:
+            raise fault
+
+    @property
+    def _channel_name(self) -> str:
+        return self.door.channel.settings.name
+
+    def _entered(self, act: Callable[[Connection], T]) -> T:
+        """Do something in one transaction; raises LedgerAway."""
         try:
-            fault = self.door.note(told)
+            return self.door.write(act)
         except ObjectStoreAway as away:
             raise LedgerAway(detail=away.detail) from away
         except StoreFault as away:
             raise LedgerAway(detail=f"LT{away.code:04d}") from away
-        if fault is not None:
-            raise fault
 
 
 class ObjectDeposit:

@@ -186,8 +186,8 @@ class Pipeline:
         sealed = await self._store.read(lambda connection: messages.body(connection, row.id))
         raw = self._keyring.open(sealed, row.id)
         context = MessageContext(self._plan.facility.code, self._plan.systems, self._plan.node.zone, message_id=row.id)
-        orders = await self._orders_of(raw) if imaging_steps.is_study(row.type) else {}
-        mapped = await self._pool.run(steps.map_message, raw, charset, row.type, context, produce, orders)
+        around = await self._around(raw) if imaging_steps.is_study(row.type) else imaging_steps.Around()
+        mapped = await self._pool.run(steps.map_message, raw, charset, row.type, context, produce, around)
         if mapped is None:
             positions = await self._pool.run(steps.populated, raw, charset)
             account = json.dumps({"mapped": {}, "ignored": {}, "unknown": positions, "notices": ()})
@@ -197,10 +197,11 @@ class Pipeline:
             await self._require_same_person(raw, mapped.patient_id)
         await self._store.write(lambda connection: self._commit_mapped(connection, row, channel, mapped))
 
-    async def _orders_of(self, raw: bytes) -> dict[str, str]:
+    async def _around(self, raw: bytes) -> imaging_steps.Around:
         """Find the orders that the record has for the accession numbers of a study."""
         asked = await self._pool.run(imaging_steps.asked_of, raw)
-        return await self._store.read(lambda connection: worklist.orders_of(connection, self._keyring, asked))
+        orders = await self._store.read(lambda connection: worklist.orders_of(connection, self._keyring, asked))
+        return imaging_steps.Around(orders, self._plan.http.dicomweb_base)
 
     async def _require_same_person(self, raw: bytes, patient_id: str | None) -> None:
         """Raise WrongPatient when a study has the number of a person of the record and names somebody else."""

@@ -12,11 +12,12 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway import papers, signing_tasks
+from gateway import commitments, papers, signing_tasks
 from gateway.clock import Clock
 from gateway.faults import NothingThere, NotPossibleNow, ReasonMissing, SkippedByPerson
-from gateway.states import DOCUMENT, sources
+from gateway.states import COMMITMENT, DOCUMENT, sources
 from gateway.store import actions, deliveries, destinations, documents, messages, proofs
+from gateway.store import commitments as commitment_rows
 from gateway.store import signing_tasks as tasks
 from signing.policy import SEAL
 
@@ -26,10 +27,11 @@ class Item:
     """One row of the error queue."""
 
     what: str
-    """`message`, `document`, `delivery`, or `proof`: what a signature lacks, which the node goes on asking for."""
+    """`message`, `document`, `delivery`, `commitment`: a report that a device did not take, or `proof`: what a signature lacks,
+    which the node goes on asking for."""
     id: str
     about: str
-    """Type of message, name of paper, or paper → destination; nothing of a patient."""
+    """Type of message, name of paper, paper → destination, or AE title; nothing of a patient."""
     fault_code: int
     where: str
     detail: str
@@ -59,6 +61,10 @@ def error_queue(connection: Connection, limit: int = 0) -> list[Item]:
         for row in deliveries.listing(connection, states=("error",), limit=limit)
     ]
     items += [
+        Item("commitment", row.id, row.calling, row.fault_code, row.fault_where, row.fault_detail, row.asked_at)
+        for row in commitment_rows.given_up(connection, limit)
+    ]
+    items += [
         Item("proof", row.id, row.paper, row.fault_code, row.fault_where, row.fault_detail, row.event_at)
         for row in proofs.wanting(connection, failed=True, limit=limit)
     ]
@@ -71,7 +77,13 @@ def error_queue(connection: Connection, limit: int = 0) -> list[Item]:
 
 def kind_of(connection: Connection, item_id: str) -> tuple[str, Row[Any]]:
     """Return what an id names; raise NothingThere."""
-    kinds = {"message": messages.get, "document": documents.get, "delivery": deliveries.get, "proof": proofs.get}
+    kinds = {
+        "message": messages.get,
+        "document": documents.get,
+        "delivery": deliveries.get,
+        "proof": proofs.get,
+        "commitment": commitment_rows.get,
+    }
     for name, get in kinds.items():
         try:
             return name, get(connection, item_id)
@@ -81,9 +93,10 @@ def kind_of(connection: Connection, item_id: str) -> tuple[str, Row[Any]]:
 
 
 def retry(connection: Connection, item_id: str, actor: str, reason: str, clock: Clock) -> None:
-    """Do the failed step again: map the message, compose the document, send the delivery, or ask for the proof."""
+    """Do the failed step again: map the message, compose the document, send the delivery or the report, ask for the proof."""
     what, _ = kind_of(connection, item_id)
-    act = {"message": reprocess, "document": compose_again, "delivery": resend, "proof": ask_again}[what]
+    acts = {"message": reprocess, "document": compose_again, "delivery": resend, "proof": ask_again}
+    act = acts.get(what, report_again)
     act(connection, item_id, actor, reason, clock)
 
 
@@ -104,6 +117,20 @@ def reprocess(connection: Connection, message_id: str, actor: str, reason: str, 
 def ask_again(connection: Connection, proof_id: str, actor: str, reason: str, clock: Clock) -> None:
     """Ask at once for what a signature lacks."""
     _do(connection, proof_id, "retry", actor, reason, clock, lambda: proofs.hurry(connection, proof_id, clock.now()))
+
+
+def report_again(connection: Connection, commitment_id: str, actor: str, reason: str, clock: Clock) -> None:
+    """Give a device its report of storage commitment once more."""
+    now = clock.now()
+    _do(
+        connection,
+        commitment_id,
+        "retry",
+        actor,
+        reason,
+        clock,
+        lambda: commitments.again(connection, commitment_id, now),
+    )
 
 
 def compose_again(connection: Connection, document_id: str, actor: str, reason: str, clock: Clock) -> None:
@@ -226,6 +253,10 @@ def _moves(connection: Connection, item_id: str, event: str) -> Callable[[], boo
         raise NotPossibleNow(item_id, f"{event} while {row.state}")
     if what == "message":
         return lambda: messages.move(connection, item_id, event)
+    if what == "commitment":
+        if not sources(COMMITMENT, event):
+            raise NotPossibleNow(item_id, f"{event} while {row.state}")
+        return lambda: commitment_rows.move(connection, item_id, event)
     return lambda: deliveries.move(connection, item_id, event, None)
 
 

@@ -37,6 +37,7 @@ from signing.policy import Policies
 
 T = TypeVar("T")
 _MAX_UPLOAD = Size(30 * 1024 * 1024)
+_WEB = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~%-]+)*")
 _SHORTEST_TOKEN = 20
 
 # ---- what can be set -------------------------------------------------------------------------------------------
@@ -152,6 +153,9 @@ class HttpSettings:
     dicomweb_get: bool = False
     """Whether studies may also be searched by GET, as DICOMweb clients do: then patient numbers stand in addresses, which
     proxies write down. `POST /dicom-web/studies/_search` always may."""
+    dicomweb_base: str = ""
+    """Where readers of records fetch studies by WADO-RS, such as `https://cong.benhvien.vn:8443/dicom-web`, or the PACS's own
+    address: studies mapped from now on name it as their Endpoint; `""` = they name none."""
 
     def __post_init__(self) -> None:
         host = _valid("listen", parse_address, self.listen)[0] if self.listen else ""
@@ -164,6 +168,10 @@ class HttpSettings:
         for name in self.hosts:
             if not re.fullmatch(r"[a-z0-9.-]+", name):
                 raise ValueError("hosts: names in small letters, without scheme and port")
+        if self.dicomweb_base and not _WEB.fullmatch(self.dicomweb_base):
+            raise ValueError(
+                "dicomweb_base: an address like https://cong.benhvien.vn:8443/dicom-web, without user and closing slash"
+            )
 
 
 @dataclass(frozen=True)

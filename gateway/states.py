@@ -161,6 +161,17 @@ PROCEDURE_STEP: Table = {
 }
 """A modality's work (MPPS), as the modality tells it. Standard: DICOM PS3.4 §F.7.2.2.2"""
 
+COMMITMENT: Table = {
+    ("owed", "report"): "reported",  # the device took it
+    ("owed", "give_up"): "error",  # it was tried as long as it may be
+    ("reported", "ask"): "owed",  # the same asked again: the device did not keep what it was told
+    ("error", "ask"): "owed",
+    ("error", "retry"): "owed",
+    ("error", "close"): "closed",
+    ("closed", "ask"): "owed",
+}
+"""A report of storage commitment that a device waits for."""
+
 NODE: Table = {
     ("running", "drain"): "draining",  # it takes nothing more and finishes what it has
     ("running", "stop"): "stopped",

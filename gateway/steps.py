@@ -48,6 +48,7 @@ from signing.keys import open_key
 
 _opener: Callable[[], KeyProvider] | None = None
 _OCCURRENCE = re.compile(r"\[\d+\]")
+_ALONE = imaging_steps.Around()
 
 
 def prepare(kind: str, options: Mapping[str, object], site: Path, watch_parent: bool = True) -> None:
@@ -100,11 +101,11 @@ def map_message(
     trigger: str,
     context: hl7v2.Context,
     produce: Sequence[str],
-    orders: Mapping[str, str] | None = None,
+    around: imaging_steps.Around = _ALONE,
 ) -> Mapped | None:
     """Map one message to FHIR and say which papers are due; None when no mapping knows its type.
 
-    `orders` are those that the record has for the accession numbers of a study.
+    `around` is for a message about a study.
     """
     if visit_steps.is_visit(trigger):
         visit = visit_steps.map_visit(raw, context.systems, context.facility, context.message_id)
@@ -112,7 +113,7 @@ def map_message(
     if trigger == visit_steps.FILE:
         return None
     if imaging_steps.is_study(trigger):
-        study = imaging_steps.map_study(raw, context, orders or {})
+        study = imaging_steps.map_study(raw, context, around)
         return _mapped(study, (trigger,), produce, imaging_steps.keys_of(raw))
     message = er7.Message.parse(raw, charset)
     if not hl7v2.known(trigger):

@@ -27,6 +27,7 @@ STEPS = (
     (
         "gateway.accounts",
         "gateway.cards",
+        "gateway.commitments",
         "gateway.certificates",
         "gateway.export",
         "gateway.image_reading",

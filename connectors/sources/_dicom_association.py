@@ -382,7 +382,7 @@ class PeerAssociation(Storing):
         """Send a notification between other messages; gives the status of its answer, or is cancelled when there is none."""
         status: Future[int] = Future()
         self._messages.msg_queue.put((context_id, cast("Any", _Report(primitive, status))))
-        if not self.is_alive():
+        if self._kill or not self.is_alive():  # nobody takes it out of the queue any more
             status.cancel()
         return status
 

@@ -36,7 +36,7 @@ from connectors.contract import ObjectIntake
 from connectors.faults import ListenFailed, PeerNotAllowed, TlsFilesUnusable
 from connectors.sources._dicom_association import PeerAssociation, Rejection
 from connectors.sources._dicom_callers import Callers, checked_title
-from connectors.sources._dicom_commitment import Provider
+from connectors.sources._dicom_commitment import Provider, committing
 from connectors.sources._dicom_contexts import DEVICE_SERVICES, SERVICES
 from connectors.sources._dicom_object import IMPLEMENTATION, VERSION
 from connectors.sources._dicom_step import Steps
@@ -96,6 +96,8 @@ class Settings:
     """Orders that one question is answered with at most; a question that finds more ends in status A700."""
     worklist_overdue: timedelta = timedelta(days=30)
     """An order that is not carried out is on the worklist so long after its day."""
+    commitment_give_up_after: timedelta = timedelta(days=1)
+    """So long a report of storage commitment is tried when its device does not take it; then it stands in the error queue."""
     quiet: timedelta = timedelta(seconds=60)
     """A study counts as complete when nothing of it came for so long; what comes later makes its next version."""
     network_timeout: timedelta = timedelta(seconds=60)
@@ -140,6 +142,8 @@ class Settings:
             raise ValueError("worklist_most: no order could be given — write at least 1")
         if self.worklist_overdue < timedelta(0):
             raise ValueError('worklist_overdue: a time cannot be negative — write "0s" or more')
+        if self.commitment_give_up_after <= timedelta(0):
+            raise ValueError('commitment_give_up_after: no report would be tried — write a duration like "1d"')
         if self.max_size < 1:
             raise ValueError('max_size: no object would fit — write a size like "4GB"')
         if self.max_associations < 1:
@@ -221,6 +225,7 @@ class _Room:
             self._entity,
             {title: parse_address(address) for title, address in settings.peers.items()},
             client_context,
+            self._present,
         )
         self._associations: set[PeerAssociation] = set()
         self._emptied = asyncio.Event()
@@ -295,6 +300,12 @@ class _Room:
 
     def asked_to_commit(self, association: PeerAssociation, event: evt.Event) -> tuple[int, None]:
         return self._commitment.take(association, event)
+
+    def _present(self, title: str) -> PeerAssociation | None:
+        """Give an association of a peer on which it may be told of commitment."""
+        with self._lock:
+            theirs = [one for one in self._seated if one.title == title]
+        return next((one for one in theirs if committing(one) is not None), None)
 
     def dismiss(self, association: PeerAssociation) -> None:
         with self._lock:

@@ -73,7 +73,7 @@ def router(plan: Plan, access: Access, reading: ImageReading) -> APIRouter:
 
     async def search(request: Request, client: ClientSettings, pairs: Sequence[tuple[str, str]]) -> Response:
         form = _json_form(request)
-        asked = image_queries.read("study", pairs)
+        asked = image_queries.read(("study",), pairs)
         question = image_queries.question(asked)
         leave = room.enter()
         try:
@@ -104,7 +104,9 @@ def router(plan: Plan, access: Access, reading: ImageReading) -> APIRouter:
     async def inside(request: Request, scope: Scope, level: Level) -> Response:
         client = access.client(request, _NEED)
         form = _json_form(request)
-        asked = image_queries.read(level, request.query_params.multi_items())
+        of_study = level == "instance" and not scope.series
+        levels: tuple[Level, ...] = ("series", "instance") if of_study else (level,)
+        asked = image_queries.read(levels, request.query_params.multi_items())
         leave = room.enter()
         try:
             found = await reading.inside(client, _checked(scope), level, asked.values, asked.include, base(request))
@@ -230,7 +232,7 @@ def _is_known(request: Request, tag: str) -> bool:
 def _answers(found: Sequence[Mapping[str, object]], form: str, warnings: Sequence[str], more: bool) -> Response:
     told = [*warnings]
     if more:
-        told.append("There are more results than this answer has. Additional results can be requested.")
+        told.append("There are additional results that can be requested")
     response = Response(json.dumps(list(found)), media_type=form)
     for one in told:
         response.headers.append("warning", f'299 lienthong "{one}"')

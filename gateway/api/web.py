@@ -48,6 +48,7 @@ _STATUS: dict[type[Fault], int] = {
     faults.FormNotOffered: 406,
     faults.NoSuchPicture: 404,
     faults.NamesAnother: 409,
+    faults.SearchTooBroad: 413,
     faults.KeyUnknown: 500,
     faults.SealBroken: 500,
     faults.CardsNotServed: 404,

@@ -29,7 +29,7 @@ from gateway.text import text
 
 app = typer.Typer(help="Hàng lỗi: việc cần con người, nguyên nhân và cách xử lý.", invoke_without_command=True)
 
-Ids = Annotated[list[str], typer.Argument(help="Mã thông điệp, giấy tờ hoặc lần gửi.")]
+Ids = Annotated[list[str], typer.Argument(help="Mã thông điệp, giấy tờ, lần gửi hoặc báo cáo lưu trữ.")]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Lý do, được ghi lại cùng tên người làm.")]
 
 
@@ -136,7 +136,7 @@ def _each(config: Any, ids: list[str], reason: str, act: _Act) -> None:
 
 @app.command("retry")
 def retry(ids: Ids, config: Config = HERE, reason: Reason = "") -> None:
-    """Làm lại bước đã lỗi (ánh xạ lại thông điệp, lập lại giấy, hoặc gửi lại)."""
+    """Làm lại bước đã lỗi (ánh xạ lại thông điệp, lập lại giấy, gửi lại, báo lại cho thiết bị)."""
     _each(config, ids, reason, repair.retry)
 
 

@@ -14,6 +14,7 @@ from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, mom
 from gateway.clock import SystemClock
 from gateway.faults import NothingThere, ReasonMissing
 from gateway.store import actions, images
+from gateway.store import commitments as rows
 from gateway.store.objects import Objects
 from mappings.formats.faults import Fault
 
@@ -129,6 +130,59 @@ def _object(row: Row[Any]) -> dict[str, Any]:
         "received_at": iso(row.received_at),
         "size": row.size,
         "sha256": row.sha256,
+        "fault": fault_dict(row.fault_code, row.fault_where, row.fault_detail),
+    }
+
+
+@app.command("commitments")
+def commitments(config: Config = HERE, limit: Limit = 50, json: Json = False) -> None:
+    """Liệt kê yêu cầu xác nhận lưu trữ (storage commitment) của thiết bị, mới nhất trước: đã báo chưa, thử đến khi nào.
+
+    Thiết bị chỉ xóa ảnh của nó sau khi nhận được báo cáo. Báo cáo hết hạn thử nằm trong hàng lỗi: lienthong errors.
+
+    Ví dụ: lienthong images commitments --json -c /etc/lienthong
+    """
+    with ledger(config) as (_, store):
+        found = store.read_now(lambda connection: rows.listing(connection, limit=limit))
+    if json:
+        print_json([_commitment(row) for row in found])
+        return
+    print_table(
+        "Xác nhận lưu trữ",
+        ("mã", "lúc hỏi", "máy", "ảnh", "thiếu", "trạng thái", "lỗi gần nhất"),
+        (
+            (
+                row.id,
+                moment(row.asked_at),
+                row.calling,
+                str(row.objects),
+                "" if row.missing is None else str(row.missing),
+                _COMMITMENTS[row.state] + (f" {moment(row.until)}" if row.state == "owed" else ""),
+                f"LT{row.fault_code:04d} {row.fault_detail}" if row.fault_code else "",
+            )
+            for row in found
+        ),
+        right=(3, 4),
+    )
+
+
+_COMMITMENTS = {"owed": "thử đến", "reported": "đã báo", "error": "hàng lỗi", "closed": "đã đóng"}
+
+
+def _commitment(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "channel": row.channel,
+        "from": row.calling,
+        "transaction": row.transaction_uid,
+        "objects": row.objects,
+        "missing": row.missing,
+        "state": row.state,
+        "attempts": row.attempts,
+        "asked_at": iso(row.asked_at),
+        "next_at": iso(row.due_at) if row.state == "owed" else None,
+        "until": iso(row.until),
+        "ended_at": iso(row.ended_at) if row.ended_at is not None else None,
         "fault": fault_dict(row.fault_code, row.fault_where, row.fault_detail),
     }
 

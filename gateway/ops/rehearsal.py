@@ -119,11 +119,12 @@ class Rehearsal:
         produce = channel.settings.produce if channel else ()
         raw = self._keyring.open(messages.body(connection, row.id), row.id)
         context = Context(plan.facility.code, plan.systems, plan.node.zone, message_id=row.id)
-        orders: dict[str, str] = {}
+        around = imaging_steps.Around()
         if imaging_steps.is_study(row.type):
             asked: Any = steps.guarded(imaging_steps.asked_of, raw)
             orders = worklist.orders_of(connection, self._keyring, asked)
-        mapped: Any = steps.guarded(steps.map_message, raw, charset, row.type, context, produce, orders)
+            around = imaging_steps.Around(orders, plan.http.dicomweb_base)
+        mapped: Any = steps.guarded(steps.map_message, raw, charset, row.type, context, produce, around)
         return mapped, channel
 
     def _weigh(

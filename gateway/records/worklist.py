@@ -4,8 +4,7 @@ An entry follows all that is shown of it: the order, the person's name and numbe
 is held, revoked or completed is not on the list, nor is one whose study came; each of the two is a fact of its own, so that an
 order told again does not bring back what is done. A study finds its order by the UID that the list gave it, else by reference,
 else by accession number, and only that of its own person.
-Entries are made when messages are mapped: orders mapped before there was a worklist come onto it when they are told or mapped
-again.
+Entries are made when messages are mapped; orders that were mapped by a version that made none get theirs from `fill`.
 
 Requirement: S1.4
 """
@@ -14,18 +13,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway.clock import to_datetime
+from gateway import __version__
+from gateway.clock import Clock, to_datetime
 from gateway.faults import QueryTooWide
 from gateway.imaging_steps import Asked
 from gateway.records import persons
 from gateway.records.versions import opened
 from gateway.settings import Plan
+from gateway.store import migrate, nodes
 from gateway.store import resources as resource_rows
 from gateway.store import worklist as rows
+from gateway.store.engine import Store
 from gateway.store.sealed import Keyring
 from gateway.store.worklist import Entry
 from mappings.dicom import worklist as mapping
@@ -37,6 +40,7 @@ from mappings.formats import json
 from mappings.ids import resource_id
 from mappings.outcome import Resource
 
+_PAGE = 500
 CANDIDATES = 5000
 """Entries that are opened for one question at most; a wider question is refused."""
 
@@ -79,6 +83,21 @@ class Keeper:
         for row in rows.of_patients(self.connection, sorted(patient_ids)):
             if row.order_id not in but:
                 self._put(row.order_id, row.study_uid, row.message_id, row.day)
+
+    def enter(self, order_id: str, uid: str) -> None:
+        """Make the entry of an order that is in the record; `uid` is that of the study that it announces."""
+        self._put(order_id, uid, self.context.message_id, "")
+        order = self._newest(f"ServiceRequest/{order_id}")
+        if order is None:
+            return
+        numbers = set(mapping.accessions(order))
+        patient_id = persons.resolve(self.connection, order.get("subject", {}).get("reference", "").partition("/")[2])
+        ids = persons.all_ids(self.connection, patient_id)
+        for row in resource_rows.of_type(self.connection, "ImagingStudy", ids):
+            study = opened(self.keyring, row)
+            its_own = _order(study) == order_id or numbers & set(mapping.accessions(study))
+            if study.get("status") != "registered" and its_own:
+                rows.done(self.connection, [order_id], self.now)
 
     def _orders(self, told: Sequence[Resource], announced: Mapping[str, Resource]) -> set[str]:
         orders = {one["id"]: one for one in told if one["resourceType"] == "ServiceRequest"}
@@ -170,6 +189,72 @@ class Keeper:
         return {
             f"{row.type}/{row.id}": opened(self.keyring, row) for row in resource_rows.current(self.connection, keys)
         }
+
+
+async def fill(store: Store, plan: Plan, clock: Clock) -> int:
+    """Enter the orders in force that have no entry, once for each version of the gateway; return how many.
+
+    Safe beside running nodes and to repeat, in small transactions. It counts as done when no node of another version is left
+    that could map an order without entering it.
+    """
+    release = (__version__, migrate.newest())
+    duty = " ".join(("worklist", *release))
+    if duty in await store.read(nodes.ran):
+        return 0
+    announced = await store.read(lambda connection: _announced(connection, plan.keyring))
+    done, after = 0, ""
+    while True:
+        wanted, last = await store.read(lambda c, after=after: _wanted(c, plan.keyring, announced, after))  # type: ignore[misc]
+        if not last:
+            break
+        if wanted:
+            enter = partial(_enter, plan=plan, wanted=wanted, now=clock.now())
+            done += await store.write(enter)
+        after = last
+
+    def note(connection: Connection) -> None:
+        living = [(one.version, one.revision) for one in nodes.listing(connection) if one.state in nodes.LIVING]
+        if all(one == release for one in living):
+            nodes.put_ran(connection, duty, plan.node.name, clock.now())
+
+    await store.write(note)
+    return done
+
+
+def _announced(connection: Connection, keyring: Keyring) -> dict[str, str]:
+    """Give the orders that announce a study: id → UID of the study."""
+    found, after = {}, ""
+    while page := resource_rows.newest(connection, "ImagingStudy", after, _PAGE):
+        for study in (opened(keyring, row) for row in page):
+            if study.get("status") == "registered" and _order(study):
+                found[_order(study)] = mapping.announced_uid(study)
+        after = page[-1].id
+    return found
+
+
+def _wanted(
+    connection: Connection, keyring: Keyring, announced: Mapping[str, str], after: str
+) -> tuple[list[tuple[Row[Any], str]], str]:
+    """Give the orders of a page that lack an entry, with the UID that each announces, and the page's last id."""
+    page = resource_rows.newest(connection, "ServiceRequest", after, _PAGE)
+    meant = []
+    for row in page:
+        order = opened(keyring, row)
+        if order.get("status") == "active" and (row.id in announced or mapping.is_imaging(order)):
+            meant.append((row, announced.get(row.id, "")))
+    known = rows.of_orders(connection, [row.id for row, _ in meant]) if meant else {}
+    return [(row, uid) for row, uid in meant if row.id not in known], page[-1].id if page else ""
+
+
+def _enter(connection: Connection, plan: Plan, wanted: Sequence[tuple[Row[Any], str]], now: int) -> int:
+    """Enter orders that still lack an entry; one whose study is in the record is done."""
+    known = rows.of_orders(connection, [row.id for row, _ in wanted])
+    for row, uid in wanted:
+        if row.id not in known:
+            context = Context(plan.facility.code, plan.systems, plan.node.zone, message_id=row.message_id)
+            heard_at = to_datetime(row.recorded_at).isoformat()
+            Keeper(connection, plan.keyring, context, now, heard_at).enter(row.id, uid)
+    return len(wanted) - len(known)
 
 
 def answer(

@@ -84,6 +84,38 @@ procedure_step = Table(
 # studies: how many objects are expected?
 Index("procedure_step_study", procedure_step.c.study_uid)
 
+commitment = Table(
+    "commitment",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("channel", String(64), nullable=False),
+    Column("calling", String(64), nullable=False),
+    Column("transaction_uid", String(64), nullable=False),
+    Column("key", LargeBinary(16), nullable=False),  # of what was asked: the same again is a repeat
+    Column("objects", Integer, nullable=False),
+    Column("missing", Integer, nullable=True),  # as the report said that the device took
+    Column("asked_at", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),  # when it is given up
+    Column("due_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=True),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("state", String(16), nullable=False),  # states.COMMITMENT
+    Column("fault_code", Integer, nullable=False, server_default="0"),
+    Column("fault_where", Text, nullable=False, server_default=""),
+    Column("fault_detail", Text, nullable=False, server_default=""),
+    Column(
+        "body", LargeBinary, nullable=False
+    ),  # sealed: class and instance of each object; empty once the device knows
+)
+_owed = text("state = 'owed'")
+# sources: which reports are due?
+Index("commitment_due", commitment.c.channel, commitment.c.due_at, sqlite_where=_owed, postgresql_where=_owed)
+# intake: was this asked before?
+Index("commitment_asked", commitment.c.channel, commitment.c.calling, commitment.c.transaction_uid, unique=True)
+_unheard = text("state = 'error'")
+# people: what was given up
+Index("commitment_wrong", commitment.c.id, sqlite_where=_unheard, postgresql_where=_unheard)
+
 worklist = Table(
     "worklist",
     metadata,

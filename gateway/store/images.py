@@ -206,6 +206,12 @@ def newest_of(connection: Connection, uids: Collection[str], limit: int) -> list
     return list(connection.scalars(query.order_by(study.c.last_at.desc(), study.c.uid.desc()).limit(limit)))
 
 
+def newest_since(connection: Connection, since: int, limit: int) -> list[str]:
+    """Return the studies of which something came since then, the newest first."""
+    query = sa.select(study.c.uid).where(study.c.last_at >= since)
+    return list(connection.scalars(query.order_by(study.c.last_at.desc(), study.c.uid.desc()).limit(limit)))
+
+
 def of_scope(connection: Connection, uid: str, series: str = "", sop_instance: str = "") -> list[Row[Any]]:
     """Return the kept objects of a study, or of one of its series, or one of them, in the order they came."""
     query = sa.select(instance).where(instance.c.study_uid == uid, sa.text("instance.state = 'kept'"))

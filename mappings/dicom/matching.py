@@ -17,6 +17,8 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+
 from mappings.dicom.attributes import Attributes, items, values
 from mappings.dicom.faults import QueryUnreadable
 
@@ -45,6 +47,15 @@ def matches(item: Attributes, query: Query) -> bool:
         tag not in item or _is_universal(inner) or any(matches(one, inner) for one in items(item, tag))
         for tag, inner in below.items()
     )
+
+
+def require_readable(query: Query) -> None:
+    """Raise `QueryUnreadable` for a day or a time that is none, whatever it would be compared with."""
+    for path, asked in query.items():
+        tag = path.rpartition("/")[2]
+        read = _RANGED.get(dictionary_VR(int(tag, 16))) if dictionary_has_tag(int(tag, 16)) else None
+        if read is not None and asked.strip() not in ("", "*"):
+            _range(asked.strip(), read, tag)
 
 
 def days_asked(query: Query, path: str = f"00400100/{_DAY}") -> tuple[str, str]:

@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 
-from mappings.dicom.attributes import Attributes, has, text, texts
+from mappings.dicom import matching
+from mappings.dicom.attributes import Attributes, has, items, text, texts
 from mappings.dicom.body import Entry
 from mappings.dicom.header import INSTANCE, SERIES, SOP_CLASS, STUDY
 from mappings.dicom.values import single
@@ -22,12 +23,16 @@ from mappings.outcome import Resource
 
 Level = Literal["study", "series", "instance"]
 PATIENT_ID, ACCESSION, MODALITIES, MODALITY = "00100020", "00080050", "00080061", "00080060"
+STUDY_DATE, REQUEST = "00080020", "00400275"
 KEYS: Mapping[Level, tuple[str, ...]] = {
-    "study": (PATIENT_ID, ACCESSION, STUDY, MODALITIES),
-    "series": (SERIES, MODALITY, "00200011"),
+    "study": (STUDY_DATE, "00080030", ACCESSION, MODALITIES, "00080090", "00100010", PATIENT_ID, STUDY, "00200010"),
+    "series": (
+        *(MODALITY, SERIES, "00200011", "00400244", "00400245"),
+        *(f"{REQUEST}/00400009", f"{REQUEST}/00401001"),
+    ),
     "instance": (INSTANCE, SOP_CLASS, "00200013"),
 }
-"""What can be asked by, at each level."""
+"""What can be asked by, at each level: all that the standard requires; below a sequence behind a slash."""
 _TOLD: Mapping[Level, tuple[str, ...]] = {
     "study": ("00080020", "00080030", ACCESSION, "00080090", "00080201", "00081030", STUDY, "00200010"),
     "series": (MODALITY, "00080201", "0008103E", STUDY, SERIES, "00200011", "00400244", "00400245", "00400275"),
@@ -69,9 +74,20 @@ def tag_of(name: str) -> str:
     return "" if found is None else f"{found:08X}"
 
 
-def keyword(tag: str) -> str:
-    """Give the keyword of a tag; the tag where it has none."""
-    return keyword_for_tag(int(tag, 16)) or tag
+def path_of(name: str) -> str:
+    """Give the path of an attribute, of one below a sequence written with dots; `""` for anything else."""
+    tags = [tag_of(one) for one in name.split(".")]
+    return "/".join(tags) if all(tags) else ""
+
+
+def keyword(path: str) -> str:
+    """Give the keyword of a tag, of a path with dots; the tag where it has none."""
+    return ".".join(keyword_for_tag(int(tag, 16)) or tag for tag in path.split("/"))
+
+
+def vr(path: str) -> str:
+    """Give the value representation of what a path leads to."""
+    return single(dictionary_VR(int(path.rpartition("/")[2], 16)))
 
 
 def patient_to_attributes(patient: Resource, number: str) -> dict[str, Any]:
@@ -108,7 +124,7 @@ def study_to_answer(entries: Sequence[Entry], whose: Whose, url: str, include: I
         "00201206": _element("00201206", [len(said(entries, SERIES))]),
         "00201208": _element("00201208", [len(entries)]),
     }
-    return _answer("study", entries, whose, url, include, counted)
+    return _answer(("study",), entries, whose, url, include, counted)
 
 
 def series_to_answers(entries: Sequence[Entry], whose: Whose, url: str, include: Include) -> list[dict[str, Any]]:
@@ -118,7 +134,7 @@ def series_to_answers(entries: Sequence[Entry], whose: Whose, url: str, include:
         by_series.setdefault(text(entry.attributes, SERIES), []).append(entry)
     return [
         _answer(
-            "series",
+            ("series",),
             members,
             whose,
             f"{url}/series/{uid}",
@@ -129,11 +145,14 @@ def series_to_answers(entries: Sequence[Entry], whose: Whose, url: str, include:
     ]
 
 
-def instances_to_answers(entries: Sequence[Entry], whose: Whose, url: str, include: Include) -> list[dict[str, Any]]:
-    """Tell of every object."""
+def instances_to_answers(
+    entries: Sequence[Entry], whose: Whose, url: str, include: Include, *, of_study: bool = True
+) -> list[dict[str, Any]]:
+    """Tell of every object; `of_study`: of several series, so that what is told of its series is told of each."""
+    levels: tuple[Level, ...] = ("series", "instance") if of_study else ("instance",)
     return [
         _answer(
-            "instance",
+            levels,
             [entry],
             whose,
             f"{url}/series/{text(entry.attributes, SERIES)}/instances/{text(entry.attributes, INSTANCE)}",
@@ -145,10 +164,16 @@ def instances_to_answers(entries: Sequence[Entry], whose: Whose, url: str, inclu
 
 
 def _answer(
-    level: Level, entries: Sequence[Entry], whose: Whose, url: str, include: Include, counted: Mapping[str, Any]
+    levels: Sequence[Level],
+    entries: Sequence[Entry],
+    whose: Whose,
+    url: str,
+    include: Include,
+    counted: Mapping[str, Any],
 ) -> dict[str, Any]:
     own = [entry.attributes for entry in entries]
-    found = {tag: next((one[tag] for one in own if has(one, tag)), _element(tag, [])) for tag in _TOLD[level]}
+    told = [tag for level in levels for tag in _TOLD[level]]
+    found = {tag: next((one[tag] for one in own if has(one, tag)), _element(tag, [])) for tag in told}
     asked = own[0].keys() if include.everything else include.tags
     found |= {
         tag: own[0][tag]
@@ -159,7 +184,7 @@ def _answer(
         and all(one.get(tag) == own[0][tag] for one in own)
     }
     found |= counted
-    if level == "study" or include.everything:
+    if "study" in levels or include.everything:
         found |= whose.attributes
     else:
         found |= {tag: value for tag, value in whose.attributes.items() if tag in include.tags}
@@ -168,9 +193,44 @@ def _answer(
     return dict(sorted(without_bulk({_CHARSET: _UTF8} | found).items()))
 
 
-def matches(answer: Attributes, wanted: Mapping[str, Collection[str]]) -> bool:
-    """Tell whether an answer has one of the wanted values of each attribute."""
-    return all(set(texts(answer, tag)) & set(values) for tag, values in wanted.items())
+def fits(answer: Attributes, wanted: matching.Query) -> bool:
+    """Tell whether an answer has what is asked for; what it does not have fits nothing. Raises as `matching.matches`."""
+    return matching.matches(_with_empty(answer, wanted), wanted)
+
+
+def _with_empty(answer: Attributes, wanted: matching.Query) -> dict[str, Any]:
+    """Add what is asked for and not there, empty, so that it is compared."""
+    found = dict(answer)
+    below: dict[str, dict[str, str]] = {}
+    for path, asked in wanted.items():
+        tag, _, rest = path.partition("/")
+        found.setdefault(tag, _element(tag, []))
+        if rest:
+            below.setdefault(tag, {})[rest] = asked
+    for tag, inner in below.items():
+        found[tag] = {"vr": "SQ", "Value": [_with_empty(item, inner) for item in items(answer, tag)]}
+    return found
+
+
+def study_fits(answer: Attributes, entries: Sequence[Entry], numbers: Collection[str], wanted: matching.Query) -> bool:
+    """Tell whether a study has what is asked for; `numbers` are those that its patient is known by, compared in any case."""
+    known = [number.casefold() for number in numbers]
+    asked = dict(wanted)
+    if PATIENT_ID in asked:
+        asked[PATIENT_ID] = asked[PATIENT_ID].casefold()
+    compared = {
+        **answer,
+        PATIENT_ID: _element(PATIENT_ID, known),
+        ACCESSION: _element(ACCESSION, said(entries, ACCESSION)),
+    }
+    return fits(compared, asked)
+
+
+def day_fits(started: str, wanted: matching.Query) -> bool:
+    """Tell by what its ImagingStudy says, before headers are looked at, whether a study may be of the days asked for."""
+    first, last = matching.days_asked(wanted, STUDY_DATE)
+    day = started[:10].replace("-", "")
+    return len(day) != 8 or ((not first or first <= day) and (not last or day <= last))
 
 
 def said(entries: Iterable[Entry], tag: str) -> list[str]:

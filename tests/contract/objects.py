@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from connectors.contract import Answer, ObjectAnswer, ObjectNames, Source, StepReport
+from connectors.contract import Answer, CommitmentRequest, ObjectAnswer, ObjectNames, OwedReport, Source, StepReport
 from connectors.kinds import load_source
 from mappings.formats.faults import IntakeFault
 
@@ -72,6 +72,11 @@ class FilingIntake:
         self.asked: list[tuple[dict[str, str], str]] = []
         """Questions for the worklist, and who asked."""
         self.steps: list[StepReport] = []
+        self.owed: list[OwedReport] = []
+        self.reported: dict[str, int] = {}
+        """Reports of storage commitment that were taken, and how many objects each named as missing."""
+        self.waits: list[IntakeFault] = []
+        """Why reports were not taken."""
 
     async def receive(self, raw: bytes, peer: str, fault: IntakeFault | None = None) -> Answer:
         raise NotImplementedError
@@ -94,6 +99,24 @@ class FilingIntake:
         self._break("worklist")
         self.asked.append((dict(query), calling))
         return self.listed()
+
+    def owe_report(self, request: CommitmentRequest) -> None:
+        self._break("owe_report")
+        if self.refuse is not None:
+            raise self.refuse
+        with self.changed:
+            self.owed.append(OwedReport(str(len(self.owed)), request))
+
+    def owed_reports(self, most: int, calling: str = "") -> Sequence[OwedReport]:
+        return [one for one in self.owed if one.id not in self.reported][:most]
+
+    def note_report(self, report: OwedReport, missing: int, fault: IntakeFault | None) -> None:
+        with self.changed:
+            if fault is None:
+                self.reported[report.id] = missing
+            else:
+                self.waits.append(fault)
+            self.changed.notify_all()
 
     def note_step(self, report: StepReport) -> None:
         self._break("note_step")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from connectors.contract import Answer, ObjectAnswer, ObjectNames, StepReport
+from connectors.contract import Answer, CommitmentRequest, ObjectAnswer, ObjectNames, OwedReport, StepReport
 from connectors.faults import ObjectClash, ObjectMisnamed, ObjectStoreAway, ObjectUnreadable
 from mappings.dicom.names import read_names
 from mappings.formats.faults import IntakeFault
@@ -58,6 +58,15 @@ class RecordingObjects:
 
     def worklist(self, query: Mapping[str, str], calling: str) -> Sequence[Mapping[str, Any]]:
         raise AssertionError("nobody asked for the worklist")
+
+    def owe_report(self, request: CommitmentRequest) -> None:
+        raise AssertionError("nobody asked for commitment")
+
+    def owed_reports(self, most: int, calling: str = "") -> Sequence[OwedReport]:
+        raise AssertionError("nobody asked for commitment")
+
+    def note_report(self, report: OwedReport, missing: int, fault: IntakeFault | None) -> None:
+        raise AssertionError("nobody asked for commitment")
 
     def note_step(self, report: StepReport) -> None:
         raise AssertionError("nobody told of a step")

@@ -22,6 +22,7 @@ from gateway.store import (
     card_lookups,
     card_schema,
     certificates,
+    commitments,
     deadlines,
     deliveries,
     dispatch,
@@ -237,6 +238,7 @@ def fill(connection: Connection) -> None:
     fill_images(connection)
     fill_worklist(connection)
     fill_steps(connection)
+    fill_commitments(connection)
 
 
 def fill_images(connection: Connection) -> None:
@@ -294,6 +296,21 @@ def fill_steps(connection: Connection) -> None:
                 "sop_instance": f"1.9.{n}", "study_uid": f"1.2.{n}", "channel": "pacs", "calling": "CT1",
                 "state": state_of(n, "completed", "in_progress"), "instances": 2 if n % 40 else None, "begun_at": n,
                 "begun_key": key(n), "last_key": key(n), "body": bytes(400),
+            }
+            for n in range(MESSAGES // 2)
+        ],
+    )  # fmt: skip
+
+
+def fill_commitments(connection: Connection) -> None:
+    """Fill requests of commitment; nearly all have their reports."""
+    connection.execute(
+        image_schema.commitment.insert(),
+        [
+            {
+                "id": f"k{n:08}", "channel": "pacs", "calling": "CT1", "transaction_uid": f"1.9.{n}", "key": key(n),
+                "objects": 2, "asked_at": n, "until": n + 10, "due_at": n + 1,
+                "state": state_of(n, "reported", "owed", "error"), "body": b"",
             }
             for n in range(MESSAGES // 2)
         ],
@@ -899,6 +916,13 @@ HOT = {
         (STEP_BY_ID,),
     ),
     "procedure_steps.expect": Query(lambda c: procedure_steps.expect(c, "1.2.7", NOW), (STUDY_AND_STEPS,)),
+    "commitments.due": Query(lambda c: commitments.due(c, "pacs", NOW, "CT1", 4), (("commitment_due",),)),
+    "commitments.count_owed": Query(lambda c: commitments.count_owed(c, "pacs"), (("commitment_due",),)),
+    "commitments.of_transaction": Query(
+        lambda c: commitments.of_transaction(c, "pacs", "CT1", "1.9.40"), (("commitment_asked",),)
+    ),
+    "commitments.given_up": Query(lambda c: commitments.given_up(c, 50), (("commitment_wrong",),)),
+    "images.newest_since": Query(lambda c: images.newest_since(c, MESSAGES // 2 - 50, 8), (("study_newest",),)),
     "images.aside": Query(lambda c: images.aside(c, 50), (("instance_aside",),)),
     "card_lookups.count_since": Query(
         lambda c: card_lookups.count_since(c, DESTINATION, MESSAGES - 60), (("card_lookup_day",),)

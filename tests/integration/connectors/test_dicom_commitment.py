@@ -16,10 +16,11 @@ from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event
 
-from connectors.faults import ObjectStoreAway
+from connectors.faults import CommitmentClash, CommitmentsTooMany, LedgerAway, ObjectMisnamed, ObjectStoreAway
 from connectors.sources import _dicom_commitment
 from connectors.sources._dicom_contexts import COMMITMENT
 from connectors.sources.dicom import Settings
+from mappings.formats.faults import IntakeFault
 from mappings.formats.values import FileName
 from tests.contract.certificates import Authority
 from tests.contract.objects import FilingIntake, Running
@@ -42,7 +43,7 @@ def source(folder: Path, **settings: Any) -> Iterator[Running]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_dicom_commitment, "_FIRST_S", 0.05)
+    monkeypatch.setattr(_dicom_commitment, "_LOOK_S", 0.05)
 
 
 def keep(house: Running, *names: str) -> None:
@@ -214,24 +215,48 @@ def test_questions_that_are_none_are_refused_by_name(tmp_path: Path) -> None:
     assert not reports.told
 
 
-def test_too_many_questions_are_refused_for_want_of_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_dicom_commitment, "_MOST_WAITING", 1)
-    peers = {"ASKER": f"127.0.0.1:{free_port()}"}
-    with source(tmp_path / "kept", peers=peers) as house, asking(house, Reports()) as association:
-        assert ask(association, question("1.2.1")) == 0
-        wait_until(lambda: ask(association, question("1.2.1")) == 0x0213)
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [(CommitmentsTooMany(), 0x0213), (LedgerAway(), 0x0213), (CommitmentClash(), 0x0115), (ObjectMisnamed(), 0x0110)],
+)
+def test_what_is_not_durable_is_not_answered_positively(tmp_path: Path, fault: IntakeFault, status: int) -> None:
+    reports = Reports()
+    with source(tmp_path / "kept") as house, asking(house, reports) as association:
+        house.intake.refuse = fault
+        assert ask(association, question("1.2.1")) == status
+        house.intake.refuse, house.intake.broken = None, "owe_report"
+        assert ask(association, question("1.2.1")) == 0x0213
+    assert not reports.told
 
 
-def test_who_left_and_has_no_address_has_no_report_and_holds_nothing(
-    tmp_path: Path, quick: None, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_who_left_and_has_no_address_is_told_when_it_comes_again(tmp_path: Path, quick: None) -> None:
+    """On any association on which it may be told; one for objects alone is none."""
+    reports = Reports()
     with source(tmp_path / "kept") as house:
+        keep(house, "1.2.1")
         gate = threading.Event()
         house.intake.held = lambda sop_class, sop_instance: gate.wait(20)
         with asking(house, Reports()) as association:
             assert ask(association, question("1.2.1")) == 0
         gate.set()
-        wait_until(lambda: "left before its report" in caplog.text)
+        wait_until(lambda: bool(house.intake.waits))
+        assert "no address" in house.intake.waits[0].detail
+        keep(house, "1.2.2")
+        assert not house.intake.reported
+        with asking(house, Reports(), title="OTHER"), asking(house, reports):
+            assert reports.came.wait(20)
+        assert reports.told[0][1].TransactionUID == "1.9.9"
+        wait_until(lambda: house.intake.reported == {"0": 0})
+
+
+def test_a_report_that_is_refused_is_still_owed(tmp_path: Path, quick: None) -> None:
+    refusing = Reports(status=0x0110)
+    with source(tmp_path / "kept") as house, asking(house, refusing) as association:
+        assert ask(association, question("1.2.1")) == 0
+        wait_until(lambda: len(house.intake.waits) > 1)
+        assert {one.detail for one in house.intake.waits} == {"status 0110"}
+        refusing.status = 0
+        wait_until(lambda: house.intake.reported == {"0": 1})
 
 
 def test_objects_are_taken_while_a_report_is_awaited(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from copy import deepcopy
 from io import BytesIO
@@ -34,6 +35,8 @@ accept = ["DICOM"]
 produce = ["imaging_report"]
 """
 
+BASE = "https://cong.benhvien.vn:8443/dicom-web"
+
 
 class Hospital:
     def __init__(self, config: Path, node: NodeProcess) -> None:
@@ -63,6 +66,12 @@ class Hospital:
         keyring = self.plan.keyring
         return self.store.read_now(lambda c: resources.record(c, keyring, patient["id"]))
 
+    def document(self, document_id: str) -> list[Resource]:
+        """Give the resources of a paper's FHIR document."""
+        (row,) = self.store.read_now(lambda c: documents.renditions(c, document_id, "fhir"))
+        whole = json.loads(self.plan.keyring.open(row.body, f"{document_id}/fhir"))
+        return [one["resource"] for one in whole["entry"]]
+
     def papers(self) -> list[Any]:
         return self.store.read_now(lambda c: documents.listing(c, papers=["imaging_report"], states=("signed",)))[::-1]
 
@@ -75,7 +84,7 @@ def day() -> tuple[list[Event], list[Study]]:
 
 @pytest.fixture
 def hospital(tmp_path: Path) -> Iterator[Hospital]:
-    config = write_site(tmp_path / "site", produce=())
+    config = write_site(tmp_path / "site", produce=(), signers=f'\n[http]\ndicomweb_base = "{BASE}"\n')
     (config / "channels" / "pacs.toml").write_text(CHANNEL, encoding="utf-8")
     with running_node(config) as node:
         found = Hospital(config, node)
@@ -106,9 +115,13 @@ def test_a_study_joins_the_record_and_a_late_object_makes_version_two(
     assert imaging["numberOfInstances"] == len(study.instances)
     (order,) = [one for one in record if one["resourceType"] == "ServiceRequest" and _is(one, imaging)]
     assert order["code"]  # what the HIS ordered, not a second order
+    where = {f"Endpoint/{one['id']}": one for one in record if one["resourceType"] == "Endpoint"}
+    assert [where[one["reference"]]["address"] for one in imaging["endpoint"]] == [BASE]
     wait_until(lambda: bool(hospital.papers()), 30)
     first = hospital.papers()
     assert [one.version for one in first] == [1] * len(first)
+    document = hospital.document(first[0].id)
+    assert BASE in [one["address"] for one in document if one["resourceType"] == "Endpoint"]
     assert hospital.send(study.late) == {"0000": 1}
     assert hospital.settled(uid, 2)["state"] == "mapped"
     (imaging,) = [one for one in hospital.record(study.patient) if one["resourceType"] == "ImagingStudy"]

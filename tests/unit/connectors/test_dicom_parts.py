@@ -16,7 +16,6 @@ from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS
 from connectors import faults
 from connectors.contract import ObjectNames
 from connectors.sources._dicom_callers import Callers
-from connectors.sources._dicom_commitment import delays
 from connectors.sources._dicom_contexts import is_storage
 from connectors.sources._dicom_object import STATUSES, comment_of, head, status_of
 from connectors.sources.dicom import Settings
@@ -167,10 +166,3 @@ def test_a_wrong_setting_says_what_to_write(setting: str, values: dict[str, Any]
     with pytest.raises(ValueError, match=f"^{setting}: ") as told:
         Settings(**{**good, **values})
     assert "\n" not in str(told.value)
-
-
-def test_reports_of_commitment_are_tried_for_a_day() -> None:
-    pauses = list(delays())
-    assert pauses[:4] == [5.0, 10.0, 20.0, 40.0]
-    assert max(pauses) == 900
-    assert 24 * 3600 <= sum(pauses) < 25 * 3600

@@ -79,8 +79,38 @@ def test_values_are_matched_one_of_several() -> None:
     answers = query.series_to_answers(entries, OWNER, URL, Include())
     assert len(answers) == 2
     uid = answers[1]["0020000E"]["Value"][0]
-    assert [one for one in answers if query.matches(one, {"0020000E": (uid, "9")})] == [answers[1]]
-    assert [one for one in answers if query.matches(one, {})] == answers
+    assert [one for one in answers if query.fits(one, {"0020000E": f"{uid}\\9"})] == [answers[1]]
+    assert [one for one in answers if query.fits(one, {})] == answers
+
+
+def test_what_is_not_there_fits_nothing() -> None:
+    step = {"00400009": {"vr": "SH", "Value": ["S1"]}}
+    asked_for = {"00400275": {"vr": "SQ", "Value": [{"00401001": {"vr": "SH", "Value": ["P1"]}}, step]}}
+    for wanted, fits in (
+        ({"00400275/00400009": "S1"}, True),
+        ({"00400275/00400009": "S2"}, False),
+        ({"00400275/00401001": "P?"}, True),
+        ({"00400275/00400009": "S1", "00400275/00401001": "P1"}, False),  # of two different requests
+        ({"00400244": "20260101-"}, False),
+    ):
+        assert query.fits(asked_for, wanted) is fits, wanted
+    assert not query.fits({}, {"00400275/00400009": "S1"})
+
+
+@pytest.mark.parametrize(
+    ("started", "asked", "may"),
+    [
+        ("2026-11-20T08:00:00+07:00", "20261120", True),
+        ("2026-11-20", "20261119-20261120", True),
+        ("2026-11-20", "-20261119", False),
+        ("2026-11-20", "20261121-", False),
+        ("2026-11-20", "", True),
+        ("2026-11", "20261121-", True),
+        ("", "20261121-", True),
+    ],
+)
+def test_only_a_day_that_cannot_be_spares_a_look(started: str, asked: str, may: bool) -> None:
+    assert query.day_fits(started, {"00080020": asked}) is may
 
 
 @pytest.mark.parametrize(
@@ -92,7 +122,9 @@ def test_values_are_matched_one_of_several() -> None:
         ("00100020.00100010", ""),
         ("", ""),
         ("0010002G", ""),
+        (".", ""),
     ],
 )
 def test_attributes_are_named_by_keyword_or_tag(name: str, tag: str) -> None:
     assert query.tag_of(name) == tag
+    assert query.path_of(name) == (tag or ("00100020/00100010" if "." in name and name != "." else ""))

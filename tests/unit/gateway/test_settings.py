@@ -53,6 +53,15 @@ def site(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "site"))
 
 
+@pytest.mark.parametrize(
+    "base", ["cong.vn/dicom-web", "https://a:b@cong.vn/dicom-web", "https://cong.vn/dicom-web/", "https://cong.vn/?a"]
+)
+def test_where_studies_are_fetched_is_an_address_that_uids_can_follow(site: Path, base: str) -> None:
+    node = site / "node.toml"
+    node.write_text(f'{node.read_text(encoding="utf-8")}\n[http]\ndicomweb_base = "{base}"\n', encoding="utf-8")
+    assert problems(site) == [(1004, f"node.toml:{line_of(node, 'dicomweb_base')}")]
+
+
 def test_a_good_configuration_becomes_a_plan(site: Path) -> None:
     plan = load(site)
     assert plan.facility.code == "01999"

@@ -20,6 +20,7 @@ TABLES = {
     "job": states.JOB,
     "job item": states.JOB_ITEM,
     "procedure step": states.PROCEDURE_STEP,
+    "commitment": states.COMMITMENT,
     "node": states.NODE,
     "lease": states.LEASE,
 }
@@ -35,6 +36,7 @@ FIRST = {
     "job": {"running"},
     "job item": {"waiting"},
     "procedure step": {"in_progress"},
+    "commitment": {"owed"},
     "node": {"running"},
     "lease": {"free"},
 }
@@ -51,6 +53,7 @@ LAST = {
     "job": {"done"},
     "job item": {"done", "left"},
     "procedure step": {"completed", "discontinued"},
+    "commitment": set(),
     "node": set(),
     "lease": set(),
 }
