@@ -117,13 +117,14 @@ class Rehearsal:
         channel = next((one for one in plan.channels if one.settings.name == row.channel), None)
         charset = channel.charset if channel else "auto"
         produce = channel.settings.produce if channel else ()
+        layout = channel.layout if channel else None
         raw = self._keyring.open(messages.body(connection, row.id), row.id)
         context = Context(plan.facility.code, plan.systems, plan.node.zone, message_id=row.id)
         orders: dict[str, str] = {}
         if imaging_steps.is_study(row.type):
             asked: Any = steps.guarded(imaging_steps.asked_of, raw)
             orders = worklist.orders_of(connection, self._keyring, asked)
-        mapped: Any = steps.guarded(steps.map_message, raw, charset, row.type, context, produce, orders)
+        mapped: Any = steps.guarded(steps.map_message, raw, charset, row.type, context, produce, orders, layout)
         return mapped, channel
 
     def _weigh(

@@ -134,9 +134,14 @@ def _csv(data: bytes) -> Iterator[tuple[int, list[str]]]:
 
 
 def _delimited(text: str, delimiter: str, quote: str) -> Iterator[tuple[int, list[str]]]:
-    quoting = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
     lines = io.StringIO(text.rstrip("\x1a"), newline="")
-    reader = csv.reader(lines, delimiter=delimiter, quotechar=quote or None, quoting=quoting, strict=True)
+    reader = csv.reader(
+        lines,
+        delimiter=delimiter,
+        quotechar=quote or None,
+        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+        strict=True,
+    )
     number = 1
     try:
         for cells in reader:

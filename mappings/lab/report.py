@@ -20,7 +20,7 @@ from mappings.formats import er7, er7_writer
 from mappings.formats.er7_writer import Repetition, Segment, Value
 from mappings.hl7v2 import Context
 from mappings.lab.faults import CellInvalid, CellMissing, RowsContradict
-from mappings.lab.layout import FIELDS, TIMES, WORDS, Layout, heading_key
+from mappings.lab.layout import FIELDS, REPORT, TIMES, WORDS, Layout, heading_key
 from mappings.lab.rows import Row, read_rows
 from mappings.outcome import Coverage, Notice, Outcome
 
@@ -61,13 +61,13 @@ class Trace:
     ignored: dict[str, str] = field(default_factory=dict)
 
 
-def report_to_outcome(raw: bytes, layout: Layout, context: Context, sent_at: str) -> Outcome:
-    """Map the body of a report; `sent_at` (DTM) is when its file came.
+def report_to_outcome(raw: bytes, layout: Layout, context: Context) -> Outcome:
+    """Map the body of a report.
 
     Raises RowsInvalid, CellMissing, CellInvalid, RowsContradict, and what the mapping of ORU^R01 raises.
     """
-    rows = read_rows(raw)
-    message, trace = rows_to_oru(rows, layout, context, sent_at)
+    rows, came = read_rows(raw)
+    message, trace = rows_to_oru(rows, layout, context, came)
     outcome = hl7v2.map_message(er7.Message.parse(message, "utf-8"), context)
     return replace(
         outcome,
@@ -78,27 +78,24 @@ def report_to_outcome(raw: bytes, layout: Layout, context: Context, sent_at: str
     )
 
 
-def patient_numbers(raw: bytes, layout: Layout) -> tuple[str, ...]:
-    """Give the person's numbers as the rows have them."""
-    labels = {name: label for label, name in _fields(read_rows(raw), layout).items()}
-    return tuple(
-        dict.fromkeys(
-            number
-            for row in read_rows(raw)
-            for name, _ in _IDENTIFIERS
-            if (number := row.cells.get(labels.get(name, ""), layout.always.get(name, "")))
-        )
-    )
+def numbers_of(raw: bytes, layout: Layout) -> dict[str, tuple[str, ...]]:
+    """Give the numbers that the rows name, by field, each once; raise RowsInvalid."""
+    rows, _ = read_rows(raw)
+    found: dict[str, dict[str, None]] = {name: {text: None} for name, text in layout.always.items() if name in REPORT}
+    for label, name in _fields(rows, layout).items():
+        if name in REPORT:
+            found[name] = {text: None for row in rows if (text := row.cells.get(label))}
+    return {name: tuple(values) for name, values in found.items()}
 
 
-def rows_to_oru(rows: Sequence[Row], layout: Layout, context: Context, sent_at: str) -> tuple[bytes, Trace]:
+def rows_to_oru(rows: Sequence[Row], layout: Layout, context: Context, came: str) -> tuple[bytes, Trace]:
     """Write the message that says what the rows say, and from where each of its fields is; raises as above."""
     trace = Trace()
     names = _fields(rows, layout)
     results = _without_corrected([_told(row, names, layout, trace) for row in rows], trace, names)
     one = _Report(results, {name: label for label, name in names.items()}, trace)
     _require_one_person(one)
-    segments = [_msh(context, sent_at), _pid(one, context), *_pv1(one, context), *_obr(one), *_results(one), *_spm(one)]
+    segments = [_msh(context, came), _pid(one, context), *_pv1(one, context), *_obr(one), *_results(one), *_spm(one)]
     return er7_writer.write(segments), trace
 
 
@@ -219,12 +216,13 @@ def _require_one_person(report: _Report) -> None:
             raise RowsContradict(cell(report.results[-1].row, report.labels[name]), name)
 
 
-def _msh(context: Context, sent_at: str) -> Segment:
+def _msh(context: Context, came: str) -> Segment:
+    """Write the header. It counts as sent when the file came: a LIS often leaves a corrected result its times."""
     kind: Value = ("ORU", "R01", "ORU_R01")
     said: dict[int, Value] = {
         3: "LAB",
         4: context.facility,
-        7: sent_at,
+        7: came,
         9: kind,
         10: context.message_id or "1",
         11: "P",

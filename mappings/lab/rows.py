@@ -48,8 +48,8 @@ class Report:
     """Why it cannot be mapped, whatever the layout says of its columns."""
 
 
-def split_reports(data: bytes, layout: Layout) -> Iterator[Report]:
-    """Give the reports of a file, in the order of their first rows.
+def split_reports(data: bytes, layout: Layout, came: str) -> Iterator[Report]:
+    """Give the reports of a file, in the order of their first rows; `came` (DTM) is when it did.
 
     Raises SheetUnreadable, HeadingsDiffer and TableEmpty: then nothing of the file can be believed. Memory: some 200 bytes for
     each row beside the file.
@@ -74,12 +74,12 @@ def split_reports(data: bytes, layout: Layout) -> Iterator[Report]:
     for key, rows in reports.items():
         patient = (key[at] if at is not None else always) if isinstance(key, tuple) else ""
         digest = hashlib.sha256(b"\n".join(row[row.index(b",") :] for row in rows)).hexdigest()
-        yield Report(_joined(rows), patient, digest, faulty.get(key))
+        yield Report(_joined(rows, came), patient, digest, faulty.get(key))
 
 
-def join_rows(rows: Sequence[Row]) -> bytes:
+def join_rows(rows: Sequence[Row], came: str) -> bytes:
     """Write the body of a report."""
-    return _joined([_encoded(row) for row in rows])
+    return _joined([_encoded(row) for row in rows], came)
 
 
 def is_rows(raw: bytes) -> bool:
@@ -87,23 +87,25 @@ def is_rows(raw: bytes) -> bool:
     return raw.startswith(_MARK)
 
 
-def read_rows(raw: bytes) -> tuple[Row, ...]:
-    """Read the body of a report; raise RowsInvalid."""
+def read_rows(raw: bytes) -> tuple[tuple[Row, ...], str]:
+    """Read the body of a report: its rows, and when it came; raise RowsInvalid."""
     try:
-        found = tuple(Row(int(number), dict(cells)) for number, cells in json.loads(raw)["results"])
+        told = json.loads(raw)
+        found = tuple(Row(int(number), dict(cells)) for number, cells in told["results"])
+        came = str(told["came"])
     except (ValueError, TypeError, KeyError, Fault):
         raise RowsInvalid("/") from None
     if not found or not all(isinstance(text, str) for row in found for text in chain(row.cells, row.cells.values())):
         raise RowsInvalid("/")
-    return found
+    return found, came
 
 
 def _encoded(row: Row) -> bytes:
     return json.dumps([row.number, dict(row.cells)])
 
 
-def _joined(rows: Sequence[bytes]) -> bytes:
-    return _MARK + b"[" + b",".join(rows) + b"]}"
+def _joined(rows: Sequence[bytes], came: str) -> bytes:
+    return _MARK + b"[" + b",".join(rows) + b'],"came":' + json.dumps(came) + b"}"
 
 
 @dataclass(frozen=True, slots=True)

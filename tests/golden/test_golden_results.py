@@ -18,6 +18,7 @@ from mappings.lab.layout import parse_layout
 from mappings.lab.report import report_to_outcome
 from mappings.lab.rows import split_reports
 from tests.golden.test_golden import written
+from tests.unit.lab.tables import CAME
 
 HERE = Path(__file__).resolve().parent / "results"
 
@@ -27,8 +28,8 @@ def test_pair(case: Path, accept: bool) -> None:
     layout = parse_layout(tomllib.loads((case / "layout.toml").read_text(encoding="utf-8")))
     (source,) = case.glob("input.*")
     outcomes = [
-        report_to_outcome(one.body, layout, Context("01999"), "20261126110000")
-        for one in split_reports(source.read_bytes(), layout)
+        report_to_outcome(one.body, layout, Context("01999"))
+        for one in split_reports(source.read_bytes(), layout, CAME)
     ]
     assert [problem for one in outcomes for resource in one.resources for problem in problems(resource)] == []
     found = "[\n" + ",\n".join(written(one).strip() for one in outcomes) + "\n]\n"

@@ -47,6 +47,8 @@ HOA = "{n};BN000123;Nguyễn Thị Hoa;05/03/1980;Nữ;M-0007;" + _REST
 AN = "{n};BN000456;Trần Văn An;17/08/1971;Nam;M-0008;" + _REST
 HGB, CRP, FILM = "HGB;Hemoglobin", "CRP;CRP", "PHETMAU;Phết máu ngoại vi"
 
+CAME = "20261126110000"
+
 
 def row(who: str, n: int, test: str, value: str, limits: str = "", **more: str) -> str:
     told = {"status": "Đã duyệt", "at": "26/11/2026 09:30", "note": "", **more}
