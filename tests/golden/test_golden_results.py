@@ -1,4 +1,4 @@
-"""Golden pairs of tables of results: `results/<case>/input.*` with `layout.toml` must give `expected.json`.
+"""Golden pairs of tables of results: `results/<case>/input.*` with `layout.toml` must give `reports.json`.
 
 `pytest tests/golden --accept` writes what comes out.
 """
@@ -33,7 +33,7 @@ def test_pair(case: Path, accept: bool) -> None:
     ]
     assert [problem for one in outcomes for resource in one.resources for problem in problems(resource)] == []
     found = "[\n" + ",\n".join(written(one).strip() for one in outcomes) + "\n]\n"
-    target = case / "expected.json"
+    target = case / "reports.json"
     if accept:
         target.write_text(found, encoding="utf-8")
     expected = target.read_text(encoding="utf-8")

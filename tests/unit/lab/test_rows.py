@@ -14,7 +14,8 @@ from mappings.lab.rows import Row, is_rows, join_rows, read_rows, split_reports
 from tests.unit.formats.sheets import xlsx
 from tests.unit.lab.tables import AN, CAME, CRP, HEADINGS, HGB, HOA, day, layout, row, table
 
-_CELLS = st.dictionaries(st.text(min_size=1, max_size=9), st.text(max_size=9), min_size=1, max_size=4)
+_WORDS = st.text('aĐ"\\\n\0#1;\U0001f9ea', max_size=5)
+_CELLS = st.dictionaries(_WORDS.filter(bool), _WORDS, min_size=1, max_size=4)
 
 
 def numbers(data: bytes, **more: object) -> list[tuple[str, list[int], type[Fault] | None]]:
