@@ -64,6 +64,7 @@ from mappings.cda import Settings as CdaSettings
 from mappings.documents import DOCUMENTS, PAPERS, imaging_study
 from mappings.formats.values import FileName, Secret, Size, parse_duration, parse_size
 from mappings.guides import guides
+from mappings.lab.layout import Layout, parse_layout
 from mappings.systems import Systems
 from signing.keys import key_settings
 from signing.policy import Policies
@@ -337,6 +338,7 @@ class _Reader:
             table = dict(file.table)
             source = self._source(file, table.pop("source", None))
             destinations = table.pop("destination", [])
+            layout = self._layout(file, table.pop("layout", None))
             tests = [self._test(file, i, entry) for i, entry in enumerate(table.pop("test", []))]
             settings = self._dataclass(ChannelSettings, file, "", table)
             here: list[str] = []
@@ -362,10 +364,22 @@ class _Reader:
             names.add(settings.name)
             if source is None:
                 continue
-            channels.append(Channel(settings, source, tuple(here), tuple(t for t in tests if t is not None)))
+            channels.append(Channel(settings, source, tuple(here), tuple(t for t in tests if t is not None), layout))
         if any(RECORD in channel.settings.produce for channel in channels):
             routes = {name: replace(route, whole_visits=True) for name, route in routes.items()}
         return channels, routes
+
+    def _layout(self, file: TomlFile, table: Any) -> Layout | None:
+        if table is None:
+            return None
+        if not isinstance(table, dict):
+            self._problem(SettingInvalid, file, "layout", "a table is expected here")
+            return None
+        try:
+            return parse_layout(table)
+        except ValueError as error:
+            self._problem(SettingInvalid, file, f"layout.{str(error).partition(':')[0]}", str(error))
+            return None
 
     def _source(self, file: TomlFile, table: Any) -> SourcePlan | None:
         if not isinstance(table, dict) or "kind" not in table:

@@ -6,7 +6,8 @@
 A question about persons is searched for (`gateway/queries.py`) before the commit; its answer is committed with it, and so is a
 number that it asks for.
 
-Every frame gets a row, rubbish too; a file of insurance visits one for each (`gateway/visit_intake.py`). What it means is the
+Every frame gets a row, rubbish too; a file of insurance visits or a table of results one for each
+visit or report, too (`gateway/visit_intake.py`, `gateway/result_intake.py`). What it means is the
 pipeline's business; the only thing looked up besides the header is the value that orders it. Requirement: S1.1, S2.10.
 """
 
@@ -16,15 +17,16 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy.engine import Connection
 
 from connectors.contract import Answer
-from gateway import meters, queries, visit_intake, visit_steps
+from gateway import meters, queries, result_intake, visit_intake, visit_steps
 from gateway.cards import wire
 from gateway.cards.desk import CardDesk
 from gateway.clock import Clock, to_datetime
@@ -60,6 +62,9 @@ Standard: HL7 v2.5.1 §2.9.2, table 0008."""
 
 UNSTORED = "unstored"
 """What is counted of a message that the ledger did not take."""
+
+
+_AnswerToFile = Callable[[Sequence[NewMessage], Sequence[Earlier | None], Callable[[Fault], str]], bytes]
 
 
 class _Told(NamedTuple):
@@ -117,8 +122,13 @@ class ChannelIntake:
         return answer
 
     async def _receive(self, raw: bytes, peer: str, fault: IntakeFault | None) -> tuple[Answer, _Told]:
+        arrival = visit_intake.Arrival(raw, peer, self._clock.now())
+        if fault is None and self._channel.layout is not None:
+            make = partial(result_intake.table_to_messages, arrival, self._channel, self._channel.layout, self._keyring)
+            return await self._receive_file(make, result_intake.answer_to_table)
         if fault is None and visit_steps.is_file(raw):
-            return await self._receive_file(visit_intake.Arrival(raw, peer, self._clock.now()))
+            make = partial(visit_intake.file_to_messages, arrival, self._channel, self._keyring)
+            return await self._receive_file(make, visit_intake.answer_to_file)
         header = read_header(raw)
         try:
             new, message = self._read(raw, peer, header, fault)
@@ -144,11 +154,12 @@ class ChannelIntake:
         answer = self._answer(header, "AE", new.id, new.id, ControlIdReused("MSH-10"))
         return answer, _Told(new.type, "error", "AE")
 
-    async def _receive_file(self, arrival: visit_intake.Arrival) -> tuple[Answer, _Told]:
-        """Take a file of visits: all of its messages in one commit, or none."""
-        make = visit_intake.file_to_messages
+    async def _receive_file(
+        self, make: Callable[[], list[NewMessage]], answer_to: _AnswerToFile
+    ) -> tuple[Answer, _Told]:
+        """Take a file that holds several messages: all of them in one commit, or none."""
         try:
-            new = await asyncio.to_thread(make, arrival, self._channel, self._keyring)
+            new = await asyncio.to_thread(make)
             earlier = await self._store.write(lambda connection: messages.insert_all(connection, new))
         except StoreFault as failure:
             log.error("%s", failure)
@@ -157,7 +168,7 @@ class ChannelIntake:
             log.error("intake failed: %s", describe(error))
             return Answer((_told(InternalFault()),), False, None), _Told("", UNSTORED, "AR")
         first = new[0]
-        body = visit_intake.answer_to_file(new, earlier, lambda fault: str(text(fault.code)))
+        body = answer_to(new, earlier, lambda fault: str(text(fault.code)))
         if any(one is None and each.state == "received" for one, each in zip(earlier, new, strict=True)):
             self._wake()
         state = "duplicate" if all(earlier) else first.state

@@ -183,13 +183,14 @@ class Pipeline:
         channel = self._channels.get(row.channel)
         charset = channel.charset if channel else "auto"
         produce = channel.settings.produce if channel else ()
+        layout = channel.layout if channel else None
         sealed = await self._store.read(lambda connection: messages.body(connection, row.id))
         raw = self._keyring.open(sealed, row.id)
         context = MessageContext(self._plan.facility.code, self._plan.systems, self._plan.node.zone, message_id=row.id)
         around = await self._around(raw) if imaging_steps.is_study(row.type) else imaging_steps.Around()
-        mapped = await self._pool.run(steps.map_message, raw, charset, row.type, context, produce, around)
+        mapped = await self._pool.run(steps.map_message, raw, charset, row.type, context, produce, around, layout)
         if mapped is None:
-            positions = await self._pool.run(steps.populated, raw, charset)
+            positions = await self._pool.run(steps.populated, raw, charset, row.type)
             account = json.dumps({"mapped": {}, "ignored": {}, "unknown": positions, "notices": ()})
             await self._store.write(lambda connection: self._keep(connection, row.id, len(positions), account))
             return

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from connectors.kinds import load_source
-from gateway import imaging_steps, signing_forms, visit_steps
+from gateway import imaging_steps, result_steps, signing_forms, visit_steps
 from gateway.faults import AddressTaken, ChannelTestFailed, ConfigFault, ConfigInvalid, PacsNotReached, SettingInvalid
 from gateway.settings import Channel, Plan, Test
 from gateway.site import load_site
@@ -109,7 +109,9 @@ def _run(plan: Plan, channel: Channel, test: Test) -> Iterator[ConfigFault]:
     context = hl7v2.Context(plan.facility.code, plan.systems, plan.node.zone)
     try:
         raw = test.input.read_bytes()
-        if imaging_steps.is_object(raw):
+        if channel.layout is not None:
+            resources: Sequence[Resource] = result_steps.map_table(raw, channel.layout, context)
+        elif imaging_steps.is_object(raw):
             resources = imaging_steps.map_object(raw, context).resources
         elif visit_steps.is_file(raw):
             resources = visit_steps.map_visit(raw, context.systems, context.facility).outcome.resources

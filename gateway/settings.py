@@ -31,6 +31,7 @@ from mappings.documents import Context, Facility, imaging_study
 from mappings.formats.dates import zone_of
 from mappings.formats.values import NO_FILE, NO_SECRET, FileName, Secret, Size, parse_address, parse_within
 from mappings.guides import guides
+from mappings.lab.layout import Layout
 from mappings.systems import Systems
 from signing.forms import Form
 from signing.policy import Policies
@@ -243,8 +244,8 @@ class ChannelSettings:
     name: str
     """Unique among the channels: small letters, digits, dashes."""
     accept: tuple[str, ...]
-    """Message types, `ADT` for all of a type, `REF^I12` for one, `GDBHYT` for insurance files, `*` for everything. Queries
-    about persons only one by one."""
+    """Message types, `ADT` for all of a type, `REF^I12` for one, `GDBHYT` for insurance files, `RESULT` for tables of results,
+    `*` for everything. Queries about persons only one by one."""
     order_by: str = "PID-3"
     """Position whose value is the key within which order is kept; messages without it are on their own."""
     produce: tuple[str, ...] = ()
@@ -446,6 +447,8 @@ class Channel:
     source: SourcePlan
     routes: tuple[str, ...]
     tests: tuple[Test, ...]
+    layout: Layout | None = None
+    """How the tables of results are written that its source brings; then it brings nothing else."""
 
     @property
     def charset(self) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 
-from gateway import imaging_steps, signing_statements, visit_steps
+from gateway import imaging_steps, result_steps, signing_statements, visit_steps
 from gateway.clock import to_instant
 from gateway.faults import InternalFault, SignatureUnrecorded
 from gateway.safe_log import describe
@@ -39,6 +39,8 @@ from mappings.formats import dates, er7, json
 from mappings.formats.faults import Fault
 from mappings.guides import guides, in_guide
 from mappings.hl7v2.business_keys import business_keys
+from mappings.lab.layout import Layout
+from mappings.lab.rows import is_rows
 from mappings.outcome import IdentityChange, Outcome, Resource
 from mappings.systems import Systems
 from signing import joint, jws, proving, xades
@@ -49,6 +51,8 @@ from signing.keys import open_key
 _opener: Callable[[], KeyProvider] | None = None
 _OCCURRENCE = re.compile(r"\[\d+\]")
 _ALONE = imaging_steps.Around()
+_WHOLE_FILES = (visit_steps.FILE, result_steps.FILE)
+"""Files of several visits or reports: each of these is mapped, and accounts for its own fields."""
 
 
 def prepare(kind: str, options: Mapping[str, object], site: Path, watch_parent: bool = True) -> None:
@@ -102,15 +106,19 @@ def map_message(
     context: hl7v2.Context,
     produce: Sequence[str],
     around: imaging_steps.Around = _ALONE,
+    layout: Layout | None = None,
 ) -> Mapped | None:
     """Map one message to FHIR and say which papers are due; None when no mapping knows its type.
 
-    `around` is for a message about a study.
+    `around` is for a message about a study, `layout` that of the channel's tables.
     """
     if visit_steps.is_visit(trigger):
         visit = visit_steps.map_visit(raw, context.systems, context.facility, context.message_id)
         return _mapped(visit.outcome, visit.triggers, produce, visit.keys)
-    if trigger == visit_steps.FILE:
+    if trigger == result_steps.ROWS:
+        told = result_steps.map_report(raw, layout, context)
+        return _mapped(told, (result_steps.TRIGGER,), produce, result_steps.keys_of(raw, layout))
+    if trigger in _WHOLE_FILES:
         return None
     if imaging_steps.is_study(trigger):
         study = imaging_steps.map_study(raw, context, around)
@@ -158,13 +166,17 @@ def _mapped(
     )
 
 
-def business_keys_of(batch: Sequence[tuple[bytes, str]]) -> list[tuple[tuple[str, str], ...] | None]:
-    """Return the keys of messages, each given with its charset; None for one that cannot be read."""
+def business_keys_of(
+    batch: Sequence[tuple[bytes, str, Layout | None]],
+) -> list[tuple[tuple[str, str], ...] | None]:
+    """Return the keys of messages, each given with charset and layout of its channel; None for one that cannot be read."""
     found: list[tuple[tuple[str, str], ...] | None] = []
-    for raw, charset in batch:
+    for raw, charset, layout in batch:
         try:
             if imaging_steps.is_body(raw):
                 found.append(imaging_steps.keys_of(raw))
+            elif is_rows(raw):
+                found.append(result_steps.keys_of(raw, layout))
             elif visit_steps.is_file(raw):
                 found.append(tuple(visit_steps.keys_of_message(raw)))
             else:
@@ -174,10 +186,10 @@ def business_keys_of(batch: Sequence[tuple[bytes, str]]) -> list[tuple[tuple[str
     return found
 
 
-def populated(raw: bytes, charset: str) -> dict[str, str]:
+def populated(raw: bytes, charset: str, trigger: str) -> dict[str, str]:
     """Return the positions of all populated fields of a message that no mapping knows: all of them are unknown."""
-    if visit_steps.is_file(raw):
-        return {}  # a file of several visits: each of these accounts for its own fields
+    if trigger in _WHOLE_FILES or visit_steps.is_file(raw):
+        return {}
     message = er7.Message.parse(raw, charset)
     reason = "no mapping knows the message type"
     return {f"{segment.position()}-{n}": reason for segment in message.segments for n in segment.populated()}

@@ -49,6 +49,8 @@ STEPS = (
         "gateway.repair",
         "gateway.probes",
         "gateway.procedure_steps",
+        "gateway.result_intake",
+        "gateway.result_steps",
         "gateway.signing_case",
         "gateway.signing_desk",
         "gateway.signing_relay",

@@ -117,6 +117,7 @@ class Rehearsal:
         channel = next((one for one in plan.channels if one.settings.name == row.channel), None)
         charset = channel.charset if channel else "auto"
         produce = channel.settings.produce if channel else ()
+        layout = channel.layout if channel else None
         raw = self._keyring.open(messages.body(connection, row.id), row.id)
         context = Context(plan.facility.code, plan.systems, plan.node.zone, message_id=row.id)
         around = imaging_steps.Around()
@@ -124,7 +125,7 @@ class Rehearsal:
             asked: Any = steps.guarded(imaging_steps.asked_of, raw)
             orders = worklist.orders_of(connection, self._keyring, asked)
             around = imaging_steps.Around(orders, plan.http.dicomweb_base)
-        mapped: Any = steps.guarded(steps.map_message, raw, charset, row.type, context, produce, around)
+        mapped: Any = steps.guarded(steps.map_message, raw, charset, row.type, context, produce, around, layout)
         return mapped, channel
 
     def _weigh(

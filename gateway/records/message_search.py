@@ -70,11 +70,11 @@ async def watch(plan: Plan, store: Store, pool: Pool, look_s: float = _LOOK_S) -
 async def fill(plan: Plan, store: Store, pool: Pool) -> int:
     """Give keys to the newest messages that have none; return to how many. Several nodes may do so at once."""
     keyring = plan.keyring
-    charsets = {channel.settings.name: channel.charset for channel in plan.channels}
+    channels = {channel.settings.name: (channel.charset, channel.layout) for channel in plan.channels}
     found = await store.read(lambda connection: rows.without(connection, _BATCH))
     if not found:
         return 0
-    batch = [(_opened(keyring, row), charsets.get(row.channel, "auto")) for row in found]
+    batch = [(_opened(keyring, row), *channels.get(row.channel, ("auto", None))) for row in found]
     keys = await pool.run(steps.business_keys_of, batch)
 
     def unit(connection: Connection) -> None:

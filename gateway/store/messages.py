@@ -21,6 +21,10 @@ _RECEIVED = sa.text("message.state = 'received'")
 _FIRST = sa.text("message.state = 'received' AND message.priority = 0")
 
 
+_AT_ONCE = 10_000
+"""Keys in one statement; SQLite takes 32,766 parameters, PostgreSQL 65,535."""
+
+
 @dataclass(frozen=True)
 class NewMessage:
     """A message about to be made durable. `state` is `received`, or `error` when intake itself found a fault."""
@@ -67,8 +71,10 @@ def insert_all(connection: Connection, batch: list[NewMessage]) -> list[Earlier 
     taken: dict[bytes, Earlier] = {}
     if keys:
         known = sa.select(message.c.dedupe_key, message.c.id, message.c.sha256, message.c.answer)
-        for row in connection.execute(known.where(message.c.dedupe_key.in_(keys))):
-            taken[bytes(row.dedupe_key)] = Earlier(row.id, row.sha256, row.answer)
+        for start in range(0, len(keys), _AT_ONCE):
+            some = keys[start : start + _AT_ONCE]
+            for row in connection.execute(known.where(message.c.dedupe_key.in_(some))):
+                taken[bytes(row.dedupe_key)] = Earlier(row.id, row.sha256, row.answer)
     values: list[dict[str, Any]] = []
     outcomes: list[Earlier | None] = []
     for new in batch:

@@ -93,7 +93,7 @@ class HeaderMissing(IntakeFault):
 
 
 class DelimitersInvalid(IntakeFault):
-    """Raised when MSH-1/MSH-2 do not name usable, distinct delimiters."""
+    """Raised when MSH-1/MSH-2, or H-2 of an instrument, do not name usable, distinct delimiters."""
 
     code = 2003
 
@@ -108,6 +108,18 @@ class SegmentInvalid(IntakeFault):
     """Raised when a line is not a segment: its name is not three characters of A–Z and 0–9."""
 
     code = 2005
+
+
+class RecordHeaderMissing(IntakeFault):
+    """Raised when records of an instrument do not begin with a header record (H)."""
+
+    code = 2015
+
+
+class RecordInvalid(IntakeFault):
+    """Raised when a line is not a record: one capital letter and the field delimiter; `where` is the line."""
+
+    code = 2016
 
 
 # ---- 30xx: shared by the codecs ----
@@ -157,6 +169,8 @@ TCVN3_SUSPECTED = 2011
 VNI_SUSPECTED = 2012
 VIQR_SUSPECTED = 2013
 CP1258_SUSPECTED = 2014
+DELIMITER_TWICE = 2017
+"""H-2 of an instrument has a delimiter twice; it was read once."""
 PERSON_NUMBER_DOUBTFUL = 3010
 """A 12-digit personal number does not agree with the sex or the birth year sent beside it; `detail` says with which."""
 GLN_DOUBTFUL = 3011
@@ -170,6 +184,7 @@ NOTICES = (
     VNI_SUSPECTED,
     VIQR_SUSPECTED,
     CP1258_SUSPECTED,
+    DELIMITER_TWICE,
     PERSON_NUMBER_DOUBTFUL,
     GLN_DOUBTFUL,
 )

@@ -1,6 +1,9 @@
-"""Read a table that people made: CSV, or the first sheet of an XLSX file.
+"""Read a table: one that people made, or one whose form its sender declared.
 
-CSV in UTF-8 or Windows-1258, its cells apart by `;`, `,` or tab. Of XLSX only the texts and numbers are read, as they are
+    read    CSV in UTF-8 or Windows-1258, its cells apart by `;`, `,` or tab, or the first sheet of an XLSX file
+    rows    CSV, lines of fixed columns or a sheet of XLSX, exactly as a `Shape` says
+
+Of XLSX only the texts and numbers are read, as they are
 stored: no formulas are worked out, no formats applied, nothing outside the file is opened. Old XLS and files with a password
 are refused.
 
@@ -15,10 +18,11 @@ import re
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from posixpath import normpath
+from typing import Literal
 
 from lxml import etree
 
@@ -65,6 +69,60 @@ def read(data: bytes) -> list[Line]:
     return lines
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a table is written, as its sender declares it: nothing is guessed."""
+
+    form: Literal["csv", "fixed", "xlsx"] = "csv"
+    charset: str = "utf-8"
+    """Of CSV and fixed columns; XLSX says its own."""
+    delimiter: str = ";"
+    quote: str = '"'
+    """Sign around cells that hold a delimiter; empty: none, and no sign has a meaning."""
+    sheet: str = ""
+    """Name of the sheet of XLSX; empty: the first."""
+    columns: tuple[tuple[int, int], ...] = ()
+    """Of fixed columns: first and last letter of each, from 1."""
+
+
+def rows(data: bytes, shape: Shape, most: int) -> Iterator[Line]:
+    """Give the rows of a declared table one after the other, `most` at the most; raise SheetUnreadable when it comes to it."""
+    count = 0
+    for number, cells in _declared(data, shape):
+        clean = tuple(unicodedata.normalize("NFC", cell).strip() for cell in cells)
+        if not any(clean):
+            continue
+        count += 1
+        if count > most or len(cells) > MAX_COLUMNS:
+            raise SheetUnreadable(f"line {number}", f"more than {most} rows or {MAX_COLUMNS} columns")
+        yield Line(number, clean)
+
+
+def _declared(data: bytes, shape: Shape) -> Iterable[tuple[int, list[str]]]:
+    if shape.form == "xlsx":
+        if not data.startswith(_ZIP):
+            raise SheetUnreadable(
+                "", "an old Excel file, or one with a password" if data.startswith(_OLE) else "no XLSX"
+            )
+        return _xlsx(data, shape.sheet)
+    if data.startswith((_ZIP, _OLE)):
+        raise SheetUnreadable("", f"an Excel file, not {shape.form}")
+    try:
+        text = decode(data.removeprefix(_BOM), shape.charset)
+    except UnicodeDecodeError as problem:
+        raise SheetUnreadable(f"byte {problem.start}", f"not {shape.charset}") from None
+    if "\0" in text:
+        raise SheetUnreadable("", f"binary content, or not {shape.charset}")
+    if shape.form == "fixed":
+        return _fixed(text, shape.columns)
+    return _delimited(text, shape.delimiter, shape.quote)
+
+
+def _fixed(text: str, columns: tuple[tuple[int, int], ...]) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(re.split("\r\n|\n|\r", text.rstrip("\x1a")), 1):
+        yield number, [line[first - 1 : last] for first, last in columns]
+
+
 # ---- CSV ----
 
 
@@ -72,7 +130,18 @@ def _csv(data: bytes) -> Iterator[tuple[int, list[str]]]:
     if b"\0" in data:
         raise SheetUnreadable("", "neither CSV nor XLSX")
     text = _text(data)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    return _delimited(text, _delimiter(text), '"')
+
+
+def _delimited(text: str, delimiter: str, quote: str) -> Iterator[tuple[int, list[str]]]:
+    lines = io.StringIO(text.rstrip("\x1a"), newline="")
+    reader = csv.reader(
+        lines,
+        delimiter=delimiter,
+        quotechar=quote or None,
+        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+        strict=True,
+    )
     number = 1
     try:
         for cells in reader:
@@ -102,13 +171,13 @@ def _delimiter(text: str) -> str:
 # ---- XLSX ----
 
 
-def _xlsx(data: bytes) -> Iterator[tuple[int, list[str]]]:
+def _xlsx(data: bytes, name: str = "") -> Iterator[tuple[int, list[str]]]:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except _UNZIP:
         raise SheetUnreadable("", "a damaged XLSX file") from None
     with archive:
-        sheet = _part(archive, _first_sheet(archive))
+        sheet = _part(archive, _sheet(archive, name))
         strings = _strings(archive)
         number = 0
         for row in sheet.iterfind("{*}sheetData/{*}row"):
@@ -117,14 +186,15 @@ def _xlsx(data: bytes) -> Iterator[tuple[int, list[str]]]:
             yield number, _cells(row, strings, number)
 
 
-def _first_sheet(archive: zipfile.ZipFile) -> str:
-    first = _part(archive, "xl/workbook.xml").find("{*}sheets/{*}sheet")
-    wanted = "" if first is None else next((v for k, v in first.attrib.items() if str(k).endswith("}id")), "")
+def _sheet(archive: zipfile.ZipFile, name: str) -> str:
+    sheets = _part(archive, "xl/workbook.xml").iterfind("{*}sheets/{*}sheet")
+    found = next((one for one in sheets if name in ("", one.get("name"))), None)
+    wanted = "" if found is None else next((v for k, v in found.attrib.items() if str(k).endswith("}id")), "")
     for relation in _part(archive, "xl/_rels/workbook.xml.rels").iterfind("{*}Relationship"):
         if relation.get("Id") == wanted:
             target = relation.get("Target", "")
             return target.lstrip("/") if target.startswith("/") else normpath(f"xl/{target}")
-    raise SheetUnreadable("xl/workbook.xml", "no sheet")
+    raise SheetUnreadable("xl/workbook.xml", "no sheet, or none of that name")
 
 
 def _strings(archive: zipfile.ZipFile) -> list[str]:

@@ -16,9 +16,10 @@ def site_with_examples(folder: Path) -> Path:
     config = write_site(folder)
     shutil.rmtree(config / "channels")
     shutil.copytree(EXAMPLES, config / "channels")
-    files = config / "channels" / "bhyt-folder.toml"
-    files.write_text(files.read_text(encoding="utf-8").replace("/var/lib/lienthong", str(folder)), encoding="utf-8")
-    for name in ("bhyt", "giay-to"):
+    for name in ("bhyt-folder.toml", "lab-table.toml"):
+        files = config / "channels" / name
+        files.write_text(files.read_text(encoding="utf-8").replace("/var/lib/lienthong", str(folder)), encoding="utf-8")
+    for name in ("bhyt", "giay-to", "xet-nghiem"):
         (folder / name).mkdir()
     for name in ("bhyt-01999", "emrhub"):
         (config / "secrets" / name).write_text("a secret of a test")

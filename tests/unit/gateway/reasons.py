@@ -16,6 +16,7 @@ from mappings.cda.read import node as cda_node
 from mappings.fhir import document
 from mappings.hl7v2 import reader, segments
 from tests.unit.gateway.dicom_reasons import dicom_reasons
+from tests.unit.gateway.lab_reasons import lab_reasons
 
 REFUSALS = {"ignore": 1, "withhold": 1, "give_back": 1, "leave": 0, "give_up": 0, "pass_over": 0}
 """Methods of a segment or a node that take a reason, and after how many other arguments."""
@@ -40,7 +41,7 @@ def all_reasons() -> set[str]:
     }
     found |= {document.NO_ELEMENT, document.MODIFIER, document.RULES}
     found |= {*frame.REASONS, *(reason for one in frame.TABLES.values() for reason in one.ignored.values())}
-    found |= dicom_reasons()
+    found |= dicom_reasons() | lab_reasons()
     for module in _modules():
         found.update(getattr(module, "IGNORED", {}).values())
         found.update(reasons_of(Path(module.__file__ or "").read_text(encoding="utf-8"), vars(module)))

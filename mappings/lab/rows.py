@@ -1,0 +1,152 @@
+"""Take a table of results apart into reports, and write a report as the body of a message.
+
+A report is the rows that have patient, order, specimen and panel alike, wherever they stand in the file. Its body keeps every
+cell under its heading, as it was written: what a column means is looked up when the report is mapped, so that a corrected
+layout makes a better version of the same bytes. Rows that do not fit the table are a report of their own, with the fault.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from mappings.formats import json, sheet
+from mappings.formats.faults import Fault
+from mappings.lab.faults import CellMissing, HeadingsDiffer, RowShifted, RowsInvalid, TableEmpty
+from mappings.lab.layout import REPORT, Layout, heading_key
+
+MOST = 1_000_000
+"""Rows of one file."""
+_MARK = b'{"results":'
+_LATE = ("patient", "test")
+"""What a row cannot be without, so that it is of a report at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table."""
+
+    number: int
+    """As people count the lines of the file: from 1."""
+    cells: Mapping[str, str]
+    """Heading, or `#3` in a table without headings → what stands there; empty cells are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Rows that make one message."""
+
+    body: bytes
+    """What `read_rows` reads."""
+    patient: str
+    """The number of the person, as it stands there; orders what is about one person."""
+    digest: str
+    """Of what its rows say, wherever in the file they stand: the same report in tomorrow's file has the same."""
+    fault: Fault | None = None
+    """Why it cannot be mapped, whatever the layout says of its columns."""
+
+
+def split_reports(data: bytes, layout: Layout, came: str) -> Iterator[Report]:
+    """Give the reports of a file, in the order of their first rows; `came` (DTM) is when it did.
+
+    Raises SheetUnreadable, HeadingsDiffer and TableEmpty: then nothing of the file can be believed. Memory: some 200 bytes for
+    each row beside the file.
+    """
+    lines = sheet.rows(data, layout.shape, MOST)
+    labels, lines = _labels(lines, layout)
+    key_of = [name for name in REPORT if name in layout.columns]
+    reports: dict[object, list[bytes]] = {}
+    faulty: dict[object, Fault] = {}
+    for line in lines:
+        row = _row(line, labels)
+        said = {name: row.cells.get(labels.called(column), "") for name, column in layout.columns.items()}
+        fault = _fault(line, said, labels)
+        key: object = line.number if fault else tuple(said[name] for name in key_of)
+        if fault:
+            faulty[key] = fault
+        reports.setdefault(key, []).append(_encoded(row))
+    if not reports:
+        raise TableEmpty(f"line {layout.heading + 1}")
+    at = key_of.index("patient") if "patient" in key_of else None
+    always = layout.always.get("patient", "")
+    for key, rows in reports.items():
+        patient = (key[at] if at is not None else always) if isinstance(key, tuple) else ""
+        digest = hashlib.sha256(b"\n".join(row[row.index(b",") :] for row in rows)).hexdigest()
+        yield Report(_joined(rows, came), patient, digest, faulty.get(key))
+
+
+def join_rows(rows: Sequence[Row], came: str) -> bytes:
+    """Write the body of a report."""
+    return _joined([_encoded(row) for row in rows], came)
+
+
+def is_rows(raw: bytes) -> bool:
+    """Tell whether bytes are the body of a report, which no other content of a source begins like."""
+    return raw.startswith(_MARK)
+
+
+def read_rows(raw: bytes) -> tuple[tuple[Row, ...], str]:
+    """Read the body of a report: its rows, and when it came; raise RowsInvalid."""
+    try:
+        told = json.loads(raw)
+        found = tuple(Row(int(number), dict(cells)) for number, cells in told["results"])
+        came = str(told["came"])
+    except (ValueError, TypeError, KeyError, Fault):
+        raise RowsInvalid("/") from None
+    if not found or not all(isinstance(text, str) for row in found for text in chain(row.cells, row.cells.values())):
+        raise RowsInvalid("/")
+    return found, came
+
+
+def _encoded(row: Row) -> bytes:
+    return json.dumps([row.number, dict(row.cells)])
+
+
+def _joined(rows: Sequence[bytes], came: str) -> bytes:
+    return _MARK + b"[" + b",".join(rows) + b'],"came":' + json.dumps(came) + b"}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """What the columns of this file are called."""
+
+    headings: tuple[str, ...]
+    """As written; empty where the table has none."""
+    columns: Mapping[str, int]
+    """Heading as it is compared → index."""
+
+    def of(self, index: int) -> str:
+        return self.headings[index] if index < len(self.headings) and self.headings[index] else f"#{index + 1}"
+
+    def called(self, column: str | int) -> str:
+        return self.of(self.columns[column] if isinstance(column, str) else column)
+
+
+def _labels(lines: Iterator[sheet.Line], layout: Layout) -> tuple[_Labels, Iterator[sheet.Line]]:
+    """Read the line of headings, whose every declared one must be there, once."""
+    if not layout.heading:
+        return _Labels((), {}), lines
+    for line in lines:
+        if line.number < layout.heading:
+            continue
+        keys = [heading_key(cell) for cell in line.cells]
+        wanted = [column for column in layout.columns.values() if isinstance(column, str)]
+        wrong = [key for key in wanted if keys.count(key) != 1]
+        if wrong or line.number > layout.heading:
+            raise HeadingsDiffer(f"line {layout.heading}", ", ".join(wrong))
+        return _Labels(line.cells, {key: index for index, key in enumerate(keys) if key}), lines
+    raise HeadingsDiffer(f"line {layout.heading}", "no such line")
+
+
+def _row(line: sheet.Line, labels: _Labels) -> Row:
+    return Row(line.number, {labels.of(index): cell for index, cell in enumerate(line.cells) if cell})
+
+
+def _fault(line: sheet.Line, said: Mapping[str, str], labels: _Labels) -> Fault | None:
+    where = f"line {line.number}"
+    if labels.headings and len(line.cells) > len(labels.headings):
+        return RowShifted(where, f"{len(line.cells)} cells, {len(labels.headings)} headings")
+    missing = [name for name in _LATE if name in said and not said[name]]
+    return CellMissing(where, ", ".join(missing)) if missing else None
