@@ -52,7 +52,6 @@ def open_serial(path: str, *, baud: int, parity: Parity, data_bits: int, stop_bi
         cc[termios.VMIN], cc[termios.VTIME] = 1, 0
         speed = _SPEEDS[baud]
         termios.tcsetattr(descriptor, termios.TCSANOW, [iflag, 0, cflag, 0, speed, speed, cc])
-        termios.tcflush(descriptor, termios.TCIOFLUSH)
     except (OSError, termios.error) as exc:
         if descriptor >= 0:
             os.close(descriptor)

@@ -84,6 +84,13 @@ class Analyser:
         await self.leave()
         return Told(False, None)
 
+    async def drain(self) -> None:
+        """Read what is there."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.1):
+                while await self.reader.read(100):
+                    pass
+
     async def at_end(self) -> bool:
         try:
             return await self.reader.read(1) == b""
