@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import signal
+import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from io import BytesIO
@@ -14,7 +17,10 @@ from typing import Any
 import httpx
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.uid import UID
+from pynetdicom import AE, evt
+from pynetdicom.events import Event
 
 from connectors.contract import Receipt
 from connectors.destinations.dicom import Destination, Settings
@@ -22,18 +28,24 @@ from connectors.faults import (
     AssociationRejected,
     CannotAsk,
     NoPictures,
+    ObjectsNotKept,
+    ObjectsNotKeptYet,
     ObjectsNotTaken,
     ObjectsRefused,
     ObjectStoreAway,
     PacsBusy,
     PacsUnreachable,
+    ServiceNotOffered,
     StudyCutShort,
 )
+from connectors.sources._dicom_contexts import COMMITMENT
 from mappings.formats import json
 from mappings.formats.faults import FaultClass
-from tests.dicom_peers import Caller, Scripted, orthanc, storescp
+from mappings.formats.values import FileName
+from tests.contract.certificates import Authority
+from tests.dicom_peers import CT, Caller, Scripted, dcmqrscp, orthanc, storescp
 from tests.outgoing import STUDY, Outgoing, data_set, hashes_of, made, outbound, small
-from tests.servers import free_port, wait_until
+from tests.servers import Server, free_port, listens, need, wait_until
 
 ALLOWED: dict[str, Any] = {
     **{f"DicomAlwaysAllow{verb}": True for verb in ("Echo", "Find", "Get", "Move", "Store")},
@@ -308,6 +320,172 @@ def test_pieces_fit_what_the_receiver_takes(length: int) -> None:
     assert came == [data_set(file) for file in pictures.files.values()]
     assert max(sizes) <= (length or 128 * 1024)
     assert all(size % 2 == 0 for size in sizes)
+
+
+# ---- storage commitment ----
+
+
+def test_orthanc_keeps_every_object_for_certain_before_a_study_counts_as_delivered(tmp_path: Path) -> None:
+    reports = free_port()
+    pictures = Outgoing(mixed()[:3])
+    with orthanc(tmp_path / "orthanc", {"us": ("LIENTHONG", reports)}, **ALLOWED) as peer:
+        more: dict[str, Any] = {"commit": True, "reports": f"127.0.0.1:{reports}"}
+        receipt = deliver(peer.dicom_port, pictures, **more)
+        assert receipt.facts == {"objects": "3", "sent": "3", "there": "0", "committed": "3"}
+        found = find(peer.dicom_port, pictures, **more)
+        assert found is not None
+        assert found.facts["committed"] == "3"
+
+
+@contextmanager
+def keeper(fails: Mapping[str, int], unsaid: Collection[str] = (), context: Any = None) -> Iterator[int]:
+    """Run pynetdicom as a receiver that takes objects and then says of some that it does not keep them."""
+    entity = AE("KEEPER")
+    entity.add_supported_context(CT)
+    entity.add_supported_context(COMMITMENT)
+
+    def report(event: Event) -> tuple[int, None]:
+        asked = event.action_information
+        told = Dataset()
+        told.TransactionUID = asked.TransactionUID
+        told.ReferencedSOPSequence = [
+            one
+            for one in asked.ReferencedSOPSequence
+            if one.ReferencedSOPInstanceUID not in fails and one.ReferencedSOPInstanceUID not in unsaid
+        ]
+        failed = [one for one in asked.ReferencedSOPSequence if one.ReferencedSOPInstanceUID in fails]
+        for one in failed:
+            one.FailureReason = fails[one.ReferencedSOPInstanceUID]
+        if failed:
+            told.FailedSOPSequence = failed
+
+        def send(event: Event) -> None:
+            if event.message.__class__.__name__ == "N_ACTION_RSP":
+                event.assoc.unbind(evt.EVT_DIMSE_SENT, send)
+                event.assoc.send_n_event_report(
+                    told, 2 if failed else 1, UID(COMMITMENT), UID("1.2.840.10008.1.20.1.1")
+                )
+
+        event.assoc.bind(evt.EVT_DIMSE_SENT, send)
+        return 0, None
+
+    handlers: list[Any] = [(evt.EVT_N_ACTION, report), (evt.EVT_C_STORE, lambda event: 0)]
+    server = entity.start_server(("127.0.0.1", 0), block=False, ssl_context=context, evt_handlers=handlers)
+    assert server is not None
+    try:
+        yield int(server.server_address[1])
+    finally:
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("fails", "kind", "detail"),
+    [
+        ({}, None, ""),
+        ({"2": 0x0112}, ObjectsNotKept, "reason 0112 no such object"),
+        ({"1": 0x0110, "2": 0x0119}, ObjectsNotKept, "reason 0119 class and object do not fit"),
+        ({"1": 0x0213}, ObjectsNotKeptYet, "reason 0213"),
+        ({"1": 0x0110}, ObjectsNotKeptYet, "reason 0110"),
+    ],
+)
+def test_what_is_not_kept_is_not_delivered(
+    fails: Mapping[str, int], kind: type[ObjectsNotKept] | None, detail: str
+) -> None:
+    pictures = Outgoing(small(3))
+    uids = [one.sop_instance for one in pictures.objects]
+    with keeper({uids[int(number)]: reason for number, reason in fails.items()}) as port:
+        if kind is None:
+            assert deliver(port, pictures, "KEEPER", commit=True).facts["committed"] == "3"
+            return
+        with pytest.raises(ObjectsNotKept) as caught:
+            deliver(port, pictures, "KEEPER", commit=True)
+    assert type(caught.value) is kind
+    assert (caught.value.where, caught.value.detail) == (f"other hospital {len(fails)}/3", detail)
+    assert caught.value.fault_class is (FaultClass.REFUSED if kind is ObjectsNotKept else FaultClass.TRANSIENT)
+
+
+def test_what_a_report_leaves_out_is_asked_about_again() -> None:
+    pictures = Outgoing(small(2))
+    with keeper({}, [pictures.objects[0].sop_instance]) as port, pytest.raises(ObjectsNotKeptYet, match="1/2"):
+        deliver(port, pictures, "KEEPER", commit=True)
+
+
+# ---- TLS, and what the judges say ----
+
+
+def test_with_tls_only_a_receiver_of_the_authority_gets_anything(tmp_path: Path) -> None:
+    authority, foreign = Authority(tmp_path / "ca"), Authority(tmp_path / "other")
+    pictures = Outgoing(small(1))
+    more = {"tls": "tls", "ca": FileName(authority.certificate), "any_name": True}
+    with keeper({}, context=authority.server_context(authority.issue("localhost"))) as port:
+        assert deliver(port, pictures, "KEEPER", **more).facts["sent"] == "1"
+    with (
+        keeper({}, context=foreign.server_context(foreign.issue("localhost"))) as port,
+        pytest.raises(PacsUnreachable, match="TLS"),
+    ):
+        deliver(port, Outgoing(small(1)), "KEEPER", **more)
+
+
+def verdict(file: bytes, path: Path) -> str:
+    """What dciodvfy says of an object."""
+    path.write_bytes(file)
+    done = subprocess.run(["dciodvfy", str(path)], capture_output=True, check=False)
+    return done.stderr.decode("utf-8", "replace")
+
+
+def test_dciodvfy_has_nothing_new_to_say_about_what_was_sent(tmp_path: Path) -> None:
+    need(shutil.which("dciodvfy"), "dciodvfy")
+    pictures = Outgoing(mixed())
+    with storescp(tmp_path / "in") as peer:
+        deliver(peer.port, pictures, "S")
+        received = {str(pydicom.dcmread(BytesIO(file)).SOPInstanceUID): file for file in peer.files()}
+    assert received.keys() == pictures.files.keys()
+    said = {uid: verdict(file, tmp_path / "source.dcm") for uid, file in pictures.files.items()}
+    assert any("Error" in one for one in said.values())  # it does look
+    for uid, file in received.items():
+        assert verdict(file, tmp_path / "source.dcm") == said[uid]
+
+
+def test_a_receiver_that_throws_everything_away_is_believed(tmp_path: Path) -> None:
+    """`storescp --ignore` answers with success: that is what it is asked for. Only commitment would ask more."""
+    port = free_port()
+    command = ["storescp", "+xa", "--ignore", str(port)]
+    server = Server(command, lambda: listens(port), str(tmp_path), signal.SIGTERM)
+    try:
+        assert deliver(port, Outgoing(mixed()), "S").facts["sent"] == "5"
+        with pytest.raises(ServiceNotOffered):
+            deliver(port, Outgoing(mixed()), "S", commit=True)
+    finally:
+        server.end()
+
+
+def test_dcmqrscp_gets_what_it_lacks(tmp_path: Path) -> None:
+    pictures = Outgoing(small(5))
+    with dcmqrscp(tmp_path / "archive", {}) as port:
+        first = Outgoing(small(5)[:2])
+        assert deliver(port, first, "DCMQRSCP").facts["sent"] == "2"
+        receipt = deliver(port, pictures, "DCMQRSCP")
+        assert receipt.facts == {"objects": "5", "sent": "3", "there": "2"}
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"address": "nowhere"}, "address: "),
+        ({"ae_title": "a title that is too long"}, "ae_title: "),
+        ({"reports": "127.0.0.1:1"}, "reports: "),
+        ({"commit": True, "reports": "127.0.0.1:1", "tls": "tls"}, "certificate: "),
+        ({"dimse_timeout": timedelta(0)}, "dimse_timeout: "),
+    ],
+)
+def test_settings_that_cannot_be_used(more: dict[str, Any], told: str) -> None:
+    given = {"address": "127.0.0.1:104", "ae_title": "PACS", "calling": "US", "tls": "none", **more}
+    with pytest.raises(ValueError, match=told):
+        Settings(**given)
+
+
+def test_a_destination_may_have_any_name() -> None:
+    assert Settings("127.0.0.1:104", "PACS", "US").peer("bệnh viện B " * 9).name
 
 
 def test_what_is_no_study_does_not_leave() -> None:

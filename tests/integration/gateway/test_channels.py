@@ -21,7 +21,7 @@ def site_with_examples(folder: Path) -> Path:
         files.write_text(files.read_text(encoding="utf-8").replace("/var/lib/lienthong", str(folder)), encoding="utf-8")
     for name in ("bhyt", "giay-to", "xet-nghiem"):
         (folder / name).mkdir()
-    for name in ("bhyt-01999", "emrhub"):
+    for name in ("bhyt-01999", "emrhub", "hoi-chan-tu-xa"):
         (config / "secrets" / name).write_text("a secret of a test")
     return config
 
