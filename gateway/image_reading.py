@@ -99,6 +99,8 @@ class Study:
     """All numbers of the person."""
     named: frozenset[str]
     """The objects that the record has of it, by SOPInstanceUID."""
+    away: bool
+    """Whether the files of some of them were removed."""
     withheld: str | None
     """Why a client that may not see closed lists does not see it."""
     assigned: bool
@@ -326,6 +328,7 @@ class ImageReading:
             person.numbers,
             person.known_by,
             named,
+            row.pruned_at is not None and not named <= images.classes(connection, uid).keys(),
             person.withheld,
             row.assigned is not None,
         )
@@ -347,7 +350,7 @@ class ImageReading:
         said = query.said(entries, query.PATIENT_ID)
         moved = study.assigned and any(_folded(number) not in study.known_by for number in said)
         number = next(iter((*study.numbers, *(() if moved else said))), "")
-        return Whose(query.patient_to_attributes(study.patient, number), moved)
+        return Whose(query.patient_to_attributes(study.patient, number), moved, study.away)
 
     async def _tell(self, client: ClientSettings, told: Sequence[tuple[str, str]]) -> None:
         """Note disclosures: of which study, and what."""

@@ -48,6 +48,7 @@ STEPS = (
         "gateway.repair",
         "gateway.probes",
         "gateway.procedure_steps",
+        "gateway.pruning",
         "gateway.signing_case",
         "gateway.signing_desk",
         "gateway.signing_relay",
