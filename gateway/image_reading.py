@@ -100,6 +100,8 @@ class Study:
     """All numbers of the person."""
     named: frozenset[str]
     """The objects that the record has of it, by SOPInstanceUID."""
+    away: bool
+    """Whether the files of some of them were removed."""
     withheld: str | None
     """Why a client that may not see closed lists does not see it."""
     assigned: bool
@@ -322,8 +324,17 @@ class ImageReading:
         owner = persons.resolve(connection, found[0].patient_id)
         person = known.get(owner) or known.setdefault(owner, self._person(connection, owner))
         named = imaging_study.instances(study)
-        own = (person.patient, person.numbers, person.known_by)
-        return Study(uid, row.message_id, *own, named, person.withheld, row.assigned is not None)
+        return Study(
+            uid,
+            row.message_id,
+            person.patient,
+            person.numbers,
+            person.known_by,
+            named,
+            row.pruned_at is not None and not named <= images.classes(connection, uid).keys(),
+            person.withheld,
+            row.assigned is not None,
+        )
 
     def _person(self, connection: Connection, owner: str) -> _Person:
         record = resources.record(connection, self._keyring, owner)
@@ -342,7 +353,7 @@ class ImageReading:
         said = query.said(entries, query.PATIENT_ID)
         moved = study.assigned and any(folded(number) not in study.known_by for number in said)
         number = next(iter((*study.numbers, *(() if moved else said))), "")
-        return Whose(query.patient_to_attributes(study.patient, number), moved)
+        return Whose(query.patient_to_attributes(study.patient, number), moved, study.away)
 
     async def _tell(self, client: ClientSettings, told: Sequence[tuple[str, str]]) -> None:
         """Note disclosures: of which study, and what."""

@@ -68,7 +68,12 @@ class Collector:
                 await self.store.write(partial(images.postpone, uid=row.uid, due_at=self.clock.now() + _AGAIN))
 
     async def _tell(self, row: Row[Any]) -> None:
-        kept = await self.store.read(lambda connection: images.of_study(connection, row.uid))
+        here, gone = await self.store.read(
+            lambda connection: (images.of_study(connection, row.uid), images.gone_of_study(connection, row.uid))
+        )
+        # an object that came again after its file was removed is told of once
+        again = {one.sop_instance for one in here}
+        kept = [*(one for one in gone if one.sop_instance not in again), *here]
         keyring = self.plan.keyring
         objects = [
             imaging_steps.Kept(keyring.open(one.body, f"header/{one.id}"), one.id, one.sha256, one.size, one.calling)
@@ -98,7 +103,7 @@ class Collector:
         def enter(connection: Connection) -> bool:
             # the message first: the study refers to it
             messages.insert_all(connection, [new])
-            return images.told(connection, row, message_id, len(kept))
+            return images.told(connection, row, message_id, len(here) + len(gone))
 
         if await self.store.write(lambda connection: _or_nothing(connection, enter)):
             self.ring()

@@ -51,6 +51,7 @@ STEPS = (
         "gateway.procedure_steps",
         "gateway.result_intake",
         "gateway.result_steps",
+        "gateway.pruning",
         "gateway.signing_case",
         "gateway.signing_desk",
         "gateway.signing_relay",

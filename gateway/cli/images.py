@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.engine import Row
 
-from gateway.cli import images_export
+from gateway.cli import images_export, images_prune
 from gateway.cli.access import actor, ledger, remember
 from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, moment, print_json, print_table
 from gateway.clock import SystemClock
@@ -69,7 +69,8 @@ def list_(
 def _said(row: Row[Any]) -> str:
     if row.due_at is not None:
         return "đang nhận"
-    return _STATES.get(row.state, row.state or "") + (f" LT{row.fault_code:04d}" if row.fault_code else "")
+    gone = ", đã gỡ ảnh" if row.pruned_at is not None else ""
+    return _STATES.get(row.state, row.state or "") + (f" LT{row.fault_code:04d}" if row.fault_code else "") + gone
 
 
 def _study(row: Row[Any]) -> dict[str, Any]:
@@ -84,6 +85,7 @@ def _study(row: Row[Any]) -> dict[str, Any]:
         "state": "arriving" if row.due_at is not None else row.state,
         "fault": f"LT{row.fault_code:04d}" if row.fault_code else None,
         "assigned": row.assigned is not None,
+        "pruned_at": iso(row.pruned_at),
         "first_at": iso(row.first_at),
         "last_at": iso(row.last_at),
     }
@@ -245,3 +247,4 @@ def assign(
 
 
 images_export.add_to(app)
+images_prune.add_to(app)

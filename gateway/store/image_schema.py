@@ -22,6 +22,7 @@ study = Table(
     Column("assigned", LargeBinary, nullable=True),  # sealed: the number of the person it was moved to by a person
     Column("due_at", BigInteger, nullable=True),  # when it counts as complete; none: nothing came since it was told
     Column("expected", Integer, nullable=True),  # how many objects its procedure steps made; none: nobody said
+    Column("pruned_at", BigInteger, nullable=True),  # when a person had the files of its objects removed
 )
 _due = text("due_at IS NOT NULL")
 # collector: which studies are complete now?
@@ -44,7 +45,7 @@ instance = Table(
     Column("received_at", BigInteger, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),
-    Column("state", String(16), nullable=False),  # kept, quarantined
+    Column("state", String(16), nullable=False),  # kept, quarantined; pruning, pruned: its file goes, is gone
     Column("fault_code", Integer, nullable=False, server_default="0"),
     Column("fault_where", Text, nullable=False, server_default=""),
     Column("fault_detail", Text, nullable=False, server_default=""),
@@ -54,6 +55,12 @@ _kept = text("state = 'kept'")
 Index("instance_sop", instance.c.sop_instance, unique=True, sqlite_where=_kept, postgresql_where=_kept)
 # collector: everything of a study
 Index("instance_study", instance.c.study_uid, instance.c.id, sqlite_where=_kept, postgresql_where=_kept)
+_gone = text("state IN ('pruning', 'pruned')")
+# collector: what of a study has no file any more
+Index("instance_gone", instance.c.study_uid, instance.c.id, sqlite_where=_gone, postgresql_where=_gone)
+_going = text("state = 'pruning'")
+# people: which files are still to be removed
+Index("instance_going", instance.c.id, sqlite_where=_going, postgresql_where=_going)
 _aside = text("state = 'quarantined'")
 # people: what lies in quarantine
 Index("instance_aside", instance.c.id, sqlite_where=_aside, postgresql_where=_aside)

@@ -189,6 +189,47 @@ def of_study(connection: Connection, uid: str) -> list[Row[Any]]:
     return list(connection.execute(query))
 
 
+def gone_of_study(connection: Connection, uid: str) -> list[Row[Any]]:
+    """Return the objects of a study whose files were removed, as `of_study` returns those that are kept."""
+    joined = instance.join(instance_header, instance_header.c.instance_id == instance.c.id)
+    query = (
+        sa.select(instance, instance_header.c.body)
+        .select_from(joined)
+        .where(instance.c.study_uid == uid, sa.text("instance.state IN ('pruning', 'pruned')"))
+        .order_by(instance.c.id)
+    )
+    return list(connection.execute(query))
+
+
+def unpruned(connection: Connection, before: int, after: str, limit: int) -> list[Row[Any]]:
+    """Return the studies that have files and of which nothing came since `before`, by uid, beginning after one."""
+    has_files = sa.or_(study.c.pruned_at.is_(None), study.c.last_at > study.c.pruned_at)
+    query = sa.select(study).where(study.c.last_at < before, has_files, study.c.uid > after)
+    return list(connection.execute(query.order_by(study.c.uid).limit(limit)))
+
+
+def give_up_files(connection: Connection, uid: str, now: int) -> int:
+    """Note that the files of a study are to be removed; return how many objects that are."""
+    found = connection.execute(
+        instance.update().where(instance.c.study_uid == uid, sa.text("instance.state = 'kept'")).values(state="pruning")
+    )
+    connection.execute(study.update().where(study.c.uid == uid).values(pruned_at=now))
+    return found.rowcount
+
+
+def going(connection: Connection, limit: int) -> list[str]:
+    """Return objects whose files are still to be removed."""
+    query = sa.select(instance.c.id).where(sa.text("instance.state = 'pruning'"))
+    return list(connection.scalars(query.order_by(instance.c.id).limit(limit)))
+
+
+def removed(connection: Connection, ids: Sequence[str]) -> None:
+    """Note that these files are gone."""
+    connection.execute(
+        instance.update().where(instance.c.id.in_(list(ids)), instance.c.state == "pruning").values(state="pruned")
+    )
+
+
 def settled(connection: Connection, uid: str) -> Row[Any] | None:
     """Return a study whose newest message is in the record; None while it is not, or while a person's moving it waits."""
     moving = sa.and_(study.c.assigned.is_not(None), study.c.due_at.is_not(None))

@@ -69,6 +69,17 @@ class Objects:
         with suppress(OSError):
             os.unlink(f"{self._incoming}/{object_id}")
 
+    def remove(self, object_id: str) -> None:
+        """Delete the file of an object that the ledger gave up, for certain; raises ObjectStoreAway."""
+
+        def act() -> None:
+            for path in (self._folder / object_id[-2:] / object_id, *(self._folder / _INCOMING).glob(f"*/{object_id}")):
+                with suppress(FileNotFoundError):
+                    path.unlink()
+                    _sync(path.parent)
+
+        _told(act)
+
     def read(self, object_id: str) -> Iterator[bytes]:
         """Give an object in pieces, wherever it lies; raises NothingThere, KeyUnknown, SealBroken."""
         settled = [self._folder / place / object_id for place in (object_id[-2:], _QUARANTINE)]

@@ -64,6 +64,8 @@ class Whose:
     """As `patient_to_attributes` makes them."""
     moved: bool = False
     """Whether the headers name somebody else, so that nothing they say of a patient is told."""
+    away: bool = False
+    """Whether objects of it cannot be had here any more."""
 
 
 def tag_of(name: str) -> str:
@@ -188,7 +190,7 @@ def _answer(
         found |= whose.attributes
     else:
         found |= {tag: value for tag, value in whose.attributes.items() if tag in include.tags}
-    found[_AVAILABLE] = _element(_AVAILABLE, ["UNAVAILABLE" if whose.moved else "ONLINE"])
+    found[_AVAILABLE] = _element(_AVAILABLE, ["UNAVAILABLE" if whose.moved or whose.away else "ONLINE"])
     found[_URL] = _element(_URL, [url])
     return dict(sorted(without_bulk({_CHARSET: _UTF8} | found).items()))
 

@@ -922,6 +922,11 @@ HOT = {
         lambda c: commitments.of_transaction(c, "pacs", "CT1", "1.9.40"), (("commitment_asked",),)
     ),
     "commitments.given_up": Query(lambda c: commitments.given_up(c, 50), (("commitment_wrong",),)),
+    "images.gone_of_study": Query(lambda c: images.gone_of_study(c, "1.2.3"), (("instance_gone",),)),
+    "images.going": Query(lambda c: images.going(c, 50), (("instance_going",),)),
+    "images.give_up_files": Query(
+        lambda c: images.give_up_files(c, "1.2.3", NOW), (("instance_study",), STUDY_BY_UID)
+    ),
     "images.newest_since": Query(lambda c: images.newest_since(c, MESSAGES // 2 - 50, 8), (("study_newest",),)),
     "images.aside": Query(lambda c: images.aside(c, 50), (("instance_aside",),)),
     "card_lookups.count_since": Query(

@@ -1,4 +1,4 @@
-"""Reports of storage commitment that devices wait for"""
+"""Reports of storage commitment that devices wait for; studies whose files were removed"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -33,3 +33,7 @@ def upgrade() -> None:
     op.create_index("commitment_due", "commitment", ["channel", "due_at"], sqlite_where=owed, postgresql_where=owed)
     op.create_index("commitment_asked", "commitment", ["channel", "calling", "transaction_uid"], unique=True)
     op.create_index("commitment_wrong", "commitment", ["id"], sqlite_where=given_up, postgresql_where=given_up)
+    op.add_column("study", sa.Column("pruned_at", sa.BigInteger, nullable=True))
+    gone, going = sa.text("state IN ('pruning', 'pruned')"), sa.text("state = 'pruning'")
+    op.create_index("instance_gone", "instance", ["study_uid", "id"], sqlite_where=gone, postgresql_where=gone)
+    op.create_index("instance_going", "instance", ["id"], sqlite_where=going, postgresql_where=going)
