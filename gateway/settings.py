@@ -232,6 +232,10 @@ class ChannelSettings:
     each paper say (S3.8)."""
     warn: float = 0.75
     """Share of that time after which is warned of what has not arrived."""
+    profile: str = ""
+    """Dialect of the laboratory instrument (ASTM) behind the channel; empty = told by its messages."""
+    approver: str = ""
+    """Number or practice licence of who answers for results of the instrument that name nobody."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,47}", self.name):
@@ -239,7 +243,7 @@ class ChannelSettings:
         if not re.fullmatch(r"[A-Z][A-Z0-9]{2}-\d+(\.\d+)?(\.\d+)?", self.order_by):
             raise ValueError("order_by: a position such as PID-3 or PV1-19.1")
         for entry in self.accept:
-            if not re.fullmatch(r"\*|[A-Z][A-Z0-9]{2,9}(\^[A-Z0-9]{3,5})?", entry):
+            if not re.fullmatch(r"\*|[A-Z][A-Z0-9]{2,9}(\^[A-Z0-9]{3,8})?", entry):
                 raise ValueError(f"accept: {entry!r} is not written like ADT, REF^I12 or *")
         if self.deadline:
             _valid("deadline", parse_within, self.deadline)

@@ -12,14 +12,14 @@ import os
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache, partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 
-from gateway import imaging_steps, signing_statements, visit_steps
+from gateway import imaging_steps, lab_steps, signing_statements, visit_steps
 from gateway.clock import to_instant
 from gateway.faults import InternalFault, SignatureUnrecorded
 from gateway.safe_log import describe
@@ -93,6 +93,15 @@ class Mapped:
     """(kind, value) of the numbers by which people look for it."""
 
 
+@dataclass(frozen=True)
+class LabChannel:
+    """What the mapping of an instrument's message is told besides it."""
+
+    profile: str = ""
+    approver: str = ""
+    known: Mapping[str, lab_steps.Known] = field(default_factory=dict)
+
+
 def map_message(
     raw: bytes,
     charset: str,
@@ -100,11 +109,15 @@ def map_message(
     context: hl7v2.Context,
     produce: Sequence[str],
     orders: Mapping[str, str] | None = None,
+    told: LabChannel = LabChannel(),
 ) -> Mapped | None:
     """Map one message to FHIR and say which papers are due; None when no mapping knows its type.
 
-    `orders` are those that the record has for the accession numbers of a study.
+    `orders` are those that the record has for the accession numbers of a study; `told` is what is known of an instrument.
     """
+    if lab_steps.is_lab(trigger):
+        outcome = lab_steps.map_records(raw, charset, context, told.profile, told.approver, told.known)
+        return _mapped(outcome, (trigger,), produce, lab_steps.keys(raw, charset, told.profile))
     if visit_steps.is_visit(trigger):
         visit = visit_steps.map_visit(raw, context.systems, context.facility, context.message_id)
         return _mapped(visit.outcome, visit.triggers, produce, visit.keys)
@@ -163,6 +176,8 @@ def business_keys_of(batch: Sequence[tuple[bytes, str]]) -> list[tuple[tuple[str
         try:
             if imaging_steps.is_body(raw):
                 found.append(imaging_steps.keys_of(raw))
+            elif lab_steps.is_records(raw):
+                found.append(lab_steps.keys(raw, charset))
             elif visit_steps.is_file(raw):
                 found.append(tuple(visit_steps.keys_of_message(raw)))
             else:
