@@ -8,12 +8,15 @@ from mappings.formats import astm
 from mappings.formats.er7_encoding import SPACE_BYTES
 from mappings.hl7v2 import Context
 from mappings.lab.asked import Person, Question, keys_of, persons_of, question_of
-from mappings.lab.astm import FAMILY, QUERY, RESULT, kind_of, map_message, profile_of
+from mappings.lab.astm import CONTROL, FAMILY, OTHER, QUERY, RESULT, kind_of, map_message, profile_of
 from mappings.lab.context import Context as LabContext
 from mappings.lab.context import Known
 from mappings.outcome import Outcome
 
-__all__ = ["FAMILY", "QUERY", "RESULT", "Known", "is_lab", "is_records"]
+__all__ = ["FAMILY", "QUERY", "RESULT", "TYPES", "Known", "is_lab", "is_records"]
+
+TYPES = (RESULT, CONTROL, QUERY, OTHER)
+"""Every type that a message of an instrument can have."""
 
 
 def is_lab(message_type: str) -> bool:

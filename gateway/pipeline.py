@@ -23,14 +23,14 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway import imaging_steps, meters, papers, relief, signing_tasks, steps
+from gateway import imaging_steps, lab_steps, meters, papers, relief, signing_tasks, steps
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery import disclosure
 from gateway.delivery.retry import Retry, decide
 from gateway.faults import DocumentWithheld, InternalFault, PaperOvertaken, SignatureRefused, StoreFault, WorkerLost
 from gateway.pool import Pool, alone
 from gateway.proof.desk import ProofDesk
-from gateway.records import identity, message_search, resources, worklist
+from gateway.records import critical_values, identity, laboratory, message_search, resources, worklist
 from gateway.records.resources import Said
 from gateway.safe_log import describe
 from gateway.settings import Channel, Plan
@@ -90,6 +90,7 @@ class Pipeline:
         self._lease = round(plan.node.lease.total_seconds() * SECOND)
         self._jitter = random.Random(owner)  # noqa: S311 - spreads retries, guards nothing
         self._held: set[str] = set()
+        self._has_instruments = laboratory.has_instruments(plan)
         self._suspect = ""
         """What outlived a process that held it, and is under way: one at a time, so that its guilt can be seen."""
 
@@ -186,7 +187,8 @@ class Pipeline:
         raw = self._keyring.open(sealed, row.id)
         context = MessageContext(self._plan.facility.code, self._plan.systems, self._plan.node.zone, message_id=row.id)
         orders = await self._orders_of(raw) if imaging_steps.is_study(row.type) else {}
-        mapped = await self._pool.run(steps.map_message, raw, charset, row.type, context, produce, orders)
+        told = await self._lab_of(row, raw, channel) if lab_steps.is_lab(row.type) else steps.LabChannel()
+        mapped = await self._pool.run(steps.map_message, raw, charset, row.type, context, produce, orders, told)
         if mapped is None:
             positions = await self._pool.run(steps.populated, raw, charset)
             account = json.dumps({"mapped": {}, "ignored": {}, "unknown": positions, "notices": ()})
@@ -200,6 +202,17 @@ class Pipeline:
         """Find the orders that the record has for the accession numbers of a study."""
         asked = await self._pool.run(imaging_steps.asked_of, raw)
         return await self._store.read(lambda connection: worklist.orders_of(connection, self._keyring, asked))
+
+    async def _lab_of(self, row: Row[Any], raw: bytes, channel: Channel | None) -> steps.LabChannel:
+        """Find whose the results of an instrument are; raise the faults of `laboratory.Finder`."""
+        charset, profile = (channel.charset, channel.settings.profile) if channel else ("auto", "")
+        asked = await self._pool.run(lab_steps.asked_of, raw, charset, profile)
+
+        def known(connection: Connection) -> dict[str, lab_steps.Known]:
+            return laboratory.Finder.of(connection, self._plan, self._clock.now()).known_of(row.id, asked)
+
+        found = await self._store.read(known) if asked else {}
+        return steps.LabChannel(profile, channel.settings.approver if channel else "", found)
 
     async def _require_same_person(self, raw: bytes, patient_id: str | None) -> None:
         """Raise WrongPatient when a study has the number of a person of the record and names somebody else."""
@@ -230,9 +243,14 @@ class Pipeline:
         _, pairs = identity.apply(connection, self._keyring, mapped.identity, now, message_id=row.id)
         said = Said.of(row, mapped.sent_at, mapped.patient_id, mapped.cleared, mapped.assumed)
         told: list[Resource] = json.loads(mapped.resources)
+        if lab_steps.is_lab(row.type):
+            laboratory.cumulate(connection, self._keyring, told)
         late = resources.save(connection, self._keyring, told, said, now)
         identity.settle(connection, self._keyring, pairs, now)
         worklist.Keeper.of(connection, self._plan, row, now).follow(told, mapped.patient_id, pairs)
+        if self._has_instruments:
+            laboratory.follow(connection, self._keyring, told, now)
+        critical_values.note(connection, self._keyring, mapped.critical, told, row.id, now)
         if channel is not None:
             papers.ask(connection, self._plan, channel, row, mapped.due, late, mapped.patient_id, now)
         if mapped.patient_id is not None:

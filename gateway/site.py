@@ -2,9 +2,10 @@
 
 `*.py` register replacements and segment readings with `mappings.hl7v2.site`; `*.csv` are code tables, read before the usual
 table of the same name; `insurance/*.csv` are the lists of insurance files (`mappings/bhyt/lists.py`); `lab/*.toml` are dialects
-of laboratory instruments (`mappings/lab/profiles.py`); `forms.toml` adds rows to printed papers, `rules.toml` says differently
-when a paper is due. Everything is loaded once per process, in the order of the file names, before the first message. A file
-that cannot be used is one problem with file and line, and the start is refused.
+of laboratory instruments (`mappings/lab/profiles.py`), `lab/ranges.csv` and `lab/critical.csv` limits of results
+(`mappings/lab/limits.py`); `forms.toml` adds rows to printed papers, `rules.toml` says differently when a paper is due.
+Everything is loaded once per process, in the order of the file names, before the first message. A file that cannot be used is
+one problem with file and line, and the start is refused.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from mappings.bhyt import lists
 from mappings.bhyt.faults import ListInvalid
 from mappings.documents import form, rules
 from mappings.hl7v2 import mappers, site
-from mappings.lab import profiles
+from mappings.lab import limits, profiles
 
 FOLDER = "site"
 INSURANCE = "insurance"
@@ -73,6 +74,16 @@ def _laboratory(folder: Path) -> Iterator[SiteInvalid]:
             line = re.search(r"line (\d+)", str(error))
             yield SiteInvalid(f"{FOLDER}/{LABORATORY}/{path.name}:{line[1] if line else 1}", str(error))
     profiles.use(found)
+    tables: dict[str, list[limits.Limit]] = {}
+    for path in (folder / f"{name}.csv" for name in ("ranges", "critical")):
+        if path.is_file():
+            try:
+                tables[path.stem] = limits.parse(path.read_text(encoding="utf-8-sig"))
+            except (ValueError, OSError) as error:
+                number, _, detail = str(error).partition(": ")
+                where = f"{FOLDER}/{LABORATORY}/{path.name}:{number if number.isdigit() else 1}"
+                yield SiteInvalid(where, detail or str(error))
+    limits.use(**tables)
 
 
 def _load(path: Path) -> Iterator[SiteInvalid]:

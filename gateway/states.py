@@ -161,6 +161,10 @@ PROCEDURE_STEP: Table = {
 }
 """A modality's work (MPPS), as the modality tells it. Standard: DICOM PS3.4 §F.7.2.2.2"""
 
+CRITICAL_VALUE: Table = {
+    ("open", "acknowledge"): "acknowledged",  # a person says that whoever treats the patient knows
+}
+
 NODE: Table = {
     ("running", "drain"): "draining",  # it takes nothing more and finishes what it has
     ("running", "stop"): "stopped",

@@ -38,6 +38,7 @@ from mappings.formats import dates, er7, json
 from mappings.formats.faults import Fault
 from mappings.guides import guides, in_guide
 from mappings.hl7v2.business_keys import business_keys
+from mappings.lab import limits
 from mappings.outcome import IdentityChange, Outcome, Resource
 from mappings.systems import Systems
 from signing import joint, jws, proving, xades
@@ -91,6 +92,8 @@ class Mapped:
     """What is asked of papers now."""
     keys: tuple[tuple[str, str], ...]
     """(kind, value) of the numbers by which people look for it."""
+    critical: tuple[limits.Critical, ...] = ()
+    """Results that whoever treats the person must be told of at once."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,8 @@ def map_message(
     """
     if lab_steps.is_lab(trigger):
         outcome = lab_steps.map_records(raw, charset, context, told.profile, told.approver, told.known)
-        return _mapped(outcome, (trigger,), produce, lab_steps.keys(raw, charset, told.profile))
+        people = {one.patient["id"]: one.patient for one in told.known.values()}
+        return _mapped(outcome, (trigger,), produce, lab_steps.keys(raw, charset, told.profile), people=people)
     if visit_steps.is_visit(trigger):
         visit = visit_steps.map_visit(raw, context.systems, context.facility, context.message_id)
         return _mapped(visit.outcome, visit.triggers, produce, visit.keys)
@@ -139,7 +143,9 @@ def _mapped(
     produce: Sequence[str],
     keys: tuple[tuple[str, str], ...],
     noticed: Sequence[tuple[int, str, str]] = (),
+    people: Mapping[str, Resource] | None = None,
 ) -> Mapped:
+    limited = limits.judge(outcome.resources, people or {}, outcome.sent_at)
     for resource in outcome.resources:
         require_valid(resource)
     asked = (
@@ -166,6 +172,7 @@ def _mapped(
         tuple((one.system, one.code, _OCCURRENCE.sub("", one.where), one.display) for one in outcome.unmapped),
         tuple(due.values()),
         keys,
+        limited,
     )
 
 

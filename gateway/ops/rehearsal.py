@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway import imaging_steps, papers, steps
+from gateway import imaging_steps, lab_steps, papers, steps
 from gateway.clock import to_datetime
-from gateway.records import identity, persons, resources, worklist
+from gateway.records import identity, laboratory, persons, resources, worklist
 from gateway.records.resources import Change, Said
 from gateway.settings import Channel, Plan
 from gateway.store import documents, messages
@@ -123,8 +123,15 @@ class Rehearsal:
         if imaging_steps.is_study(row.type):
             asked: Any = steps.guarded(imaging_steps.asked_of, raw)
             orders = worklist.orders_of(connection, self._keyring, asked)
-        mapped: Any = steps.guarded(steps.map_message, raw, charset, row.type, context, produce, orders)
+        told = self._lab_of(connection, row, raw, channel) if lab_steps.is_lab(row.type) else steps.LabChannel()
+        mapped: Any = steps.guarded(steps.map_message, raw, charset, row.type, context, produce, orders, told)
         return mapped, channel
+
+    def _lab_of(self, connection: Connection, row: Row[Any], raw: bytes, channel: Channel | None) -> steps.LabChannel:
+        charset, profile = (channel.charset, channel.settings.profile) if channel else ("auto", "")
+        asked: Any = steps.guarded(lab_steps.asked_of, raw, charset, profile)
+        known = laboratory.Finder.of(connection, self._plan, self._now).known_of(row.id, asked)
+        return steps.LabChannel(profile, channel.settings.approver if channel else "", known)
 
     def _weigh(
         self,

@@ -20,6 +20,7 @@ TABLES = {
     "job": states.JOB,
     "job item": states.JOB_ITEM,
     "procedure step": states.PROCEDURE_STEP,
+    "critical value": states.CRITICAL_VALUE,
     "node": states.NODE,
     "lease": states.LEASE,
 }
@@ -35,6 +36,7 @@ FIRST = {
     "job": {"running"},
     "job item": {"waiting"},
     "procedure step": {"in_progress"},
+    "critical value": {"open"},
     "node": {"running"},
     "lease": {"free"},
 }
