@@ -26,7 +26,7 @@ from typing import NamedTuple
 from sqlalchemy.engine import Connection
 
 from connectors.contract import Answer
-from gateway import meters, queries, result_intake, visit_intake, visit_steps
+from gateway import lab_intake, lab_steps, meters, queries, result_intake, visit_intake, visit_steps
 from gateway.cards import wire
 from gateway.cards.desk import CardDesk
 from gateway.clock import Clock, to_datetime
@@ -129,6 +129,8 @@ class ChannelIntake:
         if fault is None and visit_steps.is_file(raw):
             make = partial(visit_intake.file_to_messages, arrival, self._channel, self._keyring)
             return await self._receive_file(make, visit_intake.answer_to_file)
+        if self._channel.source.kind == "astm" or lab_steps.is_records(raw):
+            return await self._receive_records(lab_intake.Arrival(raw, peer, arrival.at, fault))
         header = read_header(raw)
         try:
             new, message = self._read(raw, peer, header, fault)
@@ -173,6 +175,33 @@ class ChannelIntake:
             self._wake()
         state = "duplicate" if all(earlier) else first.state
         return Answer((body,), first.answer == "AA", first.id), _Told(new[-1].type, state, first.answer)
+
+    async def _receive_records(self, arrival: lab_intake.Arrival) -> tuple[Answer, _Told]:
+        """Take a message of an instrument; one that asks for orders is answered with records.
+
+        Positive when it is durable and good; negative with its id when it is durable in the error queue, without one when the
+        ledger did not take it. What the link says then is the source's.
+        """
+        try:
+            taken = lab_intake.take(arrival, self._channel, self._keyring)
+            new = taken.new
+            if new.state == "answered" and taken.message is not None:
+                desk, message = lab_intake.Desk(self._keyring, self._context, self._channel), taken.message
+                body = await self._store.read(lambda connection: desk.answer(connection, message, arrival.at))
+                await self._store.write(lambda connection: desk.keep(connection, new, body))
+                return Answer((body,) if body else (), True, new.id), _Told(new.type, new.state, "AA")
+            earlier = await self._store.write_each(messages.insert_all, new)
+        except StoreFault as failure:
+            log.error("%s", failure)
+            return Answer((), False, None), _Told("", UNSTORED, "AR")
+        except Exception as error:  # noqa: BLE001 - the wire never goes silent because our code failed
+            log.error("intake failed: %s", describe(error))
+            return Answer((), False, None), _Told("", UNSTORED, "AR")
+        if earlier is not None:
+            return Answer((), earlier.answer == "AA", new.id), _Told(new.type, "duplicate", earlier.answer)
+        if new.state == "received":
+            self._wake()
+        return Answer((), new.answer == "AA", new.id), _Told(new.type, new.state, new.answer)
 
     async def _reply(self, header: Header, new: NewMessage, message: er7.Message) -> Answer:
         """Answer a question once it and its answer are durable."""

@@ -23,14 +23,14 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway import imaging_steps, meters, papers, pictures, relief, signing_tasks, steps
+from gateway import imaging_steps, lab_steps, meters, papers, pictures, relief, result_steps, signing_tasks, steps
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery import disclosure
 from gateway.delivery.retry import Retry, decide
 from gateway.faults import DocumentWithheld, InternalFault, PaperOvertaken, SignatureRefused, StoreFault, WorkerLost
 from gateway.pool import Pool, alone
 from gateway.proof.desk import ProofDesk
-from gateway.records import identity, message_search, resources, worklist
+from gateway.records import critical_values, identity, laboratory, message_search, resources, worklist
 from gateway.records.resources import Said
 from gateway.safe_log import describe
 from gateway.settings import Channel, Plan
@@ -91,6 +91,7 @@ class Pipeline:
         self._lease = round(plan.node.lease.total_seconds() * SECOND)
         self._jitter = random.Random(owner)  # noqa: S311 - spreads retries, guards nothing
         self._held: set[str] = set()
+        self._has_instruments = laboratory.has_instruments(plan)
         self._suspect = ""
         """What outlived a process that held it, and is under way: one at a time, so that its guilt can be seen."""
 
@@ -183,12 +184,12 @@ class Pipeline:
         channel = self._channels.get(row.channel)
         charset = channel.charset if channel else "auto"
         produce = channel.settings.produce if channel else ()
-        layout = channel.layout if channel else None
         sealed = await self._store.read(lambda connection: messages.body(connection, row.id))
         raw = self._keyring.open(sealed, row.id)
         context = MessageContext(self._plan.facility.code, self._plan.systems, self._plan.node.zone, message_id=row.id)
         around = await self._around(raw) if imaging_steps.is_study(row.type) else imaging_steps.Around()
-        mapped = await self._pool.run(steps.map_message, raw, charset, row.type, context, produce, around, layout)
+        told = await self._laboratory_of(row, raw, channel)
+        mapped = await self._pool.run(steps.map_message, raw, charset, row.type, context, produce, around, told)
         if mapped is None:
             positions = await self._pool.run(steps.populated, raw, charset, row.type)
             account = json.dumps({"mapped": {}, "ignored": {}, "unknown": positions, "notices": ()})
@@ -203,6 +204,19 @@ class Pipeline:
         asked = await self._pool.run(imaging_steps.asked_of, raw)
         orders = await self._store.read(lambda connection: worklist.orders_of(connection, self._keyring, asked))
         return imaging_steps.Around(orders, self._plan.http.dicomweb_base)
+
+    async def _laboratory_of(self, row: Row[Any], raw: bytes, channel: Channel | None) -> steps.LabChannel:
+        """Find whose the results of a laboratory are; raise the faults of `laboratory.Finder`."""
+        told = laboratory.channel_of(channel)
+        if not (lab_steps.is_lab(row.type) or row.type == result_steps.ROWS):
+            return told
+        charset = channel.charset if channel else "auto"
+        asked = await self._pool.run(steps.persons_asked, raw, charset, row.type, told)
+
+        def known(connection: Connection) -> dict[str, lab_steps.Known]:
+            return laboratory.Finder.of(connection, self._plan, self._clock.now()).known_of(row.id, asked)
+
+        return replace(told, known=await self._store.read(known)) if asked else told
 
     async def _require_same_person(self, raw: bytes, patient_id: str | None) -> None:
         """Raise WrongPatient when a study has the number of a person of the record and names somebody else."""
@@ -233,9 +247,14 @@ class Pipeline:
         _, pairs = identity.apply(connection, self._keyring, mapped.identity, now, message_id=row.id)
         said = Said.of(row, mapped.sent_at, mapped.patient_id, mapped.cleared, mapped.assumed)
         told: list[Resource] = json.loads(mapped.resources)
+        if lab_steps.is_lab(row.type):
+            laboratory.cumulate(connection, self._keyring, told)
         late = resources.save(connection, self._keyring, told, said, now)
         identity.settle(connection, self._keyring, pairs, now)
         worklist.Keeper.of(connection, self._plan, row, now).follow(told, mapped.patient_id, pairs)
+        if self._has_instruments:
+            laboratory.follow(connection, self._keyring, told, now)
+        critical_values.note(connection, self._keyring, mapped.critical, told, row.id, now)
         if channel is not None:
             papers.ask(connection, self._plan, channel, row, mapped.due, late, mapped.patient_id, now)
         if mapped.patient_id is not None:

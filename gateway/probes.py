@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from connectors.kinds import load_source
-from gateway import imaging_steps, result_steps, signing_forms, visit_steps
+from gateway import imaging_steps, lab_steps, result_steps, signing_forms, visit_steps
 from gateway.faults import AddressTaken, ChannelTestFailed, ConfigFault, ConfigInvalid, PacsNotReached, SettingInvalid
 from gateway.settings import Channel, Plan, Test
 from gateway.site import load_site
@@ -17,6 +17,7 @@ from mappings import hl7v2
 from mappings.formats import er7, json
 from mappings.formats.faults import DeliveryFault, Fault, IntakeFault, SigningFault
 from mappings.formats.values import parse_address
+from mappings.lab.profiles import profiles
 from mappings.outcome import Resource
 from signing.certificates import load_roots
 from signing.keys import open_unattended
@@ -78,6 +79,9 @@ def problems(plan: Plan) -> Iterator[ConfigFault]:
         yield from invalid.problems
     yield from _echoes(plan)
     for channel in plan.channels:
+        if channel.settings.profile and channel.settings.profile not in profiles():
+            told = f"profile: {channel.settings.profile}; known: {', '.join(sorted(profiles()))}"
+            yield SettingInvalid(f"channel {channel.settings.name}", told)
         _, source = load_source(channel.source.kind)
         try:
             getattr(source, "check", _nothing)(channel.source.settings)
@@ -113,6 +117,9 @@ def _run(plan: Plan, channel: Channel, test: Test) -> Iterator[ConfigFault]:
             resources: Sequence[Resource] = result_steps.map_table(raw, channel.layout, context)
         elif imaging_steps.is_object(raw):
             resources = imaging_steps.map_object(raw, context).resources
+        elif lab_steps.is_records(raw):
+            said = channel.settings
+            resources = lab_steps.map_records(raw, channel.charset, context, said.profile, said.approver).resources
         elif visit_steps.is_file(raw):
             resources = visit_steps.map_visit(raw, context.systems, context.facility).outcome.resources
         else:

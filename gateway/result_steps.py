@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mappings.hl7v2 import Context
 from mappings.hl7v2.business_keys import folded
 from mappings.lab import report
+from mappings.lab.asked import Person
+from mappings.lab.context import Known
 from mappings.lab.faults import LayoutMissing
 from mappings.lab.layout import Layout
 from mappings.lab.rows import split_reports
@@ -26,9 +30,14 @@ _KEYS = (
 """Kind of number people look by → the fields that hold it."""
 
 
-def map_report(raw: bytes, layout: Layout | None, context: Context) -> Outcome:
+def map_report(raw: bytes, layout: Layout | None, context: Context, known: Mapping[str, Known]) -> Outcome:
     """Map the message of one report; raises LayoutMissing and the faults of `mappings.lab` and of ORU^R01."""
-    return report.report_to_outcome(raw, _declared(layout), context)
+    return report.report_to_outcome(raw, _declared(layout), context, known)
+
+
+def asked_of(raw: bytes, layout: Layout | None) -> tuple[Person, ...]:
+    """Read whose report it is; raises as `map_report`."""
+    return (report.person_of(raw, _declared(layout)),)
 
 
 def map_table(raw: bytes, layout: Layout, context: Context) -> list[Resource]:
@@ -37,7 +46,7 @@ def map_table(raw: bytes, layout: Layout, context: Context) -> list[Resource]:
     for one in split_reports(raw, layout, ""):
         if one.fault:
             raise one.fault
-        for resource in report.report_to_outcome(one.body, layout, context).resources:
+        for resource in report.report_to_outcome(one.body, layout, context, {}).resources:
             found[resource["resourceType"], resource["id"]] = resource
     return list(found.values())
 

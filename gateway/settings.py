@@ -258,6 +258,10 @@ class ChannelSettings:
     priority: Literal["normal", "low"] = "normal"
     """`low`: taken into the record only when nothing of other channels waits, such as what monitors send every second; order
     is then kept among the channels of low priority, by themselves."""
+    profile: str = ""
+    """Dialect of the laboratory instrument (ASTM) behind the channel; empty = told by its messages."""
+    approver: str = ""
+    """Number or practice licence of who answers for results of the instrument that name nobody."""
 
     @property
     def is_low(self) -> bool:
@@ -269,7 +273,7 @@ class ChannelSettings:
         if not re.fullmatch(r"[A-Z][A-Z0-9]{2}-\d+(\.\d+)?(\.\d+)?", self.order_by):
             raise ValueError("order_by: a position such as PID-3 or PV1-19.1")
         for entry in self.accept:
-            if not re.fullmatch(r"\*|[A-Z][A-Z0-9]{2,9}(\^[A-Z0-9]{3,5})?", entry):
+            if not re.fullmatch(r"\*|[A-Z][A-Z0-9]{2,9}(\^[A-Z0-9]{3,8})?", entry):
                 raise ValueError(f"accept: {entry!r} is not written like ADT, REF^I12 or *")
         if self.deadline:
             _valid("deadline", parse_within, self.deadline)

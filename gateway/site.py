@@ -1,15 +1,18 @@
 """Load a hospital's own habits: the folder `site/` beside the channels.
 
 `*.py` register replacements and segment readings with `mappings.hl7v2.site`; `*.csv` are code tables, read before the usual
-table of the same name; `insurance/*.csv` are the lists of insurance files (`mappings/bhyt/lists.py`); `forms.toml` adds rows to
-printed papers, `rules.toml` says differently when a paper is due. Everything is loaded once per process, in the order of the
-file names, before the first message. A file that cannot be used is one problem with file and line, and the start is refused.
+table of the same name; `insurance/*.csv` are the lists of insurance files (`mappings/bhyt/lists.py`); `lab/*.toml` are dialects
+of laboratory instruments (`mappings/lab/profiles.py`), `lab/ranges.csv` and `lab/critical.csv` limits of results
+(`mappings/lab/limits.py`); `forms.toml` adds rows to printed papers, `rules.toml` says differently when a paper is due.
+Everything is loaded once per process, in the order of the file names, before the first message. A file that cannot be used is
+one problem with file and line, and the start is refused.
 """
 
 from __future__ import annotations
 
 import difflib
 import inspect
+import re
 import traceback
 from collections.abc import Callable, Iterator
 from importlib.util import module_from_spec, spec_from_file_location
@@ -22,9 +25,11 @@ from mappings.bhyt import lists
 from mappings.bhyt.faults import ListInvalid
 from mappings.documents import form, rules
 from mappings.hl7v2 import mappers, site
+from mappings.lab import limits, profiles
 
 FOLDER = "site"
 INSURANCE = "insurance"
+LABORATORY = "lab"
 _TABLES = {"forms.toml": form.add_own_rows, "rules.toml": rules.replace}
 
 
@@ -41,6 +46,7 @@ def load_site(folder: Path) -> None:
     lists.use(lists.NONE)
     problems = [problem for path in sorted(folder.glob("*")) if path.is_file() for problem in _load(path)]
     problems += _insurance(folder / INSURANCE)
+    problems += _laboratory(folder / LABORATORY)
     if problems:
         raise ConfigInvalid(tuple(problems))
 
@@ -56,6 +62,28 @@ def _insurance(folder: Path) -> Iterator[SiteInvalid]:
             detail = error.detail if isinstance(error, ListInvalid) else type(error).__name__
             yield SiteInvalid(f"{FOLDER}/{INSURANCE}/{path.name}:{line if line.isdigit() else 1}", detail)
     lists.use(lists.Lists(found))
+
+
+def _laboratory(folder: Path) -> Iterator[SiteInvalid]:
+    """Take the dialects of instruments into use."""
+    found: list[profiles.Profile] = []
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            found.append(profiles.parse(path.stem, path.read_text(encoding="utf-8")))
+        except (ValueError, OSError) as error:
+            line = re.search(r"line (\d+)", str(error))
+            yield SiteInvalid(f"{FOLDER}/{LABORATORY}/{path.name}:{line[1] if line else 1}", str(error))
+    profiles.use(found)
+    tables: dict[str, list[limits.Limit]] = {}
+    for path in (folder / f"{name}.csv" for name in ("ranges", "critical")):
+        if path.is_file():
+            try:
+                tables[path.stem] = limits.parse(path.read_text(encoding="utf-8-sig"))
+            except (ValueError, OSError) as error:
+                number, _, detail = str(error).partition(": ")
+                where = f"{FOLDER}/{LABORATORY}/{path.name}:{number if number.isdigit() else 1}"
+                yield SiteInvalid(where, detail or str(error))
+    limits.use(**tables)
 
 
 def _load(path: Path) -> Iterator[SiteInvalid]:

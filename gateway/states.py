@@ -172,6 +172,10 @@ COMMITMENT: Table = {
 }
 """A report of storage commitment that a device waits for."""
 
+CRITICAL_VALUE: Table = {
+    ("open", "acknowledge"): "acknowledged",  # a person says that whoever treats the patient knows
+}
+
 NODE: Table = {
     ("running", "drain"): "draining",  # it takes nothing more and finishes what it has
     ("running", "stop"): "stopped",

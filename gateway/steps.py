@@ -12,14 +12,14 @@ import os
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache, partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 
-from gateway import imaging_steps, result_steps, signing_statements, visit_steps
+from gateway import imaging_steps, lab_steps, result_steps, signing_statements, visit_steps
 from gateway.clock import to_instant
 from gateway.faults import InternalFault, SignatureUnrecorded
 from gateway.safe_log import describe
@@ -39,6 +39,7 @@ from mappings.formats import dates, er7, json
 from mappings.formats.faults import Fault
 from mappings.guides import guides, in_guide
 from mappings.hl7v2.business_keys import business_keys
+from mappings.lab import limits
 from mappings.lab.layout import Layout
 from mappings.lab.rows import is_rows
 from mappings.outcome import IdentityChange, Outcome, Resource
@@ -97,6 +98,25 @@ class Mapped:
     """What is asked of papers now."""
     keys: tuple[tuple[str, str], ...]
     """(kind, value) of the numbers by which people look for it."""
+    critical: tuple[limits.Critical, ...] = ()
+    """Results that whoever treats the person must be told of at once."""
+
+
+@dataclass(frozen=True)
+class LabChannel:
+    """What the mapping of an instrument's message, or of a report out of a table, is told besides it."""
+
+    profile: str = ""
+    approver: str = ""
+    layout: Layout | None = None
+    known: Mapping[str, lab_steps.Known] = field(default_factory=dict)
+
+
+def persons_asked(raw: bytes, charset: str, trigger: str, told: LabChannel) -> tuple[lab_steps.Person, ...]:
+    """Say whom a message of a laboratory names, so that they can be looked up; none for any other message."""
+    if lab_steps.is_lab(trigger):
+        return lab_steps.asked_of(raw, charset, told.profile)
+    return result_steps.asked_of(raw, told.layout) if trigger == result_steps.ROWS else ()
 
 
 def map_message(
@@ -106,18 +126,23 @@ def map_message(
     context: hl7v2.Context,
     produce: Sequence[str],
     around: imaging_steps.Around = _ALONE,
-    layout: Layout | None = None,
+    told: LabChannel = LabChannel(),
 ) -> Mapped | None:
     """Map one message to FHIR and say which papers are due; None when no mapping knows its type.
 
-    `around` is for a message about a study, `layout` that of the channel's tables.
+    `around` is for a message about a study, `told` for what comes from a laboratory without HL7 v2.
     """
+    if lab_steps.is_lab(trigger):
+        outcome = lab_steps.map_records(raw, charset, context, told.profile, told.approver, told.known)
+        people = {one.patient["id"]: one.patient for one in told.known.values()}
+        return _mapped(outcome, (trigger,), produce, lab_steps.keys(raw, charset, told.profile), people=people)
     if visit_steps.is_visit(trigger):
         visit = visit_steps.map_visit(raw, context.systems, context.facility, context.message_id)
         return _mapped(visit.outcome, visit.triggers, produce, visit.keys)
     if trigger == result_steps.ROWS:
-        told = result_steps.map_report(raw, layout, context)
-        return _mapped(told, (result_steps.TRIGGER,), produce, result_steps.keys_of(raw, layout))
+        outcome = result_steps.map_report(raw, told.layout, context, told.known)
+        people = {one.patient["id"]: one.patient for one in told.known.values()}
+        return _mapped(outcome, (result_steps.TRIGGER,), produce, result_steps.keys_of(raw, told.layout), people=people)
     if trigger in _WHOLE_FILES:
         return None
     if imaging_steps.is_study(trigger):
@@ -136,7 +161,9 @@ def _mapped(
     produce: Sequence[str],
     keys: tuple[tuple[str, str], ...],
     noticed: Sequence[tuple[int, str, str]] = (),
+    people: Mapping[str, Resource] | None = None,
 ) -> Mapped:
+    limited = limits.judge(outcome.resources, people or {}, outcome.sent_at)
     for resource in outcome.resources:
         require_valid(resource)
     asked = (
@@ -163,6 +190,7 @@ def _mapped(
         tuple((one.system, one.code, _OCCURRENCE.sub("", one.where), one.display) for one in outcome.unmapped),
         tuple(due.values()),
         keys,
+        limited,
     )
 
 
@@ -177,6 +205,8 @@ def business_keys_of(
                 found.append(imaging_steps.keys_of(raw))
             elif is_rows(raw):
                 found.append(result_steps.keys_of(raw, layout))
+            elif lab_steps.is_records(raw):
+                found.append(lab_steps.keys(raw, charset))
             elif visit_steps.is_file(raw):
                 found.append(tuple(visit_steps.keys_of_message(raw)))
             else:

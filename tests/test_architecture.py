@@ -33,6 +33,8 @@ STEPS = (
         "gateway.image_reading",
         "gateway.imaging_steps",
         "gateway.intake",
+        "gateway.lab_intake",
+        "gateway.lab_steps",
         "gateway.membership",
         "gateway.object_intake",
         "gateway.pacs",

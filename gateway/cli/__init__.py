@@ -44,6 +44,7 @@ _COMMANDS = {
     "bhyt": "bhyt.app",
     "card": "card.app",
     "images": "images.app",
+    "lab": "lab.app",
     "pacs": "pacs.app",
     "portal": "portal.app",
     "certs": "certs.app",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mappings.formats import astm
 from mappings.formats.er7_batch import split_batch
 from mappings.formats.faults import Fault
 
-_SUFFIXES = {".hl7", ".txt", ".er7", ".msg", ".dat", ".mllp"}
+_SUFFIXES = {".hl7", ".astm", ".txt", ".er7", ".msg", ".dat", ".mllp"}
 _START, _END = b"\x0b", b"\x1c"
 
 
@@ -27,7 +28,9 @@ def messages_of(file: Path) -> Iterator[tuple[int, bytes]]:
     What cannot be split is given as it is, so that whoever reads it can say what is wrong.
     """
     data = file.read_bytes()
-    if data.startswith(_START):
+    if astm.is_astm(data):
+        parts = astm.split(astm.unframed(data))
+    elif data.startswith(_START):
         parts = [frame.partition(_END)[0] for frame in data.split(_START)[1:]]
     else:
         try:

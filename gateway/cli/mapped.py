@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway import lab_steps
 from gateway.cli.output import said
 from gateway.faults import InternalFault
 from gateway.safe_log import describe
 from mappings.fhir import require_valid
-from mappings.formats import er7
+from mappings.formats import astm, er7
 from mappings.formats.er7_header import read_header
 from mappings.formats.faults import Fault
 from mappings.hl7v2 import Context, map_message, outcome_to_bundle, targets, trigger_of
@@ -25,7 +26,7 @@ class Mapped:
 
     file: str
     type: str
-    message: er7.Message | None = None
+    message: er7.Message | astm.Message | None = None
     outcome: Outcome | None = None
     bundle: dict[str, Any] | None = None
     fault: Fault | None = None
@@ -71,6 +72,8 @@ def map_one(name: str, raw: bytes, context: Context, charset: str) -> Mapped:
     """Map one message; whatever goes wrong is a fault of it, never an exception."""
     header = read_header(raw)
     mapped = Mapped(name, f"{header.type}^{header.trigger}".strip("^"))
+    if lab_steps.is_records(raw):
+        return _map_records(mapped, raw, context, charset)
     try:
         mapped.message = message = er7.Message.parse(raw, charset)
         mapped.type = trigger_of(message)
@@ -86,7 +89,29 @@ def map_one(name: str, raw: bytes, context: Context, charset: str) -> Mapped:
     return mapped
 
 
-def _populated(message: er7.Message) -> Iterator[str]:
-    for segment in message.segments:
+def _map_records(mapped: Mapped, raw: bytes, context: Context, charset: str) -> Mapped:
+    mapped.type = lab_steps.FAMILY
+    try:
+        mapped.message = message = lab_steps.parse(raw, charset)
+        mapped.type = lab_steps.type_of(message, "")
+        outcome = lab_steps.map_records(raw, charset, context)
+        for resource in (*outcome.about, *outcome.resources):
+            require_valid(resource)
+        mapped.bundle = outcome_to_bundle(outcome, context) if outcome.about else None
+        mapped.outcome = outcome
+    except Fault as fault:
+        mapped.fault = fault
+    except Exception as error:  # noqa: BLE001 - one message must not end the run over a folder
+        mapped.fault = InternalFault(detail=describe(error))
+    return mapped
+
+
+def segments_of(message: er7.Message | astm.Message) -> Sequence[er7.Segment | astm.Record]:
+    """Give the segments, or the records, of a message."""
+    return message.records if isinstance(message, astm.Message) else message.segments
+
+
+def _populated(message: er7.Message | astm.Message) -> Iterator[str]:
+    for segment in segments_of(message):
         position = segment.position()
         yield from (f"{position}-{n}" for n in segment.populated())

@@ -35,7 +35,7 @@ def map_(
     ] = "",
     json: Json = False,
 ) -> None:
-    """Cho xem thông điệp HL7 v2 thành gì: từng trường có dữ liệu đi về đâu trong FHIR, hoặc vì sao không.
+    """Cho xem thông điệp HL7 v2 hoặc của máy xét nghiệm (ASTM) thành gì: từng trường đi về đâu trong FHIR, hoặc vì sao không.
 
     Một thông điệp: từng trường một dòng. Nhiều thông điệp: mỗi thông điệp một dòng, rồi các trường chưa biết, nhiều nhất trước.
 
@@ -45,6 +45,8 @@ def map_(
 
     Ví dụ: lienthong map thong-diep.hl7
 
+    Ví dụ: lienthong map may-huyet-hoc.astm
+
     Ví dụ: lienthong map thu-muc/ --json > ket-qua.ndjson
 
     Ví dụ: lienthong map thong-diep.hl7 --json --guide "http://fhir.ehealth.gov.vn/core|1.0.0"
@@ -53,7 +55,9 @@ def map_(
     context = _context(config, facility)
     files = files_of(paths)
     if not files:
-        errors.print("Không có thông điệp nào: trong thư mục chỉ đọc các tệp .hl7, .txt, .er7, .msg, .dat, .mllp.")
+        errors.print(
+            "Không có thông điệp nào: trong thư mục chỉ đọc các tệp .hl7, .astm, .txt, .er7, .msg, .dat, .mllp."
+        )
         raise typer.Exit(1)
     results: list[Mapped] = []
     failed = 0

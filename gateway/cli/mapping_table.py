@@ -12,11 +12,11 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from gateway.cli.mapped import Mapped
+from gateway.cli.mapped import Mapped, segments_of
 from gateway.cli.output import console, language, print_table
 from gateway.text.fields import field_name
 from gateway.text.reasons import reason
-from mappings.formats import er7
+from mappings.formats import astm, er7
 
 STATES = {"mapped": "ánh xạ", "ignored": "bỏ qua", "unknown": "chưa biết"}
 _STYLES = {"mapped": "", "ignored": "dim", "unknown": "yellow"}
@@ -95,7 +95,7 @@ def _print_fields(mapped: Mapped, fields: Sequence[dict[str, str]]) -> None:
     if wide:
         table.add_column("kết quả", no_wrap=True)
     table.add_column("đi về đâu, hoặc vì sao không", overflow="fold")
-    segments = {segment.position(): segment for segment in mapped.message.segments} if mapped.message else {}
+    segments = {one.position(): one for one in segments_of(mapped.message)} if mapped.message else {}
     for entry in fields:
         position, state = entry["position"], entry["state"]
         name = field_name(position, language())
@@ -182,7 +182,7 @@ def sums(counts: dict[str, Any]) -> str:
     return ", ".join(f"{name}: {counts[state]}" for state, name in STATES.items()) + f", tổng: {counts['populated']}"
 
 
-def _value(segments: Mapping[str, er7.Segment], position: str) -> str:
+def _value(segments: Mapping[str, er7.Segment | astm.Record], position: str) -> str:
     segment, _, n = position.rpartition("-")
     written = segments[segment][int(n)].raw.decode() if segment in segments else ""
     shown = "".join(character if character.isprintable() else " " for character in written)

@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.engine import Connection
 
 from connectors.contract import Fetching
-from gateway import __version__, meters
+from gateway import __version__, lab_steps, meters
 from gateway.cards.quota import row_name
 from gateway.certificates.notices import DAY, DAYS
 from gateway.clock import SECOND, Clock
@@ -30,7 +30,7 @@ from gateway.membership import overview
 from gateway.queries import TRIGGERS
 from gateway.settings import Plan
 from gateway.states import DELIVERY, DOCUMENT, MESSAGE, NODE, OPEN_DELIVERY, SIGNING_TASK, events, states
-from gateway.store import deadlines, destinations, gauges
+from gateway.store import deadlines, destinations, gauges, lab
 from gateway.store.engine import Store
 from mappings.bhyt.card import Step
 from mappings.documents import DOCUMENTS
@@ -76,6 +76,8 @@ LEDGER: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "Deliveries that have not arrived and are near their deadline (near) or past it (past).", ("destination", "deadline"),
     ),
     "lienthong_destination_paused": ("1 while a destination, or its card look-ups, waits for a person.", ("destination",)),
+    "lienthong_critical_values_open": ("Critical laboratory values that nobody has acknowledged.", ()),
+    "lienthong_critical_values_oldest_seconds": ("Since the oldest of them was raised; 0 = none.", ()),
     "lienthong_error_queue": ("What waits for a person: faults (error) and what a person holds (held).", ("kind", "state")),
     "lienthong_signing_tasks": ("Signatures that are waited for.", ("role", "state")),
     "lienthong_certificates_ending": ("Certificates in use that end within so many days; 0 days = ended.", ("days",)),
@@ -90,7 +92,7 @@ def know(plan: Plan) -> None:
     faults = {one.value for one in FaultClass} | {"none"}
     named: Mapping[str, Iterable[str]] = {
         "channel": (channel.settings.name for channel in plan.channels),
-        "type": (*mappers(), *TRIGGERS, REQUEST),
+        "type": (*mappers(), *TRIGGERS, REQUEST, *lab_steps.TYPES),
         "state": {"answered", "duplicate", UNSTORED, *NODE_STATES, *PICKUP_STATES}.union(
             *map(states, (MESSAGE, DOCUMENT, DELIVERY, SIGNING_TASK))
         ),
@@ -179,6 +181,9 @@ class Metrics:
         wrong: dict[tuple[str, ...], float] = dict.fromkeys(((kind, "error") for kind in KINDS), 0)
         wrong |= {(kind, state): n for kind, state, n in gauges.wrong(connection)}
         yield _family("lienthong_error_queue", wrong)
+        critical, raised = lab.open_values(connection)
+        yield _family("lienthong_critical_values_open", {(): critical})
+        yield _family("lienthong_critical_values_oldest_seconds", {(): _age(raised, now) if raised else 0})
         tasks = gauges.open_tasks(connection)
         yield _family("lienthong_signing_tasks", _summed(((row.role, row.state), row.n) for row in tasks))
         days = (0, *sorted(DAYS))

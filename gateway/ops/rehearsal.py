@@ -9,14 +9,14 @@ Requirement: S3.10
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from sqlalchemy.engine import Connection, Row
 
 from gateway import imaging_steps, papers, pictures, steps
 from gateway.clock import to_datetime
-from gateway.records import identity, persons, resources, worklist
+from gateway.records import identity, laboratory, persons, resources, worklist
 from gateway.records.resources import Change, Said
 from gateway.settings import Channel, Plan
 from gateway.store import documents, messages
@@ -117,7 +117,6 @@ class Rehearsal:
         channel = next((one for one in plan.channels if one.settings.name == row.channel), None)
         charset = channel.charset if channel else "auto"
         produce = channel.settings.produce if channel else ()
-        layout = channel.layout if channel else None
         raw = self._keyring.open(messages.body(connection, row.id), row.id)
         context = Context(plan.facility.code, plan.systems, plan.node.zone, message_id=row.id)
         around = imaging_steps.Around()
@@ -125,8 +124,17 @@ class Rehearsal:
             asked: Any = steps.guarded(imaging_steps.asked_of, raw)
             orders = worklist.orders_of(connection, self._keyring, asked)
             around = imaging_steps.Around(orders, plan.http.dicomweb_base)
-        mapped: Any = steps.guarded(steps.map_message, raw, charset, row.type, context, produce, around, layout)
+        told = self._laboratory_of(connection, row, raw, channel)
+        mapped: Any = steps.guarded(steps.map_message, raw, charset, row.type, context, produce, around, told)
         return mapped, channel
+
+    def _laboratory_of(
+        self, connection: Connection, row: Row[Any], raw: bytes, channel: Channel | None
+    ) -> steps.LabChannel:
+        told = laboratory.channel_of(channel)
+        asked: Any = steps.guarded(steps.persons_asked, raw, channel.charset if channel else "auto", row.type, told)
+        known = laboratory.Finder.of(connection, self._plan, self._now).known_of(row.id, asked) if asked else {}
+        return replace(told, known=known)
 
     def _weigh(
         self,

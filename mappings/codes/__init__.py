@@ -128,7 +128,15 @@ def table(name: str) -> Table:
 _site: dict[str, Table] = {}
 """Tables that a site has rows of: usual ones, and those only a site can have (`site-observation`)."""
 
-SITE_TABLES = ("site-observation", "site-service", "site-drug", "site-drug-class", "site-unit", "site-cost-group")
+SITE_TABLES = (
+    "site-observation",
+    "site-analyser",
+    "site-service",
+    "site-drug",
+    "site-drug-class",
+    "site-unit",
+    "site-cost-group",
+)
 """Tables from a site's own codes to the shared catalogues; empty until the site brings them."""
 
 

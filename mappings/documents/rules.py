@@ -22,7 +22,7 @@ from mappings.documents.record import tells
 from mappings.formats.values import parse_within
 from mappings.outcome import Resource
 
-_EVENT = re.compile(r"^[A-Z][A-Z0-9]{2,9}(\^[A-Z0-9]{3,5})?$")
+_EVENT = re.compile(r"^[A-Z][A-Z0-9]{2,9}(\^[A-Z0-9]{3,8})?$")
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ class Person:
     birth_date: str = ""
     sex: str = ""
     """As written (M, F, U)."""
+    introduced: bool = False
+    """Number, name and birth are told, and nobody types them at an instrument: somebody unknown is entered by them."""
 
     def agrees(self, patient: Resource) -> Comparison:
         """Compare with a person of the record."""

@@ -207,7 +207,7 @@ def _with_known(
         if one["resourceType"] == "DiagnosticReport" and one["status"] in _FINAL
         for asked in one.get("basedOn", ())
     }
-    kept = [_renamed(one, renamed) for one in found if not _is_of_record(one, orders, renamed)]
+    kept = [translation.renamed(one, renamed) for one in found if not _is_of_record(one, orders, renamed)]
     return [
         *kept,
         *(
@@ -221,11 +221,3 @@ def _with_known(
 def _is_of_record(resource: Resource, orders: dict[str, Resource], renamed: dict[str, str]) -> bool:
     reference = f"{resource['resourceType']}/{resource['id']}"
     return renamed.get(reference, reference) in orders
-
-
-def _renamed(value: Any, renamed: dict[str, str]) -> Any:
-    if isinstance(value, dict):
-        return {name: _renamed(below, renamed) for name, below in value.items()}
-    if isinstance(value, list):
-        return [_renamed(below, renamed) for below in value]
-    return renamed.get(value, value) if isinstance(value, str) else value

@@ -17,12 +17,17 @@ from dataclasses import dataclass, field, replace
 
 from mappings import hl7v2
 from mappings.formats import er7, er7_writer
+from mappings.formats.dates import dtm_to_fhir_date
 from mappings.formats.er7_writer import Repetition, Segment, Value
 from mappings.hl7v2 import Context
+from mappings.lab.asked import Person
+from mappings.lab.context import Known
 from mappings.lab.faults import CellInvalid, CellMissing, RowsContradict
 from mappings.lab.layout import FIELDS, REPORT, TIMES, WORDS, Layout, heading_key
+from mappings.lab.reasons import KNOWN_PERSON
 from mappings.lab.rows import Row, read_rows
-from mappings.outcome import Coverage, Notice, Outcome
+from mappings.lab.translation import hospital_number, renamed
+from mappings.outcome import Coverage, Notice, Outcome, Resource
 
 TRIGGER = "ORU^R01"
 """What a report asks of papers: as much as the message it is written as."""
@@ -61,21 +66,30 @@ class Trace:
     ignored: dict[str, str] = field(default_factory=dict)
 
 
-def report_to_outcome(raw: bytes, layout: Layout, context: Context) -> Outcome:
-    """Map the body of a report.
+def report_to_outcome(raw: bytes, layout: Layout, context: Context, known: Mapping[str, Known]) -> Outcome:
+    """Map the body of a report; `known` has under `""` whom of the record it is about, when that is somebody known.
 
     Raises RowsInvalid, CellMissing, CellInvalid, RowsContradict, and what the mapping of ORU^R01 raises.
     """
     rows, came = read_rows(raw)
-    message, trace = rows_to_oru(rows, layout, context, came)
+    whose = known[""].patient if known else None
+    message, trace = rows_to_oru(rows, layout, context, came, whose)
     outcome = hl7v2.map_message(er7.Message.parse(message, "utf-8"), context)
     return replace(
-        outcome,
+        outcome if whose is None else _of_known(outcome, whose),
         coverage=_account(rows, outcome.coverage, trace),
         notices=[Notice(one.code, _cell_of(one.where, trace), one.detail) for one in outcome.notices],
         unmapped=[replace(one, where=_cell_of(one.where, trace)) for one in outcome.unmapped],
         origins={},
     )
+
+
+def _of_known(outcome: Outcome, whose: Resource) -> Outcome:
+    """Say of somebody of the record what was said under the number; of the person nothing."""
+    made = f"Patient/{outcome.patient_id}"
+    names = {made: f"Patient/{whose['id']}"}
+    kept = [renamed(one, names) for one in outcome.resources if f"{one['resourceType']}/{one['id']}" != made]
+    return replace(outcome, resources=kept, patient_id=str(whose["id"]))
 
 
 def numbers_of(raw: bytes, layout: Layout) -> dict[str, tuple[str, ...]]:
@@ -88,14 +102,32 @@ def numbers_of(raw: bytes, layout: Layout) -> dict[str, tuple[str, ...]]:
     return {name: tuple(values) for name, values in found.items()}
 
 
-def rows_to_oru(rows: Sequence[Row], layout: Layout, context: Context, came: str) -> tuple[bytes, Trace]:
-    """Write the message that says what the rows say, and from where each of its fields is; raises as above."""
+def person_of(raw: bytes, layout: Layout) -> Person:
+    """Say whom the rows name; raise as `report_to_outcome`."""
+    rows, _ = read_rows(raw)
+    names, trace = _fields(rows, layout), Trace()
+    results = [_told(row, names, layout, trace) for row in rows]
+    report = _Report(results, {name: label for label, name in names.items()}, trace)
+    _require_one_person(report)
+    numbers = tuple(number for name, _ in _IDENTIFIERS if (number := report.said(name)))
+    name, birth, sex = (report.said(one) for one in _IDENTITY)
+    return Person("", (), numbers, name, dtm_to_fhir_date(birth), sex, introduced=bool(numbers and name and birth))
+
+
+def rows_to_oru(
+    rows: Sequence[Row], layout: Layout, context: Context, came: str, whose: Resource | None = None
+) -> tuple[bytes, Trace]:
+    """Write the message that says what the rows say, and from where each of its fields is; raises as above.
+
+    Of somebody whom the record knows (`whose`) nothing is told but the number.
+    """
     trace = Trace()
     names = _fields(rows, layout)
     results = _without_corrected([_told(row, names, layout, trace) for row in rows], trace, names)
     one = _Report(results, {name: label for label, name in names.items()}, trace)
     _require_one_person(one)
-    segments = [_msh(context, came), _pid(one, context), *_pv1(one, context), *_obr(one), *_results(one), *_spm(one)]
+    person = _pid(one, context) if whose is None else _known(one, whose, context)
+    segments = [_msh(context, came), person, *_pv1(one, context), *_obr(one), *_results(one), *_spm(one)]
     return er7_writer.write(segments), trace
 
 
@@ -238,6 +270,15 @@ def _pid(report: _Report, context: Context) -> Segment:
             numbers.append((number, "", "", _ASSIGNERS.get(kind, context.facility), kind))
     who: dict[int, Value] = {1: "1", 3: numbers, 5: report.said("name", "PID-5")}
     return Segment("PID", {**who, 7: report.said("birth", "PID-7"), 8: report.said("sex", "PID-8")})
+
+
+def _known(report: _Report, whose: Resource, context: Context) -> Segment:
+    for name in ("patient", "citizen_id", "card", *_IDENTITY):
+        label = report.labels.get(name)
+        found = {cell(one.row, str(label)): KNOWN_PERSON for one in report.results if label in one.row.cells}
+        report.trace.ignored |= found
+    number = hospital_number(whose, context.systems, context.facility)
+    return Segment("PID", {1: "1", 3: (number, "", "", context.facility, "PI")})
 
 
 def _pv1(report: _Report, context: Context) -> Iterator[Segment]:

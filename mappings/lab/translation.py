@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from mappings import codes
 from mappings.formats import er7_writer
@@ -28,6 +29,7 @@ from mappings.lab.groups import Group, Tested
 from mappings.lab.matching import Matched, match
 from mappings.lab.profiles import Profile
 from mappings.outcome import Notice, Outcome, Resource
+from mappings.systems import Systems
 
 ANALYSER_TESTS = "site-analyser"
 """The site's table from an instrument's tests to its own, the shared catalogue and LOINC; `source` names the instrument."""
@@ -159,12 +161,17 @@ def _numbers(row: Row) -> tuple[Value, list[str]]:
 
 def number_of(patient: Resource, made: Translation) -> tuple[str, ...]:
     """Give CX of the number that makes the id of a Patient of the record; the id itself when none does."""
-    local = made.context.systems.local(made.context.facility, "patient")
+    return (hospital_number(patient, made.context.systems, made.context.facility), "", "", "", "PI")
+
+
+def hospital_number(patient: Resource, systems: Systems, facility: str) -> str:
+    """Give the number of this hospital that makes the id of a Patient of the record; the id itself when none does."""
+    local = systems.local(facility, "patient")
     for one in patient.get("identifier", ()):
-        system, value = one.get("system", ""), one.get("value", "")
-        if resource_id("Patient", system, value) == patient["id"] and system == local:
-            return (value, "", "", "", "PI")
-    return (patient["id"], "", "", "", "PI")
+        value = str(one.get("value", ""))
+        if one.get("system") == local and resource_id("Patient", local, value) == patient["id"]:
+            return value
+    return str(patient["id"])
 
 
 def patient_id(number: tuple[str, ...], made: Translation) -> str:
@@ -489,3 +496,12 @@ def there(said: str, outcome: Outcome) -> str:
         if any(one["resourceType"] == kind and targets.present(one, path) for one in everything)
     ]
     return " | ".join(found) or said
+
+
+def renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """Give a resource, or a part of one, with other references."""
+    if isinstance(value, dict):
+        return {name: renamed(below, names) for name, below in value.items()}
+    if isinstance(value, list):
+        return [renamed(below, names) for below in value]
+    return names.get(value, value) if isinstance(value, str) else value

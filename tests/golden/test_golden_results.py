@@ -28,7 +28,7 @@ def test_pair(case: Path, accept: bool) -> None:
     layout = parse_layout(tomllib.loads((case / "layout.toml").read_text(encoding="utf-8")))
     (source,) = case.glob("input.*")
     outcomes = [
-        report_to_outcome(one.body, layout, Context("01999"))
+        report_to_outcome(one.body, layout, Context("01999"), {})
         for one in split_reports(source.read_bytes(), layout, CAME)
     ]
     assert [problem for one in outcomes for resource in one.resources for problem in problems(resource)] == []

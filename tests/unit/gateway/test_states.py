@@ -21,6 +21,7 @@ TABLES = {
     "job item": states.JOB_ITEM,
     "procedure step": states.PROCEDURE_STEP,
     "commitment": states.COMMITMENT,
+    "critical value": states.CRITICAL_VALUE,
     "node": states.NODE,
     "lease": states.LEASE,
 }
@@ -37,6 +38,7 @@ FIRST = {
     "job item": {"waiting"},
     "procedure step": {"in_progress"},
     "commitment": {"owed"},
+    "critical value": {"open"},
     "node": {"running"},
     "lease": {"free"},
 }

@@ -23,7 +23,7 @@ CONTEXT = Context("01999")
 
 def outcome(data: bytes, n: int = 0, **more: Any) -> Outcome:
     made = layout(**more)
-    return report_to_outcome(list(split_reports(data, made, CAME))[n].body, made, CONTEXT)
+    return report_to_outcome(list(split_reports(data, made, CAME))[n].body, made, CONTEXT, {})
 
 
 def of(found: Outcome, kind: str) -> list[Resource]:
@@ -51,7 +51,7 @@ def test_a_preliminary_row_makes_a_preliminary_report() -> None:
 @pytest.mark.parametrize("n", [0, 1])
 def test_every_cell_is_accounted_for(n: int) -> None:
     body = list(split_reports(day(), layout(), CAME))[n].body
-    found = report_to_outcome(body, layout(), CONTEXT)
+    found = report_to_outcome(body, layout(), CONTEXT, {})
     cells = {report.cell(one, label) for one in read_rows(body)[0] for label in one.cells}
     account = found.coverage
     assert {*account.mapped, *account.ignored, *account.unknown} == cells
@@ -127,7 +127,7 @@ def test_what_rows_say_is_never_a_delimiter() -> None:
     made = layout()
     cells = {**read_rows(next(split_reports(day(), made, CAME)).body)[0][0].cells}
     cells |= {"Ghi chú": "a|b^c~d&e\\f\rPID|1||BN9", "Tên XN": "Hgb|^&", "Họ tên": "Hoa^Nguyễn|&~"}
-    found = report_to_outcome(join_rows([Row(2, cells)], CAME), made, CONTEXT)
+    found = report_to_outcome(join_rows([Row(2, cells)], CAME), made, CONTEXT, {})
     assert of(found, "Patient")[0]["name"][0]["text"] == "Hoa^Nguyễn|&~"
     assert len(of(found, "Patient")) == 1
     assert of(found, "Observation")[0]["code"]["text"] == "Hgb|^&"
@@ -139,6 +139,6 @@ def test_every_field_that_a_layout_may_name_arrives() -> None:
     values |= {"sex": "F", "status": "F", "flag": "H", "value": "7", "unit": "g/dL", "range": "1-9"}
     values |= {"test_system": "LN", "panel_system": "LN"}
     made = layout(columns={name: name for name in FIELDS}, always={}, ignore=[], words={})
-    found = report_to_outcome(join_rows([Row(2, values)], CAME), made, CONTEXT)
+    found = report_to_outcome(join_rows([Row(2, values)], CAME), made, CONTEXT, {})
     assert found.coverage.unknown == {}
     assert found.coverage.ignored == {}

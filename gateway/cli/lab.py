@@ -1,0 +1,139 @@
+"""`lienthong lab`: whose the results of an instrument are, and critical values that somebody has to be told of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy.engine import Connection
+
+from gateway import lab_steps, repair, result_steps
+from gateway.cli.access import actor, ledger
+from gateway.cli.output import HERE, Config, Json, console, iso, moment, print_json, print_table
+from gateway.clock import SystemClock
+from gateway.faults import NotPossibleNow, ReasonMissing
+from gateway.records import critical_values
+from gateway.records.critical_values import CriticalValue
+from gateway.store import actions, lab, messages
+
+app = typer.Typer(help="Xét nghiệm: gán kết quả của máy cho đúng người, giá trị nguy kịch.")
+critical_app = typer.Typer(help="Giá trị nguy kịch: xem, xác nhận đã báo bác sĩ.")
+app.add_typer(critical_app, name="critical")
+
+_STATES = {"open": "chưa báo", "acknowledged": "đã báo"}
+_SIDES = {"low": "thấp", "high": "cao"}
+
+
+@app.command("assign")
+def assign(
+    message_id: Annotated[str, typer.Argument(help="Mã thông điệp (lienthong errors).", metavar="MÃ")],
+    patient: Annotated[str, typer.Option("--patient", help="Mã bệnh nhân (PID-3) đúng của kết quả.")],
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Lý do (bắt buộc), được ghi cùng tên người làm.")],
+    config: Config = HERE,
+) -> None:
+    """Gán kết quả của máy xét nghiệm cho đúng người bệnh, rồi ánh xạ lại; thông điệp gốc không đổi.
+
+    Dùng khi kết quả nằm trong hàng lỗi (LT3383, LT3384, LT3385) hoặc đã vào nhầm người.
+
+    Ví dụ: lienthong lab assign 0198… --patient BN000123 -r "dán nhầm nhãn ống" -c /etc/lienthong
+    """
+    if not reason.strip():
+        raise ReasonMissing(message_id)
+    clock = SystemClock()
+    with ledger(config) as (plan, store):
+        sealed = plan.keyring.seal(patient.strip().encode(), f"lab/{message_id}")
+
+        def unit(connection: Connection) -> None:
+            row = messages.get(connection, message_id)
+            if not (lab_steps.is_lab(row.type) or row.type == result_steps.ROWS):
+                raise NotPossibleNow(message_id, f"{row.type} is not of a laboratory")
+            lab.assign(connection, message_id, sealed, clock.now())
+            actions.insert(
+                connection, at=clock.now(), actor=actor(), verb="assign", target=message_id, reason=reason.strip()
+            )
+            repair.reprocess(connection, message_id, actor(), reason.strip(), clock)
+
+        store.write_now(unit)
+    console.print("Nút đang chạy sẽ ánh xạ lại thông điệp cho người bệnh này.")
+
+
+@critical_app.command("list")
+def list_(
+    config: Config = HERE,
+    every: Annotated[bool, typer.Option("--all", help="Cả những giá trị đã báo.")] = False,
+    limit: Annotated[int, typer.Option(help="Số dòng nhiều nhất; 0 = tất cả.")] = 50,
+    json: Json = False,
+) -> None:
+    """Liệt kê giá trị nguy kịch chưa ai xác nhận, mới nhất trước. Chứa dữ liệu người bệnh. Mã thoát 1 khi còn giá trị chưa báo.
+
+    Ví dụ: lienthong lab critical list --json -c /etc/lienthong
+    """
+    with ledger(config) as (plan, store):
+        found = store.read_now(lambda c: critical_values.listed(c, plan.keyring, every=every, limit=limit))
+    if json:
+        print_json([_told(one) for one in found])
+    else:
+        print_table(
+            "Giá trị nguy kịch",
+            ("mã", "lúc", "người bệnh", "xét nghiệm", "giá trị", "giới hạn", "trạng thái", "ai"),
+            (
+                (
+                    one.row.id,
+                    moment(one.row.raised_at),
+                    one.row.patient_id[:8],
+                    one.found.test,
+                    f"{one.found.value} {one.found.unit} ({_SIDES[one.found.side]})",
+                    one.found.limit,
+                    _STATES[one.row.state],
+                    one.row.actor,
+                )
+                for one in found
+            ),
+        )
+    if any(one.row.state == "open" for one in found):
+        raise typer.Exit(1)
+
+
+@critical_app.command("acknowledge")
+def acknowledge(
+    value_id: Annotated[str, typer.Argument(help="Mã giá trị (lienthong lab critical list).", metavar="MÃ")],
+    told: Annotated[str, typer.Option("--told", help="Đã báo cho ai, lúc nào, bằng cách nào (bắt buộc).")],
+    config: Config = HERE,
+    json: Json = False,
+) -> None:
+    """Xác nhận đã báo giá trị nguy kịch cho người điều trị; ghi ai xác nhận và lúc nào. Chỉ một lần.
+
+    Ví dụ: lienthong lab critical acknowledge 0198… --told "BS Lan, khoa Nội, điện thoại 10:05" -c /etc/lienthong
+    """
+    if not told.strip():
+        raise ReasonMissing(value_id)
+    now = SystemClock().now()
+    with ledger(config) as (plan, store):
+
+        def unit(connection: Connection) -> CriticalValue:
+            critical_values.acknowledge(connection, plan.keyring, value_id, at=now, actor=actor(), note=told.strip())
+            actions.insert(
+                connection, at=now, actor=actor(), verb="acknowledge", target=value_id, reason="critical value"
+            )
+            return critical_values.get(connection, plan.keyring, value_id)
+
+        done = store.write_now(unit)
+    if json:
+        print_json(_told(done))
+    else:
+        console.print("Đã ghi.")
+
+
+def _told(one: CriticalValue) -> dict[str, Any]:
+    row, found = one.row, one.found
+    return {
+        "id": row.id,
+        "state": row.state,
+        "raised_at": iso(row.raised_at),
+        "patient": row.patient_id,
+        "message": row.message_id,
+        **found._asdict(),
+        "acknowledged_at": iso(row.acknowledged_at) if row.acknowledged_at else None,
+        "acknowledged_by": row.actor or None,
+        "told": one.note or None,
+    }

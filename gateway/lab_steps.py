@@ -1,0 +1,72 @@
+"""What maps messages of laboratory instruments: pure, run in the pool beside `gateway/steps.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mappings.formats import astm
+from mappings.formats.er7_encoding import SPACE_BYTES
+from mappings.hl7v2 import Context
+from mappings.lab.asked import Person, Question, keys_of, persons_of, question_of
+from mappings.lab.astm import CONTROL, FAMILY, OTHER, QUERY, RESULT, kind_of, map_message, profile_of
+from mappings.lab.context import Context as LabContext
+from mappings.lab.context import Known
+from mappings.outcome import Outcome
+
+__all__ = ["FAMILY", "QUERY", "RESULT", "TYPES", "Known", "Person", "is_lab", "is_records"]
+
+TYPES = (RESULT, CONTROL, QUERY, OTHER)
+"""Every type that a message of an instrument can have."""
+
+
+def is_lab(message_type: str) -> bool:
+    """Tell whether a message is of an instrument."""
+    return message_type.partition("^")[0] == FAMILY
+
+
+def is_records(raw: bytes) -> bool:
+    """Tell whether bytes are records of an instrument, which no other content of a source begins like."""
+    return astm.is_astm(raw)
+
+
+def parse(raw: bytes, charset: str) -> astm.Message:
+    """Read records, framed or not; raises the faults of `mappings.formats.astm`."""
+    return astm.Message.parse(astm.unframed(raw.lstrip(SPACE_BYTES)), charset)
+
+
+def type_of(message: astm.Message, profile: str) -> str:
+    """Give how `accept` and the rules of papers call a message."""
+    return kind_of(message, profile_of(message, profile))
+
+
+def map_records(
+    raw: bytes,
+    charset: str,
+    context: Context,
+    profile: str = "",
+    approver: str = "",
+    known: Mapping[str, Known] | None = None,
+) -> Outcome:
+    """Map a message; raises the faults of `mappings.lab`."""
+    told = {name: getattr(context, name) for name in ("facility", "systems", "zone", "on", "message_id")}
+    return map_message(parse(raw, charset), LabContext(**told, profile=profile, approver=approver, known=known or {}))
+
+
+def asked_of(raw: bytes, charset: str, profile: str) -> tuple[Person, ...]:
+    """Read by what a message finds its persons and orders."""
+    return persons_of(parse(raw, charset), profile)
+
+
+def question(message: astm.Message, profile: str) -> Question:
+    """Read what an instrument asks for."""
+    return question_of(message, profile)
+
+
+def keys(raw: bytes, charset: str, profile: str = "") -> tuple[tuple[str, str], ...]:
+    """Return the numbers by which people look for it."""
+    return keys_of(parse(raw, charset), profile)
+
+
+def populated(raw: bytes, charset: str) -> Sequence[str]:
+    """Return the positions of all populated fields."""
+    return [record.where(n) for record in parse(raw, charset).records for n in record.populated()]

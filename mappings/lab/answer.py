@@ -1,0 +1,133 @@
+"""Orders of the record as records for an instrument that asks: H, P and O for each, L.
+
+Written in the instrument's own dialect: fields and components stand where its results have them, tests are its own codes where
+the site's table `site-analyser` has them. Standard: CLSI LIS2-A2 §6–§8, §11, §13
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mappings import codes
+from mappings.formats import astm
+from mappings.formats.astm import Value
+from mappings.formats.er7_encoding import Delimiters
+from mappings.formats.identifiers import full_name, match_key_unaccented
+from mappings.hl7v2.datatypes import slug
+from mappings.hl7v2.fields import datetime_to_dtm
+from mappings.lab.profiles import Profile
+from mappings.lab.translation import ANALYSER_TESTS
+from mappings.outcome import Resource
+from mappings.systems import Systems
+
+_SEXES = {"male": "M", "female": "F"}
+_PRIORITIES = {"stat": "S", "asap": "A", "urgent": "A"}
+_DONE, _NOTHING = "F", "I"
+"""Letters of L-3: the last request is processed; no information. Standard: CLSI LIS2-A2 §13.1.3"""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What an instrument is to do with one specimen."""
+
+    specimen: str
+    patient: Resource
+    orders: tuple[Resource, ...]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who asked."""
+
+    profile: Profile
+    instrument: str
+    facility: str
+    systems: Systems
+    charset: str = "auto"
+    """Of the channel; `auto`: names go out without diacritics, in ASCII, which every instrument can show."""
+    delimiters: Delimiters = astm.DEFAULT
+
+
+def orders_to_records(waiting: Sequence[Waiting], reader: Reader, at: datetime, sender: str) -> bytes:
+    """Write the answer to a question; one without orders says that there is no information."""
+    records: list[tuple[str, Mapping[int, Value]]] = [
+        (
+            "H",
+            _placed("H", {5: sender, 10: reader.instrument, 12: "P", 13: "LIS2-A2", 14: f"{at:%Y%m%d%H%M%S}"}, reader),
+        )
+    ]
+    for n, one in enumerate(waiting, 1):
+        records.append(("P", _placed("P", {2: str(n), **_patient(one.patient, reader)}, reader)))
+        records += [("O", _placed("O", {2: str(m), **told}, reader)) for m, told in enumerate(_orders(one, reader), 1)]
+    records.append(("L", {2: "1", 3: _DONE if waiting else _NOTHING}))
+    charset = "ascii" if reader.charset == "auto" else reader.charset
+    return astm.write(records, reader.delimiters, charset)
+
+
+def _placed(record: str, fields: Mapping[int, Value], reader: Reader) -> dict[int, Value]:
+    """Put fields where the dialect has them."""
+    found: dict[int, Value] = {}
+    for n, value in fields.items():
+        place = reader.profile.place(f"{record}-{n}")
+        if not place or not value:
+            continue
+        where = astm.position(place)
+        found[where.field] = ("",) * (where.component - 1) + (str(value),) if where.component > 1 else value
+    return found
+
+
+def _patient(patient: Resource, reader: Reader) -> dict[int, Value]:
+    name: Resource = next(iter(patient.get("name", ())), {})
+    whole = str(name.get("text") or full_name(name.get("family", ""), "", " ".join(name.get("given", ()))))
+    family, _, rest = _shown(whole, reader).partition(" ")
+    middle, _, given = rest.rpartition(" ")
+    local = reader.systems.local(reader.facility, "patient")
+    number = next((one["value"] for one in patient.get("identifier", ()) if one.get("system") == local), "")
+    return {
+        3: str(number),
+        6: (family, given, middle) if given else family,
+        8: str(patient.get("birthDate", "")).replace("-", ""),
+        9: _SEXES.get(patient.get("gender", ""), "U"),
+    }
+
+
+def _orders(one: Waiting, reader: Reader) -> Iterable[dict[int, Value]]:
+    """Give O for each order of a specimen."""
+    for order in one.orders:
+        yield {
+            3: one.specimen,
+            5: [_test(code, reader.profile) for code in tests_of(order, reader)],
+            6: _PRIORITIES.get(order.get("priority", ""), "R"),
+            7: datetime_to_dtm(str(order.get("occurrenceDateTime") or order.get("authoredOn") or ""))[:14],
+            12: "A",
+            26: "Q",
+        }
+
+
+def tests_of(order: Resource, reader: Reader) -> list[str]:
+    """Give the instrument's codes of what an order asks for; its own where the site's table has none."""
+    concepts = [order.get("code", {}), *order.get("orderDetail", ())]
+    asked = [str(coding["code"]) for one in concepts for coding in one.get("coding", ()) if coding.get("code")]
+    table = codes.site_table(ANALYSER_TESTS)
+    if table is not None:
+        mine = {slug(reader.instrument), slug(reader.profile.name), "other"}
+        found = [row.code for row in table.rows if row.target in asked and slug(row.source) in mine]
+        if found:
+            return list(dict.fromkeys(found))
+    return [_first(one) for one in concepts if _first(one)]
+
+
+def _first(concept: Resource) -> str:
+    coding: Resource = next(iter(concept.get("coding", ())), {})
+    return str(coding.get("code") or "")
+
+
+def _test(code: str, profile: Profile) -> tuple[str, ...]:
+    at = profile.test.code[0]
+    return (*("",) * (at - 1), code)
+
+
+def _shown(name: str, reader: Reader) -> str:
+    return match_key_unaccented(name).upper() if reader.charset == "auto" else name

@@ -1,0 +1,79 @@
+"""`lienthong map` takes records of laboratory instruments, framed or not; a site's folder alone adds a dialect."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.gateway.test_map_command import KEYS, lines, sums_hold
+from tests.site import cli, write_site
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "astm"
+
+
+@pytest.fixture(scope="module")
+def transmissions(corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The corpus without the comments of the repositories that hold it."""
+    folder = tmp_path_factory.mktemp("astm")
+    for file in (corpora / "astm").glob("*/*.astm"):
+        kept = [line for line in file.read_bytes().split(b"\n") if not line.startswith(b"#")]
+        (folder / file.name).write_bytes(b"\n".join(kept))
+    return folder
+
+
+def test_corpus(transmissions: Path) -> None:
+    told = lines(str(transmissions))
+    assert len(told) == 21
+    assert {one["type"] for one in told} == {"ASTM^RESULT", "ASTM^CONTROL", "ASTM^QUERY"}
+    for one in told:
+        assert set(one) == KEYS
+        assert one["outcome"] == "mapped", one["faults"]
+        assert sums_hold(one), one["file"]
+        assert (one["bundle"] is None) == (one["type"] == "ASTM^QUERY")
+    assert sum(one["coverage"]["unknown"] for one in told) <= 3
+
+
+def test_controls_are_on_no_person(transmissions: Path) -> None:
+    for one in lines(str(transmissions / "qc-control-results__openelis.astm")):
+        resources = [entry["resource"] for entry in one["bundle"]["entry"]]
+        observations = [each for each in resources if each["resourceType"] == "Observation"]
+        assert observations
+        assert all(each["subject"]["reference"].startswith("Device/") for each in observations)
+        assert not {"Patient", "DiagnosticReport", "ServiceRequest"} & {each["resourceType"] for each in resources}
+
+
+def of_zenlab(config: Path) -> dict[str, Any]:
+    done = cli("map", str(GOLDEN / "site_dialect" / "input.astm"), "--json", "-c", str(config))
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def test_a_new_dialect_is_a_file_in_the_folder_of_the_site(tmp_path: Path) -> None:
+    config = write_site(tmp_path)
+    before = of_zenlab(config)
+    assert "valueQuantity" not in json.dumps(before["bundle"])
+    own = config / "site" / "lab"
+    own.mkdir(parents=True)
+    shutil.copy(GOLDEN / "site_dialect" / "zenlab.toml", own)
+    after = of_zenlab(config)
+    (observation,) = [
+        entry["resource"] for entry in after["bundle"]["entry"] if entry["resource"]["resourceType"] == "Observation"
+    ]
+    assert observation["valueQuantity"]["value"] == 5.60
+    assert observation["status"] == "final"
+    assert "26030500031" in json.dumps(after["bundle"])
+
+
+def test_a_dialect_that_cannot_be_used_is_a_problem_with_file(tmp_path: Path) -> None:
+    config = write_site(tmp_path)
+    own = config / "site" / "lab"
+    own.mkdir(parents=True)
+    (own / "odd.toml").write_text('[places]\n"Q" = "R-3x"\n', encoding="utf-8")
+    done = cli("check", "--json", "-c", str(config))
+    assert done.returncode == 1
+    assert "site/lab/odd.toml" in done.stdout
