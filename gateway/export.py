@@ -3,6 +3,7 @@
     index.json, index.xml       every paper and version: state, hash, signer, time
     papers/PAPER/ID/cda.xml     the signed bytes, as they are in the ledger
     papers/PAPER/ID/fhir.json   the document they were made of
+    papers/PAPER/ID/pages.pdf   its pages with the facility's seal, when somebody was given them: those bytes
     papers/PAPER/ID/…           what else there is of it
     emr/HoSoBenhAn.xml, .json   the record in the form of CV 365
 
@@ -40,7 +41,7 @@ from mappings.ids import resource_id
 from mappings.outcome import Resource
 
 FORMAT = "lienthong-record-export/1"
-_NAMES = {"fhir": "fhir.json", "cda": "cda.xml", "gdbhyt": "gdbhyt.xml"}
+_NAMES = {"fhir": "fhir.json", "cda": "cda.xml", "gdbhyt": "gdbhyt.xml", "pdf": "pages.pdf"}
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 _UNFINISHED = frozenset({"due", "signing", "composed", "proving", "error", "held"})
 

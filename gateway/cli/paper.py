@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, mom
 from gateway.clock import SystemClock, to_datetime
 from gateway.export import visit_numbers, visit_of
 from gateway.faults import PaperNotThere
-from gateway.proof.pages import sealed as sealed_pages
+from gateway.proof import pages
 from gateway.records import resources
 from gateway.settings import Plan
 from gateway.store import actions, documents
@@ -145,7 +146,8 @@ def make(
 ) -> None:
     """Đưa một giấy ra tệp. Giấy đã ký: đúng các byte đã ký; chưa ký: bản xem thử, có ghi rõ. Chứa dữ liệu người bệnh.
 
-    PDF của giấy đã ký được đóng dấu số của cơ sở (PAdES), kiểm tra bằng lienthong verify hoặc phần mềm đọc PDF.
+    PDF của giấy đã ký được đóng dấu số của cơ sở (PAdES), kiểm tra bằng lienthong verify hoặc phần mềm đọc PDF; đóng dấu một
+    lần rồi giữ trong sổ cái, lần sau đưa ra đúng các byte đó.
     Mã thoát 1 khi hồ sơ còn thiếu nội dung mẫu giấy bắt buộc, hoặc không có gì để lập.
 
     Ví dụ: lienthong paper make --encounter LK-2026-000001 --kind referral --to cda,html,pdf,fhir -c demo-out/…/config
@@ -202,29 +204,29 @@ def _one(
     except Fault as fault:
         return {**said, "signed": False, "version": 0, "faults": [_fault(fault)]}
     said |= {"signed": source.signed, "version": source.version}
-    sealed = False
     for one in wanted:
         try:
-            suffix, body = renderings.render(source, one)
-            if one == "pdf" and seal and source.signed and not copy:
-                body = sealed_pages(body, plan, SystemClock())
-                sealed = True
+            if one == pages.KIND and seal and source.signed and not copy:
+                suffix, body = one, pages.issue(plan, store, SystemClock(), document_id, who, partial(_pages, source))
+            else:
+                suffix, body = renderings.render(source, one)
         except Fault as fault:
             said["faults"].append(_fault(fault))
             continue
         file = stem.with_name(f"{stem.name}.{suffix}")
         file.write_bytes(body)
         said["files"].append(str(file))
-    for verb, reason, done in (("print", "converted copy", copy), ("seal", "pdf", sealed)):
-        if done:
-            _note(store, now, who, verb, document_id, reason)
+    if copy:
+        store.write_now(
+            lambda connection: actions.insert(
+                connection, at=now, actor=who, verb="print", target=document_id, reason="converted copy"
+            )
+        )
     return said
 
 
-def _note(store: Store, at: int, who: str, verb: str, target: str, reason: str) -> None:
-    store.write_now(
-        lambda connection: actions.insert(connection, at=at, actor=who, verb=verb, target=target, reason=reason)
-    )
+def _pages(source: renderings.Source) -> bytes:
+    return renderings.render(source, pages.KIND)[1]
 
 
 @app.command("issue")

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway import signing_tasks
 from gateway.clock import SystemClock
+from gateway.proof import pages
 from gateway.store import actions, documents
+from gateway.verification import issued
 from signing.certificates import load_roots
+from signing.faults import CertificateSuspended
 from signing.verify import verify
 from tests.conftest import HandClock
 from tests.integration.gateway.desk import Desk
 from tests.integration.gateway.test_papers import FOLDER, change, discharge, rows, states
 from tests.site import cli, cli_json
+from tests.unit.signing.forge_pdf import base
 
 
 @pytest.fixture
@@ -99,6 +106,78 @@ def test_the_pages_of_a_signed_paper_carry_the_facilitys_seal(desk: Desk, tmp_pa
     for (one,) in bare:
         done = cli("verify", one["files"][0], "--trust", str(trust), "--json")
         assert json.loads(done.stdout)["reasons"][0]["code"] == "LT5004"
+
+
+def test_sealed_pages_are_made_once_and_given_again_as_they_were(desk: Desk, tmp_path: Path) -> None:
+    desk.send(discharge("1"))
+    (first,) = make(desk, "pdf", tmp_path / "first")
+    given = Path(first["files"][0]).read_bytes()
+    (second,) = make(desk, "pdf", tmp_path / "second")
+    again = Path(second["files"][0]).read_bytes()
+    assert again == given, "a seal made now would have another time"
+    (row,) = rows(desk)
+    noted = desk.store.read_now(lambda c: actions.of_target(c, row.id))
+    assert [(one.verb, one.reason) for one in noted] == [("seal", "pdf")]
+    told = desk.store.read_now(lambda c: issued(c, hashlib.sha256(given).hexdigest()))
+    assert (told.rendition, told.state, [one.role for one in told.signers]) == ("pdf", "current", ["seal"])
+    make(desk, "pdf", tmp_path / "bare", "--no-seal")
+    (kept,) = desk.store.read_now(lambda c: documents.renditions(c, row.id, "pdf"))
+    assert (kept.media_type, kept.signed) == ("application/pdf", True)
+    assert given not in kept.body, "sealed at rest"
+
+    desk.send(change("2", treatment="Kháng sinh, đổi thuốc"))
+    (newer,) = make(desk, "pdf", tmp_path / "newer")
+    assert (newer["version"], Path(newer["files"][0]).read_bytes() == given) == (2, False), "a version of its own"
+
+
+def test_sealed_pages_are_in_the_record_that_is_given_out(desk: Desk, tmp_path: Path) -> None:
+    desk.send(discharge("1"))
+    visit = ("--encounter", "VV1", "--basis", "law", "--config", str(desk.plan.folder))
+    assert cli("record", "export", *visit, "-o", str(tmp_path / "without.zip")).returncode == 0
+    (said,) = make(desk, "pdf", tmp_path / "out")
+    done = cli("record", "export", *visit, "-o", str(tmp_path / "with.zip"))
+    assert done.returncode == 0, done.stderr + done.stdout
+    (row,) = rows(desk)
+    path = f"papers/discharge_paper/{row.id}/pages.pdf"
+    with zipfile.ZipFile(tmp_path / "without.zip") as without, zipfile.ZipFile(tmp_path / "with.zip") as record:
+        assert path not in without.namelist()
+        assert record.read(path) == Path(said["files"][0]).read_bytes()
+        (listed,) = (one for one in json.loads(record.read("index.json"))["papers"] if one["id"] == row.id)
+    (file,) = (one for one in listed["files"] if one["path"] == path)
+    assert (file["kind"], file["signed"], file["media_type"]) == ("pdf", True, "application/pdf")
+    assert file["signature"]["certificate_sha256"]
+
+
+def test_of_two_who_ask_at_once_both_get_the_same_pages(desk: Desk, clock: HandClock) -> None:
+    clock.at = SystemClock().now()
+    desk.send(discharge("1"))
+    (row,) = rows(desk)
+    made: list[bytes] = []
+
+    def slowly() -> bytes:
+        if not made:
+            made.append(pages.issue(desk.plan, desk.store, clock, row.id, "b", base))
+        return base()
+
+    assert pages.issue(desk.plan, desk.store, clock, row.id, "a", slowly) == made[0]
+    noted = desk.store.read_now(lambda c: actions.of_target(c, row.id))
+    assert [one.actor for one in noted] == ["b"]
+
+
+def test_pages_that_may_not_be_sealed_are_not_kept(
+    desk: Desk, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.at = SystemClock().now()
+    desk.send(discharge("1"))
+    (row,) = rows(desk)
+
+    def suspended(*_: Any, **__: Any) -> None:
+        raise CertificateSuspended("certificate")
+
+    monkeypatch.setattr(signing_tasks, "may_seal", suspended)
+    with pytest.raises(CertificateSuspended):
+        pages.issue(desk.plan, desk.store, clock, row.id, "a", base)
+    assert desk.store.read_now(lambda c: documents.renditions(c, row.id, "pdf")) == []
 
 
 def test_what_is_not_signed_is_shown_as_a_draft_and_not_kept(desk: Desk, tmp_path: Path) -> None:
