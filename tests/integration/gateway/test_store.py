@@ -15,7 +15,17 @@ from alembic.migration import MigrationContext
 from sqlalchemy.engine import Connection
 
 from gateway.faults import NodeRunning, StoreUnavailable
-from gateway.store import codes, deliveries, documents, image_schema, job_schema, messages, schema, search_schema
+from gateway.store import (
+    card_schema,
+    codes,
+    deliveries,
+    documents,
+    image_schema,
+    job_schema,
+    messages,
+    schema,
+    search_schema,
+)
 from gateway.store.documents import NewDocument
 from gateway.store.engine import Store, _call, _Unit, make_engine, open_store
 from gateway.store.ids import uuid7
@@ -176,7 +186,8 @@ def test_schema_of_migrations_is_the_schema_of_the_code(store_url: str) -> None:
     engine = make_engine(store_url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert job_schema.job.metadata is search_schema.message_key.metadata is schema.metadata
+        for other in (job_schema.job, search_schema.message_key, image_schema.study, card_schema.card_lookup):
+            assert other.metadata is schema.metadata
         assert compare_metadata(context, schema.metadata) == []
     engine.dispose()
 
