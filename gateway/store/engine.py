@@ -1,7 +1,8 @@
 """The store's engine: one writer with group commit, many readers, the same on SQLite and PostgreSQL.
 
 A unit of work is a function of a connection. The writer thread takes all units that are waiting, runs them in one
-transaction and resolves them together after the commit has reached the disk: many callers pay for one fsync. Units of one
+transaction and resolves them together after the commit has reached the disk: many callers pay for one fsync. A thread that
+waits for its unit takes the writer's turn itself when nobody else does. Units of one
 kind may also share their statements: `write_each` hands all items that wait for the same function to it at once. A unit that
 raises does not spoil the others: the transaction is rolled back and every unit is run again alone. Units must therefore be
 safe to run twice; they get everything they need as arguments and keep nothing outside the database.
@@ -79,6 +80,9 @@ class Store:
         self._later: deque[_Unit] = deque()
         self._asked: dict[Any, Together[Any, Any]] = {}
         self._connection: Connection | None = None
+        self._turn = threading.Lock()
+        """Held by the thread that writes."""
+        self._writer_waits = self._ended = False
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
         self._writer = threading.Thread(target=self._write_loop, name="store-write", daemon=True)
         sys.setswitchinterval(SWITCH_S)
@@ -107,15 +111,29 @@ class Store:
         return await future
 
     def write_each_waiting(self, function: Callable[[Connection, list[S]], list[T]], item: S, within_s: float) -> T:
-        """Do as `write_each` does, for a thread that waits for it.
+        """Do as `write_each` does, for a thread that waits for it; where nothing else waits, that thread writes itself.
 
-        Raises as `write_each`, and TimeoutError when it takes longer; it may be done all the same then.
+        Raises as `write_each`, and TimeoutError when others keep it waiting longer; it may be done all the same then.
         """
         future: Future[T] = Future()
-        self._units.put(_Unit(function, item, future, None))
-        if not self._writer.is_alive():
-            self._refuse_rest()
+        unit = _Unit(function, item, future, None)
+        if not self._write_here(unit):
+            self._units.put(unit)
+            if not self._writer.is_alive():
+                self._refuse_rest()
         return future.result(within_s)
+
+    def _write_here(self, unit: _Unit) -> bool:
+        """Write a unit in this thread, which saves two changes of threads; False when others write, or wait for it."""
+        if self._writer_waits or not self._units.empty() or not self._turn.acquire(blocking=False):
+            return False
+        try:
+            if self._ended:
+                return False
+            self._write([unit])
+        finally:
+            self._turn.release()
+        return True
 
     def write_waiting(self, unit: Callable[[Connection], T], within_s: float) -> T:
         """Do as `write` does, for a thread that waits for it; raises as `write_each_waiting`."""
@@ -258,22 +276,30 @@ class Store:
                 group = [self._units.get(timeout=QUIET_S)]
             except queue.Empty:
                 group = []
-            while group and group[-1] is not _STOP and len(group) < MAX_GROUP:
-                try:
-                    group.append(self._units.get_nowait())
-                except queue.Empty:
-                    break
-            if group and group[-1] is _STOP:
-                stopping = True
-                group.pop()
-            group += [self._later.popleft() for _ in range(min(len(self._later), MAX_GROUP))]
-            if group:
-                started = time.perf_counter()
-                self._commit(group)
-                meters.observe(meters.COMMIT, time.perf_counter() - started)
-                meters.observe(meters.GROUP, len(group))
-                _resolve(group)
-        self._stop_writing()
+            self._writer_waits = True
+            with self._turn:
+                self._writer_waits = False
+                while group and group[-1] is not _STOP and len(group) < MAX_GROUP:
+                    try:
+                        group.append(self._units.get_nowait())
+                    except queue.Empty:
+                        break
+                if group and group[-1] is _STOP:
+                    stopping = True
+                    group.pop()
+                group += [self._later.popleft() for _ in range(min(len(self._later), MAX_GROUP))]
+                if group:
+                    self._write(group)
+        with self._turn:
+            self._ended = True
+            self._stop_writing()
+
+    def _write(self, group: list[_Unit]) -> None:
+        started = time.perf_counter()
+        self._commit(group)
+        meters.observe(meters.COMMIT, time.perf_counter() - started)
+        meters.observe(meters.GROUP, len(group))
+        _resolve(group)
 
     def _checkpoint_loop(self) -> None:
         """Carry SQLite's log over into the database beside the writer, which then does not have to stop for it."""

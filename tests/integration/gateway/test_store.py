@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -15,9 +15,19 @@ from alembic.migration import MigrationContext
 from sqlalchemy.engine import Connection
 
 from gateway.faults import NodeRunning, StoreUnavailable
-from gateway.store import codes, deliveries, documents, job_schema, messages, schema, search_schema
+from gateway.store import (
+    card_schema,
+    codes,
+    deliveries,
+    documents,
+    image_schema,
+    job_schema,
+    messages,
+    schema,
+    search_schema,
+)
 from gateway.store.documents import NewDocument
-from gateway.store.engine import Store, make_engine, open_store
+from gateway.store.engine import Store, _call, _Unit, make_engine, open_store
 from gateway.store.ids import uuid7
 from gateway.store.messages import NewMessage
 from tests.servers import wait_until
@@ -90,7 +100,7 @@ def test_threads_that_wait_share_commits_too(store: Store) -> None:
         holding = threads.submit(store.write_waiting, held, 20)
         assert begun.wait(20)
         waiting = [threads.submit(store.write_each_waiting, batch, n, 20) for n in range(8)]
-        wait_until(lambda: store._units.qsize() == 8)
+        wait_until(lambda: store._writer_waits and store._units.qsize() == 7)
         gate.set()
         assert [one.result() for one in waiting] == [n * 2 for n in range(8)]
         holding.result()
@@ -100,12 +110,38 @@ def test_threads_that_wait_share_commits_too(store: Store) -> None:
 
 
 def test_a_thread_waits_no_longer_than_it_said(store: Store) -> None:
-    gate = threading.Event()
-    try:
-        with pytest.raises(TimeoutError):
-            store.write_waiting(lambda connection: gate.wait(20), 0.01)
-    finally:
-        gate.set()
+    begun, gate = threading.Event(), threading.Event()
+
+    def held(connection: Connection) -> None:
+        begun.set()
+        assert gate.wait(20)
+
+    with ThreadPoolExecutor(1) as threads:
+        holding = threads.submit(store.write_waiting, held, 20)
+        try:
+            assert begun.wait(20)
+            with pytest.raises(TimeoutError):
+                store.write_waiting(lambda connection: None, 0.01)
+        finally:
+            gate.set()
+        holding.result()
+
+
+def test_a_thread_that_waits_alone_writes_itself_and_others_are_not_passed_over(store: Store) -> None:
+    written: list[str] = []
+
+    def unit(connection: Connection) -> None:
+        written.append(threading.current_thread().name)
+
+    store.write_waiting(unit, 20)
+    assert written == [threading.current_thread().name]
+    with ThreadPoolExecutor(1, "queued") as threads:
+        with store._turn:
+            queued = threads.submit(store.write_waiting, unit, 20)
+            wait_until(lambda: store._writer_waits and store._units.empty())
+            assert not store._write_here(_Unit(_call, unit, Future(), None))
+        queued.result(20)
+    assert written[1:] == ["store-write"]
 
 
 def test_a_thread_that_comes_after_the_end_is_told(store_url: str) -> None:
@@ -150,7 +186,8 @@ def test_schema_of_migrations_is_the_schema_of_the_code(store_url: str) -> None:
     engine = make_engine(store_url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert job_schema.job.metadata is search_schema.message_key.metadata is schema.metadata
+        for other in (job_schema.job, search_schema.message_key, image_schema.study, card_schema.card_lookup):
+            assert other.metadata is schema.metadata
         assert compare_metadata(context, schema.metadata) == []
     engine.dispose()
 
