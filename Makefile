@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 NICE   := $(BIN)/python -m
 GOOGLE := conformance/validators/google_fhir
 
-.PHONY: demo test check servers judges vectors bench nightly attacks lock clean
+.PHONY: demo test check servers judges vectors bench nightly attacks pictures lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/lienthong demo $(if $(NODES),--nodes $(NODES))
@@ -37,6 +37,10 @@ nightly: $(VENV)/.installed-dev servers judges vectors
 # Every attack on a signature: the verdict it has to get, and the one it gets.
 attacks: $(VENV)/.installed-dev
 	$(NICE) docs.generate_attacks --print
+
+# Every DICOM file that pydicom ships, sent by storescu to a node: what it was answered, and what was kept.
+pictures: $(VENV)/.installed-dev servers
+	$(NICE) tests.pictures
 
 # After a change of dependencies in pyproject.toml. The locks hold hashes and no address of any index.
 lock: $(VENV)/.installed-dev

@@ -1,13 +1,14 @@
 """Say what the Basic Application Level Confidentiality Profile does with an attribute: the table, beside this module as CSV.
 
-`confidentiality.csv` has the 620 rows of Table E.1-1 of the edition named below that pydicom's dictionary knows (all but
-the row of private attributes, which is a rule): the action of the basic profile, and of three options where they change it.
+`confidentiality.csv` has the 656 rows of Table E.1-1 of the edition named below (all but that of private attributes, which is a
+rule): the action of the basic profile, and of three options where they change it.
 The letters are those of the standard: X remove · Z empty · D dummy · K keep · C clean · U another UID. Where the standard
 leaves a choice to the type of the attribute in its object (`X/Z/D`), the last is taken: it is right for every type.
-`dates` is C for every row that is a date or a time, but for those of birth; `device` has the rows of earlier editions, so
-that a row that came later is not retained.
+What an option has as C for another thing than dates (allergies, AE titles …) nobody cleans: the basic profile's action is
+taken.
 
-Attributes without a row stay, but for what the tables below say; these are stricter than the profile.
+Attributes that pydicom's dictionary does not know are removed, whatever their row says. Attributes without a row stay,
+but for what the tables below say; these are stricter than the profile.
 
 Standard: DICOM PS3.15 §E.1.1, Table E.1-1, Table E.1-1a
 """
@@ -22,7 +23,7 @@ from importlib.resources import files
 
 from pydicom.datadict import tag_for_keyword
 
-EDITION = "PS3.15 2024b"
+EDITION = "PS3.15 2026d"
 
 
 class Action(StrEnum):
@@ -47,7 +48,7 @@ class Options:
     characteristics: bool = False
     """Age, sex, size, weight, ethnic group, smoking, pregnancy. Texts (allergies …) are not: nobody cleans them."""
     device: bool = False
-    """Serial numbers, station names and UIDs of devices."""
+    """Serial numbers, station names, UIDs of devices, when they were made and calibrated. AE titles are not."""
     subject: str = field(default="", repr=False)
     """Whose the object is, where that is known better than its PatientID says."""
 
@@ -143,8 +144,10 @@ def action_for(tag: int, vr: str, options: Options) -> Action:
     row = table().get(tag)
     if row is None:
         return _beyond().get(tag) or BEYOND_VR.get(vr, Action.KEEP)
+    if options.dates and row.dates == "C" and vr in ("DA", "DT", "TM", "SH"):
+        return (
+            Action.SHIFT
+        )  # before what is said of the device: one date that stays tells how far the others were moved
     if (options.device and row.device == "K") or (options.characteristics and row.characteristics == "K"):
         return Action.CLEAN if vr == "SQ" else Action.KEEP
-    if options.dates and row.dates == "C" and vr in ("DA", "DT", "TM", "SH"):
-        return Action.SHIFT
     return _BASIC[row.basic]
