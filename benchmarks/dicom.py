@@ -1,10 +1,14 @@
-"""Objects received over C-STORE per second, one association and four, beside Orthanc, storescp and pynetdicom as it comes.
+"""Objects received over C-STORE per second, one association and four, beside Orthanc, storescp and pynetdicom as it comes;
+and objects sent, beside storescu.
 
 The same sender for all: DCMTK's storescu with `TCP_NODELAY=1`, a CT of 525 KB with a fresh SOP Instance UID each time. Every
 receiver is a process of its own, on the same cores as the senders. Ours and pynetdicom's write each object to a file and fsync
 it before they answer; storescp and Orthanc, with `TCP_NODELAY=1` too, write and do not. Rounds go through all receivers in
 turns, so that what else the machine does falls on all alike; the median of the rounds counts. What the disk alone can do stands
 beside.
+
+Sent are the same CTs on one association to one `storescp --ignore`, which throws them away, by the destination `dicom` and by
+storescu in turns. Ours reads each from sealed files as a delivery does; storescu has one file in the page cache.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -32,9 +37,24 @@ from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.events import Event
 
 from benchmarks.figures import Row
-from connectors.contract import Answer, CommitmentRequest, ObjectAnswer, ObjectNames, OwedReport, StepReport
+from connectors.contract import (
+    Answer,
+    CommitmentRequest,
+    ObjectAnswer,
+    ObjectNames,
+    Outbound,
+    OwedReport,
+    StepReport,
+)
+from connectors.destinations import dicom as dicom_out
 from connectors.sources import dicom
+from gateway.pictures import StudyPictures
+from gateway.store.ids import uuid7
+from gateway.store.objects import Objects
+from gateway.store.sealed import Keyring, new_key_line
+from mappings.documents import imaging_study
 from mappings.formats.faults import IntakeFault
+from mappings.formats.values import Secret
 from tests.dicom_peers import FAST, orthanc
 from tests.servers import free_port, listens, wait_until
 
@@ -197,6 +217,70 @@ def rate(port: int, file: Path, associations: int) -> float:
     return each * associations / spent
 
 
+@contextmanager
+def ignoring() -> Iterator[int]:
+    """Run a storescp that throws away what it takes."""
+    port = free_port()
+    command = ["storescp", "--ignore", "-pdu", "131072", str(port)]
+    made = subprocess.Popen(command, env=FAST, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: listens(port))
+        yield port
+    finally:
+        made.send_signal(signal.SIGTERM)
+        made.wait(10)
+
+
+def sealed_study(folder: Path, content: bytes) -> StudyPictures:
+    """Keep so many objects as the gateway keeps them, and list them."""
+    keyring = Keyring.parse(Secret(new_key_line("k1")))
+    store = Objects(folder, keyring, "bench")
+    listed = []
+    for number in range(OBJECTS):
+        id_ = uuid7()
+        writing = store.begin(id_)
+        writing.add(content)
+        writing.end(durable=False)
+        store.keep(id_)
+        own = (id_, "1.2.1", f"1.2.1.{number}", CTImageStorage, ExplicitVRLittleEndian, len(content), writing.sha256)
+        listed.append(imaging_study.Object(*map(_plain, own)))
+    return StudyPictures(imaging_study.write(imaging_study.Manifest("1.2", "Patient/1", listed)), store)
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, str) else value
+
+
+def rate_out(port: int, pictures: StudyPictures) -> float:
+    """Deliver a study; give objects per second."""
+    settings = dicom_out.Settings(f"127.0.0.1:{port}", TITLE, "BENCH", tls="none")
+    document = Outbound("", imaging_study.PAPER, b"", "", "", datetime.now(UTC), "01999", pictures=pictures)
+
+    async def run() -> float:
+        destination = dicom_out.Destination("bench", settings, lambda data: b"")
+        began = time.perf_counter()
+        await destination.deliver(document)
+        spent = time.perf_counter() - began
+        await destination.close()
+        return OBJECTS / spent
+
+    return uvloop.run(run())
+
+
+def measure_out(folder: Path, file: Path) -> list[Row]:
+    ours, theirs = [], []
+    pictures = sealed_study(folder, file.read_bytes())
+    with ignoring() as port:
+        for _ in range(ROUNDS):
+            ours.append(rate_out(port, pictures))
+            theirs.append(rate(port, file, 1))
+    sent, peer = statistics.median(ours), statistics.median(theirs)
+    return [
+        Row("sent by ours, 1 association", sent, "objects/s", "storescu 3.6.7", sent / peer),
+        Row("sent by storescu, 1 association", peer, "objects/s", "storescu 3.6.7", 1.0),
+    ]
+
+
 def disk(folder: Path, content: bytes) -> float:
     """Give how often a second so many bytes can be written to a file of their own and fsynced, one after another."""
     began = time.perf_counter()
@@ -226,14 +310,17 @@ def measure() -> list[Row]:
             for associations in (1, 4):
                 for receiver, port in ports.items():
                     found.setdefault((receiver, associations), []).append(rate(port, file, associations))
-    medians = {what: statistics.median(values) for what, values in found.items()}
-    rows = []
-    for (receiver, associations), figure in medians.items():
-        beside = medians[ORTHANC, associations]
-        what = f"{receiver}, {associations} association{'s' if associations > 1 else ''}"
-        rows.append(Row(what, figure, "objects/s", "Orthanc", figure / beside))
-    bare = statistics.median(floor)
-    rows.append(Row("the disk alone, write and fsync", bare, "objects/s", "Orthanc", bare / medians[ORTHANC, 1]))
-    rows.append(Row("ours, 1 association", medians[OURS, 1], "objects/s", "the disk alone", medians[OURS, 1] / bare))
+        medians = {what: statistics.median(values) for what, values in found.items()}
+        rows = []
+        for (receiver, associations), figure in medians.items():
+            beside = medians[ORTHANC, associations]
+            what = f"{receiver}, {associations} association{'s' if associations > 1 else ''}"
+            rows.append(Row(what, figure, "objects/s", "Orthanc", figure / beside))
+        bare = statistics.median(floor)
+        rows.append(Row("the disk alone, write and fsync", bare, "objects/s", "Orthanc", bare / medians[ORTHANC, 1]))
+        rows.append(
+            Row("ours, 1 association", medians[OURS, 1], "objects/s", "the disk alone", medians[OURS, 1] / bare)
+        )
+        rows += measure_out(folder / "sealed", file)
     load = os.getloadavg()[0]
     return [*rows, Row("load of the machine during this run", load, "", "its cores", load / (os.cpu_count() or 1))]

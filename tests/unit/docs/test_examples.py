@@ -60,7 +60,7 @@ def test_the_example_is_a_plan(guide: str, tmp_path: Path, authority: DemoCA) ->
     assert set(files) == {"node.toml", "channels/his.toml", "channels/pacs.toml", "signing.toml"}
     plan = load(write(tmp_path, files, authority))
     assert plan.store_url == "sqlite:////var/lib/lienthong/ledger.db"
-    assert set(plan.routes) == {"insurance_portal", "moh_axis", plan.channels[0].routes[-1]}
+    assert set(plan.routes) == {"insurance_portal", "moh_axis", "benh-vien-b", plan.channels[0].routes[-1]}
     assert plan.transport != plan.signing
     (wanted,) = {one.step for one in plan.policies.wanted("lab_report", Case())} - {"seal"}
     assert wanted == "technician"
