@@ -53,6 +53,7 @@ LAST = {
     "job": {"done"},
     "job item": {"done", "left"},
     "procedure step": {"completed", "discontinued"},
+    "critical value": {"acknowledged"},
     "node": set(),
     "lease": set(),
 }
