@@ -47,6 +47,14 @@ class Intake(Protocol):
         ...
 
 
+class DialogueIntake(Intake, Protocol):
+    """What the gateway offers to a source that transmits answers in a session of their own, as analysers are answered."""
+
+    def unanswered(self, answer: Answer, fault: IntakeFault) -> None:
+        """Note that a peer asked and did not take the answer, and why; a person can see it at the message."""
+        ...
+
+
 @dataclass(frozen=True)
 class ObjectNames:
     """What the protocol itself said of an object, whatever its content says."""

@@ -196,6 +196,46 @@ class TooManyParts(IntakeFault):
     code = 2132
 
 
+# ---- 215x: analysers (ASTM) ----
+
+
+class MessageUnended(IntakeFault):
+    """Noted when an analyser ends, breaks off or begins again before the terminator (L), or did not begin with a header (H)."""
+
+    code = 2150
+
+
+class FramesRefused(IntakeFault):
+    """Noted when a sender gives up on a frame that never came whole: wrong checksum, wrong number, too long."""
+
+    code = 2151
+
+
+class OutsideSession(IntakeFault):
+    """Noted when bytes come that belong to no session and no message; often the framing or the speed is set wrongly."""
+
+    code = 2152
+
+
+class AnswerNotTaken(IntakeFault):
+    """Noted when an analyser asked and does not take the answer: it stays silent, busy, refuses it or is gone."""
+
+    code = 2153
+
+
+class SerialLineUnusable(IntakeFault):
+    """Raised by `Source.run` when the serial line is not there, not ours to use, taken, or does not know the speed."""
+
+    code = 2154
+
+
+class AnalyserAway(IntakeFault):
+    """Noted when an analyser that we call does not answer, or its serial line is gone; it is called again."""
+
+    code = 2155
+    fault_class = FaultClass.TRANSIENT
+
+
 class Unreachable(DeliveryFault):
     """Raised when nothing was sent: refused connection, no name, no TLS, or a time-out before the request left."""
 

@@ -297,6 +297,12 @@ class ChannelIntake:
         if answer.message_id is not None:
             self._store.post(messages.answered_all, (answer.message_id, self._clock.now()))
 
+    def unanswered(self, answer: Answer, fault: IntakeFault) -> None:
+        """Note that the answer was not taken: in the log of acts, at the message that asked."""
+        log.warning("%s: %s", self._settings.name, fault)
+        if answer.message_id is not None:
+            self._store.post(_note_unanswered, (answer.message_id, self._clock.now(), self._settings.name, str(fault)))
+
     def _read(
         self, raw: bytes, peer: str, header: Header, fault: IntakeFault | None
     ) -> tuple[NewMessage, er7.Message | None]:
@@ -357,6 +363,11 @@ class ChannelIntake:
         own_id, said = _own_id(control_id), _said(fault)
         frames = tuple(acknowledge(header, each, own_id, at, fault, said) for each in _codes(header, code))
         return Answer(frames, code == "AA", message_id)
+
+
+def _note_unanswered(connection: Connection, notes: list[tuple[str, int, str, str]]) -> None:
+    for message_id, at, channel, reason in notes:
+        actions.insert(connection, at=at, actor=channel, verb="unanswered", target=message_id, reason=reason)
 
 
 def _told(fault: Fault) -> bytes:

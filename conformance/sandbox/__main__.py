@@ -1,6 +1,10 @@
 import sys
 
+from conformance.sandbox import analyser_command
 from conformance.sandbox.portal import command
 from conformance.sandbox.server import main
 
-sys.exit(command.main(sys.argv[2:]) if sys.argv[1:2] == ["portal"] else main(sys.argv[1:]))
+_ALONE = {"portal": command.main, "analyser": analyser_command.main}
+
+alone = _ALONE.get(sys.argv[1]) if len(sys.argv) > 1 else None
+sys.exit(main(sys.argv[1:]) if alone is None else alone(sys.argv[2:]))

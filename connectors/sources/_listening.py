@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
-from typing import Literal, Protocol
+from datetime import timedelta
+from typing import Final, Literal, Protocol
 
 from connectors.faults import TlsFilesUnusable
 from mappings.formats.values import FileName, parse_address
 
 Tls = Literal["none", "tls", "mtls"]
+
+_KEEPALIVE_INTERVAL_S: Final = 10
+_KEEPALIVE_PROBES: Final = 6
 
 
 class Listening(Protocol):
@@ -71,3 +76,12 @@ def server_context(settings: Listening) -> ssl.SSLContext | None:
     except (OSError, ValueError) as exc:
         raise TlsFilesUnusable(where=settings.listen, detail=exc.__class__.__name__) from exc
     return context
+
+
+def keep_alive(sock: socket.socket, after: timedelta) -> None:
+    """Send small packets at once, and let TCP find out after a silence whether the peer's machine is still there."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, int(after.total_seconds()))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL_S)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_PROBES)

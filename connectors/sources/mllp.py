@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from typing import Literal, cast
 from connectors.contract import Answer, Intake
 from connectors.faults import ListenFailed
 from connectors.mllp_framing import Frame, Framer, framed
-from connectors.sources._listening import address_of, check_listening, checked_address, server_context
+from connectors.sources._listening import address_of, check_listening, checked_address, keep_alive, server_context
 from mappings.formats.values import NO_FILE, FileName, Size
 
 logger = logging.getLogger(__name__)
@@ -31,8 +30,6 @@ _QUEUE_FRAMES = 16
 _QUEUE_BYTES = 1024 * 1024
 _RUBBISH_QUIET_S = 1.0
 _TLS_CLOSE_S = 2.0
-_KEEPALIVE_INTERVAL_S = 10
-_KEEPALIVE_PROBES = 6
 
 
 @dataclass(frozen=True)
@@ -210,7 +207,7 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
             return
         self._transport.set_write_buffer_limits(high=1, low=0)
-        _keep_alive(transport.get_extra_info("socket"), self._room.settings.keepalive)
+        keep_alive(transport.get_extra_info("socket"), self._room.settings.keepalive)
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._loop.time()
@@ -331,11 +328,3 @@ class _Connection(asyncio.Protocol):
     def _wake(self) -> None:
         if self._flushed is not None and not self._flushed.done():
             self._flushed.set_result(None)
-
-
-def _keep_alive(sock: socket.socket, after: timedelta) -> None:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, int(after.total_seconds()))
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL_S)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_PROBES)

@@ -1,11 +1,13 @@
-"""`lienthong sandbox`: the simulated destinations, for integrators and for the demo; `portal`: the insurance portal alone."""
+"""`lienthong sandbox`: the simulated destinations, for integrators and for the demo; each of `_ALONE` by itself."""
 
 from __future__ import annotations
 
 import typer
 
-from conformance.sandbox import server
+from conformance.sandbox import analyser_command, server
 from conformance.sandbox.portal import command
+
+_ALONE = {"portal": command.main, "analyser": analyser_command.main}
 
 
 def sandbox(context: typer.Context) -> None:
@@ -14,8 +16,11 @@ def sandbox(context: typer.Context) -> None:
 
     Chỉ cổng BHYT, cho người làm HIS, không cần cấu hình: lienthong sandbox portal [--port …] [--account …] [--certificate …]
 
-    Mọi tham số được chuyển cho sandbox; xem: lienthong sandbox -- --help, lienthong sandbox portal -- --help
+    Một máy xét nghiệm (ASTM), cho người nối LIS và máy: lienthong sandbox analyser --connect 127.0.0.1:4010 [TỆP …] [--ask …]
+
+    Mọi tham số được chuyển cho sandbox; xem: lienthong sandbox -- --help, lienthong sandbox portal -- --help,
+    lienthong sandbox analyser -- --help
     """
-    if context.args[:1] == ["portal"]:
-        raise typer.Exit(command.main(context.args[1:]))
+    if context.args and context.args[0] in _ALONE:
+        raise typer.Exit(_ALONE[context.args[0]](context.args[1:]))
     raise typer.Exit(server.main(context.args) or 0)

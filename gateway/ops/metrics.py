@@ -45,7 +45,7 @@ SHARE = 0.02
 """Of a reader's time that counting may take, at most."""
 PICKUP: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "lienthong_source_away": (
-        "1 while the folder or server from which this node fetches a channel's files does not answer.", ("channel",),
+        "1 while the folder, server, analyser or serial line that this node fetches from or calls is away.", ("channel",),
     ),
     "lienthong_source_files": (
         "Files in that place: seen (not known to be whole yet), waiting (could not be taken, tried again), stuck (taken, but "

@@ -21,6 +21,7 @@ class RecordingIntake:
     def __init__(self) -> None:
         self.taken: list[tuple[bytes, str, IntakeFault | None]] = []
         self.told: list[Answer] = []
+        self.not_told: list[tuple[Answer, IntakeFault]] = []
         self.changed = asyncio.Condition()
         self.gate = asyncio.Event()
         self.gate.set()
@@ -42,6 +43,9 @@ class RecordingIntake:
 
     def answered(self, answer: Answer) -> None:
         self.told.append(answer)
+
+    def unanswered(self, answer: Answer, fault: IntakeFault) -> None:
+        self.not_told.append((answer, fault))
 
     async def has_taken(self, count: int) -> None:
         async with self.changed:
