@@ -17,8 +17,11 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
-from mappings.formats import er7
+from mappings.formats import astm, er7
 from mappings.hl7v2 import Context, map_message, mappers, segments, trigger_of
+from mappings.lab.astm import map_message as map_records
+from mappings.lab.context import Context as LabContext
+from mappings.lab.fields import IGNORED, WHOLE
 from mappings.outcome import Coverage
 
 PAGE = Path(__file__).with_name("mapping-coverage.md")
@@ -71,7 +74,27 @@ def _fates(coverage: Coverage) -> Iterator[tuple[str, str]]:
 
 def page() -> str:
     """Give the whole page."""
-    return _HEAD + "\n".join([*_measured(measured()), *_declared()]) + "\n"
+    return _HEAD + "\n".join([*_measured(measured()), *_instruments(), *_declared()]) + "\n"
+
+
+def _instruments() -> Iterator[str]:
+    """Tell what becomes of records of laboratory instruments: where each field went in the pairs, or why it never does."""
+    found: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for path in sorted(GOLDEN.glob("astm/*/input.astm")):
+        outcome = map_records(astm.Message.parse(path.read_bytes()), LabContext(facility="01032"))
+        for position, target in outcome.coverage.mapped.items():
+            record, _, n = position.rpartition("-")
+            found[record[:1], int(n)].update(target.split(" | "))
+    yield "\n## Records of laboratory instruments (ASTM E1394, CLSI LIS2-A2)\n"
+    yield "Where a field went in the pairs of `tests/golden/astm`; a dialect may have it elsewhere (operations.md §30).\n"
+    yield "| field | goes to | or why not |"
+    yield "|---|---|---|"
+    left = {(record, n): why for record, table in IGNORED.items() for n, why in table.items()}
+    for record, n in sorted(found.keys() | left.keys(), key=lambda key: ("HPORCQL".index(key[0]), key[1])):
+        places = ", ".join(f"`{target}`" for target in sorted(found.get((record, n), ())))
+        yield f"| {record}-{n} | {places} | {left.get((record, n), '')} |"
+    for record, why in WHOLE.items():
+        yield f"| {record} | | {why} |"
 
 
 def _measured(found: dict[str, dict[str, Tally]]) -> Iterator[str]:

@@ -75,20 +75,8 @@ def list_(
     else:
         print_table(
             "Giá trị nguy kịch",
-            ("mã", "lúc", "người bệnh", "xét nghiệm", "giá trị", "giới hạn", "trạng thái", "ai"),
-            (
-                (
-                    one.row.id,
-                    moment(one.row.raised_at),
-                    one.row.patient_id[:8],
-                    one.found.test,
-                    f"{one.found.value} {one.found.unit} ({_SIDES[one.found.side]})",
-                    one.found.limit,
-                    _STATES[one.row.state],
-                    one.row.actor,
-                )
-                for one in found
-            ),
+            ("mã", "lúc", "kết quả", "trạng thái"),
+            ((one.row.id, moment(one.row.raised_at), _line(one), _STATES[one.row.state]) for one in found),
         )
     if any(one.row.state == "open" for one in found):
         raise typer.Exit(1)
@@ -122,6 +110,11 @@ def acknowledge(
         print_json(_told(done))
     else:
         console.print("Đã ghi.")
+
+
+def _line(one: CriticalValue) -> str:
+    found = one.found
+    return f"{found.test} {found.value} {found.unit} {_SIDES[found.side]} ({found.limit})"
 
 
 def _told(one: CriticalValue) -> dict[str, Any]:

@@ -199,6 +199,12 @@ def _with_known(
         orders[f"ServiceRequest/{order['id']}"] = order
         if asked and asked.partition("/")[2] != order["id"]:
             renamed[asked] = f"ServiceRequest/{order['id']}"
+        for one in resources:
+            if (
+                f"{one['resourceType']}/{one['id']}" in origins.get(where, ())
+                and one["resourceType"] == "DiagnosticReport"
+            ):
+                one["basedOn"] = [{"reference": f"ServiceRequest/{order['id']}"}]
     ids = {f"Patient/{one}" for one in persons} | {one for one in renamed if one.startswith("Patient/")}
     found = [one for one in resources if f"{one['resourceType']}/{one['id']}" not in ids]
     done = {

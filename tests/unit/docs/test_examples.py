@@ -11,6 +11,7 @@ from conformance.sandbox.ca import DemoCA
 from gateway.configuration import load
 from gateway.faults import ConfigInvalid
 from gateway.store.sealed import new_key_line
+from mappings.lab import profiles
 from signing.policy import Case
 from tests.site import PASSWORD
 
@@ -34,6 +35,7 @@ def write(folder: Path, files: dict[str, str], authority: DemoCA) -> Path:
     for name in ("channels", "keys", "secrets"):
         (folder / name).mkdir()
     for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content, encoding="utf-8")
     identity = authority.issue("Bệnh viện Đa khoa Ví Dụ", organisation="Bệnh viện Đa khoa Ví Dụ")
     for name in ("facility.p12", "transport.p12"):
@@ -57,7 +59,14 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> DemoCA:
 @pytest.mark.parametrize("guide", GUIDES)
 def test_the_example_is_a_plan(guide: str, tmp_path: Path, authority: DemoCA) -> None:
     files = blocks((DOCS / guide).read_text(encoding="utf-8"))
-    assert set(files) == {"node.toml", "channels/his.toml", "channels/pacs.toml", "signing.toml"}
+    assert set(files) == {
+        "node.toml",
+        "channels/his.toml",
+        "channels/pacs.toml",
+        "signing.toml",
+        "site/lab/zenlab.toml",
+    }
+    assert profiles.parse("zenlab", files["site/lab/zenlab.toml"]).value.decimal == ","
     plan = load(write(tmp_path, files, authority))
     assert plan.store_url == "sqlite:////var/lib/lienthong/ledger.db"
     assert set(plan.routes) == {"insurance_portal", "moh_axis", "benh-vien-b", plan.channels[0].routes[-1]}

@@ -56,6 +56,7 @@ LAST = {
     "job item": {"done", "left"},
     "procedure step": {"completed", "discontinued"},
     "commitment": set(),
+    "critical value": {"acknowledged"},
     "node": set(),
     "lease": set(),
 }
