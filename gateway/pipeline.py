@@ -23,7 +23,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway import imaging_steps, meters, papers, relief, signing_tasks, steps
+from gateway import device_windows, imaging_steps, meters, papers, relief, signing_tasks, steps
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery import disclosure
 from gateway.delivery.retry import Retry, decide
@@ -195,6 +195,8 @@ class Pipeline:
         if imaging_steps.is_study(row.type):
             await self._require_same_person(raw, mapped.patient_id)
         await self._store.write(lambda connection: self._commit_mapped(connection, row, channel, mapped))
+        for fate, amount in mapped.values.items():
+            meters.count(meters.DEVICE_VALUES, amount, fate=fate)
 
     async def _orders_of(self, raw: bytes) -> dict[str, str]:
         """Find the orders that the record has for the accession numbers of a study."""
@@ -231,11 +233,13 @@ class Pipeline:
         said = Said.of(row, mapped.sent_at, mapped.patient_id, mapped.cleared, mapped.assumed)
         told: list[Resource] = json.loads(mapped.resources)
         late = resources.save(connection, self._keyring, told, said, now)
+        if mapped.values:
+            device_windows.put(connection, self._keyring, row.id, mapped.patient_id, mapped.samples, now)
         identity.settle(connection, self._keyring, pairs, now)
         worklist.Keeper.of(connection, self._plan, row, now).follow(told, mapped.patient_id, pairs)
         if channel is not None:
             papers.ask(connection, self._plan, channel, row, mapped.due, late, mapped.patient_id, now)
-        if mapped.patient_id is not None:
+        if mapped.patient_id is not None and told:
             papers.told_more(connection, mapped.patient_id, now)
 
     async def _message_failed(self, row: Row[Any], fault: Fault) -> None:

@@ -12,14 +12,14 @@ import os
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache, partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 
-from gateway import imaging_steps, signing_statements, visit_steps
+from gateway import device_windows, imaging_steps, signing_statements, visit_steps
 from gateway.clock import to_instant
 from gateway.faults import InternalFault, SignatureUnrecorded
 from gateway.safe_log import describe
@@ -33,6 +33,7 @@ from mappings.bhyt.check_in_file import CHECK_IN, check_in_file
 from mappings.bhyt.faults import WithdrawalNotCarried
 from mappings.bhyt.settings import DEFAULT as INSURANCE
 from mappings.bhyt.settings import Settings as InsuranceSettings
+from mappings.device import decimation
 from mappings.fhir import bundle_references, require_valid
 from mappings.formats import dates, er7, json
 from mappings.formats.faults import Fault
@@ -91,6 +92,10 @@ class Mapped:
     """What is asked of papers now."""
     keys: tuple[tuple[str, str], ...]
     """(kind, value) of the numbers by which people look for it."""
+    samples: device_windows.Packed = ()
+    """Values of devices that wait for the others of their window."""
+    values: Mapping[str, int] = field(default_factory=dict)
+    """What became of the measurements of devices: how many are taken one by one, wait for a window, stay in the message."""
 
 
 def map_message(
@@ -129,10 +134,12 @@ def _mapped(
 ) -> Mapped:
     for resource in outcome.resources:
         require_valid(resource)
+    sifted = decimation.sift(outcome)
     asked = (
         one for paper in produce for trigger in triggers for one in documents.asked(paper, trigger, outcome.resources)
     )
     due = {(one.paper, one.subject, one.act): one for one in asked}
+    outcome = sifted.outcome
     coverage = outcome.coverage
     notices = [(n.code, n.where, n.detail) for n in outcome.notices] + list(noticed)
     positions = {
@@ -153,6 +160,8 @@ def _mapped(
         tuple((one.system, one.code, _OCCURRENCE.sub("", one.where), one.display) for one in outcome.unmapped),
         tuple(due.values()),
         keys,
+        device_windows.pack(sifted),
+        sifted.fates,
     )
 
 

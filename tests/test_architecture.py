@@ -28,6 +28,7 @@ STEPS = (
         "gateway.accounts",
         "gateway.cards",
         "gateway.certificates",
+        "gateway.device_windows",
         "gateway.export",
         "gateway.image_reading",
         "gateway.imaging_steps",
