@@ -1,6 +1,8 @@
 import sys
 
+from conformance.sandbox import monitor, server
 from conformance.sandbox.portal import command
-from conformance.sandbox.server import main
 
-sys.exit(command.main(sys.argv[2:]) if sys.argv[1:2] == ["portal"] else main(sys.argv[1:]))
+_ALONE = {"portal": command.main, "monitor": monitor.main}
+alone = _ALONE.get(sys.argv[1]) if len(sys.argv) > 1 else None
+sys.exit(alone(sys.argv[2:]) if alone else server.main(sys.argv[1:]))

@@ -1,10 +1,11 @@
-"""`lienthong sandbox`: the simulated destinations, for integrators and for the demo; `portal`: the insurance portal alone."""
+"""`lienthong sandbox`: the simulated destinations, for integrators and for the demo; `portal`: the insurance portal alone;
+`monitor`: bedside monitors that send."""
 
 from __future__ import annotations
 
 import typer
 
-from conformance.sandbox import server
+from conformance.sandbox import monitor, server
 from conformance.sandbox.portal import command
 
 
@@ -14,8 +15,13 @@ def sandbox(context: typer.Context) -> None:
 
     Chỉ cổng BHYT, cho người làm HIS, không cần cấu hình: lienthong sandbox portal [--port …] [--account …] [--certificate …]
 
-    Mọi tham số được chuyển cho sandbox; xem: lienthong sandbox -- --help, lienthong sandbox portal -- --help
+    Máy theo dõi tại giường, gửi PCD-01 và PCD-04: lienthong sandbox monitor --to 127.0.0.1:2577 [--rate …]
+
+    Mọi tham số được chuyển cho sandbox; xem: lienthong sandbox -- --help, lienthong sandbox portal -- --help,
+    lienthong sandbox monitor -- --help
     """
     if context.args[:1] == ["portal"]:
         raise typer.Exit(command.main(context.args[1:]))
+    if context.args[:1] == ["monitor"]:
+        raise typer.Exit(monitor.main(context.args[1:]))
     raise typer.Exit(server.main(context.args) or 0)
