@@ -26,6 +26,7 @@ from gateway.delivery.observed import Observed
 from gateway.delivery.redis_queue import RedisQueue
 from gateway.delivery.sql_queue import SqlQueue
 from gateway.delivery.worker import Worker
+from gateway.device_windows import DeviceWindows
 from gateway.faults import StoreFault
 from gateway.image_reading import ImageReading
 from gateway.intake import ChannelIntake
@@ -206,6 +207,7 @@ class Node:
             Job("renewal", DAY_S, renewal.daily),
             Job("accounts", DAY_S, partial(accounts.remind, plan, self.clock)),
             Job("deadlines", 30, Watch(plan, store, self.clock).watch),
+            Job("device windows", 5, DeviceWindows(store, plan.keyring, self.clock, plan.systems).turn),
         )
         lease = round(plan.node.lease.total_seconds() * SECOND)
         group.create_task(Scheduler(store, self.clock, name, lease, jobs).run())

@@ -50,6 +50,13 @@ STEP_FAULTS = Counter(
     ("step", "fault_class"),
     registry=REGISTRY,
 )
+DEVICE_VALUES = Counter(
+    "lienthong_device_values",
+    "Measurements of devices by what became of them: record (taken one by one), waiting (for the others of their window),"
+    " window (chosen of one for the record), raw (kept in the message alone, by the rules of site/devices.toml).",
+    ("fate",),
+    registry=REGISTRY,
+)
 DELIVERIES = Counter(
     "lienthong_delivery_events",
     "What tries led to (accept, retry, refuse, lose, postpone), with the class of the fault; `none` for a yes.",

@@ -23,7 +23,18 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway import imaging_steps, lab_steps, meters, papers, pictures, relief, result_steps, signing_tasks, steps
+from gateway import (
+    device_windows,
+    imaging_steps,
+    lab_steps,
+    meters,
+    papers,
+    pictures,
+    relief,
+    result_steps,
+    signing_tasks,
+    steps,
+)
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery import disclosure
 from gateway.delivery.retry import Retry, decide
@@ -198,6 +209,8 @@ class Pipeline:
         if imaging_steps.is_study(row.type):
             await self._require_same_person(raw, mapped.patient_id)
         await self._store.write(lambda connection: self._commit_mapped(connection, row, channel, mapped))
+        for fate, amount in mapped.values.items():
+            meters.count(meters.DEVICE_VALUES, amount, fate=fate)
 
     async def _around(self, raw: bytes) -> imaging_steps.Around:
         """Find the orders that the record has for the accession numbers of a study."""
@@ -250,6 +263,8 @@ class Pipeline:
         if lab_steps.is_lab(row.type):
             laboratory.cumulate(connection, self._keyring, told)
         late = resources.save(connection, self._keyring, told, said, now)
+        if mapped.values:
+            device_windows.put(connection, self._keyring, row.id, mapped.patient_id, mapped.samples, now)
         identity.settle(connection, self._keyring, pairs, now)
         worklist.Keeper.of(connection, self._plan, row, now).follow(told, mapped.patient_id, pairs)
         if self._has_instruments:
@@ -257,7 +272,7 @@ class Pipeline:
         critical_values.note(connection, self._keyring, mapped.critical, told, row.id, now)
         if channel is not None:
             papers.ask(connection, self._plan, channel, row, mapped.due, late, mapped.patient_id, now)
-        if mapped.patient_id is not None:
+        if mapped.patient_id is not None and told:
             papers.told_more(connection, mapped.patient_id, now)
 
     async def _message_failed(self, row: Row[Any], fault: Fault) -> None:

@@ -3,9 +3,9 @@
 `*.py` register replacements and segment readings with `mappings.hl7v2.site`; `*.csv` are code tables, read before the usual
 table of the same name; `insurance/*.csv` are the lists of insurance files (`mappings/bhyt/lists.py`); `lab/*.toml` are dialects
 of laboratory instruments (`mappings/lab/profiles.py`), `lab/ranges.csv` and `lab/critical.csv` limits of results
-(`mappings/lab/limits.py`); `forms.toml` adds rows to printed papers, `rules.toml` says differently when a paper is due.
-Everything is loaded once per process, in the order of the file names, before the first message. A file that cannot be used is
-one problem with file and line, and the start is refused.
+(`mappings/lab/limits.py`); `forms.toml` adds rows to printed papers, `rules.toml` says differently when a paper is due,
+`devices.toml` which values of monitors are kept. Everything is loaded once per process, in the order of the file names, before
+the first message. A file that cannot be used is one problem with file and line, and the start is refused.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from gateway.faults import ConfigInvalid, SiteInvalid
 from mappings import codes
 from mappings.bhyt import lists
 from mappings.bhyt.faults import ListInvalid
+from mappings.device import decimation
 from mappings.documents import form, rules
 from mappings.hl7v2 import mappers, site
 from mappings.lab import limits, profiles
@@ -30,7 +31,7 @@ from mappings.lab import limits, profiles
 FOLDER = "site"
 INSURANCE = "insurance"
 LABORATORY = "lab"
-_TABLES = {"forms.toml": form.add_own_rows, "rules.toml": rules.replace}
+_TABLES = {"forms.toml": form.add_own_rows, "rules.toml": rules.replace, "devices.toml": decimation.replace}
 
 
 def load_site(folder: Path) -> None:
@@ -42,6 +43,7 @@ def load_site(folder: Path) -> None:
     codes.forget()
     form.forget()
     rules.forget()
+    decimation.forget()
     mappers()
     lists.use(lists.NONE)
     problems = [problem for path in sorted(folder.glob("*")) if path.is_file() for problem in _load(path)]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 
-from gateway import imaging_steps, lab_steps, result_steps, signing_statements, visit_steps
+from gateway import device_windows, imaging_steps, lab_steps, result_steps, signing_statements, visit_steps
 from gateway.clock import to_instant
 from gateway.faults import InternalFault, SignatureUnrecorded
 from gateway.safe_log import describe
@@ -33,6 +33,7 @@ from mappings.bhyt.check_in_file import CHECK_IN, check_in_file
 from mappings.bhyt.faults import WithdrawalNotCarried
 from mappings.bhyt.settings import DEFAULT as INSURANCE
 from mappings.bhyt.settings import Settings as InsuranceSettings
+from mappings.device import decimation
 from mappings.documents import imaging_study
 from mappings.fhir import bundle_references, require_valid
 from mappings.formats import dates, er7, json
@@ -100,6 +101,10 @@ class Mapped:
     """(kind, value) of the numbers by which people look for it."""
     critical: tuple[limits.Critical, ...] = ()
     """Results that whoever treats the person must be told of at once."""
+    samples: device_windows.Packed = ()
+    """Values of devices that wait for the others of their window."""
+    values: Mapping[str, int] = field(default_factory=dict)
+    """What became of the measurements of devices: how many are taken one by one, wait for a window, stay in the message."""
 
 
 @dataclass(frozen=True)
@@ -166,10 +171,12 @@ def _mapped(
     limited = limits.judge(outcome.resources, people or {}, outcome.sent_at)
     for resource in outcome.resources:
         require_valid(resource)
+    sifted = decimation.sift(outcome)
     asked = (
         one for paper in produce for trigger in triggers for one in documents.asked(paper, trigger, outcome.resources)
     )
     due = {(one.paper, one.subject, one.act): one for one in asked}
+    outcome = sifted.outcome
     coverage = outcome.coverage
     notices = [(n.code, n.where, n.detail) for n in outcome.notices] + list(noticed)
     positions = {
@@ -191,6 +198,8 @@ def _mapped(
         tuple(due.values()),
         keys,
         limited,
+        device_windows.pack(sifted),
+        sifted.fates,
     )
 
 

@@ -29,6 +29,7 @@ STEPS = (
         "gateway.cards",
         "gateway.commitments",
         "gateway.certificates",
+        "gateway.device_windows",
         "gateway.export",
         "gateway.image_reading",
         "gateway.imaging_steps",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from conformance.sandbox import analyser_command, server
+from conformance.sandbox import analyser_command, monitor, server
 from conformance.sandbox.portal import command
 
-_ALONE = {"portal": command.main, "analyser": analyser_command.main}
+_ALONE = {"portal": command.main, "analyser": analyser_command.main, "monitor": monitor.main}
 
 
 def sandbox(context: typer.Context) -> None:
@@ -18,8 +18,10 @@ def sandbox(context: typer.Context) -> None:
 
     Một máy xét nghiệm (ASTM), cho người nối LIS và máy: lienthong sandbox analyser --connect 127.0.0.1:4010 [TỆP …] [--ask …]
 
+    Máy theo dõi tại giường, gửi PCD-01 và PCD-04: lienthong sandbox monitor --to 127.0.0.1:2577 [--rate …]
+
     Mọi tham số được chuyển cho sandbox; xem: lienthong sandbox -- --help, lienthong sandbox portal -- --help,
-    lienthong sandbox analyser -- --help
+    lienthong sandbox analyser -- --help, lienthong sandbox monitor -- --help
     """
     if context.args and context.args[0] in _ALONE:
         raise typer.Exit(_ALONE[context.args[0]](context.args[1:]))

@@ -24,7 +24,7 @@ _OF_ROW = {
     11: "status of a row of a device, which has no result",
     14: "time of a row of a device; each measurement has its own",
 }
-_UNUSED = "a row of a device has no use for it"
+_UNUSED = "a report of a device has no use for it"
 _CLOCK = ("MDC_ATTR_TIME_ABS", "MDC_ATTR_TIME_REL", "MDC_ATTR_TIME_BO")
 _SETTINGS = frozenset({"ASET", "MSET", "RSET"})
 """Methods (OBX-17) of what is set, not measured."""
@@ -64,7 +64,7 @@ class Devices:
         for n, reason in _OF_ROW.items():
             if obx.peek(n):
                 obx.ignore(n, reason)
-        leave_rest(obx, frozenset({3, 4, 5, 18}), _UNUSED)
+        leave_rest(obx, frozenset({3, 4, 5, 18}))
         draft.add(device, obx)
         return device
 
@@ -210,9 +210,9 @@ def property_of(observation: dict[str, Any]) -> Element:
     return {"valueCode": [{"text": text}]} if text and "valueSampledData" not in observation else {}
 
 
-def leave_rest(segment: Segment, used: frozenset[int], reason: str) -> None:
+def leave_rest(segment: Segment, used: frozenset[int]) -> None:
     """Say of the populated fields that are neither used nor left out on purpose that nothing came of them."""
     known = segments.tables(segment.name)
     for n in segment.fields - used:
         if (known is None or n not in known.ignored) and not segment.is_refused(n):
-            segment.give_back(n, reason)
+            segment.give_back(n, _UNUSED)

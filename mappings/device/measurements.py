@@ -56,7 +56,7 @@ class Measurements:
     def take(self, row: Row, started: str, ended: str) -> Resource | None:
         """Make the Observation of a row with its facets and parts; `started` and `ended` stand in for OBX-14."""
         if is_simulated(row):
-            _withhold(row, SIMULATED)
+            _withhold(row)
             return None
         observation = self._observe(row, started)
         if observation is None:
@@ -65,7 +65,7 @@ class Measurements:
             parts = [part for part in row.parts if not is_simulated(part)]
             for part in row.parts:
                 if part not in parts:
-                    _withhold(part, SIMULATED)
+                    _withhold(part)
             self._compound(observation, parts, row, observation.get("effectiveDateTime", started))
         if ended and "valueSampledData" in observation and observation.get("effectiveDateTime") == started:
             del observation["effectiveDateTime"]
@@ -240,11 +240,11 @@ def _is_one_of(interpretation: Element, known: set[str]) -> bool:
     return any(coding["code"].upper() in known for coding in interpretation.get("coding", ()))
 
 
-def _withhold(row: Row, reason: str) -> None:
+def _withhold(row: Row) -> None:
     """Leave a row and all that tells more of it out on purpose."""
     for one in (row, *row.facets):
         for n in one.obx.fields:
-            one.obx.ignore(n, reason)
+            one.obx.ignore(n, SIMULATED)
 
 
 def _plain(number: Decimal) -> Decimal:

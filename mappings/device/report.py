@@ -26,7 +26,6 @@ _OF_REPORT = {
     25: "status of a transmission; each measurement has its own",
     29: "names the transmission before this one",
 }
-_NO_ORDER = "a device reports what it measures; nobody ordered it"
 
 
 class DeviceReport:
@@ -119,7 +118,7 @@ class DeviceReport:
             for made in row.obx.made:
                 if made not in prt.made:
                     prt.made.append(made)
-        leave_rest(prt, frozenset({10}), "beside the equipment of a row of a device")
+        leave_rest(prt, frozenset({10}))
 
     def _account(self, obr: Segment, told: Sequence[Row]) -> None:
         """Say what became of the OBR: its times stand in for those of rows that have none."""
@@ -134,4 +133,4 @@ class DeviceReport:
         for n, needed in used.items():
             if obr.peek(n) and not obr.is_refused(n) and not needed:
                 obr.ignore(n, "each measurement tells its own time")
-        leave_rest(obr, frozenset({7, 8}), _NO_ORDER)
+        leave_rest(obr, frozenset({7, 8}))

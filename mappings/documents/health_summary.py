@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mappings.documents import content, statements, wording
+from mappings.documents import content, monitored, statements, wording
 from mappings.documents.content import Content
 from mappings.documents.context import Context
 from mappings.documents.lab_report import results_of
@@ -316,7 +316,7 @@ def _measured(record: Record, encounter: Resource) -> tuple[list[Resource], list
         for one in told.values()
         if not record.is_field(one) and not _about_vaccination(one) and one.get("status") not in _WRONG | {"registered"}
     ]
-    shown = [one for one in shown if _says_something(one)]
+    shown = monitored.shown([one for one in shown if _says_something(one)])
     vital = statements.in_time([one for one in shown if _is_vital(one)], *_TIMES)
     return reports, [one for one in shown if not _is_vital(one)], vital
 

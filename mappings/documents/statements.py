@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mappings.documents import wording
+from mappings.documents import monitored, wording
 from mappings.documents.lab_report import shown_value
 from mappings.documents.record import Record, icd10, value_text
 from mappings.outcome import Resource
@@ -228,7 +228,7 @@ def vital_sign(n: int, observation: Resource) -> Line:
     return {
         "STT_DHST": str(n),
         "NGAY_DHST": wording.short_time(began(observation, "effectiveDateTime", "effectivePeriod")),
-        "TEN_DHST": wording.concept(observation.get("code")),
+        "TEN_DHST": monitored.name(observation) or wording.concept(observation.get("code")),
         "GIA_TRI_DHST": shown_value(observation),
         "DON_VI_DHST": wording.unit(observation.get("valueQuantity", {})),
     }

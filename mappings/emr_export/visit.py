@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mappings.documents import content, statements, wording
+from mappings.documents import content, monitored, statements, wording
 from mappings.documents.context import Context
 from mappings.documents.record import Record, icd10
 from mappings.outcome import Resource
@@ -74,7 +74,7 @@ class Visit:
             for one in self.of("Observation")
             if "vital-signs" in {code for kind in one.get("category", ()) for code in statements.codes(kind)}
         ]
-        return statements.in_time(vital, "effectiveDateTime", "effectivePeriod")
+        return monitored.shown(statements.in_time(vital, "effectiveDateTime", "effectivePeriod"))
 
     def doctor(self, *references: Resource | None) -> Resource | None:
         return next(self.record.of_type(references, "Practitioner"), None)

@@ -41,6 +41,8 @@ from gateway.store import (
     proofs,
     reports,
     resources,
+    sample_schema,
+    samples,
     schema,
     search_schema,
     selections,
@@ -237,6 +239,7 @@ def fill(connection: Connection) -> None:
     fill_card_lookups(connection)
     fill_images(connection)
     fill_worklist(connection)
+    fill_samples(connection)
     fill_steps(connection)
     fill_commitments(connection)
 
@@ -281,6 +284,20 @@ def fill_worklist(connection: Connection) -> None:
                 "accession_key": key(n), "study_uid": f"2.25.{n}", "day": f"2026{n % 12 + 1:02}{n % 28 + 1:02}",
                 "status": "active" if n % 20 == 0 else "completed", "done_at": n if n % 40 == 20 else None,
                 "message_id": f"m{n:08}", "body": bytes(400),
+            }
+            for n in range(MESSAGES)
+        ],
+    )  # fmt: skip
+
+
+def fill_samples(connection: Connection) -> None:
+    """Fill values of devices, forty in a window; the last windows are still to be taken."""
+    connection.execute(
+        sample_schema.device_sample.insert(),
+        [
+            {
+                "message_id": f"m{n:08}", "series": key(n // 40 % 20), "window_at": n // 40 * 60, "patient_id": f"p{n % 20}",
+                "due_at": n if n > MESSAGES - 100 else None, "body": bytes(900),
             }
             for n in range(MESSAGES)
         ],
@@ -590,6 +607,9 @@ class Query:
     meant: tuple[tuple[str, ...], ...]
 
 
+WINDOW = samples.Window(key(99 % 20), 99 * 60)
+SAMPLES_OF_WINDOW = ("device_sample_window", "device_sample_due")
+SAMPLES_BY_MESSAGE = ("device_sample_pkey", "sqlite_autoindex_device_sample_1")
 WORKLIST_BY_ID = ("worklist_pkey", "sqlite_autoindex_worklist_1")
 STEP_BY_ID = ("procedure_step_pkey", "sqlite_autoindex_procedure_step_1")
 STUDY_AND_STEPS = ("study_pkey", "sqlite_autoindex_study_1")
@@ -891,6 +911,10 @@ HOT = {
     ),
     "images.due": Query(lambda c: images.due(c, MESSAGES, 8), (("study_due",),)),
     "images.studies": Query(lambda c: images.studies(c, 50), (("study_newest",),)),
+    "samples.due": Query(lambda c: samples.due(c, NOW, 50), (("device_sample_due",),)),
+    "samples.of_window": Query(lambda c: samples.of_window(c, WINDOW), (SAMPLES_OF_WINDOW,)),
+    "samples.settle": Query(lambda c: samples.settle(c, WINDOW, 40), (SAMPLES_OF_WINDOW, SAMPLES_OF_WINDOW)),
+    "samples.put": Query(lambda c: samples.put(c, "m00000001", []), (SAMPLES_BY_MESSAGE,)),
     "worklist.of_orders": Query(lambda c: worklist.of_orders(c, ["o00000040", "o00000041"]), (WORKLIST_BY_ID,)),
     "worklist.of_patients": Query(lambda c: worklist.of_patients(c, ["p40"]), (("worklist_patient",),)),
     "worklist.of_accessions": Query(lambda c: worklist.of_accessions(c, [key(40)]), (("worklist_accession",),)),

@@ -10,9 +10,11 @@ from pathlib import Path
 from types import ModuleType
 
 import mappings.cda.read
+import mappings.device
 import mappings.hl7v2
 from mappings.bhyt.fhir import frame
 from mappings.cda.read import node as cda_node
+from mappings.device import decimation
 from mappings.fhir import document
 from mappings.hl7v2 import reader, segments
 from tests.unit.gateway.dicom_reasons import dicom_reasons
@@ -41,7 +43,7 @@ def all_reasons() -> set[str]:
     }
     found |= {document.NO_ELEMENT, document.MODIFIER, document.RULES}
     found |= {*frame.REASONS, *(reason for one in frame.TABLES.values() for reason in one.ignored.values())}
-    found |= dicom_reasons() | lab_reasons()
+    found |= dicom_reasons() | lab_reasons() | {decimation.RAW}
     for module in _modules():
         found.update(getattr(module, "IGNORED", {}).values())
         found.update(reasons_of(Path(module.__file__ or "").read_text(encoding="utf-8"), vars(module)))
@@ -49,7 +51,7 @@ def all_reasons() -> set[str]:
 
 
 def _modules() -> Iterator[ModuleType]:
-    for package in (mappings.hl7v2, mappings.cda.read):
+    for package in (mappings.hl7v2, mappings.device, mappings.cda.read):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if found.name not in (reader.__name__, segments.__name__, cda_node.__name__):
                 yield importlib.import_module(found.name)

@@ -1,0 +1,62 @@
+"""A ward of monitors against a node: every report answered, mapped and kept by its rule; nothing of it delays the others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.sandbox import monitor
+from conformance.sandbox.monitor import Ward
+from gateway.configuration import load
+from gateway.store import messages
+from gateway.store.engine import open_store
+from tests.site import cli_json, running_node, write_site
+
+CHANNEL = """
+name     = "monitors"
+source   = { kind = "mllp", listen = "127.0.0.1:0", tls = "none" }
+accept   = ["ORU^R01", "ORU^R40"]
+priority = "low"
+"""
+
+
+def site(folder: Path) -> Path:
+    config = write_site(folder, produce=())
+    (config / "channels" / "monitors.toml").write_text(CHANNEL, encoding="utf-8")
+    return config
+
+
+def states(config: Path) -> dict[str, int]:
+    plan = load(config)
+    store = open_store(plan.store_url)
+    try:
+        found: dict[str, int] = {}
+        for row in store.read_now(messages.counts):
+            found[row.state] = found.get(row.state, 0) + row.messages
+            assert row.unknown == 0
+        return found
+    finally:
+        store.close()
+
+
+def test_a_ward_is_answered_and_mapped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = site(tmp_path / "site")
+    with running_node(config) as node:
+        host, port = node.address("monitors")
+        told = asyncio.run(monitor.send(Ward(monitors=10), host, port, 120))
+        assert dict(told.answers) == {"CA": 120}
+        assert (
+            monitor.main(["--to", f"{host}:{port}", "--messages", "5", "--monitors", "5", "--seed", "9", "--json"]) == 0
+        )
+        assert json.loads(capsys.readouterr().out)["sent"] == 5
+        end = time.monotonic() + 60
+        while (found := states(config)).get("received", 0) and time.monotonic() < end:
+            time.sleep(0.2)
+    assert found == {"mapped": 125}
+    listed: list[dict[str, Any]] = cli_json("messages", "--config", str(config), "--patient", "BNM00001", "--json")
+    assert listed, "a patient's messages are found whatever their priority"
