@@ -49,7 +49,6 @@ from connectors.contract import (
 from connectors.destinations import dicom as dicom_out
 from connectors.sources import dicom
 from gateway.pictures import StudyPictures
-from gateway.store.ids import uuid7
 from gateway.store.objects import Objects
 from gateway.store.sealed import Keyring, new_key_line
 from mappings.documents import imaging_study
@@ -237,12 +236,11 @@ def sealed_study(folder: Path, content: bytes) -> StudyPictures:
     store = Objects(folder, keyring, "bench")
     listed = []
     for number in range(OBJECTS):
-        id_ = uuid7()
-        writing = store.begin(id_)
+        writing = store.begin()
         writing.add(content)
-        writing.end(durable=False)
-        store.keep(id_)
-        own = (id_, "1.2.1", f"1.2.1.{number}", CTImageStorage, ExplicitVRLittleEndian, len(content), writing.sha256)
+        writing.end()
+        store.keep(writing.id)
+        own = (writing.id, "1.2.1", f"1.2.1.{number}", CTImageStorage, ExplicitVRLittleEndian, len(content), writing.sha256)
         listed.append(imaging_study.Object(*map(_plain, own)))
     return StudyPictures(imaging_study.write(imaging_study.Manifest("1.2", "Patient/1", listed)), store)
 

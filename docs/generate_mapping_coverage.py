@@ -83,8 +83,8 @@ def _instruments() -> Iterator[str]:
     for path in sorted(GOLDEN.glob("astm/*/input.astm")):
         outcome = map_records(astm.Message.parse(path.read_bytes()), LabContext(facility="01032"))
         for position, target in outcome.coverage.mapped.items():
-            record, _, n = position.rpartition("-")
-            found[record[:1], int(n)].update(target.split(" | "))
+            record, _, number = position.rpartition("-")
+            found[record[:1], int(number)].update(target.split(" | "))
     yield "\n## Records of laboratory instruments (ASTM E1394, CLSI LIS2-A2)\n"
     yield "Where a field went in the pairs of `tests/golden/astm`; a dialect may have it elsewhere (operations.md §30).\n"
     yield "| field | goes to | or why not |"
