@@ -11,7 +11,7 @@ from typing import Literal
 LOCAL = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
 """The hospital's time; Vietnam has no daylight saving."""
 
-Stream = Literal["his", "lis"]
+Stream = Literal["his", "lis", "monitors"]
 Expect = Literal["accepted", "duplicate", "error_queue", "refused"]
 
 

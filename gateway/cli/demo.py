@@ -23,6 +23,7 @@ from conformance.scenarios.hospital_day import hospital_day
 from conformance.scenarios.player import Played, play
 from gateway.cli import (
     demo_enrolment,
+    demo_instruments,
     demo_nodes,
     demo_pictures,
     demo_report,
@@ -33,6 +34,7 @@ from gateway.cli import (
 )
 from gateway.cli.children import Child
 from gateway.cli.demo_assessment import assessed
+from gateway.cli.demo_instruments import InstrumentFigures
 from gateway.cli.demo_nodes import NodeFigures, Nodes
 from gateway.cli.demo_pictures import PictureFigures
 from gateway.cli.demo_signing import Ward
@@ -156,10 +158,11 @@ async def _run(site: demo_site.Site, nodes: Nodes, day: Day, *, sign: bool, serv
             try:
                 ward = Ward(plan, store, enrolled, admin, place) if enrolled else None
                 played = await _day(day, nodes, admin, store, ward, quiet=json)
+                said = None if ward else await _instruments(day, nodes, store, quiet=json)
                 seen = None if ward else await _pictures(day, nodes, store, quiet=json)
                 await demo_report.export(store, plan, place)
                 signing = await _signing(store, ward) if ward else None
-                figures = await _figures(store, admin, day, played, signing, await nodes.figures(store), seen)
+                figures = await _figures(store, admin, day, played, signing, await nodes.figures(store), seen, said)
             finally:
                 store.close()
         if json:
@@ -186,6 +189,17 @@ async def _day(
         if ward is not None:
             ward.leave()
     return played
+
+
+async def _instruments(day: Day, nodes: Nodes, store: Store, *, quiet: bool) -> InstrumentFigures:
+    """Let an analyser, the LIS and a bedside monitor speak, and wait until what comes of it has arrived."""
+    if not quiet:
+        console.print(
+            "Máy xét nghiệm hỏi chỉ định, gửi kết quả rồi kết quả sửa; LIS gửi OUL; máy theo dõi gửi một phút"
+        )
+    said = await demo_instruments.play_instruments(day, nodes, store)
+    await _settle(store, quiet=quiet)
+    return said
 
 
 async def _pictures(day: Day, nodes: Nodes, store: Store, *, quiet: bool) -> PictureFigures:
@@ -297,6 +311,7 @@ async def _figures(
     signing: SigningFigures | None,
     nodes: NodeFigures | None,
     seen: PictureFigures | None,
+    said: InstrumentFigures | None,
 ) -> demo_report.Figures:
     recorded, records, faults = [
         (await admin.get(f"/_sandbox/{name}")).raise_for_status().json() for name in ("summary", "records", "faults")
@@ -304,6 +319,8 @@ async def _figures(
     found = await store.read(lambda connection: demo_report.figures(connection, day, played, recorded, records, faults))
     if seen:
         found = found.with_pictures(seen)
+    if said:
+        found = found.with_instruments(said)
     return replace(found, signing=signing, nodes=nodes, assessment=await assessed(admin))
 
 

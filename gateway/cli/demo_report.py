@@ -14,8 +14,9 @@ from sqlalchemy.engine import Connection
 
 from conformance.scenarios.event import Day
 from conformance.scenarios.player import Played
-from gateway.cli import demo_nodes, demo_pictures, demo_signing_report
+from gateway.cli import demo_instruments, demo_nodes, demo_pictures, demo_signing_report
 from gateway.cli.demo_assessment import AssessmentFigures
+from gateway.cli.demo_instruments import InstrumentFigures
 from gateway.cli.demo_nodes import NodeFigures
 from gateway.cli.demo_pictures import PictureFigures
 from gateway.cli.demo_signing_report import SigningFigures
@@ -85,6 +86,14 @@ class Figures:
     pictures: PictureFigures | None = None
     """What the PACS sent; None: it sent nothing."""
 
+    instruments: InstrumentFigures | None = None
+    """What analyser, LIS and monitor said after the day; None: nothing."""
+
+    def with_instruments(self, said: InstrumentFigures) -> Figures:
+        """Add what instruments said, and the papers that it deserves."""
+        expected = Counter(self.expected_papers) + Counter(demo_instruments.PAPERS)
+        return replace(self, instruments=said, expected_papers=dict(expected))
+
     def with_pictures(self, seen: PictureFigures) -> Figures:
         """Add what the PACS sent, and the reports that it deserves."""
         expected = Counter(self.expected_papers) + Counter({demo_pictures.PAPER: seen.reports})
@@ -122,6 +131,7 @@ class Figures:
             and (self.nodes is None or self.nodes.closes)
             and (self.assessment is None or self.assessment.closes)
             and (self.pictures is None or self.pictures.closes)
+            and (self.instruments is None or self.instruments.closes)
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -351,6 +361,12 @@ def show(found: Figures, place: Path) -> None:
         console.print(
             f"PACS ({sent.via}): {sent.studies} lần chụp, {sent.objects} đối tượng, {sent.versions} bản, "
             f"{sent.reports} phiếu kết quả."
+        )
+    if found.instruments:
+        said = found.instruments
+        console.print(
+            f"Máy xét nghiệm: {said.told} kết quả đã nhận, hỏi được {said.orders} chỉ định, {said.critical} giá trị nguy kịch "
+            f"chờ báo (lienthong lab critical list). Máy theo dõi: {said.measured} dấu hiệu sinh tồn vào hồ sơ."
         )
     console.print("[bold green]Đối soát khớp.[/]" if found.closes else "[bold red]Đối soát KHÔNG khớp.[/]")
 

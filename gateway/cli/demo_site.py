@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance.scenarios import catalogue
+from conformance.scenarios import catalogue, instruments
 from gateway.cli import demo_pictures
 from gateway.store.sealed import new_key_line
 from mappings.documents import PAPERS
@@ -70,6 +70,22 @@ produce  = ["imaging_report"]
 deadline = "24h"
 """
 
+_ANALYSER = """\
+name     = "analyser"
+source   = {{ kind = "astm", listen = "127.0.0.1:0", tls = "none" }}
+accept   = ["ASTM", "ASTM^QUERY"]
+produce  = ["lab_report"]
+deadline = "24h"
+approver = "006644/HNO-CCHN"
+"""
+
+_MONITORS = """\
+name     = "monitors"
+source   = {{ kind = "mllp", listen = "127.0.0.1:0", tls = "none" }}
+accept   = ["ORU^R01", "ORU^R40"]
+priority = "low"
+"""
+
 _DESTINATIONS = """
 [[destination]]
 kind     = "insurance_portal"
@@ -111,7 +127,7 @@ _CHANNELS = {
         ["ADT", "DFT^P03", "MDM^T02", "OMG^O19", "OML^O21", "ORU^R01", "RDE^O11", "REF^I12", "SIU^S12", "VXU^V04"],
         [paper for paper in PAPERS if paper != "lab_report"],
     ),
-    "lis": (["ORU^R01"], ["lab_report"]),
+    "lis": (["ORU^R01", "OUL^R22"], ["lab_report"]),
 }
 
 
@@ -185,6 +201,11 @@ def configure(
         (channels / f"{name}.toml").write_text(text, encoding="utf-8")
     pacs = _PACS.format(title=demo_pictures.AE_TITLE, caller=demo_pictures.CALLER) + destinations
     (channels / "pacs.toml").write_text(pacs, encoding="utf-8")
+    (channels / "analyser.toml").write_text(_ANALYSER.format() + destinations, encoding="utf-8")
+    (channels / "monitors.toml").write_text(_MONITORS.format(), encoding="utf-8")
+    laboratory = site.config / "site" / "lab"
+    laboratory.mkdir()
+    (laboratory / "critical.csv").write_text(instruments.CRITICAL, encoding="utf-8")
 
 
 def _list(values: list[str]) -> str:
