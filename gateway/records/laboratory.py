@@ -138,8 +138,8 @@ class Finder:
         orders = {number: self._orders(number) for number in asked.specimens}
         by_order = {self._whose(order) for found in orders.values() for order in found}
         numbered = (assigned,) if assigned else asked.numbers
-        by_number = {found for number in numbered for found in self._numbered(number)}
-        where = f"{asked.position or 'O'}-3"
+        by_number = {found for number in numbered for found in self._numbered(number, asked.cell or "P-3")}
+        where = asked.cell or f"{asked.position or 'O'}-3"
         if assigned:
             by_order &= by_number
         elif len(by_order) > 1:
@@ -166,9 +166,9 @@ class Finder:
     def _require_agreement(asked: Person, patient: Resource) -> None:
         found = asked.agrees(patient)
         if found.verdict == "other":
-            raise PersonContradicted(f"{asked.position or 'P'}-6", ", ".join(found.reasons))
+            raise PersonContradicted(asked.cell or f"{asked.position or 'P'}-6", ", ".join(found.reasons))
 
-    def _numbered(self, number: str) -> list[str]:
+    def _numbered(self, number: str, where: str = "P-3") -> list[str]:
         """Give whose a number is: this hospital's first, else anybody's; raise PersonMerged for one that is no more."""
         local = self.systems.local(self.facility, "patient")
         for system in (local, ""):
@@ -176,7 +176,7 @@ class Finder:
             if found:
                 alive = [one for one in found if persons.resolve(self.connection, one) == one]
                 if not alive:
-                    raise PersonMerged("P-3")
+                    raise PersonMerged(where)
                 return alive
         return []
 

@@ -41,6 +41,8 @@ class Person:
     birth_date: str = ""
     sex: str = ""
     """As written (M, F, U)."""
+    cell: str = ""
+    """Where the number stands in a table of results; empty: in a record."""
     introduced: bool = False
     """Number, name and birth are told, and nobody types them at an instrument: somebody unknown is entered by them."""
 

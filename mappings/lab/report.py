@@ -111,7 +111,9 @@ def person_of(raw: bytes, layout: Layout) -> Person:
     _require_one_person(report)
     numbers = tuple(number for name, _ in _IDENTIFIERS if (number := report.said(name)))
     name, birth, sex = (report.said(one) for one in _IDENTITY)
-    return Person("", (), numbers, name, dtm_to_fhir_date(birth), sex, introduced=bool(numbers and name and birth))
+    place = cell(rows[0], report.labels.get("patient", "patient"))
+    known = bool(numbers and name and birth)
+    return Person("", (), numbers, name, dtm_to_fhir_date(birth), sex, cell=place, introduced=known)
 
 
 def rows_to_oru(
