@@ -34,9 +34,11 @@ from connectors.faults import (
     ObjectsRefused,
     ObjectStoreAway,
     PacsBusy,
+    PacsTlsUnusable,
     PacsUnreachable,
     ServiceNotOffered,
     StudyCutShort,
+    StudyInterrupted,
 )
 from connectors.sources._dicom_contexts import COMMITMENT
 from mappings.formats import json
@@ -484,8 +486,28 @@ def test_settings_that_cannot_be_used(more: dict[str, Any], told: str) -> None:
         Settings(**given)
 
 
+def test_files_that_cannot_be_used_stop_the_start(tmp_path: Path) -> None:
+    with pytest.raises(PacsTlsUnusable):
+        to(104, tls="tls", ca=FileName(tmp_path / "absent.pem"))
+
+
 def test_a_destination_may_have_any_name() -> None:
     assert Settings("127.0.0.1:104", "PACS", "US").peer("bệnh viện B " * 9).name
+
+
+def test_a_node_that_ends_leaves_between_two_objects(tmp_path: Path) -> None:
+    async def run(peer: Any) -> None:
+        destination = to(peer.dicom_port)
+        pictures = Outgoing(small(20), before=lambda number: destination.interrupt() if number == 7 else None)
+        with pytest.raises(StudyInterrupted, match=r"8 of 20 confirmed") as caught:
+            await destination.deliver(outbound(pictures))
+        assert caught.value.fault_class is FaultClass.TRANSIENT
+        await destination.close()
+
+    with archive(tmp_path / "orthanc") as peer:
+        asyncio.run(run(peer))
+        rest = Outgoing(small(20))
+        assert deliver(peer.dicom_port, rest).facts == {"objects": "20", "sent": "12", "there": "8"}
 
 
 def test_what_is_no_study_does_not_leave() -> None:
