@@ -20,6 +20,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from functools import partial
@@ -127,7 +128,7 @@ class Destination:
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=f"dicom to {name}")
         self._ending = threading.Event()
         self._committing = asyncio.Lock()
-        """Of questions that wait for a report at one address, there is one at a time."""
+        """Of questions that wait for a report at `reports`, there is one at a time."""
 
     async def deliver(self, document: Outbound) -> Receipt:
         """Send what the receiver lacks; accepted is every object answered with success or a warning, or there already.
@@ -229,7 +230,7 @@ class Destination:
         if not self._settings.commit:
             return 0
         objects = [(one.sop_class, one.sop_instance) for one in pictures.objects]
-        async with self._committing:
+        async with self._committing if self._settings.reports else nullcontext():
             told = await self._in_thread(partial(Client(self._peer).commit, objects))
         lacking = {**dict.fromkeys(told.unsaid, 0), **told.failed}
         if lacking:
