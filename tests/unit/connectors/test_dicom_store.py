@@ -5,16 +5,20 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from io import BytesIO
+from typing import Any
 
 import pytest
-from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.dimse_messages import C_STORE_RQ, C_STORE_RSP
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import decode
+from pynetdicom.pdu_primitives import P_DATA
 
+from connectors._dicom_call import store_answer
 from connectors._dicom_identifier import Unreadable
 from connectors._dicom_store import _request, contexts_for, kinds
 from connectors._dicom_store import data_set as behind_meta
 from connectors.contract import Picture
+from tests.dicom_peers import command_set
 from tests.outgoing import Outgoing, data_set, made
 
 
@@ -68,6 +72,53 @@ def test_the_command_is_what_pynetdicom_writes() -> None:
     assert read == message.command_set
     assert len(ours) - 12 == read.CommandGroupLength
     assert len(ours) % 2 == 0
+
+
+def _answer(**more: bytes) -> dict[int, bytes]:
+    usual = {
+        0x0002: b"1.2.840.10008.5.1.4.1.1.2\x00",
+        0x0100: b"\x01\x80",
+        0x0120: b"\x4d\x01",
+        0x0800: b"\x01\x01",
+        0x0900: b"\x00\xa7",
+        0x1000: b"1.2",
+    }
+    return usual | {int(name[1:], 16): value for name, value in more.items()}
+
+
+def test_an_answer_to_an_object_is_read_as_pynetdicom_reads_it() -> None:
+    value = b"\x03" + command_set(_answer())
+    ours = store_answer(value)
+    assert ours is not None
+    message = C_STORE_RSP()
+    primitive = P_DATA()
+    primitive.presentation_data_value_list.append((1, value))
+    assert message.decode_msg(primitive)
+    theirs: Any = message.message_to_primitive()
+    assert (ours.MessageIDBeingRespondedTo, ours.Status) == (theirs.MessageIDBeingRespondedTo, theirs.Status)
+    assert (ours.MessageIDBeingRespondedTo, ours.Status) == (0x014D, 0xA700)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"\x03",
+        b"\x01" + command_set(_answer()),  # more of the command follows
+        b"\x02" + command_set(_answer()),
+        b"\x03" + command_set(_answer())[:-1],
+        b"\x03" + command_set(_answer()) + b"\x00",
+        b"\x03" + command_set(_answer(x0100=b"\x20\x80")),
+        b"\x03" + command_set(_answer(x0100=b"\x01\x00")),
+        b"\x03" + command_set(_answer(x0800=b"\x01\x00")),
+        b"\x03" + command_set(_answer(x0900=b"")),
+        b"\x03" + command_set(_answer(x0120=b"\x00\x00\x00\x00")),
+        b"\x03\x08\x00" + command_set(_answer())[2:],
+        b"\x03\x00\x00\x00\x01\xff\xff\xff\xff",
+    ],
+)
+def test_what_is_no_such_answer_is_left_to_pynetdicom(value: bytes) -> None:
+    assert store_answer(value) is None
 
 
 def test_each_kind_has_a_context_of_its_own() -> None:
