@@ -12,6 +12,7 @@ import logging
 import queue
 import socket
 import ssl
+import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,8 +24,8 @@ from pydicom.uid import UID
 from pynetdicom import evt
 from pynetdicom._globals import MODE_REQUESTOR
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import N_EVENT_REPORT
-from pynetdicom.pdu_primitives import A_ASSOCIATE, A_P_ABORT, A_RELEASE
+from pynetdicom.dimse_primitives import C_STORE, N_EVENT_REPORT
+from pynetdicom.pdu_primitives import A_ASSOCIATE, A_P_ABORT, A_RELEASE, P_DATA
 from pynetdicom.presentation import PresentationContext, build_role
 from pynetdicom.transport import T_CONNECT, AddressInformation
 
@@ -54,6 +55,7 @@ _SOON_S: Final = 0.001
 _SMALLEST_PDU: Final = 128
 """A PACS that takes less at once cannot be spoken with."""
 _MOST: Final = 1 << 62
+_COMMAND_ONLY, _STORE_ANSWER, _NO_DATA_SET = b"\x03", b"\x01\x80", b"\x01\x01"
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,43 @@ class _Outgoing(Wire):
         return True
 
 
+class _Answers(Messages):
+    """Messages of which the answer to an object, which comes once for each, is read here: pynetdicom needs 2 ms for it."""
+
+    def _receive(self, primitive: P_DATA, context_id: int, data: bytes) -> None:
+        answer = store_answer(data) if self.message is None else None
+        if answer is None:
+            super()._receive(primitive, context_id, data)
+        else:
+            self.msg_queue.put((context_id, cast(Any, answer)))
+
+
+def store_answer(data: bytes) -> C_STORE | None:
+    """Read a whole C-STORE-RSP from the value of a PDV; None for anything else, and where one is not as it should be.
+
+    Standard: DICOM PS3.7 §6.3.1 and Table 9.3-2; PS3.8 Annex E.2
+    """
+    if data[:1] != _COMMAND_ONLY:
+        return None
+    found: dict[int, bytes] = {}
+    position = 1
+    while position < len(data):
+        if position + 8 > len(data):
+            return None
+        group, element, length = struct.unpack_from("<HHL", data, position)
+        position += 8 + length
+        if group or position > len(data):
+            return None
+        found[element] = data[position - length : position]
+    kind, number, no_data, status = (found.get(element, b"") for element in (0x0100, 0x0120, 0x0800, 0x0900))
+    if (kind, no_data) != (_STORE_ANSWER, _NO_DATA_SET) or len(number) != 2 or len(status) != 2:
+        return None
+    answer = C_STORE()
+    answer.MessageIDBeingRespondedTo = int.from_bytes(number, "little")
+    answer.Status = int.from_bytes(status, "little")
+    return answer
+
+
 class Call(Storing):
     """An association with a PACS. Made by `calling`; for one thread."""
 
@@ -147,7 +186,7 @@ class Call(Storing):
         self.deposits: Deposits = taking.deposits if taking else _NoObjects()
         self.max_size = _MOST
         self._connection = connection
-        self._messages = Messages(self)
+        self._messages = _Answers(self)
         self.dimse = self._messages
         self._upper = UpperLayer(self, self._messages.notice)
         self.dul = self._upper

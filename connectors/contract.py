@@ -327,6 +327,15 @@ class Destination(Protocol):
     async def close(self) -> None: ...
 
 
+@runtime_checkable
+class Interruptible(Protocol):
+    """A destination whose deliveries may take longer than a node that ends can wait."""
+
+    def interrupt(self) -> None:
+        """Have deliveries under way end soon, with a TRANSIENT fault, at a point from which they can go on."""
+        ...
+
+
 @dataclass(frozen=True)
 class CardQuestion:
     """Whose insurance card is asked about, in the words of the insurer."""

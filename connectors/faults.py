@@ -525,3 +525,10 @@ class NoPictures(DeliveryFault):
     """Raised before anything is sent, when what shall leave is no study."""
 
     code = 6085
+
+
+class StudyInterrupted(DeliveryFault):
+    """Raised when this node ends in the middle of a study, between two objects; it goes on where it is. `detail` counts."""
+
+    code = 6086
+    fault_class = FaultClass.TRANSIENT

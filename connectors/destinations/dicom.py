@@ -17,8 +17,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from functools import partial
@@ -47,6 +49,7 @@ from connectors.faults import (
     PacsSilent,
     ServiceNotOffered,
     StudyCutShort,
+    StudyInterrupted,
 )
 from mappings.formats import json
 from mappings.formats.values import NO_FILE, FileName, Size
@@ -119,9 +122,13 @@ class Destination:
         self._name = name
         self._settings = settings
         self._peer = settings.peer(name)
+        self._peer.client_context()  # files that cannot be used stop the start, not a study
+        if settings.reports:
+            self._peer.server_context()
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=f"dicom to {name}")
+        self._ending = threading.Event()
         self._committing = asyncio.Lock()
-        """Of questions that wait for a report at one address, there is one at a time."""
+        """Of questions that wait for a report at `reports`, there is one at a time."""
 
     async def deliver(self, document: Outbound) -> Receipt:
         """Send what the receiver lacks; accepted is every object answered with success or a warning, or there already.
@@ -141,6 +148,10 @@ class Destination:
             return None
         found = _Sent(there=[one.sop_instance for one in pictures.objects])
         return _receipt(pictures, found, await self._committed(pictures))
+
+    def interrupt(self) -> None:
+        """Have studies under way end after the object that is being sent: StudyInterrupted."""
+        self._ending.set()
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False)
@@ -185,6 +196,8 @@ class Destination:
                 sent.there.append(one.sop_instance)
             elif context is None:
                 sent.untaken.append(one)
+            elif self._ending.is_set():
+                raise StudyInterrupted(self._name, f"{sent.done} of {len(pictures.objects)} confirmed")
             else:
                 sent.begun = True
                 try:
@@ -217,7 +230,7 @@ class Destination:
         if not self._settings.commit:
             return 0
         objects = [(one.sop_class, one.sop_instance) for one in pictures.objects]
-        async with self._committing:
+        async with self._committing if self._settings.reports else nullcontext():
             told = await self._in_thread(partial(Client(self._peer).commit, objects))
         lacking = {**dict.fromkeys(told.unsaid, 0), **told.failed}
         if lacking:

@@ -32,6 +32,7 @@ from connectors.faults import (
     NoPictures,
     ObjectsRefused,
     PacsBusy,
+    StudyInterrupted,
     Uncertain,
     Unreachable,
 )
@@ -111,6 +112,7 @@ class Destination:
         self._peer = self._connect(settings.url)
         self._tokens = self._connect(settings.token_address) if settings.token_url else None
         self._login = Login(name, self._take_token)
+        self._ending = False
 
     async def deliver(self, document: Outbound) -> Receipt:
         """Send what the archive lacks; accepted is every object that its answers name as stored, or that was there already.
@@ -125,6 +127,9 @@ class Destination:
         sent = _Sent([one.sop_instance for one in pictures.objects if one.sop_instance in there])
         lacking = [one for one in pictures.objects if one.sop_instance not in there]
         for batch in _batches(lacking, self._settings.batch):
+            if self._ending:
+                done = len(sent.there) + len(sent.stored)
+                raise StudyInterrupted(self._name, f"{done} of {len(pictures.objects)} confirmed")
             await self._store(pictures, batch, document.key, sent)
         sent.judge(self._name, len(pictures.objects))
         return sent.receipt(pictures)
@@ -136,6 +141,10 @@ class Destination:
         if any(one.sop_instance not in there for one in pictures.objects):
             return None
         return _Sent([one.sop_instance for one in pictures.objects]).receipt(pictures)
+
+    def interrupt(self) -> None:
+        """Have studies under way end after the request that is being sent: StudyInterrupted."""
+        self._ending = True
 
     async def close(self) -> None:
         await self._peer.close()

@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy.engine import Row
 
-from connectors.contract import Destination, Receipt
+from connectors.contract import Destination, Interruptible, Receipt
 from connectors.faults import CannotAsk, NotArrived
 from gateway.clock import SECOND, Clock
 from gateway.delivery.answers import judged, pauses
@@ -53,7 +53,7 @@ class Worker:
         self._busy = False
 
     async def run(self, wake: asyncio.Event, poll_s: float = 1.0) -> None:
-        """Deliver until cancelled; then let what is on the wire come back."""
+        """Deliver until cancelled; then let what is on the wire come back, and what may take long end where it can go on."""
         try:
             while True:
                 wake.clear()
@@ -62,6 +62,8 @@ class Worker:
                     continue
                 await self._idle(wake, poll_s)
         finally:
+            if isinstance(self._destination, Interruptible):
+                self._destination.interrupt()
             await self._tasks.drain()
 
     async def _step(self) -> bool:

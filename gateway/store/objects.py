@@ -20,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -83,7 +84,8 @@ class Objects:
     def read(self, object_id: str) -> Iterator[bytes]:
         """Give an object in pieces, wherever it lies; raises NothingThere, KeyUnknown, SealBroken."""
         settled = [self._folder / place / object_id for place in (object_id[-2:], _QUARANTINE)]
-        for path in (*settled, *(self._folder / _INCOMING).glob(f"*/{object_id}"), settled[0]):
+        on_its_way = (self._folder / _INCOMING).glob(f"*/{object_id}")  # looked for only where it is not settled
+        for path in chain(settled, on_its_way, settled[:1]):
             with suppress(FileNotFoundError), open(path, "rb") as file:
                 yield from self._keyring.open_stream(file, f"object/{object_id}")
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
 import subprocess
@@ -34,9 +35,11 @@ from connectors.faults import (
     ObjectsRefused,
     ObjectStoreAway,
     PacsBusy,
+    PacsTlsUnusable,
     PacsUnreachable,
     ServiceNotOffered,
     StudyCutShort,
+    StudyInterrupted,
 )
 from connectors.sources._dicom_contexts import COMMITMENT
 from mappings.formats import json
@@ -254,6 +257,26 @@ def test_a_study_that_is_cut_short_is_uncertain_and_says_how_far_it_came() -> No
     assert caught.value.detail == "aborted; 2 of 4 confirmed"
 
 
+@pytest.mark.parametrize("how", ["no status", "another number", "another message", "released"])
+def test_an_answer_that_is_none_is_uncertain(how: str) -> None:
+    def script(caller: Caller) -> None:
+        caller.asked()
+        caller.accept(FIND)
+        command, _ = caller.message()
+        if how == "another number":
+            command.MessageID = 99
+        if how == "released":
+            caller.socket.sendall(b"\x05\x00\x00\x00\x00\x04\x00\x00\x00\x00")
+        elif how == "another message":
+            caller.answer(command, 0x0000, field=0x8020)
+        else:
+            caller.answer(command, None if how == "no status" else 0x0000)
+        caller.read()
+
+    with Scripted(script) as peer, pytest.raises(StudyCutShort, match="0 of 2 confirmed"):
+        deliver(peer.port, Outgoing(small(2)))
+
+
 def test_silence_after_an_object_is_uncertain() -> None:
     def silent(caller: Caller) -> None:
         caller.asked()
@@ -338,7 +361,12 @@ def test_orthanc_keeps_every_object_for_certain_before_a_study_counts_as_deliver
 
 
 @contextmanager
-def keeper(fails: Mapping[str, int], unsaid: Collection[str] = (), context: Any = None) -> Iterator[int]:
+def keeper(
+    fails: Mapping[str, int],
+    unsaid: Collection[str] = (),
+    context: Any = None,
+    came: dict[str, bytes] | None = None,
+) -> Iterator[int]:
     """Run pynetdicom as a receiver that takes objects and then says of some that it does not keep them."""
     entity = AE("KEEPER")
     entity.add_supported_context(CT)
@@ -369,7 +397,13 @@ def keeper(fails: Mapping[str, int], unsaid: Collection[str] = (), context: Any 
         event.assoc.bind(evt.EVT_DIMSE_SENT, send)
         return 0, None
 
-    handlers: list[Any] = [(evt.EVT_N_ACTION, report), (evt.EVT_C_STORE, lambda event: 0)]
+    def stored(event: Event) -> int:
+        request: Any = event.request
+        if came is not None:
+            came[str(request.AffectedSOPInstanceUID)] = request.DataSet.getvalue()
+        return 0
+
+    handlers: list[Any] = [(evt.EVT_N_ACTION, report), (evt.EVT_C_STORE, stored)]
     server = entity.start_server(("127.0.0.1", 0), block=False, ssl_context=context, evt_handlers=handlers)
     assert server is not None
     try:
@@ -415,10 +449,12 @@ def test_what_a_report_leaves_out_is_asked_about_again() -> None:
 
 def test_with_tls_only_a_receiver_of_the_authority_gets_anything(tmp_path: Path) -> None:
     authority, foreign = Authority(tmp_path / "ca"), Authority(tmp_path / "other")
-    pictures = Outgoing(small(1))
-    more = {"tls": "tls", "ca": FileName(authority.certificate), "any_name": True}
-    with keeper({}, context=authority.server_context(authority.issue("localhost"))) as port:
-        assert deliver(port, pictures, "KEEPER", **more).facts["sent"] == "1"
+    pictures = Outgoing([*small(1), made("CT_small.dcm", 2, PixelData=os.urandom(8 << 20), Rows=2048, Columns=2048)])
+    more: dict[str, Any] = {"tls": "tls", "ca": FileName(authority.certificate), "any_name": True}
+    came: dict[str, bytes] = {}
+    with keeper({}, context=authority.server_context(authority.issue("localhost")), came=came) as port:
+        assert deliver(port, pictures, "KEEPER", **more).facts["sent"] == "2"
+    assert came == {uid: data_set(file) for uid, file in pictures.files.items()}
     with (
         keeper({}, context=foreign.server_context(foreign.issue("localhost"))) as port,
         pytest.raises(PacsUnreachable, match="TLS"),
@@ -484,8 +520,28 @@ def test_settings_that_cannot_be_used(more: dict[str, Any], told: str) -> None:
         Settings(**given)
 
 
+def test_files_that_cannot_be_used_stop_the_start(tmp_path: Path) -> None:
+    with pytest.raises(PacsTlsUnusable):
+        to(104, tls="tls", ca=FileName(tmp_path / "absent.pem"))
+
+
 def test_a_destination_may_have_any_name() -> None:
     assert Settings("127.0.0.1:104", "PACS", "US").peer("bệnh viện B " * 9).name
+
+
+def test_a_node_that_ends_leaves_between_two_objects(tmp_path: Path) -> None:
+    async def run(peer: Any) -> None:
+        destination = to(peer.dicom_port)
+        pictures = Outgoing(small(20), before=lambda number: destination.interrupt() if number == 7 else None)
+        with pytest.raises(StudyInterrupted, match=r"8 of 20 confirmed") as caught:
+            await destination.deliver(outbound(pictures))
+        assert caught.value.fault_class is FaultClass.TRANSIENT
+        await destination.close()
+
+    with archive(tmp_path / "orthanc") as peer:
+        asyncio.run(run(peer))
+        rest = Outgoing(small(20))
+        assert deliver(peer.dicom_port, rest).facts == {"objects": "20", "sent": "12", "there": "8"}
 
 
 def test_what_is_no_study_does_not_leave() -> None:

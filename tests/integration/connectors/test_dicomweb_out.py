@@ -22,6 +22,7 @@ from connectors.faults import (
     ObjectStoreAway,
     PacsBusy,
     Refused,
+    StudyInterrupted,
     Throttled,
     Uncertain,
     Unreachable,
@@ -279,6 +280,25 @@ def test_a_study_goes_in_requests_of_a_size_and_a_large_object_alone() -> None:
     assert [request.method for request in peer.requests] == ["GET", "POST", "POST", "POST"]
     receipt, peer = scene(Outgoing(files), *replies, batch=Size(1))
     assert len(peer.requests) == 4
+
+
+def test_a_node_that_ends_leaves_between_two_requests() -> None:
+    files = small(3)
+
+    async def run() -> None:
+        async with scripted_peer(give) as peer:
+            destination = to(peer.url, batch=Size(1))
+            pictures = Outgoing(files, before=lambda number: destination.interrupt() if number == 1 else None)
+            with pytest.raises(StudyInterrupted, match=r"2 of 3 confirmed"):
+                await destination.deliver(outbound(pictures))
+            await destination.close()
+
+    script = iter(answer([uid]) for uid in UIDS)
+
+    def give(request: Request) -> Reply:
+        return http(204) if request.method == "GET" else next(script)
+
+    asyncio.run(run())
 
 
 def test_what_cannot_be_read_cuts_the_request_off_and_says_why() -> None:

@@ -4,31 +4,39 @@ the other side breaks, refuses or is asked."""
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import httpx
+import pydicom
 import pytest
 from sqlalchemy.engine import Connection
 
+from conformance.sandbox.pacs import Pacs
 from connectors.contract import Destination
 from gateway.app import build_destination
 from gateway.clock import SECOND
+from gateway.configuration import load
 from gateway.delivery.sql_queue import SqlQueue
 from gateway.delivery.worker import Worker
-from gateway.faults import SealBroken
+from gateway.faults import ConfigInvalid, SealBroken
 from gateway.ops import reports
 from gateway.pictures import StudyPictures
 from gateway.store import deliveries, documents, images, messages
 from mappings.documents import imaging_study
 from tests.conftest import HandClock
 from tests.dicom_peers import Caller, Scripted, orthanc
-from tests.integration.connectors.test_dicom_out import ALLOWED, files_of, no_queries
+from tests.integration.connectors.orthanc import orthanc as web_archive
+from tests.integration.connectors.test_dicom_out import ALLOWED, FIND, files_of, no_queries
 from tests.integration.gateway.desk import message, pid
 from tests.integration.gateway.gallery import Gallery, picture
 from tests.outgoing import hashes_of
-from tests.servers import free_port
+from tests.servers import free_port, wait_until
+from tests.site import cli_json, running_node, write_site
 
 ROUTE = """
 [[destination]]
@@ -61,17 +69,20 @@ class House(Gallery):
         """Let the worker do all it can at this instant."""
 
         async def run() -> None:
-            rules = {name: route.common.rules("Asia/Ho_Chi_Minh") for name, route in self.plan.routes.items()}
-            keyring, objects = self.plan.keyring, self.objects
-            queue = SqlQueue(self.store, keyring, self.clock, "n1", 30 * SECOND, "01999", rules, objects)
-            for route in self.plan.routes.values():
-                destination: Destination = build_destination(route, lambda data: b"")
-                worker = Worker(route, destination, queue, self.clock)
-                while await worker._step() or worker._busy:
-                    await worker._tasks.drain()
-                await destination.close()
+            worker, destination = self.worker()
+            while await worker._step() or worker._busy:
+                await worker._tasks.drain()
+            await destination.close()
 
         asyncio.run(run())
+
+    def worker(self) -> tuple[Worker, Destination]:
+        (route,) = self.plan.routes.values()
+        rules = {route.name: route.common.rules("Asia/Ho_Chi_Minh")}
+        keyring, objects = self.plan.keyring, self.objects
+        queue = SqlQueue(self.store, keyring, self.clock, "n1", 30 * SECOND, "01999", rules, objects)
+        destination = build_destination(route, lambda data: b"")
+        return Worker(route, destination, queue, self.clock), destination
 
     def documents(self) -> list[Any]:
         """Oldest first."""
@@ -283,8 +294,83 @@ def test_objects_that_are_not_what_the_ledger_says_do_not_leave_whole(tmp_path: 
     assert house.states()[0][0] == "queued"
 
 
-def test_papers_and_pictures_go_their_own_ways(tmp_path: Path, clock: HandClock) -> None:
-    house = House(tmp_path, clock, free_port())
-    route = house.plan.routes["other-hospital"]
-    assert route.carries("imaging_study")
-    assert not route.carries("imaging_report")
+def test_a_node_that_ends_does_not_wait_for_a_whole_study(tmp_path: Path, clock: HandClock) -> None:
+    first, ended = threading.Event(), threading.Event()
+
+    def slow(caller: Caller) -> None:
+        caller.asked()
+        caller.accept(FIND)
+        command, _ = caller.message()
+        first.set()
+        assert ended.wait(20)
+        caller.answer(command, 0x0000)
+        caller.read()
+
+    with Scripted(slow) as peer:
+        house = House(tmp_path, clock, peer.port)
+        house.keep(picture(1), picture(2), picture(3))
+
+        async def run() -> None:
+            worker, destination = house.worker()
+            task = asyncio.create_task(worker.run(asyncio.Event()))
+            await asyncio.to_thread(first.wait, 20)
+            task.cancel()
+            await asyncio.sleep(0)  # the cancellation arrives
+            ended.set()
+            await asyncio.wait([task])
+            await destination.close()
+
+        asyncio.run(run())
+    assert house.states() == [("queued", 6086)]
+
+
+def test_a_destination_of_pictures_names_no_papers_and_one_of_papers_no_pictures(tmp_path: Path) -> None:
+    folder = f'[[destination]]\nkind = "folder"\nfolder = "{tmp_path}"\nbasis = "law"\npapers = ["imaging_study"]\n'
+    routes = folder + ROUTE.format(port=104, more='papers = ["imaging_study", "referral"]')
+    with pytest.raises(ConfigInvalid) as caught:
+        load(write_site(tmp_path / "site", produce=("imaging_study", "no_such"), destinations=routes))
+    told = [f"{one.code} {one.detail}" for one in caught.value.problems]
+    assert "1004 papers: referral: this destination takes pictures, and nothing else" in told
+    assert "1004 papers: imaging_study: this destination takes cda, and no pictures" in told
+    assert any(one.startswith("1005 produce: no_such; known: birth_certificate") for one in told), told
+
+
+CHANNEL = """\
+name = "pacs"
+source = {{ kind = "dicom", listen = "127.0.0.1:0", ae_title = "LIENTHONG", callers = ["PACS"], tls = "none", quiet = "1s" }}
+accept = ["DICOM"]
+produce = ["imaging_study"]
+{routes}
+"""
+STOW = """
+[[destination]]
+kind = "dicomweb"
+name = "over-the-web"
+url = "{url}/dicom-web"
+basis = "treatment"
+"""
+
+
+def test_a_node_takes_a_study_and_sends_it_to_two_hospitals(tmp_path: Path) -> None:
+    """From a modality's C-STORE to what lies in two archives of others: the same bytes."""
+    study = "1.2.40.77"
+    datasets = [pydicom.dcmread(BytesIO(picture(number, study))) for number in (1, 2, 3)]
+    with orthanc(tmp_path / "one", {}, **ALLOWED) as first, web_archive({}) as second:
+        config = write_site(tmp_path / "site", produce=())
+        routes = ROUTE.format(port=first.dicom_port, more="") + STOW.format(url=second)
+        (config / "channels" / "pacs.toml").write_text(CHANNEL.format(routes=routes), encoding="utf-8")
+        with running_node(config) as node:
+
+            def listed() -> list[tuple[str, str]]:
+                found = cli_json("deliveries", "list", "--config", str(config))
+                return sorted((one["destination"], one["state"]) for one in found)
+
+            with Pacs("PACS") as pacs:
+                assert dict(pacs.send(node.address("pacs"), "LIENTHONG", datasets).statuses) == {"0000": 3}
+            done = [("other-hospital", "accepted"), ("over-the-web", "accepted")]
+            wait_until(lambda: listed() == done, 60)
+            with httpx.Client(base_url=second, trust_env=False) as client:
+                ids = client.get("/instances").json()
+                there = [client.get(f"/instances/{one}/file").content for one in ids]
+            sent = hashes_of([picture(number, study) for number in (1, 2, 3)])
+            assert hashes_of(files_of(first)) == hashes_of(there) == sent

@@ -21,6 +21,10 @@ class Axis:
     takes = "cda"
 
 
+class Archive:
+    takes = "pictures"
+
+
 @pytest.mark.parametrize(
     ("settings", "whole_visits", "papers", "carried"),
     [
@@ -30,11 +34,15 @@ class Axis:
         (Folder(), True, (), {"insurance_record"}),
         (Folder(), True, ("insurance_check_in",), {"insurance_check_in"}),
         (Axis(), True, (), {"insurance_record", "referral", "order_sheet"}),
+        (Axis(), True, ("imaging_study",), set()),
+        (Archive(), False, (), {"imaging_study"}),
+        (Archive(), False, ("imaging_study",), {"imaging_study"}),
+        (Archive(), False, ("referral",), set()),
     ],
 )
 def test_what_a_destination_gets(
     settings: object, whole_visits: bool, papers: tuple[str, ...], carried: set[str]
 ) -> None:
     route = Route("x", RouteSettings("x", papers=papers), settings, whole_visits=whole_visits)
-    known = ("insurance_record", "insurance_check_in", "referral", "order_sheet")
+    known = ("imaging_study", "insurance_record", "insurance_check_in", "referral", "order_sheet")
     assert {paper for paper in known if route.carries(paper)} == carried
