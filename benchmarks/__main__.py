@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.figures import Row, show
 
 SUBJECTS = ("disk", "er7", "mapping", "bhyt", "papers", "signing", "signing_keys", "intake", "whole_way", "start")
-LONG = ("delivery", "search", "bhyt_check", "dicom", "result_tables")
+LONG = ("delivery", "search", "bhyt_check", "dicom", "dicom_out", "result_tables")
 """Only when they are named: they make ledgers of ten million rows or a file of 700 MB, or need Orthanc and DCMTK."""
 RESULTS = Path(__file__).parent / "results"
 

@@ -1,35 +1,35 @@
-"""Objects received over C-STORE per second, one association and four, beside Orthanc, storescp and pynetdicom as it comes;
-and objects sent, beside storescu.
+"""Objects received per second over C-STORE and STOW-RS, one association and four, beside Orthanc, storescp and pynetdicom.
 
-The same sender for all: DCMTK's storescu with `TCP_NODELAY=1`, a CT of 525 KB with a fresh SOP Instance UID each time. Every
-receiver is a process of its own, on the same cores as the senders. Ours and pynetdicom's write each object to a file and fsync
-it before they answer; storescp and Orthanc, with `TCP_NODELAY=1` too, write and do not. Rounds go through all receivers in
-turns, so that what else the machine does falls on all alike; the median of the rounds counts. What the disk alone can do stands
-beside.
+C-STORE: the same sender for all, DCMTK's storescu with `TCP_NODELAY=1`, a CT of 525 KB with a fresh SOP Instance UID each time.
+STOW-RS: the same CTs, ten in a request, sent from sockets. Every receiver is a process of its own, on the same cores as the
+senders. The whole node answers when file and ledger (SQLite) are flushed; our source alone and pynetdicom write each object to
+a file and fsync it; Orthanc flushes each file (fdatasync, its `SyncStorageArea`) but not its index; storescp flushes nothing.
 
-Sent are the same CTs on one association to one `storescp --ignore`, which throws them away, by the destination `dicom` and by
-storescu in turns. Ours reads each from sealed files as a delivery does; storescu has one file in the page cache.
+Rounds go through all receivers in turns, so that what else the machine does falls on all alike; the best round of each counts.
+What the disk alone can do stands beside.
 """
 
 from __future__ import annotations
 
+import http.client
 import multiprocessing
 import os
 import shutil
 import signal
-import statistics
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
-from itertools import count
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from io import BytesIO
+from itertools import count, product
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import pydicom
 import uvloop
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
@@ -37,29 +37,42 @@ from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.events import Event
 
 from benchmarks.figures import Row
-from connectors.contract import (
-    Answer,
-    CommitmentRequest,
-    ObjectAnswer,
-    ObjectNames,
-    Outbound,
-    OwedReport,
-    StepReport,
-)
-from connectors.destinations import dicom as dicom_out
-from connectors.sources import dicom
-from gateway.pictures import StudyPictures
-from gateway.store.objects import Objects
-from gateway.store.sealed import Keyring, new_key_line
-from mappings.documents import imaging_study
+from connectors.contract import Answer, ObjectAnswer, ObjectNames, StepReport
+from connectors.sources import dicom, dicomweb
 from mappings.formats.faults import IntakeFault
-from mappings.formats.values import Secret
 from tests.dicom_peers import FAST, orthanc
 from tests.servers import free_port, listens, wait_until
+from tests.site import running_node, write_site
 
 OBJECTS = int(os.environ.get("DICOM_OBJECTS", "100"))
 ROUNDS = int(os.environ.get("DICOM_ROUNDS", "3"))
 TITLE = "GATEWAY"
+PATH = "/dicom-web"
+PLUGIN = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
+IN_REQUEST = 10
+"""Objects of one STOW-RS request."""
+PART = b"--x\r\nContent-Type: application/dicom\r\n\r\n"
+FAILURE_REASON = b"00081197"
+CHANNELS = {
+    "pacs": """\
+name = "pacs"
+source = { kind = "dicom", listen = "127.0.0.1:0", ae_title = "GATEWAY", anyone = true, tls = "none", quiet = "1h" }
+accept = ["DICOM"]
+""",
+    "web": """\
+name = "web"
+source = { kind = "dicomweb", listen = "127.0.0.1:0", tls = "none", quiet = "1h" }
+accept = ["DICOM"]
+""",
+}
+
+
+class Ports(NamedTuple):
+    """Where a receiver listens."""
+
+    dicom: int
+    web: int = 0
+    """0: it takes no STOW-RS."""
 
 
 class SyncedIntake:
@@ -83,13 +96,6 @@ class SyncedIntake:
     def worklist(self, query: Mapping[str, str], calling: str) -> Sequence[Mapping[str, Any]]:
         return ()
 
-    def owe_report(self, request: CommitmentRequest) -> None: ...
-
-    def owed_reports(self, most: int, calling: str = "") -> Sequence[OwedReport]:
-        return ()
-
-    def note_report(self, report: OwedReport, missing: int, fault: IntakeFault | None) -> None: ...
-
     def note_step(self, report: StepReport) -> None: ...
 
 
@@ -105,20 +111,24 @@ class SyncedDeposit:
         os.fsync(self._file.fileno())
         self._file.close()
         self._path.unlink()  # that the disk does not fill; the fsync is paid for
-        return ObjectAnswer(True, "1")
+        return ObjectAnswer(True, "1", sop_class=CTImageStorage, sop_instance="1.2.3", study="1.2")
 
     def discard(self, fault: IntakeFault) -> None:
         self._file.close()
         self._path.unlink()
 
 
-def serve_ours(folder: str, ready: Connection) -> None:
+def serve_dicom(folder: str, ready: Connection) -> None:
     settings = dicom.Settings(listen="127.0.0.1:0", ae_title=TITLE, anyone=True, tls="none")
+    serve(dicom.Source(settings), folder, ready)
 
-    def told(address: str) -> None:
-        ready.send(int(address.rpartition(":")[2]))
 
-    uvloop.run(dicom.Source(settings).run(SyncedIntake(Path(folder)), told))
+def serve_dicomweb(folder: str, ready: Connection) -> None:
+    serve(dicomweb.Source(dicomweb.Settings(listen="127.0.0.1:0", path=PATH, tls="none")), folder, ready)
+
+
+def serve(source: dicom.Source | dicomweb.Source, folder: str, ready: Connection) -> None:
+    uvloop.run(source.run(SyncedIntake(Path(folder)), lambda address: ready.send(int(address.rpartition(":")[2]))))
 
 
 def serve_bare(folder: str, ready: Connection) -> None:
@@ -158,31 +168,62 @@ def process(target: Callable[[str, Connection], None], folder: Path) -> Iterator
 
 
 @contextmanager
-def storescp(folder: Path) -> Iterator[int]:
+def storescp(folder: Path) -> Iterator[Ports]:
     folder.mkdir()
     port = free_port()
     command = ["storescp", "--fork", "--aetitle", TITLE, "+B", "-pdu", "131072", "-od", str(folder), str(port)]
     made = subprocess.Popen(command, env=FAST, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: listens(port))
-        yield port
+        yield Ports(port)
     finally:
         made.send_signal(signal.SIGTERM)
         made.wait(10)
 
 
 @contextmanager
-def orthanc_port(folder: Path) -> Iterator[int]:
-    with orthanc(folder, {}, title=TITLE, MaximumPduLength=131072, DicomAlwaysAllowStore=True) as peer:
-        yield peer.dicom_port
+def orthanc_ports(folder: Path) -> Iterator[Ports]:
+    web = {"Enable": True, "Root": f"{PATH}/", "EnableWado": False}
+    more: dict[str, object] = {"MaximumPduLength": 131072, "DicomAlwaysAllowStore": True, "DicomWeb": web}
+    with orthanc(folder, {}, title=TITLE, Plugins=[PLUGIN], **more) as peer:
+        yield Ports(peer.dicom_port, int(peer.url.rpartition(":")[2]))
 
 
-OURS, ORTHANC = "ours, fsync", "Orthanc 1.10.1, no fsync"
-RECEIVERS: dict[str, Any] = {
-    OURS: lambda folder: process(serve_ours, folder),
-    ORTHANC: orthanc_port,
-    "storescp 3.6.7, no fsync": storescp,
-    "pynetdicom 3.0.4 as it comes, fsync": lambda folder: process(serve_bare, folder),
+@contextmanager
+def node(folder: Path) -> Iterator[Ports]:
+    """Run a node as it is installed: its ledger is SQLite."""
+    site = write_site(folder, produce=())
+    (site / "channels" / "his.toml").unlink()
+    settings = (site / "node.toml").read_text(encoding="utf-8")
+    (site / "node.toml").write_text(
+        settings.replace('lease = "2s"\n', ""), encoding="utf-8"
+    )  # as short as tests want it
+    for name, text in CHANNELS.items():
+        (site / "channels" / f"{name}.toml").write_text(text, encoding="utf-8")
+    with running_node(site) as made:
+        yield Ports(made.address("pacs")[1], made.address("web")[1])
+
+
+@contextmanager
+def sources(folder: Path) -> Iterator[Ports]:
+    folder.mkdir()
+    with process(serve_dicom, folder / "dicom") as port, process(serve_dicomweb, folder / "dicomweb") as web:
+        yield Ports(port, web)
+
+
+@contextmanager
+def bare(folder: Path) -> Iterator[Ports]:
+    with process(serve_bare, folder) as port:
+        yield Ports(port)
+
+
+NODE, OURS, ORTHANC = "whole node, file and ledger flushed", "source alone, fsync", "Orthanc 1.10.1, fdatasync"
+RECEIVERS: dict[str, Callable[[Path], AbstractContextManager[Ports]]] = {
+    NODE: node,
+    OURS: sources,
+    ORTHANC: orthanc_ports,
+    "storescp 3.6.7, no flush": storescp,
+    "pynetdicom 3.0.4 as it comes, fsync": bare,
 }
 
 
@@ -201,10 +242,10 @@ def ct(path: Path) -> None:
     image.save_as(path, enforce_file_format=True)
 
 
-def rate(port: int, file: Path, associations: int) -> float:
+def c_store(ports: Ports, file: Path, associations: int) -> float:
     """Send on so many associations at once; give objects per second over all."""
     each = OBJECTS // associations
-    command = ["storescu", "-aec", TITLE, "--repeat", str(each), "+II", "127.0.0.1", str(port), str(file)]
+    command = ["storescu", "-aec", TITLE, "--repeat", str(each), "+II", "127.0.0.1", str(ports.dicom), str(file)]
     began = time.perf_counter()
     senders = [
         subprocess.Popen(command, env=FAST, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -216,67 +257,30 @@ def rate(port: int, file: Path, associations: int) -> float:
     return each * associations / spent
 
 
-@contextmanager
-def ignoring() -> Iterator[int]:
-    """Run a storescp that throws away what it takes."""
-    port = free_port()
-    command = ["storescp", "--ignore", "-pdu", "131072", str(port)]
-    made = subprocess.Popen(command, env=FAST, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_until(lambda: listens(port))
-        yield port
-    finally:
-        made.send_signal(signal.SIGTERM)
-        made.wait(10)
+def stow(ports: Ports, file: Path, connections: int) -> float:
+    """Send on so many connections at once; give objects per second over all."""
+    each = max(1, OBJECTS // connections // IN_REQUEST)
+    content = file.read_bytes()
+    began = time.perf_counter()
+    with ThreadPoolExecutor(connections) as threads:
+        list(threads.map(lambda _: post(ports.web, content, each), range(connections)))
+    return each * connections * IN_REQUEST / (time.perf_counter() - began)
 
 
-def sealed_study(folder: Path, content: bytes) -> StudyPictures:
-    """Keep so many objects as the gateway keeps them, and list them."""
-    keyring = Keyring.parse(Secret(new_key_line("k1")))
-    store = Objects(folder, keyring, "bench")
-    listed = []
-    for number in range(OBJECTS):
-        writing = store.begin()
-        writing.add(content)
-        writing.end()
-        store.keep(writing.id)
-        own = (writing.id, "1.2.1", f"1.2.1.{number}", CTImageStorage, ExplicitVRLittleEndian, len(content), writing.sha256)
-        listed.append(imaging_study.Object(*map(_plain, own)))
-    return StudyPictures(imaging_study.write(imaging_study.Manifest("1.2", "Patient/1", listed)), store)
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, str) else value
-
-
-def rate_out(port: int, pictures: StudyPictures) -> float:
-    """Deliver a study; give objects per second."""
-    settings = dicom_out.Settings(f"127.0.0.1:{port}", TITLE, "BENCH", tls="none")
-    document = Outbound("", imaging_study.PAPER, b"", "", "", datetime.now(UTC), "01999", pictures=pictures)
-
-    async def run() -> float:
-        destination = dicom_out.Destination("bench", settings, lambda data: b"")
-        began = time.perf_counter()
-        await destination.deliver(document)
-        spent = time.perf_counter() - began
-        await destination.close()
-        return OBJECTS / spent
-
-    return uvloop.run(run())
-
-
-def measure_out(folder: Path, file: Path) -> list[Row]:
-    ours, theirs = [], []
-    pictures = sealed_study(folder, file.read_bytes())
-    with ignoring() as port:
-        for _ in range(ROUNDS):
-            ours.append(rate_out(port, pictures))
-            theirs.append(rate(port, file, 1))
-    sent, peer = statistics.median(ours), statistics.median(theirs)
-    return [
-        Row("sent by ours, 1 association", sent, "objects/s", "storescu 3.6.7", sent / peer),
-        Row("sent by storescu, 1 association", peer, "objects/s", "storescu 3.6.7", 1.0),
-    ]
+def post(port: int, content: bytes, requests: int) -> None:
+    """Send requests with fresh objects, one after the other; each object has to be taken."""
+    uid = str(pydicom.dcmread(BytesIO(content)).SOPInstanceUID).encode()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+    form = 'multipart/related; type="application/dicom"; boundary=x'
+    for _ in range(requests):
+        fresh = (generate_uid(prefix="2.25.").encode().ljust(len(uid), b"1")[: len(uid)] for _ in range(IN_REQUEST))
+        parts = b"".join(PART + content.replace(uid, one) + b"\r\n" for one in fresh)
+        sent = {"Content-Type": form, "Accept": "application/dicom+json"}
+        connection.request("POST", f"{PATH}/studies", parts + b"--x--\r\n", sent)
+        answer = connection.getresponse()
+        told = answer.read()
+        assert (answer.status, FAILURE_REASON in told) == (200, False), told[:200]
+    connection.close()
 
 
 def disk(folder: Path, content: bytes) -> float:
@@ -293,7 +297,7 @@ def disk(folder: Path, content: bytes) -> float:
 
 def measure() -> list[Row]:
     assert shutil.which("storescu"), "DCMTK is missing; run `make servers`"
-    found: dict[tuple[str, int], list[float]] = {}
+    found: dict[tuple[str, int, str], list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="lienthong-dicom-") as name, ExitStack() as stack:
         folder = Path(name)
         file = folder / "ct.dcm"
@@ -305,20 +309,20 @@ def measure() -> list[Row]:
         floor = []
         for _ in range(ROUNDS):
             floor.append(disk(folder, file.read_bytes()))
-            for associations in (1, 4):
-                for receiver, port in ports.items():
-                    found.setdefault((receiver, associations), []).append(rate(port, file, associations))
-        medians = {what: statistics.median(values) for what, values in found.items()}
-        rows = []
-        for (receiver, associations), figure in medians.items():
-            beside = medians[ORTHANC, associations]
-            what = f"{receiver}, {associations} association{'s' if associations > 1 else ''}"
-            rows.append(Row(what, figure, "objects/s", "Orthanc", figure / beside))
-        bare = statistics.median(floor)
-        rows.append(Row("the disk alone, write and fsync", bare, "objects/s", "Orthanc", bare / medians[ORTHANC, 1]))
-        rows.append(
-            Row("ours, 1 association", medians[OURS, 1], "objects/s", "the disk alone", medians[OURS, 1] / bare)
-        )
-        rows += measure_out(folder / "sealed", file)
+            for (protocol, send), at_once in product(PROTOCOLS.items(), (1, 4)):
+                for receiver, where in ports.items():
+                    if protocol == "C-STORE" or where.web:
+                        found.setdefault((protocol, at_once, receiver), []).append(send(where, file, at_once))
+    best = {what: max(rates) for what, rates in found.items()}
+    rows = []
+    for (protocol, at_once, receiver), figure in best.items():
+        ratio = figure / best[protocol, at_once, ORTHANC]
+        rows.append(Row(f"{protocol}, {at_once} at once: {receiver}", figure, "objects/s", "Orthanc", ratio))
+    alone = max(floor)
+    beside = best["C-STORE", 1, ORTHANC]
+    rows.append(Row("the disk alone, write and fsync", alone, "objects/s", "Orthanc, C-STORE, 1", alone / beside))
     load = os.getloadavg()[0]
     return [*rows, Row("load of the machine during this run", load, "", "its cores", load / (os.cpu_count() or 1))]
+
+
+PROTOCOLS: dict[str, Callable[[Ports, Path, int], float]] = {"C-STORE": c_store, "STOW-RS": stow}

@@ -25,7 +25,7 @@ from pynetdicom import evt
 from pynetdicom._globals import MODE_REQUESTOR
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE, N_EVENT_REPORT
-from pynetdicom.pdu_primitives import A_ASSOCIATE, A_P_ABORT, A_RELEASE, P_DATA
+from pynetdicom.pdu_primitives import A_ASSOCIATE, A_P_ABORT, A_RELEASE
 from pynetdicom.presentation import PresentationContext, build_role
 from pynetdicom.transport import T_CONNECT, AddressInformation
 
@@ -132,10 +132,10 @@ class _Outgoing(Wire):
 class _Answers(Messages):
     """Messages of which the answer to an object, which comes once for each, is read here: pynetdicom needs 2 ms for it."""
 
-    def _receive(self, primitive: P_DATA, context_id: int, data: bytes) -> None:
+    def _receive(self, context_id: int, data: bytes) -> None:
         answer = store_answer(data) if self.message is None else None
         if answer is None:
-            super()._receive(primitive, context_id, data)
+            super()._receive(context_id, data)
         else:
             self.msg_queue.put((context_id, cast(Any, answer)))
 
