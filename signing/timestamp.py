@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -163,7 +162,7 @@ class _Attempt:
                 return
 
     def _ask(self, number: int) -> TimestampService:
-        self.nonce = secrets.randbits(63)
+        self.nonce = timestamp_token.new_nonce()
         self._body.clear()
         self._status = 0
         self._deadline = self._client.monotonic() + self._client.timeout_s
