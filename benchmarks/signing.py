@@ -181,7 +181,7 @@ def _stamped(signed: bytes) -> list[Row]:
 
     async def run() -> list[tuple[float, float, float]]:
         services = [TimestampService(url, (x509.load_pem_x509_certificate(root),))]
-        client = TimestampClient(services, in_flight=IN_FLIGHT)
+        client = TimestampClient(services, in_flight=IN_FLIGHT, timeout_s=60)
         turns = []
         async with httpx.AsyncClient(transport=ManyRequests(IN_FLIGHT, verify=False)) as http:
 

@@ -1,79 +1,203 @@
 """Hundreds of HTTP requests to a few services at once, over one httpx client.
 
-The pool of httpx looks at every connection for every request, and at every pair of them when many are idle: with 200 open
-that takes longer than the requests. Here each connection is a pool of its own, and the one that was used last is used first,
-so a quiet time leaves few of them warm.
+The pool of httpx looks at every connection for every request, and each of its layers costs as much as the answer: with 200 open
+that takes longer than the requests. Here a connection is one asyncio protocol with the parser of httptools; the one that was
+used last is used first, so a quiet time leaves few of them warm.
 
     async with httpx.AsyncClient(transport=ManyRequests(200)) as client: ...
 
-Not here: retries, proxies from the environment.
+For short questions and answers: a body is read whole before the response is given out, 1 MB of it at most, and all of it within
+the time-out for reading. Not here: retries, HTTP/2, proxies.
+
+Standard: RFC 9112
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from typing import cast
 
+import httptools
 import httpx
 
-_ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1)
+_MAXIMUM = 1024**2
+_Place = tuple[str, str, int]
 
 
 class ManyRequests(httpx.AsyncBaseTransport):
-    """At most `at_once` requests are open; further ones wait for their turn without a time-out."""
+    """At most `at_once` requests are open; further ones wait for their turn without a time-out.
 
-    def __init__(self, at_once: int, *, verify: bool = True) -> None:
-        self._verify = httpx.create_ssl_context() if verify else False
+    A connection that nobody used for `idle_s` is not used again: the other side may be about to close it.
+    """
+
+    def __init__(self, at_once: int, *, verify: bool = True, idle_s: float = 4.0) -> None:
+        self._context = httpx.create_ssl_context() if verify else httpx.create_ssl_context(verify=False)
+        self._idle_s = idle_s
         self._turns = asyncio.Semaphore(at_once)
-        self._idle: defaultdict[tuple[str, str, int | None], list[httpx.AsyncHTTPTransport]] = defaultdict(list)
-        """By scheme, host and port."""
-        self._all: list[httpx.AsyncHTTPTransport] = []
+        self._idle: defaultdict[_Place, list[_Connection]] = defaultdict(list)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send on a connection that nobody uses now; it is free again when the response is closed."""
-        await self._turns.acquire()
-        place = (request.url.scheme, request.url.host, request.url.port)
-        connection = self._idle[place].pop() if self._idle[place] else self._new()
-        try:
-            response = await connection.handle_async_request(request)
-        except BaseException:
-            self._give_back(place, connection)
-            raise
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        response.stream = _Lent(response.stream, lambda: self._give_back(place, connection))
-        return response
+        """Send on a connection that nobody uses now; it is free again when the answer is there.
+
+        Raises ConnectError, ConnectTimeout, ReadTimeout, ReadError, RemoteProtocolError, UnsupportedProtocol.
+        """
+        place = _place(request.url)
+        data = _written(request, await request.aread())
+        patience = request.extensions.get("timeout", {})
+        async with self._turns:
+            connection = self._warm(place) or await self._open(place, patience.get("connect"))
+            try:
+                async with asyncio.timeout(patience.get("read")):
+                    answer = await connection.ask(data)
+            except TimeoutError as problem:
+                raise httpx.ReadTimeout("no whole answer in time") from problem
+            finally:
+                if connection.reusable:
+                    self._idle[place].append(connection)
+                else:
+                    connection.close()
+        return answer
 
     async def aclose(self) -> None:
         """Close every connection."""
-        for connection in self._all:
-            await connection.aclose()
+        for connections in self._idle.values():
+            for connection in connections:
+                connection.close()
+            await asyncio.gather(*(connection.gone for connection in connections))
+        self._idle.clear()
 
-    def _new(self) -> httpx.AsyncHTTPTransport:
-        made = httpx.AsyncHTTPTransport(verify=self._verify, limits=_ONE, trust_env=False)
-        self._all.append(made)
-        return made
+    def _warm(self, place: _Place) -> _Connection | None:
+        idle = self._idle[place]
+        while idle:
+            connection = idle.pop()
+            if connection.reusable and connection.used_at + self._idle_s > asyncio.get_running_loop().time():
+                return connection
+            connection.close()
+        return None
 
-    def _give_back(self, place: tuple[str, str, int | None], connection: httpx.AsyncHTTPTransport) -> None:
-        self._idle[place].append(connection)
-        self._turns.release()
-
-
-class _Lent(httpx.AsyncByteStream):
-    """A response's body; its end gives the connection back."""
-
-    def __init__(self, inner: httpx.AsyncByteStream, give_back: Callable[[], None]) -> None:
-        self._inner = inner
-        self._give_back: Callable[[], None] | None = give_back
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._inner:
-            yield part
-
-    async def aclose(self) -> None:
+    async def _open(self, place: _Place, patience: float | None) -> _Connection:
+        scheme, host, port = place
+        context = self._context if scheme == "https" else None
         try:
-            await self._inner.aclose()
-        finally:
-            give_back, self._give_back = self._give_back, None
-            if give_back is not None:
-                give_back()
+            async with asyncio.timeout(patience):
+                loop = asyncio.get_running_loop()
+                _, connection = await loop.create_connection(_Connection, host, port, ssl=context)
+        except TimeoutError as problem:
+            raise httpx.ConnectTimeout("no connection in time") from problem
+        except (OSError, ssl.CertificateError) as problem:
+            raise httpx.ConnectError(type(problem).__name__) from problem
+        return connection
+
+
+def _place(url: httpx.URL) -> _Place:
+    ports = {"http": 80, "https": 443}
+    if url.scheme not in ports:
+        raise httpx.UnsupportedProtocol("http and https only")
+    return url.scheme, url.host, url.port or ports[url.scheme]
+
+
+def _written(request: httpx.Request, body: bytes) -> bytes:
+    headers = b"".join(b"%b: %b\r\n" % one for one in request.headers.raw)
+    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode(), request.url.raw_path, headers, body)
+
+
+class _Connection(asyncio.Protocol):
+    """One connection and the answer that is being read from it; httptools calls `on_…`."""
+
+    def __init__(self) -> None:
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[httpx.Response] | None = None
+        self._ends_with_connection = False
+        self.reusable = False
+        """Whether the last answer ended as it should and the other side has said nothing since."""
+        self.used_at = 0.0
+        """When it ended, by the clock of the loop."""
+
+    async def ask(self, data: bytes) -> httpx.Response:
+        """Send a request and return the answer to it."""
+        assert self._transport is not None
+        if self._transport.is_closing():
+            raise httpx.RemoteProtocolError("closed before the question")
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body = bytearray()
+        self._heads = self._done = self.reusable = self._ends_with_connection = False
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(data)
+        return await self._answer
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    # ---- asyncio ----
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is None or self._answer.done():
+            self.reusable = False
+            self.close()
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as problem:
+            self._fail(httpx.RemoteProtocolError(type(problem).__name__))
+
+    def connection_lost(self, problem: Exception | None) -> None:
+        self.reusable = False
+        if self._answer is not None and not self._answer.done():
+            if self._heads and self._ends_with_connection and problem is None:
+                self._give()
+            elif self._heads:
+                self._fail(httpx.ReadError("closed in the middle of the answer"))
+            else:
+                self._fail(httpx.RemoteProtocolError("closed without an answer"))
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+    # ---- httptools ----
+
+    def on_message_begin(self) -> None:
+        if self._done:  # an answer that nobody asked for: what belongs to which question is not known any more
+            self.reusable = False
+            self.close()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._heads = self._parser.get_status_code() >= 200
+        named = {name.lower() for name, _ in self._headers}
+        self._ends_with_connection = not named & {b"content-length", b"transfer-encoding"}
+
+    def on_body(self, data: bytes) -> None:
+        self._body += data
+        if len(self._body) > _MAXIMUM:
+            self._fail(httpx.ReadError("too long"))
+
+    def on_message_complete(self) -> None:
+        if not self._heads:  # 1xx: the answer comes after it
+            self._headers.clear()
+            return
+        self.reusable = not self._done and self._parser.should_keep_alive()
+        self._done = True
+        self.used_at = asyncio.get_running_loop().time()
+        self._give()
+
+    def _give(self) -> None:
+        if self._answer is not None and not self._answer.done():
+            stream = httpx.ByteStream(bytes(self._body))
+            self._answer.set_result(
+                httpx.Response(self._parser.get_status_code(), headers=self._headers, stream=stream)
+            )
+
+    def _fail(self, problem: httpx.TransportError) -> None:
+        self.reusable = False
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(problem)
+        self.close()

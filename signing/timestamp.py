@@ -11,14 +11,14 @@ Requirement: S0.5
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import lru_cache
 
 import httpx
 from cryptography import x509
@@ -102,7 +102,8 @@ class TimestampClient:
         with self._threads:
             for service in attempt.services():
                 try:
-                    with client.stream("POST", service.url, **self._request(attempt, service)) as response:
+                    request = self._request(attempt, service)
+                    with contextlib.closing(client.send(request, auth=_auth(service), stream=True)) as response:
                         attempt.begin(response)
                         for part in response.iter_bytes():
                             attempt.take(part)
@@ -118,7 +119,9 @@ class TimestampClient:
         async with self._tasks:
             for service in attempt.services():
                 try:
-                    async with client.stream("POST", service.url, **self._request(attempt, service)) as response:
+                    request = self._request(attempt, service)
+                    response = await client.send(request, auth=_auth(service), stream=True)
+                    async with contextlib.aclosing(response):
                         attempt.begin(response)
                         async for part in response.aiter_bytes():
                             attempt.take(part)
@@ -128,10 +131,17 @@ class TimestampClient:
                     attempt.judge(service)
         return attempt.result()
 
-    def _request(self, attempt: _Attempt, service: TimestampService) -> dict[str, Any]:
-        auth = (service.user, str(service.password)) if service.user else None
+    def _request(self, attempt: _Attempt, service: TimestampService) -> httpx.Request:
         body = timestamp_token.request(attempt.imprint, self.hash_name, attempt.nonce, service.policy)
-        return {"content": body, "headers": _HEADERS, "auth": auth, "timeout": self.timeout_s}
+        patience = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), self.timeout_s)}
+        return httpx.Request("POST", _url(service.url), headers=_HEADERS, content=body, extensions=patience)
+
+
+_url = lru_cache(maxsize=32)(httpx.URL)
+
+
+def _auth(service: TimestampService) -> tuple[str, str] | None:
+    return (service.user, str(service.password)) if service.user else None
 
 
 class _Attempt:
@@ -163,7 +173,7 @@ class _Attempt:
                 return
 
     def _ask(self, number: int) -> TimestampService:
-        self.nonce = secrets.randbits(63)
+        self.nonce = timestamp_token.new_nonce()
         self._body.clear()
         self._status = 0
         self._deadline = self._client.monotonic() + self._client.timeout_s

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from asn1crypto import cms, core, tsp
@@ -32,6 +34,7 @@ HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes
 _PERMANENT = {"bad_alg", "bad_request", "bad_data_format", "unaccepted_policy", "unaccepted_extensions"}
 _MAXIMUM_CERTIFICATES = 10
 _MAXIMUM_TOKEN = 256 * 1024
+_NONCE_BITS = 63
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
 """What asn1crypto raises for bytes that a stranger made up, mostly at the first look at a field."""
 
@@ -79,8 +82,9 @@ def read(der: bytes, known: Sequence[x509.Certificate] = ()) -> Token:
         signed = (
             b"\x31" + signer["signed_attrs"].dump()[1:]
         )  # under the tag of a SET; before a look inside re-encodes them
-        certificate = _signer(signer, (*embedded, *known))
-        _require_signature(signer, signed, content, certificate)
+        attributes = _attributes(signer)
+        certificate = _signer(signer, attributes, (*embedded, *known))
+        _require_signature(signer, attributes, signed, content, certificate)
         imprint = stamp["message_imprint"]
         return Token(
             der=der,
@@ -134,14 +138,29 @@ def require_authority(
     pool = [other for other in (*token.certificates, *others) if other != token.certificate]
     try:
         certificates.public_key(token.certificate)
-        return certificates.require_trusted(token.certificate, pool, roots, token.at, certificates.TIME_STAMPS)
+        return _chain(token.certificate, tuple(pool), tuple(roots), token.at)
     except (CertificateUntrusted, KeyUnsuitable) as problem:
         raise TimestampInvalid("certificate", problem.detail) from problem
 
 
-def _signer(signer: Any, candidates: Sequence[x509.Certificate]) -> x509.Certificate:
+_Chain = tuple[x509.Certificate, ...]
+_KEPT_CHAINS = 64
+_chains: dict[tuple[x509.Certificate, _Chain, _Chain], _Chain] = {}
+"""Chains that were found: an authority's is the same for every stamp while its certificates last."""
+
+
+def _chain(certificate: x509.Certificate, pool: _Chain, roots: _Chain, at: datetime) -> _Chain:
+    found = _chains.get((certificate, pool, roots))
+    if found is None or not all(one.not_valid_before_utc <= at <= one.not_valid_after_utc for one in found):
+        found = certificates.require_trusted(certificate, pool, roots, at, certificates.TIME_STAMPS)
+        if len(_chains) >= _KEPT_CHAINS:
+            _chains.clear()
+        _chains[certificate, pool, roots] = found
+    return found
+
+
+def _signer(signer: Any, attributes: Mapping[str, Any], candidates: Sequence[x509.Certificate]) -> x509.Certificate:
     """Return the certificate that SignerInfo points to and the signed attributes name."""
-    attributes = _attributes(signer)
     if "signing_certificate_v2" in attributes:
         named = attributes["signing_certificate_v2"]["certs"][0]
         hash_name, fingerprint = named["hash_algorithm"]["algorithm"].native, named["cert_hash"].native
@@ -183,9 +202,10 @@ def _points_to(sid: Any, certificate: x509.Certificate) -> bool:
     return bool(sid.chosen.native == own)
 
 
-def _require_signature(signer: Any, signed: bytes, content: bytes, certificate: x509.Certificate) -> None:
+def _require_signature(
+    signer: Any, attributes: Mapping[str, Any], signed: bytes, content: bytes, certificate: x509.Certificate
+) -> None:
     """Check the CMS signature. Standard: RFC 5652 §5.4, §5.6."""
-    attributes = _attributes(signer)
     digest_name = signer["digest_algorithm"]["algorithm"].native
     if digest_name not in HASHES:
         raise TimestampInvalid("token", f"hash {digest_name}")
@@ -216,6 +236,27 @@ def _require_signature(signer: Any, signed: bytes, content: bytes, certificate: 
 
 def request(imprint: bytes, hash_name: str, nonce: int, policy: str = "") -> bytes:
     """Return a TimeStampReq in DER that asks for the authority's certificate too."""
+    if nonce.bit_length() != _NONCE_BITS:
+        return _request(imprint, hash_name, nonce, policy)
+    before, between, after = _around(len(imprint), hash_name, policy)
+    return b"".join((before, imprint, between, nonce.to_bytes(_NONCE_BITS // 8 + 1), after))
+
+
+def new_nonce() -> int:
+    """Return a random number whose requests all have the same length; only what changes in them is written."""
+    return 1 << _NONCE_BITS - 1 | secrets.randbits(_NONCE_BITS - 1)
+
+
+@lru_cache(maxsize=32)
+def _around(size: int, hash_name: str, policy: str) -> tuple[bytes, bytes, bytes]:
+    """Return what stands around imprint and nonce in such a request."""
+    imprint, nonce = b"\xa5" * size, (1 << _NONCE_BITS) - 1
+    before, _, rest = _request(imprint, hash_name, nonce, policy).partition(imprint)
+    between, _, after = rest.partition(nonce.to_bytes(_NONCE_BITS // 8 + 1))
+    return before, between, after
+
+
+def _request(imprint: bytes, hash_name: str, nonce: int, policy: str) -> bytes:
     asked: dict[str, Any] = {
         "version": "v1",
         "message_imprint": {"hash_algorithm": {"algorithm": hash_name}, "hashed_message": imprint},

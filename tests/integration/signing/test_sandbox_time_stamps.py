@@ -29,7 +29,8 @@ def test_two_hundred_in_flight(hash_name: str, tmp_path: Path) -> None:
 
     async def scene(bench: Bench) -> None:
         root = x509.load_pem_x509_certificate(bench.read("root.pem"))
-        asking = TimestampClient([TimestampService(bench.sandbox.tsa_url, (root,))], hash_name=hash_name, in_flight=200)
+        services = [TimestampService(bench.sandbox.tsa_url, (root,))]
+        asking = TimestampClient(services, hash_name=hash_name, in_flight=200, timeout_s=60)
         data = xades_levels.timestamp_data(signed)
         tokens = await asyncio.gather(*(asking.stamp_async(data, bench.http) for _ in range(200)))
         assert len({token.serial for token in tokens}) == 200
