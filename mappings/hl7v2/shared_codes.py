@@ -1,8 +1,8 @@
 """A site's own codes beside the shared catalogue (QĐ 1227 and its like) or LOINC.
 
 A table named `site-observation` (results), `site-service` (orders) or `site-drug` (medicines) says which of the site's codes
-means what, in as many systems as it has rows for; it belongs to the site and may be absent. A local code without a shared one is
-noted as work to do.
+means what, in as many systems as it has rows for; it belongs to the site and may be absent. A local code without a shared one
+is noted as work to do.
 """
 
 from __future__ import annotations

@@ -324,6 +324,10 @@ def fill_laboratory(connection: Connection) -> None:
         ],
     )
     connection.execute(
+        lab_schema.lab_assignment.insert(),
+        [{"message_id": f"m{n:08}", "body": bytes(60), "at": n} for n in range(0, MESSAGES, 2)],
+    )
+    connection.execute(
         lab_schema.critical_value.insert(),
         [
             {
