@@ -180,7 +180,8 @@ class ChannelIntake:
         """Take a message of an instrument; one that asks for orders is answered with records.
 
         Positive when it is durable and good; negative with its id when it is durable in the error queue, without one when the
-        ledger did not take it. What the link says then is the source's.
+        ledger did not take it. The link of an instrument has its own words for that; over any other wire it is an HL7 v2
+        acknowledgement.
         """
         try:
             taken = lab_intake.take(arrival, self._channel, self._keyring)
@@ -189,19 +190,27 @@ class ChannelIntake:
                 desk, message = lab_intake.Desk(self._keyring, self._context, self._channel), taken.message
                 body = await self._store.read(lambda connection: desk.answer(connection, message, arrival.at))
                 await self._store.write(lambda connection: desk.keep(connection, new, body))
-                return Answer((body,) if body else (), True, new.id), _Told(new.type, new.state, "AA")
+                answer = self._on_link(arrival.raw, "AA", new.id, None)
+                return replace(answer, frames=(body,)) if body else answer, _Told(new.type, new.state, "AA")
             earlier = await self._store.write_each(messages.insert_all, new)
         except StoreFault as failure:
             log.error("%s", failure)
-            return Answer((), False, None), _Told("", UNSTORED, "AR")
+            return self._on_link(arrival.raw, "AR", None, failure), _Told("", UNSTORED, "AR")
         except Exception as error:  # noqa: BLE001 - the wire never goes silent because our code failed
             log.error("intake failed: %s", describe(error))
-            return Answer((), False, None), _Told("", UNSTORED, "AR")
+            return self._on_link(arrival.raw, "AR", None, InternalFault()), _Told("", UNSTORED, "AR")
         if earlier is not None:
-            return Answer((), earlier.answer == "AA", new.id), _Told(new.type, "duplicate", earlier.answer)
+            answer = self._on_link(arrival.raw, _code(earlier.answer), new.id, None)
+            return answer, _Told(new.type, "duplicate", earlier.answer)
         if new.state == "received":
             self._wake()
-        return Answer((), new.answer == "AA", new.id), _Told(new.type, new.state, new.answer)
+        return self._on_link(arrival.raw, _code(new.answer), new.id, new.fault), _Told(new.type, new.state, new.answer)
+
+    def _on_link(self, raw: bytes, code: Code, message_id: str | None, fault: Fault | None) -> Answer:
+        """Say what became of records: on the link of an instrument by the answer alone, else in words."""
+        if self._channel.source.kind == "astm":
+            return Answer((), code == "AA", message_id)
+        return self._answer(read_header(raw), code, message_id or uuid7(), message_id, fault)
 
     async def _reply(self, header: Header, new: NewMessage, message: er7.Message) -> Answer:
         """Answer a question once it and its answer are durable."""

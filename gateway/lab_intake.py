@@ -71,7 +71,7 @@ def take(arrival: Arrival, channel: Channel, keyring: Keyring) -> Taken:
             profile = profile_of(message, settings.profile)
             head = Row(message.records[0], profile)
             control_id, sender = head[3].c(1), instrument_of(head, profile)
-            whose = next((one for p in persons_of(message, settings.profile) for one in (*p.numbers, *p.specimens)), "")
+            whose = next((one for p in persons_of(message, settings.profile) for one in (*p.specimens, *p.numbers)), "")
             fault = _refuse(channel, kind)
         except Fault as wrong:
             fault = wrong

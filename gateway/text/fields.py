@@ -1,4 +1,7 @@
-"""What the fields of common HL7 v2 segments are, for people who do not know their numbers. Data in `fields.toml`."""
+"""What the fields of common HL7 v2 segments and of instruments' records are, for people who do not know their numbers.
+
+Data in `fields.toml`.
+"""
 
 from __future__ import annotations
 

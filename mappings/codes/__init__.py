@@ -84,6 +84,11 @@ class Table:
             return rows[-1]
         return next((row for row in rows if row.covers(on)), None)
 
+    def find_all(self, code: str, on: date | None = None) -> list[Row]:
+        """Give every row with a target for `code`, one for each system, valid `on` that day; without a day the last written."""
+        found = {row.target_system: row for row in self._mapped.get(code, ()) if on is None or row.covers(on)}
+        return list(found.values())
+
     def target(self, code: str, on: date | None = None) -> str:
         """Give the target code, or `""` when there is none."""
         row = self.find(code, on)

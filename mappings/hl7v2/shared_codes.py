@@ -1,8 +1,8 @@
 """A site's own codes beside the shared catalogue (QĐ 1227 and its like) or LOINC.
 
 A table named `site-observation` (results), `site-service` (orders) or `site-drug` (medicines) says which of the site's codes
-means what; it belongs to the site and may be absent. A local code without a shared one is noted as work to do. Codes of
-devices (MDC) get the LOINC code of the tables `mdc-loinc` and `mdc-loinc-vital` beside them.
+means what, in as many systems as it has rows for; it belongs to the site and may be absent. A local code without a shared one
+is noted as work to do. Codes of devices (MDC) get the LOINC code of the tables `mdc-loinc` and `mdc-loinc-vital` beside them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def shared_codings(concept: Element, draft: Draft, where: str, table: str) -> El
         return concept
     known = codes.site_table(table)
     if known is not None:
-        rows = [row for coding in local if (row := known.find(coding["code"]))]
+        rows = [row for coding in local for row in known.find_all(coding["code"])]
         more = [row.coding() for row in rows if row.coding() not in codings]
         if rows:
             return {**concept, "coding": [*codings, *more]}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from mappings import codes
@@ -20,6 +21,7 @@ from mappings.formats.er7_writer import Value
 from mappings.formats.identifiers import Kind, classify
 from mappings.hl7v2 import targets
 from mappings.hl7v2.datatypes import slug
+from mappings.hl7v2.draft import date_of
 from mappings.hl7v2.quantities import nm_to_decimal
 from mappings.ids import resource_id
 from mappings.lab import faults, reasons
@@ -354,9 +356,20 @@ def _rows(code: str, made: Translation) -> list[tuple[str, str, str]]:
     if table is None:
         return []
     wanted = {slug(made.instrument), slug(made.profile.name), "other"}
-    rows = [row for row in table.rows if row.code == code and row.target and slug(row.source) in wanted]
+    day = _day_of(made)
+    rows = [
+        row
+        for row in table.rows
+        if row.code == code and row.target and slug(row.source) in wanted and (day is None or row.covers(day))
+    ]
     own = [row for row in rows if not row.target_system]
     return [(row.target, row.display, _name_of(row.target_system)) for row in own[:1] or rows]
+
+
+def _day_of(made: Translation) -> date | None:
+    """Give the day of the message, by which codes are read."""
+    sent = date_of(Row(made.account.message.records[0], made.profile)[14].c(1))
+    return date.fromisoformat(sent) if len(sent) == 10 else None
 
 
 def _name_of(system: str) -> str:

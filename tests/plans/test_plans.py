@@ -32,6 +32,8 @@ from gateway.store import (
     images,
     job_schema,
     jobs,
+    lab,
+    lab_schema,
     message_keys,
     messages,
     nodes,
@@ -242,6 +244,7 @@ def fill(connection: Connection) -> None:
     fill_samples(connection)
     fill_steps(connection)
     fill_commitments(connection)
+    fill_laboratory(connection)
 
 
 def fill_images(connection: Connection) -> None:
@@ -330,6 +333,42 @@ def fill_commitments(connection: Connection) -> None:
                 "state": state_of(n, "reported", "owed", "error"), "body": b"",
             }
             for n in range(MESSAGES // 2)
+        ],
+    )  # fmt: skip
+
+
+def fill_laboratory(connection: Connection) -> None:
+    """Fill laboratory orders with two numbers each, nearly all done; and critical values, nearly all acknowledged."""
+    connection.execute(
+        lab_schema.lab_order.insert(),
+        [
+            {
+                "order_id": f"o{n:08}", "patient_id": f"p{n % PEOPLE}", "told_at": n,
+                "status": state_of(n, "completed", "active"),
+            }
+            for n in range(MESSAGES)
+        ],
+    )  # fmt: skip
+    connection.execute(
+        lab_schema.lab_number.insert(),
+        [
+            {"key": key(2 * n + m), "order_id": f"o{n:08}", "kind": ("specimen", "placer")[m]}
+            for n in range(MESSAGES)
+            for m in (0, 1)
+        ],
+    )
+    connection.execute(
+        lab_schema.lab_assignment.insert(),
+        [{"message_id": f"m{n:08}", "body": bytes(60), "at": n} for n in range(0, MESSAGES, 2)],
+    )
+    connection.execute(
+        lab_schema.critical_value.insert(),
+        [
+            {
+                "id": f"v{n:08}", "key": key(n), "patient_id": f"p{n % PEOPLE}", "message_id": f"m{n:08}",
+                "state": state_of(n, "acknowledged", "open"), "raised_at": n, "body": bytes(200),
+            }
+            for n in range(MESSAGES)
         ],
     )  # fmt: skip
 
@@ -633,6 +672,9 @@ KEY = ("person_key_pkey", "sqlite_autoindex_person_key_1")
 FINGERPRINT = ("certificate_sha256", "sqlite_autoindex_certificate_2")
 HOLDER_BY_ID = ("holder_pkey", "sqlite_autoindex_holder_1")
 LINK_BY_ID = ("person_link_pkey", "sqlite_autoindex_person_link_1")
+
+LAB_NUMBER = ("lab_number_pkey", "sqlite_autoindex_lab_number_1")
+LAB_ORDER = ("lab_order_pkey", "sqlite_autoindex_lab_order_1")
 
 FIRST = 1_790_000_000_000_000
 """An instant after which nothing of what is filled in was made, as far as keys tell."""
@@ -953,6 +995,14 @@ HOT = {
     ),
     "images.newest_since": Query(lambda c: images.newest_since(c, MESSAGES // 2 - 50, 8), (("study_newest",),)),
     "images.aside": Query(lambda c: images.aside(c, 50), (("instance_aside",),)),
+    "lab.orders_with": Query(lambda c: lab.orders_with(c, [key(80)], 0), ((*LAB_NUMBER, *LAB_ORDER),)),
+    "lab.orders_of": Query(lambda c: lab.orders_of(c, ["p40"], 0), (("lab_order_patient", "lab_order_active"),)),
+    "lab.waiting": Query(lambda c: lab.waiting(c, MESSAGES - 400, 200), (("lab_order_active",),)),
+    "lab.assigned": Query(
+        lambda c: lab.assigned(c, "m00000001"), (("lab_assignment_pkey", "sqlite_autoindex_lab_assignment_1"),)
+    ),
+    "lab.values": Query(lambda c: lab.values(c, every=False, limit=50), (("critical_value_open",),)),
+    "lab.open_values": Query(lab.open_values, (("critical_value_open",),)),
     "card_lookups.count_since": Query(
         lambda c: card_lookups.count_since(c, DESTINATION, MESSAGES - 60), (("card_lookup_day",),)
     ),

@@ -498,3 +498,14 @@ def test_a_sites_table_gives_the_shared_code() -> None:
         codes.forget()
     assert [coding["code"] for coding in only(outcome, "Observation")["code"]["coding"]] == ["K", "2823-3"]
     assert not outcome.unmapped
+
+
+def test_a_sites_table_gives_a_code_in_every_system_that_it_has_rows_for() -> None:
+    rows = ["http://loinc.org,2823-3,Potassium", "urn:catalogue,2301023,Kali"]
+    header = "source,code,target_system,target,display,equivalence,valid_from,valid_to\n"
+    codes.extend("site-observation", header + "".join(f"99LIS,K,{row},equivalent,,\n" for row in rows))
+    try:
+        outcome = mapped("ORU^R01", PID, "OBR|1|P1|F1|2823-3^Kali^LN", "OBX|1|NM|K^Kali^99LIS||4")
+    finally:
+        codes.forget()
+    assert [coding["code"] for coding in only(outcome, "Observation")["code"]["coding"]] == ["K", "2823-3", "2301023"]
