@@ -37,7 +37,7 @@ from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.events import Event
 
 from benchmarks.figures import Row
-from connectors.contract import Answer, ObjectAnswer, ObjectNames, StepReport
+from connectors.contract import Answer, CommitmentRequest, ObjectAnswer, ObjectNames, OwedReport, StepReport
 from connectors.sources import dicom, dicomweb
 from mappings.formats.faults import IntakeFault
 from tests.dicom_peers import FAST, orthanc

@@ -20,7 +20,7 @@ from random import Random
 
 from conformance.sandbox import monitor
 from conformance.scenarios.event import Day, Event, Paper, Stream
-from conformance.scenarios.segments import FACILITY
+from conformance.scenarios.people import FACILITY
 
 INSTRUMENT = "LT-400^SANDBOX^1.0"
 CRITICAL = "code,sex,age_from,age_to,low,high,unit\nK,,,,2.8,6.0,mmol/L\n"

@@ -47,7 +47,7 @@ def desk(tmp_path: Path, clock: HandClock) -> Tables:
     accept = ("ADT", "RESULT")
     made = Tables(tmp_path / "site", f"sqlite:///{tmp_path / 'ledger.db'}", clock, accept=accept, produce=())
     (channel,) = made.plan.channels
-    made.pipeline._channels = {channel.settings.name: replace(channel, layout=layout())}  # type: ignore[misc]
+    made.pipeline._channels = {channel.settings.name: replace(channel, layout=layout())}
     return made
 
 
