@@ -96,6 +96,13 @@ class SyncedIntake:
     def worklist(self, query: Mapping[str, str], calling: str) -> Sequence[Mapping[str, Any]]:
         return ()
 
+    def owe_report(self, request: CommitmentRequest) -> None: ...
+
+    def owed_reports(self, most: int, calling: str = "") -> Sequence[OwedReport]:
+        return ()
+
+    def note_report(self, report: OwedReport, missing: int, fault: IntakeFault | None) -> None: ...
+
     def note_step(self, report: StepReport) -> None: ...
 
 

@@ -100,7 +100,14 @@ def serve_bare(folder: str, ready: Connection, durable: bool) -> None:
     uvloop.run(run())
 
 
-async def _drive(host: str, port: int, connections: int, seconds: float) -> tuple[float, float, float]:
+def result(number: int, count: int) -> bytes:
+    """Give the message that connection `number` sends after `count` others: 30 results."""
+    return oru(30, number * 10_000_000 + count)
+
+
+async def _drive(
+    host: str, port: int, connections: int, seconds: float, body: Callable[[int, int], bytes]
+) -> tuple[float, float, float]:
     """Return messages per second, p50 and p99 in milliseconds."""
     latencies: list[float] = []
     end = time.perf_counter() + seconds
@@ -109,7 +116,7 @@ async def _drive(host: str, port: int, connections: int, seconds: float) -> tupl
         reader, writer = await asyncio.open_connection(host, port, limit=1 << 20)
         count = 0
         while time.perf_counter() < end:
-            frame = b"\x0b" + oru(30, number * 10_000_000 + count) + b"\x1c\r"
+            frame = b"\x0b" + body(number, count) + b"\x1c\r"
             started = time.perf_counter()
             writer.write(frame)
             await reader.readuntil(b"\x1c\r")
@@ -122,7 +129,10 @@ async def _drive(host: str, port: int, connections: int, seconds: float) -> tupl
 
 
 def rate(
-    server: Callable[[str, Connection, bool], None], durable: bool, connections: int
+    server: Callable[[str, Connection, bool], None],
+    durable: bool,
+    connections: int,
+    body: Callable[[int, int], bytes] = result,
 ) -> tuple[float, float, float]:
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         ours, theirs = multiprocessing.get_context("spawn").Pipe(duplex=False)
@@ -132,8 +142,8 @@ def rate(
         process.start()
         host, _, port = ours.recv().rpartition(":")
         try:
-            uvloop.run(_drive(host, int(port), connections, 1.0))
-            return uvloop.run(_drive(host, int(port), connections, SECONDS))
+            uvloop.run(_drive(host, int(port), connections, 1.0, body))
+            return uvloop.run(_drive(host, int(port), connections, SECONDS, body))
         finally:
             process.kill()
             process.join()

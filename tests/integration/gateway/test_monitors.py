@@ -12,9 +12,16 @@ import pytest
 
 from conformance.sandbox import monitor
 from conformance.sandbox.monitor import Ward
+from connectors.sources import mllp
+from gateway.clock import SECOND, SystemClock
 from gateway.configuration import load
+from gateway.intake import ChannelIntake
+from gateway.settings import Channel, ChannelSettings, SourcePlan
 from gateway.store import messages
 from gateway.store.engine import open_store
+from gateway.store.sealed import Keyring, new_key_line
+from mappings.hl7v2 import Context
+from tests.integration.gateway.desk import evn, message, pid, pv1
 from tests.site import cli_json, running_node, write_site
 
 CHANNEL = """
@@ -60,3 +67,33 @@ def test_a_ward_is_answered_and_mapped(tmp_path: Path, capsys: pytest.CaptureFix
     assert found == {"mapped": 125}
     listed: list[dict[str, Any]] = cli_json("messages", "--config", str(config), "--patient", "BNM00001", "--json")
     assert listed, "a patient's messages are found whatever their priority"
+
+
+def test_a_discharge_does_not_wait_for_the_monitors_of_the_same_patient(store_url: str) -> None:
+    """Of a backlog of one patient's reports and a discharge that came last, the discharge is taken first."""
+    store = open_store(store_url)
+    keyring = Keyring.parse(new_key_line("k1"))
+
+    def door(name: str, priority: str) -> ChannelIntake:
+        settings = ChannelSettings(name, ("*",), priority=priority)  # type: ignore[arg-type]
+        source = SourcePlan("mllp", mllp.Settings(listen="127.0.0.1:0", tls="none"))
+        channel = Channel(settings, source, (), ())
+        return ChannelIntake(channel, store, keyring, SystemClock(), lambda: None, Context("01999"))
+
+    async def arrive() -> None:
+        monitors, his = door("monitors", "low"), door("his", "normal")
+        for _, body in Ward(monitors=1, alarms=False).messages(20):
+            await monitors.receive(body, "")
+        discharge = message("ADT^A03", "1", evn(), pid("BNM00000"), pv1("LK1"))
+        await his.receive(discharge, "")
+
+    def take() -> list[str]:
+        lease = {"owner": "n1", "now": SystemClock().now(), "until": SystemClock().now() + 60 * SECOND}
+        return [row.type for row in store.write_now(lambda c: messages.take_received(c, limit=8, **lease))]  # type: ignore[arg-type]
+
+    try:
+        asyncio.run(arrive())
+        assert take() == ["ADT^A03", "ORU^R01"], "and of the reports of one patient one at a time"
+        assert take() == []
+    finally:
+        store.close()
