@@ -50,9 +50,21 @@ def owe(
         "due_at": now + _ANSWER,
         "objects": len(request.objects),
     }
+    row = rows.of_transaction(connection, channel, calling, transaction)
+    if row is not None and row.state == "owed":
+        return None if bytes(row.key) == key else CommitmentClash("TransactionUID")
     if rows.count_owed(connection, channel) >= MOST:
         return CommitmentsTooMany(calling, str(MOST))
-    if rows.insert(
+    if row is not None:
+        again: dict[str, Any] = {
+            "key": key,
+            "body": keyring.seal(told, _name(row.id)),
+            "missing": None,
+            "ended_at": None,
+        }
+        rows.move(connection, row.id, "ask", attempts=0, **asked, **again)
+        return None
+    rows.insert(
         connection,
         id=commitment_id,
         channel=channel,
@@ -61,13 +73,7 @@ def owe(
         key=key,
         body=keyring.seal(told, _name(commitment_id)),
         **asked,
-    ):
-        return None
-    row = rows.of_transaction(connection, channel, calling, transaction)
-    if row.state == "owed":
-        return None if bytes(row.key) == key else CommitmentClash("TransactionUID")
-    again: dict[str, Any] = {"key": key, "body": keyring.seal(told, _name(row.id)), "missing": None, "ended_at": None}
-    rows.move(connection, row.id, "ask", attempts=0, **asked, **again)
+    )
     return None
 
 

@@ -49,6 +49,7 @@ _INVALID_ARGUMENT: Final = 0x0115
 _RESOURCE_LIMITATION: Final = 0x0213
 _STATUSES: Final[Mapping[type[IntakeFault], int]] = {CommitmentClash: _INVALID_ARGUMENT}
 
+_LONGEST_UID: Final = 64
 _AT_ONCE: Final = 4
 """Reports under way; a peer that is slow to answer holds one of them up."""
 _LOOK_S: Final = 1.0
@@ -277,7 +278,9 @@ def _read(event: evt.Event, calling: str) -> CommitmentRequest | None:
         transaction = str(asked.TransactionUID)
     except Exception:  # noqa: BLE001 — pydicom raises many; whichever, the peer's data set cannot be read
         return None
-    return CommitmentRequest(transaction, calling, objects) if objects and transaction else None
+    return (
+        CommitmentRequest(transaction, calling, objects) if objects and 0 < len(transaction) <= _LONGEST_UID else None
+    )
 
 
 def _require_taken(title: str, status: int) -> None:

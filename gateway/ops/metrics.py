@@ -54,7 +54,7 @@ PICKUP: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """Gauge of this process → what it means, its labels."""
 PICKUP_STATES = ("seen", "waiting", "stuck")
-KINDS = ("message", "document", "delivery")
+KINDS = ("message", "document", "delivery", "commitment")
 STEPS = ("map", "compose", "sign", "complete")
 
 LEDGER: Mapping[str, tuple[str, tuple[str, ...]]] = {

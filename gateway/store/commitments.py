@@ -18,13 +18,14 @@ from mappings.formats.faults import Fault
 _OWED = sa.text("commitment.state = 'owed'")
 
 
-def insert(connection: Connection, **values: Any) -> bool:
-    """Enter a report that is owed; False when the same channel has one of its device and transaction."""
+def insert(connection: Connection, **values: Any) -> None:
+    """Enter a report that is owed; where another node enters the same at the same moment, one of both is kept."""
     statement = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(commitment)
-    statement = statement.values(**values, state="owed").on_conflict_do_nothing(
-        index_elements=["channel", "calling", "transaction_uid"]
+    connection.execute(
+        statement.values(**values, state="owed").on_conflict_do_nothing(
+            index_elements=["channel", "calling", "transaction_uid"]
+        )
     )
-    return connection.execute(statement.returning(commitment.c.id)).first() is not None
 
 
 def get(connection: Connection, commitment_id: str) -> Row[Any]:
@@ -35,14 +36,14 @@ def get(connection: Connection, commitment_id: str) -> Row[Any]:
     return row
 
 
-def of_transaction(connection: Connection, channel: str, calling: str, transaction_uid: str) -> Row[Any]:
+def of_transaction(connection: Connection, channel: str, calling: str, transaction_uid: str) -> Row[Any] | None:
     """Return the report that a device asked for under a transaction."""
     query = sa.select(commitment).where(
         commitment.c.channel == channel,
         commitment.c.calling == calling,
         commitment.c.transaction_uid == transaction_uid,
     )
-    return connection.execute(query).one()
+    return connection.execute(query).one_or_none()
 
 
 def count_owed(connection: Connection, channel: str) -> int:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from gateway.states import OPEN_DELIVERY
+from gateway.store.image_schema import commitment
 from gateway.store.schema import certificate, delivery, document, message, signing_task
 
 _QUOTED = ", ".join(f"'{state}'" for state in OPEN_DELIVERY)
@@ -47,7 +48,8 @@ def wrong(connection: Connection) -> list[tuple[str, str, int]]:
             .group_by(table.c.state)
         )
         found += [(table.name, row.state, row.n) for row in connection.execute(query)]
-    return found
+    untaken = sa.select(_COUNT).select_from(commitment).where(sa.text("commitment.state = 'error'"))
+    return [*found, (commitment.name, "error", connection.execute(untaken).scalar_one())]
 
 
 def waiting_messages(connection: Connection) -> tuple[int, int | None]:

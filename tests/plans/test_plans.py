@@ -740,7 +740,7 @@ HOT = {
     "reports.wrong_messages": Query(reports.wrong_messages, (("message_wrong",),)),
     "gauges.open_deliveries": Query(gauges.open_deliveries, (("delivery_order",),)),
     "gauges.in_flight": Query(lambda c: gauges.in_flight(c, NOW), (("delivery_leased",),)),
-    "gauges.wrong": Query(gauges.wrong, (("message_wrong",), ("document_wrong",), ("delivery_wrong",))),
+    "gauges.wrong": Query(gauges.wrong, (("message_wrong",), ("document_wrong",), ("delivery_wrong",), ("commitment_wrong",))),
     "gauges.waiting_messages": Query(gauges.waiting_messages, (("message_due", "message_order"),)),
     "gauges.waiting_documents": Query(gauges.waiting_documents, (("document_due",),)),
     "gauges.open_tasks": Query(gauges.open_tasks, (("signing_task_open", "signing_task_notice"),)),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import AE, build_role, evt
@@ -210,6 +211,8 @@ def test_questions_that_are_none_are_refused_by_name(tmp_path: Path) -> None:
         assert ask(association, question("1.2.1"), instance="1.2.3") == 0x0112
         assert ask(association, question()) == 0x0115
         assert ask(association, question("1.2.1", transaction="")) == 0x0115
+        with disable_value_validation():
+            assert ask(association, question("1.2.1", transaction=f"1.{'2' * 63}")) == 0x0115
         del (nothing := question("1.2.1")).ReferencedSOPSequence
         assert ask(association, nothing) == 0x0115
     assert not reports.told

@@ -109,6 +109,7 @@ def test_a_channel_owes_so_many_and_no_more(room: Room, monkeypatch: pytest.Monk
     assert room.owe() is None
     fault = room.owe(CommitmentRequest("1.9.8", "CT1", ASKED.objects))
     assert isinstance(fault, CommitmentsTooMany)
+    assert room.owe() is None  # the same again is not one more
     assert room.owe(channel="second") is None
 
 

@@ -98,6 +98,7 @@ def test_what_waits_is_counted(store: Store, plan: Plan, clock: HandClock) -> No
     assert found["lienthong_destination_paused", "portal"] == 1
     assert found["lienthong_error_queue", "delivery", "error"] == 1
     assert found["lienthong_error_queue", "message", "error"] == 0
+    assert found["lienthong_error_queue", "commitment", "error"] == 0
     assert found["lienthong_signing_tasks", "seal", "ready"] == 2
     assert found["lienthong_certificates_ending", "30"] == 0
     clock.forward(-60)
