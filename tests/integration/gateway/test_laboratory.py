@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -377,11 +378,8 @@ def test_the_same_on_each_engine(tmp_path: Path, clock: HandClock, store_url: st
     found = desk.store.read_now(lambda c: critical_values.listed(c, desk.keyring, every=False, limit=0))
     assert {one.found.value for one in found} == {"65", "66"}
     for one in found:
-        desk.store.write_now(
-            lambda c, one=one: critical_values.acknowledge(
-                c, desk.keyring, one.row.id, at=5, actor="ktv", note="BS Lan"
-            )
-        )
+        tell = partial(critical_values.acknowledge, keyring=desk.keyring, value_id=one.row.id)
+        desk.store.write_now(partial(tell, at=5, actor="ktv", note="BS Lan"))
     assert desk.store.read_now(lab.open_values) == (0, 0)
     answer = desk.ask(result("P999"))
     desk.work()
