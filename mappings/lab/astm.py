@@ -126,7 +126,7 @@ def _results(head: Row, told: list[Group], made: translation.Translation) -> Out
         try:
             outcome = hl7v2.map_message(er7.Message.parse(made.write(), "utf-8"), plain)
         except Fault as fault:
-            fault.where = translation.place(fault.where, origins)
+            fault.where = translation.Back(origins).place(fault.where)
             raise
         return _of_records(outcome, origins, told, made)
     return Outcome(resources=(), coverage=made.account.close(), sent_at="")
@@ -135,6 +135,7 @@ def _results(head: Row, told: list[Group], made: translation.Translation) -> Out
 def _of_records(
     outcome: Outcome, origins: dict[str, tuple[str, ...]], told: list[Group], made: translation.Translation
 ) -> Outcome:
+    back = translation.Back(origins, outcome)
     states: tuple[tuple[Literal["mapped", "ignored", "unknown"], Any], ...] = (
         ("mapped", outcome.coverage.mapped),
         ("unknown", outcome.coverage.unknown),
@@ -143,15 +144,15 @@ def _of_records(
     for state, found in states:
         for where, said in found.items():
             if where in origins:
-                made.account.put(origins[where], state, translation.there(said, outcome) if state == "mapped" else said)
+                made.account.put(origins[where], state, back.target(said) if state == "mapped" else said)
 
-    notices = [replace(one, where=translation.place(one.where, origins)) for one in outcome.notices]
+    notices = [replace(one, where=back.place(one.where)) for one in outcome.notices]
     known = {group.position: found for group in told if (found := made.context.known.get(group.position))}
     resources = _with_known(list(outcome.resources), known, outcome.origins, made)
     patient = next(iter(known.values())).patient["id"] if known else outcome.patient_id
     made_of: dict[str, tuple[str, ...]] = {}
     for segment, references in outcome.origins.items():
-        record = translation.record_of(segment, origins)
+        record = back.record(segment)
         if record:
             made_of[record] = tuple(dict.fromkeys((*made_of.get(record, ()), *references)))
     return replace(
@@ -161,7 +162,7 @@ def _of_records(
         notices=tuple(notices),
         patient_id=patient,
         origins=made_of,
-        unmapped=tuple(replace(one, where=translation.place(one.where, origins)) for one in outcome.unmapped),
+        unmapped=tuple(replace(one, where=back.place(one.where)) for one in outcome.unmapped),
     )
 
 

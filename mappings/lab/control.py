@@ -76,16 +76,15 @@ def controls_to_resources(rows: Sequence[Row], controls: Sequence[Tested], made:
     plain = Hl7Context(made.context.facility, made.context.systems, made.context.zone, made.context.on)
     outcome = hl7v2.map_message(er7.Message.parse(own.write(), "utf-8"), plain)
     origins = own.origins()
+    back = translation.Back(origins, outcome)
     for where, reason in outcome.coverage.unknown.items():
         account.put(origins.get(where, ()), "unknown", reason)
     for where, reason in outcome.coverage.ignored.items():
         account.put(origins.get(where, ()), "ignored", reason)
     for where, target in outcome.coverage.mapped.items():
         if where.startswith(("OBX", "NTE", "MSH")):
-            account.put(origins.get(where, ()), "mapped", translation.there(target, outcome))
-    notices = tuple(
-        replace(one, where=translation.place(one.where, origins)) for one in outcome.notices if one.code != _NOBODY
-    )
+            account.put(origins.get(where, ()), "mapped", back.target(target))
+    notices = tuple(replace(one, where=back.place(one.where)) for one in outcome.notices if one.code != _NOBODY)
     resources = list(_of_lots(outcome, [lot for lot, _ in lots], own))
     return Controls(resources, replace(outcome, notices=notices), lots[0][1].record.position())
 

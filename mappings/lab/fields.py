@@ -167,19 +167,22 @@ class Row:
         self.record = record
         self._profile = profile
         self.name = record.name
+        self._parts: dict[int, Part] = {}
 
     def __getitem__(self, n: int) -> Part:
         """Give what the standard has in field `n`."""
-        place = self._profile.place(f"{self.name}-{n}")
-        if not place:
-            return Part(())
-        where = astm.position(place)
-        return Part.of(self.record[where.field], where.component)
+        part = self._parts.get(n)
+        if part is None:
+            place = self._profile.places.get(f"{self.name}-{n}")
+            where = astm.position(place) if place else astm.Position(self.name, 1, n) if place is None else None
+            part = Part.of(self.record[where.field], where.component) if where else Part(())
+            self._parts[n] = part
+        return part
 
     def where(self, n: int) -> str:
         """Give where that stands in the message: `O-4`, `R[2]-13`."""
-        place = self._profile.place(f"{self.name}-{n}")
-        return self.record.where(astm.position(place).field) if place else self.record.where(n)
+        place = self._profile.places.get(f"{self.name}-{n}")
+        return self.record.where(astm.position(place).field if place else n)
 
     def is_left_out(self, code: str) -> str:
         """Give why results of a test are left out; `""` when they are not."""

@@ -487,28 +487,38 @@ def instrument_of(head: Row, profile: Profile) -> str:
 _RECORDS = {"MSH": "H", "PID": "P", "OBX": "R", "NTE": "C"}
 
 
-def record_of(segment: str, origins: Mapping[str, Sequence[str]]) -> str:
-    """Give the record that a segment was made of, of several kinds the one that it is named for; `""` when of none."""
-    found = [one.partition("-")[0] for where, of in origins.items() if where.startswith(f"{segment}-") for one in of]
-    name = _RECORDS.get(segment[:3], "O")
-    return next((one for one in found if one.startswith(name)), "")
+class Back:
+    """What HL7 v2 says of segments, said of the records that they were made of."""
 
+    def __init__(self, origins: Mapping[str, Sequence[str]], outcome: Outcome | None = None) -> None:
+        self._origins = origins
+        self._everything = (*outcome.resources, *outcome.about) if outcome else ()
+        self._records: dict[str, list[str]] = {}
+        self._targets: dict[str, str] = {}
+        for where, of in origins.items():
+            found = self._records.setdefault(where.partition("-")[0], [])
+            found += [one.partition("-")[0] for one in of]
 
-def place(where: str, origins: Mapping[str, Sequence[str]]) -> str:
-    """Give where in the records that stands which a segment has at a position."""
-    segment = where.partition("-")[0]
-    return next(iter(origins.get(where, ())), "") or record_of(segment, origins) or _RECORDS.get(segment[:3], "O")
+    def record(self, segment: str) -> str:
+        """Give the record that a segment was made of, of several kinds the one that it is named for; `""` when of none."""
+        name = _RECORDS.get(segment[:3], "O")
+        return next((one for one in self._records.get(segment, ()) if one.startswith(name)), "")
 
+    def place(self, where: str) -> str:
+        """Give where in the records that stands which a segment has at a position."""
+        segment = where.partition("-")[0]
+        return next(iter(self._origins.get(where, ())), "") or self.record(segment) or _RECORDS.get(segment[:3], "O")
 
-def there(said: str, outcome: Outcome) -> str:
-    """Leave of a target's alternatives those that the message has."""
-    everything = (*outcome.resources, *outcome.about)
-    found = [
-        f"{kind}.{path}"
-        for kind, path in targets.alternatives(said)
-        if any(one["resourceType"] == kind and targets.present(one, path) for one in everything)
-    ]
-    return " | ".join(found) or said
+    def target(self, said: str) -> str:
+        """Leave of a target's alternatives those that the message has."""
+        if said not in self._targets:
+            found = [
+                f"{kind}.{path}"
+                for kind, path in targets.alternatives(said)
+                if any(one["resourceType"] == kind and targets.present(one, path) for one in self._everything)
+            ]
+            self._targets[said] = " | ".join(found) or said
+        return self._targets[said]
 
 
 def renamed(value: Any, names: Mapping[str, str]) -> Any:

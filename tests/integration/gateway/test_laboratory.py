@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,12 @@ LIMITS = "code,sex,age_from,age_to,low,high,unit\n"
 
 
 @pytest.fixture
-def desk(tmp_path: Path, clock: HandClock) -> Desk:
+def desk(tmp_path: Path, clock: HandClock, migrated_file: Path) -> Desk:
+    shutil.copy(migrated_file, tmp_path / "ledger.db")
+    return made(tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}", clock)
+
+
+def made(tmp_path: Path, url: str, clock: HandClock) -> Desk:
     own = tmp_path / "site" / "site"
     (own / "lab").mkdir(parents=True)
     (own / "site-analyser.csv").write_text(ANALYSER, encoding="utf-8")
@@ -35,7 +42,7 @@ def desk(tmp_path: Path, clock: HandClock) -> Desk:
         LIMITS + "HGB,M,18y,,130,170,g/L\nHGB,F,18y,,120,155,g/L\n", encoding="utf-8"
     )
     (own / "lab" / "critical.csv").write_text(LIMITS + "HGB,,,,70,200,g/L\n", encoding="utf-8")
-    return Desk(tmp_path / "site", f"sqlite:///{tmp_path / 'ledger.db'}", clock, accept=ACCEPT, produce=("lab_report",))
+    return Desk(tmp_path / "site", url, clock, accept=ACCEPT, produce=("lab_report",))
 
 
 def order(
@@ -356,3 +363,27 @@ def test_a_final_report_becomes_a_paper(desk: Desk) -> None:
     from gateway.store import documents
 
     assert desk.store.read_now(lambda c: [row.paper for row in documents.listing(c)]) == ["lab_report"]
+
+
+def test_the_same_on_each_engine(tmp_path: Path, clock: HandClock, store_url: str) -> None:
+    desk = made(tmp_path / "house", store_url, clock)
+    order(desk, "XNP", "P260305001", "BNP")
+    order(desk, "XNP", "P260305001", "BNP")
+    (frame,) = desk.ask(asks("Q|1|^P260305001||ALL||||||||O")).frames
+    assert astm.Message.parse(frame).value("O-3") == "P260305001"
+    desk.send(result("P260305001", "65"))
+    desk.send(result("P260305001", "66", "C", sent="20260305093000"))
+    (report,) = reports(desk, "BNP")
+    assert report["status"] == "corrected"
+    found = desk.store.read_now(lambda c: critical_values.listed(c, desk.keyring, every=False, limit=0))
+    assert {one.found.value for one in found} == {"65", "66"}
+    for one in found:
+        tell = partial(critical_values.acknowledge, keyring=desk.keyring, value_id=one.row.id)
+        desk.store.write_now(partial(tell, at=5, actor="ktv", note="BS Lan"))
+    assert desk.store.read_now(lab.open_values) == (0, 0)
+    answer = desk.ask(result("P999"))
+    desk.work()
+    desk.store.write_now(lambda c: lab.assign(c, str(answer.message_id), b"x", 1))
+    desk.store.write_now(lambda c: lab.assign(c, str(answer.message_id), b"y", 2))
+    assert desk.store.read_now(lambda c: lab.assigned(c, str(answer.message_id))) == b"y"
+    desk.store.close()
