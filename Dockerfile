@@ -18,7 +18,7 @@ RUN python3 -m venv .venv \
 FROM debian:12-slim
 # Pango and a serif font with Vietnamese letters are for PDF alone.
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends python3 \
-        libpango-1.0-0 libpangoft2-1.0-0 fonts-liberation2 \
+        libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-liberation2 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --home-dir /var/lib/lienthong --create-home lienthong
 COPY --from=build /opt/lienthong /opt/lienthong

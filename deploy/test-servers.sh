@@ -17,6 +17,7 @@ have softhsm2-util || missing="$missing softhsm2"
 libraries=$(ldconfig -p 2>/dev/null || /sbin/ldconfig -p)
 case $libraries in *libpango-1.0.so.0*) ;; *) missing="$missing libpango-1.0-0" ;; esac
 case $libraries in *libpangoft2-1.0.so.0*) ;; *) missing="$missing libpangoft2-1.0-0" ;; esac
+case $libraries in *libharfbuzz-subset.so.0*) ;; *) missing="$missing libharfbuzz-subset0" ;; esac
 ls /usr/share/fonts/truetype/liberation*/LiberationSerif-Regular.ttf >/dev/null 2>&1 || missing="$missing fonts-liberation"
 ls /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf >/dev/null 2>&1 || missing="$missing fonts-dejavu-core"
 [ -z "$missing" ] && exit 0
