@@ -16,6 +16,7 @@ from mappings.device.containment import Containment, Row, rows_of, with_facets
 from mappings.device.devices import Devices, leave_rest
 from mappings.device.measurements import Measurements, panels_of
 from mappings.hl7v2.draft import Draft
+from mappings.hl7v2.leftovers import give_back_leftovers
 from mappings.hl7v2.reader import Segment
 from mappings.outcome import Resource
 
@@ -68,8 +69,9 @@ class DeviceReport:
         return row is not None and row.prt is not None
 
     def made(self, n: int) -> Resource | None:
-        """Give what was made of the OBX at `n`, for what stands beside it."""
-        return self._made.get(n)
+        """Give the Observation made of the OBX at `n`, for what stands beside it; None for a device."""
+        made = self._made.get(n)
+        return made if made and made["resourceType"] == "Observation" else None
 
     def _group(self, n: int) -> range:
         end = n
@@ -108,7 +110,10 @@ class DeviceReport:
         for row in rows.values():
             if row.prt is not None:
                 self._named_by(row.prt, row)
+        for row in rows.values():
+            give_back_leftovers(row.obx, self._draft)
         if obr is not None:
+            obr.made += dict.fromkeys(one for row in rows.values() for one in row.obx.made if one not in obr.made)
             self._account(obr, [row for row in rows.values() if row.kind in ("metric", "event")])
 
     def _named_by(self, prt: Segment, row: Row) -> None:
@@ -134,3 +139,4 @@ class DeviceReport:
             if obr.peek(n) and not obr.is_refused(n) and not needed:
                 obr.ignore(n, "each measurement tells its own time")
         leave_rest(obr, frozenset({7, 8}))
+        give_back_leftovers(obr, self._draft)

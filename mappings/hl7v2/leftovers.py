@@ -18,7 +18,7 @@ _ELSEWHERE = frozenset({"Organization", "RelatedPerson"})
 
 def give_back_leftovers(segment: Segment, draft: Draft, *about: Resource) -> None:
     """Give back the mapped fields that are in none of the resources made of the segment, nor in those `about` the message."""
-    known = segments.tables(segment.name)
+    known = segment.tables or segments.tables(segment.name)
     if known is None:
         return
     made = [draft.get(one) for one in segment.made if draft.has(one)] + list(about)

@@ -11,9 +11,11 @@ import pytest
 from gateway.faults import ConfigInvalid
 from gateway.site import load_site
 from mappings import codes
+from mappings.device import decimation
 from mappings.documents import form, rules
 from mappings.formats import er7
 from mappings.hl7v2 import Context, map_message
+from mappings.systems import MDC
 from tests.site import cli, write_site
 
 MESSAGE = (
@@ -179,3 +181,28 @@ def test_wrong_tables_of_papers_are_each_a_problem(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid) as invalid:
         load_site(wrong)
     assert [problem.where for problem in invalid.value.problems] == ["site/forms.toml:1", "site/rules.toml:1"]
+
+
+def test_rules_and_codes_of_devices(tmp_path: Path) -> None:
+    code = "source,code,target_system,target,display,equivalence,valid_from,valid_to\nMDC,150344,http://loinc.org,8310-5,,wider,,\n"
+    folder = site(tmp_path / "site", devices__toml='[[rule]]\nevery = "0s"\n')
+    (folder / "mdc-loinc.csv").write_text(code, encoding="utf-8")
+    measured = {
+        "code": {"coding": [{"system": MDC, "code": "150344"}]},
+        "device": {"reference": "DeviceMetric/1"},
+        "valueQuantity": {"value": 37},
+    }
+    load_site(folder)
+    assert decimation.rule_for(measured) is None
+    assert codes.table("mdc-loinc").target("150344") == "8310-5"
+    load_site(tmp_path / "no such folder")
+    assert decimation.rule_for(measured) == decimation.Rule()
+    assert codes.table("mdc-loinc").target("150344") == ""
+
+
+def test_a_wrong_rule_of_devices_is_a_problem(tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid) as invalid:
+        load_site(site(tmp_path / "site", devices__toml='[[rule]]\nkeep = ["mean"]\n'))
+    (problem,) = invalid.value.problems
+    assert problem.where == "site/devices.toml:1"
+    assert "median" in str(problem)

@@ -143,3 +143,11 @@ def test_a_window_without_values_keeps_the_reason() -> None:
     (kept,) = choose([nothing], OWN)
     assert kept["dataAbsentReason"] == {"text": "off"}
     assert values(choose([nothing, sample("80", 2)], OWN)) == ["80"]
+
+
+@pytest.mark.parametrize("guide", ["operations.md", "van-hanh.md"])
+def test_the_rules_of_the_guides_are_rules(guide: str) -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs" / guide).read_text(encoding="utf-8")
+    decimation.replace(text.split("# site/devices.toml\n")[1].split("```")[0])
+    sifted = sift(outcome("oru_r01/monitor"))
+    assert {one.every_s for one in sifted.samples} == {60, 300}
