@@ -17,8 +17,8 @@ from pathlib import Path
 from benchmarks.figures import Row, show
 
 SUBJECTS = ("disk", "er7", "mapping", "bhyt", "papers", "signing", "signing_keys", "intake", "whole_way", "start")
-LONG = ("delivery", "search", "bhyt_check", "dicom")
-"""Only when they are named: they make ledgers of ten million rows or a file of 700 MB, or need Orthanc and DCMTK."""
+LONG = ("delivery", "search", "bhyt_check", "dicom", "lab")
+"""Only when they are named: they make ledgers of ten million rows or a file of 700 MB, need Orthanc and DCMTK, or take long."""
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -105,6 +105,8 @@ class Reader:
 
     def feed(self, data: bytes) -> list[Token]:
         """Give everything that ends in `data`, in order."""
+        if not self._buffer and not self._inside and (frame := _lone_frame(data, self._max_frame)) is not None:
+            return [frame]
         self._buffer += data
         tokens: list[Token] = []
         while self._read_inside(tokens) if self._inside else self._read_outside(tokens):
@@ -243,3 +245,16 @@ class Reader:
         del self._buffer[:end]
         self._scanned = 0
         return raw
+
+
+def _lone_frame(data: bytes, max_frame: int) -> Frame | None:
+    """Read a packet that is one whole frame and nothing else, as nearly all are; None for every other."""
+    if not data.startswith(STX) or not data.endswith(b"\r\n") or not _TRAILER + 3 <= len(data) <= max_frame + _TRAILER:
+        return None
+    content = data[1:-4]
+    if _STRUCTURE.search(content, 0, len(content) - 1) or data[-4:-2] != checksum(content):
+        return None
+    last = content.endswith(ETX)
+    if not (last or content.endswith(ETB)) or not 0x30 <= content[0] <= 0x37:
+        return None
+    return Frame(content[0] - 0x30, content[1:-1], last)

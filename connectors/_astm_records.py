@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from connectors.faults import MessageUnended, TooLarge
 from connectors.mllp_framing import KEPT
@@ -31,12 +31,11 @@ class Message:
     fault: IntakeFault | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """Where the collection stood; good until the next mark is made."""
 
     parts: list[bytes]
-    count: int
+    length: int
     size: int
     record_at: int
     records: int
@@ -109,7 +108,7 @@ class Records:
         """Forget what was taken since `mark`."""
         self.too_large = False
         self._parts = mark.parts
-        del self._parts[mark.count :]
+        del self._parts[mark.length :]
         self._size, self._record_at, self._records = mark.size, mark.record_at, mark.records
         self._head, self._delimiter = mark.head, mark.delimiter
         self._headed, self._loose = mark.headed, mark.loose

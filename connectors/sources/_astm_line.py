@@ -155,9 +155,7 @@ class Line(asyncio.Protocol):
     # ---- what the link wants ----
 
     def _do(self, outputs: list[Output]) -> None:
-        waiting = deque(outputs)
-        while waiting:
-            output = waiting.popleft()
+        for output in outputs:
             if isinstance(output, Write):
                 if not self._gone:
                     self._transport.write(output.data)

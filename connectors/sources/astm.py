@@ -45,6 +45,8 @@ _MAX_SIZE: Final = Size(20 * 1024 * 1024)
 _MAX_FRAME: Final = Size(64 * 1024)
 _TLS_CLOSE_S: Final = 2.0
 _CONNECT_S: Final = 10.0
+_STRANGERS: Final = 256
+"""So many are told of, each once."""
 _AGAIN_S: Final = 1.0
 _AGAIN_MOST_S: Final = 60.0
 
@@ -308,6 +310,7 @@ class _House:
         self._workers: set[asyncio.Task[None]] = set()
         self._left = asyncio.Event()
         self._full = False
+        self._strangers: set[str] = set()
 
     def talk(self) -> Talk:
         settings = self._settings
@@ -318,7 +321,9 @@ class _House:
 
     def admit(self, line: Line, address: str) -> bool:
         if self._networks and address and not any(_within(address, network) for network in self._networks):
-            logger.warning("astm %s: %s", self.label, PeerNotAllowed(where=address[:64]))
+            if address not in self._strangers and len(self._strangers) < _STRANGERS:
+                self._strangers.add(address)
+                logger.warning("astm %s: %s", self.label, PeerNotAllowed(where=address[:64]))
             return False
         if len(self._lines) >= self._settings.max_connections:
             if not self._full:
