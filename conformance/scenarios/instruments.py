@@ -1,6 +1,6 @@
 """What the laboratory's instruments and a bedside monitor say of people of a day who are still in hospital.
 
-    HIS      orders two tests for one person, one for another (OML^O21, with the numbers of the specimens)
+    HIS      orders a panel for one person, a test for another (OML^O21, with the numbers of the specimens)
     analyser asks for the orders of the first specimen, tells its results, one of them critical, and corrects them
     LIS      tells the results of the second (OUL^R22)
     monitor  reports a minute at the bed of the first (PCD-01), and an alarm that begins and ends (PCD-04)
@@ -61,8 +61,8 @@ def bench(day: Day) -> Bench:
     first, second = _staying(day)
     at = max(event.at for event in day.events) + timedelta(minutes=5)
     specimens = (
-        _ordered(first, 1, at, (("GLU", "Glucose máu"), ("K", "Kali máu"))),
-        _ordered(second, 2, at, (("HGB", "Huyết sắc tố"),)),
+        _ordered(first, 1, at, "SH", "Sinh hóa máu cơ bản"),
+        _ordered(second, 2, at, "HGB", "Huyết sắc tố"),
     )
     taken = at + timedelta(minutes=20)
     return Bench(
@@ -99,18 +99,19 @@ def _field(event: Event, name: str, n: int) -> str:
     return next(row[n] for row in _rows(event) if row[0] == name)
 
 
-def _ordered(model: Event, number: int, at: datetime, tests: Sequence[tuple[str, str]]) -> Specimen:
+def _ordered(model: Event, number: int, at: datetime, code: str, name: str) -> Specimen:
     specimen, group = f"{at:%y%m%d}9{number:03}", f"PCD{at:%y%m%d}9{number:04}"
     control_id = f"HIS{at:%y%m%d}9{number:05}"
     doctor = _field(model, "ORC", 12)
-    rows = [_head("HIS", "OML^O21^OML_O21", control_id, at), _row(model, "PID"), _row(model, "PV1")]
-    for n, (code, name) in enumerate(tests, 1):
-        placer = f"CD{at:%y%m%d}9{number}{n:03}"
-        rows += [
-            f"ORC|NW|{placer}^HIS||{group}^HIS|||||{at:%Y%m%d%H%M%S}|||{doctor}",
-            f"OBR|{n}|{placer}^HIS||{code}^{name}^99LIS||{at:%Y%m%d%H%M%S}||||||||||{doctor}",
-            f"SPM|{n}|{specimen}&HIS||SER^Huyết thanh^HL70487|||||||||||||{at:%Y%m%d%H%M%S}",
-        ]
+    placer = f"CD{at:%y%m%d}9{number:04}"
+    rows = [
+        _head("HIS", "OML^O21^OML_O21", control_id, at),
+        _row(model, "PID"),
+        _row(model, "PV1"),
+        f"ORC|NW|{placer}^HIS||{group}^HIS|||||{at:%Y%m%d%H%M%S}|||{doctor}",
+        f"OBR|1|{placer}^HIS||{code}^{name}^99LIS||{at:%Y%m%d%H%M%S}||||||||||{doctor}",
+        f"SPM|1|{specimen}&HIS||SER^Huyết thanh^HL70487|||||||||||||{at:%Y%m%d%H%M%S}",
+    ]
     order = _event(model, "his", rows, "OML^O21", control_id, at, (Paper("order_sheet", group),))
     return Specimen(specimen, order, f"XN{at:%y%m%d}9{number:03}")
 

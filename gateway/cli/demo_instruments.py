@@ -16,7 +16,7 @@ from conformance.scenarios.instruments import Bench, bench
 from conformance.scenarios.player import Played, play
 from gateway.cli.demo_nodes import Nodes
 from gateway.faults import InternalFault
-from gateway.store import lab, schema
+from gateway.store import lab_schema, sample_schema, schema
 from gateway.store.engine import Store
 from mappings.formats import astm
 
@@ -24,7 +24,6 @@ PAPERS = {"order_sheet": 2, "lab_report": 3}
 """What comes of it: two sheets of orders, a report of each specimen, and one more for what was corrected."""
 _WAIT_S = 60.0
 _LOOK_S = 0.1
-_TESTS = 2
 
 
 @dataclass(frozen=True)
@@ -39,13 +38,13 @@ class InstrumentFigures:
     """Of HIS, LIS and monitor, each with the answer it deserves."""
     unexpected: int
     critical: int
-    """Critical values that wait for somebody to be told."""
+    """Critical values of the analyser that wait for somebody to be told."""
     measured: int
     """Vital signs of the monitor in the record; the rest stays in its messages."""
 
     @property
     def closes(self) -> bool:
-        return (self.told, self.orders, self.unexpected, self.critical) == (2, _TESTS, 0, 1) and self.measured > 0
+        return (self.told, self.orders, self.unexpected, self.critical) == (2, 1, 0, 1) and self.measured > 0
 
 
 async def play_instruments(day: Day, nodes: Nodes, store: Store) -> InstrumentFigures:
@@ -57,9 +56,9 @@ async def play_instruments(day: Day, nodes: Nodes, store: Store) -> InstrumentFi
     sent, orders = await _analyse(told, nodes.addresses("analyser")[-1], store)
     others = await play([*told.bedside, told.report], addresses)
     await _until(store, _all_mapped)
-    await _until(store, _has_vital_signs)
+    await _until(store, _windows_are_over)
     played: list[Played] = [*ordered, *others]
-    critical, measured = await store.read(lambda connection: (lab.open_values(connection)[0], _vital_signs(connection)))
+    critical, measured = await store.read(lambda connection: (_critical(connection), _vital_signs(connection)))
     wrong = sum(not one.as_expected for one in played)
     return InstrumentFigures(sent, orders, len(played), wrong, critical, measured)
 
@@ -97,8 +96,22 @@ def _all_mapped(connection: Connection) -> bool:
     return connection.scalar(waiting) == 0
 
 
-def _has_vital_signs(connection: Connection) -> bool:
-    return _vital_signs(connection) > 0
+def _windows_are_over(connection: Connection) -> bool:
+    """Tell whether nothing of the monitor waits any more for the rest of its minute."""
+    waiting = sa.select(sa.func.count()).where(sample_schema.device_sample.c.due_at.is_not(None))
+    return connection.scalar(waiting) == 0
+
+
+def _critical(connection: Connection) -> int:
+    """Count the critical values of the analyser."""
+    value = lab_schema.critical_value
+    found = (
+        sa.select(sa.func.count())
+        .select_from(value)
+        .join(schema.message, schema.message.c.id == value.c.message_id)
+        .where(value.c.state == "open", schema.message.c.channel == "analyser")
+    )
+    return int(connection.scalar(found) or 0)
 
 
 def _vital_signs(connection: Connection) -> int:

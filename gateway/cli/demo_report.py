@@ -248,6 +248,7 @@ _NAMES = {
     "national_coordination": "Điều phối",
 }
 _STATES = {
+    "answered": "đã trả lời",
     "mapped": "đã ánh xạ",
     "kept": "giữ nguyên",
     "error": "hàng lỗi",
