@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from mappings.formats import astm
@@ -13,11 +13,15 @@ _SUFFIXES = {".hl7", ".astm", ".txt", ".er7", ".msg", ".dat", ".mllp"}
 _START, _END = b"\x0b", b"\x1c"
 
 
-def files_of(paths: Sequence[Path]) -> list[Path]:
+TABLES = frozenset({".csv", ".txt", ".tsv", ".xlsx"})
+"""What tables of results look like."""
+
+
+def files_of(paths: Sequence[Path], suffixes: Collection[str] = _SUFFIXES) -> list[Path]:
     """Give the files named, and of a folder all that look like messages, sorted; each once."""
     found: dict[Path, None] = {}
     for path in paths:
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES) if path.is_dir() else [path]
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes) if path.is_dir() else [path]
         found |= dict.fromkeys(inside)
     return list(found)
 

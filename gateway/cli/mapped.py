@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway import lab_steps
+from gateway import lab_steps, result_steps
 from gateway.cli.output import said
 from gateway.faults import InternalFault
 from gateway.safe_log import describe
@@ -15,6 +15,9 @@ from mappings.formats import astm, er7
 from mappings.formats.er7_header import read_header
 from mappings.formats.faults import Fault
 from mappings.hl7v2 import Context, map_message, outcome_to_bundle, targets, trigger_of
+from mappings.lab.layout import Layout
+from mappings.lab.report import cell
+from mappings.lab.rows import Row, read_rows, split_reports
 from mappings.outcome import Outcome
 
 STATES = ("mapped", "ignored", "unknown")
@@ -27,6 +30,8 @@ class Mapped:
     file: str
     type: str
     message: er7.Message | astm.Message | None = None
+    rows: Sequence[Row] = ()
+    """Of a report out of a table of results, in place of the message."""
     outcome: Outcome | None = None
     bundle: dict[str, Any] | None = None
     fault: Fault | None = None
@@ -34,11 +39,12 @@ class Mapped:
     def fields(self) -> list[dict[str, str]]:
         """List every populated field in the order of the message: position, state, target, reason."""
         message, outcome = self.message, self.outcome
-        if message is None:
-            return []
+        positions = [cell(row, label) for row in self.rows for label in row.cells]
+        if message is not None:
+            positions = list(_populated(message))
         found = []
         places = targets.Places(outcome) if outcome else None
-        for position in _populated(message):
+        for position in positions:
             entry = {"position": position, "state": "unknown", "target": "", "reason": ""}
             if outcome is None or places is None:
                 entry["reason"] = f"LT{self.fault.code:04d}" if self.fault else ""
@@ -102,6 +108,32 @@ def _map_records(mapped: Mapped, raw: bytes, context: Context, charset: str) -> 
     except Fault as fault:
         mapped.fault = fault
     except Exception as error:  # noqa: BLE001 - one message must not end the run over a folder
+        mapped.fault = InternalFault(detail=describe(error))
+    return mapped
+
+
+def map_table(name: str, raw: bytes, layout: Layout, context: Context) -> Iterator[Mapped]:
+    """Map each report of a table of results; a table that cannot be read is one with its fault."""
+    try:
+        reports = list(split_reports(raw, layout, ""))
+    except Fault as fault:
+        yield Mapped(name, result_steps.FILE, fault=fault)
+        return
+    for number, one in enumerate(reports, 1):
+        mapped = Mapped(f"{name}#{number}", result_steps.ROWS, rows=read_rows(one.body)[0], fault=one.fault)
+        yield mapped if one.fault else _map_report(mapped, one.body, layout, context)
+
+
+def _map_report(mapped: Mapped, body: bytes, layout: Layout, context: Context) -> Mapped:
+    try:
+        outcome = result_steps.map_report(body, layout, context, {})
+        for resource in (*outcome.about, *outcome.resources):
+            require_valid(resource)
+        mapped.bundle = outcome_to_bundle(outcome, context)
+        mapped.outcome = outcome
+    except Fault as fault:
+        mapped.fault = fault
+    except Exception as error:  # noqa: BLE001 - one report must not end the run over a table
         mapped.fault = InternalFault(detail=describe(error))
     return mapped
 

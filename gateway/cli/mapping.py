@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +11,8 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from gateway.cli.files import files_of, messages_of
-from gateway.cli.mapped import Mapped, map_one
+from gateway.cli.files import TABLES, files_of, messages_of
+from gateway.cli.mapped import Mapped, map_one, map_table
 from gateway.cli.mapping_table import show_list, show_one
 from gateway.cli.output import Json, console, errors
 from gateway.configuration import load
@@ -20,6 +21,7 @@ from gateway.site import load_site
 from mappings.formats import json
 from mappings.guides import Guide, guides, in_guide
 from mappings.hl7v2 import Context
+from mappings.lab.layout import Layout, parse_layout
 
 
 def map_(
@@ -33,6 +35,12 @@ def map_(
     guide: Annotated[
         str, typer.Option(help="Với --json: viết bundle theo hướng dẫn quốc gia này, dạng canonical|phiên-bản.")
     ] = "",
+    layout: Annotated[
+        Path | None,
+        typer.Option(
+            help="Tệp kênh có [layout]: các tệp là bảng kết quả (CSV, Excel, cột cố định).", dir_okay=False, exists=True
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Cho xem thông điệp HL7 v2 hoặc của máy xét nghiệm (ASTM) thành gì: từng trường đi về đâu trong FHIR, hoặc vì sao không.
@@ -47,13 +55,16 @@ def map_(
 
     Ví dụ: lienthong map may-huyet-hoc.astm
 
+    Ví dụ: lienthong map ket-qua.csv --layout channels/lab-table.toml
+
     Ví dụ: lienthong map thu-muc/ --json > ket-qua.ndjson
 
     Ví dụ: lienthong map thong-diep.hl7 --json --guide "http://fhir.ehealth.gov.vn/core|1.0.0"
     """
     said = _guide(guide)
     context = _context(config, facility)
-    files = files_of(paths)
+    declared = _layout(layout)
+    files = files_of(paths, TABLES) if declared else files_of(paths)
     if not files:
         errors.print(
             "Không có thông điệp nào: trong thư mục chỉ đọc các tệp .hl7, .astm, .txt, .er7, .msg, .dat, .mllp."
@@ -65,7 +76,7 @@ def map_(
     with Progress(console=console, transient=True, disable=quiet) as progress:
         task = progress.add_task("ánh xạ", total=len(files))
         for file in files:
-            for mapped in _map_file(file, context, charset):
+            for mapped in _map_table(file, declared, context) if declared else _map_file(file, context, charset):
                 failed += mapped.fault is not None
                 if json:
                     if said and mapped.bundle:
@@ -78,6 +89,24 @@ def map_(
         _show(results)
     if failed:
         raise typer.Exit(1)
+
+
+def _layout(file: Path | None) -> Layout | None:
+    if file is None:
+        return None
+    try:
+        return parse_layout(tomllib.loads(file.read_text(encoding="utf-8"))["layout"])
+    except KeyError:
+        raise typer.BadParameter(f"{file.name}: không có [layout]", param_hint="--layout") from None
+    except (ValueError, OSError) as error:
+        raise typer.BadParameter(f"{file.name}: {error}", param_hint="--layout") from None
+
+
+def _map_table(file: Path, layout: Layout, context: Context) -> Iterator[Mapped]:
+    try:
+        yield from map_table(str(file), file.read_bytes(), layout, context)
+    except OSError as error:
+        yield Mapped(str(file), "", fault=InternalFault(file.name, type(error).__name__))
 
 
 def _guide(key: str) -> Guide | None:
@@ -112,7 +141,7 @@ def _print_line(mapped: Mapped) -> None:
 
 def _show(results: list[Mapped]) -> None:
     """Show one message side by side, several as a list."""
-    if len(results) == 1:
+    if len(results) == 1 and not results[0].rows:
         show_one(results[0])
     else:
         show_list(results)

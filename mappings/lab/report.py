@@ -11,6 +11,7 @@ Requirement: S1.5, S3.15
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,7 @@ from mappings.lab.context import Known
 from mappings.lab.faults import CellInvalid, CellMissing, RowsContradict
 from mappings.lab.layout import FIELDS, REPORT, TIMES, WORDS, Layout, heading_key
 from mappings.lab.reasons import KNOWN_PERSON
-from mappings.lab.rows import Row, read_rows
+from mappings.lab.rows import Row, join_rows, read_rows
 from mappings.lab.translation import hospital_number, renamed
 from mappings.outcome import Coverage, Notice, Outcome, Resource
 
@@ -129,7 +130,7 @@ def rows_to_oru(
     one = _Report(results, {name: label for label, name in names.items()}, trace)
     _require_one_person(one)
     person = _pid(one, context) if whose is None else _known(one, whose, context)
-    segments = [_msh(context, came), person, *_pv1(one, context), *_obr(one), *_results(one), *_spm(one)]
+    segments = [_msh(rows, context, came), person, *_pv1(one, context), *_obr(one), *_results(one), *_spm(one)]
     return er7_writer.write(segments), trace
 
 
@@ -250,7 +251,7 @@ def _require_one_person(report: _Report) -> None:
             raise RowsContradict(cell(report.results[-1].row, report.labels[name]), name)
 
 
-def _msh(context: Context, came: str) -> Segment:
+def _msh(rows: Sequence[Row], context: Context, came: str) -> Segment:
     """Write the header. It counts as sent when the file came: a LIS often leaves a corrected result its times."""
     kind: Value = ("ORU", "R01", "ORU_R01")
     said: dict[int, Value] = {
@@ -258,7 +259,7 @@ def _msh(context: Context, came: str) -> Segment:
         4: context.facility,
         7: came,
         9: kind,
-        10: context.message_id or "1",
+        10: context.message_id or hashlib.sha256(join_rows(rows, came)).hexdigest()[:20],
         11: "P",
     }
     return Segment("MSH", {**said, 12: "2.5.1", 17: "VNM", 18: "UNICODE UTF-8"})

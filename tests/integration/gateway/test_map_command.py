@@ -167,3 +167,19 @@ def test_an_unknown_guide_is_wrong_usage_and_names_the_known_ones() -> None:
 def test_wrong_usage() -> None:
     assert cli("map").returncode == 2
     assert cli("map", "/no/such/file").returncode == 2
+
+
+def test_a_table_of_results_is_mapped_by_the_layout_of_a_channel() -> None:
+    example = Path(__file__).resolve().parents[3] / "channels"
+    table, channel = str(example / "lab-table.blood-count.csv"), str(example / "lab-table.toml")
+    done = cli("map", table, "--layout", channel, "--json")
+    assert done.returncode == 0
+    one, other = (json.loads(line) for line in done.stdout.splitlines())
+    assert (one["type"], one["coverage"]["populated"], one["coverage"]["unknown"]) == ("RESULT^ROWS", 44, 2)
+    assert one["bundle"]["identifier"] != other["bundle"]["identifier"]
+    fields = {entry["position"]: entry for entry in other["coverage"]["fields"]}
+    assert fields["row[3].Kết quả"]["state"] == "mapped"
+    assert "2 thông điệp, 0 lỗi" in cli("map", table, "--layout", channel).stdout
+    wrong = cli("map", str(example / "lis.blood-count.hl7"), "--layout", channel, "--json")
+    assert (wrong.returncode, json.loads(wrong.stdout)["faults"][0]["code"]) == (1, "LT3420")
+    assert cli("map", table, "--layout", str(example / "lis.toml")).returncode == 2
