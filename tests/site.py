@@ -183,7 +183,7 @@ def cli(*arguments: str, check: bool = False) -> subprocess.CompletedProcess[str
     """
     if arguments[:1] in [(name,) for name in _WITH_CHILDREN] or asyncio._get_running_loop():
         command = [sys.executable, "-m", "gateway.cli", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=check, timeout=120)
+        return subprocess.run(command, capture_output=True, text=True, check=check, timeout=400)
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     interrupt = signal.getsignal(signal.SIGINT)
     console.width = errors.width = int(os.environ.get("COLUMNS", "80"))

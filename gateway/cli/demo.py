@@ -160,6 +160,7 @@ async def _run(site: demo_site.Site, nodes: Nodes, day: Day, *, sign: bool, serv
                 played = await _day(day, nodes, admin, store, ward, quiet=json)
                 said = None if ward else await _instruments(day, nodes, store, quiet=json)
                 seen = None if ward else await _pictures(day, nodes, store, quiet=json)
+                said = await demo_instruments.measured(said, store) if said else None
                 await demo_report.export(store, plan, place)
                 signing = await _signing(store, ward) if ward else None
                 figures = await _figures(store, admin, day, played, signing, await nodes.figures(store), seen, said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -56,11 +56,16 @@ async def play_instruments(day: Day, nodes: Nodes, store: Store) -> InstrumentFi
     sent, orders = await _analyse(told, nodes.addresses("analyser")[-1], store)
     others = await play([*told.bedside, told.report], addresses)
     await _until(store, _all_mapped)
-    await _until(store, _windows_are_over)
     played: list[Played] = [*ordered, *others]
-    critical, measured = await store.read(lambda connection: (_critical(connection), _vital_signs(connection)))
+    critical = await store.read(_critical)
     wrong = sum(not one.as_expected for one in played)
-    return InstrumentFigures(sent, orders, len(played), wrong, critical, measured)
+    return InstrumentFigures(sent, orders, len(played), wrong, critical, 0)
+
+
+async def measured(said: InstrumentFigures, store: Store) -> InstrumentFigures:
+    """Wait until nothing of the monitor waits for the rest of its minute any more, and count what the record got."""
+    await _until(store, _windows_are_over)
+    return replace(said, measured=await store.read(_vital_signs))
 
 
 async def _analyse(told: Bench, address: tuple[str, int], store: Store) -> tuple[int, int]:

@@ -26,7 +26,7 @@ from gateway.store import deliveries, dispatch, documents, engine, messages, pro
 PLACES: dict[str, tuple[object, str, str]] = {
     # name: (where, function, before or after it)
     "message not committed": (messages, "insert_all", "after"),
-    "message committed, not answered": (intake.ChannelIntake, "_answer", "before"),
+    "message committed, not answered": (intake.ChannelIntake, "_receive", "after"),
     "answered": (intake.ChannelIntake, "answered", "before"),
     "message mapped, not committed": (pipeline.Pipeline, "_commit_mapped", "after"),
     "message mapped": (pipeline.Pipeline, "_map", "after"),
