@@ -1,6 +1,6 @@
 #!/bin/sh
-# Make sure that the real servers which the tests start, and what PDF needs, are on this machine. Installs Debian packages when
-# root; otherwise says in one message what is missing and which command installs it. Starts nothing.
+# Make sure that the real servers which the tests start, their browser, and what PDF needs, are on this machine. Installs Debian
+# packages when root; otherwise says in one message what is missing and which command installs it. Starts nothing.
 set -eu
 
 missing=""
@@ -13,6 +13,7 @@ have Orthanc || missing="$missing orthanc"
 [ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || missing="$missing orthanc-dicomweb"
 have storescu || missing="$missing dcmtk"
 have dciodvfy || missing="$missing dicom3tools"
+have chromium || missing="$missing chromium"
 have softhsm2-util || missing="$missing softhsm2"
 libraries=$(ldconfig -p 2>/dev/null || /sbin/ldconfig -p)
 case $libraries in *libpango-1.0.so.0*) ;; *) missing="$missing libpango-1.0-0" ;; esac
