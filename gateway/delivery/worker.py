@@ -184,14 +184,9 @@ class Worker:
                 await self._queue.accept(row, receipt)
 
     async def _not_there(self, row: Row[Any], event: str, fault: Fault) -> None:
-        """Send at once what did not arrive; what was lost before, too, waits as after any other failure."""
-        due_at = self._clock.now()
         if event == "retry" and row.deaths >= DEADLY:
             event, fault = "refuse", ItemDeadly()
-        elif event == "retry" and row.attempts > 1:
-            decision = self._decide(row, fault, FaultClass.TRANSIENT)
-            event, due_at = decision.event, decision.due_at
-        await self._queue.fail(row, event, fault, due_at)
+        await self._queue.fail(row, event, fault, self._clock.now())
 
     def _decide(self, row: Row[Any], fault: Fault, fault_class: FaultClass) -> Decision:
         return decide(

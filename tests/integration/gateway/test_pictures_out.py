@@ -203,27 +203,6 @@ def test_a_study_that_was_cut_short_is_asked_about_before_it_is_sent(tmp_path: P
         assert len(files_of(archive)) == 2
 
 
-def _has_nothing(caller: Caller) -> None:
-    caller.asked()
-    caller.accept()
-    command, _ = caller.message()
-    caller.answer(command, 0x0000)
-    caller.read()
-
-
-def test_who_breaks_off_every_time_is_given_rest(tmp_path: Path, clock: HandClock) -> None:
-    """The first time it is sent again at once, then later and later: a study is no small thing to send in vain."""
-    aborts = no_queries(None)
-    with Scripted(aborts, _has_nothing, aborts, _has_nothing) as peer:
-        house = House(tmp_path, clock, peer.port)
-        house.keep(picture(1))
-        house.deliver()
-        ((state, code),) = house.states()
-        (one,) = house.deliveries()
-    assert (state, code) == ("queued", 6012)
-    assert one.due_at > clock.now()
-
-
 def test_who_answers_no_queries_is_not_sent_to_blindly(tmp_path: Path, clock: HandClock) -> None:
     """Unless the hospital says that it may be."""
     with Scripted(no_queries(0x0000, None), _refuses_all) as peer:
