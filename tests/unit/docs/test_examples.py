@@ -62,8 +62,10 @@ def test_the_example_is_a_plan(guide: str, tmp_path: Path, authority: DemoCA) ->
     assert set(files) == {
         "node.toml",
         "channels/his.toml",
+        "channels/monitors.toml",
         "channels/pacs.toml",
         "signing.toml",
+        "site/devices.toml",
         "site/lab/zenlab.toml",
     }
     assert profiles.parse("zenlab", files["site/lab/zenlab.toml"]).value.decimal == ","

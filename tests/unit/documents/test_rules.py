@@ -12,6 +12,7 @@ from mappings.dicom.study import TRIGGER
 from mappings.documents import form, rules
 from mappings.documents.rules import Due
 from mappings.hl7v2 import mappers
+from mappings.lab.astm import RESULT
 from mappings.outcome import Resource
 from tests.unit.documents.reading import cells
 from tests.unit.documents.samples import CONTEXT, sample
@@ -58,7 +59,7 @@ def test_rules_speak_of_messages_there_are(paper: str) -> None:
         {name.partition("^")[0] for name in mappers()}
         | set(mappers())
         | {f"GDBHYT^{name}" for name in NAMES}
-        | {TRIGGER}
+        | {TRIGGER, RESULT}
     )
     assert any(rule.on for rule in rules.rules(paper))
     for rule in rules.rules(paper):
