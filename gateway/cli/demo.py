@@ -65,7 +65,10 @@ _TROUBLE: tuple[tuple[float, str, Rules], ...] = (
     (
         0.18,
         "Hệ thống điều phối ngừng hoạt động",
-        [{"destination": "national_coordination", "action": "down", "until_s": 5.0}],
+        [
+            {"destination": "national_coordination", "action": "down", "until_s": 5.0},
+            {"destination": "national_coordination", "action": "unavailable", "last": 1, "retry_after_s": 1},
+        ],
     ),
     (
         0.25,
