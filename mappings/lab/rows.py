@@ -62,7 +62,7 @@ def split_reports(data: bytes, layout: Layout, came: str) -> Iterator[Report]:
     for line in lines:
         row = _row(line, labels)
         said = {name: row.cells.get(labels.called(column), "") for name, column in layout.columns.items()}
-        fault = _fault(line, said, labels)
+        fault = _fault(line, said, labels, layout.shape.form)
         key: object = line.number if fault else tuple(said[name] for name in key_of)
         if fault:
             faulty[key] = fault
@@ -144,9 +144,10 @@ def _row(line: sheet.Line, labels: _Labels) -> Row:
     return Row(line.number, {labels.of(index): cell for index, cell in enumerate(line.cells) if cell})
 
 
-def _fault(line: sheet.Line, said: Mapping[str, str], labels: _Labels) -> Fault | None:
-    where = f"line {line.number}"
-    if labels.headings and len(line.cells) > len(labels.headings):
-        return RowShifted(where, f"{len(line.cells)} cells, {len(labels.headings)} headings")
+def _fault(line: sheet.Line, said: Mapping[str, str], labels: _Labels, form: str) -> Fault | None:
+    """Say why a row fits no report. A sheet leaves out empty cells at the end of a row; CSV has them all, or was cut off."""
+    where, found, wanted = f"line {line.number}", len(line.cells), len(labels.headings)
+    if labels.headings and (found > wanted or (form == "csv" and found < wanted)):
+        return RowShifted(where, f"{found} cells, {wanted} headings")
     missing = [name for name in _LATE if name in said and not said[name]]
     return CellMissing(where, ", ".join(missing)) if missing else None

@@ -72,6 +72,11 @@ def test_a_shifted_row_is_a_report_of_its_own_with_its_fault() -> None:
     assert numbers(data) == [("BN000123", [2], None), ("", [3], RowShifted), ("BN000456", [4], None)]
 
 
+def test_a_line_that_is_cut_off_is_not_taken_for_a_row() -> None:
+    whole = table(row(HOA, 1, HGB, "13,50;g/dL"), row(AN, 2, HGB, "9,8;g/dL"))
+    assert numbers(whole[: whole.rindex(b";26/11")]) == [("BN000123", [2], None), ("", [3], RowShifted)]
+
+
 @pytest.mark.parametrize("empty", ["BN000123", "HGB"])
 def test_a_row_without_person_or_test(empty: str) -> None:
     data = table(row(HOA, 1, HGB, "13,50;g/dL").replace(empty, ""), row(AN, 2, HGB, "9;g/dL"))
