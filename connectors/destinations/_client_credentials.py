@@ -9,7 +9,7 @@ import base64
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlencode
 
-from connectors.destinations._http import HttpPeer, login_trouble, plain_code
+from connectors.destinations._http import HttpPeer, check_http_settings, login_trouble, plain_code
 from connectors.destinations._login import Token
 from connectors.faults import LoginRefused
 from mappings.formats.values import Secret
@@ -40,3 +40,11 @@ async def take_token(peer: HttpPeer, client_id: str, client_secret: Secret, scop
     if reply.status in (400, 401, 403):
         raise LoginRefused(peer.where, f"HTTP {reply.status}")
     raise login_trouble(peer.where, reply)
+
+
+def check_token_address(address: str, connect_timeout: timedelta, answer_timeout: timedelta) -> None:
+    """Raise `ValueError`, worded as one line of `lienthong check`, for an address that is none of the web."""
+    try:
+        check_http_settings(address, connect_timeout, answer_timeout)
+    except ValueError:
+        raise ValueError("token_url: not a web address — write one, or a path like /oauth/token") from None

@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import urljoin
 
 from connectors.contract import Outbound, Picture, Pictures, Receipt, Seal
-from connectors.destinations._client_credentials import take_token
+from connectors.destinations._client_credentials import check_token_address, take_token
 from connectors.destinations._http import HttpPeer, Reply, check_http_settings, refuse_by_status
 from connectors.destinations._login import Login, Token
 from connectors.faults import (
@@ -86,10 +86,7 @@ class Settings:
     def __post_init__(self) -> None:
         check_http_settings(self.url, self.connect_timeout, self.answer_timeout)
         if self.token_url:
-            try:
-                check_http_settings(self.token_address, self.connect_timeout, self.answer_timeout)
-            except ValueError:
-                raise ValueError("token_url: not a web address — write one, or a path like /oauth/token") from None
+            check_token_address(self.token_address, self.connect_timeout, self.answer_timeout)
         for name, other in (("client_id", "token_url"), ("client_secret", "token_url"), ("password", "username")):
             if bool(getattr(self, name)) != bool(getattr(self, other)):
                 raise ValueError(f"{name}: goes with {other} — write both, or none")

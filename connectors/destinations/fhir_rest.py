@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote, urljoin
 
 from connectors.contract import Outbound, Receipt, Seal
-from connectors.destinations._client_credentials import take_token
+from connectors.destinations._client_credentials import check_token_address, take_token
 from connectors.destinations._http import (
     HttpPeer,
     Reply,
@@ -66,10 +66,7 @@ class Settings:
     def __post_init__(self) -> None:
         check_http_settings(self.url, self.connect_timeout, self.answer_timeout)
         if self.token_url:
-            try:
-                check_http_settings(self.token_address, self.connect_timeout, self.answer_timeout)
-            except ValueError:
-                raise ValueError("token_url: not a web address — write one, or a path like /oauth/token") from None
+            check_token_address(self.token_address, self.connect_timeout, self.answer_timeout)
         for name in ("client_id", "client_secret"):
             if bool(getattr(self, name)) != bool(self.token_url):
                 raise ValueError(f"{name}: goes with token_url — write token_url, client_id and client_secret, or none")
