@@ -1,9 +1,10 @@
 """Call other application entities with pynetdicom, and not be held up by what pynetdicom 3.0 leaves open.
 
 Without this: an answer that comes quickly is now and then (one in some hundreds) taken by the thread that waits for requests,
-and thrown away; after an abort the caller waits out its time; a socket that nobody answers is forgotten unclosed; Nagle's
-algorithm holds messages back. Reaches into `_create_socket`, `_shutdown_socket`, `_serve_request` and `get_msg`: `test_pacs.py`
-fails when an update moves them.
+and thrown away; who releases when a request has just come does so before its answer is on the way, and the state machine
+breaks; after an abort the caller waits out its time; a socket that nobody answers is forgotten unclosed; Nagle's algorithm
+holds messages back. Reaches into `_create_socket`, `_shutdown_socket`, `_serve_request`, `get_msg` and `release`:
+`test_pacs.py` fails when an update moves them.
 
 Standard: DICOM PS3.7, PS3.8.
 """
@@ -35,6 +36,7 @@ class Entity(ApplicationEntity):
         contexts: list[PresentationContext],
         handlers: Sequence[EventHandlerType] = (),
         roles: list[SCP_SCU_RoleSelectionNegotiation] | None = None,
+        tls: tuple[SSLContext, str] | None = None,
     ) -> Association | None:
         """Ask for an association; None when nobody is there or it is refused."""
         gone = threading.Event()
@@ -44,6 +46,7 @@ class Entity(ApplicationEntity):
             ae_title=ae_title,
             max_pdu=self.maximum_pdu_size,
             ext_neg=list(roles or []),
+            tls_args=tls,
             evt_handlers=[QUICK, (evt.EVT_CONN_CLOSE, _wait_no_longer, [gone]), *handlers],
         )
         leave_answers(association, gone)
@@ -66,14 +69,27 @@ class _Wire(AssociationSocket):
 
 
 def leave_answers(association: Association, gone: threading.Event) -> None:
-    """Have the thread that waits for requests leave answers, and the news that the peer is gone, to who waits for them."""
+    """Have the thread that waits for requests leave answers, and the news that the peer is gone, to who waits for them.
+
+    A release waits for the answer to a request that is being served.
+    """
     serve, take, queue = association._serve_request, association.dimse.get_msg, association.dimse.msg_queue
+    release, answered = association.release, threading.Event()
+    answered.set()
 
     def serve_request(msg: Any, context_id: int) -> None:
         if msg.is_valid_request:
-            serve(msg, context_id)
+            answered.clear()
+            try:
+                serve(msg, context_id)
+            finally:
+                answered.set()
         else:
             queue.put((context_id, msg))
+
+    def release_after() -> None:
+        answered.wait()
+        release()
 
     def get_msg(block: bool = False) -> Any:
         found = take(block)
@@ -83,6 +99,7 @@ def leave_answers(association: Association, gone: threading.Event) -> None:
 
     association._serve_request = serve_request  # type: ignore[method-assign]
     association.dimse.get_msg = get_msg  # type: ignore[method-assign]
+    association.release = release_after  # type: ignore[method-assign]
 
 
 def _send_at_once(event: Event) -> None:

@@ -13,10 +13,11 @@ import pytest
 from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
-from pynetdicom import AE, build_role, evt
+from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event
 
+from conformance.sandbox.dicom_calls import Entity
 from connectors.faults import CommitmentClash, CommitmentsTooMany, LedgerAway, ObjectMisnamed, ObjectStoreAway
 from connectors.sources import _dicom_commitment
 from connectors.sources._dicom_contexts import COMMITMENT
@@ -89,12 +90,15 @@ class Reports:
         return [(evt.EVT_N_EVENT_REPORT, self.take)]
 
 
+def called(house: Running, title: str, handlers: list[Any], **more: Any) -> Association | None:
+    contexts = [build_context(COMMITMENT, EXPLICIT)]
+    return Entity(title).call(("127.0.0.1", house.port), "GATEWAY", contexts, handlers, **more)
+
+
 @contextmanager
 def asking(house: Running, reports: Reports, title: str = "ASKER") -> Iterator[Association]:
-    entity = AE(title)
-    entity.add_requested_context(COMMITMENT, EXPLICIT)
-    association = entity.associate("127.0.0.1", house.port, ae_title="GATEWAY", evt_handlers=reports.handlers)
-    assert association.is_established
+    association = called(house, title, reports.handlers)
+    assert association is not None
     try:
         yield association
     finally:
@@ -169,9 +173,8 @@ def test_with_tls_the_report_goes_by_tls_to_peers_of_the_authority_only(tmp_path
     port = free_port()
     with source(tmp_path / "kept", tls="mtls", peers={"ASKER": f"127.0.0.1:{port}"}, **files) as house:
         context = authority.client_context(peer)
-        entity = AE("ASKER")
-        entity.add_requested_context(COMMITMENT, EXPLICIT)
-        association = entity.associate("127.0.0.1", house.port, ae_title="GATEWAY", tls_args=(context, "localhost"))
+        association = called(house, "ASKER", [], tls=(context, "localhost"))
+        assert association is not None
         assert ask(association, question("1.2.1")) == 0
         association.release()
         unheard, reports = Reports(), Reports()
@@ -294,10 +297,8 @@ def test_orthanc_asks_and_is_told(tmp_path: Path) -> None:
 
 def test_a_role_asked_for_is_granted(tmp_path: Path) -> None:
     with source(tmp_path / "kept") as house:
-        entity = AE("ASKER")
-        entity.add_requested_context(COMMITMENT, EXPLICIT)
-        role = build_role(COMMITMENT, scu_role=True)
-        association = entity.associate("127.0.0.1", house.port, ae_title="GATEWAY", ext_neg=[role])
+        association = called(house, "ASKER", [], roles=[build_role(COMMITMENT, scu_role=True)])
+        assert association is not None
         try:
             assert [one.abstract_syntax for one in association.accepted_contexts] == [COMMITMENT]
         finally:

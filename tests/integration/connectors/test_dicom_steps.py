@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
-from pynetdicom import AE
+from pynetdicom import build_context
 from pynetdicom.association import Association
 
+from conformance.sandbox.dicom_calls import Entity
 from connectors.contract import StepReport
 from connectors.faults import LedgerAway, StepEnded, StepExists, StepIncomplete, StepInvalid, StepUnknown
 from connectors.sources._dicom_contexts import STEP
@@ -39,10 +40,8 @@ def address(house: Running) -> tuple[str, int]:
 @contextmanager
 def device(address: tuple[str, int], syntax: str = SYNTAXES[1], called: str = "LIENTHONG") -> Iterator[Association]:
     """Give an association of a modality."""
-    entity = AE("CT1")
-    entity.add_requested_context(STEP, syntax)
-    association = entity.associate(*address, ae_title=called)
-    assert association.is_established
+    association = Entity("CT1").call(address, called, [build_context(STEP, syntax)])
+    assert association is not None
     try:
         yield association
     finally:
@@ -130,9 +129,7 @@ def test_an_error_of_ours_is_told_and_not_shown(house: Running, caplog: pytest.L
 
 def test_without_the_setting_there_are_no_steps(tmp_path: Path) -> None:
     with source(tmp_path / "kept") as plain:
-        entity = AE("CT1")
-        entity.add_requested_context(STEP)
-        assert not entity.associate("127.0.0.1", plain.port, ae_title="GATEWAY").is_established
+        assert Entity("CT1").call(address(plain), GATEWAY, [build_context(STEP)]) is None
 
 
 def test_a_report_shows_nothing_of_the_patient() -> None:

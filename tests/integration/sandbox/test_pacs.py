@@ -301,6 +301,33 @@ def test_an_answer_that_the_wrong_thread_took_still_comes_to_who_waits_for_it() 
         association.release()
 
 
+def test_a_release_waits_for_the_answer_to_what_was_just_asked_of_us() -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def take(event: evt.Event) -> tuple[int, None]:
+        asked.set()
+        assert answer.wait(20)
+        return 0x0000, None
+
+    peer = Peer()
+    with peer.listen() as address:
+        handlers = [(evt.EVT_N_EVENT_REPORT, take)]
+        association = Entity("PACS").call(address, GATEWAY, [build_context(COMMITMENT)], handlers)
+        assert association is not None
+        wanted = Dataset()
+        wanted.TransactionUID = "2.25.1"
+        wanted.ReferencedSOPSequence = []
+        association.send_n_action(wanted, 1, COMMITMENT, INSTANCE)
+        assert asked.wait(20)
+        leaving = threading.Thread(target=association.release)
+        leaving.start()
+        leaving.join(0.2)
+        assert association.dul.state_machine.current_state == "Sta6"
+        answer.set()
+        leaving.join(20)
+    assert association.is_released
+
+
 def test_both_ends_of_a_connection_send_without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: set[str] = set()
     (kind, switch) = dicom_calls.QUICK[:2]

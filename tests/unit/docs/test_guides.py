@@ -32,7 +32,7 @@ def commands(text: str) -> Iterator[str]:
         if line.startswith("```"):
             block = not block
         elif block and (found := IN_BLOCK.search(line)):
-            yield re.split(r"\s{3,}|\s[>|]", found[0])[0]
+            yield re.split(r"\s{3,}|\s[>|]|\)", found[0])[0]
         else:
             yield from re.findall(r"`(lienthong [a-z][^`]*)`", line)
 
@@ -74,6 +74,8 @@ def test_a_planted_command_is_found(line: str) -> None:
     assert problem(found)
     (in_block,) = commands(f"```\n{line}     what it does\n```")
     assert problem(in_block)
+    (in_brackets,) = commands(f"```\n1 waits ({line}). Nothing else.\n```")
+    assert problem(in_brackets)
 
 
 @pytest.mark.parametrize("guide", ["docs/operations.md", "docs/van-hanh.md"])
