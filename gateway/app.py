@@ -197,7 +197,7 @@ class Node:
         sources = Sources(plan, self.clock)
         stack.push_async_callback(sources.close)
         desk = ProofDesk(plan, store, pool, self.clock, name, sources=sources, ring=bell.ring)
-        renewal = Renewal(plan, store, pool, self.clock, name, sources=sources, desk=desk)
+        renewal = Renewal(plan, store, pool, self.clock, name, sources=sources)
         pipeline = Pipeline(
             plan, store, pool, self.clock, name, ring=bell.ring, parallel=workers * 4, proofs=desk, tracer=tracer
         )

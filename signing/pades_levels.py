@@ -123,6 +123,11 @@ def with_archive_timestamp(prepared: PreparedStamp, token: Token) -> bytes:
     return pades.filled(prepared.document, prepared.start, prepared.end, token.der)
 
 
+def document_timestamps(pdf: bytes) -> tuple[bytes, ...]:
+    """Return the tokens of the document time stamps, the earliest first; nothing is checked but their places."""
+    return tuple(cms.without_padding(one.contents) for one in pdf_signature.find(pdf) if one.is_stamp)
+
+
 def _signature(pdf: bytes, name: str) -> Found:
     """Find the signature in the field `name`, or the only one."""
     found = [one for one in pdf_signature.find(pdf) if not one.is_stamp and name in ("", one.name)]

@@ -15,17 +15,16 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway.clock import SECOND, Clock, to_datetime, to_instant
+from gateway.clock import SECOND, Clock, to_instant
 from gateway.delivery.retry import backoff
 from gateway.faults import InternalFault, StoreFault
 from gateway.pool import Pool
-from gateway.proof import rules
+from gateway.proof import archive, pages, rules
+from gateway.proof.archive import Archived
 from gateway.proof.rules import NEVER
 from gateway.proof.sources import Sources
 from gateway.safe_log import describe
@@ -36,22 +35,13 @@ from gateway.tasks import TaskSet
 from mappings.formats.faults import Fault
 from signing import certificates, joint, proving, timestamp_token
 from signing.evidence import Evidence
-from signing.faults import ProofPending, SignatureUnprovable, TimestampInvalid
+from signing.faults import SignatureUnprovable, TimestampInvalid
 from signing.forms import LEVELS
 
 log = logging.getLogger("lienthong.proof")
 
 LEASE = 120 * SECOND
 """For one step: a time stamp from the last of several authorities, or the answers about two chains."""
-
-
-@dataclass(frozen=True)
-class Archived:
-    """Bytes with archive time stamps."""
-
-    body: bytes = field(repr=False)
-    ends_at: datetime
-    """When the first certificate of their authorities ends."""
 
 
 class ProofDesk:
@@ -163,29 +153,30 @@ class ProofDesk:
         token = timestamp_token.read(known.timestamps[-1])
         signer = proving.signer_chain(known, self._sources.roots, token.at)
         try:
-            found = await self.word_of_issuers(signer, proving.stamp_chain(token, self._sources.stamp_roots), token.at)
+            found = await self._sources.word(signer, proving.stamp_chain(token, self._sources.stamp_roots), token.at)
         except TimestampInvalid as fault:
+            if row.kind == pages.KIND:  # the stamp stands in what was given out
+                raise
             await self._drop_stamp(row, fault)
             return
-        await self._store.write(lambda connection: self._proved(connection, row, found))
+        if row.kind == pages.KIND:
+            await self._prove_pages(row, level, found)
+        else:
+            await self._store.write(lambda connection: self._proved(connection, row, found))
 
-    async def word_of_issuers(self, signer: Any, stamp: Any, at: datetime) -> Evidence:
-        """Return what shows that both chains were good `at`; raise why it does not, or not yet.
+    async def _prove_pages(self, row: Row[Any], level: str, found: Evidence) -> None:
+        """Put what proves the seal behind the pages that were given out, in a newer file."""
+        before, number = await self._store.read(lambda c: documents.newest_of(c, row.document_id, row.kind))
+        assert before is not None
+        body = self._keyring.open(before.body, f"{row.document_id}/{before.kind}")
+        made = await pages.proved(body, found, level, self._sources, self._pool.run)
 
-        `signer` is empty for the chain of an archive time stamp, which has no signer.
-        """
-        since = at + self._plan.proof.grace
-        now = to_datetime(self._clock.now())
-        if now < since:
-            raise ProofPending("grace", f"until {since:%Y-%m-%d %H:%M:%S} UTC")
-        found = Evidence(certificates=proving.der((*signer[:-1], *stamp[:-1])))
-        if signer:
-            found += await self._sources.ask(signer, since)
-        found += await self._sources.ask(stamp, since)
-        if signer:
-            proving.require_good(signer, found, at, since, now)
-        proving.require_good_authority(stamp, found, at, since, now)
-        return found
+        def keep(connection: Connection) -> None:
+            if proofs.move(connection, row.id, "prove", owner=self._owner):
+                proofs.add(connection, row.id, found)
+                archive.keep(connection, self._plan, self._clock.now(), before, number + 1, made)
+
+        await self._store.write(keep)
 
     def _proved(self, connection: Connection, row: Row[Any], found: Evidence) -> None:
         if proofs.move(connection, row.id, "prove", owner=self._owner):
@@ -241,18 +232,9 @@ class ProofDesk:
             material = {one.signature_id: found[one.id].within(level) for one in rules.standing(known, kind)}
             bodies[kind] = await self._pool.run(joint.with_proofs, body, material)
             if level == "B-LTA":
-                archived[kind] = await self.archive(bodies[kind], list(material))
+                archived[kind] = await archive.of_xml(bodies[kind], list(material), self._sources, self._pool.run)
                 bodies[kind] = archived[kind].body
         await self._store.write(lambda connection: self._commit(connection, row.id, bodies, archived))
-
-    async def archive(self, body: bytes, identifiers: list[str]) -> Archived:
-        """Put an archive time stamp into each of these signatures; raise what `Sources.stamp` raises."""
-        ends: list[datetime] = []
-        for identifier in identifiers:
-            token = await self._sources.stamp(await self._pool.run(joint.archive_data, body, identifier))
-            body = await self._pool.run(joint.with_archive, body, {identifier: token.der})
-            ends += [one.not_valid_after_utc for one in proving.stamp_chain(token, self._sources.stamp_roots)]
-        return Archived(body, min(ends))
 
     def _commit(
         self, connection: Connection, document_id: str, bodies: Mapping[str, bytes], archived: Mapping[str, Archived]
@@ -265,24 +247,6 @@ class ProofDesk:
             sealed = self._keyring.seal(body, f"{document_id}/{kind}")
             documents.put_rendition(connection, document_id, kind, before.media_type, body, sealed, signed=True)
             if kind in archived:
-                self.note_archive(connection, document_id, kind, 0, archived[kind], before.sha256)
+                archive.note(connection, self._plan, now, document_id, kind, 0, archived[kind], before.sha256)
         documents.make_final(connection, document_id)
         deliveries.move_all(connection, document_id, "ready", now)
-
-    def note_archive(
-        self, connection: Connection, document_id: str, kind: str, number: int, archived: Archived, before_sha256: str
-    ) -> None:
-        """Remember when archive time stamps have to be renewed: in good time, but not before half of theirs is over."""
-        now, ends_at = self._clock.now(), to_instant(archived.ends_at)
-        ahead = round(self._plan.proof.renew_before.total_seconds() * SECOND)
-        values = {
-            "document_id": document_id,
-            "kind": kind,
-            "number": number,
-            "sha256": documents.digest(archived.body),
-            "before_sha256": before_sha256,
-            "stamped_at": now,
-            "ends_at": ends_at,
-            "due_at": max(ends_at - ahead, now + (ends_at - now) // 2),
-        }
-        proofs.put_archive(connection, values)

@@ -1,22 +1,27 @@
-"""Seal the pages of an issued paper: a PAdES signature of the facility, at B-LT with a time stamp authority, else at B-B.
+"""Seal the pages of an issued paper: a PAdES signature of the facility, at the level of the paper.
 
-The pages are made when somebody first asks for them, kept from then on as they were given out, and given again byte for byte
-(promise P6). Their proofs are not renewed; the signed CDA stays the original.
+The pages are made when somebody first asks for them, and kept. What issuers have not said by then, the node puts behind them
+later (`gateway/proof/desk.py`), and renews their archive time stamp (`gateway/proof/renewal.py`): each newer file, `pdf~1`,
+`pdf~2` …, begins with all bytes of the one before. Who asks again gets the newest (promise P6). The signed CDA stays the
+original.
 
-Requirement: S0.5, S3.9
+Requirement: S0.5, S0.10, S3.9
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives import hashes
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from gateway import signing_tasks
-from gateway.clock import Clock, to_datetime
+from gateway.clock import Clock, to_datetime, to_instant
+from gateway.proof import archive, rules
+from gateway.proof.archive import Apart, Archived
 from gateway.proof.sources import Sources
 from gateway.settings import Plan
 from gateway.store import actions, documents
@@ -24,23 +29,44 @@ from gateway.store.engine import Store
 from signing import proving
 from signing.contract import KeyProvider
 from signing.evidence import Evidence
+from signing.faults import ProofNotOffered, ProofPending
+from signing.forms import LEVELS
+from signing.joint import Mark
 from signing.keys import open_key
+from signing.policy import SEAL
+
+log = logging.getLogger("lienthong.proof")
 
 KIND = "pdf"
-"""The rendition that the sealed pages are."""
+"""The rendition that the sealed pages are, as they were first given out."""
+
+
+@dataclass(frozen=True)
+class _Sealed:
+    """Pages with their seal, and what is known of it."""
+
+    body: bytes = field(repr=False)
+    mark: Mark
+    known: Evidence = field(default=Evidence(), repr=False)
+    state: str = "bare"
+    stamped_at: int | None = None
+    archived: Archived | None = None
 
 
 def issue(plan: Plan, store: Store, clock: Clock, document_id: str, actor: str, render: Callable[[], bytes]) -> bytes:
-    """Return the sealed pages of an issued paper: those given out before, else what `render` gives, sealed and kept.
+    """Return the sealed pages of an issued paper: those given out before with their newest proofs, else what `render` gives.
 
-    Whoever is first among several wins; all get the same bytes. Raises what `sealed` raises, and what forbids the certificate
-    of `[signing]` to seal now.
+    Whoever is first among several wins; all get the same bytes. Raises what `open_key` and `pades.sign` raise, what forbids the
+    certificate of `[signing]` to seal now, and above B-B TimestampUnavailable (transient), TimestampInvalid,
+    SignatureUnprovable, CertificateUntrusted.
     """
-    before = store.read_now(lambda connection: _kept(connection, plan, document_id))
+    before, paper = store.read_now(
+        lambda connection: (_kept(connection, plan, document_id), documents.get(connection, document_id).paper)
+    )
     if before is not None:
         return before
     key = open_key(plan.signing.kind, plan.signing.options)
-    made = sealed(render(), plan, clock, key)
+    made = asyncio.run(_sealed(render(), plan.level_of(paper, KIND), plan, clock, key))
     leaf = key.chain[0]
     fingerprint = leaf.fingerprint(hashes.SHA256()).hex()
 
@@ -51,57 +77,74 @@ def issue(plan: Plan, store: Store, clock: Clock, document_id: str, actor: str, 
             return earlier
         now = clock.now()
         signing_tasks.may_seal(connection, fingerprint, now)
-        body = plan.keyring.seal(made, f"{document_id}/{KIND}")
-        documents.put_rendition(connection, document_id, KIND, "application/pdf", made, body, signed=True)
-        documents.put_signature(
+        body = plan.keyring.seal(made.body, f"{document_id}/{KIND}")
+        documents.put_rendition(connection, document_id, KIND, "application/pdf", made.body, body, signed=True)
+        sha256 = documents.digest(made.body)
+        number = documents.put_signature(
             connection,
             document_id,
             KIND,
-            sha256=documents.digest(made),
+            sha256=sha256,
             signer=leaf.subject.rfc4514_string(),
             certificate=fingerprint,
             at=now,
         )
+        told = rules.Made(
+            KIND, number, SEAL, SEAL, made.mark, proving.der(key.chain), made.known, made.state, made.stamped_at
+        )
+        rules.record(connection, plan, documents.get(connection, document_id), told, now)
+        if made.archived is not None:
+            archive.note(connection, plan, now, document_id, KIND, 0, made.archived, sha256)
         actions.insert(connection, at=now, actor=actor, verb="seal", target=document_id, reason=KIND)
-        return made
+        return made.body
 
     return store.write_now(keep)
 
 
 def _kept(connection: Connection, plan: Plan, document_id: str) -> bytes | None:
-    found: list[Row[Any]] = documents.renditions(connection, document_id, KIND)
-    return plan.keyring.open(found[0].body, f"{document_id}/{KIND}") if found else None
+    found, _ = documents.newest_of(connection, document_id, KIND)
+    return None if found is None else plan.keyring.open(found.body, f"{document_id}/{found.kind}")
 
 
-def sealed(pdf: bytes, plan: Plan, clock: Clock, key: KeyProvider | None = None) -> bytes:
-    """Return the pages with the seal of `[signing]`, its block on page 1.
+async def _sealed(pdf: bytes, level: str, plan: Plan, clock: Clock, key: KeyProvider) -> _Sealed:
+    from signing import pades, pades_levels, pdf_signature  # only now: the library behind it is slow to load
 
-    Raises what `open_key` and `pades.sign` raise; TimestampUnavailable (transient), TimestampInvalid.
-    """
-    from signing import pades  # only now: the library behind it is slow to load
-
-    key = key or open_key(plan.signing.kind, plan.signing.options)
-    made = pades.sign(pdf, key, at=to_datetime(clock.now()))
-    if plan.proof.usual_level == "B-B":
-        return made
-    known = Evidence(certificates=proving.der(key.chain))
-    return asyncio.run(_proved(made, known, plan, clock))
-
-
-async def _proved(pdf: bytes, known: Evidence, plan: Plan, clock: Clock) -> bytes:
-    from signing import pades_levels
-
+    body = pades.sign(pdf, key, at=to_datetime(clock.now()))
+    mark = Mark(pdf_signature.find(body)[-1].name, pades_levels.timestamp_data(body), holds_proofs=True)
+    if level == LEVELS[0]:
+        return _Sealed(body, mark)
     sources = Sources(plan, clock)
     try:
-        token = await sources.stamp(pades_levels.timestamp_data(pdf))
-        stamped = pades_levels.with_timestamp(pdf, token)
-        if plan.proof.usual_level == "B-T":
+        token = await sources.stamp(mark.octets)
+        stamped = _Sealed(
+            pades_levels.with_timestamp(body, token),
+            mark,
+            Evidence(timestamps=(token.der,)),
+            "proved" if level == "B-T" else "stamped",
+            to_instant(token.at),
+        )
+        if level == "B-T":
             return stamped
-        signer = proving.signer_chain(known, sources.roots, token.at)
-        stamp = proving.stamp_chain(token, sources.stamp_roots)
-        found = Evidence(certificates=proving.der((*signer[:-1], *stamp[:-1])))
-        found += await sources.ask(signer, token.at)
-        found += await sources.ask(stamp, token.at)
-        return pades_levels.with_values(stamped, found)
+        chain = Evidence(certificates=proving.der(key.chain))
+        signer = proving.signer_chain(chain, sources.roots, token.at)
+        try:
+            found = await sources.word(signer, proving.stamp_chain(token, sources.stamp_roots), token.at)
+        except (ProofPending, ProofNotOffered) as fault:
+            log.info("the seal on pages is given out before it is proved: %s", fault)
+            return stamped
+        made = await proved(stamped.body, found, level, sources, asyncio.to_thread)
     finally:
         await sources.close()
+    body, archived = (made, None) if isinstance(made, bytes) else (made.body, made)
+    return replace(stamped, body=body, known=stamped.known + found, state="proved", archived=archived)
+
+
+async def proved(pdf: bytes, found: Evidence, level: str, sources: Sources, apart: Apart) -> bytes | Archived:
+    """Return stamped pages with what issuers said in a revision behind them, and at B-LTA a document time stamp.
+
+    Raises TimestampUnavailable (transient), TimestampInvalid.
+    """
+    from signing import pades_levels
+
+    body: bytes = await apart(pades_levels.with_values, pdf, found)
+    return await archive.of_pdf(body, sources, apart) if level == "B-LTA" else body

@@ -1,7 +1,7 @@
 """Renew archive time stamps before the certificate of their authority ends, so that a signature stays provable.
 
-A renewed document is other bytes of the same version, stored beside those that were sent: `cda~1`, `cda~2` … Nothing is
-sent again; the trail with the hashes of all of them is in the evidence.
+A renewed document is other bytes of the same version, stored beside those that were sent: `cda~1`, `pdf~1` … Nothing is
+sent again; the trail with the hashes of all of them is in the evidence. Renewed pages begin with those that were given out.
 
 Requirement: S0.10
 """
@@ -9,7 +9,7 @@ Requirement: S0.10
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy.engine import Connection, Row
@@ -17,8 +17,9 @@ from sqlalchemy.engine import Connection, Row
 from gateway.clock import SECOND, Clock, to_datetime, to_instant
 from gateway.faults import InternalFault
 from gateway.pool import Pool
-from gateway.proof import rules
-from gateway.proof.desk import LEASE, Archived, ProofDesk
+from gateway.proof import archive, pages, rules
+from gateway.proof.archive import Archived
+from gateway.proof.desk import LEASE
 from gateway.proof.sources import Sources
 from gateway.safe_log import describe
 from gateway.settings import Plan
@@ -36,16 +37,14 @@ BATCH = 16
 
 
 class Renewal:
-    def __init__(
-        self, plan: Plan, store: Store, pool: Pool, clock: Clock, owner: str, *, sources: Sources, desk: ProofDesk
-    ) -> None:
+    def __init__(self, plan: Plan, store: Store, pool: Pool, clock: Clock, owner: str, *, sources: Sources) -> None:
+        self._plan = plan
         self._store = store
         self._keyring = plan.keyring
         self._pool = pool
         self._clock = clock
         self._owner = owner
         self._sources = sources
-        self._desk = desk
 
     async def daily(self, fence: Callable[[Connection], None]) -> None:
         """Renew what is due; `fence` raises in a transaction of a node that may not any more."""
@@ -89,29 +88,36 @@ class Renewal:
 
         kept, known = await self._store.read(read)
         body = self._keyring.open(kept.body, f"{row.document_id}/{kind}")
-        before = documents.digest(body)
-        identifiers = [one.signature_id for one in rules.standing(known, row.kind)]
-        about: dict[str, Evidence] = {}
-        for identifier, tokens in (await self._pool.run(joint.archive_tokens, body)).items():
-            token = timestamp_token.read(tokens[-1])
-            chain = proving.stamp_chain(token, self._sources.stamp_roots)
-            about[identifier] = await self._desk.word_of_issuers((), chain, token.at)
-        body = await self._pool.run(joint.with_proofs, body, about)
-        archived = await self._desk.archive(body, identifiers)
+        if row.kind == pages.KIND:
+            archived = await self._pdf(body)
+        else:
+            archived = await self._xml(body, [one.signature_id for one in rules.standing(known, row.kind)])
         if to_instant(archived.ends_at) <= row.ends_at:
             raise RenewalPointless("TSA", f"its certificate ends {archived.ends_at:%Y-%m-%d}, as before")
-        return await self._store.write(
-            lambda connection: self._commit(connection, row, kept.media_type, archived, before)
-        )
+        return await self._store.write(lambda connection: self._commit(connection, row, kept, archived))
 
-    def _commit(
-        self, connection: Connection, row: Row[Any], media_type: str, archived: Archived, before_sha256: str
-    ) -> bool:
+    async def _xml(self, body: bytes, identifiers: Sequence[str]) -> Archived:
+        about: dict[str, Evidence] = {}
+        for identifier, tokens in (await self._pool.run(joint.archive_tokens, body)).items():
+            about[identifier] = await self._word(tokens[-1])
+        body = await self._pool.run(joint.with_proofs, body, about)
+        return await archive.of_xml(body, identifiers, self._sources, self._pool.run)
+
+    async def _pdf(self, body: bytes) -> Archived:
+        from signing import pades_levels  # only now: the library behind it is slow to load
+
+        (*_, token) = await self._pool.run(pades_levels.document_timestamps, body)
+        body = await self._pool.run(pades_levels.with_values, body, await self._word(token))
+        return await archive.of_pdf(body, self._sources, self._pool.run)
+
+    async def _word(self, archive_token: bytes) -> Evidence:
+        token = timestamp_token.read(archive_token)
+        return await self._sources.word((), proving.stamp_chain(token, self._sources.stamp_roots), token.at)
+
+    def _commit(self, connection: Connection, row: Row[Any], kept: Row[Any], archived: Archived) -> bool:
         if not proofs.renewed(connection, row.id, self._owner):
             return False
-        kind = documents.renewed_kind(row.kind, row.number + 1)
-        sealed = self._keyring.seal(archived.body, f"{row.document_id}/{kind}")
-        documents.put_rendition(connection, row.document_id, kind, media_type, archived.body, sealed, signed=True)
-        self._desk.note_archive(connection, row.document_id, row.kind, row.number + 1, archived, before_sha256)
-        log.info("document %s renewed at %s", row.document_id, to_datetime(self._clock.now()).isoformat())
+        now = self._clock.now()
+        archive.keep(connection, self._plan, now, kept, row.number + 1, archived)
+        log.info("document %s renewed at %s", row.document_id, to_datetime(now).isoformat())
         return True

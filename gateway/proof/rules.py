@@ -40,6 +40,11 @@ class Made:
     step: str
     mark: Mark
     chain: tuple[bytes, ...] = field(repr=False)
+    known: Evidence = field(default=Evidence(), repr=False)
+    """What was gathered for it already."""
+    state: str = "bare"
+    """How far that goes; of no account where nothing is wanted."""
+    stamped_at: int | None = None
 
 
 def record(connection: Connection, plan: Plan, row: Row[Any], made: Made, now: int) -> None:
@@ -56,10 +61,11 @@ def record(connection: Connection, plan: Plan, row: Row[Any], made: Made, now: i
         "policy": row.paper if row.paper in named else "*",
         "step": made.step,
         "level": level,
-        "state": "kept" if level == LEVELS[0] else "bare",
+        "state": "kept" if level == LEVELS[0] else made.state,
+        "stamped_at": made.stamped_at,
         "due_at": now,
     }
-    proofs.put(connection, values, Evidence(certificates=made.chain))
+    proofs.put(connection, values, Evidence(certificates=made.chain) + made.known)
 
 
 def level_of(connection: Connection, plan: Plan, document: Row[Any], kind: str, role: str) -> str:

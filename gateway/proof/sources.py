@@ -1,4 +1,4 @@
-"""Whom the node asks: time stamp authorities, and the issuers of certificates.
+"""Whom the node asks, time stamp authorities and the issuers of certificates, and what is enough of an answer.
 
 Not here: when, and what is done with the answers (`gateway/proof/desk.py`).
 
@@ -18,8 +18,10 @@ from cryptography import x509
 from gateway.clock import Clock, to_datetime
 from gateway.settings import Plan
 from mappings.formats.values import FileName
+from signing import proving
 from signing.certificates import load_roots
 from signing.evidence import Evidence
+from signing.faults import ProofPending
 from signing.many_requests import ManyRequests
 from signing.revocation_client import RevocationClient
 from signing.timestamp import TimestampClient, TimestampService
@@ -42,6 +44,7 @@ class Sources:
         def now() -> datetime:
             return to_datetime(clock.now())
 
+        self._now, self._grace = now, own.grace
         seconds = own.timeout.total_seconds()
         self._stamping = TimestampClient(services, timeout_s=seconds, in_flight=own.in_flight, now=now)
         self._async = httpx.AsyncClient(transport=ManyRequests(own.in_flight))
@@ -57,6 +60,26 @@ class Sources:
     async def ask(self, chain: Sequence[x509.Certificate], since: datetime) -> Evidence:
         """Return what issuers say of a chain; what is missing was not to be had."""
         return await asyncio.to_thread(self._asking.collect, chain, since)
+
+    async def word(
+        self, signer: Sequence[x509.Certificate], stamp: Sequence[x509.Certificate], at: datetime
+    ) -> Evidence:
+        """Return what shows that both chains were good `at`; raise why it does not, or not yet.
+
+        `signer` is empty for the chain of an archive time stamp, which has no signer. Raises ProofPending (transient),
+        ProofNotOffered, SignatureUnprovable, TimestampInvalid.
+        """
+        since, now = at + self._grace, self._now()
+        if now < since:
+            raise ProofPending("grace", f"until {since:%Y-%m-%d %H:%M:%S} UTC")
+        found = Evidence(certificates=proving.der((*signer[:-1], *stamp[:-1])))
+        if signer:
+            found += await self.ask(signer, since)
+        found += await self.ask(stamp, since)
+        if signer:
+            proving.require_good(signer, found, at, since, now)
+        proving.require_good_authority(stamp, found, at, since, now)
+        return found
 
     async def close(self) -> None:
         await self._async.aclose()

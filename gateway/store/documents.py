@@ -358,8 +358,17 @@ def is_early(kind: str) -> bool:
 
 
 def renewed_kind(kind: str, number: int) -> str:
-    """Name the bytes of a rendition after so many renewals of its archive time stamps."""
+    """Name the bytes of a rendition after its proofs were completed or renewed so many times."""
     return f"{kind}~{number}" if number else kind
+
+
+def newest_of(connection: Connection, document_id: str, kind: str) -> tuple[Row[Any] | None, int]:
+    """Return the final bytes of a rendition with its newest proofs, and how often others came before them."""
+    own = sa.or_(rendition.c.kind == kind, rendition.c.kind.like(f"{kind}~%"))
+    query = sa.select(rendition.c.kind).where(rendition.c.document_id == document_id, own, rendition.c.signed)
+    number = max((int(one.partition("~")[2] or 0) for one in connection.scalars(query)), default=0)
+    found = renditions(connection, document_id, renewed_kind(kind, number))
+    return (found[0] if found else None), number
 
 
 def beside(kind: str) -> str:

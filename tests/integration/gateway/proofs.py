@@ -201,7 +201,7 @@ class ProvingWard:
         sources = Sources(self.plan, self.clock)
         desk = ProofDesk(*shared, sources=sources, ring=lambda: None)
         pipeline = Pipeline(*shared, ring=lambda: None, parallel=1, proofs=desk)
-        return sources, pipeline, desk, Renewal(*shared, sources=sources, desk=desk)
+        return sources, pipeline, desk, Renewal(*shared, sources=sources)
 
     def send(self, raw: bytes) -> None:
         assert self.desk.ask(raw).positive

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from asn1crypto import x509 as asn1_x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.ades.report import AdESPassed
+from pyhanko.sign.validation.ades import ades_lta_validation
+from pyhanko.sign.validation.policy_decl import (
+    LocalKnowledge,
+    PdfSignatureValidationSpec,
+    RevinfoOnlineFetchingRule,
+    RevocationInfoGatheringSpec,
+    SignatureValidationSpec,
+)
+from pyhanko_certvalidator.context import CertValidationPolicySpec
+from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
+from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy, NonRevokedStatusAssertion
+from pyhanko_certvalidator.registry import SimpleTrustManager
 
 from conformance.sandbox.faults import Action
 from conformance.sandbox.tsa import POLICY
-from gateway import repair
+from gateway import repair, verification
 from gateway.clock import SystemClock, to_datetime
+from gateway.proof import pages
 from gateway.proof.evidence import evidence
-from gateway.proof.pages import sealed
 from gateway.store import actions, documents, proofs
 from signing import xades_levels
 from signing.certificates import load_roots
@@ -28,6 +45,7 @@ from signing.verdict import Report
 from tests.conftest import HandClock
 from tests.integration.gateway.proofs import AUTHORITY, ProvingWard, Trust, trust_services
 from tests.integration.gateway.test_papers import FOLDER, change, discharge
+from tests.site import cli
 from tests.unit.signing.forge_pdf import base
 
 YEARS = timedelta(days=3652)
@@ -481,14 +499,149 @@ def test_the_authority_goes_between_values_and_archive_stamp(ward: Make, trust: 
     assert levels(judged(here, here.file(row))) == ["B-LTA"]
 
 
-@pytest.mark.parametrize(("level", "reached"), [("B-B", "B-B"), ("B-T", "B-T"), ("B-LTA", "B-LT")])
-def test_the_pages_of_a_paper_are_proved_too(level: str, reached: str, ward: Make, trust: Trust) -> None:
-    here = ward(proof=f'level = "{level}"\n')
-    made = sealed(base(), here.plan, here.clock)
-    report = judged(here, made, after=YEARS if reached == "B-LT" else timedelta(0))
-    assert [signed.level for signed in report.signers] == [reached]
-    assert report.verdict == ("valid" if reached == "B-LT" else "undecided"), report.reasons
+# ---- pages ----
+
+
+def pages_of(here: ProvingWard) -> bytes:
+    (row,) = here.rows()
+    return pages.issue(here.plan, here.desk.store, here.clock, row.id, "lan", base)
+
+
+def pyhanko(pdf: bytes, trust: Trust, at: datetime) -> Any:
+    """Let pyHanko judge by what the file holds alone: the signature by its time stamp, and each stamp by the next.
+
+    Of the authority of the last stamp nobody has said anything yet; that it is good is told.
+    """
+    (root,) = load_roots([trust.pem_file.read_bytes()])
+    reader = PdfFileReader(io.BytesIO(pdf))
+    last = reader.embedded_timestamp_signatures[-1].signer_cert
+    spec = SignatureValidationSpec(
+        CertValidationPolicySpec(
+            SimpleTrustManager.build([asn1_x509.Certificate.load(root.public_bytes(Encoding.DER))]),
+            CertRevTrustPolicy(REQUIRE_REVINFO),
+        ),
+        RevocationInfoGatheringSpec(RevinfoOnlineFetchingRule.LOCAL_ONLY),
+        local_knowledge=LocalKnowledge(nonrevoked_assertions=[NonRevokedStatusAssertion(last.sha256, at)]),
+    )
+    (signature,) = reader.embedded_regular_signatures
+    timing = ValidationTimingInfo(at, at, point_in_time_validation=True)
+    return asyncio.run(ades_lta_validation(signature, PdfSignatureValidationSpec(spec), timing))
+
+
+@pytest.mark.parametrize("level", ["B-B", "B-T", "B-LT", "B-LTA"])
+def test_pages_have_the_level_of_their_paper(level: str, ward: Make, trust: Trust) -> None:
+    here = ward(policies=SEAL_ALONE, level=level, proof='level = "B-T"\n')
+    here.send(discharge("1"))
+    made = pages_of(here)
+    lasts = level in ("B-LT", "B-LTA")
+    report = judged(here, made, after=YEARS if lasts else timedelta(0))
+    assert [signed.level for signed in report.signers] == [level]
+    assert report.verdict == ("valid" if lasts else "undecided"), report.reasons
+    (row,) = here.rows()
+    (noted,) = [one for one in here.read(proofs.of_document, row.id) if one.kind == "pdf"]
+    assert (noted.state, noted.level) == ("kept" if level == "B-B" else "proved", level)
+    assert [one.kind for one in here.read(proofs.archives, row.id)] == (["cda", "pdf"] if level == "B-LTA" else [])
+    told = next(one for one in here.read(evidence, row.id)["signatures"] if one["kind"] == "pdf")
+    assert [len(told[name]) > 0 for name in ("certificates", "ocsp", "timestamps")] == [True, lasts, level != "B-B"]
+
+
+def test_pages_wait_for_the_time_stamp_authority_alone(ward: Make, trust: Trust) -> None:
+    here = ward(policies=SEAL_ALONE)
+    here.send(discharge("1"))
     trust.break_("tsa", Action.UNAVAILABLE)
-    if reached != "B-B":
-        with pytest.raises(TimestampUnavailable):
-            sealed(base(), here.plan, here.clock)
+    with pytest.raises(TimestampUnavailable):
+        pages_of(here)
+    (row,) = here.rows()
+    assert here.read(documents.renditions, row.id, "pdf") == []
+
+
+@pytest.mark.parametrize("why", ["responders", "grace"])
+def test_pages_given_out_before_issuers_have_spoken_are_completed_behind_their_end(
+    why: str, ward: Make, trust: Trust
+) -> None:
+    here = ward(policies=SEAL_ALONE, level="B-LTA", proof='grace = "2h"\n' if why == "grace" else "")
+    here.send(discharge("1"))
+    here.clock.forward(8000)
+    here.work()
+    if why == "responders":
+        trust.break_("ocsp", Action.DOWN)
+        trust.break_("crl", Action.DOWN)
+    given = pages_of(here)
+    assert [one.level for one in judged(here, given, after=timedelta(0)).signers] == ["B-T"]
+    here.work()
+    assert [one for one in wrong(here) if one[0] == "proof"] == [("proof", 5161)]
+    assert pages_of(here) == given
+    trust.repair()
+    trust.break_("tsa", Action.DOWN)
+    here.clock.forward(8000)
+    here.work()
+    assert pages_of(here) == given, "nothing by halves"
+    assert [one for one in wrong(here) if one[0] == "proof"] == [("proof", 5050)]
+    trust.repair()
+    here.clock.forward(8000)
+    here.work()
+    assert wrong(here) == []
+    whole = pages_of(here)
+    assert whole.startswith(given)
+    assert levels(judged(here, whole)) == ["B-LTA"]
+    (row,) = here.rows()
+    assert here.file(row, "pdf") == given
+    assert here.file(row, "pdf~1") == whole
+    (noted,) = [one for one in here.read(proofs.archives, row.id) if one.kind == "pdf"]
+    assert (noted.number, noted.before_sha256) == (1, documents.digest(given))
+
+
+def test_pages_whose_stamp_is_worth_nothing_by_now_are_for_a_person(ward: Make, trust: Trust) -> None:
+    here = ward(policies=SEAL_ALONE)
+    here.send(discharge("1"))
+    trust.break_("ocsp", Action.DOWN)
+    trust.break_("crl", Action.DOWN)
+    given = pages_of(here)
+    trust.repair()
+    trust.revoke(trust.authority.time_stamper().certificate)
+    here.clock.forward(8000)
+    here.work()
+    assert [one for one in wrong(here) if one[0] == "proof"] == [("proof", 5051)]
+    assert pages_of(here) == given
+
+
+def test_pages_are_renewed_behind_their_end(ward: Make, trust: Trust, tmp_path: Path) -> None:
+    here = ward(policies=SEAL_ALONE, level="B-LTA", proof='renew_before = "1500d"\n')
+    here.send(discharge("1"))
+    given = pages_of(here)
+    assert pyhanko(given, trust, to_datetime(here.clock.now())).ades_subindic == AdESPassed.OK
+    (row,) = here.rows()
+    trail = [given]
+    for number in (1, 2):
+        current = [one for one in here.read(proofs.archives, row.id) if one.state == "current"]
+        assert {one.kind for one in current} == {"cda", "pdf"}
+        here.clock.at = max(one.due_at for one in current)
+        trust.new_stamping_unit()
+        assert here.renew() == 2
+        newest = pages_of(here)
+        assert newest.startswith(trail[-1])
+        assert len(newest) > len(trail[-1])
+        assert here.file(row, f"pdf~{number}") == newest
+        trail.append(newest)
+        assert levels(judged(here, newest)) == ["B-LTA"]
+        assert pyhanko(newest, trust, to_datetime(here.clock.now())).ades_subindic == AdESPassed.OK
+    later = to_datetime(here.clock.now()) + timedelta(days=7)
+    assert pyhanko(given, trust, later).ades_subindic != AdESPassed.OK, "alone it has ended"
+    assert here.file(row, "pdf") == given, "what was given out stays"
+    known = [one for one in here.read(proofs.archives, row.id) if one.kind == "pdf"]
+    assert [one.sha256 for one in known] == [documents.digest(one) for one in trail]
+    assert [one.before_sha256 for one in known[1:]] == [documents.digest(one) for one in trail[:-1]]
+    told = here.read(evidence, row.id)
+    assert [one["kind"] for one in told["archive"] if one["kind"].startswith("pdf")] == ["pdf", "pdf~1", "pdf~2"]
+    assert {"pdf", "pdf~1", "pdf~2"} <= {one["kind"] for one in told["files"] if one["final"]}
+    for one in trail:
+        found = here.read(verification.issued, documents.digest(one))
+        assert (found.state, [hand.role for hand in found.signers]) == ("current", ["seal"])
+
+    trust.close()
+    (tmp_path / "paper.pdf").write_bytes(trail[-1])
+    then = to_datetime(here.clock.now()) + YEARS
+    ask = ("verify", str(tmp_path / "paper.pdf"), "--trust", str(trust.pem_file), "--at", then.isoformat())
+    done = cli(*ask, "--offline", "--json")
+    assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout)["verdict"] == "valid"
