@@ -56,6 +56,32 @@ class DialogueIntake(Intake, Protocol):
 
 
 @dataclass(frozen=True)
+class OwedOrders:
+    """What an instrument is to be told unasked, given out for one try."""
+
+    records: bytes = field(repr=False)
+
+
+@runtime_checkable
+class OrderIntake(DialogueIntake, Protocol):
+    """What the gateway offers to a source of one instrument that is told its orders unasked."""
+
+    async def owed_orders(self, most: int) -> Sequence[OwedOrders]:
+        """Give at most so many messages, in the order in which they are to be told; each for one try.
+
+        Whoever is given one says what came of it before asking for more. Raises Fault: the ledger is away.
+        """
+        ...
+
+    async def note_orders(self, told: OwedOrders, fault: IntakeFault | None) -> None:
+        """Note that the instrument took a message, or why not: OrdersNotTaken comes again, OrdersRefused needs a person.
+
+        Raises Fault: the ledger is away.
+        """
+        ...
+
+
+@dataclass(frozen=True)
 class ObjectNames:
     """What the protocol itself said of an object, whatever its content says."""
 

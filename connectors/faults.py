@@ -256,6 +256,19 @@ class AnalyserAway(IntakeFault):
     fault_class = FaultClass.TRANSIENT
 
 
+class OrdersNotTaken(IntakeFault):
+    """Noted when an analyser that is told an order stays silent, busy or is gone; it is told again."""
+
+    code = 2156
+    fault_class = FaultClass.TRANSIENT
+
+
+class OrdersRefused(IntakeFault):
+    """Noted when an analyser answers every frame of an order with NAK."""
+
+    code = 2157
+
+
 class Unreachable(DeliveryFault):
     """Raised when nothing was sent: refused connection, no name, no TLS, or a time-out before the request left."""
 

@@ -29,6 +29,7 @@ from gateway.delivery.worker import Worker
 from gateway.device_windows import DeviceWindows
 from gateway.faults import StoreFault
 from gateway.image_reading import ImageReading
+from gateway.instrument_intake import InstrumentIntake
 from gateway.intake import ChannelIntake
 from gateway.membership import Membership
 from gateway.object_intake import ObjectChannelIntake, ObjectDoor
@@ -130,6 +131,8 @@ class Node:
             group.create_task(bell.run())
             group.create_task(watch_loop())
             beats: list[Callable[[], Awaitable[None]]] = [queue.heartbeat]
+            if channels or does("work"):
+                load_site(plan.site)  # one that cannot be used stops the start, not a worker
             if does("work"):
                 pipeline = await self._work(store, bell, stack, group, tracer)
                 beats.append(pipeline.heartbeat)
@@ -178,6 +181,10 @@ class Node:
     ) -> ChannelIntake:
         """Make the door of a channel; that of a source of objects leads to the folder of objects as well."""
         plan, own = self.plan, (tracer, cards)
+        if channel.settings.instrument:
+            told = InstrumentIntake(channel, store, plan.keyring, self.clock, bell.ring, context, *own)
+            told.owner = plan.node.name
+            return told
         if not getattr(source, "takes_objects", False):
             return ChannelIntake(channel, store, plan.keyring, self.clock, bell.ring, context, *own)
         intake = ObjectChannelIntake(channel, store, plan.keyring, self.clock, bell.ring, context, *own)
@@ -191,7 +198,6 @@ class Node:
         plan, name = self.plan, self.plan.node.name
         workers = plan.node.workers or os.cpu_count() or 1
         _require_key(plan)  # a key that does not open stops the start, not a worker
-        load_site(plan.site)  # so does a site file that cannot be used
         pool = Pool(workers, plan.signing, plan.site)
         stack.push_async_callback(asyncio.to_thread, pool.close)
         sources = Sources(plan, self.clock)

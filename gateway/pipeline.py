@@ -26,6 +26,7 @@ from sqlalchemy.engine import Connection, Row
 from gateway import (
     device_windows,
     imaging_steps,
+    lab_calls,
     lab_steps,
     meters,
     papers,
@@ -268,7 +269,7 @@ class Pipeline:
         identity.settle(connection, self._keyring, pairs, now)
         worklist.Keeper.of(connection, self._plan, row, now).follow(told, mapped.patient_id, pairs)
         if self._has_instruments:
-            laboratory.follow(connection, self._keyring, told, now)
+            lab_calls.owe(connection, self._plan, laboratory.follow(connection, self._keyring, told, now), now)
         critical_values.note(connection, self._keyring, mapped.critical, told, row.id, now)
         if channel is not None:
             papers.ask(connection, self._plan, channel, row, mapped.due, late, mapped.patient_id, now)

@@ -17,6 +17,7 @@ from mappings import hl7v2
 from mappings.formats import er7, json
 from mappings.formats.faults import DeliveryFault, Fault, IntakeFault, SigningFault
 from mappings.formats.values import parse_address
+from mappings.lab.answer import is_known
 from mappings.lab.profiles import profiles
 from mappings.outcome import Resource
 from signing.certificates import load_roots
@@ -82,6 +83,8 @@ def problems(plan: Plan) -> Iterator[ConfigFault]:
         if channel.settings.profile and channel.settings.profile not in profiles():
             told = f"profile: {channel.settings.profile}; known: {', '.join(sorted(profiles()))}"
             yield SettingInvalid(f"channel {channel.settings.name}", told)
+        if reason := _untellable(channel):
+            yield SettingInvalid(f"channel {channel.settings.name}", f"instrument: {reason}")
         _, source = load_source(channel.source.kind)
         try:
             getattr(source, "check", _nothing)(channel.source.settings)
@@ -89,6 +92,18 @@ def problems(plan: Plan) -> Iterator[ConfigFault]:
             yield SettingInvalid(f"channel {channel.settings.name}: source", str(fault))
         for test in channel.tests:
             yield from _run(plan, channel, test)
+
+
+def _untellable(channel: Channel) -> str:
+    """Say why an instrument could not be told its orders, if so."""
+    name = channel.settings.instrument
+    if not name:
+        return ""
+    if channel.source.kind != "astm":
+        return 'only a source of kind "astm" tells instruments their orders'
+    if getattr(channel.source.settings, "framing", "") == "none":
+        return 'without frames no instrument says that it took an order: write framing = "frames"'
+    return "" if is_known(name) else f"no row of site-analyser.csv has {name} as its source"
 
 
 def _echoes(plan: Plan) -> Iterator[ConfigFault]:

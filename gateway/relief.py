@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy.engine import Connection
 
 from gateway.faults import ItemDeadly
-from gateway.store import actions, deliveries, documents, leadership, messages, proofs
+from gateway.store import actions, deliveries, documents, lab_calls, leadership, messages, proofs
 
 
 def take_back(connection: Connection, node: str, now: int) -> list[str]:
@@ -20,6 +20,7 @@ def take_back(connection: Connection, node: str, now: int) -> list[str]:
         *_noted(connection, node, now, deliveries.died(connection, node, now)),
     ]
     proofs.release_leases(connection, node)
+    lab_calls.release_leases(connection, node)
     leadership.release_of(connection, node)
     return guilty
 
@@ -48,5 +49,6 @@ def hand_over(connection: Connection, node: str, now: int) -> None:
     messages.release_leases(connection, node)
     documents.release_leases(connection, node)
     proofs.release_leases(connection, node)
+    lab_calls.release_leases(connection, node)
     deliveries.expire(connection, now, node)
     leadership.release_of(connection, node)

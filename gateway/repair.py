@@ -12,12 +12,13 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from gateway import commitments, papers, signing_tasks
+from gateway import commitments, lab_calls, papers, signing_tasks
 from gateway.clock import Clock
 from gateway.faults import NothingThere, NotPossibleNow, ReasonMissing, SkippedByPerson
-from gateway.states import COMMITMENT, DOCUMENT, sources
+from gateway.states import COMMITMENT, DOCUMENT, LAB_CALL, sources
 from gateway.store import actions, deliveries, destinations, documents, messages, proofs
 from gateway.store import commitments as commitment_rows
+from gateway.store import lab_calls as call_rows
 from gateway.store import signing_tasks as tasks
 from signing.policy import SEAL
 
@@ -27,8 +28,8 @@ class Item:
     """One row of the error queue."""
 
     what: str
-    """`message`, `document`, `delivery`, `commitment`: a report that a device did not take, or `proof`: what a signature lacks,
-    which the node goes on asking for."""
+    """`message`, `document`, `delivery`, `commitment`: a report that a device did not take, `lab_call`: an order that an
+    instrument refused, or `proof`: what a signature lacks, which the node goes on asking for."""
     id: str
     about: str
     """Type of message, name of paper, paper → destination, or AE title; nothing of a patient."""
@@ -65,6 +66,10 @@ def error_queue(connection: Connection, limit: int = 0) -> list[Item]:
         for row in commitment_rows.given_up(connection, limit)
     ]
     items += [
+        Item("lab_call", row.id, row.channel, row.fault_code, row.fault_where, row.fault_detail, row.changed_at)
+        for row in call_rows.refused(connection, limit)
+    ]
+    items += [
         Item("proof", row.id, row.paper, row.fault_code, row.fault_where, row.fault_detail, row.event_at)
         for row in proofs.wanting(connection, failed=True, limit=limit)
     ]
@@ -83,6 +88,7 @@ def kind_of(connection: Connection, item_id: str) -> tuple[str, Row[Any]]:
         "delivery": deliveries.get,
         "proof": proofs.get,
         "commitment": commitment_rows.get,
+        "lab_call": call_rows.get,
     }
     for name, get in kinds.items():
         try:
@@ -96,7 +102,7 @@ def retry(connection: Connection, item_id: str, actor: str, reason: str, clock: 
     """Do the failed step again: map the message, compose the document, send the delivery or the report, ask for the proof."""
     what, _ = kind_of(connection, item_id)
     acts = {"message": reprocess, "document": compose_again, "delivery": resend, "proof": ask_again}
-    act = acts.get(what, report_again)
+    act = acts.get(what) or (tell_again if what == "lab_call" else report_again)
     act(connection, item_id, actor, reason, clock)
 
 
@@ -131,6 +137,12 @@ def report_again(connection: Connection, commitment_id: str, actor: str, reason:
         clock,
         lambda: commitments.again(connection, commitment_id, now),
     )
+
+
+def tell_again(connection: Connection, call_id: str, actor: str, reason: str, clock: Clock) -> None:
+    """Tell an instrument once more of an order that it refused."""
+    now = clock.now()
+    _do(connection, call_id, "retry", actor, reason, clock, lambda: lab_calls.again(connection, call_id, now))
 
 
 def compose_again(connection: Connection, document_id: str, actor: str, reason: str, clock: Clock) -> None:
@@ -257,6 +269,10 @@ def _moves(connection: Connection, item_id: str, event: str) -> Callable[[], boo
         if not sources(COMMITMENT, event):
             raise NotPossibleNow(item_id, f"{event} while {row.state}")
         return lambda: commitment_rows.move(connection, item_id, event)
+    if what == "lab_call":
+        if not sources(LAB_CALL, event):
+            raise NotPossibleNow(item_id, f"{event} while {row.state}")
+        return lambda: call_rows.move(connection, item_id, event)
     return lambda: deliveries.move(connection, item_id, event, None)
 
 

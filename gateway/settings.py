@@ -262,6 +262,9 @@ class ChannelSettings:
     """Dialect of the laboratory instrument (ASTM) behind the channel; empty = told by its messages."""
     approver: str = ""
     """Number or practice licence of who answers for results of the instrument that name nobody."""
+    instrument: str = ""
+    """Name of the one instrument behind the channel, as the table `site-analyser` has it: orders of its tests are sent to it
+    unasked. Only for kind `astm` with frames."""
 
     @property
     def is_low(self) -> bool:

@@ -172,6 +172,18 @@ COMMITMENT: Table = {
 }
 """A report of storage commitment that a device waits for."""
 
+LAB_CALL: Table = {
+    ("owed", "tell"): "told",  # the instrument took it, or it is as the instrument knows it
+    ("owed", "fail"): "error",  # the instrument refused it, or was away for too long
+    ("owed", "change"): "owed",
+    ("told", "change"): "owed",
+    ("error", "change"): "owed",
+    ("error", "retry"): "owed",
+    ("error", "close"): "closed",
+    ("closed", "change"): "owed",
+}
+"""An order that an instrument is to be told unasked."""
+
 CRITICAL_VALUE: Table = {
     ("open", "acknowledge"): "acknowledged",  # a person says that whoever treats the patient knows
 }

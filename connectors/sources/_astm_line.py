@@ -94,6 +94,8 @@ class Line(asyncio.Protocol):
         self._peer = ""
         self._queue: deque[_Job] = deque()
         self._replies: dict[int, _Reply] = {}
+        self._told: dict[int, asyncio.Future[str]] = {}
+        """Orders on their way that nobody asked for."""
         self._worker: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -150,7 +152,31 @@ class Line(asyncio.Protocol):
     def abort(self) -> None:
         self._ended = self._lost = True
         self._queue.clear()
+        for number in tuple(self._told):
+            self._through(number, "line lost")
         self._transport.abort()
+
+    # ---- what nobody asked for ----
+
+    @property
+    def peer(self) -> str:
+        return self._peer
+
+    @property
+    def open(self) -> bool:
+        """Whether a message can be transmitted."""
+        return not (self._ended or self._stopping or self._gone)
+
+    def tell(self, message: bytes) -> asyncio.Future[str]:
+        """Transmit a message when the line is ours; the future gets why it was not taken, or nothing."""
+        told: asyncio.Future[str] = self._loop.create_future()
+        if not self.open:
+            told.set_result("line lost")
+            return told
+        number, outputs = self._talk.send(message, self._loop.time())
+        self._told[number] = told
+        self._do(outputs)
+        return told
 
     # ---- what the link wants ----
 
@@ -265,7 +291,10 @@ class Line(asyncio.Protocol):
         return outputs
 
     def _through(self, number: int, why: str) -> None:
-        """Note what became of one message of an answer; the answer is told when all of it was."""
+        """Note what became of one message of ours; an answer is told when all of it was."""
+        told = self._told.pop(number, None)
+        if told is not None and not told.done():
+            told.set_result(why)
         reply = self._replies.pop(number, None)
         if reply is None:
             return

@@ -8,6 +8,7 @@ first 64 KB are kept). Of a message that breaks off before L, or whose frame nev
 
 Answers to a question (Q record) are transmitted when the analyser has ended its session (EOT), each as a message of its own;
 when both sides ask for the line the analyser goes first. An answer that is not taken is noted at the message that asked.
+Orders that intake owes the analyser unasked are transmitted in the same way, on the newest connection that there is.
 
 `framing = "none"` is for analysers that send bare records over TCP. Nothing is acknowledged then, so an analyser cannot be told
 that the gateway did not keep a message: it is tried again for as long as the gateway runs.
@@ -31,8 +32,9 @@ from typing import Final, Literal
 
 from connectors._astm_bare import Bare
 from connectors._astm_link import Link, Role, Times
-from connectors.contract import DialogueIntake
+from connectors.contract import DialogueIntake, OrderIntake
 from connectors.faults import AnalyserAway, ListenFailed, PeerNotAllowed, SerialLineUnusable, TlsFilesUnusable
+from connectors.sources._astm_calls import Caller
 from connectors.sources._astm_line import Line, Talk
 from connectors.sources._http_serving import is_loopback
 from connectors.sources._listening import address_of, check_listening, checked_address, server_context
@@ -194,6 +196,7 @@ class Source:
         """
         settings = self._settings
         house = _House(settings, intake)
+        caller = Caller(intake, house.newest) if isinstance(intake, OrderIntake) else None
         try:
             if settings.listen:
                 await self._listen(house, ready)
@@ -205,6 +208,8 @@ class Source:
             logger.info("astm %s: stopping", house.label)
         finally:
             await house.leave()
+            if caller is not None:
+                await caller.close()
 
     async def _listen(self, house: _House, ready: Callable[[str], None]) -> None:
         settings = self._settings
@@ -306,11 +311,16 @@ class _House:
         self._times = Times(
             answer_s=settings.answer_timeout.total_seconds(), frame_s=settings.frame_timeout.total_seconds()
         )
-        self._lines: set[Line] = set()
+        self._lines: dict[Line, None] = {}
+        """In the order in which they came."""
         self._workers: set[asyncio.Task[None]] = set()
         self._left = asyncio.Event()
         self._full = False
         self._strangers: set[str] = set()
+
+    def newest(self) -> Line | None:
+        """Give the line that was opened last and is open."""
+        return next((line for line in reversed(self._lines) if line.open), None)
 
     def talk(self) -> Talk:
         settings = self._settings
@@ -331,11 +341,11 @@ class _House:
             self._full = True
             return False
         self._full = False
-        self._lines.add(line)
+        self._lines[line] = None
         return True
 
     def dismiss(self, line: Line) -> None:
-        self._lines.discard(line)
+        self._lines.pop(line, None)
         if not self._lines:
             self._left.set()
 

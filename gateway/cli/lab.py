@@ -1,13 +1,13 @@
-"""`lienthong lab`: whose the results of an instrument are, and critical values that somebody has to be told of."""
+"""`lienthong lab`: whose results are, what instruments are told, and critical values that somebody has to be told of."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Row
 
-from gateway import lab_steps, repair, result_steps
+from gateway import lab_calls, lab_steps, repair, result_steps
 from gateway.cli.access import actor, ledger
 from gateway.cli.output import HERE, Config, Json, console, iso, moment, print_json, print_table
 from gateway.clock import SystemClock
@@ -15,12 +15,15 @@ from gateway.faults import NotPossibleNow, ReasonMissing
 from gateway.records import critical_values
 from gateway.records.critical_values import CriticalValue
 from gateway.store import actions, lab, messages
+from gateway.store import lab_calls as call_rows
+from mappings.lab.calls import Told
 
-app = typer.Typer(help="Xét nghiệm: gán kết quả của máy cho đúng người, giá trị nguy kịch.")
+app = typer.Typer(help="Xét nghiệm: gán kết quả của máy cho đúng người, chỉ định gửi xuống máy, giá trị nguy kịch.")
 critical_app = typer.Typer(help="Giá trị nguy kịch: xem, xác nhận đã báo bác sĩ.")
 app.add_typer(critical_app, name="critical")
 
 _STATES = {"open": "chưa báo", "acknowledged": "đã báo"}
+_CALLS = {"owed": "chờ gửi", "told": "máy đã nhận", "error": "hàng lỗi", "closed": "đã đóng"}
 _SIDES = {"low": "thấp", "high": "cao"}
 
 
@@ -55,6 +58,37 @@ def assign(
 
         store.write_now(unit)
     console.print("Nút đang chạy sẽ ánh xạ lại thông điệp cho người bệnh này.")
+
+
+@app.command("orders")
+def orders(
+    config: Config = HERE,
+    channel: Annotated[str, typer.Option(help="Chỉ kênh này.")] = "",
+    limit: Annotated[int, typer.Option(help="Số dòng nhiều nhất; 0 = tất cả.")] = 50,
+    json: Json = False,
+) -> None:
+    """Liệt kê chỉ định gửi xuống máy xét nghiệm (kênh có `instrument`): chờ gửi, máy đã nhận, bị từ chối; mới nhất trước.
+
+    Chứa số mẫu. Chỉ định bị từ chối nằm trong hàng lỗi; gửi lại bằng lienthong errors retry.
+
+    Ví dụ: lienthong lab orders --json -c /etc/lienthong
+    """
+    with ledger(config) as (plan, store):
+        found = [
+            (row, lab_calls.told_of(plan.keyring, row))
+            for row in store.read_now(lambda c: call_rows.listing(c, channel, limit=limit))
+        ]
+    if json:
+        print_json([_order(row, told) for row, told in found])
+        return
+    print_table(
+        "Chỉ định gửi máy xét nghiệm",
+        ("mã", "kênh", "lúc", "máy biết", "trạng thái"),
+        (
+            (row.id, row.channel, moment(row.changed_at), " ".join((told.specimen, *told.tests)), _CALLS[row.state])
+            for row, told in found
+        ),
+    )
 
 
 @critical_app.command("list")
@@ -115,6 +149,22 @@ def acknowledge(
 def _line(one: CriticalValue) -> str:
     found = one.found
     return f"{found.test} {found.value} {found.unit} {_SIDES[found.side]} ({found.limit})"
+
+
+def _order(row: Row[Any], told: Told) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "channel": row.channel,
+        "order": row.order_id,
+        "state": row.state,
+        "changed_at": iso(row.changed_at),
+        "told_at": iso(row.told_at) if row.told_at else None,
+        "specimen": told.specimen or None,
+        "tests": list(told.tests),
+        "attempts": row.attempts,
+        "fault": f"LT{row.fault_code}" if row.fault_code else None,
+        "detail": row.fault_detail or None,
+    }
 
 
 def _told(one: CriticalValue) -> dict[str, Any]:

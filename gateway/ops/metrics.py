@@ -30,7 +30,7 @@ from gateway.membership import overview
 from gateway.queries import TRIGGERS
 from gateway.settings import Plan
 from gateway.states import DELIVERY, DOCUMENT, MESSAGE, NODE, OPEN_DELIVERY, SIGNING_TASK, events, states
-from gateway.store import deadlines, destinations, gauges, lab
+from gateway.store import deadlines, destinations, gauges, lab, lab_calls
 from gateway.store.engine import Store
 from mappings.bhyt.card import Step
 from mappings.documents import DOCUMENTS
@@ -54,7 +54,7 @@ PICKUP: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """Gauge of this process → what it means, its labels."""
 PICKUP_STATES = ("seen", "waiting", "stuck")
-KINDS = ("message", "document", "delivery", "commitment")
+KINDS = ("message", "document", "delivery", "commitment", "lab_call")
 STEPS = ("map", "compose", "sign", "complete")
 
 LEDGER: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -77,6 +77,8 @@ LEDGER: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "lienthong_destination_paused": ("1 while a destination, or its card look-ups, waits for a person.", ("destination",)),
     "lienthong_critical_values_open": ("Critical laboratory values that nobody has acknowledged.", ()),
+    "lienthong_instrument_orders_waiting": ("Orders that an instrument is to be told unasked.", ("channel",)),
+    "lienthong_instrument_orders_oldest_seconds": ("Since the oldest of them changed; 0 = none.", ("channel",)),
     "lienthong_critical_values_oldest_seconds": ("Since the oldest of them was raised; 0 = none.", ()),
     "lienthong_error_queue": ("What waits for a person: faults (error) and what a person holds (held).", ("kind", "state")),
     "lienthong_signing_tasks": ("Signatures that are waited for.", ("role", "state")),
@@ -181,6 +183,12 @@ class Metrics:
         wrong: dict[tuple[str, ...], float] = dict.fromkeys(((kind, "error") for kind in KINDS), 0)
         wrong |= {(kind, state): n for kind, state, n in gauges.wrong(connection)}
         yield _family("lienthong_error_queue", wrong)
+        calls = {channel: (n, since) for channel, n, since in lab_calls.waiting(connection)}
+        told = [one.settings.name for one in self.plan.channels if one.settings.instrument]
+        counts = {(name,): calls.get(name, (0, 0)) for name in told}
+        yield _family("lienthong_instrument_orders_waiting", {name: n for name, (n, _) in counts.items()})
+        ages: dict[tuple[str, ...], float] = {name: _age(since, now) if n else 0 for name, (n, since) in counts.items()}
+        yield _family("lienthong_instrument_orders_oldest_seconds", ages)
         critical, raised = lab.open_values(connection)
         yield _family("lienthong_critical_values_open", {(): critical})
         yield _family("lienthong_critical_values_oldest_seconds", {(): _age(raised, now) if raised else 0})

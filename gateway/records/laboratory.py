@@ -62,8 +62,9 @@ def has_instruments(plan: Plan) -> bool:
 # ---- what the record keeps for them ----
 
 
-def follow(connection: Connection, keyring: Keyring, told: Sequence[Resource], now: int) -> None:
-    """Keep the orders that a message told, once its resources are stored."""
+def follow(connection: Connection, keyring: Keyring, told: Sequence[Resource], now: int) -> list[Resource]:
+    """Keep the orders that a message told, once its resources are stored; give them as the record has them."""
+    kept = []
     orders = [one for one in told if one["resourceType"] == "ServiceRequest"]
     specimens = {f"Specimen/{one['id']}": one for one in told if one["resourceType"] == "Specimen"}
     reports = [one for one in told if one["resourceType"] == "DiagnosticReport"]
@@ -74,6 +75,7 @@ def follow(connection: Connection, keyring: Keyring, told: Sequence[Resource], n
         if not patient_id:
             continue
         newest = _newest(connection, keyring, f"ServiceRequest/{order['id']}") or order
+        kept.append(newest)
         rows.put_order(connection, order["id"], patient_id, str(newest.get("status", "")), now)
         taken = [ref["reference"] for ref in order.get("specimen", ()) if "reference" in ref]
         for report in reports:
@@ -84,6 +86,7 @@ def follow(connection: Connection, keyring: Keyring, told: Sequence[Resource], n
         keys = {(_key(keyring, str(one["value"])), kind) for kind, one in numbers if one.get("value")}
         best = {key: min((kind for k, kind in keys if k == key), key=_KINDS.index) for key, _ in keys}
         rows.put_numbers(connection, order["id"], best.items())
+    return kept
 
 
 def _kind(identifier: Resource) -> str:
@@ -136,7 +139,7 @@ class Finder:
 
     def _one(self, asked: Person, assigned: str) -> Known | None:
         orders = {number: self._orders(number) for number in asked.specimens}
-        by_order = {self._whose(order) for found in orders.values() for order in found}
+        by_order = {self.whose(order) for found in orders.values() for order in found}
         numbered = (assigned,) if assigned else asked.numbers
         by_number = {found for number in numbered for found in self._numbered(number, asked.cell or "P-3")}
         where = asked.cell or f"{asked.position or 'O'}-3"
@@ -157,7 +160,7 @@ class Finder:
         if not assigned:
             self._require_agreement(asked, patient)
         theirs = {
-            number: tuple(order for order in found if self._whose(order) == patient["id"])
+            number: tuple(order for order in found if self.whose(order) == patient["id"])
             for number, found in orders.items()
         }
         return Known(patient, theirs)
@@ -180,7 +183,8 @@ class Finder:
                 return alive
         return []
 
-    def _whose(self, order: Resource) -> str:
+    def whose(self, order: Resource) -> str:
+        """Give the id of the Patient that an order is of, the one that survived."""
         patient_id = str(order.get("subject", {}).get("reference", "")).partition("/")[2]
         return persons.resolve(self.connection, patient_id)
 
@@ -191,6 +195,14 @@ class Finder:
         chosen = active or [row for row in found if row.told_at >= self.now - DONE]
         kind = min((row.kind for row in chosen), key=_KINDS.index, default="")
         return self._opened([row for row in chosen if row.kind == kind])
+
+    def order(self, order_id: str) -> Resource | None:
+        """Give an order as the record has it."""
+        return _newest(self.connection, self.keyring, f"ServiceRequest/{order_id}")
+
+    def patient(self, patient_id: str) -> Resource | None:
+        """Give a person as the record has them."""
+        return _newest(self.connection, self.keyring, f"Patient/{patient_id}")
 
     def _opened(self, found: Sequence[Row[Any]]) -> tuple[Resource, ...]:
         keys = [("ServiceRequest", row.order_id) for row in found]
@@ -210,7 +222,7 @@ class Finder:
         for number in question.specimens:
             for order in self._orders(number):
                 if order.get("status") == "active":
-                    found.setdefault((number, self._whose(order)), []).append(order)
+                    found.setdefault((number, self.whose(order)), []).append(order)
         more: list[Row[Any]] = []
         for number in question.patients:
             ids = [one for alive in self._numbered(number) for one in persons.all_ids(self.connection, alive)]
@@ -218,15 +230,15 @@ class Finder:
         if question.everything:
             more += rows.waiting(self.connection, since, MOST)
         for order in self._opened(more):
-            found.setdefault((self._specimen(order), self._whose(order)), []).append(order)
+            found.setdefault((self.specimen_of(order), self.whose(order)), []).append(order)
         told: list[Waiting] = []
         for (number, whose), orders in found.items():
-            patient = _newest(self.connection, self.keyring, f"Patient/{whose}")
+            patient = self.patient(whose)
             if number and patient is not None:
                 told.append(Waiting(number, patient, tuple(orders)))
         return told
 
-    def _specimen(self, order: Resource) -> str:
+    def specimen_of(self, order: Resource) -> str:
         """Give the number of an order's specimen, else the filler's, else the placer's."""
         for reference in (one.get("reference", "") for one in order.get("specimen", ())):
             specimen = _newest(self.connection, self.keyring, reference) if reference else None

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection, Row
 
 from gateway.states import OPEN_DELIVERY
 from gateway.store.image_schema import commitment
+from gateway.store.lab_schema import lab_call
 from gateway.store.schema import certificate, delivery, document, message, signing_task
 
 _QUOTED = ", ".join(f"'{state}'" for state in OPEN_DELIVERY)
@@ -48,8 +49,10 @@ def wrong(connection: Connection) -> list[tuple[str, str, int]]:
             .group_by(table.c.state)
         )
         found += [(table.name, row.state, row.n) for row in connection.execute(query)]
-    untaken = sa.select(_COUNT).select_from(commitment).where(sa.text("commitment.state = 'error'"))
-    return [*found, (commitment.name, "error", connection.execute(untaken).scalar_one())]
+    for table in (commitment, lab_call):
+        untaken = sa.select(_COUNT).select_from(table).where(sa.text(f"{table.name}.state = 'error'"))
+        found.append((table.name, "error", connection.execute(untaken).scalar_one()))
+    return found
 
 
 def waiting_messages(connection: Connection) -> tuple[int, int | None]:

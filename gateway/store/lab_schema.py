@@ -1,8 +1,8 @@
-"""The tables of the laboratory: orders found by number, whose a message is, critical values; beside those of `schema.py`."""
+"""The tables of the laboratory: orders found by number and told to instruments, whose a message is, critical values."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, String, Table, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, text
 
 from gateway.store.schema import metadata
 
@@ -27,6 +27,35 @@ lab_number = Table(
     Column("order_id", ForeignKey("lab_order.order_id"), primary_key=True),
     Column("kind", String(8), nullable=False),  # specimen, filler, placer
 )
+
+lab_call = Table(
+    "lab_call",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("channel", String(64), nullable=False),
+    Column("order_id", ForeignKey("lab_order.order_id"), nullable=False),
+    Column("state", String(16), nullable=False),  # states.LAB_CALL
+    Column("changed_at", BigInteger, nullable=False),  # when the order last said something new
+    Column("due_at", BigInteger, nullable=False),
+    Column("owner", String(64), nullable=False, server_default=""),  # the node that is at it
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("told_at", BigInteger, nullable=True),
+    Column("specimen_key", LargeBinary(16), nullable=False),  # of the specimen that the instrument knows; empty = none
+    Column("body", LargeBinary, nullable=False),  # sealed: what the instrument was last told; empty = nothing
+    Column("fault_code", Integer, nullable=False, server_default="0"),
+    Column("fault_where", Text, nullable=False, server_default=""),
+    Column("fault_detail", Text, nullable=False, server_default=""),
+)
+# sources: what is an instrument to be told?
+_owed = text("state = 'owed'")
+Index("lab_call_due", lab_call.c.channel, lab_call.c.changed_at, sqlite_where=_owed, postgresql_where=_owed)
+# what the record tells again
+Index("lab_call_order", lab_call.c.order_id, lab_call.c.channel, unique=True)
+# does an instrument know a specimen?
+Index("lab_call_specimen", lab_call.c.channel, lab_call.c.specimen_key)
+# people: what an instrument refused
+_untold = text("state = 'error'")
+Index("lab_call_wrong", lab_call.c.id, sqlite_where=_untold, postgresql_where=_untold)
 
 lab_assignment = Table(
     "lab_assignment",

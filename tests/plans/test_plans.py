@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import event, exists
 from sqlalchemy.engine import Connection, Engine
 
+from gateway.ops import metrics
 from gateway.store import (
     card_lookups,
     card_schema,
@@ -33,6 +34,7 @@ from gateway.store import (
     job_schema,
     jobs,
     lab,
+    lab_calls,
     lab_schema,
     message_keys,
     messages,
@@ -357,6 +359,16 @@ def fill_laboratory(connection: Connection) -> None:
             for m in (0, 1)
         ],
     )
+    connection.execute(
+        lab_schema.lab_call.insert(),
+        [
+            {
+                "id": f"k{n:08}", "channel": "analyser", "order_id": f"o{n:08}", "state": state_of(n, "told", "owed", "error"),
+                "changed_at": n, "due_at": n, "specimen_key": key(n), "body": bytes(120),
+            }
+            for n in range(MESSAGES)
+        ],
+    )  # fmt: skip
     connection.execute(
         lab_schema.lab_assignment.insert(),
         [{"message_id": f"m{n:08}", "body": bytes(60), "at": n} for n in range(0, MESSAGES, 2)],
@@ -740,7 +752,7 @@ HOT = {
     "reports.wrong_messages": Query(reports.wrong_messages, (("message_wrong",),)),
     "gauges.open_deliveries": Query(gauges.open_deliveries, (("delivery_order",),)),
     "gauges.in_flight": Query(lambda c: gauges.in_flight(c, NOW), (("delivery_leased",),)),
-    "gauges.wrong": Query(gauges.wrong, (("message_wrong",), ("document_wrong",), ("delivery_wrong",), ("commitment_wrong",))),
+    "gauges.wrong": Query(gauges.wrong, tuple((f"{kind}_wrong",) for kind in metrics.KINDS)),
     "gauges.waiting_messages": Query(gauges.waiting_messages, (("message_due", "message_order"),)),
     "gauges.waiting_documents": Query(gauges.waiting_documents, (("document_due",),)),
     "gauges.open_tasks": Query(gauges.open_tasks, (("signing_task_open", "signing_task_notice"),)),
@@ -1003,6 +1015,11 @@ HOT = {
     ),
     "lab.values": Query(lambda c: lab.values(c, every=False, limit=50), (("critical_value_open",),)),
     "lab.open_values": Query(lab.open_values, (("critical_value_open",),)),
+    "lab_calls.of_orders": Query(lambda c: lab_calls.of_orders(c, ["o00000040"]), (("lab_call_order",),)),
+    "lab_calls.due": Query(lambda c: lab_calls.due(c, "analyser", NOW, 200), (("lab_call_due",),)),
+    "lab_calls.knows": Query(lambda c: lab_calls.knows(c, "analyser", key(40)), (("lab_call_specimen",),)),
+    "lab_calls.refused": Query(lambda c: lab_calls.refused(c, 50), (("lab_call_wrong",),)),
+    "lab_calls.waiting": Query(lab_calls.waiting, (("lab_call_due",),)),
     "card_lookups.count_since": Query(
         lambda c: card_lookups.count_since(c, DESTINATION, MESSAGES - 60), (("card_lookup_day",),)
     ),

@@ -105,3 +105,62 @@ def test_a_tube_from_question_to_correction(ward: Ward) -> None:
     assert [one.outcome for one in sent] == [Outcome.ACKNOWLEDGED]
     wait_until(lambda: any(one["fault"]["code"] == "LT3383" for one in cli_json("errors", "-c", str(ward.config))), 40)
     assert ward.only("Observation")["valueQuantity"]["value"] == 131
+
+
+TOLD = CHANNEL.replace("produce", 'instrument = "AN-500"\nproduce')
+TESTS = """\
+source,code,target_system,target,display,equivalence,valid_from,valid_to
+AN-500,HGB,,HGB,Hemoglobin,equivalent,,
+"""
+
+
+def test_orders_go_to_the_analyser_unasked_also_after_the_node_was_killed(tmp_path: Path) -> None:
+    config = write_site(tmp_path / "site", produce=())
+    (config / "channels" / "analyser.toml").write_text(TOLD, encoding="utf-8")
+    (config / "site").mkdir(exist_ok=True)
+    (config / "site" / "site-analyser.csv").write_text(TESTS, encoding="utf-8")
+
+    def order(node: NodeProcess, control: str, number: str) -> None:
+        path = config / "order.hl7"
+        path.write_bytes(ORDER.replace("ORC|NW", f"ORC|{control}").replace("|N1|", f"|{number}|").encode())
+        host, port = node.address("his")
+        done = cli("send", str(path), "--to", f"{host}:{port}")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def taken(node: NodeProcess, knobs: Knobs) -> astm.Message:
+        async def call() -> list[bytes]:
+            host, port = node.address("analyser")
+            async with called(host, port) as wire:
+                return await Analyser(wire, knobs, QUICK).receive(40)
+
+        (told,) = asyncio.run(call())
+        return astm.Message.parse(told)
+
+    def states() -> list[str]:
+        return [one["state"] for one in cli_json("lab", "orders", "-c", str(config))]
+
+    with running_node(config) as node:
+        order(node, "NW", "N1")
+        wait_until(lambda: states() == ["owed"], 40)
+        node.process.kill()
+        node.process.wait(20)
+    with running_node(config) as node:
+        told = taken(node, Knobs(contention=True, naks=1))
+        assert [told.value(one) for one in ("P-3", "O-3", "O-5.4", "O-12", "O-26")] == [
+            "BN1", "260305001", "HGB", "N", "O"
+        ]  # fmt: skip
+        wait_until(lambda: states() == ["told"], 40)
+        order(node, "CA", "N2")
+        told = taken(node, Knobs())
+        assert [told.value(one) for one in ("O-3", "O-5.4", "O-12")] == ["260305001", "HGB", "C"]
+        wait_until(lambda: states() == ["told"], 40)
+        (row,) = cli_json("lab", "orders", "-c", str(config))
+        assert (row["specimen"], row["tests"]) == (None, [])
+
+
+def test_a_channel_whose_instrument_the_site_does_not_know_is_told_by_check(tmp_path: Path) -> None:
+    config = write_site(tmp_path / "site", produce=())
+    (config / "channels" / "analyser.toml").write_text(TOLD, encoding="utf-8")
+    done = cli("check", "-c", str(config))
+    assert done.returncode != 0
+    assert "AN-500" in done.stdout + done.stderr

@@ -40,9 +40,19 @@ def store(store_url: str) -> Iterator[Store]:
     opened.close()
 
 
+ANALYSER = """\
+name = "analyser"
+source = { kind = "astm", listen = "127.0.0.1:0", tls = "none" }
+accept = ["ASTM"]
+instrument = "AN-500"
+"""
+
+
 @pytest.fixture
 def plan(tmp_path: Path) -> Plan:
-    return load(write_site(tmp_path / "site", destinations=FOLDER))
+    config = write_site(tmp_path / "site", destinations=FOLDER)
+    (config / "channels" / "analyser.toml").write_text(ANALYSER, encoding="utf-8")
+    return load(config)
 
 
 def said(body: bytes) -> dict[tuple[str, ...], float]:
