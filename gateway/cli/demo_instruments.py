@@ -22,7 +22,7 @@ from mappings.formats import astm
 
 PAPERS = {"order_sheet": 2, "lab_report": 3}
 """What comes of it: two sheets of orders, a report of each specimen, and one more for what was corrected."""
-_WAIT_S = 60.0
+_WAIT_S = 300.0
 _LOOK_S = 0.1
 
 

@@ -25,7 +25,7 @@ AE_TITLE = "LIENTHONG"
 CALLER = "PACS"
 PAPER = "imaging_report"
 _MOST = 3
-_WAIT_S = 60.0
+_WAIT_S = 300.0
 _LOOK_S = 0.2
 
 

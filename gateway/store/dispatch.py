@@ -5,7 +5,9 @@ Made for `Store.write_each`: many deliveries share the statements as they share 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -13,7 +15,7 @@ from sqlalchemy.engine import Connection
 from gateway.states import DELIVERY, advance, sources
 from gateway.store import deliveries, destinations
 from gateway.store.messages import fault_values
-from gateway.store.raw import Raw
+from gateway.store.raw import Spread
 from gateway.store.schema import attempt, delivery
 
 (_SENDING,) = {advance(DELIVERY, state, "send") for state in sources(DELIVERY, "send")}
@@ -99,37 +101,48 @@ def accept_all(connection: Connection, batch: list[Accepted]) -> list[bool]:
     return outcomes
 
 
-_EMPTY = sa.text("''")
-_NONE = sa.text("0")
-_AT: sa.ColumnElement[int] = sa.bindparam("at", type_=sa.BigInteger)
-_ACCEPT = Raw(
-    delivery.update()
-    .where(delivery.c.id == sa.bindparam("row_id"))
-    .values(
-        state=sa.literal_column(f"'{_ACCEPTED}'"),
-        # the first time counts: a person may have had it sent again
-        accepted_at=sa.func.coalesce(delivery.c.accepted_at, _AT),
-        reference=sa.bindparam("referred"),
-        lease_owner=_EMPTY,
-        lease_until=_NONE,
-        fault_code=_NONE,
-        fault_where=_EMPTY,
-        fault_detail=_EMPTY,
-        **deliveries.ended(_ACCEPTED, _AT),
+_EMPTY: sa.ColumnElement[str] = sa.literal_column("''")
+_NONE: sa.ColumnElement[int] = sa.literal_column("0")
+
+
+def _accept(given: Mapping[str, sa.ColumnElement[Any]]) -> sa.Update:
+    return (
+        delivery.update()
+        .where(delivery.c.id == given["row_id"])
+        .values(
+            state=sa.literal_column(f"'{_ACCEPTED}'"),
+            # the first time counts: a person may have had it sent again
+            accepted_at=sa.func.coalesce(delivery.c.accepted_at, given["at"]),
+            reference=given["referred"],
+            lease_owner=_EMPTY,
+            lease_until=_NONE,
+            fault_code=_NONE,
+            fault_where=_EMPTY,
+            fault_detail=_EMPTY,
+            **deliveries.ended(_ACCEPTED, given["at"]),
+        )
     )
-)
-_OWN = sa.bindparam("row_id", type_=sa.String)
-_INSERT_ATTEMPT = Raw(
-    attempt.insert().values(
-        delivery_id=_OWN,
-        number=sa.select(sa.text("coalesce(max(attempt.number), 0) + 1"))
-        .where(attempt.c.delivery_id == _OWN)
-        .scalar_subquery(),
-        ended_at=sa.bindparam("at"),
-        event=sa.bindparam("led_to"),
-        fault_code=_NONE,
-        detail=_EMPTY,
-        facts=sa.bindparam("told"),
-        body=sa.bindparam("sealed"),
+
+
+def _insert_attempt(given: Mapping[str, sa.ColumnElement[Any]]) -> sa.Insert:
+    before = sa.select(sa.func.coalesce(sa.func.max(attempt.c.number), _NONE)).where(
+        attempt.c.delivery_id == given["row_id"]
     )
+    values: dict[str, sa.ColumnElement[Any]] = {
+        "delivery_id": given["row_id"],
+        "number": before.scalar_subquery() + sa.literal_column("1"),
+        "ended_at": given["at"],
+        "event": given["led_to"],
+        "fault_code": _NONE,
+        "detail": _EMPTY,
+        "facts": given["told"],
+        "body": given["sealed"],
+    }
+    return attempt.insert().from_select(list(values), sa.select(*values.values()))
+
+
+_ID, _AT, _TEXT = sa.String(), sa.BigInteger(), sa.Text()
+_ACCEPT = Spread({"row_id": _ID, "at": _AT, "referred": _TEXT}, _accept)
+_INSERT_ATTEMPT = Spread(
+    {"row_id": _ID, "at": _AT, "led_to": _TEXT, "told": _TEXT, "sealed": sa.LargeBinary()}, _insert_attempt
 )

@@ -7,11 +7,13 @@ only types that every driver takes alike are allowed (text, int, bytes, None). M
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy import ClauseElement
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -58,6 +60,36 @@ class Raw:
         order = getattr(compiled, "positiontup", None)
         self._compiled[connection.dialect.name] = (str(compiled), order)
         return self._compiled[connection.dialect.name]
+
+
+class Spread:
+    """A statement that changes many rows at once: run for each of them on SQLite, on PostgreSQL run once over arrays of values.
+
+    PostgreSQL takes twice the CPU for thirty executions of one row as for one execution of thirty.
+    """
+
+    def __init__(
+        self,
+        values: Mapping[str, sa.types.TypeEngine[Any]],
+        write: Callable[[Mapping[str, sa.ColumnElement[Any]]], ClauseElement],
+    ) -> None:
+        """`write` makes the statement from expressions for the values of a row."""
+        self._each = Raw(write({name: sa.bindparam(name, type_=type_) for name, type_ in values.items()}))
+        arrays = [sa.bindparam(name, type_=postgresql.ARRAY(type_)) for name, type_ in values.items()]
+        given = (
+            sa.func.unnest(*arrays)
+            .table_valued(*(sa.column(*one) for one in values.items()), name="given")
+            .render_derived()
+        )
+        self._all = Raw(write(dict(given.columns.items())))
+        self._names = list(values)
+
+    def run(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+        """Execute for every row, in the transaction of `connection`."""
+        if connection.dialect.name == "postgresql":
+            self._all.run(connection, [{name: [row[name] for row in rows] for name in self._names}])
+        else:
+            self._each.run(connection, rows)
 
 
 @contextmanager

@@ -341,6 +341,7 @@ def get(url: str) -> Any:
         return json.load(answer)
 
 
+@pytest.mark.timeout(1800)  # forty starts of a node: minutes, where the machine is slow
 def test_a_node_killed_at_every_step_and_at_random(tmp_path: Path) -> None:
     kills = [*PLACES, *["random"] * (22 - len(PLACES))]
     play(tmp_path, "sqlite:///ledger/ledger.db", kills, seed=1)
