@@ -161,13 +161,9 @@ def next_of_keys(connection: Connection, done: list[tuple[str, int]]) -> list[st
     """Return, for each (delivery that is done, now), the delivery of its key that may be taken after it; empty when there is
     none. Made for `Store.read_each`."""
     gone = [id_ for id_, _ in done]
-    after = {
-        row.id: row.following
-        for row in connection.execute(sa.select(delivery.c.id, _following()).where(delivery.c.id.in_(gone)))
-    }
-    named = sa.select(delivery.c.id, delivery.c.state, delivery.c.due_at)
+    after = {row.id: row.following for row in connection.execute(_followed(), {"ids": gone})}
     following = [id_ for id_ in after.values() if id_]
-    rows = {row.id: row for row in connection.execute(named.where(delivery.c.id.in_(following)))} if following else {}
+    rows = {row.id: row for row in connection.execute(_WAITING, {"ids": following})} if following else {}
     found: list[str] = []
     for id_, now in done:
         row = rows.get(after.get(id_))
@@ -176,8 +172,8 @@ def next_of_keys(connection: Connection, done: list[tuple[str, int]]) -> list[st
 
 
 @cache
-def _following() -> sa.ColumnElement[Any]:
-    """Name the first open delivery of the same key after a delivery."""
+def _followed() -> sa.Select[Any]:
+    """Name the first open delivery of the same key after each of some deliveries."""
     later = delivery.alias("later")
     quoted = ", ".join(f"'{state}'" for state in OPEN_DELIVERY)
     first = sa.select(sa.func.min(later.c.id)).where(
@@ -186,7 +182,11 @@ def _following() -> sa.ColumnElement[Any]:
         sa.text(f"later.state IN ({quoted})"),
         later.c.id > delivery.c.id,
     )
-    return first.scalar_subquery().label("following")
+    return sa.select(delivery.c.id, first.scalar_subquery().label("following")).where(delivery.c.id.in_(_IDS))
+
+
+_IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
+_WAITING = sa.select(delivery.c.id, delivery.c.state, delivery.c.due_at).where(delivery.c.id.in_(_IDS))
 
 
 def destinations_of(connection: Connection, ids: Sequence[str]) -> list[Row[Any]]:

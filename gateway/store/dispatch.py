@@ -34,6 +34,13 @@ _SEND = (
     .returning(delivery.c.id)
 )
 
+_LOCK = (
+    sa.select(delivery.c.id, delivery.c.state, delivery.c.lease_owner)
+    .where(delivery.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(delivery.c.id)
+    .with_for_update()
+)
+
 
 def send_all(connection: Connection, leases: list[tuple[str, str]]) -> list[bool]:
     """Note of (delivery, owner) pairs that their requests are about to leave; False for one whose lease is lost."""
@@ -50,9 +57,7 @@ def _held(connection: Connection, leases: list[tuple[str, str]], event: str) -> 
 
     Rows are looked up by id alone: everything else that they have to be could send the database to what waits.
     """
-    query = sa.select(delivery.c.id, delivery.c.state, delivery.c.lease_owner)
-    named = query.where(delivery.c.id.in_([delivery_id for delivery_id, _ in leases]))
-    rows = connection.execute(named.order_by(delivery.c.id).with_for_update())
+    rows = connection.execute(_LOCK, {"ids": [delivery_id for delivery_id, _ in leases]})
     return {(row.id, row.lease_owner) for row in rows if row.state in sources(DELIVERY, event)} & set(leases)
 
 

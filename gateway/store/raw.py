@@ -31,12 +31,12 @@ class Raw:
         with _cursor(connection) as cursor:
             cursor.executemany(*self._bound(connection, rows))
 
-    def one(self, connection: Connection, row: dict[str, Any]) -> tuple[Any, ...]:
-        """Execute for one row and give the first that it returns."""
+    def one(self, connection: Connection, row: dict[str, Any]) -> tuple[Any, ...] | None:
+        """Execute for one row and give the first that it returns; None where it returns nothing."""
         with _cursor(connection) as cursor:
             text, (values,) = self._bound(connection, [row])
             cursor.execute(text, values)
-            found: tuple[Any, ...] = cursor.fetchone()
+            found: tuple[Any, ...] | None = cursor.fetchone() if cursor.description else None
             return found
 
     def attempt(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> bool:
@@ -87,7 +87,7 @@ class Spread:
     def run(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         """Execute for every row, in the transaction of `connection`."""
         if connection.dialect.name == "postgresql":
-            self._all.run(connection, [{name: [row[name] for row in rows] for name in self._names}])
+            self._all.one(connection, {name: [row[name] for row in rows] for name in self._names})
         else:
             self._each.run(connection, rows)
 
