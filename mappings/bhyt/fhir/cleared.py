@@ -8,6 +8,7 @@ under the name of a field) is not taken back.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from mappings.outcome import Resource
 
@@ -57,17 +58,22 @@ def cleared(resources: Iterable[Resource], owned: set[str], mains: set[str]) -> 
             paths = (*paths, *MAIN)
         if not paths:
             continue
-        told = tuple(resource)
-        extensions = {one["url"].rpartition("/")[2] for one in resource.get("extension", ())}
-        lacking = tuple(
-            path
-            for path in paths
-            if (
-                path[10:-1] not in extensions
-                if path.startswith("extension(")
-                else not any(name.startswith(path) for name in told)
-            )
-        )
+        extensions = frozenset([one["url"].rpartition("/")[2] for one in resource.get("extension", ())])
+        lacking = _lacking(paths, tuple(resource), extensions)
         if lacking:
             found[reference] = lacking
     return found
+
+
+@lru_cache(4096)
+def _lacking(paths: tuple[str, ...], told: tuple[str, ...], extensions: frozenset[str]) -> tuple[str, ...]:
+    """Give the paths of a resource that has none of them; rows of one table have few shapes."""
+    return tuple(
+        path
+        for path in paths
+        if (
+            path[10:-1] not in extensions
+            if path.startswith("extension(")
+            else not any(name.startswith(path) for name in told)
+        )
+    )
