@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from asn1crypto import parser
 from cryptography import x509
@@ -124,6 +125,7 @@ def signing_key(certificate: x509.Certificate) -> rsa.RSAPublicKey:
     return key
 
 
+@lru_cache(maxsize=256)
 def from_der(der: bytes) -> x509.Certificate:
     """Read a certificate; raise ValueError for what is not one, or not the one DER form of it.
 

@@ -1,13 +1,13 @@
-"""Hundreds of HTTP requests to a few services at once, over one httpx client.
+"""Hundreds of HTTP requests to a few services at once.
 
 The pool of httpx looks at every connection for every request, and each of its layers costs as much as the answer: with 200 open
 that takes longer than the requests. Here a connection is one asyncio protocol with the parser of httptools; the one that was
-used last is used first, so a quiet time leaves few of them warm.
+used last is used first, so a quiet time leaves few of them warm. Faults are those of httpx.
 
-    async with httpx.AsyncClient(transport=ManyRequests(200)) as client: ...
+    async with ManyRequests(200) as http:
+        status, body = await http.post(url, headers, question, timeout_s)
 
-For short questions and answers: a body is read whole before the response is given out, 1 MB of it at most, and all of it within
-the time-out for reading. Not here: retries, HTTP/2, proxies.
+For short questions and answers: an answer is 1 MB at most. Not here: retries, redirects, HTTP/2, proxies.
 
 Standard: RFC 9112
 """
@@ -17,7 +17,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import defaultdict
-from typing import cast
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Self, cast
 
 import httptools
 import httpx
@@ -26,7 +28,7 @@ _MAXIMUM = 1024**2
 _Place = tuple[str, str, int]
 
 
-class ManyRequests(httpx.AsyncBaseTransport):
+class ManyRequests:
     """At most `at_once` requests are open; further ones wait for their turn without a time-out.
 
     A connection that nobody used for `idle_s` is not used again: the other side may be about to close it.
@@ -38,19 +40,19 @@ class ManyRequests(httpx.AsyncBaseTransport):
         self._turns = asyncio.Semaphore(at_once)
         self._idle: defaultdict[_Place, list[_Connection]] = defaultdict(list)
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send on a connection that nobody uses now; it is free again when the answer is there.
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> tuple[int, bytes]:
+        """Return status and body of the answer, which has to begin and end within `timeout_s` each.
 
         Raises ConnectError, ConnectTimeout, ReadTimeout, ReadError, RemoteProtocolError, UnsupportedProtocol.
         """
-        place = _place(request.url)
-        data = _written(request, await request.aread())
-        patience = request.extensions.get("timeout", {})
+        place, target = _place(url)
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        data = f"POST {target}{more}Content-Length: {len(body)}\r\n\r\n".encode("ascii") + body
         async with self._turns:
-            connection = self._warm(place) or await self._open(place, patience.get("connect"))
+            connection = self._warm(place) or await self._open(place, timeout_s)
             try:
-                async with asyncio.timeout(patience.get("read")):
-                    answer = await connection.ask(data)
+                async with asyncio.timeout(timeout_s):
+                    return await connection.ask(data)
             except TimeoutError as problem:
                 raise httpx.ReadTimeout("no whole answer in time") from problem
             finally:
@@ -58,7 +60,12 @@ class ManyRequests(httpx.AsyncBaseTransport):
                     self._idle[place].append(connection)
                 else:
                     connection.close()
-        return answer
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -77,7 +84,7 @@ class ManyRequests(httpx.AsyncBaseTransport):
             connection.close()
         return None
 
-    async def _open(self, place: _Place, patience: float | None) -> _Connection:
+    async def _open(self, place: _Place, patience: float) -> _Connection:
         scheme, host, port = place
         context = self._context if scheme == "https" else None
         try:
@@ -91,16 +98,14 @@ class ManyRequests(httpx.AsyncBaseTransport):
         return connection
 
 
-def _place(url: httpx.URL) -> _Place:
-    ports = {"http": 80, "https": 443}
+@lru_cache(maxsize=32)
+def _place(address: str) -> tuple[_Place, str]:
+    """Return where an address leads, and the first lines of a request to it, without its method."""
+    url, ports = httpx.URL(address), {"http": 80, "https": 443}
     if url.scheme not in ports:
         raise httpx.UnsupportedProtocol("http and https only")
-    return url.scheme, url.host, url.port or ports[url.scheme]
-
-
-def _written(request: httpx.Request, body: bytes) -> bytes:
-    headers = b"".join(b"%b: %b\r\n" % one for one in request.headers.raw)
-    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode(), request.url.raw_path, headers, body)
+    place = url.scheme, url.host, url.port or ports[url.scheme]
+    return place, f"{url.raw_path.decode()} HTTP/1.1\r\nHost: {url.netloc.decode()}\r\n"
 
 
 class _Connection(asyncio.Protocol):
@@ -109,14 +114,14 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[httpx.Response] | None = None
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
         self._ends_with_connection = False
         self.reusable = False
         """Whether the last answer ended as it should and the other side has said nothing since."""
         self.used_at = 0.0
         """When it ended, by the clock of the loop."""
 
-    async def ask(self, data: bytes) -> httpx.Response:
+    async def ask(self, data: bytes) -> tuple[int, bytes]:
         """Send a request and return the answer to it."""
         assert self._transport is not None
         if self._transport.is_closing():
@@ -191,10 +196,13 @@ class _Connection(asyncio.Protocol):
 
     def _give(self) -> None:
         if self._answer is not None and not self._answer.done():
-            stream = httpx.ByteStream(bytes(self._body))
-            self._answer.set_result(
-                httpx.Response(self._parser.get_status_code(), headers=self._headers, stream=stream)
-            )
+            self._answer.set_result((self._parser.get_status_code(), self._decoded()))
+
+    def _decoded(self) -> bytes:
+        """Return the body; nobody asked for a coding, but some answer in one."""
+        if not any(name.lower() == b"content-encoding" for name, _ in self._headers):
+            return bytes(self._body)
+        return httpx.Response(200, headers=self._headers, content=bytes(self._body)).content
 
     def _fail(self, problem: httpx.TransportError) -> None:
         self.reusable = False

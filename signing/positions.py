@@ -101,17 +101,21 @@ def _only_reading(xml: bytes, element: etree._Element) -> int | None:
     So it is where there is no comment, CDATA or later instruction, every element written under that name has an end tag,
     and none stands in another: then the tags are those of the elements, one after the other.
     """
-    if xml_parts.declares(xml) or xml.rfind(b"<?") > 0:
+    if xml_parts.declares(xml) or xml_parts.instructs(xml):
         return None
     name = f"{element.prefix}:{etree.QName(element).localname}" if element.prefix else etree.QName(element).localname
     alike = [one for one in element.getroottree().getroot().iter(element.tag) if one.prefix == element.prefix]
     if any(above.tag == element.tag for one in alike for above in one.iterancestors()):
         return None
-    ends = list(re.finditer(rb"</" + re.escape(name.encode()) + rb"\s*>", xml))
-    starts = len(re.findall(rb"<" + re.escape(name.encode()) + rb"(?=[\s/>])", xml))
-    if not len(ends) == len(alike) == starts:
+    start, end = b"<" + name.encode(), b"</" + name.encode()
+    if (
+        not xml.count(start) == xml.count(end) == len(alike)
+    ):  # elements whose names are longer count, too: then not here
         return None
-    return ends[alike.index(element)].start()
+    found = -1
+    for _ in range(alike.index(element) + 1):
+        found = xml.index(end, found + 1)
+    return found
 
 
 def _number(element: etree._Element) -> int:

@@ -1,7 +1,7 @@
 """RFC 3161 client: get a time stamp from the first authority that gives a good one.
 
 Every token is checked before it is given out: hash, nonce, policy, signature, the authority's certificate and chain, and
-its time against our clock. The HTTP client is the caller's (proxy, TLS, pooling); one `TimestampClient` may be used from
+its time against our clock. The HTTP client is the caller's; one `TimestampClient` may be used from
 many threads, or many tasks of one event loop. Not here: retrying after a pause (the fault is transient), revocation.
 
 Standard: RFC 3161 §2.4, §3.4
@@ -11,14 +11,15 @@ Requirement: S0.5
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Final, Protocol
 
 import httpx
 from cryptography import x509
@@ -30,7 +31,7 @@ from signing.timestamp_token import Token
 
 _MAXIMUM_RESPONSE = 256 * 1024
 _CLOSED = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
-_HEADERS = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
+_HEADERS: Final = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,19 @@ class TimestampService:
     password: Secret = field(default=Secret(""), repr=False)
 
 
+class Post(Protocol):
+    """Asks for `stamp_async`: `many_requests.ManyRequests`, or one of a test."""
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> tuple[int, bytes]:
+        """Return status and body of the answer; raise what httpx raises."""
+
+
 class TimestampClient:
     """Ask `services` in their order.
 
     One that does not answer is passed over for `rest_s` while another one works, so that not every stamp waits for its
     time-out; one that closed a connection between two questions is asked once more. At most `in_flight` questions are open
-    at a time, further ones wait their turn; more than 32 want `many_requests.ManyRequests` under the client, because the
-    pool of httpx spends more time than the stamps do. A token's time may differ from ours by
+    at a time, further ones wait their turn. A token's time may differ from ours by
     `tolerance_s` at most. `now` and `monotonic` are clocks for tests to turn.
     """
 
@@ -102,9 +109,11 @@ class TimestampClient:
         with self._threads:
             for service in attempt.services():
                 try:
-                    request = self._request(attempt, service)
-                    with contextlib.closing(client.send(request, auth=_auth(service), stream=True)) as response:
-                        attempt.begin(response)
+                    question, headers = self._question(attempt, service), _headers(service)
+                    with client.stream(
+                        "POST", service.url, headers=headers, content=question, timeout=self.timeout_s
+                    ) as response:
+                        attempt.begin(response.status_code)
                         for part in response.iter_bytes():
                             attempt.take(part)
                 except httpx.HTTPError as problem:
@@ -113,35 +122,32 @@ class TimestampClient:
                     attempt.judge(service)
         return attempt.result()
 
-    async def stamp_async(self, data: bytes, client: httpx.AsyncClient) -> Token:
+    async def stamp_async(self, data: bytes, http: Post) -> Token:
         """Do as `stamp` does, on an event loop."""
         attempt = _Attempt(self, data)
         async with self._tasks:
             for service in attempt.services():
                 try:
-                    request = self._request(attempt, service)
-                    response = await client.send(request, auth=_auth(service), stream=True)
-                    async with contextlib.aclosing(response):
-                        attempt.begin(response)
-                        async for part in response.aiter_bytes():
-                            attempt.take(part)
+                    question, headers = self._question(attempt, service), _headers(service)
+                    status, body = await http.post(service.url, headers, question, self.timeout_s)
+                    attempt.begin(status)
+                    attempt.take(body)
                 except httpx.HTTPError as problem:
                     attempt.failed(problem)
                 else:
                     attempt.judge(service)
         return attempt.result()
 
-    def _request(self, attempt: _Attempt, service: TimestampService) -> httpx.Request:
-        body = timestamp_token.request(attempt.imprint, self.hash_name, attempt.nonce, service.policy)
-        patience = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), self.timeout_s)}
-        return httpx.Request("POST", _url(service.url), headers=_HEADERS, content=body, extensions=patience)
+    def _question(self, attempt: _Attempt, service: TimestampService) -> bytes:
+        return timestamp_token.request(attempt.imprint, self.hash_name, attempt.nonce, service.policy)
 
 
-_url = lru_cache(maxsize=32)(httpx.URL)
-
-
-def _auth(service: TimestampService) -> tuple[str, str] | None:
-    return (service.user, str(service.password)) if service.user else None
+@lru_cache(maxsize=32)
+def _headers(service: TimestampService) -> Mapping[str, str]:
+    if not service.user:
+        return _HEADERS
+    named = b64encode(f"{service.user}:{service.password}".encode()).decode()
+    return {**_HEADERS, "Authorization": f"Basic {named}"}
 
 
 class _Attempt:
@@ -179,8 +185,8 @@ class _Attempt:
         self._deadline = self._client.monotonic() + self._client.timeout_s
         return self._client.services[number]
 
-    def begin(self, response: httpx.Response) -> None:
-        self._status = response.status_code
+    def begin(self, status: int) -> None:
+        self._status = status
 
     def take(self, part: bytes) -> None:
         self._body += part

@@ -47,7 +47,7 @@ class Sources:
         self._now, self._grace = now, own.grace
         seconds = own.timeout.total_seconds()
         self._stamping = TimestampClient(services, timeout_s=seconds, in_flight=own.in_flight, now=now)
-        self._async = httpx.AsyncClient(transport=ManyRequests(own.in_flight))
+        self._async = ManyRequests(own.in_flight)
         self._sync = httpx.Client(trust_env=False)
         self._asking = RevocationClient(
             self._sync, clock=now, timeout_s=seconds, sources=own.revocation, beginnings=own.ask

@@ -21,13 +21,21 @@ Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 async def _question(reader: asyncio.StreamReader) -> bool:
     try:
-        await reader.readuntil(b"\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"POST / HTTP/1.1\r\nHost: ")
+        await reader.readexactly(int(head.rpartition(b"Content-Length: ")[2]))
     except asyncio.IncompleteReadError:
         return False
     return True
 
 
-def _run(answer: Answer, ask: Callable[[str, httpx.AsyncClient], Awaitable[None]], at_once: int) -> None:
+async def told(client: ManyRequests, url: str) -> str:
+    status, body = await client.post(url, {"Accept": "text/plain"}, b"", 30)
+    assert status == 200
+    return body.decode()
+
+
+def _run(answer: Answer, ask: Callable[[str, ManyRequests], Awaitable[None]], at_once: int) -> None:
     async def run() -> None:
         gone: list[asyncio.Future[None]] = []
 
@@ -41,7 +49,7 @@ def _run(answer: Answer, ask: Callable[[str, httpx.AsyncClient], Awaitable[None]
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         async with server:
-            async with httpx.AsyncClient(transport=ManyRequests(at_once, verify=False), timeout=30) as client:
+            async with ManyRequests(at_once, verify=False) as client:
                 await ask(f"http://127.0.0.1:{port}/", client)
             await asyncio.gather(*gone)
 
@@ -64,9 +72,9 @@ def test_as_many_are_open_as_allowed_and_no_more(at_once: int) -> None:
             open_now -= 1
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-    async def ask(url: str, client: httpx.AsyncClient) -> None:
-        answers = await asyncio.gather(*(client.get(url) for _ in range(at_once * 2)))
-        assert [one.text for one in answers] == ["ok"] * at_once * 2
+    async def ask(url: str, client: ManyRequests) -> None:
+        answers = await asyncio.gather(*(told(client, url) for _ in range(at_once * 2)))
+        assert answers == ["ok"] * at_once * 2
 
     _run(answer, ask, at_once)
     assert everybody.is_set()
@@ -84,11 +92,11 @@ def test_connections_are_used_again_and_a_broken_one_harms_nobody_else() -> None
                 break
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-    async def ask(url: str, client: httpx.AsyncClient) -> None:
+    async def ask(url: str, client: ManyRequests) -> None:
         with pytest.raises(httpx.RemoteProtocolError):
-            await client.get(url)
+            await told(client, url)
         for _ in range(5):
-            assert (await client.get(url)).text == "ok"
+            assert await told(client, url) == "ok"
 
     _run(answer, ask, 1)
     assert connections == 2
@@ -103,12 +111,10 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again() -> None:
         while await _question(reader):
             writer.write(OK + b"Content-Length: 2\r\n\r\nok")
 
-    async def ask(url: str, client: httpx.AsyncClient) -> None:
-        transport = client._transport
-        assert isinstance(transport, ManyRequests)
+    async def ask(url: str, client: ManyRequests) -> None:
         for idle_s in (4.0, 4.0, 0.0):
-            transport._idle_s = idle_s
-            assert (await client.get(url)).text == "ok"
+            client._idle_s = idle_s
+            assert await told(client, url) == "ok"
 
     _run(answer, ask, 1)
     assert connections == 2
@@ -123,10 +129,10 @@ def test_two_services_in_turns_keep_their_connections() -> None:
         while await _question(reader):
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-    async def ask(url: str, client: httpx.AsyncClient) -> None:
+    async def ask(url: str, client: ManyRequests) -> None:
         other = url.replace("127.0.0.1", "localhost")
         for _ in range(3):
-            assert [(await client.get(each)).text for each in (url, other)] == ["ok", "ok"]
+            assert [await told(client, each) for each in (url, other)] == ["ok", "ok"]
 
     _run(answer, ask, 1)
     assert connections == 2
@@ -157,10 +163,9 @@ def test_every_way_to_write_an_answer(said: bytes, text: str, pieces: int) -> No
             if b"Length" not in said and b"chunked" not in said:
                 return
 
-    async def ask(url: str, client: httpx.AsyncClient) -> None:
+    async def ask(url: str, client: ManyRequests) -> None:
         for _ in range(3):
-            given = await client.post(url, content=b"question")
-            assert (given.status_code, given.text) == (200, text)
+            assert await client.post(url, {}, b"question", 30) == (200, text.encode())
 
     _run(answer, ask, 1)
 
@@ -188,10 +193,10 @@ def test_an_answer_that_is_none_is_a_fault_of_httpx(said: bytes, fault: type[Exc
         except ConnectionError:
             pass  # it was enough
 
-    async def ask(url: str, client: httpx.AsyncClient) -> None:
+    async def ask(url: str, client: ManyRequests) -> None:
         for _ in range(2):
             with pytest.raises(httpx.TransportError) as caught:
-                await client.get(url)
+                await told(client, url)
             assert type(caught.value) is fault
 
     _run(answer, ask, 1)
@@ -203,9 +208,9 @@ def test_who_says_nothing_or_a_little_at_a_time_is_given_up() -> None:
         writer.write(OK + b"Content-Length: 5\r\n\r\nok")
         await reader.read()  # until the other side has had enough
 
-    async def ask(url: str, client: httpx.AsyncClient) -> None:
+    async def ask(url: str, client: ManyRequests) -> None:
         with pytest.raises(httpx.ReadTimeout):
-            await client.get(url, timeout=0.2)
+            await client.post(url, {}, b"question", 0.2)
 
     _run(answer, ask, 1)
 
@@ -216,12 +221,12 @@ def test_nobody_there() -> None:
         port = server.sockets[0].getsockname()[1]
         server.close()
         await server.wait_closed()
-        async with httpx.AsyncClient(transport=ManyRequests(1, verify=False)) as client:
+        async with ManyRequests(1, verify=False) as client:
             for _ in range(2):
                 with pytest.raises(httpx.ConnectError):
-                    await client.get(f"http://127.0.0.1:{port}/")
+                    await told(client, f"http://127.0.0.1:{port}/")
             with pytest.raises(httpx.UnsupportedProtocol):
-                await client.get("ftp://127.0.0.1/")
+                await told(client, "ftp://127.0.0.1/")
 
     asyncio.run(run())
 
@@ -240,15 +245,13 @@ def test_a_connection_that_was_closed_while_idle_is_not_used_again() -> None:
         await writer.wait_closed()
         closed.set()
 
-    async def ask(url: str, client: httpx.AsyncClient) -> None:
-        transport = client._transport
-        assert isinstance(transport, ManyRequests)
+    async def ask(url: str, client: ManyRequests) -> None:
         for _ in range(3):
             closed.clear()
-            assert (await client.get(url)).text == "ok"
+            assert await told(client, url) == "ok"
             await closed.wait()
             async with asyncio.timeout(10):
-                for idle in transport._idle.values():
+                for idle in client._idle.values():
                     await asyncio.gather(*(one.gone for one in idle))
 
     _run(answer, ask, 1)
@@ -270,10 +273,10 @@ def test_a_certificate_that_nobody_trusts_is_refused(tmp_path: Path) -> None:
     async def run() -> None:
         server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=own)
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        async with server, httpx.AsyncClient(transport=ManyRequests(1)) as client:
+        async with server, ManyRequests(1) as client:
             with pytest.raises(httpx.ConnectError, match="SSLCertVerificationError"):
-                await client.get(url)
-            async with httpx.AsyncClient(transport=ManyRequests(1, verify=False)) as careless:
-                assert (await careless.get(url)).text == "ok"
+                await told(client, url)
+            async with ManyRequests(1, verify=False) as careless:
+                assert await told(careless, url) == "ok"
 
     asyncio.run(run())

@@ -13,14 +13,21 @@ from conformance.sandbox.tsa import POLICY
 from mappings.formats.faults import SigningFault
 from signing import xades, xades_levels
 from signing.faults import TimestampInvalid, TimestampUnavailable
+from signing.many_requests import ManyRequests
 from signing.testing import Authority
 from signing.timestamp import TimestampClient, TimestampService
+from signing.timestamp_token import Token
 from tests.integration.sandbox.trust import Bench, play
 
 
 def client(bench: Bench, policy: str = POLICY, **options: float) -> TimestampClient:
     root = x509.load_pem_x509_certificate(bench.read("root.pem"))
     return TimestampClient([TimestampService(bench.sandbox.tsa_url, (root,), policy)], **options)  # type: ignore[arg-type]
+
+
+async def stamped(bench: Bench, policy: str = POLICY) -> Token:
+    async with ManyRequests(1) as http:
+        return await client(bench, policy).stamp_async(b"x", http)
 
 
 @pytest.mark.parametrize("hash_name", ["sha256", "sha384", "sha512"])
@@ -32,7 +39,8 @@ def test_two_hundred_in_flight(hash_name: str, tmp_path: Path) -> None:
         services = [TimestampService(bench.sandbox.tsa_url, (root,))]
         asking = TimestampClient(services, hash_name=hash_name, in_flight=200, timeout_s=60)
         data = xades_levels.timestamp_data(signed)
-        tokens = await asyncio.gather(*(asking.stamp_async(data, bench.http) for _ in range(200)))
+        async with ManyRequests(200) as http:
+            tokens = await asyncio.gather(*(asking.stamp_async(data, http) for _ in range(200)))
         assert len({token.serial for token in tokens}) == 200
         assert xades_levels.with_timestamp(signed, tokens[-1]).count(b"SignatureTimeStamp") == 2
 
@@ -60,10 +68,10 @@ def test_each_distortion(code: str, fault: type[SigningFault] | None, tmp_path: 
     async def scene(bench: Bench) -> None:
         bench.distort("tsa", code)
         if fault is None:
-            assert (await client(bench).stamp_async(b"x", bench.http)).policy == POLICY
+            assert (await stamped(bench)).policy == POLICY
         else:
             with pytest.raises(fault):
-                await client(bench).stamp_async(b"x", bench.http)
+                await stamped(bench)
 
     play(scene, tmp_path)
 
@@ -72,9 +80,9 @@ def test_refusals_are_transient_unless_the_question_is_wrong(tmp_path: Path) -> 
     async def scene(bench: Bench) -> None:
         bench.sandbox.faults.add(Rule("tsa", Action.REFUSE, code="systemFailure"))
         with pytest.raises(TimestampUnavailable, match="system_failure"):
-            await client(bench).stamp_async(b"x", bench.http)
+            await stamped(bench)
         bench.sandbox.faults.clear()
         with pytest.raises(TimestampInvalid, match="unaccepted_policy"):
-            await client(bench, "1.2.3").stamp_async(b"x", bench.http)
+            await stamped(bench, "1.2.3")
 
     play(scene, tmp_path)

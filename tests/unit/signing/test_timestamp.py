@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from asn1crypto import tsp
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 
 from mappings.formats.faults import FaultClass
 from signing import timestamp_token
+from signing.der import element
 from signing.faults import TimestampInvalid, TimestampUnavailable
 from signing.testing import Authority
 from signing.timestamp import TimestampClient, TimestampService
@@ -33,6 +37,17 @@ def ask(root: Authority, *tsas: Tsa, client: TimestampClient | None = None, poli
     asked = client or client_of(root, len(tsas), policy=policy)
     with httpx.Client(transport=httpx.MockTransport(lambda r: by_host[r.url.host].handle(r))) as http:
         return asked.stamp(DATA, http)
+
+
+class Posting:
+    """What `stamp_async` asks by, without a network."""
+
+    def __init__(self, handle: Callable[[httpx.Request], Awaitable[httpx.Response]]) -> None:
+        self._handle = handle
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> tuple[int, bytes]:
+        answer = await self._handle(httpx.Request("POST", url, headers=headers, content=body))
+        return answer.status_code, answer.content
 
 
 def client_of(root: Authority, count: int, policy: str = "", **options: object) -> TimestampClient:
@@ -212,8 +227,7 @@ def test_tasks_take_turns(root: Authority, tsa: Tsa) -> None:
 
     async def run() -> list[Token]:
         client = client_of(root, 1, in_flight=3)
-        async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as http:
-            return await asyncio.gather(*(client.stamp_async(DATA, http) for _ in range(12)))
+        return await asyncio.gather(*(client.stamp_async(DATA, Posting(handle)) for _ in range(12)))
 
     tokens = asyncio.run(run())
     assert len({token.nonce for token in tokens}) == 12
@@ -227,8 +241,10 @@ def test_async_client_fails_over_too(wrong: str, root: Authority, issuing: Autho
     tsa.wrong = wrong
 
     async def run() -> Token:
-        async with httpx.AsyncClient(transport=httpx.MockTransport(lambda r: by_host[r.url.host].handle(r))) as http:
-            return await client_of(root, 2).stamp_async(DATA, http)
+        async def handle(request: httpx.Request) -> httpx.Response:
+            return by_host[request.url.host].handle(request)
+
+        return await client_of(root, 2).stamp_async(DATA, Posting(handle))
 
     assert asyncio.run(run()).certificate == second.certificate
 
@@ -252,6 +268,96 @@ def test_changed_token_is_not_believed(position: int, bit: int, root: Authority,
         honest.imprint,
     )
     assert same  # bits that nobody signed: the certificates beside, the outer versions
+
+
+def indefinite(der: bytes, depth: int) -> bytes:
+    """Write the outer `depth` levels as BER may: lengths left open, octet strings in pieces."""
+    one = element(der)
+    if one.tag == 0x04 and len(one.content) > 1:
+        middle = len(one.content) // 2
+        pieces = (bytes((0x04, len(half))) + half for half in (one.content[:middle], one.content[middle:]))
+        return b"\x24\x80" + b"".join(pieces) + b"\0\0"
+    if not one.tag & 0x20 or not depth:
+        return der
+    return bytes((one.tag, 0x80)) + b"".join(indefinite(inner.whole, depth - 1) for inner in one) + b"\0\0"
+
+
+@pytest.mark.parametrize("depth", range(5))
+def test_tokens_whose_lengths_are_left_open(depth: int, root: Authority, honest: Token) -> None:
+    """Bouncy Castle and others write CMS so; certificates stay DER."""
+    held = indefinite(honest.der, depth)
+    assert (held == honest.der) == (depth == 0)
+    token = timestamp_token.read(held)
+    assert replace(token, der=honest.der) == honest
+    timestamp_token.require_authority(token, [root.certificate])
+    assert timestamp_token.names(held, DATA)
+
+
+def test_signed_attributes_of_open_length_are_hashed_as_der(honest: Token) -> None:
+    data = next(iter(list(element(honest.der))[1]))
+    *others, signers = data
+    (info,) = signers
+    parts = [one.whole for one in info]
+    parts[3] = b"\xa0\x80" + list(info)[3].content + b"\0\0"
+    inner = b"\x30\x80" + b"".join(parts) + b"\0\0"
+    held = b"\x30\x80" + b"".join(one.whole for one in others) + b"\x31\x80" + inner + b"\0\0" * 2
+    form = next(iter(element(honest.der))).whole
+    assert timestamp_token.read(b"\x30\x80" + form + b"\xa0\x80" + held + b"\0\0" * 2).at == honest.at
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        b"",
+        b"\x30",
+        b"\x30\x80",
+        b"\x30\x84\xff\xff\xff\xff",
+        b"\x30\x85\0\0\0\0\0",
+        b"\x30\x80" * 5000,
+        b"\x1f\x81\0",
+        b"\x04\x80\0\0",
+    ],
+)
+def test_bytes_that_are_no_token_are_told_at_once(held: bytes) -> None:
+    with pytest.raises(TimestampInvalid):
+        timestamp_token.read(held)
+    with pytest.raises(TimestampInvalid):
+        timestamp_token.read_response(held)
+    assert not timestamp_token.names(held, DATA)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"accuracy": {"seconds": 1}, "ordering": True, "nonce": 2**63},
+        {"gen_time": datetime(2026, 11, 26, 10, 0, 0, 123000, UTC)},
+    ],
+)
+def test_what_the_library_reads_is_what_is_read_here(changed: dict[str, object]) -> None:
+    imprint = {"hash_algorithm": {"algorithm": "sha384"}, "hashed_message": bytes(48)}
+    info: dict[str, object] = {"version": "v1", "policy": POLICY, "message_imprint": imprint, "serial_number": 2**100}
+    made = tsp.TSTInfo(info | {"gen_time": datetime(2026, 11, 26, 10, tzinfo=UTC)} | changed)
+    said = timestamp_token._stamp(made.dump())
+    assert said == {
+        "at": made["gen_time"].native,
+        "serial": 2**100,
+        "policy": POLICY,
+        "nonce": made["nonce"].native,
+        "hash_name": "sha384",
+        "imprint": bytes(48),
+    }
+
+
+@pytest.mark.parametrize("more", ["020101020102", "0101ff3003020101", "0c0141", "0201"])
+def test_fields_of_a_stamp_in_another_order_or_twice_are_refused(more: str) -> None:
+    imprint = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": bytes(32)}
+    moment = datetime(2026, 11, 26, 10, tzinfo=UTC)
+    info = {"version": "v1", "policy": POLICY, "message_imprint": imprint, "serial_number": 1, "gen_time": moment}
+    plain = tsp.TSTInfo(info).dump()
+    body = plain[2:] + bytes.fromhex(more)
+    with pytest.raises(ValueError, match=r"order|cut off|not in"):
+        timestamp_token._stamp(b"\x30" + bytes((len(body),)) + body)
 
 
 @pytest.fixture(scope="module")
