@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from connectors.faults import MessageUnended
 from mappings.formats import astm
 from mappings.formats.er7_encoding import SPACE_BYTES
 from mappings.hl7v2 import Context
@@ -30,8 +31,14 @@ def is_records(raw: bytes) -> bool:
 
 
 def parse(raw: bytes, charset: str) -> astm.Message:
-    """Read records, framed or not; raises the faults of `mappings.formats.astm`."""
-    return astm.Message.parse(astm.unframed(raw.lstrip(SPACE_BYTES)), charset)
+    """Read records, framed or not; raises the faults of `mappings.formats.astm`, and MessageUnended where there is no L.
+
+    What broke off may end in the middle of a value, so none of it is used, wherever it came from.
+    """
+    message = astm.Message.parse(astm.unframed(raw.lstrip(SPACE_BYTES)), charset)
+    if message.records[-1].name != "L":
+        raise MessageUnended("L", f"{len(message.records)} records")
+    return message
 
 
 def type_of(message: astm.Message, profile: str) -> str:

@@ -387,3 +387,10 @@ def test_the_same_on_each_engine(tmp_path: Path, clock: HandClock, store_url: st
     desk.store.write_now(lambda c: lab.assign(c, str(answer.message_id), b"y", 2))
     assert desk.store.read_now(lambda c: lab.assigned(c, str(answer.message_id))) == b"y"
     desk.store.close()
+
+
+def test_records_that_were_cut_off_give_no_result_over_any_wire(desk: Desk) -> None:
+    order(desk)
+    whole = result(value="135")
+    assert fault(desk, whole[: whole.index(b"135") + 2])[:2] == ("error", 2150)
+    assert [one for one in everything(desk) if one["resourceType"] == "Observation"] == []

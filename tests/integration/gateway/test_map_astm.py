@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -77,3 +78,15 @@ def test_a_dialect_that_cannot_be_used_is_a_problem_with_file(tmp_path: Path) ->
     done = cli("check", "--json", "-c", str(config))
     assert done.returncode == 1
     assert "site/lab/odd.toml" in done.stdout
+
+
+def test_a_message_that_was_cut_off_is_no_message(tmp_path: Path) -> None:
+    whole = (GOLDEN / "site_dialect" / "input.astm").read_bytes()
+    cut = tmp_path / "cut.astm"
+    records, end, _ = re.split(rb"([\r\n]L\|)", whole)
+    assert end
+    cut.write_bytes(records[:-3])
+    done = cli("map", str(cut), "--json")
+    told = json.loads(done.stdout)
+    assert [one["code"] for one in told["faults"]] == ["LT2150"]
+    assert told["bundle"] is None
