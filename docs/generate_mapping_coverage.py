@@ -20,6 +20,7 @@ from pkgutil import iter_modules
 from mappings.formats import astm, er7
 from mappings.hl7v2 import Context, map_message, mappers, segments, trigger_of
 from mappings.lab.astm import map_message as map_records
+from mappings.lab.astm import read
 from mappings.lab.context import Context as LabContext
 from mappings.lab.fields import IGNORED, WHOLE
 from mappings.outcome import Coverage
@@ -81,7 +82,7 @@ def _instruments() -> Iterator[str]:
     """Tell what becomes of records of laboratory instruments: where each field went in the pairs, or why it never does."""
     found: dict[tuple[str, int], set[str]] = defaultdict(set)
     for path in sorted(GOLDEN.glob("astm/*/input.astm")):
-        outcome = map_records(astm.Message.parse(path.read_bytes()), LabContext(facility="01032"))
+        outcome = map_records(read(astm.Message.parse(path.read_bytes())), LabContext(facility="01032"))
         for position, target in outcome.coverage.mapped.items():
             record, _, number = position.rpartition("-")
             found[record[:1], int(number)].update(target.split(" | "))

@@ -186,9 +186,9 @@ class ChannelIntake:
         try:
             taken = lab_intake.take(arrival, self._channel, self._keyring)
             new = taken.new
-            if new.state == "answered" and taken.message is not None:
-                desk, message = lab_intake.Desk(self._keyring, self._context, self._channel), taken.message
-                body = await self._store.read(lambda connection: desk.answer(connection, message, arrival.at))
+            if new.state == "answered" and taken.told is not None:
+                desk, told = lab_intake.Desk(self._keyring, self._context, self._channel), taken.told
+                body = await self._store.read(lambda connection: desk.answer(connection, told, arrival.at))
                 await self._store.write(lambda connection: desk.keep(connection, new, body))
                 answer = self._on_link(arrival.raw, "AA", new.id, None)
                 return replace(answer, frames=(body,)) if body else answer, _Told(new.type, new.state, "AA")

@@ -23,14 +23,12 @@ from gateway.store import actions, messages
 from gateway.store.ids import uuid7
 from gateway.store.messages import NewMessage
 from gateway.store.sealed import Keyring
-from mappings.formats import astm
 from mappings.formats.dates import zone_of
 from mappings.formats.faults import Fault, IntakeFault
 from mappings.hl7v2 import Context
 from mappings.lab.answer import Reader, orders_to_records
 from mappings.lab.asked import persons_of, question_of
-from mappings.lab.astm import profile_of
-from mappings.lab.fields import Row
+from mappings.lab.groups import Read
 from mappings.lab.translation import instrument_of
 
 SENDER = "LIENTHONG"
@@ -54,7 +52,7 @@ class Taken:
     """The message as it is stored, and as it was read."""
 
     new: NewMessage
-    message: astm.Message | None
+    told: Read | None
 
 
 def take(arrival: Arrival, channel: Channel, keyring: Keyring) -> Taken:
@@ -62,16 +60,14 @@ def take(arrival: Arrival, channel: Channel, keyring: Keyring) -> Taken:
     settings = channel.settings
     kind = lab_steps.FAMILY
     fault: Fault | None = arrival.fault
-    message: astm.Message | None = None
+    told: Read | None = None
     control_id = sender = whose = ""
     if fault is None:
         try:
-            message = lab_steps.parse(arrival.raw, channel.charset)
-            kind = lab_steps.type_of(message, settings.profile)
-            profile = profile_of(message, settings.profile)
-            head = Row(message.records[0], profile)
-            control_id, sender = head[3].c(1), instrument_of(head, profile)
-            whose = next((one for p in persons_of(message, settings.profile) for one in (*p.specimens, *p.numbers)), "")
+            told = lab_steps.read_records(arrival.raw, channel.charset, settings.profile)
+            kind, head = lab_steps.kind_of(told), told.rows[0]
+            control_id, sender = head[3].c(1), instrument_of(head, told.profile)
+            whose = next((one for p in persons_of(told) for one in (*p.specimens, *p.numbers)), "")
             fault = _refuse(channel, kind)
         except Fault as wrong:
             fault = wrong
@@ -97,7 +93,7 @@ def take(arrival: Arrival, channel: Channel, keyring: Keyring) -> Taken:
         answer="AE" if fault else "AA",
         fault=fault,
     )
-    return Taken(new, message)
+    return Taken(new, told)
 
 
 def _refuse(channel: Channel, kind: str) -> IntakeFault | None:
@@ -116,17 +112,16 @@ class Desk:
     context: Context
     channel: Channel
 
-    def answer(self, connection: Connection, message: astm.Message, now: int) -> bytes:
+    def answer(self, connection: Connection, told: Read, now: int) -> bytes:
         """Give the orders that wait, as one message of records; nothing when the question before is taken back."""
-        profile = profile_of(message, self.channel.settings.profile)
-        question = question_of(message, self.channel.settings.profile)
+        profile, question = told.profile, question_of(told)
         if question.cancels:
             return b""
         context = self.context
         finder = Finder(connection, self.keyring, context.systems, context.facility, now)
-        instrument = instrument_of(Row(message.records[0], profile), profile)
+        instrument = instrument_of(told.rows[0], profile)
         reader = Reader(
-            profile, instrument, context.facility, context.systems, self.channel.charset, message.delimiters
+            profile, instrument, context.facility, context.systems, self.channel.charset, told.message.delimiters
         )
         at = to_datetime(now).astimezone(zone_of(context.zone))
         return orders_to_records(finder.waiting(question), reader, at, SENDER)

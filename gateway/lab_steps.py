@@ -8,13 +8,26 @@ from connectors.faults import MessageUnended
 from mappings.formats import astm
 from mappings.formats.er7_encoding import SPACE_BYTES
 from mappings.hl7v2 import Context
-from mappings.lab.asked import Person, Question, keys_of, persons_of, question_of
-from mappings.lab.astm import CONTROL, FAMILY, OTHER, QUERY, RESULT, kind_of, map_message, profile_of
+from mappings.lab.asked import Person, keys_of, persons_of
+from mappings.lab.astm import CONTROL, FAMILY, OTHER, QUERY, RESULT, kind_of, map_message, read
 from mappings.lab.context import Context as LabContext
 from mappings.lab.context import Known
+from mappings.lab.groups import Read
 from mappings.outcome import Outcome
 
-__all__ = ["FAMILY", "QUERY", "RESULT", "TYPES", "Known", "Person", "is_lab", "is_records"]
+__all__ = [
+    "FAMILY",
+    "QUERY",
+    "RESULT",
+    "TYPES",
+    "Known",
+    "Person",
+    "is_lab",
+    "is_records",
+    "keys_of",
+    "kind_of",
+    "persons_of",
+]
 
 TYPES = (RESULT, CONTROL, QUERY, OTHER)
 """Every type that a message of an instrument can have."""
@@ -41,37 +54,15 @@ def parse(raw: bytes, charset: str) -> astm.Message:
     return message
 
 
-def type_of(message: astm.Message, profile: str) -> str:
-    """Give how `accept` and the rules of papers call a message."""
-    return kind_of(message, profile_of(message, profile))
+def read_records(raw: bytes, charset: str, profile: str = "") -> Read:
+    """Read a message in its dialect; raises as `parse`, and ProfileUnknown."""
+    return read(parse(raw, charset), profile)
 
 
-def map_records(
-    raw: bytes,
-    charset: str,
-    context: Context,
-    profile: str = "",
-    approver: str = "",
-    known: Mapping[str, Known] | None = None,
-) -> Outcome:
+def map_records(told: Read, context: Context, approver: str = "", known: Mapping[str, Known] | None = None) -> Outcome:
     """Map a message; raises the faults of `mappings.lab`."""
-    told = {name: getattr(context, name) for name in ("facility", "systems", "zone", "on", "message_id")}
-    return map_message(parse(raw, charset), LabContext(**told, profile=profile, approver=approver, known=known or {}))
-
-
-def asked_of(raw: bytes, charset: str, profile: str) -> tuple[Person, ...]:
-    """Read by what a message finds its persons and orders."""
-    return persons_of(parse(raw, charset), profile)
-
-
-def question(message: astm.Message, profile: str) -> Question:
-    """Read what an instrument asks for."""
-    return question_of(message, profile)
-
-
-def keys(raw: bytes, charset: str, profile: str = "") -> tuple[tuple[str, str], ...]:
-    """Return the numbers by which people look for it."""
-    return keys_of(parse(raw, charset), profile)
+    said = {name: getattr(context, name) for name in ("facility", "systems", "zone", "on", "message_id")}
+    return map_message(told, LabContext(**said, approver=approver, known=known or {}))
 
 
 def populated(raw: bytes, charset: str) -> Sequence[str]:

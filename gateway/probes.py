@@ -134,7 +134,8 @@ def _run(plan: Plan, channel: Channel, test: Test) -> Iterator[ConfigFault]:
             resources = imaging_steps.map_object(raw, context).resources
         elif lab_steps.is_records(raw):
             said = channel.settings
-            resources = lab_steps.map_records(raw, channel.charset, context, said.profile, said.approver).resources
+            read = lab_steps.read_records(raw, channel.charset, said.profile)
+            resources = lab_steps.map_records(read, context, said.approver).resources
         elif visit_steps.is_file(raw):
             resources = visit_steps.map_visit(raw, context.systems, context.facility).outcome.resources
         else:

@@ -120,7 +120,7 @@ class LabChannel:
 def persons_asked(raw: bytes, charset: str, trigger: str, told: LabChannel) -> tuple[lab_steps.Person, ...]:
     """Say whom a message of a laboratory names, so that they can be looked up; none for any other message."""
     if lab_steps.is_lab(trigger):
-        return lab_steps.asked_of(raw, charset, told.profile)
+        return lab_steps.persons_of(lab_steps.read_records(raw, charset, told.profile))
     return result_steps.asked_of(raw, told.layout) if trigger == result_steps.ROWS else ()
 
 
@@ -138,9 +138,10 @@ def map_message(
     `around` is for a message about a study, `told` for what comes from a laboratory without HL7 v2.
     """
     if lab_steps.is_lab(trigger):
-        outcome = lab_steps.map_records(raw, charset, context, told.profile, told.approver, told.known)
+        read = lab_steps.read_records(raw, charset, told.profile)
+        outcome = lab_steps.map_records(read, context, told.approver, told.known)
         people = {one.patient["id"]: one.patient for one in told.known.values()}
-        return _mapped(outcome, (trigger,), produce, lab_steps.keys(raw, charset, told.profile), people=people)
+        return _mapped(outcome, (trigger,), produce, lab_steps.keys_of(read), people=people)
     if visit_steps.is_visit(trigger):
         visit = visit_steps.map_visit(raw, context.systems, context.facility, context.message_id)
         return _mapped(visit.outcome, visit.triggers, produce, visit.keys)
@@ -215,7 +216,7 @@ def business_keys_of(
             elif is_rows(raw):
                 found.append(result_steps.keys_of(raw, layout))
             elif lab_steps.is_records(raw):
-                found.append(lab_steps.keys(raw, charset))
+                found.append(lab_steps.keys_of(lab_steps.read_records(raw, charset)))
             elif visit_steps.is_file(raw):
                 found.append(tuple(visit_steps.keys_of_message(raw)))
             else:

@@ -98,9 +98,10 @@ def map_one(name: str, raw: bytes, context: Context, charset: str) -> Mapped:
 def _map_records(mapped: Mapped, raw: bytes, context: Context, charset: str) -> Mapped:
     mapped.type = lab_steps.FAMILY
     try:
-        mapped.message = message = lab_steps.parse(raw, charset)
-        mapped.type = lab_steps.type_of(message, "")
-        outcome = lab_steps.map_records(raw, charset, context)
+        read = lab_steps.read_records(raw, charset)
+        mapped.message = read.message
+        mapped.type = lab_steps.kind_of(read)
+        outcome = lab_steps.map_records(read, context)
         for resource in (*outcome.about, *outcome.resources):
             require_valid(resource)
         mapped.bundle = outcome_to_bundle(outcome, context) if outcome.about else None

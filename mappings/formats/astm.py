@@ -112,6 +112,16 @@ class Record:
             made = self._made[n] = Field(fields[n - 1] if 0 < n <= len(fields) else "", reading)
         return made
 
+    def parts(self, n: int) -> list[tuple[str, ...]]:
+        """Give the repetitions of field `n`, each its components, stripped; none when absent or null."""
+        fields, reading = self._cut(), self._reading
+        written = fields[n - 1] if 0 < n <= len(fields) else ""
+        if not written or written == NULL:
+            return []
+        if n > 2 and written.isascii() and written.isprintable() and not reading.is_special(written):
+            return [tuple(["" if one == NULL else one.strip() for one in written.split(reading.component)])]
+        return [tuple([one.c(m).strip() for m in range(1, one.components + 1)]) for one in self[n].repetitions]
+
     def populated(self) -> list[int]:
         """Give the numbers of the fields that say something, the name of the record left aside; null says something."""
         header = self.name == "H"

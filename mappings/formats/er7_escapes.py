@@ -46,6 +46,10 @@ class Reading:
         self.field, self.component, self.repetition, self.escape, self.subcomponent = marks
         self.blank = self.component + self.repetition + self.subcomponent
 
+    def is_special(self, text: str) -> bool:
+        """Tell whether a field has repetitions, subcomponents or escapes, or is written in VIQR."""
+        return self.repetition in text or self.escape in text or self.subcomponent in text or self.is_viqr
+
     def value(self, text: str) -> str:
         """Give one value: unescaped, composed (NFC), without control characters."""
         if self.escape in text:

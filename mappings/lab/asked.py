@@ -11,16 +11,12 @@ from typing import Any
 
 from mappings import codes
 from mappings.dicom.same_person import Comparison, compare
-from mappings.formats import astm
 from mappings.hl7v2.business_keys import folded
 from mappings.hl7v2.datatypes import Element
 from mappings.hl7v2.draft import date_of
 from mappings.hl7v2.names import full_name
-from mappings.lab.astm import profile_of
 from mappings.lab.control import is_control
-from mappings.lab.fields import Row
-from mappings.lab.groups import groups
-from mappings.lab.profiles import Profile
+from mappings.lab.groups import Read
 from mappings.outcome import Resource
 
 ALL = "ALL"
@@ -70,16 +66,14 @@ class Question:
     """The question before is taken back; nothing is to be answered."""
 
 
-def persons_of(message: astm.Message, profile_name: str = "") -> tuple[Person, ...]:
+def persons_of(told: Read) -> tuple[Person, ...]:
     """Give whom the results of a message are of; control material is nobody."""
-    profile = profile_of(message, profile_name)
-    rows = [Row(record, profile) for record in message.records]
-    return tuple(_persons(rows, profile))
+    return tuple(_persons(told))
 
 
-def _persons(rows: list[Row], profile: Profile) -> Iterator[Person]:
-    for group in groups(rows):
-        tested = [one for one in group.tested if not is_control(one, rows[0], profile)]
+def _persons(told: Read) -> Iterator[Person]:
+    for group in told.groups:
+        tested = [one for one in group.tested if not is_control(one, told.rows[0], told.profile)]
         if not tested:
             continue
         specimens = tuple(dict.fromkeys(one.specimen for one in tested if one.specimen))
@@ -97,14 +91,15 @@ def _persons(rows: list[Row], profile: Profile) -> Iterator[Person]:
         )
 
 
-def question_of(message: astm.Message, profile_name: str = "") -> Question:
+def question_of(told: Read) -> Question:
     """Read what is asked for."""
-    profile = profile_of(message, profile_name)
+    profile = told.profile
     specimens: dict[str, None] = {}
     patients: dict[str, None] = {}
     everything = cancels = False
-    for record in message.all("Q"):
-        row = Row(record, profile)
+    for row in told.rows:
+        if row.name != "Q":
+            continue
         cancels = cancels or row[13].c(1).upper() == _CANCELS
         for part in (*row[3].repetitions, *row[4].repetitions):
             patient, specimen = (
@@ -118,21 +113,20 @@ def question_of(message: astm.Message, profile_name: str = "") -> Question:
     return Question(tuple(specimens), tuple(patients), everything and not specimens and not patients, cancels)
 
 
-def keys_of(message: astm.Message, profile_name: str = "") -> tuple[tuple[str, str], ...]:
+def keys_of(told: Read) -> tuple[tuple[str, str], ...]:
     """Return the numbers by which people look for it: its own, those of persons and specimens."""
-    profile = profile_of(message, profile_name)
     found: dict[tuple[str, str], None] = {}
 
     def add(kind: str, value: Any) -> None:
         if str(value).strip(" 0"):
             found[kind, folded(str(value))] = None
 
-    add("control", Row(message.records[0], profile)[3].c(1))
-    for person in persons_of(message, profile_name):
+    add("control", told.rows[0][3].c(1))
+    for person in persons_of(told):
         for number in person.numbers:
             add("patient", number)
         for specimen in person.specimens:
             add("order", specimen)
-    for specimen in question_of(message, profile_name).specimens if not profile.control.records else ():
+    for specimen in question_of(told).specimens if not told.profile.control.records else ():
         add("order", specimen)
     return tuple(found)

@@ -18,7 +18,7 @@ from mappings.lab import faults, reasons, translation
 from mappings.lab.context import Context, Known
 from mappings.lab.control import controls_to_resources, is_control, no_person
 from mappings.lab.fields import Account, Row
-from mappings.lab.groups import Group, groups
+from mappings.lab.groups import Group, Read
 from mappings.lab.profiles import Profile, choose, profiles
 from mappings.outcome import Notice, Outcome, Resource
 
@@ -38,11 +38,18 @@ def profile_of(message: astm.Message, name: str) -> Profile:
         raise faults.ProfileUnknown(detail=f"{name}; known: {', '.join(profiles())}"[:200]) from None
 
 
-def kind_of(message: astm.Message, profile: Profile) -> str:
+def read(message: astm.Message, profile: str = "") -> Read:
+    """Read a message in its dialect, once for all who ask: that of the name, else the one whose mark it bears.
+
+    Raises ProfileUnknown for a name that there is not.
+    """
+    return Read(message, profile_of(message, profile))
+
+
+def kind_of(told: Read) -> str:
     """Say what a message is."""
-    rows = [Row(record, profile) for record in message.records]
-    told = list(groups(rows))
-    tested = [one for group in told for one in group.tested]
+    rows, profile = told.rows, told.profile
+    tested = [one for group in told.groups for one in group.tested]
     if any(not is_control(one, rows[0], profile) for one in tested):
         return RESULT
     if tested or (profile.control.records and any(row.name == "Q" for row in rows)):
@@ -50,30 +57,29 @@ def kind_of(message: astm.Message, profile: Profile) -> str:
     return QUERY if any(row.name == "Q" for row in rows) else OTHER
 
 
-def map_message(message: astm.Message, context: Context) -> Outcome:
+def map_message(told: Read, context: Context) -> Outcome:
     """Map one message.
 
-    Raises ProfileUnknown and NothingSaid; nothing else, whatever the message holds. Every resource is sound R4 if HL7 v2's are.
+    Raises NothingSaid; nothing else, whatever the message holds. Every resource is sound R4 if HL7 v2's are.
     """
-    profile = profile_of(message, context.profile)
+    message, profile, rows = told.message, told.profile, told.rows
     account = Account(message, profile)
-    rows = [Row(record, profile) for record in message.records]
     if not any(row.name in "PORQ" for row in rows):
         raise faults.NothingSaid("L" if rows[-1].name == "L" else "H")
     instrument = translation.instrument_of(rows[0], profile)
     made = translation.Translation(account, context, profile, instrument)
-    told, controls = [], []
-    for group in groups(rows):
+    persons, controls = [], []
+    for group in told.groups:
         control = [one for one in group.tested if is_control(one, rows[0], profile)]
         controls += control
         if control and group.patient is not None and len(control) == len(group.tested):
             no_person(account, group.patient)
         else:
-            told.append(replace(group, tested=[one for one in group.tested if one not in control]))
-    _strays(rows, told, controls, account)
-    if not any(group.tested for group in told) and not controls and not profile.control.records:
+            persons.append(replace(group, tested=[one for one in group.tested if one not in control]))
+    _strays(rows, persons, controls, account)
+    if not any(group.tested for group in persons) and not controls and not profile.control.records:
         _asks(rows, account)
-    outcome = _results(rows[0], told, made)
+    outcome = _results(rows[0], persons, made)
     kept = controls_to_resources(rows, controls, made)
     notices = [*(Notice(*one) for one in message.notices), *outcome.notices, *made.notices]
     if kept.outcome is not None:

@@ -22,8 +22,6 @@ class Known:
 class Context(Hl7Context):
     """Say for whom a message is mapped; ids are made as for HL7 v2, so that both meet in one record."""
 
-    profile: str = ""
-    """Dialect of the instrument; empty: the one whose mark the message bears, else the standard's."""
     approver: str = ""
     """Who answers for results that name nobody: the number of a member of staff or a practice licence."""
     known: Mapping[str, Known] = field(default_factory=dict)

@@ -115,8 +115,7 @@ def _order(tested: Tested, own: translation.Translation, lots: list[tuple[Lot, R
 
 
 def _at(row: Row, place: str) -> str:
-    where = astm.position(place) if place else None
-    return Part.of(row.record[where.field], where.component).c(1) if where else ""
+    return Part.of(row.record, astm.position(place) if place else None).c(1)
 
 
 def _record(row: Row, own: translation.Translation) -> None:

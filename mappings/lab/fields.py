@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from mappings.formats import astm
-from mappings.formats.er7 import Field
 from mappings.hl7v2.reader import UNLISTED
 from mappings.hl7v2.segments import BILLING, LEDGER, SEQUENCE
 from mappings.lab.profiles import Profile
@@ -71,6 +70,7 @@ IGNORED: Mapping[str, Mapping[int, str]] = {
     "Q": {2: SEQUENCE},
     "L": {2: SEQUENCE, 3: "how the message ended; it steers the reading"},
 }
+_AS_IS: Mapping[int, astm.Position | None] = {}
 WHOLE = {
     "M": "record of the maker's own",
     "S": "comparison of methods between laboratories; about no person",
@@ -140,11 +140,13 @@ class Part:
         self.repetitions = repetitions
 
     @classmethod
-    def of(cls, found: Field, component: int = 0) -> Part:
-        """Read a field."""
-        if component:
-            return cls([(found.c(component).strip(),)])
-        return cls([tuple(one.c(n).strip() for n in range(1, one.components + 1)) for one in found.repetitions])
+    def of(cls, record: astm.Record, where: astm.Position | None) -> Part:
+        """Read a field of a record, or one component of it."""
+        if where is None:
+            return _NOTHING
+        if where.component:
+            return cls([(record[where.field].c(where.component).strip(),)])
+        return cls(record.parts(where.field))
 
     def __bool__(self) -> bool:
         return any(any(one) for one in self.repetitions)
@@ -160,12 +162,16 @@ class Part:
         return parts[n - 1] if 0 < n <= len(parts) else ""
 
 
+_NOTHING = Part(())
+
+
 class Row:
     """One record, its fields found where the dialect has them."""
 
     def __init__(self, record: astm.Record, profile: Profile) -> None:
         self.record = record
         self._profile = profile
+        self._moved = profile.moved.get(record.name, _AS_IS)
         self.name = record.name
         self._parts: dict[int, Part] = {}
 
@@ -173,16 +179,18 @@ class Row:
         """Give what the standard has in field `n`."""
         part = self._parts.get(n)
         if part is None:
-            place = self._profile.places.get(f"{self.name}-{n}")
-            where = astm.position(place) if place else astm.Position(self.name, 1, n) if place is None else None
-            part = Part.of(self.record[where.field], where.component) if where else Part(())
+            moved = self._moved.get(n, n)
+            if isinstance(moved, int):
+                part = Part(found) if (found := self.record.parts(moved)) else _NOTHING
+            else:
+                part = Part.of(self.record, moved)
             self._parts[n] = part
         return part
 
     def where(self, n: int) -> str:
         """Give where that stands in the message: `O-4`, `R[2]-13`."""
-        place = self._profile.places.get(f"{self.name}-{n}")
-        return self.record.where(astm.position(place).field if place else n)
+        moved = self._moved.get(n)
+        return self.record.where(moved.field if moved else n)
 
     def is_left_out(self, code: str) -> str:
         """Give why results of a test are left out; `""` when they are not."""

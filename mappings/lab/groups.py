@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from mappings.formats import astm
 from mappings.lab.fields import Row
+from mappings.lab.profiles import Profile
 
 
 @dataclass
@@ -57,3 +60,17 @@ def groups(rows: Sequence[Row]) -> Iterator[Group]:
             comments = None
     if current.tested or current.patient:
         yield current
+
+
+class Read:
+    """A message read in its dialect: its records, and what they say of whom."""
+
+    def __init__(self, message: astm.Message, profile: Profile) -> None:
+        self.message = message
+        self.profile = profile
+        self.rows = [Row(record, profile) for record in message.records]
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """Person by person."""
+        return list(groups(self.rows))

@@ -19,10 +19,10 @@ Does not read messages (`translation` does).
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -117,11 +117,20 @@ class Profile:
         """Give where that stands which the standard has at a position; `""` when it stands nowhere."""
         return self.places.get(standard, standard)
 
-    def fits(self, message: astm.Message) -> bool:
-        """Tell whether a message bears the marks of this dialect."""
+    @cached_property
+    def moved(self) -> Mapping[str, Mapping[int, astm.Position | None]]:
+        """Record → number in the standard → where the dialect has it; None: nowhere."""
+        found: dict[str, dict[int, astm.Position | None]] = {}
+        for standard, place in self.places.items():
+            where = astm.position(standard)
+            if not where.component:
+                found.setdefault(where.record, {})[where.field] = astm.position(place) if place else None
+        return found
+
+    def fits(self, said: Callable[[str], str]) -> bool:
+        """Tell whether a message bears the marks of this dialect; `said` gives what it has at a position."""
         return bool(self.match) and all(
-            any(fnmatchcase((message.value(place) or "").strip(), pattern) for pattern in patterns)
-            for place, patterns in self.match.items()
+            any(fnmatchcase(said(place), pattern) for pattern in patterns) for place, patterns in self.match.items()
         )
 
 
@@ -225,4 +234,9 @@ def choose(message: astm.Message, name: str = "") -> Profile:
     known = profiles()
     if name:
         return known[name]
-    return next((one for one in known.values() if one.fits(message)), known[STANDARD])
+
+    @cache
+    def said(place: str) -> str:
+        return (message.value(place) or "").strip()
+
+    return next((one for one in known.values() if one.fits(said)), known[STANDARD])

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from mappings import codes
@@ -71,6 +72,21 @@ class Translation:
     notices: list[Notice] = field(default_factory=list)
     matched: dict[str, Resource] = field(default_factory=dict)
     """Position of an OBR → the ServiceRequest of the record that it is of."""
+
+    @cached_property
+    def head(self) -> Row:
+        """Give H."""
+        return Row(self.account.message.records[0], self.profile)
+
+    @cached_property
+    def day(self) -> date | None:
+        """Give the day of the message, by which codes are read."""
+        sent = date_of(self.head[14].c(1))
+        return date.fromisoformat(sent) if len(sent) == 10 else None
+
+    def count(self, name: str) -> int:
+        """Count the segments of a name."""
+        return sum(one.name == name for one in self.segments)
 
     def open(self, name: str) -> Made:
         """Begin a segment."""
@@ -188,7 +204,7 @@ def _order(told: Group, known: Known | None, tested: Sequence[Tested], matched: 
     first = tested[0].order
     obr = made.open("OBR")
     if matched.order is not None:
-        count = sum(one.name == "OBR" for one in made.segments)
+        count = made.count("OBR")
         made.matched["OBR" if count == 1 else f"OBR[{count}]"] = matched.order
     elif known is not None and tested[0].specimen:
         made.notices.append(Notice(faults.ORDER_UNKNOWN, first.where(3)))
@@ -356,7 +372,7 @@ def _rows(code: str, made: Translation) -> list[tuple[str, str, str]]:
     if table is None:
         return []
     wanted = {slug(made.instrument), slug(made.profile.name), "other"}
-    day = _day_of(made)
+    day = made.day
     rows = [
         row
         for row in table.rows
@@ -364,12 +380,6 @@ def _rows(code: str, made: Translation) -> list[tuple[str, str, str]]:
     ]
     own = [row for row in rows if not row.target_system]
     return [(row.target, row.display, _name_of(row.target_system)) for row in own[:1] or rows]
-
-
-def _day_of(made: Translation) -> date | None:
-    """Give the day of the message, by which codes are read."""
-    sent = date_of(Row(made.account.message.records[0], made.profile)[14].c(1))
-    return date.fromisoformat(sent) if len(sent) == 10 else None
 
 
 def _name_of(system: str) -> str:
@@ -388,7 +398,7 @@ def take_result(row: Row, tested: Tested, made: Translation) -> bool:
             made.account.put([row.record.where(n)], "ignored" if reason else "unknown", reason or reasons.NO_TEST)
         return False
     obx = made.open("OBX")
-    obx.put(1, str(sum(one.name == "OBX" for one in made.segments)))
+    obx.put(1, str(made.count("OBX")))
     obx.put(3, test, row.where(3))
     status = status_of(row, tested.order, made)
     if row[9] and row[9].c(1).upper() not in made.profile.status:
@@ -460,7 +470,7 @@ def _times(obx: Made, row: Row, order: Row, made: Translation) -> None:
 
 def put_device(obx: Made, row: Row, made: Translation) -> None:
     """Write which instrument: R-14, else what H-5 says."""
-    head = Row(made.account.message.records[0], made.profile)
+    head = made.head
     form = made.profile.instrument
     number = row[14].c(1) if row.name == "R" else ""
     serial = head[5].c(form.serial) if form.serial else ""
@@ -492,12 +502,15 @@ class Back:
 
     def __init__(self, origins: Mapping[str, Sequence[str]], outcome: Outcome | None = None) -> None:
         self._origins = origins
-        self._everything = (*outcome.resources, *outcome.about) if outcome else ()
-        self._records: dict[str, list[str]] = {}
+        self._by_kind: dict[str, list[Resource]] = {}
+        for one in (*outcome.resources, *outcome.about) if outcome else ():
+            self._by_kind.setdefault(one["resourceType"], []).append(one)
+        self._records: dict[str, dict[str, None]] = {}
         self._targets: dict[str, str] = {}
         for where, of in origins.items():
-            found = self._records.setdefault(where.partition("-")[0], [])
-            found += [one.partition("-")[0] for one in of]
+            found = self._records.setdefault(where.partition("-")[0], {})
+            for field_ in of:
+                found[field_.partition("-")[0]] = None
 
     def record(self, segment: str) -> str:
         """Give the record that a segment was made of, of several kinds the one that it is named for; `""` when of none."""
@@ -515,7 +528,7 @@ class Back:
             found = [
                 f"{kind}.{path}"
                 for kind, path in targets.alternatives(said)
-                if any(one["resourceType"] == kind and targets.present(one, path) for one in self._everything)
+                if any(targets.present(one, path) for one in self._by_kind.get(kind, ()))
             ]
             self._targets[said] = " | ".join(found) or said
         return self._targets[said]

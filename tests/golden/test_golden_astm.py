@@ -14,7 +14,7 @@ import pytest
 from mappings.fhir import problems
 from mappings.formats import astm
 from mappings.lab import profiles
-from mappings.lab.astm import map_message
+from mappings.lab.astm import map_message, read
 from mappings.lab.context import Context
 from mappings.outcome import Outcome
 from tests.golden.test_golden import written
@@ -32,7 +32,7 @@ def _usual_profiles() -> Iterator[None]:
 def mapped(case: Path) -> tuple[astm.Message, Outcome]:
     profiles.use(profiles.parse(path.stem, path.read_text(encoding="utf-8")) for path in case.glob("*.toml"))
     message = astm.Message.parse((case / "input.astm").read_bytes())
-    return message, map_message(message, Context(facility="01032"))
+    return message, map_message(read(message), Context(facility="01032"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -8,7 +8,7 @@ import pytest
 
 from mappings.formats import astm
 from mappings.lab import profiles
-from mappings.lab.astm import CONTROL, QUERY, RESULT, kind_of, profile_of
+from mappings.lab.astm import CONTROL, QUERY, RESULT, kind_of, profile_of, read
 from mappings.lab.faults import ProfileUnknown
 
 
@@ -94,9 +94,9 @@ def test_what_is_wrong_with_a_profile(text: str, wrong: str) -> None:
 )
 def test_kinds(records: tuple[str, ...], kind: str) -> None:
     one = message(*records)
-    assert kind_of(one, profile_of(one, "")) == kind
+    assert kind_of(read(one)) == kind
 
 
 def test_a_message_of_control_is_known_by_its_header() -> None:
     one = message("O|1|S||^^^A", "R|1|^^^A|1", mark="Q")
-    assert kind_of(one, profile_of(one, "")) == CONTROL
+    assert kind_of(read(one)) == CONTROL

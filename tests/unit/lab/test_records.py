@@ -12,7 +12,7 @@ from mappings.fhir import problems
 from mappings.formats import astm
 from mappings.formats.faults import Fault
 from mappings.lab import faults
-from mappings.lab.astm import map_message
+from mappings.lab.astm import map_message, read
 from mappings.lab.context import Context, Known
 from mappings.outcome import Outcome
 
@@ -22,7 +22,7 @@ OWN = "https://lienthong.vn/fhir/sid/01032"
 
 def mapped(*records: str, **context: Any) -> Outcome:
     raw = "\r".join([HEAD, *records, "L|1|N"]).encode()
-    return map_message(astm.Message.parse(raw), Context(facility="01032", **context))
+    return map_message(read(astm.Message.parse(raw)), Context(facility="01032", **context))
 
 
 def results(outcome: Outcome) -> list[Any]:
@@ -133,7 +133,7 @@ def test_a_message_of_nothing_is_a_fault() -> None:
 
 def test_an_instrument_that_broke_off_is_noticed() -> None:
     raw = "\r".join([HEAD, "P|1|BN1", "O|1|S1||^^^A", "R|1|^^^A|1|g/L||||F", "L|1|T"]).encode()
-    notices = map_message(astm.Message.parse(raw), Context(facility="01032")).notices
+    notices = map_message(read(astm.Message.parse(raw)), Context(facility="01032")).notices
     assert [(one.code, one.where) for one in notices] == [(faults.ABORTED, "L-3")]
 
 
@@ -202,7 +202,7 @@ def test_any_records_are_accounted_for(records: list[tuple[str, list[str]]], pro
     raw = "\r".join([HEAD, *("|".join([name, *fields]) for name, fields in records)]).encode()
     message = astm.Message.parse(raw)
     try:
-        outcome = map_message(message, Context(facility="01032", profile=profile))
+        outcome = map_message(read(message, profile), Context(facility="01032"))
     except Fault:
         return
     populated = {record.where(n) for record in message.records for n in record.populated()}
