@@ -93,8 +93,11 @@ class Account:
         """Enter what became of fields; what is mapped somewhere is mapped."""
         for where in positions:
             if state == "mapped":
-                targets = self.mapped.setdefault(where, [])
-                targets += [one for one in said.split(" | ") if one not in targets]
+                targets = self.mapped.get(where)
+                if targets is None:
+                    self.mapped[where] = said.split(" | ")
+                elif said not in targets:
+                    targets += [one for one in said.split(" | ") if one not in targets]
             else:
                 (self.ignored if state == "ignored" else self.unknown).setdefault(where, said)
 
@@ -103,8 +106,9 @@ class Account:
         found: tuple[dict[str, str], dict[str, str], dict[str, str]] = ({}, {}, {})
         mapped, ignored, unknown = found
         for record in self.message.records:
+            position = record.position()
             for n in record.populated():
-                where = record.where(n)
+                where = f"{position}-{n}"
                 if where in self.mapped:
                     mapped[where] = " | ".join(self.mapped[where])
                 elif where in self.unknown:
@@ -173,6 +177,7 @@ class Row:
         self._profile = profile
         self._moved = profile.moved.get(record.name, _AS_IS)
         self.name = record.name
+        self._position = record.position()
         self._parts: dict[int, Part] = {}
 
     def __getitem__(self, n: int) -> Part:
@@ -190,7 +195,7 @@ class Row:
     def where(self, n: int) -> str:
         """Give where that stands in the message: `O-4`, `R[2]-13`."""
         moved = self._moved.get(n)
-        return self.record.where(moved.field if moved else n)
+        return f"{self._position}-{moved.field if moved else n}"
 
     def is_left_out(self, code: str) -> str:
         """Give why results of a test are left out; `""` when they are not."""

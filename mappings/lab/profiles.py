@@ -19,10 +19,10 @@ Does not read messages (`translation` does).
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -127,10 +127,10 @@ class Profile:
                 found.setdefault(where.record, {})[where.field] = astm.position(place) if place else None
         return found
 
-    def fits(self, said: Callable[[str], str]) -> bool:
-        """Tell whether a message bears the marks of this dialect; `said` gives what it has at a position."""
+    def fits(self, said: Mapping[str, str]) -> bool:
+        """Tell whether a message bears the marks of this dialect; `said`: what it has at each position of `match`."""
         return bool(self.match) and all(
-            any(fnmatchcase(said(place), pattern) for pattern in patterns) for place, patterns in self.match.items()
+            any(fnmatchcase(said[place], pattern) for pattern in patterns) for place, patterns in self.match.items()
         )
 
 
@@ -219,6 +219,8 @@ def use(own: Iterable[Profile]) -> None:
     """Take a site's own profiles into use, in place of those before; one of the same name replaces ours."""
     _own.clear()
     _own.update((one.name, one) for one in own)
+    _marks.cache_clear()
+    _fitting.cache_clear()
 
 
 def profiles() -> dict[str, Profile]:
@@ -231,12 +233,19 @@ def choose(message: astm.Message, name: str = "") -> Profile:
 
     Raises KeyError for a name that there is not.
     """
-    known = profiles()
     if name:
-        return known[name]
+        return profiles()[name]
+    return _fitting(tuple([(message.value(place) or "").strip() for place in _marks()]))
 
-    @cache
-    def said(place: str) -> str:
-        return (message.value(place) or "").strip()
 
-    return next((one for one in known.values() if one.fits(said)), known[STANDARD])
+@cache
+def _marks() -> tuple[str, ...]:
+    """Give every position by which a dialect is known."""
+    return tuple({place: None for one in profiles().values() for place in one.match})
+
+
+@lru_cache(maxsize=256)
+def _fitting(said: tuple[str, ...]) -> Profile:
+    """Give the dialect of what stands at `_marks`."""
+    known, at = profiles(), dict(zip(_marks(), said, strict=True))
+    return next((one for one in known.values() if one.fits(at)), known[STANDARD])

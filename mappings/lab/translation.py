@@ -10,6 +10,7 @@ Standard: CLSI LIS2-A2 §6–§9; HL7 v2.5.1 §7.3.1
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -57,7 +58,17 @@ class Made:
         said = any(value) if isinstance(value, tuple) else bool(value)
         if said:
             self.fields.setdefault(n, value)
-            self.origins.setdefault(n, []).extend(one for one in origins if one not in self.origins[n])
+            known = self.origins.get(n)
+            if known is None:
+                self.origins[n] = [*dict.fromkeys(origins)]
+            else:
+                known.extend(one for one in origins if one not in known)
+
+    def take(self, n: int, row: Row, of: int) -> None:
+        """Write field `n` as the first component of field `of` of a record, as `put` does."""
+        said = row[of].c(1)
+        if said:
+            self.put(n, said, row.where(of))
 
 
 @dataclass
@@ -72,6 +83,8 @@ class Translation:
     notices: list[Notice] = field(default_factory=list)
     matched: dict[str, Resource] = field(default_factory=dict)
     """Position of an OBR → the ServiceRequest of the record that it is of."""
+    opened: Counter[str] = field(default_factory=Counter)
+    """How many segments of a name were begun."""
 
     @cached_property
     def head(self) -> Row:
@@ -84,12 +97,9 @@ class Translation:
         sent = date_of(self.head[14].c(1))
         return date.fromisoformat(sent) if len(sent) == 10 else None
 
-    def count(self, name: str) -> int:
-        """Count the segments of a name."""
-        return sum(one.name == name for one in self.segments)
-
     def open(self, name: str) -> Made:
         """Begin a segment."""
+        self.opened[name] += 1
         self.segments.append(Made(name))
         return self.segments[-1]
 
@@ -155,7 +165,7 @@ def _person(told: Group, known: Known | None, made: Translation) -> None:
         parts = (parts[0], "", *parts[1:]) if n == 11 and parts else parts
         pid.put(to, parts[:6], row.where(n))
     for n, to in ((8, 7), (9, 8), (13, 13)):
-        pid.put(to, row[n].c(1), row.where(n))
+        pid.take(to, row, n)
     if pid.fields:
         made.segments.append(pid)
 
@@ -204,7 +214,7 @@ def _order(told: Group, known: Known | None, tested: Sequence[Tested], matched: 
     first = tested[0].order
     obr = made.open("OBR")
     if matched.order is not None:
-        count = made.count("OBR")
+        count = made.opened["OBR"]
         made.matched["OBR" if count == 1 else f"OBR[{count}]"] = matched.order
     elif known is not None and tested[0].specimen:
         made.notices.append(Notice(faults.ORDER_UNKNOWN, first.where(3)))
@@ -213,7 +223,7 @@ def _order(told: Group, known: Known | None, tested: Sequence[Tested], matched: 
         row = one.order
         obr.put(5, row[6].c(1), row.where(6))
         for n, to in ((7, 6), (8, 7), (9, 8), (18, 17), (23, 22)):
-            obr.put(to, row[n].c(1), row.where(n))
+            obr.take(to, row, n)
         for n, to in ((11, 10), (17, 16)):
             obr.put(to, [_person_of(row[n].parts)] if row[n] else "", row.where(n))
         obr.put(13, [("", text) for text in [", ".join(filter(None, row[14].parts))] if text], row.where(14))
@@ -317,7 +327,7 @@ def _specimen(tested: Sequence[Tested], made: Translation) -> None:
         if nm_to_decimal(volume) is not None:
             spm.put(12, (volume, (unit or "mL",)), row.where(10))
         spm.put(17, (row[8].c(1), row[9].c(1)), *[row.where(n) for n in (8, 9) if row[n]])
-        spm.put(18, row[15].c(1), row.where(15))
+        spm.take(18, row, 15)
     if spm.fields.keys() - {17}:
         spm.put(1, "1")
         spm.put(4, ("", "không rõ"))
@@ -398,7 +408,7 @@ def take_result(row: Row, tested: Tested, made: Translation) -> bool:
             made.account.put([row.record.where(n)], "ignored" if reason else "unknown", reason or reasons.NO_TEST)
         return False
     obx = made.open("OBX")
-    obx.put(1, str(made.count("OBX")))
+    obx.put(1, str(made.opened["OBX"]))
     obx.put(3, test, row.where(3))
     status = status_of(row, tested.order, made)
     if row[9] and row[9].c(1).upper() not in made.profile.status:
@@ -406,15 +416,18 @@ def take_result(row: Row, tested: Tested, made: Translation) -> bool:
     put_value(obx, row, 4, status, made)
     if row.where(4) in made.account.ignored:
         made.account.put([row.where(5)], "ignored", reasons.NO_VALUE)
-    else:
-        obx.put(6, ("", row[5].c(1)), row.where(5))
-    obx.put(7, range_of(row[6]), row.where(6))
-    obx.put(8, [*[one[:1] for one in row[7].repetitions if one and one[0]]], row.where(7))
-    obx.put(10, [*[one[:1] for one in row[8].repetitions if one and one[0]]], row.where(8))
+    elif unit := row[5].c(1):
+        obx.put(6, ("", unit), row.where(5))
+    for n, to in ((7, 8), (8, 10)):
+        if flags := [one[:1] for one in row[n].repetitions if one and one[0]]:
+            obx.put(to, [*flags], row.where(n))
+    if row[6].repetitions:
+        obx.put(7, range_of(row[6]), row.where(6))
     obx.put(11, obx.fields.pop(11, status), row.where(9))
     _times(obx, row, tested.order, made)
-    people = [_named(person) for person in dict.fromkeys((row[11].c(1), row[11].c(2))) if person]
-    obx.put(16, [*people], row.where(11))
+    if row[11].repetitions:
+        people = [_named(person) for person in dict.fromkeys((row[11].c(1), row[11].c(2))) if person]
+        obx.put(16, [*people], row.where(11))
     put_device(obx, row, made)
     return True
 
@@ -460,10 +473,9 @@ def range_of(told: Part) -> str:
 def _times(obx: Made, row: Row, order: Row, made: Translation) -> None:
     """Write when the result was had, and for when it holds: the specimen's time, else that of the result."""
     done = 13 if row[13] else 12
-    at = row[done].c(1)
-    obx.put(19, at, row.where(done))
+    obx.take(19, row, done)
     if not order[8] and not order[9]:
-        obx.put(14, at, row.where(done))
+        obx.take(14, row, done)
     if done == 13 and row[12]:
         made.account.put([row.where(12)], "ignored", reasons.BEGUN)
 
@@ -524,14 +536,16 @@ class Back:
 
     def target(self, said: str) -> str:
         """Leave of a target's alternatives those that the message has."""
-        if said not in self._targets:
+        known = self._targets.get(said)
+        if known is None:
+            alternatives = targets.alternatives(said)
             found = [
                 f"{kind}.{path}"
-                for kind, path in targets.alternatives(said)
+                for kind, path in (alternatives if len(alternatives) > 1 else ())
                 if any(targets.present(one, path) for one in self._by_kind.get(kind, ()))
             ]
-            self._targets[said] = " | ".join(found) or said
-        return self._targets[said]
+            known = self._targets[said] = " | ".join(found) or said
+        return known
 
 
 def renamed(value: Any, names: Mapping[str, str]) -> Any:
