@@ -4,17 +4,18 @@ Form: 37/BV2 (care level 1) and 38/BV2 (levels 2 and 3) of TT 32/2023/TT-BYT, an
 document (MDM) or a report (ORU^R01) whose code the table `paper-kind` takes here, final or corrected. One paper is one day of
 a visit; each further or corrected entry of that day makes a new version. The lines that the form always has are told by vital
 signs (LOINC) or fields (MACH, NHIET_DO, HUYET_AP, NHIP_THO, SPO2, NHAN_DINH, CAN_THIEP …); other results are lines of their
-own. The nurse of each entry stands at the foot of its column. Required: the person and at least one entry; without one the
-paper waits for a person.
+own. A vital sign that an entry does not tell is that of the patient's monitor in the hour before it, marked with `máy` and its
+time: the nurse signs it with the column. The nurse of each entry stands at the foot of its column. Required: the person and at
+least one entry; without one the paper waits for a person.
 
 Requirement: S3.15
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from mappings.documents import content, form, told, wording
+from mappings.documents import content, form, monitored, told, wording
 from mappings.documents.content import Content
 from mappings.documents.context import Context
 from mappings.documents.faults import PaperIncomplete
@@ -35,6 +36,7 @@ _LOINC = {
     "29463-7": "CAN_NANG",
     "3141-9": "CAN_NANG",
 }
+_UNUSED = frozenset({"entered-in-error", "cancelled", "registered"})
 _NURSE = "DIEU_DUONG"
 _LEVEL = "CAP_CHAM_SOC"
 
@@ -60,6 +62,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
     cards = record.cards(at, at)
     nurses = [person for one in entries for person in one.written_by[:1]]
     level = next((text for one in reversed(entries) if (text := one.field(_LEVEL))), "")
+    monitors = [_monitored(record, encounter, one) for one in entries]
     columns = [
         Column(wording.short_time(one.at).replace(" ", "\n"), f"C{n}", False) for n, one in enumerate(entries, 1)
     ]
@@ -81,9 +84,13 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
         },
         entries={
             "person": [patient, *content.guardians(record, patient, at), *cards],
-            "chart": [resource for one in entries for resource in one.entries],
+            "chart": [
+                resource
+                for one, measured in zip(entries, monitors, strict=True)
+                for resource in (*one.entries, *measured.values())
+            ],
         },
-        lines={"chart": _lines(entries, at)},
+        lines={"chart": _lines(entries, monitors, at)},
         columns={"chart": columns},
         category=level.strip()[:1] or _level_of_form(entries),
     )
@@ -100,13 +107,29 @@ def _code(resource: Resource) -> Resource:
     return code
 
 
-def _lines(entries: Sequence[Told], at: str) -> list[dict[str, str]]:
+def _monitored(record: Record, encounter: Resource | None, entry: Told) -> dict[str, Resource]:
+    """Give the vital signs of the visit's monitor that an entry does not tell itself, by the line they belong to."""
+    visit = f"Encounter/{encounter['id']}" if encounter else ""
+    measured = [
+        one
+        for one in record.all("Observation")
+        if one.get("encounter", {}).get("reference") == visit and one.get("status") not in _UNUSED
+    ]
+    own = {key for key, _, _ in _told(entry)}
+    found = {_key(one): one for one in monitored.before(measured, entry.at)}
+    return {key: one for key, one in found.items() if key in _LOINC.values() and key not in own}
+
+
+def _lines(entries: Sequence[Told], monitors: Sequence[Mapping[str, Resource]], at: str) -> list[dict[str, str]]:
     """Write one line for each item: those of the form, then what else was observed, by its name."""
     on = wording.day(at)
     items = [item for section in form.form("care_sheet").on(on).sections for item in section.items] if on else []
     table: dict[str, dict[str, str]] = {item.key: {"MUC": item.label} for item in items}
     foot = table.pop(_NURSE, None)
-    for n, entry in enumerate(entries, 1):
+    for n, (entry, measured) in enumerate(zip(entries, monitors, strict=True), 1):
+        for key, one in measured.items():
+            cell = table.setdefault(key, {"MUC": monitored.name(one)})
+            cell[f"C{n}"] = f"{_value(one)} (máy {monitored.moment(one)})"
         for key, label, text in _told(entry):
             cell = table.setdefault(key, {"MUC": label})
             cell[f"C{n}"] = "\n".join(part for part in (cell.get(f"C{n}", ""), text) if part)
@@ -123,18 +146,26 @@ def _is_diastolic(observation: Resource) -> bool:
     return "8462-4" in told.loinc(observation)
 
 
+def _key(observation: Resource) -> str:
+    """Give the line of the chart that an observation belongs to."""
+    code = next((c.get("code", "") for c in observation.get("code", {}).get("coding", [])), "")
+    return next((_LOINC[c] for c in sorted(told.loinc(observation)) if c in _LOINC), code)
+
+
+def _value(observation: Resource) -> str:
+    parts = [value_text(part) for part in sorted(observation.get("component", [observation]), key=_is_diastolic)]
+    return "/".join(part for part in parts if part)
+
+
 def _told(entry: Told) -> list[tuple[str, str, str]]:
     """Give key, label and text of everything an entry tells for the chart."""
     found = []
     for one in sorted(entry.observations, key=_is_diastolic):
-        codings = one.get("code", {}).get("coding", [])
-        code = next((c.get("code", "") for c in codings), "")
-        if is_field(one) and code in (_LEVEL, "DI_UNG", "TO_SO", "THOI_DIEM_DBLS"):
+        key = _key(one)
+        if is_field(one) and key in (_LEVEL, "DI_UNG", "TO_SO", "THOI_DIEM_DBLS"):
             continue
-        key = next((_LOINC[c] for c in sorted(told.loinc(one)) if c in _LOINC), code)
         unit = wording.unit(one.get("valueQuantity", {}))
-        parts = [value_text(part) for part in sorted(one.get("component", [one]), key=_is_diastolic)]
-        text = "/".join(part for part in parts if part)
+        text = _value(one)
         shown = text if key in _LOINC.values() else f"{text} {unit}".strip()
         if text:
             found.append((key, wording.concept(one.get("code")), shown))

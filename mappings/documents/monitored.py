@@ -1,4 +1,4 @@
-"""What papers show of what devices measured: the last value of each vital sign and day, by its Vietnamese name.
+"""What papers show of what devices measured: the last value of each vital sign of a day, or before a moment, by its name.
 
 A monitor measures all day and all night, and a paper is read by people. Alarms, settings, curves and values that a device could
 not give stay in the record. What a person wrote down is none of this and always shown.
@@ -9,8 +9,9 @@ Requirement: S3.2, S3.15
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from mappings.documents import wording
 from mappings.outcome import Resource
 from mappings.systems import LOINC, MDC
 
@@ -24,6 +25,8 @@ _NAMES = {
     "29463-7": "Cân nặng",
     "8302-2": "Chiều cao",
 }
+
+_RECENT = timedelta(hours=1)
 
 
 def of_device(observation: Resource) -> bool:
@@ -41,6 +44,23 @@ def shown(observations: Sequence[Resource]) -> list[Resource]:
                 last[kind, _moment(one)[:10]] = one
     kept = {one["id"] for one in last.values()}
     return [one for one in observations if not of_device(one) or one["id"] in kept]
+
+
+def before(observations: Sequence[Resource], at: str) -> list[Resource]:
+    """Give of each vital sign of devices the last value up to a moment, none older than an hour."""
+    until = wording.instant(at)
+    last: dict[str, Resource] = {}
+    for one in sorted(observations, key=_instant):
+        measured = wording.instant(_moment(one))
+        kind = _kind(one) if of_device(one) else ""
+        if kind and until and measured and until - _RECENT <= measured <= until:
+            last[kind] = one
+    return list(last.values())
+
+
+def moment(observation: Resource) -> str:
+    """Give when it was measured as `08:05`."""
+    return wording.short_time(_moment(observation)).partition(" ")[0]
 
 
 def name(observation: Resource) -> str:
