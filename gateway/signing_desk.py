@@ -9,6 +9,7 @@ Requirement: S0.10, S3.6, S3.7, S3.9.
 from __future__ import annotations
 
 import logging
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from sqlalchemy.engine import Connection, Row
@@ -42,7 +43,7 @@ class SigningDesk:
     async def sign(self, row: Row[Any]) -> None:
         """Seal the renditions of a document whose turn it is, in one transaction.
 
-        Its deliveries are released, or wait until its signatures have the proofs that are wanted.
+        Its deliveries are released, or wait until the signatures in their files have the proofs that are wanted.
         Raises SigningFault; KeyUnavailable passes with time. Nothing is sealed that bears a signature which the desk does not
         know, or one of a certificate that might not sign then: SignatureUnrecorded.
         """
@@ -57,7 +58,7 @@ class SigningDesk:
         people = await self._store.read(lambda connection: signing_statements.people(connection, self._plan, row.id))
         signed: dict[str, steps.Signed] = {}
         plain: dict[str, bytes] = {}
-        lasting = False
+        waiting: set[str] = set()
         for rendition in renditions:
             if rendition.signed or documents.is_early(rendition.kind):
                 continue
@@ -68,7 +69,6 @@ class SigningDesk:
             if rendition.kind in recorded or b"Signature" in unsigned:
                 await self._pool.run(steps.require_signed_by, unsigned, recorded.get(rendition.kind, ()))
             for one in signing_forms.wanted(self._plan, row.paper, rendition.kind, gets):
-                lasting = lasting or one.form.lasting
                 if one.form.reference == "detached":
                     plain[one.kind] = unsigned
                     name = f"{gets[one.destination]}.xml"
@@ -76,7 +76,9 @@ class SigningDesk:
                 else:
                     kind, made = one.kind, self._pool.run(steps.sign, unsigned, one.kind, one.form, people)
                 signed[kind] = await made
-        await self._store.write(lambda connection: self._commit(connection, row, signed, plain, lasting))
+                if one.form.lasting:
+                    waiting.add(kind)
+        await self._store.write(lambda connection: self._commit(connection, row, signed, plain, waiting))
 
     def _commit(
         self,
@@ -84,12 +86,12 @@ class SigningDesk:
         row: Row[Any],
         signed: dict[str, steps.Signed],
         plain: dict[str, bytes],
-        lasting: bool,
+        waiting: set[str],
     ) -> None:
         now, document_id = self._clock.now(), row.id
         moved = (
             documents.move(connection, document_id, "prove", due_at=NEVER, attempts=0)
-            if lasting
+            if waiting
             else documents.move(connection, document_id, "sign", signed_at=now)
         )
         if not moved:
@@ -108,7 +110,7 @@ class SigningDesk:
         for kind, result in signed.items():
             sealed = self._keyring.seal(result.body, f"{document_id}/{kind}")
             documents.put_rendition(
-                connection, document_id, kind, steps.media_type(kind), result.body, sealed, signed=not lasting
+                connection, document_id, kind, steps.media_type(kind), result.body, sealed, signed=kind not in waiting
             )
             number = documents.put_signature(
                 connection,
@@ -122,10 +124,23 @@ class SigningDesk:
             )
             made = Made(kind, number, SEAL, seal[0].step if seal else SEAL, result.mark, result.chain)
             proof_rules.record(connection, self._plan, row, made, now)
-        if lasting:
+        if waiting:
             proof_rules.want(connection, self._plan, row, now)
+            self._let_go(connection, document_id, signed.keys() - waiting, now)
         else:
             deliveries.move_all(connection, document_id, "ready", now)
+
+    def _let_go(self, connection: Connection, document_id: str, final: AbstractSet[str], now: int) -> None:
+        """Let go to those whose own file waits for no proof, while files of others do."""
+        for one in deliveries.listing(connection, document_id=document_id, states=("pending", "awaiting")):
+            route = self._plan.routes.get(one.destination)
+            if route is None:
+                continue
+            own = self._plan.form_of(one.paper, *route.called) != self._plan.form_of(one.paper)
+            kind = route.own_kind if route.own_form and own else route.rendition
+            if kind in final or documents.beside(kind) in final:
+                documents.note_given_out(connection, document_id, now)
+                deliveries.move(connection, one.id, "ready", None, due_at=now)
 
 
 def _recorded(connection: Connection, document_id: str) -> dict[str, list[str]]:

@@ -22,7 +22,7 @@ from signing.validation import Trust as Believed
 from signing.validation import validate
 from tests.conftest import HandClock
 from tests.integration.gateway.proofs import DOCTOR_HEAD_SEAL, ProvingWard, Trust, trust_services
-from tests.integration.gateway.test_papers import discharge
+from tests.integration.gateway.test_papers import change, discharge
 
 YEARS = timedelta(days=3652)
 FOLDERS = "".join(
@@ -112,7 +112,7 @@ def test_one_paper_leaves_at_three_levels(ward: Make, store_url: str, trust: Tru
 
 
 def test_a_level_for_one_destination_alone_asks_for_what_that_needs(ward: Make, trust: Trust) -> None:
-    """The paper itself is at B-B: only the archive's file waits for proofs, and all leave together."""
+    """The paper itself is at B-B: only the archive's file waits for proofs."""
     here = ward(DOCTOR_HEAD_SEAL + FORMS, level="B-B")
     trust.break_("tsa", Action.DOWN)
     here.send(discharge("1"))
@@ -127,6 +127,12 @@ def test_a_level_for_one_destination_alone_asks_for_what_that_needs(ward: Make, 
         (own, "bare"),
     }
     assert {state for _, role, state in here.proofs(row) if role != "seal"} == {"bare"}
+    first = delivered(here, row)
+    assert {name: levels(here, file)[1] for name, file in first.items()} == {
+        "usual": ["B-B"] * 3,
+        "quick": ["B-B"] * 3,
+    }
+    assert row.signed_at is not None, "it has left"
     trust.repair()
     here.clock.forward(600)
     here.work()
@@ -134,8 +140,31 @@ def test_a_level_for_one_destination_alone_asks_for_what_that_needs(ward: Make, 
     assert row.state == "signed"
     sent = delivered(here, row)
     assert levels(here, sent["archive"], YEARS) == ("valid", ["B-LTA"] * 3)
-    assert levels(here, sent["usual"])[1] == ["B-B"] * 3
+    assert {name: sent[name] for name in first} == first, "final bytes"
     assert sent["quick"] == sent["usual"], "the same level needs no rendition of its own"
+
+
+def test_newer_content_replaces_what_has_left_to_some(ward: Make, trust: Trust) -> None:
+    here = ward(SEAL_ALONE + FORMS, level="B-LT")
+    trust.break_("tsa", Action.DOWN)
+    here.send(discharge("1"))
+    (first,) = here.rows()
+    assert (first.state, list(delivered(here, first))) == ("proving", ["quick"])
+    here.send(change("2", illness="J15.9^Viêm phổi do vi khuẩn^I10"))
+    first, second = here.rows()
+    assert (first.state, second.state, second.replaces_id) == ("superseded", "proving", first.id)
+    told = {
+        one.destination: one.state
+        for one in here.desk.store.read_now(lambda c: deliveries.listing(c, document_id=first.id))
+    }
+    assert told == {"usual": "closed", "archive": "closed", "quick": "queued"}, (
+        "what has left arrives, and before the newer one"
+    )
+    trust.repair()
+    here.clock.forward(600)
+    here.work()
+    _, second = here.rows()
+    assert second.state == "signed"
 
 
 def test_what_leaves_early_has_the_level_of_its_destination(ward: Make, trust: Trust) -> None:
