@@ -32,7 +32,7 @@ from gateway.image_reading import ImageReading
 from gateway.instrument_intake import InstrumentIntake
 from gateway.intake import ChannelIntake
 from gateway.membership import Membership
-from gateway.object_intake import ObjectChannelIntake, ObjectDoor
+from gateway.object_intake import ObjectChannelIntake, ObjectDoor, recover
 from gateway.ops.metrics import Metrics, watch_loop
 from gateway.ops.scheduler import DAY_S, Job, Scheduler
 from gateway.pipeline import Pipeline
@@ -44,7 +44,7 @@ from gateway.records import message_search, search, worklist
 from gateway.settings import Channel, Plan, Route
 from gateway.signing_relay import Relay
 from gateway.site import load_site
-from gateway.store import documents, images
+from gateway.store import documents
 from gateway.store.engine import Store, open_store
 from gateway.store.objects import Objects
 from gateway.studies import Collector
@@ -151,7 +151,7 @@ class Node:
             objects = Objects(plan.objects_folder, plan.keyring, plan.node.name)
             stack.callback(objects.close)
             if any(channel.takes_objects for channel in channels):
-                objects.recover(lambda ids: store.read_now(lambda connection: images.known(connection, ids)))
+                recover(objects, store)
             for channel in channels:
                 _, make = load_source(channel.source.kind)
                 source = make(channel.source.settings)

@@ -1,10 +1,13 @@
 """Take large objects (DICOM): on the disk, then in the ledger, and only then the answer (promises P1, P2, P3).
 
-    chunk ── sealed, written ─┐
-    chunk ── sealed, written ─┴─ commit ── names read ── fsync ── entered ── put away ── taken, or a repeat
-                  │                          │                       └─ another under this UID: quarantine
+    chunk ── sealed, written ─┐                          ┌─ entered ─┐
+    chunk ── sealed, written ─┴─ commit ── names read ───┴─ flushed ─┴─ put away ── taken, or a repeat
+                  │                          │                             └─ another under this UID: quarantine
                   │                          └─ not readable, misnamed: quarantine
                   └─ peer leaves, too large: quarantine
+
+The ledger enters an object while its file is flushed (decision 0035). What is not put away may be known to the ledger and
+cut off on the disk: a repeat of it is told to try again.
 
 What is put aside keeps its bytes, and nobody was told yes. What an object means is the business of its study's message
 (`gateway/studies.py`).
@@ -17,8 +20,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy.engine import Connection
@@ -56,6 +62,7 @@ log = logging.getLogger("lienthong.objects")
 _WAIT_S = 120.0
 """How long an object waits for the ledger before its sender is told to try again."""
 _SILENT = "the ledger did not answer"
+_SAME = "the same object is on its way"
 _MOST = 1 << 62
 _FRONT = 1 << 16
 
@@ -70,12 +77,17 @@ class ObjectDoor:
     keyring: Keyring
     clock: Clock
 
-    def enter(self, new: NewInstance) -> Entered:
-        """Enter an object; blocks. Raises StoreFault, or ObjectStoreAway where it takes too long."""
-        try:
-            return self.store.write_each_waiting(images.insert_all, new, _WAIT_S)
-        except TimeoutError:
-            raise ObjectStoreAway(detail=_SILENT) from None
+    def enter(self, new: NewInstance) -> Callable[[], Entered]:
+        """Have an object entered, and give what waits for it: raises StoreFault, or ObjectStoreAway where it takes too long."""
+        entering: Future[Entered] = self.store.write_each_beside(images.insert_all, new)
+
+        def entered() -> Entered:
+            try:
+                return entering.result(_WAIT_S)
+            except TimeoutError:
+                raise ObjectStoreAway(detail=_SILENT) from None
+
+        return entered
 
     def write(self, act: Callable[[Connection], T]) -> T:
         """Do something in one transaction, as `enter` does."""
@@ -83,6 +95,14 @@ class ObjectDoor:
             return self.store.write_waiting(act, _WAIT_S)
         except TimeoutError:
             raise ObjectStoreAway(detail=_SILENT) from None
+
+
+def recover(objects: Objects, store: Store) -> None:
+    """End what an earlier run left in a folder of objects; raises ObjectStoreAway and StoreFault."""
+    objects.recover(
+        lambda ids: store.read_now(partial(images.known, ids=ids)),
+        lambda ids: store.write_waiting(partial(images.withdraw, ids=ids), _WAIT_S),
+    )
 
 
 class ObjectChannelIntake(ChannelIntake):
@@ -100,7 +120,9 @@ class ObjectChannelIntake(ChannelIntake):
             found = self.door.store.read_now(lambda connection: images.find(connection, sop_instance))
         except StoreFault as fault:
             raise ObjectStoreAway(detail=f"LT{fault.code:04d}") from fault
-        return found is not None and sop_class in ("", found.sop_class)
+        if found is None or sop_class not in ("", found.sop_class):
+            return False
+        return self.door.objects.is_durable(found.id, _WAIT_S)
 
     def worklist(self, query: Mapping[str, str], calling: str) -> Sequence[Item]:
         """Give the imaging orders in force that fit, as the record has them now."""
@@ -214,19 +236,23 @@ class ObjectDeposit:
         fault = _wrong(names, inside)
         if inside is None or fault is not None:
             return self._put_aside(names, inside, fault or ObjectUnreadable())
-        entered = self._enter(self._new(names, inside, None))
-        if entered.fault is not None:
-            self._door.objects.quarantine(self._id)
-            return ObjectAnswer(taken=False, instance_id=entered.id, fault=_as_intake(entered.fault))
-        if entered.repeat:
-            self._asked = False
-            self._forget()
-            return ObjectAnswer(taken=True, instance_id=entered.id, repeat=True)
-        try:
-            self._door.objects.keep(self._id)
-        except ObjectStoreAway as late:
-            log.error("object %s: is durable, and is put away at the next start: %s", self._id, late)
-        return ObjectAnswer(taken=True, instance_id=entered.id)
+        objects = self._door.objects
+        with objects.settling(self._id):
+            entered = self._enter(self._new(names, inside, None))
+            if entered.fault is not None:
+                objects.quarantine(self._id)
+                return ObjectAnswer(taken=False, instance_id=entered.id, fault=_as_intake(entered.fault))
+            if not entered.repeat:
+                try:
+                    objects.keep(self._id)
+                except ObjectStoreAway as late:
+                    log.error("object %s: is durable, and is put away at the next start: %s", self._id, late)
+                return ObjectAnswer(taken=True, instance_id=entered.id)
+        self._asked = False
+        if not objects.is_durable(entered.id, _WAIT_S):
+            raise ObjectStoreAway(detail=_SAME)
+        self._forget()
+        return ObjectAnswer(taken=True, instance_id=entered.id, repeat=True)
 
     def _put_aside(self, names: ObjectNames, inside: Names | None, fault: IntakeFault) -> ObjectAnswer:
         self._enter(self._new(names, inside, fault))
@@ -234,10 +260,24 @@ class ObjectDeposit:
         return ObjectAnswer(taken=False, instance_id=self._id, fault=fault)
 
     def _enter(self, new: NewInstance) -> Entered:
+        """Have it entered and flushed, both at once."""
         assert self._writing is not None
         self._writing.end()
         self._asked = True
-        return self._door.enter(new)
+        entered = self._door.enter(new)
+        try:
+            self._writing.flush()
+        except ObjectStoreAway:
+            self._withdraw(entered)
+            raise
+        return entered()
+
+    def _withdraw(self, entered: Callable[[], Entered]) -> None:
+        """Have the ledger forget what the disk did not take; where it does not, the node's next start does."""
+        with suppress(ObjectStoreAway, StoreFault):
+            if entered().id == self._id:
+                self._door.write(partial(images.withdraw, ids=[self._id]))
+            self._asked = False
 
     def _new(self, names: ObjectNames, inside: Names | None, fault: IntakeFault | None) -> NewInstance:
         assert self._writing is not None

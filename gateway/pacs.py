@@ -29,7 +29,7 @@ from connectors.dicom_peer import PacsSettings
 from connectors.faults import PacsCannotProcess
 from gateway.clock import Clock
 from gateway.faults import KindUnknown, SettingMissing
-from gateway.object_intake import ObjectDeposit, ObjectDoor
+from gateway.object_intake import ObjectDeposit, ObjectDoor, recover
 from gateway.settings import Channel, Plan
 from gateway.store import images
 from gateway.store.engine import Store
@@ -174,7 +174,7 @@ class Fetch:
         )
         self.store.claim_node(name)
         objects = Objects(plan.objects_folder, plan.keyring, name)
-        objects.recover(lambda ids: self.store.read_now(lambda connection: images.known(connection, ids)))
+        recover(objects, self.store)
         taken.door = ObjectDoor(channel, self.store, objects, plan.keyring, self.clock)
         try:
             yield

@@ -118,10 +118,19 @@ class Store:
         future: Future[T] = Future()
         unit = _Unit(function, item, future, None)
         if not self._write_here(unit):
-            self._units.put(unit)
-            if not self._writer.is_alive():
-                self._refuse_rest()
+            self._queue(unit)
         return future.result(within_s)
+
+    def write_each_beside(self, function: Callable[[Connection, list[S]], list[T]], item: S) -> Future[T]:
+        """Do as `write_each` does, for a thread that has something else to do meanwhile."""
+        future: Future[T] = Future()
+        self._queue(_Unit(function, item, future, None))
+        return future
+
+    def _queue(self, unit: _Unit) -> None:
+        self._units.put(unit)
+        if not self._writer.is_alive():
+            self._refuse_rest()
 
     def _write_here(self, unit: _Unit) -> bool:
         """Write a unit in this thread, which saves two changes of threads; False when others write, or wait for it."""

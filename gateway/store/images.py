@@ -65,6 +65,20 @@ def insert_all(connection: Connection, batch: list[NewInstance]) -> list[Entered
     return [Entered(new.id) for new in batch]
 
 
+def withdraw(connection: Connection, ids: Sequence[str]) -> None:
+    """Take objects back that the disk did not take; nobody was told that they arrived."""
+    query = sa.select(instance.c.id, instance.c.study_uid).where(instance.c.id.in_(list(ids)))
+    counted = Counter(row.study_uid for row in connection.execute(query.where(instance.c.state == "kept")))
+    connection.execute(instance_header.delete().where(instance_header.c.instance_id.in_(list(ids))))
+    connection.execute(instance.delete().where(instance.c.id.in_(list(ids))))
+    for uid, count in sorted(counted.items()):
+        of_it = study.c.uid == uid
+        connection.execute(study.update().where(of_it).values(instances=study.c.instances - count))
+        empty = of_it & (study.c.instances == 0)
+        connection.execute(study.delete().where(empty, study.c.version == 0))
+        connection.execute(study.update().where(empty).values(due_at=None))
+
+
 def _insert(connection: Connection, new: NewInstance) -> Entered:
     if new.fault is None and _keep(connection, new):
         _INSERT_HEADER.run(connection, [{"instance_id": new.id, "body": new.header}])

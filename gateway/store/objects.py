@@ -1,6 +1,6 @@
 """Files of large objects (DICOM), sealed on the way to disk: written while they arrive, durable before anybody is told.
 
-    objects/incoming/<node>/<id>   on its way: durable before the ledger knows it, put away after; the node's next start ends it
+    objects/incoming/<node>/<id>   on its way: flushed while the ledger enters it, put away after; the node's next start ends it
     objects/<ab>/<id>              kept; <ab> are the last two digits of the id
     objects/quarantine/<id>        did not arrive whole, or is not what it was sent as
 
@@ -19,13 +19,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from connectors.faults import ObjectStoreAway
-from gateway.faults import NothingThere
+from gateway.faults import KeyUnknown, NothingThere, SealBroken
 from gateway.store.ids import uuid7
 from gateway.store.sealed import PIECE, Keyring
 
@@ -48,6 +48,9 @@ class Objects:
         self._keyring = keyring
         self._incoming = folder / _INCOMING / node
         self._spares = _Spares(self._incoming)
+        self._settling: dict[str, threading.Event] = {}
+        self._durable: set[str] = set()
+        """What is durable and could not be put away."""
 
     def begin(self) -> Writing:
         """Begin an object under an id of its own; raises ObjectStoreAway."""
@@ -58,12 +61,33 @@ class Objects:
         self._spares.close()
 
     def keep(self, object_id: str) -> None:
-        """Put a whole object that the ledger knows where it stays; raises ObjectStoreAway, and the next start does it."""
-        _told(lambda: self._move(object_id, object_id[-2:]))
+        """Put a durable object that the ledger knows where it stays; raises ObjectStoreAway, and the next start does it."""
+        try:
+            _told(lambda: self._move(object_id, object_id[-2:]))
+        except ObjectStoreAway:
+            self._durable.add(object_id)
+            raise
 
     def quarantine(self, object_id: str) -> None:
         """Put an object that the ledger knows aside; raises as `keep`."""
         _told(lambda: self._move(object_id, _QUARANTINE))
+
+    @contextmanager
+    def settling(self, object_id: str) -> Iterator[None]:
+        """Have whoever asks whether this object is durable wait until it is put away, or is not."""
+        ended = self._settling[object_id] = threading.Event()
+        try:
+            yield
+        finally:
+            del self._settling[object_id]
+            ended.set()
+
+    def is_durable(self, object_id: str, within_s: float) -> bool:
+        """Tell whether an object that the ledger knows as kept is on the disk; one that is not put away yet is not."""
+        settling = self._settling.get(object_id)
+        if settling is not None:
+            settling.wait(within_s)
+        return object_id in self._durable or (self._folder / object_id[-2:] / object_id).exists()
 
     def forget(self, object_id: str) -> None:
         """Delete an object that the ledger does not know: nobody was told that it arrived."""
@@ -91,18 +115,35 @@ class Objects:
                 return
         raise NothingThere(object_id)
 
-    def recover(self, states: Callable[[list[str]], Mapping[str, str]]) -> None:
+    def recover(self, states: Callable[[list[str]], Mapping[str, str]], withdraw: Callable[[list[str]], None]) -> None:
         """End what an earlier run of this node left: put away what the ledger knows, delete what nobody was told arrived.
 
-        `states` gives the state of each object that the ledger knows. Raises ObjectStoreAway.
+        `states` gives the state of each object that the ledger knows; `withdraw` takes those back whose bytes a loss of power
+        cut off before they were answered. Raises ObjectStoreAway.
         """
         with suppress(FileNotFoundError):
             left = sorted(one.name for one in self._incoming.iterdir())
             found = states(left) if left else {}
+            cut_off = [object_id for object_id in left if object_id in found and not self._is_whole(object_id)]
+            if cut_off:
+                withdraw(cut_off)
             for object_id in left:
-                {"kept": self.keep, "quarantined": self.quarantine}.get(found.get(object_id, ""), self.forget)(
-                    object_id
-                )
+                state = "" if object_id in cut_off else found.get(object_id, "")
+                {"kept": self.keep, "quarantined": self.quarantine}.get(state, self.forget)(object_id)
+
+    def _is_whole(self, object_id: str) -> bool:
+        """Tell whether a file has all its pieces, which its seal proves; for want of its key it counts as whole."""
+        path = self._incoming / object_id
+        try:
+            with path.open("rb") as file:
+                for _ in self._keyring.open_stream(file, f"object/{object_id}"):
+                    pass
+        except SealBroken:
+            return False
+        except KeyUnknown:
+            with path.open("rb") as file:
+                return file.read(1) not in (b"", b"\0")
+        return True
 
     def _move(self, object_id: str, name: str) -> None:
         source, target = f"{self._incoming}/{object_id}", self._folder / name
@@ -194,11 +235,19 @@ class Writing:
             _told(lambda: self._put(sealed))
 
     def end(self) -> None:
-        """Write the rest and close; the bytes are on the disk when this returns."""
+        """Write the rest; it is durable after `flush`."""
+        _told(lambda: self._put(self._seal.end()))
+
+    def flush(self) -> None:
+        """Have the bytes on the disk, and close; a file that the disk did not take is empty afterwards, and so never whole."""
 
         def finish() -> None:
-            self._put(self._seal.end())
-            os.fdatasync(self._file.fileno())
+            try:
+                os.fdatasync(self._file.fileno())
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(self._file.fileno(), 0)
+                raise
             self._file.close()
 
         _told(finish)

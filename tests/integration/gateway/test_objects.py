@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
@@ -30,7 +32,7 @@ from connectors.faults import (
 )
 from gateway.configuration import load
 from gateway.faults import StoreUnavailable
-from gateway.object_intake import ObjectChannelIntake, ObjectDoor
+from gateway.object_intake import ObjectChannelIntake, ObjectDoor, recover
 from gateway.settings import SourcePlan
 from gateway.store import images
 from gateway.store.engine import Store, open_store
@@ -38,6 +40,7 @@ from gateway.store.objects import Objects
 from mappings.formats.faults import FaultClass
 from mappings.hl7v2 import Context
 from tests.conftest import HandClock
+from tests.servers import wait_until
 from tests.site import write_site
 
 CT = Path(str(get_testdata_file("CT_small.dcm"))).read_bytes()
@@ -252,7 +255,7 @@ def test_a_ledger_that_is_away_says_try_again_and_nothing_is_lost_that_it_may_kn
     assert left.startswith("incoming/n1/")
     monkeypatch.undo()
     # the ledger rolled it back: the next start deletes what nobody was told arrived
-    bench.objects.recover(lambda ids: bench.store.read_now(lambda c: images.known(c, ids)))
+    recover(bench.objects, bench.store)
     assert bench.files() == []
     assert bench.send(CT).taken
 
@@ -269,9 +272,84 @@ def test_the_next_start_puts_away_what_the_ledger_knows(bench: Bench, monkeypatc
     assert bench.files() == [f"incoming/n1/{answer.instance_id}"]
     assert bench.stored(answer.instance_id) == CT
     monkeypatch.undo()
-    bench.objects.recover(lambda ids: bench.store.read_now(lambda c: images.known(c, ids)))
+    recover(bench.objects, bench.store)
     assert bench.files() == [f"{answer.instance_id[-2:]}/{answer.instance_id}"]
     assert bench.stored(answer.instance_id) == CT
+
+
+@pytest.mark.parametrize("left", [b"", bytes(4096), None], ids=["empty", "zeroes", "cut off"])
+def test_what_a_loss_of_power_cut_off_is_taken_back_and_comes_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, left: bytes | None
+) -> None:
+    """The ledger entered it, the disk had not taken it yet, and nobody was told."""
+    monkeypatch.setattr(Objects, "keep", lambda _self, _object_id: None)
+    object_id = bench.send(CT).instance_id
+    monkeypatch.undo()
+    path = bench.folder / "incoming" / "n1" / object_id
+    path.write_bytes(path.read_bytes()[:-1] if left is None else left)
+    objects = Objects(bench.folder, bench.plan.keyring, "n1")
+    recover(objects, bench.store)
+    assert bench.files() == []
+    assert bench.store.read_now(lambda c: images.find(c, names(CT).sop_instance)) is None
+    assert bench.store.read_now(lambda c: images.studies(c)) == []
+    again = bench.send(CT)
+    assert (again.taken, again.repeat) == (True, False)
+    (study,) = bench.store.read_now(lambda c: images.studies(c))
+    assert study.instances == 1
+
+
+def test_a_study_loses_only_what_was_cut_off(bench: Bench) -> None:
+    kept, other = bench.send(CT), bench.send(changed(CT, SOPInstanceUID="1.2.3.4"))
+    bench.store.write_waiting(lambda c: images.withdraw(c, [other.instance_id]), 9)
+    (study,) = bench.store.read_now(lambda c: images.studies(c))
+    assert study.instances == 1
+    assert [one.id for one in bench.store.read_now(lambda c: images.of_study(c, study.uid))] == [kept.instance_id]
+
+
+def test_what_the_disk_does_not_take_is_not_in_the_ledger_either(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(os, "fdatasync", broken)
+    answer = bench.send(CT)
+    assert not answer.taken
+    assert isinstance(answer.fault, ObjectStoreAway)
+    assert bench.files() == []
+    assert bench.store.read_now(lambda c: images.studies(c)) == []
+    monkeypatch.undo()
+    assert bench.send(CT).taken
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_repeat_waits_for_the_disk_to_take_the_first(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, taken: bool
+) -> None:
+    """Else it would be told yes for bytes that a loss of power cuts off."""
+    flushing, go_on = threading.Event(), threading.Event()
+    real, first = os.fdatasync, threading.Lock()
+
+    def slow(descriptor: int) -> None:
+        if first.acquire(blocking=False):
+            flushing.set()
+            assert go_on.wait(20)
+            if not taken:
+                raise OSError(errno.EIO, "broken")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", slow)
+    said = names(CT)
+    with ThreadPoolExecutor(3) as threads:
+        sent = threads.submit(bench.send, CT)
+        assert flushing.wait(20)
+        wait_until(lambda: bench.store.read_now(lambda c: images.find(c, said.sop_instance)) is not None)
+        again = threads.submit(bench.send, CT)
+        held = threads.submit(bench.play, lambda intake: intake.holds(said.sop_class, said.sop_instance))
+        assert not wait({again, held}, timeout=0.2).done
+        go_on.set()
+        assert [one.result(20).taken for one in (sent, again)] == [taken, taken]
+        assert held.result(20) is taken
+        assert again.result().repeat is taken
+    assert len(bench.files()) == taken
 
 
 def test_commitment_is_given_for_what_is_kept_alone(bench: Bench) -> None:
