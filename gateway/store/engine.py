@@ -63,7 +63,6 @@ _CLAIMED = sa.text(
 _WAL_PAGES = 50_000
 """Pages of log (200 MB) at which a commit waits for a checkpoint, should the one beside it not keep up."""
 _CHECKPOINT_S = 1.0
-_STOP = object()
 
 
 class Store:
@@ -76,7 +75,9 @@ class Store:
         # as they are stored, because sealed bodies as text are twice as long
         alone = {"isolation_level": "AUTOCOMMIT"} if self.dialect == "postgresql" else {}
         self._reading = engine.execution_options(reading=True, as_stored=True, **alone)
-        self._units: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._units: queue.SimpleQueue[list[_Unit] | None] = queue.SimpleQueue()
+        """None ends the writer."""
+        self._gathered: dict[asyncio.AbstractEventLoop, list[_Unit]] = {}
         self._later: deque[_Unit] = deque()
         self._asked: dict[Any, Together[Any, Any]] = {}
         self._connection: Connection | None = None
@@ -107,8 +108,20 @@ class Store:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._units.put(_Unit(function, item, future, loop))
+        gathered = self._gathered.setdefault(loop, [])
+        gathered.append(_Unit(function, item, future, loop))
+        if len(gathered) == 1:
+            loop.call_soon(self._hand_over, loop)
         return await future
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Give the writer together what one turn of a loop wants written: one by one, the first would wake it alone."""
+        self._hand(self._gathered.pop(loop))
+
+    def _hand(self, units: list[_Unit]) -> None:
+        self._units.put(units)
+        if not self._writer.is_alive():
+            self._refuse_rest()
 
     def write_each_waiting(self, function: Callable[[Connection, list[S]], list[T]], item: S, within_s: float) -> T:
         """Do as `write_each` does, for a thread that waits for it; where nothing else waits, that thread writes itself.
@@ -118,19 +131,14 @@ class Store:
         future: Future[T] = Future()
         unit = _Unit(function, item, future, None)
         if not self._write_here(unit):
-            self._queue(unit)
+            self._hand([unit])
         return future.result(within_s)
 
     def write_each_beside(self, function: Callable[[Connection, list[S]], list[T]], item: S) -> Future[T]:
         """Do as `write_each` does, for a thread that has something else to do meanwhile."""
         future: Future[T] = Future()
-        self._queue(_Unit(function, item, future, None))
+        self._hand([_Unit(function, item, future, None)])
         return future
-
-    def _queue(self, unit: _Unit) -> None:
-        self._units.put(unit)
-        if not self._writer.is_alive():
-            self._refuse_rest()
 
     def _write_here(self, unit: _Unit) -> bool:
         """Write a unit in this thread, which saves two changes of threads; False when others write, or wait for it."""
@@ -262,7 +270,7 @@ class Store:
         self._closing.set()
         if self._checkpointer.is_alive():
             self._checkpointer.join()
-        self._units.put(_STOP)
+        self._units.put(None)
         self._writer.join()
         self._refuse_rest()
         self._readers.shutdown()
@@ -274,34 +282,35 @@ class Store:
         """Tell those that come when nothing is written any more."""
         with suppress(queue.Empty):
             while True:
-                unit = self._units.get_nowait()
-                unit.error = StoreUnavailable(detail="closed")
-                _resolve([unit])
+                units = self._units.get_nowait() or []
+                for unit in units:
+                    unit.error = StoreUnavailable(detail="closed")
+                _resolve(units)
 
     def _write_loop(self) -> None:
         stopping = False
         while not stopping:
-            try:
-                group = [self._units.get(timeout=QUIET_S)]
-            except queue.Empty:
-                group = []
+            group: list[_Unit] = []
+            with suppress(queue.Empty):
+                stopping = not self._take(group, QUIET_S)
             self._writer_waits = True
             with self._turn:
                 self._writer_waits = False
-                while group and group[-1] is not _STOP and len(group) < MAX_GROUP:
-                    try:
-                        group.append(self._units.get_nowait())
-                    except queue.Empty:
-                        break
-                if group and group[-1] is _STOP:
-                    stopping = True
-                    group.pop()
+                with suppress(queue.Empty):
+                    while group and not stopping and len(group) < MAX_GROUP:
+                        stopping = not self._take(group, 0)
                 group += [self._later.popleft() for _ in range(min(len(self._later), MAX_GROUP))]
                 if group:
                     self._write(group)
         with self._turn:
             self._ended = True
             self._stop_writing()
+
+    def _take(self, group: list[_Unit], within_s: float) -> bool:
+        """Take what was handed over next; False when it is the end. Raises queue.Empty."""
+        units = self._units.get(timeout=within_s) if within_s else self._units.get_nowait()
+        group += units or []
+        return units is not None
 
     def _write(self, group: list[_Unit]) -> None:
         started = time.perf_counter()
