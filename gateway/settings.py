@@ -300,12 +300,17 @@ class SignerSettings:
     """Codes or names of departments for whose papers this person signs; empty = all."""
     token: Secret = NO_SECRET
     """With which this person signs in to the signer's page; without one not at all. 20 characters at least."""
+    may: tuple[str, ...] = ()
+    """`certs`: sees whose certificates end when, not only the own. `roles` is empty for who signs nothing."""
 
     def __post_init__(self) -> None:
         if self.token:
             _long_enough(self.token)
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", self.code):
             raise ValueError("code: letters, digits, dot, dash and underscore, 64 at most")
+        for one in self.may:
+            if one != "certs":
+                raise ValueError(f"may: {one}; known: certs")
         if "seal" in self.roles:
             raise ValueError("roles: the seal is the node's own key, [signing]")
 

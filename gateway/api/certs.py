@@ -33,7 +33,7 @@ from gateway.settings import Plan
 from mappings.formats.sheet import read
 from signing.keys import kinds
 
-__all__ = ["Desk", "router"]
+__all__ = ["Desk", "number", "router"]
 
 _KEYS = 1000
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -197,7 +197,7 @@ def router(plan: Plan, access: Access, desk: Desk) -> APIRouter:
         for state in states:
             if state not in lists.KNOWN_STATES:
                 raise RequestNotUnderstood("state", ", ".join(lists.KNOWN_STATES))
-        limit, proposed = _number(request, "limit", 0, 100_000), _flag(request, "proposed")
+        limit, proposed = number(request, "limit", 0, 100_000), _flag(request, "proposed")
         department = asked.get("department", "")
         return bodies.json(
             await desk.look(
@@ -213,12 +213,12 @@ def router(plan: Plan, access: Access, desk: Desk) -> APIRouter:
     @own.get("/events")
     async def events(request: Request) -> Response:
         actor(request)
-        key, limit = request.query_params.get("key", ""), _number(request, "limit", 50, 100_000)
+        key, limit = request.query_params.get("key", ""), number(request, "limit", 50, 100_000)
         return bodies.json(await desk.look(lambda c, _p, _n: lists.events(c, key, limit)))
 
     @own.get("/expiring")
     async def expiring(request: Request) -> Response:
-        who, days = actor(request), _number(request, "days", notices.DAYS[0], 3650)
+        who, days = actor(request), number(request, "days", notices.DAYS[0], 3650)
         found = await desk.disclose(who, "certs expiring", lambda c, p, now: lists.expiring(c, p, now, days))
         if request.query_params.get("format") == "csv":
             headers = {"content-disposition": 'attachment; filename="het-han.csv"'}
@@ -304,7 +304,8 @@ def _key(request: Request) -> str:
     return key
 
 
-def _number(request: Request, name: str, usual: int, most: int) -> int:
+def number(request: Request, name: str, usual: int, most: int) -> int:
+    """Read a whole number of the query; raise RequestNotUnderstood for anything else."""
     text = request.query_params.get(name, str(usual))
     if not text.isdecimal() or len(text) > 6 or int(text) > most:
         raise RequestNotUnderstood(name, f"a whole number, {most} at most")

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from connectors.faults import LookupRestricted, LookupUnanswered
 from gateway import __version__, faults
-from gateway.api import certs, coverage, images, pages, sign, verify
+from gateway.api import certs, certs_page, coverage, images, pages, sign, verify
 from gateway.api.access import Access
 from gateway.api.bodies import json, told
 from gateway.api.door import App, Door, Scope
@@ -107,6 +107,7 @@ def build(
     app.include_router(pages.router)
     app.include_router(verify.router(plan, access, verifier))
     app.include_router(certs.router(plan, access, register))
+    app.include_router(certs_page.router(plan, access, register))
     app.include_router(sign.router(plan, access, relay))
     app.include_router(coverage.router(plan, access, cards))
     if reading is not None:

@@ -110,9 +110,15 @@ def events(connection: Connection, key: str = "", limit: int = 0) -> list[dict[s
 # ---- what ends ----
 
 
-def expiring(connection: Connection, plan: Plan, now: int, days: int) -> list[tuple[Row[Any], dict[str, Any]]]:
-    """Give the certificates that end within some days with a line for people each, with the holder's e-mail address."""
-    return [(row, _line(connection, plan, row, now)) for row in notices.ending(connection, now, days)]
+def expiring(
+    connection: Connection, plan: Plan, now: int, days: int, holder: str = ""
+) -> list[tuple[Row[Any], dict[str, Any]]]:
+    """Give the certificates that end within some days with a line for people each, with the holder's e-mail address.
+
+    Of one holder alone, if given.
+    """
+    found = notices.ending(connection, now, days)
+    return [(row, _line(connection, plan, row, now)) for row in found if holder in ("", row.holder_code)]
 
 
 def expiring_told(found: Sequence[tuple[Row[Any], dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -140,7 +146,9 @@ def _line(connection: Connection, plan: Plan, row: Row[Any], now: int) -> dict[s
         "ends_on": moment(row.not_after)[:10],
         "days_left": (row.not_after - now) // notices.DAY,
         "state": STATES[row.state],
+        "state_name": row.state,
         "renewal": STATES[renewals[0].state] if renewals else "chưa",
+        "renewal_name": renewals[0].state if renewals else "",
         "notices": "; ".join(told),
         "sent": [{"days": days, "recipient": recipient} for _, days, recipient in sorted(sent)],
     }

@@ -105,6 +105,9 @@ def test_nothing_is_cut_off_and_everything_has_a_name(
         sign_in(tab, signing)
         tab.until("!document.getElementById('away').hidden")
         assert (tab.run(TOO_WIDE), tab.run(NAMELESS)) == ([], [])
+        tab.open(f"{signing}/certs")
+        assert "Lê Quang Minh" in tab.text()
+        assert (tab.run(TOO_WIDE), tab.run(NAMELESS)) == ([], [])
         assert tab.run("getComputedStyle(document.body).fontSize") == "16px"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -70,7 +70,14 @@ class House:
     """A ledger with people of the register, a paper that waits, and what stands on the net."""
 
     def __init__(
-        self, folder: Path, *, policies: str = POLICY, url: str = "", settings: str = SETTINGS, files: bool = False
+        self,
+        folder: Path,
+        *,
+        policies: str = POLICY,
+        url: str = "",
+        settings: str = SETTINGS,
+        files: bool = False,
+        more: Mapping[str, str] = {},
     ) -> None:
         (folder / "secrets").mkdir(parents=True)
         for name, token in TOKENS.items():
@@ -89,7 +96,7 @@ class House:
             licence = "000123/HNO-CCHN" if code == "BS1" else ""
             tables += (
                 f'\n[[signer]]\ncode = "{code}"\nname = "{name}"\nroles = ["{role}"]\nlicence = "{licence}"\n'
-                f'token = "secret:{code}"\n'
+                f'token = "secret:{code}"\n{more.get(code, "")}\n'
             )
         self.clock = HandClock(SystemClock().now() - 60_000_000)
         self.desk = Desk(

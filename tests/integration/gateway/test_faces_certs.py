@@ -10,8 +10,10 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.certificates import notices
+from gateway.settings import SignerSettings
 from gateway.store import actions
-from tests.integration.gateway.faces import House, program
+from tests.integration.gateway.faces import TOKENS, House, browser, program
 
 LIST = """Mã nhân viên,Họ và tên,CCCD,Khoa/phòng,Chức danh nghề nghiệp,Số giấy phép hành nghề,E-mail
 NV9,Trần Thị Chín,001185000019,Khoa Nội,Bác sĩ,000009/HNO-CCHN,chin@benhvien.example
@@ -87,6 +89,36 @@ def test_what_ends_is_listed_and_exported(house: House) -> None:
         exported = client.get("/api/certs/expiring", params={"days": 400, "format": "csv"})
         assert exported.content.decode("utf-8-sig").startswith("Mã nhân viên;Họ và tên")
         assert client.get("/api/certs/expiring").json() == []
+
+
+def test_people_see_what_ends_on_a_page(tmp_path: Path) -> None:
+    house = House(tmp_path / "config", more={"TK1": 'may = ["certs"]'})
+    house.clock.at += 320 * 86_400_000_000
+    house.desk.store.write_now(lambda c: notices.daily(c, house.clock.now()))
+    with house.open() as address, browser(address) as client:
+        assert client.get("/certs").url.path == "/sign/in"
+        client.post("/sign/in", data={"code": "BS1", "token": TOKENS["BS1"]})
+        own = client.get("/certs").text
+        assert ("Lê Quang Minh" in own, "Đỗ Thị Năm" in own) == (True, False)
+        assert ("đang dùng" in own, "chưa đề nghị" in own, "đã báo người giữ (60 ngày)" in own) == (True, True, True)
+        refused = client.get("/certs/export")
+        assert refused.status_code == 403
+        client.post("/sign/in", data={"code": "TK1", "token": TOKENS["TK1"]})
+        every = client.get("/certs", params={"days": 400}).text
+        assert ("Lê Quang Minh" in every, "Đỗ Thị Năm" in every) == (True, True)
+        assert "/certs/export?days=400" in every
+        assert "Không có chứng thư nào" in client.get("/certs", params={"days": 7}).text
+        assert "Certificates that end" in client.get("/certs", params={"lang": "en"}).text
+        exported = client.get("/certs/export", params={"days": 400})
+        assert exported.content.decode("utf-8-sig").startswith("Mã nhân viên;Họ và tên")
+        assert client.get("/certs", params={"days": "x"}).status_code == 400
+    (first, *_) = house.desk.store.read_now(lambda c: actions.of_target(c, "certs expiring"))
+    assert (first.actor, first.verb) == ("TK1 (web)", "show")
+
+
+def test_what_a_person_may_is_checked() -> None:
+    with pytest.raises(ValueError, match="may: sign; known: certs"):
+        SignerSettings("NS1", "Nguyễn Thị Nhân Sự", (), may=("sign",))
 
 
 def test_an_import_with_mistakes_writes_nothing_and_names_them(house: House) -> None:
