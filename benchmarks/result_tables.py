@@ -24,15 +24,19 @@ from gateway.store.engine import make_engine
 from tests.site import NodeProcess, start_node, write_site
 
 RESULTS, PER_REPORT = 100_000, 10
-HEADINGS = ("Mã BN", "Họ tên", "Số mẫu", "Mã XN", "Tên XN", "Kết quả", "Đơn vị", "Trị số", "Trạng thái", "Trả kết quả")
+HEADINGS = (
+    *("Mã BN", "Họ tên", "Ngày sinh", "Số mẫu", "Mã XN", "Tên XN"),
+    *("Kết quả", "Đơn vị", "Trị số", "Trạng thái", "Trả kết quả"),
+)
 LAYOUT = """
 [layout]
 decimal = ","
-times = ["%d/%m/%Y %H:%M"]
+times = ["%d/%m/%Y %H:%M", "%d/%m/%Y"]
 words = { status = { "Đã duyệt" = "F" } }
 [layout.columns]
 patient = "Mã BN"
 name = "Họ tên"
+birth = "Ngày sinh"
 specimen = "Số mẫu"
 test = "Mã XN"
 test_name = "Tên XN"
@@ -62,10 +66,10 @@ def measure() -> list[Row]:
 
 
 def table() -> bytes:
-    """Write the table: people with a specimen each and ten results of it."""
+    """Write the table: people whom the record does not know, with a specimen each and ten results of it."""
     lines = [";".join(HEADINGS)]
     for report in range(RESULTS // PER_REPORT):
-        who = f"BN{report:06};Nguyễn Văn Bệnh Nhân;M{report:07}"
+        who = f"BN{report:06};Nguyễn Văn Bệnh Nhân;01/02/1980;M{report:07}"
         for test in range(PER_REPORT):
             value = f"{(report * 7 + test) % 200},{test}0"
             lines.append(
@@ -83,7 +87,7 @@ def keep(data: bytes, path: Path) -> float:
     connection.execute("CREATE TABLE report (id INTEGER PRIMARY KEY, rows BLOB)")
     rows = csv.reader(io.StringIO(data.decode(), newline=""), delimiter=";")
     next(rows)
-    for _, some in groupby(rows, lambda row: row[2]):
+    for _, some in groupby(rows, lambda row: row[3]):
         connection.execute("INSERT INTO report (rows) VALUES (?)", ("\n".join(map(";".join, some)).encode(),))
     connection.close()
     return time.perf_counter() - started
@@ -105,7 +109,6 @@ def drop(data: bytes, folder: Path) -> tuple[float, float, float]:
     count = sa.select(sa.func.count()).select_from(schema.message)
     mapped, waiting = (count.where(schema.message.c.state == state) for state in ("mapped", "received"))
     try:
-        node.address()
         at_rest = sum(resident(pid, "VmRSS") for pid in family(node))
         (dropped / "day.part").write_bytes(data)
         started = time.perf_counter()
@@ -115,10 +118,10 @@ def drop(data: bytes, folder: Path) -> tuple[float, float, float]:
         taken = time.perf_counter() - started
         while True:
             with engine.connect() as connection:
-                done, left = connection.scalar(mapped) or 0, connection.scalar(waiting) or 0
+                left, done = connection.scalar(waiting) or 0, connection.scalar(mapped) or 0
             if done == RESULTS // PER_REPORT:
                 break
-            assert left, "a report was not mapped"
+            assert left, f"{RESULTS // PER_REPORT - done} reports were not mapped"
             time.sleep(0.2)
         whole = time.perf_counter() - started
         largest = sum(resident(pid, "VmHWM") for pid in family(node))

@@ -193,7 +193,7 @@ class Message:
         name, occurrence, n, r, c = position(where)
         if not n:
             raise ValueError("a value has a position with a field, such as P-3")
-        record = next((one for one in self.all(name) if one.occurrence == occurrence), None)
+        record = next((one for one in self.records if one.occurrence == occurrence and one.name == name), None)
         if record is None:
             return None
         field = record[n]
