@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy.engine import Connection, Row
 
 from connectors.contract import Outbound, Receipt
-from connectors.faults import NotArrived, Refused, Throttled
+from connectors.faults import CannotAsk, NotArrived, Refused, Throttled
 from gateway import visit_steps
 from gateway.clock import SECOND, Clock, to_datetime, watched
 from gateway.delivery.limits import Rules, after_start, is_down, opens_at, room
@@ -174,7 +174,8 @@ class SqlQueue:
 
     async def fail(self, row: Row[Any], event: str, fault: Fault, due_at: int) -> None:
         now = self._clock.now()
-        counted = 0 if fault.fault_class is FaultClass.THROTTLED else 1
+        # what was asked about was counted when its answer was lost
+        counted = 0 if fault.fault_class is FaultClass.THROTTLED or isinstance(fault, (NotArrived, CannotAsk)) else 1
         survived = {"deaths": 0} if row.state == "claimed" else {}
 
         def unit(connection: Connection, must: bool) -> bool:

@@ -184,15 +184,19 @@ class Worker:
                 await self._queue.accept(row, receipt)
 
     async def _not_there(self, row: Row[Any], event: str, fault: Fault) -> None:
+        """Send what was lost again: the first time at once, later as after any other failure."""
+        decision = Decision(event, self._clock.now())
         if event == "retry" and row.deaths >= DEADLY:
-            event, fault = "refuse", ItemDeadly()
-        await self._queue.fail(row, event, fault, self._clock.now())
+            decision, fault = Decision("refuse"), ItemDeadly()
+        elif event == "retry" and row.attempts > 1:
+            decision = self._decide(row, fault, FaultClass.TRANSIENT, failures=row.attempts - 1)
+        await self._queue.fail(row, decision.event, fault, decision.due_at)
 
-    def _decide(self, row: Row[Any], fault: Fault, fault_class: FaultClass) -> Decision:
+    def _decide(self, row: Row[Any], fault: Fault, fault_class: FaultClass, failures: int = 0) -> Decision:
         return decide(
             fault_class,
             self._route.retry,
-            failures=row.attempts + 1,
+            failures=failures or row.attempts + 1,
             created_at=row.resent_at or row.created_at,
             now=self._clock.now(),
             jitter=self._jitter.random(),

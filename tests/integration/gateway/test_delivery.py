@@ -308,8 +308,48 @@ def test_a_destination_that_knows_nothing_of_a_paper_works(store: Store, clock: 
     """Asked and told "not here": that counts as an answer, not as a failure of the destination."""
     queue_paper(store, clock)
     peer = Peer(*[no(Uncertain())] * (ROUTE.breaker.failures + 1))
-    run(work(store, clock, peer))
+
+    async def main() -> None:
+        worker = await work(store, clock, peer)
+        for _ in range(ROUTE.breaker.failures):
+            clock.forward(61)
+            await go_on(worker)
+
+    run(main())
     assert [row.state for row in rows(store).values()] == ["accepted"]
+
+
+def test_what_is_lost_every_time_is_sent_again_once_at_once_and_then_ever_more_slowly(
+    store: Store, clock: HandClock
+) -> None:
+    """A peer that takes the association and breaks off must not be sent to without rest; what is behind it waits."""
+    first, second = queue_paper(store, clock), queue_paper(store, clock)
+    peer = Peer(*[no(Uncertain())] * 4)
+
+    async def main() -> None:
+        worker = await work(store, clock, peer)
+        for seconds, sent in ((4, 2), (6, 3), (9, 3), (11, 4), (19, 4), (21, 6)):
+            clock.forward(seconds)
+            await go_on(worker)
+            assert len(peer.seen) == sent
+
+    run(main())
+    assert [one.key for one in peer.seen] == [first] * 5 + [second]
+    assert events(store, first) == ["lose", "retry"] * 4 + ["accept"]
+    assert rows(store)[first].attempts == 4
+
+
+def test_what_is_lost_every_time_ends_in_the_error_queue(store: Store, clock: HandClock) -> None:
+    delivery = queue_paper(store, clock)
+    peer = Peer(*[no(Uncertain())] * 3)
+
+    async def main() -> None:
+        worker = await work(store, clock, peer)
+        clock.forward(3601)
+        await go_on(worker)
+
+    run(main())
+    assert (rows(store)[delivery].state, len(peer.seen)) == ("error", 3)
 
 
 def test_what_was_accepted_is_sent_once_more_with_the_same_key_and_bytes(store: Store, clock: HandClock) -> None:
