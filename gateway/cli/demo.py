@@ -147,7 +147,7 @@ async def _run(site: demo_site.Site, nodes: Nodes, day: Day, *, sign: bool, serv
         place / "sandbox.log",
     )
     try:
-        async with httpx.AsyncClient(base_url=sandbox.announced["admin"], timeout=60, trust_env=False) as admin:
+        async with httpx.AsyncClient(base_url=sandbox.announced["admin"], timeout=600, trust_env=False) as admin:
             enrolled = None
             if sign:
                 if not json and not demo_token.module():
