@@ -45,7 +45,7 @@ from gateway.faults import InternalFault
 from gateway.store import deliveries
 from gateway.store.engine import Store, make_engine
 
-_SETTLE_S = 180.0
+_SETTLE_S = 900.0
 """How long deliveries may take after the last message; then the demo does not close."""
 
 _OPEN = ("pending", "awaiting", "queued", "claimed", "sending", "uncertain")
