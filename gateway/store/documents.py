@@ -111,17 +111,19 @@ def waiting_for_people(connection: Connection, paper: str, subject: str, before:
 
 def incomplete(connection: Connection, patient_ids: Iterable[str], codes: Iterable[int]) -> list[Row[Any]]:
     """Return the papers of a person that failed with one of these fault codes."""
-    return list(
-        connection.execute(
-            sa.select(document)
-            .where(
-                document.c.patient_id.in_(list(patient_ids)),
-                document.c.state == "error",
-                document.c.fault_code.in_(list(codes)),
-            )
-            .order_by(document.c.id)
-        )
+    return list(connection.execute(_INCOMPLETE, {"patients": list(patient_ids), "codes": list(codes)}))
+
+
+_INCOMPLETE = (
+    sa.select(document)
+    .where(
+        document.c.patient_id.in_(sa.bindparam("patients", expanding=True)),
+        document.c.state == "error",
+        document.c.fault_code.in_(sa.bindparam("codes", expanding=True)),
     )
+    .order_by(document.c.id)
+)
+"""Made once: it is asked for every message."""
 
 
 def listing(

@@ -167,17 +167,20 @@ def _blocked() -> sa.ColumnElement[bool]:
 
 def move(connection: Connection, message_id: str, event: str, fault: Fault | None = None, **values: Any) -> bool:
     """Apply `event` to a message; False when it was not in a state that allows it (somebody was faster)."""
-    targets = {advance(MESSAGE, state, event) for state in sources(MESSAGE, event)}
-    (target,) = targets
+    statement, target = _move(event)
     told = {} if event == "close" else fault_values(fault)
     if event in ("map", "keep", "reprocess"):
         told["deaths"] = 0
-    statement = (
-        message.update()
-        .where(message.c.id == message_id, message.c.state.in_(sources(MESSAGE, event)))
-        .values(state=target, **RELEASED, **told, **values)
-    )
-    return bool(connection.execute(statement).rowcount)
+    said = {"of": message_id, "state": target, **RELEASED, **told, **values}
+    return bool(connection.execute(statement, said).rowcount)
+
+
+@cache
+def _move(event: str) -> tuple[sa.Update, str]:
+    """Give the statement that applies an event, and the state after it."""
+    allowed = sources(MESSAGE, event)
+    (target,) = {advance(MESSAGE, state, event) for state in allowed}
+    return message.update().where(message.c.id == sa.bindparam("of"), message.c.state.in_(allowed)), target
 
 
 def postpone(connection: Connection, message_id: str, fault: Fault, due_at: int) -> None:
@@ -250,14 +253,15 @@ def answer(connection: Connection, message_id: str) -> bytes:
 def put_coverage(connection: Connection, message_id: str, counts: tuple[int, int, int], positions: bytes) -> bool:
     """Replace the account of a message's fields; `positions` is sealed JSON. True when there was none: it is mapped the
     first time."""
-    again = connection.execute(coverage.delete().where(coverage.c.message_id == message_id)).rowcount
+    again = connection.execute(_FORGET_COVERAGE, {"of": message_id}).rowcount
     mapped, ignored, unknown = counts
-    connection.execute(
-        coverage.insert().values(
-            message_id=message_id, mapped=mapped, ignored=ignored, unknown=unknown, positions=positions
-        )
-    )
+    told = {"mapped": mapped, "ignored": ignored, "unknown": unknown, "positions": positions}
+    _INSERT_COVERAGE.run(connection, [{"message_id": message_id, **told}])
     return not again
+
+
+_FORGET_COVERAGE = coverage.delete().where(coverage.c.message_id == sa.bindparam("of"))
+_INSERT_COVERAGE = Raw(coverage.insert(), ("message_id", "mapped", "ignored", "unknown", "positions"))
 
 
 def coverage_counts(connection: Connection, message_id: str) -> tuple[int, int, int] | None:

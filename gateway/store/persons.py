@@ -33,8 +33,13 @@ def survivor_of(connection: Connection, patient_id: str) -> str | None:
 
 
 def merged_into(connection: Connection, survivor_ids: Iterable[str]) -> list[str]:
-    query = sa.select(person_link.c.patient_id).where(person_link.c.survivor_id.in_(list(survivor_ids)))
-    return [str(found) for found in connection.scalars(query)]
+    return [str(found) for found in connection.scalars(_MERGED_INTO, {"survivors": list(survivor_ids)})]
+
+
+_MERGED_INTO = sa.select(person_link.c.patient_id).where(
+    person_link.c.survivor_id.in_(sa.bindparam("survivors", expanding=True))
+)
+"""Made once: it is asked for every message."""
 
 
 # ---- what was said ----

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,9 +23,21 @@ def current(connection: Connection, keys: Iterable[tuple[str, str]]) -> list[Row
         wanted.setdefault(type_, []).append(resource_id)
     if not wanted:
         return []
-    # one arm per type, each naming the index's condition: SQLite reads the whole index for (type, id) IN (VALUES …)
-    arms = (sa.and_(_CURRENT, resource.c.type == type_, resource.c.id.in_(ids)) for type_, ids in wanted.items())
-    return list(connection.execute(sa.select(resource).where(sa.or_(*arms))))
+    return list(connection.execute(_current_of(tuple(sorted(wanted))), wanted))
+
+
+@lru_cache(maxsize=1024)
+def _current_of(types: tuple[str, ...]) -> sa.Select[Any]:
+    """Make the question for the newest versions of resources of these types, whose ids are parameters named by their type.
+
+    Made once, because it is asked for every message. One arm per type, each naming the index's condition: SQLite reads the
+    whole index for (type, id) IN (VALUES …).
+    """
+    arms = (
+        sa.and_(_CURRENT, resource.c.type == type_, resource.c.id.in_(sa.bindparam(type_, expanding=True)))
+        for type_ in types
+    )
+    return sa.select(resource).where(sa.or_(*arms))
 
 
 def of_patients(connection: Connection, patient_ids: Iterable[str], type_: str = "") -> list[Row[Any]]:
@@ -66,7 +79,7 @@ def put_all(connection: Connection, versions: Sequence[NewVersion]) -> None:
     if later:
         _SUPERSEDE.run(connection, later)
     if versions:
-        _INSERT.run(connection, [asdict(new) | {"current": True} for new in versions])
+        _INSERT.run(connection, [vars(new) | {"current": True} for new in versions])
 
 
 _SUPERSEDE = Raw(

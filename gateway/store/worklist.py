@@ -45,8 +45,11 @@ def put(connection: Connection, entry: Entry, done_at: int | None = None) -> Non
 
 def of_orders(connection: Connection, order_ids: Collection[str]) -> dict[str, Row[Any]]:
     """Return the entries of these orders, in whatever state."""
-    query = sa.select(worklist).where(worklist.c.order_id.in_(list(order_ids)))
-    return {row.order_id: row for row in connection.execute(query)}
+    return {row.order_id: row for row in connection.execute(_OF_ORDERS, {"orders": list(order_ids)})}
+
+
+_OF_ORDERS = sa.select(worklist).where(worklist.c.order_id.in_(sa.bindparam("orders", expanding=True)))
+"""Made once: it is asked for every message with orders."""
 
 
 _OF_PATIENT = sa.text(
