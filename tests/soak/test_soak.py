@@ -74,7 +74,7 @@ def test_nothing_grows(tmp_path: Path) -> None:
             day = hospital_day(1, 120, FIRST).events
             started = time.monotonic()
             asyncio.run(play(day, {"his": node.address(), "lis": node.address()}, connections=8))
-            hospital.settle(engine)
+            hospital.settle(engine, 600)
             rate = LOAD * len(day) / (time.monotonic() - started)
             samples: list[Sample] = []
             sent = 0
@@ -93,7 +93,7 @@ def test_nothing_grows(tmp_path: Path) -> None:
                 time.sleep(max(0.0, due - now))
                 hospital.send(event)
                 sent += 1
-            hospital.settle(engine)
+            hospital.settle(engine, 600)
             print(f"{rate:.1f} messages/s", told(time.monotonic() - started, sent, samples[-1]))  # noqa: T201 - progress of half an hour
             with engine.connect() as connection:
                 judge(connection, hospital, get(addresses["admin"] + "/_sandbox/records"))
