@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from connectors._astm_link import Kept, NotSent, Output, Received, Sent, Times, Write
+from connectors._astm_outputs import Kept, NotSent, Output, Received, Sent, Times, Write
 from connectors._astm_records import Message, Records
 from connectors.faults import OutsideSession
 from mappings.formats.faults import IntakeFault

@@ -1,9 +1,6 @@
-"""Speak the low level of ASTM with one peer, as a table: no I/O and no clock, bytes and times in, bytes and messages out.
+"""Speak the low level of ASTM with one peer by the table of `_astm_table`: bytes and times in, bytes and messages out.
 
-    NEUTRAL ── ENQ / ACK ──▶ AWAKE ── last frame of a message ──▶ JUDGING      receiving; the owner's word is the ACK or the NAK
-       │  ▲                    ▲ └─ EOT, silence ▶ NEUTRAL             │
-       │  └──── EOT ────┐      └───────────── ACK or NAK ──────────────┘
-       └─ ENQ ▶ ASKING ─┴ ACK ▶ SENDING ── NAK, busy, silence, both ask ──▶ WAITING ── its time ──▶ NEUTRAL
+No I/O and no clock.
 
 The frame that ends a message (its L record) is answered when its owner says so (`judged`); every other frame at once, because
 the standard's answer to a message is that to its last frame. A frame that comes again under the same number is answered again
@@ -22,8 +19,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum
 from typing import Final
 
 from connectors._astm_frames import (
@@ -40,7 +36,9 @@ from connectors._astm_frames import (
     framed,
     texts_of,
 )
+from connectors._astm_outputs import Kept, NotSent, Output, Received, Sent, Times, Write
 from connectors._astm_records import Mark, Message, Records
+from connectors._astm_table import TABLE, Action, Event, State
 from connectors.faults import FramesRefused, OutsideSession, TooLarge
 from connectors.mllp_framing import KEPT
 
@@ -55,211 +53,10 @@ class Role(Enum):
     INSTRUMENT = "instrument"
 
 
-class State(Enum):
-    NEUTRAL = auto()
-    WAITING = auto()
-    """Neutral, and not yet allowed to ask for the line."""
-    AWAKE = auto()
-    JUDGING = auto()
-    ASKING = auto()
-    SENDING = auto()
-
-
-class Event(Enum):
-    ENQ = auto()
-    ENQ_BUSY = auto()
-    """ENQ, or a frame without it, while we cannot take another session."""
-    ACK = auto()
-    ACK_ALL = auto()
-    """ACK of the last frame of all we had to send."""
-    NAK = auto()
-    NAK_ALL = auto()
-    """NAK of a frame that was sent again as often as is allowed."""
-    EOT = auto()
-    EOT_MESSAGE = auto()
-    """EOT in place of the ACK of a message's last frame."""
-    FRAME = auto()
-    FINAL = auto()
-    """A frame that ends a message."""
-    REPEAT = auto()
-    BROKEN = auto()
-    NOISE = auto()
-    SEND = auto()
-    """There is something to send."""
-    YES = auto()
-    NO = auto()
-    TIMEOUT = auto()
-    LOST = auto()
-
-
-class Action(Enum):
-    IGNORE = auto()
-    OPEN = auto()
-    PUT_OFF = auto()
-    TAKE = auto()
-    JUDGE = auto()
-    CONFIRM = auto()
-    DENY = auto()
-    AGREE = auto()
-    REFUSE = auto()
-    CLOSE = auto()
-    EXPIRE = auto()
-    REOPEN = auto()
-    TURN_AWAY = auto()
-    KEEP = auto()
-    BID = auto()
-    YIELD = auto()
-    POSTPONE = auto()
-    BEGIN = auto()
-    ADVANCE = auto()
-    FINISH = auto()
-    STOP = auto()
-    RETRANSMIT = auto()
-    GIVE_UP = auto()
-    ABANDON = auto()
-    PART = auto()
-
-
-Row = dict[Event, tuple[Action, State]]
-
-
-def _row(here: State, **cells: tuple[Action, State]) -> dict[tuple[State, Event], tuple[Action, State]]:
-    """Write a row of the table; what is not named changes nothing, a lost line ends everything."""
-    rest: Row = dict.fromkeys(Event, (Action.IGNORE, here)) | {Event.LOST: (Action.PART, State.NEUTRAL)}
-    return {(here, event): cell for event, cell in (rest | {Event[name]: cell for name, cell in cells.items()}).items()}
-
-
-_N, _W, _A, _J, _Q, _S = State
-TABLE: Final[dict[tuple[State, Event], tuple[Action, State]]] = {
-    **_row(
-        State.NEUTRAL,
-        ENQ=(Action.OPEN, _A),
-        ENQ_BUSY=(Action.PUT_OFF, _N),
-        FRAME=(Action.TAKE, _A),
-        FINAL=(Action.JUDGE, _J),
-        BROKEN=(Action.KEEP, _N),
-        NOISE=(Action.KEEP, _N),
-        SEND=(Action.BID, _Q),
-    ),
-    **_row(
-        State.WAITING,
-        ENQ=(Action.OPEN, _A),
-        ENQ_BUSY=(Action.PUT_OFF, _W),
-        FRAME=(Action.TAKE, _A),
-        FINAL=(Action.JUDGE, _J),
-        BROKEN=(Action.KEEP, _W),
-        NOISE=(Action.KEEP, _W),
-        TIMEOUT=(Action.IGNORE, _N),
-    ),
-    **_row(
-        State.AWAKE,
-        ENQ=(Action.REOPEN, _A),
-        ENQ_BUSY=(Action.TURN_AWAY, _N),
-        EOT=(Action.CLOSE, _N),
-        EOT_MESSAGE=(Action.CLOSE, _N),
-        FRAME=(Action.TAKE, _A),
-        FINAL=(Action.JUDGE, _J),
-        REPEAT=(Action.AGREE, _A),
-        BROKEN=(Action.REFUSE, _A),
-        TIMEOUT=(Action.EXPIRE, _N),
-    ),
-    **_row(
-        State.JUDGING,
-        ENQ=(Action.TURN_AWAY, _N),
-        ENQ_BUSY=(Action.TURN_AWAY, _N),
-        EOT=(Action.CLOSE, _N),
-        EOT_MESSAGE=(Action.CLOSE, _N),
-        YES=(Action.CONFIRM, _A),
-        NO=(Action.DENY, _A),
-    ),
-    **_row(
-        State.ASKING,
-        ENQ=(Action.YIELD, _W),
-        ENQ_BUSY=(Action.YIELD, _W),
-        ACK=(Action.BEGIN, _S),
-        ACK_ALL=(Action.BEGIN, _S),
-        NAK=(Action.POSTPONE, _W),
-        NAK_ALL=(Action.POSTPONE, _W),
-        TIMEOUT=(Action.GIVE_UP, _W),
-    ),
-    **_row(
-        State.SENDING,
-        ENQ=(Action.ABANDON, _W),
-        ENQ_BUSY=(Action.ABANDON, _W),
-        ACK=(Action.ADVANCE, _S),
-        ACK_ALL=(Action.FINISH, _N),
-        NAK=(Action.RETRANSMIT, _S),
-        NAK_ALL=(Action.GIVE_UP, _W),
-        EOT=(Action.ADVANCE, _S),
-        EOT_MESSAGE=(Action.STOP, _W),
-        TIMEOUT=(Action.GIVE_UP, _W),
-    ),
-}
-"""What happens in every state on every event, and the state after."""
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """In seconds."""
-
-    answer_s: float = 15.0
-    """How long the answer to our ENQ or frame may take."""
-    frame_s: float = 30.0
-    """How long a sender may be silent within its session."""
-    busy_s: float = 10.0
-    """How long after NAK to our ENQ, or after we gave up, we do not ask again."""
-    host_s: float = 20.0
-    """How long a host lets the line be when both asked for it."""
-    instrument_s: float = 1.0
-    """The same for an instrument."""
-    interrupt_s: float = 15.0
-    """How long the line is left to a receiver who asked for it."""
-    quiet_s: float = 0.25
-    """Silence after which bytes mean what they mean by themselves."""
-
-
 RETRANSMISSIONS: Final = 6
 """How often a frame is sent again. Standard: §6.3.2"""
 BIDS: Final = 6
 """How often a message is begun before it is given up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """Messages that end with a frame not answered yet: `Link.judged(number, …)` answers it."""
-
-    number: int
-    messages: tuple[Message, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What came and is no whole message, to be kept with its fault; nobody waits for an answer."""
-
-    message: Message
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A message that was transmitted, and its last frame acknowledged."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class NotSent:
-    """A message that was given up; the peer may have it, or a part of it."""
-
-    number: int
-    why: str
-
-
-Output = Write | Received | Kept | Sent | NotSent
 
 
 class _Sending:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Protocol, cast
 
-from connectors._astm_link import Kept, NotSent, Output, Received, Write
+from connectors._astm_outputs import Kept, NotSent, Output, Received, Write
 from connectors._astm_records import Message
 from connectors.contract import Answer, DialogueIntake
 from connectors.faults import AnswerNotTaken, TooLarge

@@ -6,7 +6,9 @@ An AE title is no secret and proves nothing; what proves who calls is the networ
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from connectors.sources._listening import is_within
 
 _TITLE = re.compile(r"[\x21-\x5b\x5d-\x7e](?:[\x20-\x5b\x5d-\x7e]{0,14}[\x21-\x5b\x5d-\x7e])?")
 """PS3.5 §6.2, AE: sixteen characters at most, no backslash, no control characters; spaces around it mean nothing."""
@@ -35,14 +37,4 @@ class Callers:
         if self._anyone:
             return True
         networks = self._networks.get(title.strip(), ())
-        return any(network is None or _within(address, network) for network in networks)
-
-
-def _within(address: str, network: IPv4Network | IPv6Network) -> bool:
-    try:
-        place = ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(place, IPv6Address) and place.ipv4_mapped is not None:
-        place = place.ipv4_mapped
-    return place in network
+        return any(network is None or is_within(address, network) for network in networks)

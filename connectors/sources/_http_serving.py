@@ -14,7 +14,6 @@ from asyncio import TimerHandle
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from datetime import timedelta
 from http import HTTPStatus
-from ipaddress import ip_address
 from typing import Any, ClassVar, Final, Protocol
 
 import h11
@@ -22,14 +21,12 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from connectors.faults import ListenFailed
-from connectors.sources._listening import Listening, address_of, checked_address, server_context
+from connectors.sources._listening import Listening, address_of, open_server
 
 logger = logging.getLogger(__name__)
 
 _MAX_HEAD: Final = 64 * 1024
 _DRAINED_S: Final = 5.0
-_TLS_CLOSE_S: Final = 2.0
 _RETRY_AFTER_S: Final = 10
 _PROBLEM: Final = b"application/problem+json"
 
@@ -66,14 +63,6 @@ def check_serving(settings: Serving) -> None:
             raise ValueError(f'{name}: every connection would be closed at once — write a duration like "30s"')
     if settings.grace < timedelta(0):
         raise ValueError('grace: a time cannot be negative — write "0s" or more')
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether an address is this machine itself."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Room:
@@ -124,20 +113,8 @@ class Room:
 
         Raises `ListenFailed` and `TlsFilesUnusable`, both before `ready` is called.
         """
-        settings, loop = self.limits, asyncio.get_running_loop()
-        host, port = checked_address(settings.listen)
-        context = server_context(settings)
-        try:
-            server = await loop.create_server(
-                lambda: Connection(self),
-                host,
-                port,
-                ssl=context,
-                ssl_handshake_timeout=settings.frame_timeout.total_seconds() if context else None,
-                ssl_shutdown_timeout=_TLS_CLOSE_S if context else None,
-            )
-        except OSError as exc:
-            raise ListenFailed(where=settings.listen, detail=exc.strerror or type(exc).__name__) from exc
+        settings = self.limits
+        server = await open_server(settings, lambda: Connection(self))
         try:
             ready(address_of(server.sockets[0].getsockname()))
             await asyncio.Event().wait()

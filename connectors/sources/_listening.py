@@ -1,17 +1,22 @@
-"""What sources that listen have in common: their address, and the TLS they offer."""
+"""What sources that listen have in common: their address, who may call it, and the TLS they offer."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, Literal, Protocol
 
-from connectors.faults import TlsFilesUnusable
+from connectors.faults import ListenFailed, TlsFilesUnusable
 from mappings.formats.values import FileName, parse_address
 
 Tls = Literal["none", "tls", "mtls"]
 
+_TLS_CLOSE_S: Final = 2.0
+"""How long a peer may take to say goodbye."""
 _KEEPALIVE_INTERVAL_S: Final = 10
 _KEEPALIVE_PROBES: Final = 6
 
@@ -33,6 +38,13 @@ class Listening(Protocol):
 
     @property
     def client_ca(self) -> FileName: ...
+
+
+class Patient(Listening, Protocol):
+    """The settings of a source that waits so long for what a caller begins."""
+
+    @property
+    def frame_timeout(self) -> timedelta: ...
 
 
 def check_listening(settings: Listening) -> None:
@@ -76,6 +88,42 @@ def server_context(settings: Listening) -> ssl.SSLContext | None:
     except (OSError, ValueError) as exc:
         raise TlsFilesUnusable(where=settings.listen, detail=exc.__class__.__name__) from exc
     return context
+
+
+async def open_server(settings: Patient, protocol: Callable[[], asyncio.Protocol]) -> asyncio.Server:
+    """Open the address; raise `ListenFailed` and `TlsFilesUnusable`."""
+    host, port = checked_address(settings.listen)
+    context = server_context(settings)
+    try:
+        return await asyncio.get_running_loop().create_server(
+            protocol,
+            host,
+            port,
+            ssl=context,
+            ssl_handshake_timeout=settings.frame_timeout.total_seconds() if context else None,
+            ssl_shutdown_timeout=_TLS_CLOSE_S if context else None,
+        )
+    except OSError as exc:
+        raise ListenFailed(where=settings.listen, detail=exc.strerror or type(exc).__name__) from exc
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether an address is this machine itself."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def is_within(address: str, network: IPv4Network | IPv6Network) -> bool:
+    """Tell whether a peer is of a network; an IPv4 address that came by IPv6 is one of IPv4."""
+    try:
+        place = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(place, IPv6Address) and place.ipv4_mapped is not None:
+        place = place.ipv4_mapped
+    return place in network
 
 
 def keep_alive(sock: socket.socket, after: timedelta) -> None:

@@ -27,17 +27,25 @@ import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final, Literal
 
 from connectors._astm_bare import Bare
-from connectors._astm_link import Link, Role, Times
+from connectors._astm_link import Link, Role
+from connectors._astm_outputs import Times
 from connectors.contract import DialogueIntake, OrderIntake
-from connectors.faults import AnalyserAway, ListenFailed, PeerNotAllowed, SerialLineUnusable, TlsFilesUnusable
+from connectors.faults import AnalyserAway, PeerNotAllowed, SerialLineUnusable, TlsFilesUnusable
 from connectors.sources._astm_calls import Caller
 from connectors.sources._astm_line import Line, Talk
-from connectors.sources._http_serving import is_loopback
-from connectors.sources._listening import address_of, check_listening, checked_address, server_context
+from connectors.sources._listening import (
+    address_of,
+    check_listening,
+    checked_address,
+    is_loopback,
+    is_within,
+    open_server,
+    server_context,
+)
 from connectors.sources._serial_line import Parity, SerialTransport, label_of, open_serial, speeds
 from mappings.formats.values import NO_FILE, FileName, Size, parse_address
 
@@ -45,7 +53,6 @@ logger = logging.getLogger(__name__)
 
 _MAX_SIZE: Final = Size(20 * 1024 * 1024)
 _MAX_FRAME: Final = Size(64 * 1024)
-_TLS_CLOSE_S: Final = 2.0
 _CONNECT_S: Final = 10.0
 _STRANGERS: Final = 256
 """So many are told of, each once."""
@@ -213,19 +220,7 @@ class Source:
 
     async def _listen(self, house: _House, ready: Callable[[str], None]) -> None:
         settings = self._settings
-        host, port = checked_address(settings.listen)
-        context = server_context(settings)
-        try:
-            server = await asyncio.get_running_loop().create_server(
-                lambda: Line(house),
-                host,
-                port,
-                ssl=context,
-                ssl_handshake_timeout=settings.frame_timeout.total_seconds() if context else None,
-                ssl_shutdown_timeout=_TLS_CLOSE_S if context else None,
-            )
-        except OSError as exc:
-            raise ListenFailed(where=settings.listen, detail=exc.strerror or type(exc).__name__) from exc
+        server = await open_server(settings, lambda: Line(house))
         try:
             ready(address_of(server.sockets[0].getsockname()))
             await asyncio.Event().wait()
@@ -330,7 +325,7 @@ class _House:
         return Link(Role.HOST, self._times, **sizes)
 
     def admit(self, line: Line, address: str) -> bool:
-        if self._networks and address and not any(_within(address, network) for network in self._networks):
+        if self._networks and address and not any(is_within(address, network) for network in self._networks):
             if address not in self._strangers and len(self._strangers) < _STRANGERS:
                 self._strangers.add(address)
                 logger.warning("astm %s: %s", self.label, PeerNotAllowed(where=address[:64]))
@@ -382,16 +377,6 @@ class _House:
 def networks_of(peers: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
     """Read addresses and networks; raise `ValueError` for a text that is neither."""
     return tuple(ip_network(peer, strict=False) for peer in peers)
-
-
-def _within(address: str, network: IPv4Network | IPv6Network) -> bool:
-    try:
-        place = ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(place, IPv6Address) and place.ipv4_mapped is not None:
-        place = place.ipv4_mapped
-    return place in network
 
 
 def _client_context(settings: Settings) -> ssl.SSLContext | None:

@@ -37,9 +37,8 @@ from connectors.sources._http_serving import (
     Room,
     Scope,
     check_serving,
-    is_loopback,
 )
-from connectors.sources._listening import check_listening, checked_address, server_context
+from connectors.sources._listening import check_listening, checked_address, is_loopback, server_context
 from connectors.sources._multipart_related import read_media_type
 from connectors.sources._store_response import response, status_of, wanted_kind
 from connectors.sources._stow_request import Bounds, StowRequest

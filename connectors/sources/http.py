@@ -26,9 +26,8 @@ from connectors.sources._http_serving import (
     Room,
     Scope,
     check_serving,
-    is_loopback,
 )
-from connectors.sources._listening import check_listening, checked_address, server_context
+from connectors.sources._listening import check_listening, checked_address, is_loopback, server_context
 from mappings.formats.faults import IntakeFault
 from mappings.formats.values import NO_FILE, NO_SECRET, FileName, Secret, Size
 

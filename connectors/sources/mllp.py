@@ -18,9 +18,14 @@ from datetime import timedelta
 from typing import Literal, cast
 
 from connectors.contract import Answer, Intake
-from connectors.faults import ListenFailed
 from connectors.mllp_framing import Frame, Framer, framed
-from connectors.sources._listening import address_of, check_listening, checked_address, keep_alive, server_context
+from connectors.sources._listening import (
+    address_of,
+    check_listening,
+    keep_alive,
+    open_server,
+    server_context,
+)
 from mappings.formats.values import NO_FILE, FileName, Size
 
 logger = logging.getLogger(__name__)
@@ -29,7 +34,6 @@ _MAX_SIZE = Size(20 * 1024 * 1024)
 _QUEUE_FRAMES = 16
 _QUEUE_BYTES = 1024 * 1024
 _RUBBISH_QUIET_S = 1.0
-_TLS_CLOSE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -92,20 +96,8 @@ class Source:
         Raises `ListenFailed` and `TlsFilesUnusable`, both before `ready` is called.
         """
         settings = self._settings
-        host, port = checked_address(settings.listen)
         room = _Room(settings, intake)
-        context = server_context(settings)
-        try:
-            server = await asyncio.get_running_loop().create_server(
-                lambda: _Connection(room),
-                host,
-                port,
-                ssl=context,
-                ssl_handshake_timeout=settings.frame_timeout.total_seconds() if context else None,
-                ssl_shutdown_timeout=_TLS_CLOSE_S if context else None,
-            )
-        except OSError as exc:
-            raise ListenFailed(where=settings.listen, detail=exc.strerror or type(exc).__name__) from exc
+        server = await open_server(settings, lambda: _Connection(room))
         try:
             ready(address_of(server.sockets[0].getsockname()))
             await room.watch()

@@ -12,22 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors._astm_frames import ACK, ENQ, EOT, NAK, framed
-from connectors._astm_link import (
-    BIDS,
-    RETRANSMISSIONS,
-    TABLE,
-    Event,
-    Kept,
-    Link,
-    NotSent,
-    Output,
-    Received,
-    Role,
-    Sent,
-    State,
-    Times,
-    Write,
-)
+from connectors._astm_link import BIDS, RETRANSMISSIONS, Link, Role
+from connectors._astm_outputs import Kept, NotSent, Output, Received, Sent, Times, Write
+from connectors._astm_table import TABLE, Event, State
 
 H = b"H|\\^&|||analyser\r"
 L = b"L|1|N\r"
