@@ -1,4 +1,4 @@
-"""Settings of one PACS that we ask: where it is, who we are to it, how patient we are.
+"""Settings of a DICOM peer that we call, and of a PACS that we ask: where it is, who we are to it, how patient we are.
 
 Kept apart from the client, so that a configuration can be read without loading pynetdicom.
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Literal
 
@@ -24,32 +24,23 @@ _PARSED: tuple[tuple[str, Callable[[str], object], bool], ...] = (
     ("reports", parse_address, False),
     ("ae_title", checked_title, True),
     ("calling", checked_title, True),
-    ("move_to", checked_title, False),
 )
 """Settings that are read further, how, and whether they may be empty."""
 
 
 @dataclass(frozen=True)
-class PacsSettings:
-    """One `[[pacs]]`: a PACS that is asked for studies (`lienthong pacs`)."""
+class PeerSettings:
+    """A DICOM peer that we call, whatever for."""
 
-    name: str
-    """By which commands name it."""
     address: str
-    """Host and port, like `10.0.0.9:104`."""
+    """Host and port of the peer, like `10.0.0.9:104`."""
     ae_title: str
     """Its AE title."""
     calling: str
-    """Our AE title when we call it; the PACS has to know it."""
-    move_to: str = ""
-    """Our AE title to which it sends studies (C-MOVE): that of a channel of kind `dicom`, which the PACS has entered with the
-    channel's address; empty = studies are taken by C-GET."""
-    channel: str = ""
-    """Channel to which objects taken by C-GET belong; empty = the one whose `ae_title` is `move_to`, or the only one that takes
-    objects."""
+    """Our AE title when we call it; the peer has to know it."""
     reports: str = ""
-    """Address and port on which we wait for its reports of storage commitment, like `0.0.0.0:11114`; the PACS has `calling`
-    entered with it. Empty = on the association on which we asked, which not every PACS does."""
+    """Address and port on which we wait for its reports of storage commitment, like `0.0.0.0:11114`; the peer has `calling`
+    entered with it. Empty = on the association on which we asked, which not every peer does."""
     tls: Literal["tls", "none"] = "tls"
     """`tls` encrypts; `none` switches encryption off, for a network in which nobody else is."""
     ca: FileName = NO_FILE
@@ -57,7 +48,7 @@ class PacsSettings:
     any_name: bool = False
     """Take a certificate of `ca` that names another host than `address`: those of devices often do."""
     certificate: FileName = NO_FILE
-    """PEM file with our certificate, for a PACS that asks for one, and for `reports`."""
+    """PEM file with our certificate, for a peer that asks for one, and for `reports`."""
     private_key: FileName = NO_FILE
     """PEM file with the key of `certificate`, without a password."""
     max_pdu: Size = _MAX_PDU
@@ -68,21 +59,12 @@ class PacsSettings:
     """How long it may take to let us in."""
     dimse_timeout: timedelta = timedelta(seconds=60)
     """How long it may take for each answer."""
-    retrieve_timeout: timedelta = timedelta(minutes=10)
-    """How long it may be silent while it sends a study, which may lie on a tape."""
     commit_timeout: timedelta = timedelta(minutes=5)
     """How long its report of storage commitment may take."""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9._-]{1,48}", self.name):
-            raise ValueError("name: letters, digits, dot, dash and underscore, 48 at most")
         for field, parse, needed in _PARSED:
-            text = getattr(self, field)
-            try:
-                if text or needed:
-                    parse(text)
-            except ValueError as exc:
-                raise ValueError(f"{field}: {exc}") from exc
+            checked(self, field, parse, needed=needed)
         if bool(self.certificate) != bool(self.private_key):
             raise ValueError("private_key: certificate and private_key go together — write both, or none")
         if self.tls == "tls" and self.reports and not self.certificate:
@@ -91,9 +73,41 @@ class PacsSettings:
             raise ValueError("any_name: needs ca, or every certificate of the internet would do")
         if not 4096 <= self.max_pdu <= 1024 * 1024:
             raise ValueError('max_pdu: between "4KB" and "1024KB"')
-        for field in ("connect_timeout", "acse_timeout", "dimse_timeout", "retrieve_timeout", "commit_timeout"):
-            if getattr(self, field) <= timedelta(0):
-                raise ValueError(f'{field}: nothing could come in no time — write a duration like "30s"')
+        for one in fields(self):
+            if one.name.endswith("_timeout") and getattr(self, one.name) <= timedelta(0):
+                raise ValueError(f'{one.name}: nothing could come in no time — write a duration like "30s"')
+
+
+def checked(settings: object, field: str, parse: Callable[[str], object], *, needed: bool) -> None:
+    """Read a setting further; raises ValueError that names it."""
+    text = getattr(settings, field)
+    try:
+        if text or needed:
+            parse(text)
+    except ValueError as exc:
+        raise ValueError(f"{field}: {exc}") from exc
+
+
+@dataclass(frozen=True, kw_only=True)
+class PacsSettings(PeerSettings):
+    """One `[[pacs]]`: a PACS that is asked for studies (`lienthong pacs`)."""
+
+    name: str
+    """By which commands name it."""
+    move_to: str = ""
+    """Our AE title to which it sends studies (C-MOVE): that of a channel of kind `dicom`, which the PACS has entered with the
+    channel's address; empty = studies are taken by C-GET."""
+    channel: str = ""
+    """Channel to which objects taken by C-GET belong; empty = the one whose `ae_title` is `move_to`, or the only one that takes
+    objects."""
+    retrieve_timeout: timedelta = timedelta(minutes=10)
+    """How long it may be silent while it sends a study, which may lie on a tape."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,48}", self.name):
+            raise ValueError("name: letters, digits, dot, dash and underscore, 48 at most")
+        checked(self, "move_to", checked_title, needed=False)
+        super().__post_init__()
 
     @property
     def place(self) -> tuple[str, int]:

@@ -160,10 +160,12 @@ def _table(cls: type[Any]) -> str:
 
 
 def _meanings(cls: type[Any]) -> dict[str, str]:
-    """Read the string literal under each field."""
+    """Read the string literal under each field, those of the classes above too."""
+    found: dict[str, str] = {}
+    for above in filter(dataclasses.is_dataclass, cls.__bases__):
+        found |= _meanings(above)
     (body,) = ast.parse(dedent(inspect.getsource(cls))).body
     assert isinstance(body, ast.ClassDef)
-    found: dict[str, str] = {}
     for field, under in zip(body.body, body.body[1:], strict=False):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
             text = under.value.value if isinstance(under, ast.Expr) and isinstance(under.value, ast.Constant) else ""

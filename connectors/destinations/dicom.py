@@ -22,9 +22,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
-from datetime import timedelta
 from functools import partial
-from typing import ClassVar, Final, Literal, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from pydicom.uid import UID
 
@@ -34,7 +33,7 @@ from connectors._dicom_identifier import Unreadable
 from connectors._dicom_status import Says, says
 from connectors.contract import Outbound, Picture, Pictures, Receipt, Seal
 from connectors.dicom_client import Client, find_context, images_of
-from connectors.dicom_peer import PacsSettings
+from connectors.dicom_peer import PacsSettings, PeerSettings
 from connectors.faults import (
     CannotAsk,
     NoPictures,
@@ -52,13 +51,11 @@ from connectors.faults import (
     StudyInterrupted,
 )
 from mappings.formats import json
-from mappings.formats.values import NO_FILE, FileName, Size
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_MAX_PDU = Size(128 * 1024)
 _SUCCESS: Final = 0x0000
 _NEVER: Final = {0x0112: "no such object", 0x0119: "class and object do not fit", 0x0122: "class not supported"}
 """Reasons of storage commitment that do not pass by themselves. Standard: DICOM PS3.3 §C.14.1.1"""
@@ -67,51 +64,22 @@ _AT_ONCE: Final = 64
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(PeerSettings):
     takes: ClassVar[str] = "pictures"
 
-    address: str
-    """Host and port of the receiver, like `203.0.113.7:104`."""
-    ae_title: str
-    """Its AE title."""
-    calling: str
-    """Our AE title when we call it; the receiver has to know it."""
     commit: bool = False
     """Whether a study counts as delivered only when the receiver says that it keeps every object for certain."""
-    reports: str = ""
-    """Address and port on which we wait for its reports of storage commitment, like `0.0.0.0:11115`; the receiver has `calling`
-    entered with it. Empty = on the association on which we asked, which not every receiver does."""
-    tls: Literal["tls", "none"] = "tls"
-    """`tls` encrypts; `none` switches encryption off, for a network in which nobody else is."""
-    ca: FileName = NO_FILE
-    """PEM file with the authorities of its certificate; empty = those of the system."""
-    any_name: bool = False
-    """Take a certificate of `ca` that names another host than `address`: those of devices often do."""
-    certificate: FileName = NO_FILE
-    """PEM file with our certificate, for a receiver that asks for one, and for `reports`."""
-    private_key: FileName = NO_FILE
-    """PEM file with the key of `certificate`, without a password."""
-    max_pdu: Size = _MAX_PDU
-    """Largest PDU that it may send."""
-    connect_timeout: timedelta = timedelta(seconds=10)
-    """How long a connection may take, and TLS to begin."""
-    acse_timeout: timedelta = timedelta(seconds=30)
-    """How long it may take to let us in."""
-    dimse_timeout: timedelta = timedelta(seconds=60)
-    """How long it may take to answer an object, or a query."""
-    commit_timeout: timedelta = timedelta(minutes=5)
-    """How long its report of storage commitment may take."""
 
     def __post_init__(self) -> None:
-        self.peer("destination")
+        super().__post_init__()
         if self.reports and not self.commit:
             raise ValueError("reports: are those of storage commitment — write commit = true, or leave it out")
 
     def peer(self, name: str) -> PacsSettings:
-        """Give the settings of whom we call; raises ValueError, worded for `lienthong check`."""
-        shared = {one.name for one in fields(PacsSettings)} & {one.name for one in fields(self)}
+        """Give the settings of whom we call."""
         return PacsSettings(
-            name=re.sub(r"[^A-Za-z0-9._-]", "-", name)[:48], **{one: getattr(self, one) for one in shared}
+            name=re.sub(r"[^A-Za-z0-9._-]", "-", name)[:48],
+            **{one.name: getattr(self, one.name) for one in fields(PeerSettings)},
         )
 
 

@@ -89,7 +89,7 @@ def house(folder: Path) -> Iterator[Running]:
 
 def pacs(port: int, title: str = "ORTHANC", **more: Any) -> PacsSettings:
     given = {"calling": "ASKER", "move_to": "GATEWAY", "tls": "none", **more}
-    return PacsSettings("pacs", f"127.0.0.1:{port}", title, **given)
+    return PacsSettings(f"127.0.0.1:{port}", title, name="pacs", **given)
 
 
 ALLOWED: dict[str, Any] = {

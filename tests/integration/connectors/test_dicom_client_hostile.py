@@ -41,7 +41,7 @@ Script = Callable[[Caller], None]
 
 def pacs(port: int, **more: object) -> PacsSettings:
     given = {"acse_timeout": SHORT, "dimse_timeout": SHORT, "retrieve_timeout": SHORT, "commit_timeout": SHORT, **more}
-    return PacsSettings("pacs", f"127.0.0.1:{port}", "PACS", "ASKER", "GATEWAY", tls="none", **given)  # type: ignore[arg-type]
+    return PacsSettings(f"127.0.0.1:{port}", "PACS", "ASKER", name="pacs", move_to="GATEWAY", tls="none", **given)  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)
@@ -179,7 +179,7 @@ def test_a_peer_that_does_not_speak_tls_is_not_reached() -> None:
         caller.read()
 
     with Scripted(script) as peer, pytest.raises(PacsUnreachable, match="TLS"):
-        Client(PacsSettings("pacs", f"127.0.0.1:{peer.port}", "PACS", "ASKER", connect_timeout=SHORT)).echo()
+        Client(PacsSettings(f"127.0.0.1:{peer.port}", "PACS", "ASKER", name="pacs", connect_timeout=SHORT)).echo()
 
 
 # ---- answers ----

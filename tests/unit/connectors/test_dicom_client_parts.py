@@ -222,7 +222,7 @@ def test_a_setting_that_cannot_work_is_refused_by_name(setting: str, value: obje
 
 
 def test_tls_files_that_do_not_serve_are_told(tmp_path: Any) -> None:
-    settings = PacsSettings("main", "10.0.0.9:104", "PACS", "US", ca=FileName(tmp_path / "none.pem"))
+    settings = PacsSettings("10.0.0.9:104", "PACS", "US", name="main", ca=FileName(tmp_path / "none.pem"))
     with pytest.raises(PacsTlsUnusable):
         settings.client_context()
-    assert PacsSettings("main", "10.0.0.9:104", "PACS", "US", tls="none").client_context() is None
+    assert PacsSettings("10.0.0.9:104", "PACS", "US", name="main", tls="none").client_context() is None
