@@ -450,5 +450,5 @@ def _ends(connection: socket.socket) -> tuple[Any, Any]:
 
 
 def _silence(settings: PacsSettings) -> float:
-    """Give how long one PDU may take."""
-    return settings.dimse_timeout.total_seconds()
+    """Give how long one PDU may take: longer than an answer is waited for, which is then the fault that is told."""
+    return 2 * settings.dimse_timeout.total_seconds()
