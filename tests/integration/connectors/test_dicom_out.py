@@ -302,7 +302,7 @@ def test_a_receiver_that_reads_nothing_ends_in_uncertainty_and_holds_nothing() -
         with pytest.raises(StudyCutShort):
             deliver(peer.port, Outgoing([large]), dimse_timeout=timedelta(seconds=0.5))
         ended.set()
-    assert not [one for one in threading.enumerate() if one.name.startswith("dicom to other")]
+    wait_until(lambda: not [one for one in threading.enumerate() if one.name.startswith("dicom to other")])
 
 
 def test_a_fault_of_the_objects_ends_the_association_in_the_middle(tmp_path: Path) -> None:
