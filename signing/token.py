@@ -60,7 +60,7 @@ class View:
 
 @dataclass(frozen=True)
 class Module:
-    """A started module."""
+    """A started module; started anew it is another one, which numbers its sessions from the beginning."""
 
     library: Any
     turn: AbstractContextManager[object]
@@ -82,8 +82,12 @@ def load(file: str) -> Module:
                 parallel = _start_for_threads(file)
             except (p11.PKCS11Error, OSError) as problem:
                 raise KeyUnavailable("module", "cannot be loaded or started") from problem
-            _loaded[file] = Module(library, nullcontext() if parallel else threading.RLock(), parallel)
+            _loaded[file] = _started(library, parallel)
         return _loaded[file]
+
+
+def _started(library: Any, parallel: bool) -> Module:
+    return Module(library, nullcontext() if parallel else threading.RLock(), parallel)
 
 
 def restart(file: str) -> None:
@@ -91,8 +95,12 @@ def restart(file: str) -> None:
     module = load(file)
     with _loading:
         module.library.reinitialize()
-        if module.parallel:
-            _start_for_threads(file)
+        _loaded[file] = _started(module.library, module.parallel and _start_for_threads(file))
+
+
+def is_running(module: Module) -> bool:
+    """Tell whether this start of the module is the present one: the number of an older session may be another's by now."""
+    return any(one is module for one in _loaded.values())
 
 
 def find(module: Module, label: str) -> Any:

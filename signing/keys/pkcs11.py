@@ -281,6 +281,8 @@ class _Login:
         session, key = self._take()
         try:
             with self._module.turn:
+                if not token.is_running(self._module):
+                    raise p11.SessionHandleInvalid
                 return bytes(
                     key.sign(
                         data,
@@ -299,9 +301,9 @@ class _Login:
             idle, self._free = self._free, []
             self._changed.notify_all()
         with self._module.turn:
-            _close(self._first)
+            self._end(self._first)
             for session, _ in idle:
-                _close(session)
+                self._end(session)
 
     def _take(self) -> tuple[Any, Any]:
         with self._changed:
@@ -318,6 +320,10 @@ class _Login:
                 self._changed.notify()
                 return
         with self._module.turn:
+            self._end(session)
+
+    def _end(self, session: Any) -> None:
+        if token.is_running(self._module):
             _close(session)
 
 

@@ -508,6 +508,19 @@ def test_threads_that_lose_the_session_together_find_it_again(
             assert list(threads.map(sign, range(4))) == [expected] * 4
 
 
+def test_a_session_of_an_earlier_start_closes_none_of_the_present_one(softhsm: SoftHsm, signer: MemoryKey) -> None:
+    token.restart(MODULE)
+    key, expected = open_token(sessions=2), signer.sign(b"data")
+    before = key._current()
+    held = before._take()
+    token.restart(MODULE)
+    assert key.sign(b"data") == expected
+    after = key._current()
+    before._give_back(*held)
+    assert key.sign(b"data") == expected
+    assert key._current() is after, "the module numbers its sessions anew, and another's was closed"
+
+
 def test_changed_pin_is_tried_once_only(softhsm: SoftHsm) -> None:
     key = open_token("other")
     softhsm.set_pin("other", PIN, Secret("998877"))

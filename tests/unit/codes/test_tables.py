@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import time
 from collections.abc import Iterable, Sequence
 from datetime import date
 from importlib.resources import files
@@ -196,16 +195,6 @@ def test_a_coding_system_is_named_by_a_uri_that_is_published() -> None:
 def test_a_coding_system_is_found_in_capitals() -> None:
     table = codes.table("v2-0396")
     assert [row.code for row in table if row.target and table.target(row.code.upper()) != row.target] == []
-
-
-def test_all_tables_are_read_in_good_time() -> None:
-    def once() -> float:
-        codes.table.cache_clear()
-        start = time.perf_counter()
-        codes.preload()
-        return time.perf_counter() - start
-
-    assert min(once() for _ in range(5)) < 0.15
 
 
 def test_letters_are_compared_without_case_where_that_leaves_no_choice() -> None:

@@ -36,6 +36,6 @@ def test_no_unit_term(code: str) -> None:
     "text", ["(" * 100_000, "m." * 60, "[" * 120, "{" * 120, "a" * 120, "[a" * 60, "m/" * 59 + "m["]
 )
 def test_hostile_texts_cost_nothing(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert not is_ucum(text)
-    assert time.perf_counter() - start < 0.05
+    assert time.process_time() - start < 2, "one step back for each letter of them would take years"
