@@ -6,6 +6,9 @@ BIN    := $(VENV)/bin
 NICE   := $(BIN)/python -m
 GOOGLE := conformance/validators/google_fhir
 
+# Tests start nodes hundreds of times: they read modules compiled before, also where the shell says otherwise.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: demo test check servers judges vectors bench nightly attacks pictures lock clean
 
 demo: $(VENV)/.installed

@@ -11,53 +11,90 @@ from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from gateway.cli.output import complain
 from gateway.faults import ConfigFault, StoreFault
 from mappings.formats.faults import Fault, SigningFault
 
 _COMMANDS = {
-    "serve": "serve.serve",
-    "nodes": "nodes.nodes",
-    "demo": "demo.demo",
-    "sandbox": "sandbox.sandbox",
-    "check": "check.check",
-    "send": "send.send",
-    "find": "find.find",
-    "map": "mapping.map_",
-    "resend": "again.resend",
-    "reprocess": "again.reprocess",
-    "verify": "verify.verify",
-    "sign-agent": "sign_agent.sign_agent",
-    "messages": "messages.app",
-    "deliveries": "deliveries.app",
-    "errors": "errors.app",
-    "jobs": "jobs.app",
-    "paper": "paper.app",
-    "sign": "sign.app",
-    "report": "report.app",
-    "persons": "persons.app",
-    "record": "record.app",
-    "codes": "codes.app",
-    "cda": "cda.app",
-    "bhyt": "bhyt.app",
-    "card": "card.app",
-    "images": "images.app",
-    "lab": "lab.app",
-    "pacs": "pacs.app",
-    "portal": "portal.app",
-    "certs": "certs.app",
-    "key": "key.app",
+    "serve": ("serve.serve", "Chạy một nút: nhận, lưu, lập giấy, ký, gửi — đến khi nhận SIGTERM hoặc Ctrl-C."),
+    "nodes": (
+        "nodes.nodes",
+        "Liệt kê các nút cùng dùng sổ cái: việc, phiên bản, nút dẫn đầu, lần cuối lên tiếng, đang giữ gì.",
+    ),
+    "demo": (
+        "demo.demo",
+        "Diễn một ngày ở bệnh viện: thông điệp HL7 v2 vào, giấy tờ đã ký đến ba nơi nhận, có đối soát.",
+    ),
+    "sandbox": (
+        "sandbox.sandbox",
+        "Chạy bốn nơi nhận mô phỏng (cổng BHYT, trục Bộ Y tế, hệ thống điều phối, máy chủ FHIR).",
+    ),
+    "check": (
+        "check.check",
+        "Kiểm tra toàn bộ cấu hình: tệp, dòng, cách sửa; thử cổng, bí mật và khóa ký. Mã thoát 1 khi có lỗi.",
+    ),
+    "send": (
+        "send.send",
+        "Gửi tệp hoặc cả thư mục qua MLLP và cho xem từng câu trả lời. Mã thoát 1 nếu có thông điệp không được nhận.",
+    ),
+    "find": ("find.find", "Tìm thông điệp, giấy tờ và lần gửi theo một số bất kỳ; không tìm thấy thì mã thoát là 1."),
+    "map": (
+        "mapping.map_",
+        "Cho xem thông điệp HL7 v2 hoặc của máy xét nghiệm (ASTM) thành gì.",
+    ),
+    "resend": (
+        "again.resend",
+        "Gửi lại đúng các byte cũ với đúng khóa cũ, cho nhiều lần gửi chọn theo điều kiện.",
+    ),
+    "reprocess": (
+        "again.reprocess",
+        "Ánh xạ lại các bản tin đã lưu bằng ánh xạ hôm nay.",
+    ),
+    "verify": (
+        "verify.verify",
+        "Kiểm tra chữ ký số: nội dung, chứng thư, thu hồi tại thời điểm ký, dấu thời gian, người ký.",
+    ),
+    "sign-agent": (
+        "sign_agent.sign_agent",
+        "Chạy trạm ký trên máy của người ký: xem giấy tờ, nhập PIN, ký bằng USB token. Cổng không thấy khóa và PIN.",
+    ),
+    "messages": ("messages.app", "Thông điệp đã nhận và kết quả xử lý từng trường."),
+    "deliveries": ("deliveries.app", "Giấy tờ trên đường đến từng nơi nhận."),
+    "errors": ("errors.app", "Hàng lỗi: việc cần con người, nguyên nhân và cách xử lý."),
+    "jobs": ("jobs.app", "Các đợt gửi lại, ánh xạ lại: đến đâu, dừng, làm tiếp."),
+    "paper": ("paper.app", "Giấy tờ: đến hạn, đã lập, còn thiếu gì; xem, cấp, cấp lại, hủy."),
+    "sign": ("sign.app", "Ký số: giấy nào chờ ai, ký theo lô, từ chối, bỏ qua."),
+    "report": ("report.app", "Báo cáo của một ngày: đủ hay thiếu, và đối soát với từng nơi nhận."),
+    "persons": ("persons.app", "Người bệnh: các số của một người, gộp, liên kết và hoàn tác."),
+    "record": ("record.app", "Hồ sơ của một lượt khám, điều trị: kết xuất khi có yêu cầu."),
+    "codes": ("codes.app", "Mã dùng tại cơ sở và danh mục dùng chung."),
+    "cda": ("cda.app", "Tài liệu lâm sàng: CDA và FHIR."),
+    "bhyt": ("bhyt.app", "Dữ liệu BHYT (XML0–XML15): đọc, lập, kiểm tra."),
+    "card": ("card.app", "Thẻ BHYT: tra cứu, ai đã tra, dừng và cho tra tiếp."),
+    "images": ("images.app", "Ảnh y khoa (DICOM): các lần chụp, khu cách ly, sửa nhầm người bệnh."),
+    "lab": ("lab.app", "Xét nghiệm: gán kết quả của máy cho đúng người, chỉ định gửi xuống máy, giá trị nguy kịch."),
+    "pacs": ("pacs.app", "PACS: hỏi có lần chụp nào, lấy về, hỏi PACS có chắc chắn giữ ảnh không."),
+    "portal": ("portal.app", "Cổng BHYT ngoài hàng đợi: danh mục, tệp tháng, sửa và thu hồi hồ sơ, hạn gửi."),
+    "certs": ("certs.app", "Sổ đăng ký chứng thư chữ ký số: người giữ, cấp, bàn giao, sự cố, gia hạn, thu hồi."),
+    "key": ("key.app", "Khóa mã hóa sổ cái."),
 }
-"""Each command, and the module of this package that knows it."""
+"""Each command: the module of this package that knows it, and its line in the list of commands."""
 _OPEN: dict[str, dict[str, Any]] = {
     "sandbox": {"context_settings": {"allow_extra_args": True, "ignore_unknown_options": True}}
 }
 
 
 class Commands(TyperGroup):
-    """Reads a module when its command is asked for: reading all of them takes longer than most commands."""
+    """Reads a module when its command is asked for: reading all of them takes longer than most commands, or than their list."""
+
+    _listing = False
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self._listing = True
+        super().format_help(ctx, formatter)
+        self._listing = False
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(_COMMANDS)
@@ -65,8 +102,11 @@ class Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in _COMMANDS:
             return None
+        where, line = _COMMANDS[cmd_name]
+        if self._listing:
+            return TyperCommand(cmd_name, help=line)
         if cmd_name not in self.commands:
-            module, _, attribute = _COMMANDS[cmd_name].partition(".")
+            module, _, attribute = where.partition(".")
             found = getattr(import_module(f"gateway.cli.{module}"), attribute)
             holder = typer.Typer(add_completion=False, rich_markup_mode="rich", callback=lambda: None)
             if isinstance(found, typer.Typer):
