@@ -13,7 +13,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from gateway.cli.output import complain
+from gateway.cli.output import complain, language
+from gateway.cli.usage import speak_vietnamese
 from gateway.faults import ConfigFault, StoreFault
 from mappings.formats.faults import Fault, SigningFault
 
@@ -91,6 +92,11 @@ class Commands(TyperGroup):
 
     _listing = False
 
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.commands = {name: TyperCommand(name, help=line) for name, (_, line) in _COMMANDS.items()}
+        self._read: dict[str, Any] = {}
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         self._listing = True
         super().format_help(ctx, formatter)
@@ -100,21 +106,18 @@ class Commands(TyperGroup):
         return list(_COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in _COMMANDS:
-            return None
-        where, line = _COMMANDS[cmd_name]
-        if self._listing:
-            return TyperCommand(cmd_name, help=line)
-        if cmd_name not in self.commands:
-            module, _, attribute = where.partition(".")
+        if self._listing or cmd_name not in _COMMANDS:
+            return self.commands.get(cmd_name)
+        if cmd_name not in self._read:
+            module, _, attribute = _COMMANDS[cmd_name][0].partition(".")
             found = getattr(import_module(f"gateway.cli.{module}"), attribute)
             holder = typer.Typer(add_completion=False, rich_markup_mode="rich", callback=lambda: None)
             if isinstance(found, typer.Typer):
                 holder.add_typer(found, name=cmd_name)
             else:
                 holder.command(cmd_name, **_OPEN.get(cmd_name, {}))(found)
-            self.commands[cmd_name] = typer.main.get_group(holder).commands[cmd_name]
-        return self.commands[cmd_name]
+            self._read[cmd_name] = typer.main.get_group(holder).commands[cmd_name]
+        return self._read[cmd_name]
 
 
 app = typer.Typer(
@@ -132,6 +135,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command; tell a fault in the person's language and leave with its exit code."""
+    if language() == "vi":
+        speak_vietnamese()
     try:
         app()
     except Fault as fault:
