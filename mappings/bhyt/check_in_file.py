@@ -47,7 +47,7 @@ def check_in_file(bundle: Resource, context: Context, *, settings: Settings = DE
     facility = context.facility.code
     dossier = Dossier(record, encounter["id"], systems=context.systems, decision=decision, facility=facility)
     rows = [row for _, row in xml0.write(dossier)] or [xml0.check_in(dossier, _cost(composition, dossier))]
-    names = [field.name for field in table("XML0", decision).fields]
+    names = table("XML0", decision).names
     visit = Visit({"XML0": tuple({name: row.get(name, "") for name in names} for row in rows)}, facility=facility)
     if settings.check == "refuse":
         known = RuleSettings(calendar=settings.calendar)

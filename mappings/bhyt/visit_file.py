@@ -123,7 +123,7 @@ def record_to_file_tables(
     _put_beds(tables, record, visit, context)
     tables = complete(tables, lists.site())
     for name, rows in tables.items():
-        fields = [field.name for field in table(name, decision).fields]
+        fields = table(name, decision).names
         tables[name] = tuple({field: row.get(field, "") for field in fields} for row in rows)
     ordered = {name: tables[name] for name in sorted(tables, key=lambda name: int(name[3:]))}
     return replace(written, tables=ordered), decision

@@ -232,7 +232,7 @@ def known_fields(name: str) -> frozenset[str]:
     found: set[str] = set()
     for decision in ("130", "4750", "3176", "1931"):
         try:
-            found |= {field.name for field in table(name, decision).fields}
+            found |= set(table(name, decision).names)
         except KeyError:
             continue
     return frozenset(found)

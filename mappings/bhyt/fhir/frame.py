@@ -199,7 +199,7 @@ def record_to_visit(
     tables: dict[str, tuple[dict[str, str], ...]] = {}
     for name, known in TABLES.items():
         try:
-            fields = [field.name for field in table(name, decision).fields]
+            fields = table(name, decision).names
         except KeyError:
             continue
         rows = [_whole(main, row) for main, row in known.write(dossier)]

@@ -88,7 +88,7 @@ def _names(name: str, decision: str) -> frozenset[str] | None:
     found = _NAMES.get((name, decision))
     if found is None and (name, decision) not in _NAMES:
         try:
-            found = frozenset(field.name for field in table(name, decision).fields)
+            found = frozenset(table(name, decision).names)
         except KeyError:
             found = None
         _NAMES[name, decision] = found

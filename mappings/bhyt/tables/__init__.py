@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
 from importlib.resources import files
+from sys import intern
 from typing import NamedTuple
 
 DECISIONS = ("130", "4750", "3176", "1931")
@@ -65,13 +67,22 @@ class Field(NamedTuple):
     en: str
 
 
-class Table(NamedTuple):
-    """One table in the shape of one decision: its elements from the outermost to the row, and the fields in order."""
+@dataclass(frozen=True, eq=False)
+class Table:
+    """One table in the shape of one decision: its elements from the outermost to the row, and the fields in order.
+
+    There is one object of each, so that what follows from it can be remembered with it.
+    """
 
     name: str
     decision: str
     elements: tuple[str, ...]
     fields: tuple[Field, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the fields in order."""
+        return tuple(field.name for field in self.fields)
 
     @property
     def has_list(self) -> bool:
@@ -125,7 +136,7 @@ def table(name: str, decision: str = DECISIONS[-1]) -> Table:
         _undo(rows, change)
     fields = (
         Field(
-            row["name"],
+            intern(row["name"]),
             row["type"],
             int(row["size"]) if row["size"] else None,
             row["required"],
