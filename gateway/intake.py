@@ -17,7 +17,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -53,6 +53,7 @@ from mappings.formats.faults import Fault, IntakeFault
 from mappings.hl7v2 import Context, trigger_of
 from mappings.hl7v2.ack import Code, acknowledge
 from mappings.hl7v2.card_query import is_card_query
+from mappings.lab.layout import Layout
 
 log = logging.getLogger("lienthong.intake")
 
@@ -62,9 +63,6 @@ Standard: HL7 v2.5.1 §2.9.2, table 0008."""
 
 UNSTORED = "unstored"
 """What is counted of a message that the ledger did not take."""
-
-
-_AnswerToFile = Callable[[Sequence[NewMessage], Sequence[Earlier | None], Callable[[Fault], str]], bytes]
 
 
 class _Told(NamedTuple):
@@ -124,11 +122,9 @@ class ChannelIntake:
     async def _receive(self, raw: bytes, peer: str, fault: IntakeFault | None) -> tuple[Answer, _Told]:
         arrival = visit_intake.Arrival(raw, peer, self._clock.now())
         if fault is None and self._channel.layout is not None:
-            make = partial(result_intake.table_to_messages, arrival, self._channel, self._channel.layout, self._keyring)
-            return await self._receive_file(make, result_intake.answer_to_table)
+            return await self._receive_table(arrival, self._channel.layout)
         if fault is None and visit_steps.is_file(raw):
-            make = partial(visit_intake.file_to_messages, arrival, self._channel, self._keyring)
-            return await self._receive_file(make, visit_intake.answer_to_file)
+            return await self._receive_visits(arrival)
         if self._channel.source.kind == "astm" or lab_steps.is_records(raw):
             return await self._receive_records(lab_intake.Arrival(raw, peer, arrival.at, fault))
         header = read_header(raw)
@@ -156,25 +152,40 @@ class ChannelIntake:
         answer = self._answer(header, "AE", new.id, new.id, ControlIdReused("MSH-10"))
         return answer, _Told(new.type, "error", "AE")
 
-    async def _receive_file(
-        self, make: Callable[[], list[NewMessage]], answer_to: _AnswerToFile
-    ) -> tuple[Answer, _Told]:
-        """Take a file that holds several messages: all of them in one commit, or none."""
-        try:
-            new = await asyncio.to_thread(make)
+    async def _receive_visits(self, arrival: visit_intake.Arrival) -> tuple[Answer, _Told]:
+        """Take a file of insurance visits: all of them in one commit, or none."""
+
+        async def take() -> tuple[Answer, _Told]:
+            new = await asyncio.to_thread(visit_intake.file_to_messages, arrival, self._channel, self._keyring)
             earlier = await self._store.write(lambda connection: messages.insert_all(connection, new))
-        except StoreFault as failure:
-            log.error("%s", failure)
-            return Answer((_told(failure),), False, None), _Told("", UNSTORED, "AR")
-        except Exception as error:  # noqa: BLE001 - the sender is never left without an answer
-            log.error("intake failed: %s", describe(error))
-            return Answer((_told(InternalFault()),), False, None), _Told("", UNSTORED, "AR")
-        first = new[0]
-        body = answer_to(new, earlier, lambda fault: str(text(fault.code)))
-        if any(one is None and each.state == "received" for one, each in zip(earlier, new, strict=True)):
-            self._wake()
-        state = "duplicate" if all(earlier) else first.state
-        return Answer((body,), first.answer == "AA", first.id), _Told(new[-1].type, state, first.answer)
+            first = new[0]
+            body = visit_intake.answer_to_file(new, earlier, lambda fault: str(text(fault.code)))
+            if any(one is None and each.state == "received" for one, each in zip(earlier, new, strict=True)):
+                self._wake()
+            state = "duplicate" if all(earlier) else first.state
+            return Answer((body,), first.answer == "AA", first.id), _Told(new[-1].type, state, first.answer)
+
+        return await _answered(take)
+
+    async def _receive_table(self, arrival: visit_intake.Arrival, layout: Layout) -> tuple[Answer, _Told]:
+        """Take a table of results, however long: a portion of its reports in each commit, the file itself in the last."""
+
+        async def take() -> tuple[Answer, _Told]:
+            told = result_intake.Told()
+            portions = result_intake.table_to_messages(arrival, self._channel, layout, self._keyring)
+            whole = None
+            while new := await asyncio.to_thread(next, portions, None):
+                earlier = await self._store.write(partial(messages.insert_all, batch=new))
+                told.note(new, earlier)
+                if told.waiting:
+                    self._wake()
+                whole = new[-1]
+            assert whole is not None, "the file itself is always there"
+            body = told.answer(whole, lambda fault: str(text(fault.code)))
+            state = "duplicate" if told.all_known else whole.state
+            return Answer((body,), whole.answer == "AA", whole.id), _Told(told.type, state, whole.answer)
+
+        return await _answered(take)
 
     async def _receive_records(self, arrival: lab_intake.Arrival) -> tuple[Answer, _Told]:
         """Take a message of an instrument; one that asks for orders is answered with records.
@@ -391,6 +402,18 @@ class ChannelIntake:
 def _note_unanswered(connection: Connection, notes: list[tuple[str, int, str, str]]) -> None:
     for message_id, at, channel, reason in notes:
         actions.insert(connection, at=at, actor=channel, verb="unanswered", target=message_id, reason=reason)
+
+
+async def _answered(take: Callable[[], Awaitable[tuple[Answer, _Told]]]) -> tuple[Answer, _Told]:
+    """Take a file; the sender is never left without an answer."""
+    try:
+        return await take()
+    except StoreFault as failure:
+        log.error("%s", failure)
+        return Answer((_told(failure),), False, None), _Told("", UNSTORED, "AR")
+    except Exception as error:  # noqa: BLE001 - as promised
+        log.error("intake failed: %s", describe(error))
+        return Answer((_told(InternalFault()),), False, None), _Told("", UNSTORED, "AR")
 
 
 def _told(fault: Fault) -> bytes:

@@ -27,7 +27,7 @@ from typing import Literal
 from lxml import etree
 
 from mappings.formats import safe_xml
-from mappings.formats.charsets import decode
+from mappings.formats.charsets import codec_name, decode
 from mappings.formats.faults import SheetUnreadable, XmlRefused
 
 MAX_SIZE = 10 * 1024**2
@@ -37,6 +37,9 @@ MAX_ROWS = 20_000
 MAX_COLUMNS = 200
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _BOM = b"\xef\xbb\xbf"
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
+_BLOCK = 256 * 1024
+_LINEWISE = ("utf-8", "ascii", "cp125", "iso8859", "tcvn3", "vni", "viqr")
 _CELL = re.compile(r"([A-Z]{1,3})[0-9]{1,7}")
 _EXPONENT = 20
 _UNZIP = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, ValueError, OSError, KeyError)
@@ -107,19 +110,41 @@ def _declared(data: bytes, shape: Shape) -> Iterable[tuple[int, list[str]]]:
         return _xlsx(data, shape.sheet)
     if data.startswith((_ZIP, _OLE)):
         raise SheetUnreadable("", f"an Excel file, not {shape.form}")
-    try:
-        text = decode(data.removeprefix(_BOM), shape.charset)
-    except UnicodeDecodeError as problem:
-        raise SheetUnreadable(f"byte {problem.start}", f"not {shape.charset}") from None
-    if "\0" in text:
-        raise SheetUnreadable("", f"binary content, or not {shape.charset}")
+    lines = _lines(_blocks(data, shape.charset))
     if shape.form == "fixed":
-        return _fixed(text, shape.columns)
-    return _delimited(text, shape.delimiter, shape.quote)
+        return _fixed(lines, shape.columns)
+    return _delimited(lines, shape.delimiter, shape.quote)
 
 
-def _fixed(text: str, columns: tuple[tuple[int, int], ...]) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(re.split("\r\n|\n|\r", text.rstrip("\x1a")), 1):
+def _blocks(data: bytes, charset: str) -> Iterator[str]:
+    """Decode a file piece by piece, each up to the end of a line: as a whole it would be several times as large."""
+    start = len(_BOM) if data.startswith(_BOM) else 0
+    while start < len(data):
+        ends = data.find(b"\n", start + _BLOCK) + 1 if _ends_alike(charset) else 0
+        piece = data[start : ends or len(data)]
+        try:
+            text = decode(piece, charset)
+        except UnicodeDecodeError as problem:
+            raise SheetUnreadable(f"byte {start + problem.start}", f"not {charset}") from None
+        if "\0" in text:
+            raise SheetUnreadable("", f"binary content, or not {charset}")
+        start += len(piece)
+        yield text.rstrip("\x1a") if start == len(data) else text
+
+
+def _ends_alike(charset: str) -> bool:
+    """Tell whether every line ends with the one byte that ends it in ASCII, and begins as the first one does."""
+    return (codec_name(charset) or "").startswith(_LINEWISE)
+
+
+def _lines(texts: Iterable[str]) -> Iterator[str]:
+    """Give lines with their ends, whichever of the three these are."""
+    for text in texts:
+        yield from (found[0] for found in _LINE.finditer(text))
+
+
+def _fixed(lines: Iterable[str], columns: tuple[tuple[int, int], ...]) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate((line.rstrip("\r\n") for line in lines), 1):
         yield number, [line[first - 1 : last] for first, last in columns]
 
 
@@ -130,11 +155,10 @@ def _csv(data: bytes) -> Iterator[tuple[int, list[str]]]:
     if b"\0" in data:
         raise SheetUnreadable("", "neither CSV nor XLSX")
     text = _text(data)
-    return _delimited(text, _delimiter(text), '"')
+    return _delimited(_lines([text.rstrip("\x1a")]), _delimiter(text), '"')
 
 
-def _delimited(text: str, delimiter: str, quote: str) -> Iterator[tuple[int, list[str]]]:
-    lines = io.StringIO(text.rstrip("\x1a"), newline="")
+def _delimited(lines: Iterable[str], delimiter: str, quote: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(
         lines,
         delimiter=delimiter,

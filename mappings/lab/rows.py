@@ -8,8 +8,9 @@ layout makes a better version of the same bytes. Rows that do not fit the table 
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from mappings.formats import json, sheet
@@ -51,30 +52,63 @@ class Report:
 def split_reports(data: bytes, layout: Layout, came: str) -> Iterator[Report]:
     """Give the reports of a file, in the order of their first rows; `came` (DTM) is when it did.
 
-    Raises SheetUnreadable, HeadingsDiffer and TableEmpty: then nothing of the file can be believed. Memory: some 200 bytes for
-    each row beside the file.
+    Raises SheetUnreadable, HeadingsDiffer and TableEmpty before it gives any: then nothing of the file can be believed. The
+    file is read twice, so that only rows are held whose report has not ended: beside the file that is four bytes for each row,
+    some hundred for each report.
     """
+    of, left = _survey(data, layout)
+    begun: dict[int, _Begun] = {}
+    for number, (row, said, fault) in zip(of, _read(data, layout), strict=True):
+        report = begun.setdefault(number, _Begun("" if fault else said.get("patient", ""), fault))
+        report.rows.append(_encoded(row))
+        left[number] -= 1
+        while begun and not left[first := next(iter(begun))]:
+            yield begun.pop(first).ended(came)
+
+
+def _survey(data: bytes, layout: Layout) -> tuple[array[int], array[int]]:
+    """Tell of each row which report it is of, by number, and of each report how many rows it has."""
+    keys = [name for name in REPORT if name in layout.columns]
+    known: dict[bytes, int] = {}
+    of, rows = array("I"), array("I")
+    for _, said, fault in _read(data, layout):
+        new = len(rows)
+        number = new if fault else known.setdefault(_digest(json.dumps([said[name] for name in keys])), new)
+        if number == new:
+            rows.append(0)
+        rows[number] += 1
+        of.append(number)
+    if not of:
+        raise TableEmpty(f"line {layout.heading + 1}")
+    return of, rows
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _read(data: bytes, layout: Layout) -> Iterator[tuple[Row, Mapping[str, str], Fault | None]]:
+    """Give each row, what it says of each field, and why it fits no report."""
     lines = sheet.rows(data, layout.shape, MOST)
     labels, lines = _labels(lines, layout)
-    key_of = [name for name in REPORT if name in layout.columns]
-    reports: dict[object, list[bytes]] = {}
-    faulty: dict[object, Fault] = {}
+    names = {name: labels.called(column) for name, column in layout.columns.items()}
     for line in lines:
         row = _row(line, labels)
-        said = {name: row.cells.get(labels.called(column), "") for name, column in layout.columns.items()}
-        fault = _fault(line, said, labels, layout.shape.form)
-        key: object = line.number if fault else tuple(said[name] for name in key_of)
-        if fault:
-            faulty[key] = fault
-        reports.setdefault(key, []).append(_encoded(row))
-    if not reports:
-        raise TableEmpty(f"line {layout.heading + 1}")
-    at = key_of.index("patient") if "patient" in key_of else None
-    always = layout.always.get("patient", "")
-    for key, rows in reports.items():
-        patient = (key[at] if at is not None else always) if isinstance(key, tuple) else ""
-        digest = hashlib.sha256(b"\n".join(row[row.index(b",") :] for row in rows)).hexdigest()
-        yield Report(_joined(rows, came), patient, digest, faulty.get(key))
+        said = {**layout.always, **{name: row.cells.get(label, "") for name, label in names.items()}}
+        yield row, said, _fault(line, said, labels, layout.shape.form)
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A report whose rows have not all been read."""
+
+    patient: str
+    fault: Fault | None
+    rows: list[bytes] = field(default_factory=list)
+
+    def ended(self, came: str) -> Report:
+        digest = hashlib.sha256(b"\n".join(row[row.index(b",") :] for row in self.rows)).hexdigest()
+        return Report(_joined(self.rows, came), self.patient, digest, self.fault)
 
 
 def join_rows(rows: Sequence[Row], came: str) -> bytes:
