@@ -140,7 +140,8 @@ def due(paper: str, trigger: str, resources: Sequence[Resource]) -> list[str]:
 def compose(paper: str, subject: str, record: Sequence[Resource], context: Context) -> Resource:
     """Compose a paper as a document Bundle.
 
-    `record` is the newest version of every resource of the patient; what belongs to the subject is picked from it. Raises
+    `record` is the newest version of every resource of the patient; what belongs to the subject is picked from it, and the
+    document holds it without a copy where nothing in it had to be changed: change neither. Raises
     `PaperIncomplete`, `SubjectMissing`, `FormNotInForce`, `PaperUnknown`, and where the law forbids what the paper would say
     `LeaveTooLong`, `PaperBeyondLimit`, `LeaveDatesWrong`, `VisitUnfit`, `ItemMalformed`.
     """
@@ -164,7 +165,7 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
     roots = [content.patient, content.encounter, content.professional, organizations[0], *picked]
     told = versions.provenance(context, organizations[0])
     resources = bundle.closure(known, roots, organizations, cleaner, content.apart)
-    resources += [bundle.copied(told, cleaner)] if told else []
+    resources += [bundle.taken(told, cleaner)] if told else []
     sections = _sections(edition, content, context, cleaner, heading)
     head = bundle.composition(
         sheet,
@@ -179,7 +180,7 @@ def compose(paper: str, subject: str, record: Sequence[Resource], context: Conte
         sections=sections,
         attested="professional" in {signer.role for signer in edition.signers} - content.unsigned,
     )
-    document = bundle.document([bundle.copied(head, cleaner), *resources], context)
+    document = bundle.document([bundle.taken(head, cleaner), *resources], context, cleaner)
     if cleaner.replaced:
         _note_replaced(document)
     return document

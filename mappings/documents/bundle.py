@@ -126,15 +126,37 @@ def composition(
     return found
 
 
-class Copied(NamedTuple):
-    """A resource with clean texts that nobody else holds, and every Reference in it."""
+class Taken(NamedTuple):
+    """A resource with clean texts, and every Reference in it, level by level."""
 
     resource: Resource
     references: list[dict[str, Any]]
 
 
-def copied(resource: Resource, cleaner: Cleaner) -> Copied:
-    """Copy a resource with clean texts; its References come level by level."""
+def taken(resource: Resource, cleaner: Cleaner) -> Taken:
+    """Take a resource as it is when all its texts are clean, else a copy."""
+    references: list[dict[str, Any]] = []
+    waiting: list[Any] = [resource]
+    clean, wait = cleaner.text, waiting.append
+    for part in waiting:
+        if part.__class__ is list:
+            values = part
+        else:
+            values = part.values()
+            if part.get("reference").__class__ is str:
+                references.append(part)
+        for value in values:
+            kind = value.__class__
+            if kind is str:
+                if not (value.isascii() and value.isprintable()) and clean(value) != value:
+                    return copied(resource, cleaner)
+            elif kind is dict or kind is list or isinstance(value, dict):
+                wait(value)
+    return Taken(resource, references)
+
+
+def copied(resource: Resource, cleaner: Cleaner) -> Taken:
+    """Copy a resource with clean texts; nobody else holds the copy."""
     copy = resource.copy()
     references: list[dict[str, Any]] = []
     waiting: list[Any] = [copy]
@@ -154,7 +176,7 @@ def copied(resource: Resource, cleaner: Cleaner) -> Copied:
             elif kind is dict or kind is list or isinstance(value, dict):
                 part[place] = inner = value.copy()
                 wait(inner)
-    return Copied(copy, references)
+    return Taken(copy, references)
 
 
 def closure(
@@ -163,34 +185,39 @@ def closure(
     own: Iterable[Resource],
     cleaner: Cleaner,
     apart: Container[str] = (),
-) -> list[Copied]:
-    """Copy the roots and whatever they refer to, each once; `own` stands in for the record's version of the same resource.
+) -> list[Taken]:
+    """Take the roots and whatever they refer to, each once; `own` stands in for the record's version of the same resource.
 
     Resources of the types in `apart` stay out.
     """
     made = {f"{resource['resourceType']}/{resource['id']}": resource for resource in own}
-    found: dict[str, Copied] = {}
+    found: dict[str, Taken] = {}
     waiting = [*(root for root in roots if root), *made.values()]
     for resource in waiting:
         key = f"{resource['resourceType']}/{resource['id']}"
         if key in found:
             continue
-        found[key] = copied(made.get(key, resource), cleaner)
+        found[key] = taken(made.get(key, resource), cleaner)
         targets = (element["reference"] for element in found[key].references)
         wanted = (target for target in targets if target.partition("/")[0] not in apart)
         waiting += [next_one for target in wanted if (next_one := made.get(target) or record.get(target))]
     return list(found.values())
 
 
-def document(resources: Sequence[Copied], context: Context) -> Resource:
-    """Make the document Bundle, the Composition first; References to what is not in it become logical ones."""
+def document(resources: Sequence[Taken], context: Context, cleaner: Cleaner) -> Resource:
+    """Make the document Bundle, the Composition first; References to what is not in it become logical ones, in a copy."""
     own = context.systems.own
     present = {f"{resource['resourceType']}/{resource['id']}" for resource, _ in resources}
+    listed: list[Resource] = []
     for resource, references in resources:
-        inside = present | _contained(resource)
-        for element in references:
-            if element["reference"] not in inside and not element["reference"].startswith(_ELSEWHERE):
-                _make_logical(element, own)
+        leading_out = [n for n, one in enumerate(references) if one["reference"] not in present]
+        if leading_out:
+            inside = _contained(resource)
+            resource, references = copied(resource, cleaner)
+            for element in (references[n] for n in leading_out):
+                if element["reference"] not in inside and not element["reference"].startswith(_ELSEWHERE):
+                    _make_logical(element, own)
+        listed.append(resource)
     return {
         "resourceType": "Bundle",
         "id": context.number,
@@ -200,7 +227,7 @@ def document(resources: Sequence[Copied], context: Context) -> Resource:
         "timestamp": wording.stamp(context.issued_at),
         "entry": [
             {"fullUrl": f"{own}/{resource['resourceType']}/{resource['id']}", "resource": resource}
-            for resource, _ in resources
+            for resource in listed
         ],
     }
 

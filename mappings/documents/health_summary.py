@@ -25,6 +25,7 @@ from mappings.outcome import Resource
 from mappings.systems import LOINC
 
 _WRONG = frozenset({"entered-in-error", "cancelled"})
+_UNSAID = _WRONG | {"registered"}
 _REPORTED = frozenset({"final", "corrected", "amended", "appended"})
 _OVER = frozenset({"inactive", "remission", "resolved"})
 _FORMS_OF_CARE = {
@@ -78,6 +79,7 @@ _OUTCOMES = {
 }
 _RELATIONS = {"FTH": "cha", "MTH": "mẹ", "GUARD": "người giám hộ", "GRD": "người giám hộ"}
 _ABO, _RH, _ABO_RH = "883-9", "10331-7", "882-1"
+_BLOOD_GROUPS = frozenset({_ABO, _RH, _ABO_RH})
 _WEIGHT, _HEIGHT = "29463-7", "8302-2"
 _TOLD = (
     "TIEN_SU_BENH",
@@ -116,7 +118,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
     person = content.person(record, patient, encounter, end or start)
     relatives = content.guardians(record, patient, end or start)
     present, past = problems(record)
-    allergies = statements.in_time(_sound(record, "AllergyIntolerance", "verificationStatus"), "onsetDateTime")
+    allergies = statements.in_time(_sound(record, "AllergyIntolerance"), "onsetDateTime")
     vaccinations = statements.in_time(_sound(record, "Immunization"), "occurrenceDateTime")
     medicines = _medicines(record, encounter)
     reports, results, vitals = _measured(record, encounter)
@@ -193,7 +195,7 @@ def problems(record: Record) -> tuple[list[Resource], list[Resource]]:
     ends = [one for found in of_visits.values() for one in found]
     alone = [
         condition
-        for condition in _sound(record, "Condition", "verificationStatus")
+        for condition in _sound(record, "Condition")
         if condition.get("encounter", {}).get("reference") not in of_visits
         or "problem-list-item" in {code for kind in condition.get("category", []) for code in statements.codes(kind)}
     ]
@@ -212,26 +214,28 @@ def _told_on(record: Record, condition: Resource) -> str:
     return str(wording.day(said) or "")
 
 
-def _sound(record: Record, resource_type: str, verification: str = "") -> list[Resource]:
-    return [
-        one
-        for one in record.all(resource_type)
-        if one.get("status") not in _WRONG
-        and "entered-in-error" not in statements.codes(one.get(verification))
-        and not (resource_type == "Condition" and "refuted" in statements.codes(one.get(verification)))
-    ]
+def _sound(record: Record, resource_type: str) -> list[Resource]:
+    return [one for one in record.all(resource_type) if _is_sound(one)]
+
+
+def _is_sound(one: Resource) -> bool:
+    if one.get("status") in _WRONG:
+        return False
+    verified = statements.codes(one["verificationStatus"]) if "verificationStatus" in one else ()
+    return "entered-in-error" not in verified and not (one["resourceType"] == "Condition" and "refuted" in verified)
 
 
 def _blood_group(record: Record) -> str:
-    observations = _sound(record, "Observation")
-    found = {code: [one for one in observations if _has_loinc(one, code)] for code in (_ABO_RH, _ABO, _RH)}
-    said = {code: value_text(statements.in_time(told, *_TIMES)[-1]) for code, told in found.items() if told}
+    found: dict[str, list[Resource]] = {}
+    for one in _sound(record, "Observation"):
+        for code in _loinc(one) & _BLOOD_GROUPS:
+            found.setdefault(code, []).append(one)
+    said = {code: value_text(statements.in_time(told, *_TIMES)[-1]) for code, told in found.items()}
     return said.get(_ABO_RH) or " ".join(text for code in (_ABO, _RH) if (text := said.get(code, "")))
 
 
-def _has_loinc(observation: Resource, code: str) -> bool:
-    codings = observation.get("code", {}).get("coding", [])
-    return any(c.get("code") == code and c.get("system") == LOINC for c in codings)
+def _loinc(observation: Resource) -> set[str]:
+    return {c.get("code", "") for c in observation.get("code", {}).get("coding", ()) if c.get("system") == LOINC}
 
 
 # ---- the person ----
@@ -294,7 +298,8 @@ def _reason(encounter: Resource) -> str:
 
 def _of_visit(record: Record, resource_type: str, encounter: Resource, element: str = "encounter") -> list[Resource]:
     visit = f"Encounter/{encounter['id']}"
-    return [one for one in _sound(record, resource_type) if one.get(element, {}).get("reference") == visit]
+    found = (one for one in record.all(resource_type) if one.get(element, {}).get("reference") == visit)
+    return [one for one in found if _is_sound(one)]
 
 
 def _medicines(record: Record, encounter: Resource) -> list[Resource]:
@@ -314,11 +319,13 @@ def _measured(record: Record, encounter: Resource) -> tuple[list[Resource], list
     shown = [
         one
         for one in told.values()
-        if not record.is_field(one) and not _about_vaccination(one) and one.get("status") not in _WRONG | {"registered"}
+        if not record.is_field(one) and not _about_vaccination(one) and one.get("status") not in _UNSAID
     ]
-    shown = monitored.shown([one for one in shown if _says_something(one)])
-    vital = statements.in_time([one for one in shown if _is_vital(one)], *_TIMES)
-    return reports, [one for one in shown if not _is_vital(one)], vital
+    signs: list[Resource] = []
+    others: list[Resource] = []
+    for one in monitored.shown([one for one in shown if _says_something(one)]):
+        (signs if _is_vital(one) else others).append(one)
+    return reports, others, statements.in_time(signs, *_TIMES)
 
 
 def _about_vaccination(observation: Resource) -> bool:
@@ -332,11 +339,11 @@ def _says_something(observation: Resource) -> bool:
 
 
 def _is_vital(observation: Resource) -> bool:
-    return "vital-signs" in {code for kind in observation.get("category", []) for code in statements.codes(kind)}
+    return any("vital-signs" in statements.codes(kind) for kind in observation.get("category", ()))
 
 
 def _last(vitals: Sequence[Resource], code: str) -> str:
-    found = [one for one in vitals if _has_loinc(one, code)]
+    found = [one for one in vitals if code in _loinc(one)]
     if not found:
         return ""
     return f"{value_text(found[-1])} {wording.unit(found[-1].get('valueQuantity', {}))}".strip()

@@ -36,14 +36,15 @@ def of_device(observation: Resource) -> bool:
 
 def shown(observations: Sequence[Resource]) -> list[Resource]:
     """Leave out what no paper shows of devices; what is left keeps its order."""
+    measured = [one for one in observations if of_device(one)]
     last: dict[tuple[str, str], Resource] = {}
-    for one in observations:
-        if of_device(one) and (kind := _kind(one)):
+    for one in measured:
+        if kind := _kind(one):
             before = last.setdefault((kind, _moment(one)[:10]), one)
             if _instant(before) <= _instant(one):
                 last[kind, _moment(one)[:10]] = one
-    kept = {one["id"] for one in last.values()}
-    return [one for one in observations if not of_device(one) or one["id"] in kept]
+    dropped = {one["id"] for one in measured} - {one["id"] for one in last.values()}
+    return [one for one in observations if one["id"] not in dropped]
 
 
 def before(observations: Sequence[Resource], at: str) -> list[Resource]:

@@ -39,7 +39,7 @@ def paragraph(text: str, key: str = "", style: str = "") -> str:
 
 def lines(text: str) -> str:
     """Escape a text and keep its line ends."""
-    return escape(text, quote=False).replace("\n", "<br/>")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", "<br/>")
 
 
 def section(

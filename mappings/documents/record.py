@@ -150,9 +150,14 @@ class Record:
         first, _, rest = (value_text(found) if found else "").partition("^")
         return first.strip(), rest.partition("^")[0].strip()
 
-    def is_field(self, observation: Resource, code: str = "") -> bool:
-        """Tell whether an Observation carries a field of QĐ 3176: this one, or any."""
-        return is_field(observation, code)
+    def is_field(self, observation: Resource) -> bool:
+        """Tell whether an Observation of the record carries a field of QĐ 3176."""
+        return observation["id"] in self._carriers
+
+    @cached_property
+    def _carriers(self) -> frozenset[str]:
+        """Ids of the Observations that carry fields."""
+        return frozenset(observation["id"] for found in self._fields.values() for observation in found)
 
     @cached_property
     def _fields(self) -> dict[str, list[Resource]]:

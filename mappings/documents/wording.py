@@ -6,8 +6,10 @@ Times are shown in Vietnamese time. Precision is kept: a year stays a year.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from mappings.formats import dates
@@ -35,6 +37,7 @@ _FLAGS = {
 }
 
 
+@lru_cache(maxsize=4096)
 def instant(text: str) -> datetime | None:
     """Read a FHIR dateTime with a time of day, in Vietnamese time; None for anything else."""
     if "T" not in text:
@@ -169,9 +172,13 @@ def concept(element: dict[str, Any] | None) -> str:
     """Give the words of a CodeableConcept or Coding; its code when there are none."""
     if not element:
         return ""
-    codings = element.get("coding", [element])
-    texts = [element.get("text", ""), *(c.get("display", "") for c in codings), *(c.get("code", "") for c in codings)]
-    return next((text for text in texts if text), "")
+    text: str = element.get("text", "")
+    codings = () if text else element.get("coding", [element])
+    return text or _first(codings, "display") or _first(codings, "code")
+
+
+def _first(codings: Sequence[dict[str, Any]], name: str) -> str:
+    return next((said for coding in codings if (said := coding.get(name))), "")
 
 
 def country(element: dict[str, Any] | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -95,6 +96,19 @@ def test_compose_leaves_the_record_alone(paper: str) -> None:
     subject, record = sample(paper)
     documents.compose(paper, subject, record, CONTEXT)
     assert record == SAMPLES[paper][1]
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_compose_changes_copies_where_it_cleans_texts_and_cuts_references(paper: str) -> None:
+    subject, record = sample(paper)
+    for one in record:
+        one["note"] = [{"text": f"Ho\u0300a {HOSTILE}", "authorReference": {"reference": "Practitioner/xa"}}]
+    before = deepcopy(record)
+    bundle = documents.compose(paper, subject, record, CONTEXT)
+    assert record == before
+    noted = [one["note"][0] for entry in bundle["entry"] if (one := entry["resource"]).get("note")]
+    assert {note["authorReference"]["type"] for note in noted} == {"Practitioner"}
+    assert all("Hòa" in note["text"] and "\x0b" not in note["text"] for note in noted)
 
 
 @pytest.mark.parametrize("paper", PAPERS)
