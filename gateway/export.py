@@ -212,8 +212,10 @@ def _renditions(connection: Connection, plan: Plan, row: Row[Any]) -> Iterator[t
     """Open what there is of a paper; of kinds that are signed only once they are."""
     for kept in documents.renditions(connection, row.id):
         if kept.signed or (kept.kind == "fhir" and row.state == "signed"):
-            kind, *of = filter(None, re.split("[:@+~]", kept.kind.removesuffix(".s")))
-            name = "-".join([*of, _NAMES.get(kind, kind)]) + ".xades" * kept.kind.endswith(".s")
+            own, _, renewed = kept.kind.partition("~")
+            file, beside, record = own.partition(".")[0], ".s" in own, documents.is_record(kept.kind)
+            kind, *of = filter(None, [*re.split("[:@+]", file), renewed])
+            name = "-".join([*of, _NAMES.get(kind, kind)]) + ".xades" * beside + ".ers" * record
             body = plan.keyring.open(kept.body, f"{row.id}/{kept.kind}")
             yield File(f"papers/{row.paper}/{row.id}/{name}", kept.media_type, body), kept
 

@@ -12,7 +12,7 @@ import asyncio
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection, Row
 
 from gateway.clock import VIETNAM, Clock, iso, to_datetime
 from gateway.faults import FaceBusy, NotIssuedHere
+from gateway.proof import evidence
 from gateway.settings import Plan
 from gateway.store import documents
 from gateway.store.engine import Store
@@ -54,6 +55,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "claimed": "do người ký khai",
         "unknown": "chữ ký không ghi; xét tại thời điểm này",
         "level": "mức",
+        "stamps until": "dấu thời gian tới",
         "certificate": "chứng thư số",
         "issuer": "do",
         "revocation": "thu hồi",
@@ -79,6 +81,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "claimed": "claimed by the signer",
         "unknown": "not in the signature; judged for this moment",
         "level": "level",
+        "stamps until": "time stamps until",
         "certificate": "certificate",
         "issuer": "by",
         "revocation": "revocation",
@@ -124,6 +127,8 @@ def facts(signed: Signed, said: Language) -> Iterator[tuple[str, str]]:
     revocation = "revocation unknown" if signed.revocation == "unknown" else signed.revocation
     yield words["time"], f"{signed.at.astimezone(VIETNAM):%d/%m/%Y %H:%M:%S} ({words[signed.at_is]})"
     yield words["level"], signed.level
+    if signed.stamps_until is not None:
+        yield words["stamps until"], f"{signed.stamps_until.astimezone(VIETNAM):%d/%m/%Y}"
     yield words["certificate"], f"{signer.serial}, {words['issuer']} {signer.issuer}"
     yield words["revocation"], words[revocation]
     yield words["covers"], ", ".join(words.get(one.part, one.part) for one in signed.covers)
@@ -240,6 +245,7 @@ class Verifier:
 
     def __init__(self, plan: Plan, store: Store, clock: Clock) -> None:
         self._store = store
+        self._keyring = plan.keyring
         self._clock = clock
         roots = load_roots(plan.signing.trust)
         stamps = load_roots(Path(file).read_bytes() for _, file in plan.proof.files)
@@ -255,7 +261,9 @@ class Verifier:
         return await self._turn(lambda: self._judge(data))
 
     def _judge(self, data: bytes) -> Report:
-        return validate(data, self._trust, to_datetime(self._clock.now()))
+        """Judge a file, with what the ledger keeps of its signatures when it was issued here."""
+        kept = self._store.read_now(lambda c: evidence.of_file(c, self._keyring, documents.digest(data)))
+        return validate(data, replace(self._trust, evidence=kept), to_datetime(self._clock.now()))
 
     async def issued(self, sha256: str) -> Issued:
         """Find a paper by the hash of its signed bytes, in any of its renditions; raise NotIssuedHere."""

@@ -80,11 +80,7 @@ class Element:
         """Return the same content under another tag, with a definite length."""
         if self.end == self.stop:
             return bytes((tag,)) + self.data[self.start + 1 : self.stop]
-        size = self.end - self.begin
-        if size < 0x80:
-            return bytes((tag, size)) + self.content
-        length = size.to_bytes((size.bit_length() + 7) // 8)
-        return bytes((tag, 0x80 | len(length))) + length + self.content
+        return tagged(tag, self.content)
 
     def inside(self, tag: int) -> list[Element]:
         """Return what an element of this tag holds; raise ValueError when it has another."""
@@ -100,6 +96,16 @@ class Element:
             one = Element(self.data, at, self.end)
             yield one
             at = one.stop
+
+
+def tagged(tag: int, *parts: bytes) -> bytes:
+    """Write an element of this tag around `parts`, with a definite length."""
+    content = b"".join(parts)
+    size = len(content)
+    if size < 0x80:
+        return bytes((tag, size)) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8)
+    return bytes((tag, 0x80 | len(length))) + length + content
 
 
 def element(data: bytes) -> Element:

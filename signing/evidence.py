@@ -19,6 +19,8 @@ class Evidence:
     crls: tuple[bytes, ...] = field(default=(), repr=False)
     timestamps: tuple[bytes, ...] = field(default=(), repr=False)
     """`TimeStampToken` values (CMS ContentInfo), without the response around them."""
+    records: tuple[bytes, ...] = field(default=(), repr=False)
+    """`EvidenceRecord` values (RFC 4998): archive time stamps over a file and what is kept beside it."""
 
     def __add__(self, other: Evidence) -> Evidence:
         """Return both together; what both hold stands once, where it stood first."""
@@ -27,7 +29,13 @@ class Evidence:
             _union(self.ocsp_responses, other.ocsp_responses),
             _union(self.crls, other.crls),
             _union(self.timestamps, other.timestamps),
+            _union(self.records, other.records),
         )
+
+    @property
+    def pieces(self) -> tuple[bytes, ...]:
+        """Everything that an evidence record may be over."""
+        return (*self.certificates, *self.ocsp_responses, *self.crls, *self.timestamps)
 
     def within(self, level: str) -> Evidence:
         """Return what a signature of this level holds: nothing, the time stamps, or all when there is a time stamp."""

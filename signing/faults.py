@@ -428,3 +428,9 @@ class PolicyUnknown(Undecided):
     """Raised when the signer followed a signature policy that is not among those whose documents were given."""
 
     code = 5206
+
+
+class ArchiveBroken(Undecided):
+    """Raised when an evidence record kept beside a file is not of all that it names, or its time stamps do not follow."""
+
+    code = 5207

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
+from lxml import etree
 
 from mappings.formats.faults import SigningFault
 from signing import certificates, jws, timestamp_token, verify_xml, xades, xades_levels, xmldsig
@@ -135,10 +136,18 @@ def marks(file: bytes) -> list[Mark]:
         Mark(
             one.get("Id", ""),
             xades_levels.timestamp_octets(one),
-            one.getparent() is root and one.find(f"{{{NAMESPACE}}}Object/{{{XADES}}}QualifyingProperties") is not None,
+            one.getparent() is root
+            and one.find(f"{{{NAMESPACE}}}Object/{{{XADES}}}QualifyingProperties") is not None
+            and not _is_beside(one),
         )
         for one in found
     ]
+
+
+def _is_beside(signature: etree._Element) -> bool:
+    """Tell whether a signature is about another file; its own properties are no reference to that."""
+    references = signature.iterfind(f"{{{NAMESPACE}}}SignedInfo/{{{NAMESPACE}}}Reference")
+    return any(uri and not uri.startswith("#") for uri in (one.get("URI") for one in references))
 
 
 def with_proofs(xml: bytes, proofs: Mapping[str, Evidence]) -> bytes:

@@ -23,6 +23,8 @@ FIELDS: Final = {
     "timestamps": "timestamps",
 }
 """Field of `Evidence` → name in the file, there a list of DER in base64."""
+RECORD: Final = "record"
+"""Under each archive time stamp, where it is an evidence record."""
 
 
 def read_evidence(data: bytes) -> Evidence:
@@ -34,7 +36,9 @@ def read_evidence(data: bytes) -> Evidence:
         found = Evidence()
         for one in value["signatures"]:
             found += Evidence(**{field: _der(one[name]) for field, name in FIELDS.items()})
-    except (ValueError, TypeError, KeyError, RecursionError) as problem:
+        for one in value.get("archive", []):
+            found += Evidence(records=_der([one[RECORD]] if one.get(RECORD) else []))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
         raise EvidenceUnreadable("file", type(problem).__name__) from problem
     return found
 

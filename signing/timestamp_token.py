@@ -108,6 +108,14 @@ def names(der: bytes, data: bytes) -> bool:
         return False
 
 
+def hash_of(der: bytes) -> str:
+    """Name the hash with which a token stamps; empty when it cannot be read."""
+    try:
+        return str(_stamp(_signed_data(der).content.octets)["hash_name"])
+    except (TimestampInvalid, *_UNREADABLE):
+        return ""
+
+
 def require_authority(
     token: Token, roots: Sequence[x509.Certificate], others: Sequence[x509.Certificate] = ()
 ) -> tuple[x509.Certificate, ...]:

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from mappings.formats.faults import SigningFault
 from signing import (
     certificates,
+    evidence_record,
     revocation,
     verdict,
     verify_envelope,
@@ -104,7 +105,17 @@ def validate(
         held = _read(data, files or {}, trust.sealers)
     except SigningFault as fault:
         return Report(_verdict([fault]), (Reason.of(fault),))
+    records = evidence_record.find(trust.evidence, data)
+    if records != evidence_record.Found():
+        trust = replace(trust, evidence=trust.evidence + records.evidence)
+        held = [_archived(one, records) if isinstance(one, Held) else one for one in held]
     return judge(held, trust, moment)
+
+
+def _archived(held: Held, records: evidence_record.Found) -> Held:
+    """Add what evidence records say of the file in which a signature stands."""
+    stamps, doubts = (*held.archive_stamps, *records.stamps), (*held.doubts, *records.faults)
+    return replace(held, archive_stamps=stamps, doubts=doubts)
 
 
 def judge(held: Sequence[Held | SigningFault], trust: Trust, now: datetime) -> Report:
@@ -194,6 +205,7 @@ class _Case:
     """What the file and the store hold, and what was asked since."""
     faults: list[SigningFault] = field(default_factory=list)
     warnings: list[Reason] = field(default_factory=list)
+    stamps_until: datetime | None = None
 
     @property
     def at_hand(self) -> list[x509.Certificate]:
@@ -249,6 +261,7 @@ def _judge(held: Held, trust: Trust, now: datetime) -> Signed:
         chain=chain,
         evidence=_kept(case, chain),
         warnings=tuple(dict.fromkeys(case.warnings)),
+        stamps_until=case.stamps_until,
         policy=None if named is None else "implied" if named.implied else named.identifier,
     )
 
@@ -391,7 +404,10 @@ def _unknown(case: _Case, where: str, certificate: x509.Certificate, found: Stan
 
 
 def _archive(case: _Case, stamps: Sequence[Stamp]) -> bool:
-    """Check the archive time stamps, and whether the last stamp of all is still good; tell whether there are any good."""
+    """Check the archive time stamps, and how long the stamps last; tell whether there are any good.
+
+    Each has to be made before the certificates of those before it ended; one that came too late makes nothing longer.
+    """
     good: list[Stamp] = []
     roots = case.trust.stamp_roots or case.trust.roots
     for one in case.held.archive_stamps:
@@ -404,8 +420,11 @@ def _archive(case: _Case, stamps: Sequence[Stamp]) -> bool:
             case.warnings.append(Reason.of(fault))
         except TimeStampInvalid as fault:
             case.faults.append(fault)
-    every = [*stamps, *good]
-    if every and all(min(one.not_valid_after_utc for one in stamp.chain) < case.now for stamp in every):
+    for stamp in (*stamps, *sorted(good, key=lambda stamp: stamp.at)):
+        ends_at = min(one.not_valid_after_utc for one in stamp.chain)
+        if case.stamps_until is None or stamp.at <= case.stamps_until:
+            case.stamps_until = max(case.stamps_until or ends_at, ends_at)
+    if case.stamps_until is not None and case.stamps_until < case.now:
         case.warnings.append(Reason(verdict.STAMP_EXPIRED))
     return bool(good)
 

@@ -124,6 +124,8 @@ class Signed:
     evidence: Evidence = field(default_factory=Evidence)
     """What the judgement stands on: keep it with the document."""
     warnings: tuple[Reason, ...] = ()
+    stamps_until: datetime | None = None
+    """When the certificates of its last time stamp end, archive time stamps included; None without any."""
     policy: str | None = None
     """Identifier of the signature policy that the signer named; `implied` without one, None when none was named."""
 
@@ -187,6 +189,7 @@ def _signer(signed: Signed) -> dict[str, Any]:
         "claimed_time": None if signed.claimed_at is None else signed.claimed_at.isoformat(),
         "level": signed.level,
         "revocation": signed.revocation,
+        "stamps_until": None if signed.stamps_until is None else signed.stamps_until.isoformat(),
         "policy": signed.policy,
         "covers": [_covered(one) for one in signed.covers],
         "warnings": [_reason(one) for one in signed.warnings],

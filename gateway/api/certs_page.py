@@ -1,11 +1,12 @@
 """The page of what expires: which certificates end when, who was told, and whether a new one is on its way.
 
-    GET /certs           ?days=60: for who signed in, the own certificates; for who may `certs`, those of everybody
+    GET /certs           ?days=60: for who signed in, the own certificates; for who may `certs`, those of everybody, and
+                         how many archive time stamps of papers are renewed by then
     GET /certs/export    ?days=60: the same as CSV, with e-mail addresses; for who may `certs`
 
 That personal data of staff was shown is noted in the audit log.
 
-Requirement: S0.8
+Requirement: S0.8, S0.10
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def router(plan: Plan, access: Access, desk: Desk) -> APIRouter:
         else:
             found = await desk.look(lambda c, p, now: lists.expiring(c, p, now, _EVER, holder=person.code))
         lines = [line for _, line in found]
-        return page(request, "certs.html", everybody=everybody, days=days, marks=notices.DAYS, lines=lines)
+        stamps = await desk.look(lambda c, p, now: lists.stamps_ending(c, p, now, days)) if everybody else None
+        marks = notices.DAYS
+        return page(request, "certs.html", everybody=everybody, days=days, marks=marks, lines=lines, stamps=stamps)
 
     @own.get("/certs/export")
     async def export(request: Request) -> Response:

@@ -22,6 +22,7 @@ from gateway.clock import iso, moment
 from gateway.settings import Plan
 from gateway.states import CERTIFICATE, states
 from gateway.store import certificates as rows
+from gateway.store import proofs
 from gateway.store.sealed import Keyring
 
 KNOWN_STATES = tuple(sorted(states(CERTIFICATE)))
@@ -119,6 +120,12 @@ def expiring(
     """
     found = notices.ending(connection, now, days)
     return [(row, _line(connection, plan, row, now)) for row in found if holder in ("", row.holder_code)]
+
+
+def stamps_ending(connection: Connection, _plan: Plan, now: int, days: int) -> dict[str, Any]:
+    """Tell how many archive time stamps of papers are renewed within some days, from when on, and how many could not be."""
+    count, first, failed = proofs.to_renew(connection, now + days * notices.DAY)
+    return {"count": count, "first": moment(first)[:10] if count else "", "failed": failed}
 
 
 def expiring_told(found: Sequence[tuple[Row[Any], dict[str, Any]]]) -> list[dict[str, Any]]:

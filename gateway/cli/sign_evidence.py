@@ -38,8 +38,8 @@ def show(
 
     Ví dụ: lienthong sign evidence 0197… --out bang-chung.json -c /etc/lienthong
     """
-    with ledger(config) as (_, store):
-        found = store.read_now(lambda connection: evidence(connection, document))
+    with ledger(config) as (plan, store):
+        found = store.read_now(lambda connection: evidence(connection, plan.keyring, document))
     if out is not None:
         out.write_bytes(canonical.dumps(found))
         console.print(f"đã ghi: {out}")

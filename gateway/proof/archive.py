@@ -1,7 +1,8 @@
 """Put archive time stamps over signed files and their proofs, and remember when these have to be renewed.
 
-In XML each signature has its own; a PDF has one over the whole file. Not here: when it is done (`gateway/proof/desk.py`,
-`gateway/proof/renewal.py`, `gateway/proof/pages.py`).
+In XML each signature has its own; a PDF has one over the whole file. A file that holds no proofs has them in an evidence record
+beside it (`gateway/proof/records.py`), which begins with the first renewal: that is asked for at once. Not here: when it is
+done (`gateway/proof/desk.py`, `gateway/proof/renewal.py`, `gateway/proof/pages.py`).
 
 Requirement: S0.10
 """
@@ -41,7 +42,7 @@ async def of_xml(body: bytes, identifiers: Sequence[str], sources: Sources, apar
     for identifier in identifiers:
         token = await sources.stamp(await apart(joint.archive_data, body, identifier))
         body = await apart(joint.with_archive, body, {identifier: token.der})
-        ends.append(_ends_at(token, sources))
+        ends.append(ends_at(token, sources))
     return Archived(body, min(ends))
 
 
@@ -51,10 +52,11 @@ async def of_pdf(body: bytes, sources: Sources, apart: Apart) -> Archived:
 
     prepared = await apart(pades_levels.prepare_archive_timestamp, body)
     token = await sources.stamp(prepared.octets)
-    return Archived(pades_levels.with_archive_timestamp(prepared, token), _ends_at(token, sources))
+    return Archived(pades_levels.with_archive_timestamp(prepared, token), ends_at(token, sources))
 
 
-def _ends_at(token: Token, sources: Sources) -> datetime:
+def ends_at(token: Token, sources: Sources) -> datetime:
+    """Tell when the first certificate of a time stamp's authority ends."""
     return min(one.not_valid_after_utc for one in proving.stamp_chain(token, sources.stamp_roots))
 
 
@@ -72,7 +74,7 @@ def note(
 
     `before_sha256` is of the bytes that these replace as proof.
     """
-    ends_at = to_instant(archived.ends_at)
+    end = to_instant(archived.ends_at)
     ahead = round(plan.proof.renew_before.total_seconds() * SECOND)
     values = {
         "document_id": document_id,
@@ -81,8 +83,24 @@ def note(
         "sha256": documents.digest(archived.body),
         "before_sha256": before_sha256,
         "stamped_at": now,
-        "ends_at": ends_at,
-        "due_at": max(ends_at - ahead, now + (ends_at - now) // 2),
+        "ends_at": end,
+        "due_at": max(end - ahead, now + (end - now) // 2),
+    }
+    proofs.put_archive(connection, values)
+
+
+def want_record(connection: Connection, document_id: str, kind: str, now: int, end: int) -> None:
+    """Ask for the evidence record of a file that holds no proofs; the time stamp of its signature lasts until `end`."""
+    (kept,) = documents.renditions(connection, document_id, kind)
+    values = {
+        "document_id": document_id,
+        "kind": documents.record_of(kind),
+        "number": 0,
+        "sha256": kept.sha256,
+        "before_sha256": kept.sha256,
+        "stamped_at": now,
+        "ends_at": end,
+        "due_at": now,
     }
     proofs.put_archive(connection, values)
 

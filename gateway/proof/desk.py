@@ -23,7 +23,7 @@ from gateway.clock import SECOND, Clock, to_instant
 from gateway.delivery.retry import backoff
 from gateway.faults import InternalFault, StoreFault
 from gateway.pool import Pool
-from gateway.proof import archive, pages, rules
+from gateway.proof import archive, pages, records, rules
 from gateway.proof.archive import Archived
 from gateway.proof.rules import NEVER
 from gateway.proof.sources import Sources
@@ -220,7 +220,7 @@ class ProofDesk:
                 for kept in documents.renditions(connection, row.id)
                 if not kept.signed and not documents.is_early(kept.kind) and rules.standing(known, kept.kind)
             }
-            return known, {one.id: proofs.evidence(connection, one.id) for one in known if one.inside}, bodies
+            return known, {one.id: proofs.evidence(connection, one.id) for one in known}, bodies
 
         known, found, bodies = await self._store.read(read)
         if not rules.complete(known):
@@ -234,10 +234,21 @@ class ProofDesk:
             if level == "B-LTA":
                 archived[kind] = await archive.of_xml(bodies[kind], list(material), self._sources, self._pool.run)
                 bodies[kind] = archived[kind].body
-        await self._store.write(lambda connection: self._commit(connection, row.id, bodies, archived))
+        wanted = records.wanted(self._plan, row.paper, known)
+        ends = {kind: self._ends_at(found[one.id]) for kind, one in wanted.items()}
+        await self._store.write(lambda connection: self._commit(connection, row.id, bodies, archived, ends))
+
+    def _ends_at(self, known: Evidence) -> int:
+        """Tell when the last time stamp of a signature ends."""
+        return to_instant(archive.ends_at(timestamp_token.read(known.timestamps[-1]), self._sources))
 
     def _commit(
-        self, connection: Connection, document_id: str, bodies: Mapping[str, bytes], archived: Mapping[str, Archived]
+        self,
+        connection: Connection,
+        document_id: str,
+        bodies: Mapping[str, bytes],
+        archived: Mapping[str, Archived],
+        ends: Mapping[str, int],
     ) -> None:
         now = self._clock.now()
         if not documents.move(connection, document_id, "complete", signed_at=now):
@@ -249,4 +260,6 @@ class ProofDesk:
             if kind in archived:
                 archive.note(connection, self._plan, now, document_id, kind, 0, archived[kind], before.sha256)
         documents.make_final(connection, document_id)
+        for kind, end in ends.items():
+            archive.want_record(connection, document_id, kind, now, end)
         deliveries.move_all(connection, document_id, "ready", now)

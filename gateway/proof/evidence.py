@@ -13,10 +13,25 @@ from sqlalchemy.engine import Connection, Row
 
 from gateway.clock import to_datetime
 from gateway.store import documents, proofs
-from signing.kept import FIELDS, FORMAT
+from gateway.store.sealed import Keyring
+from signing.evidence import Evidence
+from signing.kept import FIELDS, FORMAT, RECORD
 
 
-def evidence(connection: Connection, document_id: str) -> dict[str, Any]:
+def of_file(connection: Connection, keyring: Keyring, sha256: str) -> Evidence:
+    """Return what is kept about the signatures of a paper that has a file of this hash; nothing when none has."""
+    found = documents.with_hash(connection, sha256)
+    if found is None:
+        return Evidence()
+    row, _ = found
+    records = (_record(connection, keyring, one) for one in proofs.archives(connection, row.id))
+    kept = Evidence(records=tuple(one for one in records if one))
+    for one in proofs.of_document(connection, row.id):
+        kept += proofs.evidence(connection, one.id)
+    return kept
+
+
+def evidence(connection: Connection, keyring: Keyring, document_id: str) -> dict[str, Any]:
     """Return everything that is kept about the signatures of a document, JSON-shaped; raise NothingThere.
 
     Signatures that count no more, and those made before proofs were kept, are told without material.
@@ -40,6 +55,7 @@ def evidence(connection: Connection, document_id: str) -> dict[str, Any]:
                 "before_sha256": one.before_sha256,
                 "stamped_at": _iso(one.stamped_at),
                 "ends_at": _iso(one.ends_at),
+                RECORD: b64encode(_record(connection, keyring, one)).decode() or None,
             }
             for one in proofs.archives(connection, document_id)
         ],
@@ -48,6 +64,14 @@ def evidence(connection: Connection, document_id: str) -> dict[str, Any]:
             for one in documents.signatures(connection, document_id)
         ],
     }
+
+
+def _record(connection: Connection, keyring: Keyring, one: Row[Any]) -> bytes:
+    """Open the evidence record that a row of `archive` is about; nothing for other rows, and for those that were renewed."""
+    if one.state != "current" or not one.number or not documents.is_record(one.kind):
+        return b""
+    (kept,) = documents.renditions(connection, one.document_id, one.kind)
+    return keyring.open(kept.body, f"{one.document_id}/{one.kind}")
 
 
 def _signature(connection: Connection, one: Row[Any], proof: Row[Any] | None) -> dict[str, Any]:

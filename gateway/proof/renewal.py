@@ -2,6 +2,7 @@
 
 A renewed document is other bytes of the same version, stored beside those that were sent: `cda~1`, `pdf~1` … Nothing is
 sent again; the trail with the hashes of all of them is in the evidence. Renewed pages begin with those that were given out.
+What is kept of files that hold no proofs has an evidence record, which is begun and renewed here, many at once.
 
 Requirement: S0.10
 """
@@ -17,7 +18,7 @@ from sqlalchemy.engine import Connection, Row
 from gateway.clock import SECOND, Clock, to_datetime, to_instant
 from gateway.faults import InternalFault
 from gateway.pool import Pool
-from gateway.proof import archive, pages, rules
+from gateway.proof import archive, pages, records, rules
 from gateway.proof.archive import Archived
 from gateway.proof.desk import LEASE
 from gateway.proof.sources import Sources
@@ -34,6 +35,8 @@ log = logging.getLogger("lienthong.proof")
 
 DAY = 86400 * SECOND
 BATCH = 16
+RECORDS = 500
+"""Evidence records that share one time stamp."""
 
 
 class Renewal:
@@ -55,29 +58,49 @@ class Renewal:
     async def due(self, fence: Callable[[Connection], None] = lambda _: None) -> int:
         """Renew everything that is due now; return how many were renewed."""
         done = 0
-        while True:
-            now = self._clock.now()
-
-            def take(connection: Connection, now: int = now) -> list[Row[Any]]:
-                fence(connection)
-                return proofs.take_ending(connection, owner=self._owner, now=now, until=now + LEASE, limit=BATCH)
-
-            rows = await self._store.write(take)
-            if not rows:
-                return done
+        while rows := await self._take(fence, BATCH, records=False):
             for row in rows:
                 done += await self._tried(row)
+        while rows := await self._take(fence, RECORDS, records=True):
+            done += await self._records(rows)
+        return done
+
+    async def _take(self, fence: Callable[[Connection], None], limit: int, *, records: bool) -> list[Row[Any]]:
+        now = self._clock.now()
+
+        def take(connection: Connection) -> list[Row[Any]]:
+            fence(connection)
+            until = now + LEASE
+            return proofs.take_ending(connection, owner=self._owner, now=now, until=until, limit=limit, records=records)
+
+        return await self._store.write(take)
+
+    async def _records(self, rows: Sequence[Row[Any]]) -> int:
+        made = await records.renew(rows, self._plan, self._store, self._sources)
+        for row, error in made.failed:
+            await self._failed(row, error)
+
+        def keep(connection: Connection) -> int:
+            held = [one for one in made.records if proofs.renewed(connection, one[0].id, self._owner)]
+            for row, archived in held:
+                records.keep(connection, self._plan, self._clock.now(), row, archived)
+            return len(held)
+
+        return await self._store.write(keep)
 
     async def _tried(self, row: Row[Any]) -> bool:
         try:
             return await self._renew(row)
         except Exception as error:  # noqa: BLE001 - whatever it is, it shows where a person looks
-            fault = error if isinstance(error, Fault) else InternalFault(detail=describe(error))
-            log.warning("archive time stamps of document %s: %s", row.document_id, fault)
-            wait = DAY if not isinstance(fault, RenewalPointless) else max(DAY, (row.ends_at - self._clock.now()) // 2)
-            due_at = self._clock.now() + wait
-            await self._store.write(lambda c: proofs.postpone_archive(c, row.id, self._owner, fault, due_at))
+            await self._failed(row, error)
             return False
+
+    async def _failed(self, row: Row[Any], error: Exception) -> None:
+        fault = error if isinstance(error, Fault) else InternalFault(detail=describe(error))
+        log.warning("archive time stamps of document %s: %s", row.document_id, fault)
+        wait = DAY if not isinstance(fault, RenewalPointless) else max(DAY, (row.ends_at - self._clock.now()) // 2)
+        due_at = self._clock.now() + wait
+        await self._store.write(lambda c: proofs.postpone_archive(c, row.id, self._owner, fault, due_at))
 
     async def _renew(self, row: Row[Any]) -> bool:
         kind = documents.renewed_kind(row.kind, row.number)

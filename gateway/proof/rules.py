@@ -91,9 +91,24 @@ def want(connection: Connection, plan: Plan, document: Row[Any], now: int) -> No
 def standing(known: Iterable[Row[Any]], kind: str) -> list[Row[Any]]:
     """Return the signatures, of those of a document, that stand in the file `kind` and can hold proofs there."""
     base, _, own = kind.partition("+")
+    of_people = own and not own.endswith(".s")
     return [
-        one for one in known if one.inside and (one.kind == kind or (own and one.kind == base and one.role != SEAL))
+        one
+        for one in known
+        if one.inside and (one.kind == kind or (of_people and one.kind == base and one.role != SEAL))
     ]
+
+
+def kept_beside(known: Iterable[Row[Any]], kind: str) -> list[Row[Any]]:
+    """Return the signatures, of those of a document, that are about the file `kind` and have their proofs beside it alone.
+
+    People's in a file with a seal beside it are among them: that is given out as they left it.
+    """
+    held = list(known)
+    base, _, own = kind.partition("+")
+    if own and not kind.endswith(".s") and any(one.kind == documents.beside(kind) for one in held):
+        return [one for one in held if one.kind == base and one.role != SEAL]
+    return [one for one in held if one.kind == kind and not one.inside]
 
 
 def proved(connection: Connection, plan: Plan, document_id: str, now: int) -> None:

@@ -228,6 +228,15 @@ def put_rendition(
     )
 
 
+def put_record(
+    connection: Connection, document_id: str, kind: str, media_type: str, body: bytes, sealed: bytes
+) -> None:
+    """Store an evidence record in the place of the one before, all of whose time stamps it holds; none is ever sent."""
+    same = (rendition.c.document_id == document_id, rendition.c.kind == kind)
+    connection.execute(rendition.delete().where(*same))
+    put_rendition(connection, document_id, kind, media_type, body, sealed, signed=True)
+
+
 def make_final(connection: Connection, document_id: str) -> None:
     """Say of the renditions of a document, early ones aside, that their bytes are final; from then on nothing replaces them."""
     whole = sa.and_(rendition.c.document_id == document_id, rendition.c.kind.not_like("%@%"))
@@ -376,6 +385,16 @@ def newest_of(connection: Connection, document_id: str, kind: str) -> tuple[Row[
 def beside(kind: str) -> str:
     """Name the signature that lies beside a rendition."""
     return f"{kind}.s"
+
+
+def record_of(kind: str) -> str:
+    """Name the evidence record of a rendition that holds no proofs."""
+    return f"{kind}.e"
+
+
+def is_record(kind: str) -> bool:
+    """Tell whether a rendition, or what is noted about one, is an evidence record."""
+    return kind.partition("~")[0].endswith(".e")
 
 
 def get(connection: Connection, document_id: str) -> Row[Any]:

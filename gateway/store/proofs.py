@@ -23,6 +23,8 @@ from signing.evidence import Evidence
 _WANTING = sa.text("signature_proof.state IN ('bare', 'stamped')")
 """Written out, not bound: only then does the index of what is wanted serve."""
 _CURRENT = sa.text("archive.state = 'current'")
+_OF_RECORDS = sa.text("archive.state = 'current' AND archive.kind LIKE '%.e'")
+_OF_FILES = sa.text("archive.state = 'current' AND archive.kind NOT LIKE '%.e'")
 _TYPES = {"certificate": "certificates", "ocsp": "ocsp_responses", "crl": "crls", "timestamp": "timestamps"}
 
 
@@ -86,6 +88,12 @@ def evidence(connection: Connection, proof_id: str) -> Evidence:
     for row in connection.execute(query):
         found.setdefault(_TYPES[row.type], []).append(row.der)
     return Evidence(**{name: tuple(values) for name, values in found.items()})
+
+
+def pieces(connection: Connection, proof_ids: Collection[str]) -> list[str]:
+    """Return the SHA-256 of everything that is kept about these signatures, each once."""
+    query = sa.select(signature_material.c.sha256).where(signature_material.c.proof_id.in_(proof_ids)).distinct()
+    return sorted(connection.scalars(query))
 
 
 def take_wanting(connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:
@@ -198,10 +206,13 @@ def put_archive(connection: Connection, values: Mapping[str, Any]) -> None:
     connection.execute(archive.insert().values(id=uuid7(), state="current", **values))
 
 
-def take_ending(connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:
-    """Lease the archive time stamps that are due for renewal, those that end first."""
+def take_ending(
+    connection: Connection, *, owner: str, now: int, until: int, limit: int, records: bool = False
+) -> list[Row[Any]]:
+    """Lease the archive time stamps that are due for renewal, those that end first: in files, or those of evidence records."""
     order = archive.c.due_at
-    return take(connection, archive, _CURRENT, None, owner=owner, now=now, until=until, limit=limit, order=order)
+    wanted = _OF_RECORDS if records else _OF_FILES
+    return take(connection, archive, wanted, None, owner=owner, now=now, until=until, limit=limit, order=order)
 
 
 def renewed(connection: Connection, archive_id: str, owner: str) -> bool:
@@ -227,6 +238,14 @@ def archives(connection: Connection, document_id: str) -> list[Row[Any]]:
     """Return the archive time stamps of a document, oldest first: the trail of its renewals."""
     query = sa.select(archive).where(archive.c.document_id == document_id)
     return list(connection.execute(query.order_by(archive.c.kind, archive.c.number)))
+
+
+def to_renew(connection: Connection, until: int) -> tuple[int, int, int]:
+    """Count the archive time stamps to be renewed `until` then; tell when the first is due, and how many met a fault."""
+    faulty = sa.func.sum(sa.case((archive.c.fault_code != 0, 1), else_=0))
+    query = sa.select(sa.func.count(), sa.func.min(archive.c.due_at), faulty).where(_CURRENT, archive.c.due_at <= until)
+    count, first, failed = connection.execute(query).one()
+    return int(count), int(first or 0), int(failed or 0)
 
 
 def not_renewed(connection: Connection, limit: int = 0) -> list[Row[Any]]:

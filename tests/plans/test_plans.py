@@ -822,6 +822,9 @@ HOT = {
         lambda c: proofs.release_leases(c, "n1"), (("signature_proof_due",), ("archive_due",))
     ),
     "proofs.take_ending": Query(lambda c: proofs.take_ending(c, **LEASE), (("archive_due",),)),
+    "proofs.take_ending: records": Query(lambda c: proofs.take_ending(c, **LEASE, records=True), (("archive_due",),)),
+    "proofs.to_renew: people": Query(lambda c: proofs.to_renew(c, NOW), (("archive_due",),)),
+    "proofs.pieces": Query(lambda c: proofs.pieces(c, ["f000000011"]), (MATERIAL,)),
     "proofs.renewed": Query(lambda c: proofs.renewed(c, "a000000011", "n1"), (ARCHIVE_BY_ID,)),
     "proofs.not_renewed: people": Query(lambda c: proofs.not_renewed(c, NOW), (("archive_due",),)),
     "signing_tasks.of_document": Query(

@@ -107,6 +107,8 @@ def test_people_see_what_ends_on_a_page(tmp_path: Path) -> None:
         every = client.get("/certs", params={"days": 400}).text
         assert ("Lê Quang Minh" in every, "Đỗ Thị Năm" in every) == (True, True)
         assert "/certs/export?days=400" in every
+        assert "Dấu thời gian lưu trữ của giấy tới hạn gia hạn trong thời gian này: 0." in every
+        assert "Dấu thời gian lưu trữ" not in own
         assert "Không có chứng thư nào" in client.get("/certs", params={"days": 7}).text
         assert "Certificates that end" in client.get("/certs", params={"lang": "en"}).text
         exported = client.get("/certs/export", params={"days": 400})

@@ -86,6 +86,15 @@ def levels(report: Report) -> list[str]:
     return [one.level for one in report.signers]
 
 
+def told_of(here: ProvingWard, row: Any) -> dict[str, Any]:
+    return here.read(evidence, here.plan.keyring, row.id)
+
+
+def archives(here: ProvingWard, row: Any) -> list[Any]:
+    """Give what is noted of archive time stamps inside files."""
+    return [one for one in here.read(proofs.archives, row.id) if not documents.is_record(one.kind)]
+
+
 def wrong(here: ProvingWard) -> list[tuple[str, int]]:
     return [(item.what, item.fault_code) for item in here.read(repair.error_queue)]
 
@@ -123,7 +132,7 @@ def test_what_cannot_hold_its_proofs_has_them_beside_it(ward: Make, trust: Trust
     (row,) = here.rows()
     assert row.state == "signed"
     trust.close()
-    kept = json.dumps(here.read(evidence, row.id)).encode()
+    kept = json.dumps(told_of(here, row)).encode()
     for kind in ("fhir", "gdbhyt"):
         file = here.file(row, kind)
         assert judged(here, file).verdict != "valid"
@@ -138,7 +147,7 @@ def test_the_evidence_says_who_signed_what_where_and_how_it_is_known(ward: Make)
     here.sign("BS1")
     here.sign("TK1")
     here.work()
-    told = here.read(evidence, here.rows()[0].id)
+    told = told_of(here, here.rows()[0])
     doctor = next(one for one in told["signatures"] if one["role"] == "treating_doctor")
     assert (doctor["holder"], doctor["account"], doctor["workstation"]) == ("BS1", "lan", "PC-12")
     assert (doctor["policy"], doctor["step"], doctor["level"], doctor["state"]) == ("*", "doctor", "B-LT", "proved")
@@ -153,7 +162,7 @@ def test_evidence_of_another_paper_proves_nothing(ward: Make) -> None:
     here.send(discharge("1"))
     here.clock.forward(60)
     here.send(change("2", illness="J15.9^Viêm phổi do vi khuẩn^I10"))
-    first, second = (json.dumps(here.read(evidence, row.id)).encode() for row in here.rows())
+    first, second = (json.dumps(told_of(here, row)).encode() for row in here.rows())
     file = here.file(here.rows()[1], "fhir")
     assert judged(here, file, second).verdict == "valid"
     assert judged(here, file, first).verdict == "undecided"
@@ -194,7 +203,7 @@ def test_a_step_that_is_done_twice_is_done_once(ward: Make, trust: Trust) -> Non
     for one in here.read(proofs.of_document, row.id):
         assert len(here.read(proofs.evidence, one.id).timestamps) == 1
     assert here.file(row).count(b"<xades:SignatureTimeStamp") == 1
-    assert len(here.read(proofs.archives, row.id)) == 1
+    assert len(archives(here, row)) == 1
 
 
 def test_a_node_that_died_left_nothing_taken(ward: Make) -> None:
@@ -401,7 +410,7 @@ def test_without_a_level_nothing_is_asked_and_evidence_is_kept_all_the_same(ward
     (row,) = here.rows()
     assert row.state == "signed"
     assert {state for _, _, state in here.proofs(row)} == {"kept"}
-    told = here.read(evidence, row.id)["signatures"]
+    told = told_of(here, row)["signatures"]
     assert all(one["value"] and one["certificates"] for one in told)
 
 
@@ -443,44 +452,45 @@ def test_archive_stamps_are_renewed_before_their_authority_ends(ward: Make, trus
     sent = here.file(row)
     assert levels(judged(here, sent)) == ["B-LTA"] * 3
     before = here.deliveries(row)
+    assert here.renew() == 2, "what is kept of two files gets its first archive time stamp"
     assert here.renew() == 0
-    (noted,) = here.read(proofs.archives, row.id)
+    (noted,) = archives(here, row)
     here.clock.at = noted.due_at - 1
     assert here.renew() == 0, "a day too early"
     here.clock.at = noted.due_at
     assert here.renew() == 0, "the authority still has its old certificate"
-    assert wrong(here) == [("proof", 5164)]
+    assert set(wrong(here)) == {("proof", 5164)}
     trust.new_stamping_unit()
     here.clock.forward(31 * 86400)
-    assert here.renew() == 1
+    assert here.renew() == 3
     assert wrong(here) == []
     assert here.file(row) == sent, "what was sent stays"
     renewed = here.file(row, "cda~1")
     assert xades_levels.XADES141.encode() in renewed
     assert levels(judged(here, renewed)) == ["B-LTA"] * 3
-    old, new = here.read(proofs.archives, row.id)
+    old, new = archives(here, row)
     assert (old.state, new.state, new.number) == ("renewed", "current", 1)
     assert new.before_sha256 == old.sha256 == here.read(documents.renditions, row.id, "cda")[0].sha256
     assert new.ends_at > old.ends_at
     assert here.deliveries(row) == before, "nothing is sent again"
     assert here.renew() == 0
-    told = here.read(evidence, row.id)["archive"]
-    assert [one["kind"] for one in told] == ["cda", "cda~1"]
+    told = told_of(here, row)["archive"]
+    assert [one["kind"] for one in told if one["kind"].startswith("cda")] == ["cda", "cda~1"]
 
 
 def test_a_renewal_waits_for_an_authority_that_is_away(ward: Make, trust: Trust) -> None:
     here = ward(level="B-LTA", policies=SEAL_ALONE)
     here.send(discharge("1"))
     (row,) = here.rows()
-    (noted,) = here.read(proofs.archives, row.id)
+    (noted,) = archives(here, row)
     here.clock.at = noted.due_at
     trust.new_stamping_unit()
     trust.break_("tsa", Action.DOWN)
     assert here.renew() == 0
-    assert wrong(here) == [("proof", 5050)]
+    assert set(wrong(here)) == {("proof", 5050)}
     trust.repair()
     here.clock.forward(86400)
-    assert here.renew() == 1
+    assert here.renew() == 3
     assert levels(judged(here, here.file(row, "cda~1"))) == ["B-LTA"]
 
 
@@ -540,8 +550,8 @@ def test_pages_have_the_level_of_their_paper(level: str, ward: Make, trust: Trus
     (row,) = here.rows()
     (noted,) = [one for one in here.read(proofs.of_document, row.id) if one.kind == "pdf"]
     assert (noted.state, noted.level) == ("kept" if level == "B-B" else "proved", level)
-    assert [one.kind for one in here.read(proofs.archives, row.id)] == (["cda", "pdf"] if level == "B-LTA" else [])
-    told = next(one for one in here.read(evidence, row.id)["signatures"] if one["kind"] == "pdf")
+    assert [one.kind for one in archives(here, row)] == (["cda", "pdf"] if level == "B-LTA" else [])
+    told = next(one for one in told_of(here, row)["signatures"] if one["kind"] == "pdf")
     assert [len(told[name]) > 0 for name in ("certificates", "ocsp", "timestamps")] == [True, lasts, level != "B-B"]
 
 
@@ -587,7 +597,7 @@ def test_pages_given_out_before_issuers_have_spoken_are_completed_behind_their_e
     (row,) = here.rows()
     assert here.file(row, "pdf") == given
     assert here.file(row, "pdf~1") == whole
-    (noted,) = [one for one in here.read(proofs.archives, row.id) if one.kind == "pdf"]
+    (noted,) = [one for one in archives(here, row) if one.kind == "pdf"]
     assert (noted.number, noted.before_sha256) == (1, documents.digest(given))
 
 
@@ -613,11 +623,11 @@ def test_pages_are_renewed_behind_their_end(ward: Make, trust: Trust, tmp_path: 
     (row,) = here.rows()
     trail = [given]
     for number in (1, 2):
-        current = [one for one in here.read(proofs.archives, row.id) if one.state == "current"]
+        current = [one for one in archives(here, row) if one.state == "current"]
         assert {one.kind for one in current} == {"cda", "pdf"}
         here.clock.at = max(one.due_at for one in current)
         trust.new_stamping_unit()
-        assert here.renew() == 2
+        assert here.renew() == 4
         newest = pages_of(here)
         assert newest.startswith(trail[-1])
         assert len(newest) > len(trail[-1])
@@ -628,10 +638,10 @@ def test_pages_are_renewed_behind_their_end(ward: Make, trust: Trust, tmp_path: 
     later = to_datetime(here.clock.now()) + timedelta(days=7)
     assert pyhanko(given, trust, later).ades_subindic != AdESPassed.OK, "alone it has ended"
     assert here.file(row, "pdf") == given, "what was given out stays"
-    known = [one for one in here.read(proofs.archives, row.id) if one.kind == "pdf"]
+    known = [one for one in archives(here, row) if one.kind == "pdf"]
     assert [one.sha256 for one in known] == [documents.digest(one) for one in trail]
     assert [one.before_sha256 for one in known[1:]] == [documents.digest(one) for one in trail[:-1]]
-    told = here.read(evidence, row.id)
+    told = told_of(here, row)
     assert [one["kind"] for one in told["archive"] if one["kind"].startswith("pdf")] == ["pdf", "pdf~1", "pdf~2"]
     assert {"pdf", "pdf~1", "pdf~2"} <= {one["kind"] for one in told["files"] if one["final"]}
     for one in trail:
