@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
+from typing import cast
 
 import segno
 from lxml import etree
@@ -31,7 +32,6 @@ from mappings.formats import safe_xml
 
 _VIEW = "urn:lienthong:view"
 _V3 = {"v": NS}
-_TEXTS = "v:component/v:structuredBody/v:component/v:section/v:text"
 _STYLES = ("cda", "narrative", "form", "facts")
 _CODE = re.compile(r"[0-9A-Za-z._-]{4,80}")
 _TIME = re.compile(r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2})?(?:\.\d+)?(?:([+-]\d{2})(\d{2}))?)?$")
@@ -43,9 +43,18 @@ _LONGEST = 80
 _SHORT, _UNIT, _WORD = 8, 13, 24
 _UPRIGHT = 9
 """Tables of more columns are printed on landscape pages."""
-_FIT = f"{{{_VIEW}}}fit"
 _MOMENT = re.compile(r"\d{2}:\d{2} \d{2}/\d{2}/\d{4}")
 _LONG_WORD = re.compile(rf"\S{{{_WORD},}}")
+
+
+def _elements(path: str) -> Callable[[etree._Element], list[etree._Element]]:
+    return cast("Callable[[etree._Element], list[etree._Element]]", etree.XPath(path, namespaces=_V3))
+
+
+_texts_of_sections = _elements("v:component/v:structuredBody/v:component/v:section/v:text")
+_rows_of_last_section = _elements(
+    "v:component/v:structuredBody/v:component[last()]/v:section/v:text/v:table/v:tbody/v:tr"
+)
 
 
 class Stamp(StrEnum):
@@ -114,7 +123,7 @@ def html(cda: bytes, options: Options = PLAIN) -> bytes:
     view.extend([_signed(signed, slot) for signed, slot in placed])
     if options.copy:
         view.append(_copy(options.copy))
-    styles = {style: text for text in root.iterfind(_TEXTS, _V3) for style in text.get("styleCode", "").split()}
+    styles = {style: text for text in _texts_of_sections(root) for style in text.get("styleCode", "").split()}
     _marks(view, options, cda)
     if "xCancelled" in styles:
         view.set("watermark", Stamp.CANCELLED)
@@ -123,10 +132,10 @@ def html(cda: bytes, options: Options = PLAIN) -> bytes:
         view.set("unsigned", Cleaner().text("; ".join(missing)))
     _layout(view, root, styles, "" if placed else "CHƯA KÝ SỐ")
     _decode_text(root)
-    view.append(root)
     _mark_cells(root)
+    root.append(view)  # not the other way round: each element that goes to another tree is touched
     try:
-        return b"<!DOCTYPE html>\n" + bytes(_sheet()(view))
+        return b"<!DOCTYPE html>\n" + bytes(_sheet()(root))
     except etree.XSLTApplyError:
         raise NotRendered("", "nested too deep") from None
 
@@ -160,9 +169,7 @@ def _css() -> str:
 def _slots(root: etree._Element) -> list[tuple[str, str, str]]:
     """Give key, role and label of the signature slots of a paper of ours."""
     found = []
-    for row in root.iterfind(
-        "v:component/v:structuredBody/v:component[last()]/v:section/v:text/v:table/v:tbody/v:tr", _V3
-    ):
+    for row in _rows_of_last_section(root):
         roles = [style[6:] for style in row.get("styleCode", "").split() if style.startswith("xRole-")]
         label, cell = row.find("v:th", _V3), row.find("v:td", _V3)
         if roles and label is not None and cell is not None and cell.get("ID"):
@@ -275,10 +282,10 @@ def _mark_cells(root: etree._Element) -> None:
         if len(cell):
             text = " ".join(_texts(cell))
         elif len(text) < _SHORT or _MOMENT.fullmatch(text) or (len(text) < _UNIT and " " not in text):
-            cell.set(_FIT, "short")
+            cell.set("fit", "short")
             continue
         if len(text) > _WORD and _LONG_WORD.search(text):
-            cell.set(_FIT, "split")
+            cell.set("fit", "split")
 
 
 def _decode_text(root: etree._Element) -> None:

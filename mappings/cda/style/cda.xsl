@@ -1,7 +1,7 @@
 <?xml version="1.0" encoding="UTF-8"?>
 <!--
-  Any CDA R2 document as accessible HTML5, and the papers of ours as the printed form. The input is a `view` element that holds the
-  options of the call and the document. Nothing of the document becomes markup, style or address except through the templates
+  Any CDA R2 document as accessible HTML5, and the papers of ours as the printed form. The input is the document with one element
+  more, the last one: a `view` that holds the options of the call. Nothing of the document becomes markup, style or address except through the templates
   here; what no template knows is shown as its text. narrative.xsl has the narrative block, form.xsl the layout of the forms,
   facts.xsl the header facts of documents that are no forms.
 -->
@@ -10,8 +10,8 @@
   <xsl:output method="html" encoding="UTF-8" indent="no"/>
   <xsl:key name="id" match="*[@ID]" use="@ID"/>
 
-  <xsl:variable name="view" select="/view:view"/>
-  <xsl:variable name="document" select="$view/v:ClinicalDocument"/>
+  <xsl:variable name="document" select="/v:ClinicalDocument"/>
+  <xsl:variable name="view" select="$document/view:view[last()]"/>
   <xsl:variable name="sections" select="$document/v:component/v:structuredBody/v:component/v:section"/>
   <xsl:variable name="head" select="$sections[contains(concat(' ', v:text/@styleCode, ' '), ' xHeader ')][1]"/>
 

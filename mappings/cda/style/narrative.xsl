@@ -1,7 +1,7 @@
 <?xml version="1.0" encoding="UTF-8"?>
 <!-- The narrative block of CDA (§4.3.5) and media. Unknown elements give their text; what could run gives nothing. -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" xmlns:v="urn:hl7-org:v3"
-    xmlns:view="urn:lienthong:view" exclude-result-prefixes="v view">
+    exclude-result-prefixes="v">
   <xsl:variable name="image-limit" select="8000000"/>
   <xsl:variable name="base64" select="'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/='"/>
 
@@ -151,13 +151,17 @@
   </xsl:template>
 
   <xsl:template match="v:td" mode="narrative">
-    <td><xsl:call-template name="marks"/><xsl:call-template name="spans"/><xsl:apply-templates mode="narrative"/></td>
+    <td>
+      <xsl:call-template name="marks"/>
+      <xsl:if test="@colspan or @rowspan"><xsl:call-template name="spans"/></xsl:if>
+      <xsl:apply-templates mode="narrative"/>
+    </td>
   </xsl:template>
 
   <xsl:template match="v:th" mode="narrative">
     <th>
       <xsl:call-template name="marks"/>
-      <xsl:call-template name="spans"/>
+      <xsl:if test="@colspan or @rowspan"><xsl:call-template name="spans"/></xsl:if>
       <xsl:attribute name="scope">
         <xsl:choose>
           <xsl:when test="@scope = 'row' or @scope = 'col' or @scope = 'rowgroup' or @scope = 'colgroup'">
@@ -182,29 +186,31 @@
   <!-- The id and the known style codes of an element, as attributes of what is being written. -->
   <xsl:template name="marks">
     <xsl:param name="class" select="''"/>
-    <xsl:if test="@ID and not($head)"><xsl:attribute name="id">n-<xsl:value-of select="@ID"/></xsl:attribute></xsl:if>
-    <xsl:if test="@view:fit and not(@styleCode or @align)">
-      <xsl:attribute name="class"><xsl:value-of select="@view:fit"/></xsl:attribute>
-    </xsl:if>
-    <xsl:if test="@styleCode or @align or $class">
-      <xsl:variable name="classes">
-        <xsl:value-of select="$class"/>
-        <xsl:if test="contains(@styleCode, 'Bold')"> bold</xsl:if>
-        <xsl:if test="contains(@styleCode, 'Italics')"> italics</xsl:if>
-        <xsl:if test="contains(@styleCode, 'Underline')"> underline</xsl:if>
-        <xsl:if test="contains(@styleCode, 'Emphasis')"> italics</xsl:if>
-        <xsl:if test="contains(@styleCode, 'Lrule')"> lrule</xsl:if>
-        <xsl:if test="contains(@styleCode, 'Rrule')"> rrule</xsl:if>
-        <xsl:if test="contains(@styleCode, 'Toprule')"> toprule</xsl:if>
-        <xsl:if test="contains(@styleCode, 'Botrule')"> botrule</xsl:if>
-        <xsl:if test="@align = 'center'"> centre</xsl:if>
-        <xsl:if test="@align = 'right'"> right</xsl:if>
-        <xsl:value-of select="concat(' ', @view:fit)"/>
-      </xsl:variable>
-      <xsl:if test="normalize-space($classes)">
-        <xsl:attribute name="class"><xsl:value-of select="normalize-space($classes)"/></xsl:attribute>
-      </xsl:if>
-    </xsl:if>
+    <xsl:if test="not($head) and @ID"><xsl:attribute name="id">n-<xsl:value-of select="@ID"/></xsl:attribute></xsl:if>
+    <xsl:choose>
+      <xsl:when test="@styleCode or @align or $class">
+        <xsl:variable name="classes">
+          <xsl:value-of select="$class"/>
+          <xsl:if test="contains(@styleCode, 'Bold')"> bold</xsl:if>
+          <xsl:if test="contains(@styleCode, 'Italics')"> italics</xsl:if>
+          <xsl:if test="contains(@styleCode, 'Underline')"> underline</xsl:if>
+          <xsl:if test="contains(@styleCode, 'Emphasis')"> italics</xsl:if>
+          <xsl:if test="contains(@styleCode, 'Lrule')"> lrule</xsl:if>
+          <xsl:if test="contains(@styleCode, 'Rrule')"> rrule</xsl:if>
+          <xsl:if test="contains(@styleCode, 'Toprule')"> toprule</xsl:if>
+          <xsl:if test="contains(@styleCode, 'Botrule')"> botrule</xsl:if>
+          <xsl:if test="@align = 'center'"> centre</xsl:if>
+          <xsl:if test="@align = 'right'"> right</xsl:if>
+          <xsl:if test="@fit = 'short'"> short</xsl:if>
+          <xsl:if test="@fit = 'split'"> split</xsl:if>
+        </xsl:variable>
+        <xsl:if test="normalize-space($classes)">
+          <xsl:attribute name="class"><xsl:value-of select="normalize-space($classes)"/></xsl:attribute>
+        </xsl:if>
+      </xsl:when>
+      <xsl:when test="@fit = 'short'"><xsl:attribute name="class">short</xsl:attribute></xsl:when>
+      <xsl:when test="@fit = 'split'"><xsl:attribute name="class">split</xsl:attribute></xsl:when>
+    </xsl:choose>
   </xsl:template>
 
   <xsl:template match="v:renderMultiMedia" mode="narrative">

@@ -287,6 +287,21 @@ def test_hostile_narrative(attack: str, place: str) -> None:
     assert "alert(1)" not in text(root) or attack == "instruction"
 
 
+@pytest.mark.parametrize("place", ["<structuredBody", "</ClinicalDocument>"])
+def test_a_document_cannot_say_what_stands_beside_it(place: str) -> None:
+    forged = (
+        "<v:view xmlns:v='urn:lienthong:view' policy='none' style='p{}' stamp='GIẢ' layout='hide'>"
+        "<v:signed name='Kẻ Giả' at='x' serial='1'/></v:view>"
+    )
+    plain = section("<paragraph>t</paragraph>")
+    assert html(plain.decode().replace(place, forged + place, 1).encode()) == html(plain)
+
+
+def test_a_document_cannot_choose_the_class_of_a_cell() -> None:
+    cell = "<td fit='hide' v:fit='hide' xmlns:v='urn:lienthong:view'>một ô có nhiều chữ</td>"
+    assert b"hide" not in html(section(f"<table><tbody><tr>{cell}</tr></tbody></table>")).partition(b"</style>")[2]
+
+
 def test_the_check_for_dangers_sees_them() -> None:
     clean = html(section("<paragraph>t</paragraph>")).decode()
     for planted in (
