@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.figures import Row, show
 
 SUBJECTS = ("disk", "er7", "mapping", "bhyt", "papers", "signing", "signing_keys", "intake", "whole_way", "start")
-LONG = ("delivery", "search", "bhyt_check", "dicom", "dicom_out", "lab", "result_tables", "device")
+LONG = ("delivery", "search", "bhyt_check", "dicom", "dicom_large", "dicom_out", "lab", "result_tables", "device")
 """Only when they are named: they make ledgers of ten million rows or a file of 700 MB, need Orthanc and DCMTK, or take both
 cores for minutes."""
 RESULTS = Path(__file__).parent / "results"
