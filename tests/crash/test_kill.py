@@ -16,7 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ import sqlalchemy as sa
 from conformance.sandbox.ca import DemoCA
 from conformance.scenarios.event import Event
 from conformance.scenarios.hospital_day import hospital_day
+from gateway.clock import to_instant
 from gateway.configuration import load
 from gateway.faults import ItemDeadly
 from gateway.store import schema
@@ -307,16 +308,21 @@ def judge(connection: sa.Connection, hospital: Hospital, records: list[dict[str,
             assert row.state in ("accepted", "error", "closed")  # closed: a newer version was made before it left
             assert (row.state == "accepted") == ((row.destination, row.sha256) in papers)
 
-    last: dict[tuple[str, bytes], Any] = {}
+    last: dict[tuple[str, bytes], tuple[Any, int]] = {}
     overtaken = were_in_error(connection)
     for record in sorted(accepted, key=lambda record: record["n"]):
         row = by_paper[record["destination"], record["sha256"]].pop(0)
         if overtaken & {row.id, row.document_id}:
             continue
-        before = last.setdefault((row.destination, row.order_key), row)
-        # a paper that lacked something and was made later than the one after it could not go first
-        assert before.id <= row.id or row.signed_at > before.accepted_at, "order of a patient's papers was not kept"
-        last[row.destination, row.order_key] = max(before, row, key=lambda one: one.id)
+        arrived = to_instant(datetime.fromisoformat(record["received_at"]))
+        before, then = last.setdefault((row.destination, row.order_key), (row, arrived))
+        # a paper that was made when the one after it had arrived there could not go first; here that is noted later, where the
+        # answer was lost, and by a clock that may be wrong
+        assert before.id <= row.id or row.signed_at > min(then, before.accepted_at or then), (
+            "order of a patient's papers was not kept"
+        )
+        if row.id > before.id:
+            last[row.destination, row.order_key] = (row, arrived)
 
 
 def were_in_error(connection: sa.Connection) -> set[str]:
