@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from mappings.bhyt.fhir.dossier import Dossier
@@ -46,6 +47,10 @@ class Case:
         """Reference → elements that FHIR demands and no table tells."""
         self._resources: dict[str, Resource] = {}
         self._people: dict[str, Resource] = {}
+        self._systems: dict[str, str] = {}
+        self._numbered: dict[tuple[str, str, str], str] = {}
+        self.medicines: dict[tuple[str, ...], str] = {}
+        """What lines say of a medicine → reference to its Medication."""
         self.name = ""
         """The table that is read just now."""
 
@@ -72,11 +77,14 @@ class Case:
 
     def local(self, kind: str) -> str:
         """Give the system of a number that means something in this facility only."""
-        return self.systems.local(self.facility, kind)
+        found = self._systems.get(kind)
+        if found is None:
+            found = self._systems[kind] = self.systems.local(self.facility, kind)
+        return found
 
     def code_system(self, name: str) -> str:
         """Give the URI of a field's own code list."""
-        return f"{self.systems.own}/CodeSystem/qd3176-{name.lower().replace('_', '-')}"
+        return _code_system(self.systems.own, name)
 
     def structure(self, name: str) -> str:
         """Give the URI of an extension of ours."""
@@ -137,19 +145,28 @@ class Case:
 
     def practitioners(self, text: str) -> list[Resource]:
         """Refer to the practitioners of a list."""
+        known = self._people.get(text)
+        if known is not None:
+            return [known]
         return [self.practitioner(one) for one in parts(text) if one]
 
     def organization(self, code: str) -> Resource:
         """Refer to a facility by MA_CSKCB."""
-        system = self.systems.facility
-        target = self.add(
-            {
-                "resourceType": "Organization",
-                "id": resource_id("Organization", system, code),
-                "identifier": [{"system": system, "value": code}],
-            }
-        )
-        return {"reference": target}
+        return {"reference": self.numbered("Organization", self.systems.facility, code)}
+
+    def numbered(self, resource_type: str, system: str, number: str) -> str:
+        """Give the reference of what is known by its number alone; however many rows name it, it is made once."""
+        key = (resource_type, system, number)
+        found = self._numbered.get(key)
+        if found is None:
+            found = self._numbered[key] = self.add(
+                {
+                    "resourceType": resource_type,
+                    "id": resource_id(resource_type, system, number),
+                    "identifier": [{"system": system, "value": number}],
+                }
+            )
+        return found
 
     def department(self, code: str) -> Resource:
         """Refer to the ward of a department by MA_KHOA."""
@@ -211,6 +228,11 @@ class Case:
             row = known.find(code) if known else None
             found.append(("valueCodeableConcept", concept(code, system, row.vi if row else "")))
         return self.field(name, *found)
+
+
+@cache
+def _code_system(own: str, name: str) -> str:
+    return f"{own}/CodeSystem/qd3176-{name.lower().replace('_', '-')}"
 
 
 class TableMap(NamedTuple):

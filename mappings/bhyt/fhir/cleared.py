@@ -53,21 +53,23 @@ def cleared(resources: Iterable[Resource], owned: set[str], mains: set[str]) -> 
     for resource in resources:
         kind = resource["resourceType"]
         reference = f"{kind}/{resource['id']}"
-        paths = _OPTIONAL.get(kind, ()) if reference in owned else ()
-        if reference in mains:
-            paths = (*paths, *MAIN)
-        if not paths:
+        is_owned, is_main = reference in owned, reference in mains
+        if not (is_owned or is_main):
             continue
-        extensions = frozenset([one["url"].rpartition("/")[2] for one in resource.get("extension", ())])
-        lacking = _lacking(paths, tuple(resource), extensions)
+        extensions: tuple[str, ...] = ()
+        if "extension" in resource:
+            extensions = tuple([one["url"] for one in resource["extension"]])
+        lacking = _lacking(kind, is_owned, is_main, tuple(resource), extensions)
         if lacking:
             found[reference] = lacking
     return found
 
 
 @lru_cache(4096)
-def _lacking(paths: tuple[str, ...], told: tuple[str, ...], extensions: frozenset[str]) -> tuple[str, ...]:
+def _lacking(kind: str, is_owned: bool, is_main: bool, told: tuple[str, ...], urls: tuple[str, ...]) -> tuple[str, ...]:
     """Give the paths of a resource that has none of them; rows of one table have few shapes."""
+    paths = (*(_OPTIONAL.get(kind, ()) if is_owned else ()), *(MAIN if is_main else ()))
+    extensions = {url.rpartition("/")[2] for url in urls}
     return tuple(
         path
         for path in paths

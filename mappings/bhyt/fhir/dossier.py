@@ -52,6 +52,9 @@ class Dossier:
         self.head = head
         """Practice licence of the head of the facility, used when nobody told one."""
         self._patient_id = patient_id
+        self._of_visit: dict[str, list[Resource]] = {}
+        self._of_rows: dict[str, dict[str, list[tuple[int, Resource]]]] = {}
+        self._licences: dict[str, str] = {}
 
     @cached_property
     def patient(self) -> Resource:
@@ -84,21 +87,19 @@ class Dossier:
             or number_of(visit, lambda system: system.endswith("/visit"))
         )
 
-    @cached_property
-    def _by_visit(self) -> dict[str, list[Resource]]:
-        """Type → resources of this visit."""
-        found: dict[str, list[Resource]] = {}
-        for reference, resource in self.record.by_reference.items():
-            if reference == self.visit or self.visit in (
-                resource.get("encounter", {}).get("reference"),
-                resource.get("context", {}).get("reference"),
-            ):
-                found.setdefault(resource["resourceType"], []).append(resource)
-        return found
-
     def of_visit(self, resource_type: str) -> Sequence[Resource]:
         """Give the resources of a type that belong to the visit (by `encounter`, or `context` of charges and dispenses)."""
-        return self._by_visit.get(resource_type, ())
+        found = self._of_visit.get(resource_type)
+        if found is None:
+            found = [one for one in self.record.all(resource_type) if self._is_of_visit(one)]
+            self._of_visit[resource_type] = found
+        return found
+
+    def _is_of_visit(self, resource: Resource) -> bool:
+        for name in ("encounter", "context"):
+            if name in resource and resource[name].get("reference") == self.visit:
+                return True
+        return resource["resourceType"] == "Encounter" and f"Encounter/{resource['id']}" == self.visit
 
     def rows(self, name: str, *resource_types: str) -> list[Resource]:
         """Give the main resources of the rows of a table that came as XML, in their order.
@@ -117,15 +118,21 @@ class Dossier:
         return {one["url"]: one["valueInteger"] for one in told}
 
     def _rows(self, name: str, resource_types: Sequence[str]) -> list[tuple[int, Resource]]:
-        start = f"{self.number}/{name}/"
-        found: list[tuple[int, Resource]] = []
-        for resource_type in resource_types:
+        row = f"{self.number}/{name}"
+        found = [one for kind in resource_types for one in self._mains(kind).get(row, ())]
+        return sorted(found, key=lambda one: one[0])
+
+    def _mains(self, resource_type: str) -> dict[str, list[tuple[int, Resource]]]:
+        """MA_LK and table → number and main resource of every row that came as XML, as far as that is of a type."""
+        found = self._of_rows.get(resource_type)
+        if found is None:
+            found = self._of_rows[resource_type] = {}
             for resource in self.record.all(resource_type):
                 for identifier in _identifiers(resource):
-                    value: str = identifier.get("value", "")
-                    if value.startswith(start) and identifier.get("system", "").endswith("/bhyt-row"):
-                        found.append((int(value[len(start) :]), resource))
-        return sorted(found, key=lambda one: one[0])
+                    if identifier.get("system", "").endswith("/bhyt-row"):
+                        row, _, n = identifier.get("value", "").rpartition("/")
+                        found.setdefault(row, []).append((int(n), resource))
+        return found
 
     @cached_property
     def came_as_xml(self) -> bool:
@@ -151,16 +158,17 @@ class Dossier:
         """Give the licence of a practitioner referred to, and what the table writes behind it."""
         if not reference:
             return ""
-        person = next(self.record.of_type([reference], "Practitioner"), {})
-        numbers = person.get("identifier", [])
-        licence = next((one["value"] for one in numbers if one.get("system") == self.systems.licence), "")
-        suffix = next(
-            (e["valueString"] for e in reference.get("extension", ()) if e["url"].endswith("/staff-role")), ""
-        )
-        return f"{licence}{suffix}" if licence else ""
+        who = reference.get("reference", "")
+        licence = self._licences.get(who)
+        if licence is None:
+            person = next(self.record.of_type([reference], "Practitioner"), {})
+            licence = self._licences[who] = number_of(person, lambda system: system == self.systems.licence)
+        if licence and "extension" in reference:
+            return f"{licence}{extension(reference, '/staff-role').get('valueString', '')}"
+        return licence
 
     def licences(self, references: Sequence[Resource]) -> str:
-        return ";".join(licence for one in references if (licence := self.licence(one)))
+        return ";".join([licence for one in references if (licence := self.licence(one))])
 
     def facility_of(self, reference: Resource | None) -> str:
         """Give MA_CSKCB of an Organization (or of the Location HL7 v2 makes of a destination) referred to."""

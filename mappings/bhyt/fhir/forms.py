@@ -18,13 +18,12 @@ from mappings.formats.faults import DateInvalid
 from mappings.outcome import Resource
 
 _NUMBER = re.compile(r"(?!-0(\.0+)?$)-?(0|[1-9]\d{0,14})(\.\d{1,6})?")
-_DIGITS = re.compile(r"\d{8}(\d{4})?")
 DONG = "VND"
 
 
 def digits_to_time(text: str) -> str:
     """Give the FHIR dateTime of 8 or 12 digits, as far as they are known; `""` when they name no moment."""
-    return _time(text) if _DIGITS.fullmatch(text) else ""
+    return _time(text) if len(text) in (8, 12) and text.isdecimal() else ""
 
 
 @lru_cache(maxsize=4096)
@@ -74,7 +73,10 @@ def number(text: str) -> Decimal | None:
 
 def digits(value: Any) -> str:
     """Write a number with the digits it came with; `""` for none."""
-    return "" if value is None else wording.number(value)
+    if value is None:
+        return ""
+    text = str(value)
+    return wording.number(value) if "E" in text else text
 
 
 def money(text: str) -> Resource | None:
@@ -116,9 +118,9 @@ def concept(code: str, system: str, display: str = "", text: str = "") -> Resour
 
 def code_in(element: Resource | None, *ends: str) -> str:
     """Give the first code of a CodeableConcept whose system ends so."""
-    for coding in (element or {}).get("coding", ()):
-        if coding.get("system", "").endswith(ends) and coding.get("code"):
-            code: str = coding["code"]
+    for coding in element.get("coding", ()) if element else ():
+        code: str = coding.get("code", "")
+        if code and coding.get("system", "").endswith(ends):
             return code
     return ""
 
@@ -128,7 +130,7 @@ _CODE = re.compile(r"\S+( \S+)*")
 
 def is_code(text: str) -> bool:
     """Tell whether FHIR takes a text as a code."""
-    return bool(_CODE.fullmatch(text))
+    return text.isalnum() or bool(_CODE.fullmatch(text))
 
 
 def extension(resource: Resource, end: str) -> Resource:

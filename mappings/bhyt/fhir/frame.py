@@ -125,12 +125,16 @@ def _account(case: Case, mains: Mapping[str, Sequence[Resource]]) -> Coverage:
             for at, row in _placed(name, rows):
                 unknown |= {f"{at}/{field}": _NO_TABLE for field, text in row.items() if text}
             continue
+        goes = known.mapped
         back = {_reference(main): row for main, row in known.write(dossier)}
         for main, (at, row) in zip(mains[name], _placed(name, rows), strict=True):
-            lost = _lost(case, main, row, back.get(_reference(main), {}))
-            for field, text in row.items():
-                if not text:
-                    continue
+            told = {field: text for field, text in row.items() if text}
+            lost = _lost(case, main, row, told, back.get(_reference(main), {}))
+            apart = {*known.ignored, "DU_PHONG", *lost}
+            if apart.isdisjoint(told):
+                mapped |= {f"{at}/{field}": goes[field] for field in told}
+                continue
+            for field in told:
                 if field in known.ignored:
                     ignored[f"{at}/{field}"] = known.ignored[field]
                 elif field == "DU_PHONG":
@@ -139,7 +143,7 @@ def _account(case: Case, mains: Mapping[str, Sequence[Resource]]) -> Coverage:
                     unknown[f"{at}/{field}"] = _NOT_UNDERSTOOD if field in _KNOWN[name] else _NO_DECISION
                     case.notices.append(Notice(NOT_UNDERSTOOD, f"{at}/{field}"))
                 else:
-                    mapped[f"{at}/{field}"] = known.mapped[field]
+                    mapped[f"{at}/{field}"] = goes[field]
     return Coverage(mapped, ignored, unknown)
 
 
@@ -150,15 +154,18 @@ def _placed(name: str, rows: Sequence[Row]) -> list[tuple[str, Row]]:
     return [(f"{name}[{n}]", row) for n, row in enumerate(rows, 1)]
 
 
-def _lost(case: Case, main: Resource, row: Row, back: dict[str, str]) -> dict[str, str]:
-    """Keep what differs with the main resource; give, for each such field, what would come back instead."""
-    reserved = row.get("DU_PHONG", "")
+def _lost(case: Case, main: Resource, row: Row, told: Mapping[str, str], back: Mapping[str, str]) -> dict[str, str]:
+    """Keep what differs with the main resource; give, for each such field, what would come back instead.
+
+    `told` is what the row tells: its fields without the empty ones.
+    """
+    reserved = told.get("DU_PHONG", "")
     if reserved:
-        told = {"url": f"{case.systems.own}{_RESERVED}", "valueString": reserved}
-        main.setdefault("extension", []).append(told)
-    back.pop("DU_PHONG", None)
-    lost = {field: back.get(field, "") for field, text in row.items() if text != back.get(field, "")}
-    lost |= {field: text for field, text in back.items() if text and field not in row}
+        kept = {"url": f"{case.systems.own}{_RESERVED}", "valueString": reserved}
+        main.setdefault("extension", []).append(kept)
+    if told == {field: text for field, text in back.items() if text}:
+        return {}
+    lost = {field: back.get(field, "") for field in (*row, *back) if row.get(field, "") != back.get(field, "")}
     lost.pop("DU_PHONG", None)
     as_written.keep(main, {field: row.get(field, "") for field in lost}, case.systems)
     return lost
@@ -204,11 +211,15 @@ def record_to_visit(
             continue
         rows = [_whole(main, row) for main, row in known.write(dossier)]
         if rows:
-            tables[name] = tuple({field: row[field] for field in fields if row.get(field)} for row in rows)
+            tables[name] = tuple(
+                {field: text for field, text in zip(fields, map(row.get, fields), strict=True) if text} for row in rows
+            )
     return Visit(tables, facility=facility)
 
 
 def _whole(main: Resource, row: dict[str, str]) -> dict[str, str]:
     """Lay over a row what was kept as written, and the reserved field."""
-    reserved = extension(main, _RESERVED).get("valueString", "")
-    return row | ({"DU_PHONG": reserved} if reserved else {}) | as_written.kept(main)
+    if reserved := extension(main, _RESERVED).get("valueString", ""):
+        row["DU_PHONG"] = reserved
+    row |= as_written.kept(main)
+    return row

@@ -31,14 +31,13 @@ from mappings.bhyt.money import OTHER_SOURCES
 from mappings.bhyt.rows import Row
 from mappings.bhyt.tables import code_list
 from mappings.fhir.shared import Shared
-from mappings.ids import resource_id
 from mappings.outcome import Resource
 
 SHARES = (*OTHER_SOURCES, "T_NGUONKHAC", "T_BNTT", "T_BNCCT", "T_BHTT")
 """Who pays a line, as fields of `qd3176-line`."""
 ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
 _ORDERER = Shared(concept("OP", "http://terminology.hl7.org/CodeSystem/v2-0912", "Ordering Provider"))
-_INFO = {"TYLE_TT_BH": "paymentRatio", "MUC_HUONG": "benefitLevel"}
+_INFO = {"paymentRatio": "TYLE_TT_BH", "benefitLevel": "MUC_HUONG"}
 _SCOPES = frozenset({"1", "2", "3"})
 _NATIONAL = {"MA_PTTT": "vn-payment-method-cs"}
 """Coded field → the community guide's own list of it."""
@@ -74,8 +73,7 @@ class Form:
     ) -> None:
         self.price = price
         """The field of the hospital's unit price."""
-        self.amounts = tuple(amounts)
-        self.decimals = tuple(decimals)
+        self.numbers = (*((field, _amount) for field in amounts), *((field, _decimal) for field in decimals))
         self.coded = tuple(coded)
         self.texts = tuple(texts)
 
@@ -85,7 +83,7 @@ class Form:
         return {
             **MAPPED,
             self.price: "ChargeItem.extension(unit-price)",
-            **own(*self.amounts, *self.decimals, *self.coded, *self.texts),
+            **own(*(field for field, _ in self.numbers), *self.coded, *self.texts),
         }
 
 
@@ -119,7 +117,9 @@ def line_to_charge_item(case: Case, row: Row, n: int, form: Form) -> dict[str, A
         item["performer"] = people
     department = row.get("MA_KHOA", "")
     if department:
-        item["performingOrganization"] = _department(case, department)
+        item["performingOrganization"] = {
+            "reference": case.numbered("Organization", case.local("organization"), department)
+        }
     amount = number(row.get("SO_LUONG", ""))
     unit = row.get("DON_VI_TINH", "")
     if amount is not None:
@@ -130,18 +130,6 @@ def line_to_charge_item(case: Case, row: Row, n: int, form: Form) -> dict[str, A
     if total:
         item["priceOverride"] = total
     return item
-
-
-def _department(case: Case, code: str) -> Resource:
-    system = case.local("organization")
-    target = case.add(
-        {
-            "resourceType": "Organization",
-            "id": resource_id("Organization", system, code),
-            "identifier": [{"system": system, "value": code}],
-        }
-    )
-    return {"reference": target}
 
 
 def _extensions(case: Case, row: Row, form: Form) -> list[Resource]:
@@ -193,7 +181,7 @@ def _cost_info(scope: str, ratio: str, level: str, national: str) -> Shared | No
     if scope in _SCOPES:
         value = concept(scope, f"{national}/CodeSystem/vn-insurance-scope-cs")
         info.append({"url": "scope", "valueCodeableConcept": value})
-    for name, text in zip(_INFO.values(), (ratio, level), strict=True):
+    for name, text in zip(_INFO, (ratio, level), strict=True):
         part = number(text)
         if part is not None:
             info.append({"url": name, "valueDecimal": part})
@@ -218,13 +206,10 @@ def _coded(field: str, code: str, own: str) -> Shared | None:
 
 
 def _line(case: Case, row: Row, form: Form) -> list[Resource]:
-    found: list[Resource | None] = []
-    for field in form.amounts:
-        if text := _short(row, field):
-            found.append(_amount(field, text))
-    for field in form.decimals:
-        if text := _short(row, field):
-            found.append(_decimal(field, text))
+    get = row.get
+    found: list[Resource | None] = [
+        made(field, text) for field, made in form.numbers if (text := get(field)) and len(text) <= _LONGEST
+    ]
     for field in form.coded:
         if text := _short(row, field):
             system = f"{case.systems.national}/CodeSystem/{_NATIONAL[field]}" if field in _NATIONAL else ""
@@ -244,11 +229,11 @@ def charge_item_to_line(dossier: Dossier, item: Resource, n: int, form: Form) ->
             _read_line(one["extension"], row)
         elif name == "vn-ext-insurance-cost-info":
             for part in one["extension"]:
-                if part["url"] == "scope":
+                told = part["url"]
+                if told == "scope":
                     row["PHAM_VI"] = code_in(part.get("valueCodeableConcept"), "/vn-insurance-scope-cs")
-                for field, told in _INFO.items():
-                    if part["url"] == told:
-                        row[field] = digits(part.get("valueDecimal"))
+                elif told in _INFO:
+                    row[_INFO[told]] = digits(part.get("valueDecimal"))
         elif name == "cost-group":
             row["MA_NHOM"] = code_in(one.get("valueCodeableConcept"), "/vn-qd3176-cost-group-cs")
         elif name == "unit-price":
@@ -259,9 +244,11 @@ def charge_item_to_line(dossier: Dossier, item: Resource, n: int, form: Form) ->
     row["SO_LUONG"] = digits(amount.get("value"))
     row["DON_VI_TINH"] = amount.get("unit", "")
     row["THANH_TIEN_BV"] = digits(item.get("priceOverride", {}).get("value"))
-    performers = item.get("performer", ())
-    row["MA_BAC_SI"] = dossier.licences([one["actor"] for one in performers if _orders(one)])
-    row["NGUOI_THUC_HIEN"] = dossier.licences([one["actor"] for one in performers if not _orders(one)])
+    orderers: list[Resource] = []
+    doers: list[Resource] = []
+    for one in item.get("performer", ()):
+        (orderers if "function" in one and _orders(one["function"]) else doers).append(one["actor"])
+    row["MA_BAC_SI"], row["NGUOI_THUC_HIEN"] = dossier.licences(orderers), dossier.licences(doers)
     period = item.get("occurrencePeriod", {})
     row["NGAY_TH_YL"] = time_to_digits(item.get("occurrenceDateTime") or period.get("start", ""))
     row["NGAY_KQ"] = time_to_digits(period.get("end", ""))
@@ -272,8 +259,9 @@ def charge_item_to_line(dossier: Dossier, item: Resource, n: int, form: Form) ->
 def _read_line(told: Sequence[Resource], row: dict[str, str]) -> None:
     for part in told:
         name = part["url"]
-        if "valueMoney" in part:
-            row[name] = digits(part["valueMoney"].get("value"))
+        amount = part.get("valueMoney")
+        if amount is not None:
+            row[name] = digits(amount.get("value"))
         elif "valueString" in part:
             row[name] = part["valueString"]
         elif "valueCoding" in part:
@@ -282,8 +270,8 @@ def _read_line(told: Sequence[Resource], row: dict[str, str]) -> None:
             row[name] = digits(part.get("valueDecimal"))
 
 
-def _orders(performer: Resource) -> bool:
-    return any(coding.get("code") == "OP" for coding in performer.get("function", {}).get("coding", ()))
+def _orders(function: Resource) -> bool:
+    return any(coding.get("code") == "OP" for coding in function.get("coding", ()))
 
 
 def _department_of(dossier: Dossier, item: Resource) -> str:

@@ -65,7 +65,11 @@ def read(case: Case, rows: Sequence[Row]) -> list[Resource]:
 
 
 def _medication(case: Case, row: Row, code: Resource) -> str:
-    told = [row.get(field, "") for field in ("MA_THUOC", "TEN_THUOC", "HAM_LUONG", "DANG_BAO_CHE", "SO_DANG_KY")]
+    """Make a medicine of what a line says of it, and refer to it from every line that says the same."""
+    told = tuple([row.get(field, "") for field in ("MA_THUOC", "TEN_THUOC", "HAM_LUONG", "DANG_BAO_CHE", "SO_DANG_KY")])
+    known = case.medicines.get(told)
+    if known is not None:
+        return known
     strength, form, registration = told[2:]
     extensions = []
     if strength:
@@ -82,7 +86,8 @@ def _medication(case: Case, row: Row, code: Resource) -> str:
         made["code"] = code
     if form:
         made["form"] = {"text": form}
-    return case.add(made)
+    found = case.medicines[told] = case.add(made)
+    return found
 
 
 def _request(case: Case, row: Row, n: int, item: Resource, medicine: Resource) -> Resource:

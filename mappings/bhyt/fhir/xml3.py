@@ -163,15 +163,8 @@ def _bed(case: Case, row: Row, bed: str) -> Resource:
 
 
 def _machine(case: Case, number: str) -> str:
-    """Make the Device a test or treatment was done with, known by MA_MAY as a whole."""
-    system = case.local("device")
-    return case.add(
-        {
-            "resourceType": "Device",
-            "id": resource_id("Device", system, number),
-            "identifier": [{"system": system, "value": number}],
-        }
-    )
+    """Give the Device a test or treatment was done with, known by MA_MAY as a whole."""
+    return case.numbered("Device", case.local("device"), number)
 
 
 def _device(case: Case, n: int, serial: str, product: Resource) -> str:

@@ -192,12 +192,18 @@ class Case:
     def unlisted(self, name: str, field: str, tables: str, *, form: re.Pattern[str] | None = None) -> Iterator[Hit]:
         """Yield the codes, one or several with `;`, that a list of the site does not have; `form` takes suffixes off."""
         known = self.lists[name]
+        listed = {""}
         for table, n, row in self.rows(*tables.split()):
-            for code in parts(row.get(field, "")):
+            text = row.get(field, "")
+            if text in listed:
+                continue
+            for code in parts(text):
                 plain = form.sub("", code) if form else code
                 if plain and not known.has(plain, self.ended):
                     yield Hit(table, n, field, "unknown code")
                     break
+            else:
+                listed.add(text)
 
 
 @lru_cache(4096)

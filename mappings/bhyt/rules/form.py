@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import repeat
 from typing import Literal, NamedTuple
 
 from mappings.bhyt.decisions import digits_to_day
@@ -33,11 +34,11 @@ class Formal(NamedTuple):
 
 
 _BETWEEN = "\x1f"
+_EMPTY = repeat("")
 _DAY = (
-    r"(?:19|20)\d\d(?:(?:0[13578]|1[02])(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)(?:0[1-9]|[12]\d|30)"
-    r"|02(?:0[1-9]|1\d|2[0-8]))"
+    "(?:19|20)[0-9][0-9](?:(?:0[1-9]|1[0-2])(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])(?:29|30)|(?:0[13578]|1[02])31)"
 )
-_MOMENT = rf"{_DAY}(?:[01]\d|2[0-3])[0-5]\d"
+_MOMENT = f"{_DAY}(?:[01][0-9]|2[0-3])[0-5][0-9]"
 _MARKED = re.compile(r"-?\d{1,3}([., ]\d{3})*([.,]\d+)?|-?\d+,\d+")
 _NUMBER = re.compile(r"-?\d+(?:\.(\d+))?")
 
@@ -66,17 +67,17 @@ def _pattern(name: str, field: Field) -> str:
     optional = "" if field.required == "yes" else "?"
     size = field.size or ""
     if field.name in OWN_FORM:
-        return rf"[^{_BETWEEN}\ufffd]{{{1 if field.required == 'yes' else 0},12}}"
+        return f"[^{_BETWEEN}]{{{1 if field.required == 'yes' else 0},12}}"
     if field.type == "date":
         return f"(?:{_DAY}){optional}"
     if field.type == "datetime":
         return f"(?:{_MOMENT}){optional}"
     if field.type == "number":
         places = decimals(field.name)
-        after = rf"(?:\.\d{{1,{places}}})?" if places else ""
-        length = rf"(?=[^{_BETWEEN}]{{0,{size}}}{_BETWEEN})" if size else ""
-        return rf"{length}(?:\d+{after}){optional}"
-    return rf"[^{_BETWEEN}\ufffd]{{{1 if field.required == 'yes' else 0},{size}}}"
+        after = rf"(?:\.[0-9]{{1,{places}}})?" if places else ""
+        length = f"(?=[^{_BETWEEN}]{{0,{size}}}{_BETWEEN})" if size else ""
+        return f"{length}(?:[0-9]+{after}){optional}"
+    return f"[^{_BETWEEN}]{{{1 if field.required == 'yes' else 0},{size}}}"
 
 
 def formal(name: str, decision: str, rows: Sequence[Row], settings: Settings) -> Iterator[Formal]:
@@ -85,10 +86,10 @@ def formal(name: str, decision: str, rows: Sequence[Row], settings: Settings) ->
         fields, matches = _checked(name, decision)
     except KeyError:
         return
-    names = [field.name for field in fields]
+    names = table(name, decision).names
     for n, row in enumerate(rows, 1):
-        get = row.get
-        if matches(_BETWEEN.join([get(field, "") for field in names]) + _BETWEEN) is None:
+        whole = _BETWEEN.join(map(row.get, names, _EMPTY)) + _BETWEEN
+        if matches(whole) is None or "\ufffd" in whole:
             for field in fields:
                 kind = wrong(name, field, row, settings)
                 if kind:

@@ -84,10 +84,9 @@ def self_pay(case: Case, line: Line) -> tuple[Decimal | None, tuple[Decimal, ...
 
 
 def balance(case: Case, line: Line) -> tuple[Decimal | None, tuple[Decimal, ...]]:
-    shares = (line.self_pay, line.co_pay, line.fund, line.other)
-    if any(share is None for share in shares):
+    if line.self_pay is None or line.co_pay is None or line.fund is None or line.other is None:
         return None, ()
-    return line.bv, (sum((share for share in shares if share is not None), ZERO),)
+    return line.bv, (line.self_pay + line.co_pay + line.fund + line.other,)
 
 
 def amount_bv(case: Case, line: Line) -> tuple[Decimal | None, tuple[Decimal, ...]]:
