@@ -56,10 +56,8 @@ def cleared(resources: Iterable[Resource], owned: set[str], mains: set[str]) -> 
         is_owned, is_main = reference in owned, reference in mains
         if not (is_owned or is_main):
             continue
-        extensions: tuple[str, ...] = ()
-        if "extension" in resource:
-            extensions = tuple([one["url"] for one in resource["extension"]])
-        lacking = _lacking(kind, is_owned, is_main, tuple(resource), extensions)
+        urls = tuple([one["url"] for one in resource.get("extension", ())])
+        lacking = _lacking(kind, is_owned, is_main, tuple(resource), urls)
         if lacking:
             found[reference] = lacking
     return found

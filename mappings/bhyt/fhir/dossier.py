@@ -53,7 +53,7 @@ class Dossier:
         """Practice licence of the head of the facility, used when nobody told one."""
         self._patient_id = patient_id
         self._of_visit: dict[str, list[Resource]] = {}
-        self._of_rows: dict[str, dict[str, list[tuple[int, Resource]]]] = {}
+        self._of_rows: dict[str, dict[str, list[tuple[str, Resource]]]] = {}
         self._licences: dict[str, str] = {}
 
     @cached_property
@@ -119,11 +119,11 @@ class Dossier:
 
     def _rows(self, name: str, resource_types: Sequence[str]) -> list[tuple[int, Resource]]:
         row = f"{self.number}/{name}"
-        found = [one for kind in resource_types for one in self._mains(kind).get(row, ())]
+        found = [(int(n), one) for kind in resource_types for n, one in self._mains(kind).get(row, ())]
         return sorted(found, key=lambda one: one[0])
 
-    def _mains(self, resource_type: str) -> dict[str, list[tuple[int, Resource]]]:
-        """MA_LK and table → number and main resource of every row that came as XML, as far as that is of a type."""
+    def _mains(self, resource_type: str) -> dict[str, list[tuple[str, Resource]]]:
+        """Give, by MA_LK and table, number and main resource of every row that came as XML, as far as that is of a type."""
         found = self._of_rows.get(resource_type)
         if found is None:
             found = self._of_rows[resource_type] = {}
@@ -131,7 +131,7 @@ class Dossier:
                 for identifier in _identifiers(resource):
                     if identifier.get("system", "").endswith("/bhyt-row"):
                         row, _, n = identifier.get("value", "").rpartition("/")
-                        found.setdefault(row, []).append((int(n), resource))
+                        found.setdefault(row, []).append((n, resource))
         return found
 
     @cached_property

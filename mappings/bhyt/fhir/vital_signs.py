@@ -11,9 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from mappings.documents import wording
+from mappings.fhir.shared import Shared
 from mappings.outcome import Resource
 from mappings.systems import LOINC, UCUM
 
@@ -27,15 +29,17 @@ _SIGNS = {
 }
 _PRESSURE = ("85354-9", "Blood pressure panel with all children optional", "Huyết áp")
 _SIDES = (("8480-6", "Systolic blood pressure"), ("8462-4", "Diastolic blood pressure"))
-CATEGORY = {
-    "coding": [
-        {
-            "system": "http://terminology.hl7.org/CodeSystem/observation-category",
-            "code": "vital-signs",
-            "display": "Vital Signs",
-        }
-    ]
-}
+CATEGORY = Shared(
+    {
+        "coding": [
+            {
+                "system": "http://terminology.hl7.org/CodeSystem/observation-category",
+                "code": "vital-signs",
+                "display": "Vital Signs",
+            }
+        ]
+    }
+)
 
 
 def of_note(text: str) -> list[tuple[str, dict[str, Any]]]:
@@ -64,9 +68,10 @@ def _elements(sign: str, value: str, second: str | None) -> dict[str, Any]:
     return {"category": [CATEGORY], "code": _code(code, display, words), "valueQuantity": _amount(value, unit, ucum)}
 
 
-def _code(code: str, display: str, words: str = "") -> Resource:
+@cache
+def _code(code: str, display: str, words: str = "") -> Shared:
     coding = {"coding": [{"system": LOINC, "code": code, "display": display}]}
-    return coding | {"text": words} if words else coding
+    return Shared(coding | {"text": words} if words else coding)
 
 
 def _amount(value: str, unit: str, ucum: str) -> Resource:
