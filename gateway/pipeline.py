@@ -19,6 +19,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from sqlalchemy.engine import Connection, Row
@@ -39,7 +40,15 @@ from gateway import (
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery import disclosure
 from gateway.delivery.retry import Retry, decide
-from gateway.faults import DocumentWithheld, InternalFault, PaperOvertaken, SignatureRefused, StoreFault, WorkerLost
+from gateway.faults import (
+    DocumentWithheld,
+    InternalFault,
+    NothingThere,
+    PaperOvertaken,
+    SignatureRefused,
+    StoreFault,
+    WorkerLost,
+)
 from gateway.pool import Pool, alone
 from gateway.proof.desk import ProofDesk
 from gateway.records import critical_values, identity, laboratory, message_search, resources, worklist
@@ -196,7 +205,9 @@ class Pipeline:
         channel = self._channels.get(row.channel)
         charset = channel.charset if channel else "auto"
         produce = channel.settings.produce if channel else ()
-        sealed = await self._store.read(lambda connection: messages.body(connection, row.id))
+        sealed = await self._store.read_each(messages.bodies, row.id)
+        if sealed is None:
+            raise NothingThere(where=row.id)
         raw = self._keyring.open(sealed, row.id)
         context = MessageContext(self._plan.facility.code, self._plan.systems, self._plan.node.zone, message_id=row.id)
         around = await self._around(raw) if imaging_steps.is_study(row.type) else imaging_steps.Around()
@@ -209,7 +220,7 @@ class Pipeline:
             return
         if imaging_steps.is_study(row.type):
             await self._require_same_person(raw, mapped.patient_id)
-        await self._store.write(lambda connection: self._commit_mapped(connection, row, channel, mapped))
+        await self._store.write_each(self._commit_each, (row, channel, mapped))
         for fate, amount in mapped.values.items():
             meters.count(meters.DEVICE_VALUES, amount, fate=fate)
 
@@ -226,11 +237,25 @@ class Pipeline:
             return told
         charset = channel.charset if channel else "auto"
         asked = await self._pool.run(steps.persons_asked, raw, charset, row.type, told)
+        if not asked:
+            return told
+        known = await self._store.read_each(self._known_each, (row.id, asked))
+        if isinstance(known, Fault):
+            raise known
+        return replace(told, known=known)
 
-        def known(connection: Connection) -> dict[str, lab_steps.Known]:
-            return laboratory.Finder.of(connection, self._plan, self._clock.now()).known_of(row.id, asked)
-
-        return replace(told, known=await self._store.read(known)) if asked else told
+    def _known_each(
+        self, connection: Connection, asked: list[tuple[str, tuple[lab_steps.Person, ...]]]
+    ) -> list[dict[str, lab_steps.Known] | Fault]:
+        """Find the persons of several messages; where one cannot be found, its fault."""
+        finder = laboratory.Finder.of(connection, self._plan, self._clock.now())
+        found: list[dict[str, lab_steps.Known] | Fault] = []
+        for message_id, persons in asked:
+            try:
+                found.append(finder.known_of(message_id, persons))
+            except Fault as fault:
+                found.append(fault)
+        return found
 
     async def _require_same_person(self, raw: bytes, patient_id: str | None) -> None:
         """Raise WrongPatient when a study has the number of a person of the record and names somebody else."""
@@ -247,8 +272,25 @@ class Pipeline:
             sealed = self._keyring.seal(account, f"coverage/{message_id}")
             messages.put_coverage(connection, message_id, (0, 0, unknown), sealed)
 
+    def _commit_each(
+        self, connection: Connection, done: list[tuple[Row[Any], Channel | None, steps.Mapped]]
+    ) -> list[None]:
+        """Store what became of several messages, in one turn of the writer and with one look at what the record has."""
+        told: list[list[Resource]] = [json.loads(mapped.resources) for _, _, mapped in done]
+        alone = any(mapped.identity for _, _, mapped in done)  # a merge writes more than it tells
+        known = None if alone else resources.look_up(connection, chain.from_iterable(told))
+        for one, resources_ in zip(done, told, strict=True):
+            self._commit_mapped(connection, *one, resources_, known)
+        return [None] * len(done)
+
     def _commit_mapped(
-        self, connection: Connection, row: Row[Any], channel: Channel | None, mapped: steps.Mapped
+        self,
+        connection: Connection,
+        row: Row[Any],
+        channel: Channel | None,
+        mapped: steps.Mapped,
+        told: list[Resource],
+        known: resources.Known | None,
     ) -> None:
         if not messages.move(connection, row.id, "map", keyed=True):
             return
@@ -260,10 +302,9 @@ class Pipeline:
         # changes first: a moved visit has to be found where it was before this message names its new owner
         _, pairs = identity.apply(connection, self._keyring, mapped.identity, now, message_id=row.id)
         said = Said.of(row, mapped.sent_at, mapped.patient_id, mapped.cleared, mapped.assumed)
-        told: list[Resource] = json.loads(mapped.resources)
         if lab_steps.is_lab(row.type):
             laboratory.cumulate(connection, self._keyring, told)
-        late = resources.save(connection, self._keyring, told, said, now)
+        late = resources.save(connection, self._keyring, told, said, now, known)
         if mapped.values:
             device_windows.put(connection, self._keyring, row.id, mapped.patient_id, mapped.samples, now)
         identity.settle(connection, self._keyring, pairs, now)

@@ -69,25 +69,41 @@ class Said:
         return cls(row.id, row.type.partition("^")[0], row.sender, sent_at, patient_id, cleared, assumed)
 
 
-def save(connection: Connection, keyring: Keyring, resources: Sequence[Resource], said: Said, now: int) -> set[str]:
+Known = dict[tuple[str, str], Row[Any] | rows.NewVersion]
+"""The newest version of resources, by type and id."""
+
+
+def save(
+    connection: Connection,
+    keyring: Keyring,
+    resources: Sequence[Resource],
+    said: Said,
+    now: int,
+    known: Known | None = None,
+) -> set[str]:
     """Store what a message said; a resource that did not change gets no new version.
 
     Return the references about which the message came too late: newer things were known, of them and of what they refer to.
+    `known` is what `look_up` gave before in the same transaction, in which nothing else changed any of it.
     """
     identity.follow(connection, resources)
-    keys = ((r["resourceType"], r["id"]) for r in resources)
-    known: Known = {(row.type, row.id): row for row in rows.current(connection, keys)}
+    if known is None:
+        known = look_up(connection, resources)
     found = weigh(connection, keyring, resources, said, known, now)
     for change in found.changes:
         if change.version.type == "Patient":
             search.changed(connection, keyring, change.version.id, change.before, change.after)
     rows.put_all(connection, [change.version for change in found.changes])
     rows.heard(connection, found.confirmed, said.message_id, said.sent_at)
+    known |= {(change.version.type, change.version.id): change.version for change in found.changes}
+    known |= {key: rows.told_by(known[key], said.message_id, said.sent_at) for key in found.confirmed}
     return found.late
 
 
-Known = Mapping[tuple[str, str], Row[Any] | rows.NewVersion]
-"""The newest version of resources, by type and id."""
+def look_up(connection: Connection, resources: Iterable[Resource]) -> Known:
+    """Give what is known of the resources of one or several messages; `save` brings it up to date."""
+    keys = {(one["resourceType"], one["id"]) for one in resources}
+    return {(row.type, row.id): row for row in rows.current(connection, keys)}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Row
 from gateway.faults import ItemDeadly, NothingThere
 from gateway.states import DELIVERY, ENDED_DELIVERY, OPEN_DELIVERY, advance, sources
 from gateway.store.ids import uuid7
-from gateway.store.leases import DEADLY, RELEASED, extend, take, there_is
+from gateway.store.leases import DEADLY, RELEASED, Taking, extend, there_is
 from gateway.store.messages import fault_values
 from gateway.store.schema import attempt, delivery, document
 from mappings.formats.faults import Fault
@@ -117,10 +117,8 @@ def take_queued(
     With `ids`, only of these.
     """
     ready = _ready(destination, ids, "= 'queued'", "IN ('queued', 'uncertain')")
-    return take(
-        connection, delivery, ready, _blocked(), owner=owner, now=now, until=until, limit=limit,
-        values={"state": "claimed"}, order=delivery.c.due_at,
-    )  # fmt: skip
+    way = Taking(delivery, ready, _blocked(), values={"state": "claimed"}, order=delivery.c.due_at)
+    return way(connection, owner=owner, now=now, until=until, limit=limit)
 
 
 def take_uncertain(
@@ -135,9 +133,8 @@ def take_uncertain(
 ) -> list[Row[Any]]:
     """Lease deliveries about which the destination is to be asked; they stay `uncertain`. With `ids`, only of these."""
     ready = _ready(destination, ids, "= 'uncertain'")
-    return take(
-        connection, delivery, ready, None, owner=owner, now=now, until=until, limit=limit, order=delivery.c.due_at
-    )
+    way = Taking(delivery, ready, order=delivery.c.due_at)
+    return way(connection, owner=owner, now=now, until=until, limit=limit)
 
 
 def heads(connection: Connection, destination: str, *, now: int, limit: int) -> list[Row[Any]]:

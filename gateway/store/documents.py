@@ -15,8 +15,9 @@ from gateway.faults import ItemDeadly, NothingThere
 from gateway.states import DOCUMENT, advance, sources
 from gateway.store import proofs
 from gateway.store.ids import uuid7
-from gateway.store.leases import RELEASED, count_death, take, there_is
+from gateway.store.leases import RELEASED, Taking, count_death, there_is
 from gateway.store.messages import fault_values
+from gateway.store.raw import Raw
 from gateway.store.schema import document, rendition, signature
 from mappings.formats.faults import Fault
 
@@ -111,9 +112,16 @@ def waiting_for_people(connection: Connection, paper: str, subject: str, before:
 
 def incomplete(connection: Connection, patient_ids: Iterable[str], codes: Iterable[int]) -> list[Row[Any]]:
     """Return the papers of a person that failed with one of these fault codes."""
-    return list(connection.execute(_INCOMPLETE, {"patients": list(patient_ids), "codes": list(codes)}))
+    failed = [one for one in patient_ids if _FAILED.one(connection, {"of": one})]
+    return list(connection.execute(_INCOMPLETE, {"patients": failed, "codes": list(codes)})) if failed else []
 
 
+_FAILED = Raw(
+    sa.select(document.c.id)
+    .where(document.c.patient_id == sa.bindparam("of"), sa.text("state = 'error'"))
+    .limit(sa.literal_column("1"))
+)
+"""Asked for every message; nearly always the answer is no."""
 _INCOMPLETE = (
     sa.select(document)
     .where(
@@ -123,7 +131,6 @@ _INCOMPLETE = (
     )
     .order_by(document.c.id)
 )
-"""Made once: it is asked for every message."""
 
 
 def listing(
@@ -153,10 +160,14 @@ def listing(
 
 def take_unfinished(connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:
     """Lease the next documents to compose, to seal or to complete, of one paper about one subject only the oldest."""
-    return take(connection, document, _UNFINISHED, _blocked(), owner=owner, now=now, until=until, limit=limit)
+    return _way()(connection, owner=owner, now=now, until=until, limit=limit)
 
 
 @cache
+def _way() -> Taking:
+    return Taking(document, _UNFINISHED, _blocked())
+
+
 def _blocked() -> sa.ColumnElement[bool]:
     earlier = document.alias("earlier")
     return there_is(

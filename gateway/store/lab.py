@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Row
 from gateway.faults import NothingThere, NotPossibleNow
 from gateway.states import CRITICAL_VALUE, advance
 from gateway.store.lab_schema import critical_value, lab_assignment, lab_number, lab_order
+from gateway.store.raw import Raw
 
 _ACTIVE = sa.text("lab_order.status = 'active'")
 _OPEN = sa.text("critical_value.state = 'open'")
@@ -79,9 +80,11 @@ def assign(connection: Connection, message_id: str, body: bytes, at: int) -> Non
 
 def assigned(connection: Connection, message_id: str) -> bytes | None:
     """Return the sealed number of the person that a message was given to."""
-    query = sa.select(lab_assignment.c.body).where(lab_assignment.c.message_id == message_id)
-    found = connection.scalar(query)
-    return None if found is None else bytes(found)
+    found = _ASSIGNED.one(connection, {"of": message_id})
+    return None if found is None else bytes(found[0])
+
+
+_ASSIGNED = Raw(sa.select(lab_assignment.c.body).where(lab_assignment.c.message_id == sa.bindparam("of")))
 
 
 # ---- critical values ----

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,42 +10,52 @@ from sqlalchemy import ColumnElement, Table, TextClause
 from sqlalchemy.engine import Connection, Row
 
 
-def take(
-    connection: Connection,
-    table: Table,
-    ready: ColumnElement[bool] | TextClause,
-    blocked: ColumnElement[bool] | None,
-    *,
-    owner: str,
-    now: int,
-    until: int,
-    limit: int,
-    values: dict[str, Any] | None = None,
-    order: ColumnElement[Any] | None = None,
-) -> list[Row[Any]]:
-    """Lease up to `limit` rows that are `ready`, due, unleased and not `blocked` by an earlier one.
-
-    Those that are first by `order` are taken, the oldest when None; they are returned oldest first.
+class Taking:
+    """A way to lease rows of one table; its statement is made once, because it is asked again and again.
 
     The lease is looked at again by the outer statement: on PostgreSQL a row that another node took in between is then seen
     as taken and left alone. Nothing else is, so that rows are looked up by id and not by what waits. The candidates are a
     common table expression because PostgreSQL may run a plain subquery with LIMIT and FOR UPDATE more than once and then
-    take more than `limit`.
+    take more than it may.
     """
-    free = sa.and_(ready, table.c.due_at <= now, table.c.lease_until <= now)
-    candidates = sa.select(table.c.id).where(free)
-    if blocked is not None:
-        candidates = candidates.where(~blocked)
-    candidates = candidates.order_by(table.c.id if order is None else order).limit(limit)
-    if connection.dialect.name == "postgresql":
-        candidates = candidates.with_for_update(skip_locked=True)
-    statement = (
-        table.update()
-        .where(table.c.id.in_(sa.select(candidates.cte("candidates").c.id)), table.c.lease_until <= now)
-        .values(lease_owner=owner, lease_until=until, **(values or {}))
-        .returning(*table.c)
-    )
-    return sorted(connection.execute(statement), key=lambda row: str(row.id))
+
+    def __init__(
+        self,
+        table: Table,
+        ready: ColumnElement[bool] | TextClause,
+        blocked: ColumnElement[bool] | None = None,
+        *,
+        values: Mapping[str, Any] | None = None,
+        order: ColumnElement[Any] | None = None,
+    ) -> None:
+        """Take rows that are `ready`, due, unleased and not `blocked` by an earlier one; those that are first by `order`, the
+        oldest when None. They get `values`."""
+        free = sa.and_(ready, table.c.due_at <= sa.bindparam("now"), table.c.lease_until <= sa.bindparam("now"))
+        candidates = sa.select(table.c.id).where(free)
+        if blocked is not None:
+            candidates = candidates.where(~blocked)
+        limit = sa.bindparam("most", type_=sa.Integer())
+        candidates = candidates.order_by(table.c.id if order is None else order).limit(limit)
+        locked = candidates.with_for_update(skip_locked=True)
+        taken = {"lease_owner": sa.bindparam("owner"), "lease_until": sa.bindparam("until"), **(values or {})}
+
+        def statement(some: sa.Select[Any]) -> sa.UpdateBase:
+            return (
+                table.update()
+                .where(
+                    table.c.id.in_(sa.select(some.cte("candidates").c.id)), table.c.lease_until <= sa.bindparam("now")
+                )
+                .values(**taken)
+                .returning(*table.c)
+            )
+
+        self._statement, self._locking = statement(candidates), statement(locked)
+
+    def __call__(self, connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:
+        """Lease up to `limit` rows; they are returned oldest first."""
+        statement = self._locking if connection.dialect.name == "postgresql" else self._statement
+        said = {"owner": owner, "now": now, "until": until, "most": limit}
+        return sorted(connection.execute(statement, said), key=lambda row: str(row.id))
 
 
 DEADLY = 2

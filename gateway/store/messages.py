@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, Row
 
 from gateway.faults import ControlIdReused, ItemDeadly, NothingThere
 from gateway.states import MESSAGE, advance, sources
-from gateway.store.leases import RELEASED, count_death, take, there_is
+from gateway.store.leases import RELEASED, Taking, count_death, there_is
 from gateway.store.raw import Raw
 from gateway.store.schema import coverage, message, message_answer, message_body
 from mappings.formats.faults import Fault
@@ -146,16 +146,19 @@ def answered_all(connection: Connection, ids_and_instants: list[tuple[str, int]]
 def take_received(connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:
     """Lease the next messages to map; of each order key only the oldest, what may wait only when there is room left."""
     rows: list[Row[Any]] = []
-    for state in (_FIRST, _RECEIVED):
-        # the id is always so: then the index in this order serves, and nothing is sorted
-        ready = sa.and_(state, message.c.id > "")
+    for ways in _ways():
         room = limit - len(rows)
         if room:
-            rows += take(connection, message, ready, _blocked(), owner=owner, now=now, until=until, limit=room)
+            rows += ways(connection, owner=owner, now=now, until=until, limit=room)
     return rows
 
 
 @cache
+def _ways() -> tuple[Taking, ...]:
+    # the id is always so: then the index in this order serves, and nothing is sorted
+    return tuple(Taking(message, sa.and_(state, message.c.id > ""), _blocked()) for state in (_FIRST, _RECEIVED))
+
+
 def _blocked() -> sa.ColumnElement[bool]:
     earlier = message.alias("earlier")
     return there_is(
@@ -167,20 +170,21 @@ def _blocked() -> sa.ColumnElement[bool]:
 
 def move(connection: Connection, message_id: str, event: str, fault: Fault | None = None, **values: Any) -> bool:
     """Apply `event` to a message; False when it was not in a state that allows it (somebody was faster)."""
-    statement, target = _move(event)
     told = {} if event == "close" else fault_values(fault)
     if event in ("map", "keep", "reprocess"):
         told["deaths"] = 0
-    said = {"of": message_id, "state": target, **RELEASED, **told, **values}
-    return bool(connection.execute(statement, said).rowcount)
+    said = {**RELEASED, **told, **values}
+    statement, target = _move(event, tuple(said))
+    return bool(statement.changed(connection, {"of": message_id, "state": target, **said}))
 
 
 @cache
-def _move(event: str) -> tuple[sa.Update, str]:
-    """Give the statement that applies an event, and the state after it."""
+def _move(event: str, names: tuple[str, ...]) -> tuple[Raw, str]:
+    """Give the statement that applies an event and sets these columns, and the state after it."""
     allowed = sources(MESSAGE, event)
     (target,) = {advance(MESSAGE, state, event) for state in allowed}
-    return message.update().where(message.c.id == sa.bindparam("of"), message.c.state.in_(allowed)), target
+    one_of = sa.text(f"state IN ({', '.join(repr(state) for state in allowed)})")
+    return Raw(message.update().where(message.c.id == sa.bindparam("of"), one_of), ("state", *names)), target
 
 
 def postpone(connection: Connection, message_id: str, fault: Fault, due_at: int) -> None:
@@ -207,6 +211,15 @@ def body(connection: Connection, message_id: str) -> bytes:
     if found is None:
         raise NothingThere(where=message_id)
     return bytes(found)
+
+
+def bodies(connection: Connection, message_ids: list[str]) -> list[bytes | None]:
+    """Return the sealed bytes of messages, in their order; None for one that is not there."""
+    found = {row.message_id: bytes(row.body) for row in connection.execute(_BODIES, {"ids": message_ids})}
+    return [found.get(one) for one in message_ids]
+
+
+_BODIES = sa.select(message_body).where(message_body.c.message_id.in_(sa.bindparam("ids", expanding=True)))
 
 
 def sender(connection: Connection, message_id: str) -> str:
@@ -253,14 +266,14 @@ def answer(connection: Connection, message_id: str) -> bytes:
 def put_coverage(connection: Connection, message_id: str, counts: tuple[int, int, int], positions: bytes) -> bool:
     """Replace the account of a message's fields; `positions` is sealed JSON. True when there was none: it is mapped the
     first time."""
-    again = connection.execute(_FORGET_COVERAGE, {"of": message_id}).rowcount
+    again = _FORGET_COVERAGE.changed(connection, {"of": message_id})
     mapped, ignored, unknown = counts
     told = {"mapped": mapped, "ignored": ignored, "unknown": unknown, "positions": positions}
     _INSERT_COVERAGE.run(connection, [{"message_id": message_id, **told}])
     return not again
 
 
-_FORGET_COVERAGE = coverage.delete().where(coverage.c.message_id == sa.bindparam("of"))
+_FORGET_COVERAGE = Raw(coverage.delete().where(coverage.c.message_id == sa.bindparam("of")))
 _INSERT_COVERAGE = Raw(coverage.insert(), ("message_id", "mapped", "ignored", "unknown", "positions"))
 
 

@@ -26,20 +26,19 @@ def unlink(connection: Connection, patient_id: str) -> None:
 
 
 def survivor_of(connection: Connection, patient_id: str) -> str | None:
-    found: str | None = connection.scalar(
-        sa.select(person_link.c.survivor_id).where(person_link.c.patient_id == patient_id)
-    )
-    return found
+    found = _SURVIVOR_OF.one(connection, {"of": patient_id})
+    return None if found is None else str(found[0])
+
+
+_SURVIVOR_OF = Raw(sa.select(person_link.c.survivor_id).where(person_link.c.patient_id == sa.bindparam("of")))
 
 
 def merged_into(connection: Connection, survivor_ids: Iterable[str]) -> list[str]:
-    return [str(found) for found in connection.scalars(_MERGED_INTO, {"survivors": list(survivor_ids)})]
+    return [str(found) for one in survivor_ids for (found,) in _MERGED_INTO.all(connection, {"survivor": one})]
 
 
-_MERGED_INTO = sa.select(person_link.c.patient_id).where(
-    person_link.c.survivor_id.in_(sa.bindparam("survivors", expanding=True))
-)
-"""Made once: it is asked for every message."""
+_MERGED_INTO = Raw(sa.select(person_link.c.patient_id).where(person_link.c.survivor_id == sa.bindparam("survivor")))
+"""One person at a time: it is asked for every message, and nearly always about one."""
 
 
 # ---- what was said ----
@@ -164,8 +163,15 @@ _DELETE_KEY = Raw(
 
 def with_key(connection: Connection, key: bytes, limit: int) -> list[str]:
     """Return the Patients that are found under a key."""
-    query = sa.select(person_key.c.patient_id).where(person_key.c.key == key).order_by(person_key.c.patient_id)
-    return [str(found) for found in connection.scalars(query.limit(limit))]
+    return [str(found) for (found,) in _WITH_KEY.all(connection, {"of": key, "most": limit})]
+
+
+_WITH_KEY = Raw(
+    sa.select(person_key.c.patient_id)
+    .where(person_key.c.key == sa.bindparam("of"))
+    .order_by(person_key.c.patient_id)
+    .limit(sa.bindparam("most", type_=sa.Integer()))
+)
 
 
 def without_keys(connection: Connection, after: str, limit: int) -> list[Row[Any]]:

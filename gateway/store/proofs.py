@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Row
 from gateway.faults import NothingThere
 from gateway.states import ARCHIVE, PROOF, advance, sources
 from gateway.store.ids import uuid7
-from gateway.store.leases import RELEASED, take
+from gateway.store.leases import RELEASED, Taking
 from gateway.store.messages import fault_values
 from gateway.store.proof_schema import archive, material, signature_material, signature_proof
 from gateway.store.schema import document, signature
@@ -98,7 +98,10 @@ def pieces(connection: Connection, proof_ids: Collection[str]) -> list[str]:
 
 def take_wanting(connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:
     """Lease the next signatures that want a time stamp or an answer, oldest first."""
-    return take(connection, signature_proof, _WANTING, None, owner=owner, now=now, until=until, limit=limit)
+    return _TAKING(connection, owner=owner, now=now, until=until, limit=limit)
+
+
+_TAKING = Taking(signature_proof, _WANTING)
 
 
 def move(
@@ -212,7 +215,7 @@ def take_ending(
     """Lease the archive time stamps that are due for renewal, those that end first: in files, or those of evidence records."""
     order = archive.c.due_at
     wanted = _OF_RECORDS if records else _OF_FILES
-    return take(connection, archive, wanted, None, owner=owner, now=now, until=until, limit=limit, order=order)
+    return Taking(archive, wanted, order=order)(connection, owner=owner, now=now, until=until, limit=limit)
 
 
 def renewed(connection: Connection, archive_id: str, owner: str) -> bool:

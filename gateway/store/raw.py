@@ -1,6 +1,7 @@
-"""Statements of the intake path, run on the driver underneath SQLAlchemy.
+"""Statements that every message costs, run on the driver underneath SQLAlchemy.
 
-SQLAlchemy costs 50 to 100 microseconds a statement, which is what a whole message costs on the way in. The statement is still
+SQLAlchemy costs 50 to 100 microseconds a statement, which is what a whole message costs on the way in, and it is asked a dozen
+things when a message is mapped. The statement is still
 written in SQLAlchemy and compiled by it once per engine, so that there is one schema; values go to the driver as they are, so
 only types that every driver takes alike are allowed (text, int, bytes, None). Measured in `benchmarks/intake.py`.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,12 +21,12 @@ from sqlalchemy.exc import DBAPIError
 
 
 class Raw:
-    """A statement that is run for many rows at once."""
+    """A statement that is run often, or for many rows at once."""
 
     def __init__(self, statement: ClauseElement, keys: Sequence[str] | None = None) -> None:
         self._statement = statement
         self._keys = list(keys) if keys is not None else None
-        self._compiled: dict[str, tuple[str, list[str] | None]] = {}
+        self._compiled: dict[str, tuple[str, Callable[[dict[str, Any]], Any]]] = {}
 
     def run(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         """Execute for every row, in the transaction of `connection`."""
@@ -39,6 +41,21 @@ class Raw:
             found: tuple[Any, ...] | None = cursor.fetchone() if cursor.description else None
             return found
 
+    def all(self, connection: Connection, row: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """Execute for one row and give all that it returns."""
+        with _cursor(connection) as cursor:
+            text, (values,) = self._bound(connection, [row])
+            cursor.execute(text, values)
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+            return found
+
+    def changed(self, connection: Connection, row: dict[str, Any]) -> int:
+        """Execute for one row and give how many rows it changed."""
+        with _cursor(connection) as cursor:
+            text, (values,) = self._bound(connection, [row])
+            cursor.execute(text, values)
+            return int(cursor.rowcount)
+
     def attempt(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> bool:
         """Execute for every row; when one of them breaks a constraint, for none, and return False."""
         with _cursor(connection) as cursor:
@@ -52,14 +69,27 @@ class Raw:
             return True
 
     def _bound(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> tuple[str, list[Any]]:
-        text, order = self._compiled.get(connection.dialect.name) or self._compile(connection)
-        return text, list(rows) if order is None else [tuple(row[key] for key in order) for row in rows]
+        text, arranged = self._compiled.get(connection.dialect.name) or self._compile(connection)
+        return text, [arranged(row) for row in rows]
 
-    def _compile(self, connection: Connection) -> tuple[str, list[str] | None]:
+    def _compile(self, connection: Connection) -> tuple[str, Callable[[dict[str, Any]], Any]]:
         compiled = self._statement.compile(dialect=connection.dialect, column_keys=self._keys)
-        order = getattr(compiled, "positiontup", None)
-        self._compiled[connection.dialect.name] = (str(compiled), order)
+        own = {name: value for name, value in compiled.params.items() if value is not None}
+        self._compiled[connection.dialect.name] = str(compiled), _arranging(getattr(compiled, "positiontup", None), own)
         return self._compiled[connection.dialect.name]
+
+
+def _arranging(order: Sequence[str] | None, own: Mapping[str, Any]) -> Callable[[dict[str, Any]], Any]:
+    """Give what puts the values of a row in the order in which the driver wants them; None: it wants them by name.
+
+    `own` are values of the statement itself, such as the OFFSET that SQLite is told beside a LIMIT.
+    """
+    if own:
+        plain = _arranging(order, {})
+        return lambda row: plain({**own, **row})
+    if order is None:
+        return lambda row: row
+    return (lambda row: (row[order[0]],)) if len(order) == 1 else itemgetter(*order)
 
 
 class Spread:
@@ -94,6 +124,8 @@ class Spread:
 
 @contextmanager
 def _cursor(connection: Connection) -> Iterator[Any]:
+    if not connection.in_transaction():
+        connection.begin()  # what is read is of one moment
     cursor = connection.connection.cursor()
     try:
         yield cursor

@@ -73,6 +73,12 @@ class NewVersion:
     body: bytes
 
 
+def told_by(row: Row[Any] | NewVersion, message_id: str, sent_at: int) -> NewVersion:
+    """Give a version as it is once another message has said the same."""
+    same = {one.name: getattr(row, one.name) for one in fields(NewVersion)}
+    return NewVersion(**same | {"message_id": message_id, "sent_at": sent_at})
+
+
 def put_all(connection: Connection, versions: Sequence[NewVersion]) -> None:
     """Store versions as the newest ones."""
     later = [{"type_": new.type, "id_": new.id} for new in versions if new.version > 1]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Row
 
 from gateway.store.image_schema import worklist
+from gateway.store.raw import Raw
 
 _OPEN = sa.text("status = 'active' AND done_at IS NULL")
 
@@ -45,23 +46,38 @@ def put(connection: Connection, entry: Entry, done_at: int | None = None) -> Non
 
 def of_orders(connection: Connection, order_ids: Collection[str]) -> dict[str, Row[Any]]:
     """Return the entries of these orders, in whatever state."""
-    return {row.order_id: row for row in connection.execute(_OF_ORDERS, {"orders": list(order_ids)})}
+    wanted = list(order_ids)
+    if len(wanted) == 1 and _ENTERED.one(connection, {"of": wanted[0]}) is None:
+        return {}
+    return {row.order_id: row for row in connection.execute(_OF_ORDERS, {"orders": wanted})}
 
 
+_ENTERED = Raw(sa.select(worklist.c.order_id).where(worklist.c.order_id == sa.bindparam("of")))
+"""Asked for every message with an order; but for pictures the answer is no."""
 _OF_ORDERS = sa.select(worklist).where(worklist.c.order_id.in_(sa.bindparam("orders", expanding=True)))
-"""Made once: it is asked for every message with orders."""
 
 
-_OF_PATIENT = sa.text(
-    "SELECT order_id, study_uid, day, message_id FROM worklist"
-    " WHERE status = 'active' AND done_at IS NULL AND patient_id = :patient_id ORDER BY order_id"
+_OF_PATIENT = Raw(
+    sa.text(
+        "SELECT order_id, study_uid, day, message_id FROM worklist"
+        " WHERE status = 'active' AND done_at IS NULL AND patient_id = :patient_id ORDER BY order_id"
+    )
 )
-"""As text, and one person at a time: it is asked for every message, and nearly always about one."""
+"""One person at a time: it is asked for every message, and nearly always about one."""
 
 
-def of_patients(connection: Connection, patient_ids: Collection[str]) -> list[Row[Any]]:
+class OpenEntry(NamedTuple):
+    """Of an entry what it is made anew with."""
+
+    order_id: str
+    study_uid: str
+    day: str
+    message_id: str
+
+
+def of_patients(connection: Connection, patient_ids: Collection[str]) -> list[OpenEntry]:
     """Return of the open entries of persons what they are made anew with."""
-    return [row for one in patient_ids for row in connection.execute(_OF_PATIENT, {"patient_id": one})]
+    return [OpenEntry(*row) for one in patient_ids for row in _OF_PATIENT.all(connection, {"patient_id": one})]
 
 
 def of_accessions(connection: Connection, keys: Collection[bytes]) -> list[Row[Any]]:

@@ -45,6 +45,7 @@ _GROUPED = re.compile(r"[-+]?[0-9]{1,3}([ .,'][0-9]{3})*([.,][0-9]+)?|[-+]?[0-9]
 _DECIMAL_COMMA = re.compile(r"(?<=[0-9]),(?=[0-9])")
 _IDENTITY = ("name", "birth", "sex")
 _IDENTIFIERS = (("patient", "PI"), ("citizen_id", "NI"), ("card", "HC"))
+_OF_PERSON = frozenset({*_IDENTITY, *(name for name, _ in _IDENTIFIERS)})
 _ASSIGNERS = {"NI": "CA", "HC": "BHXH"}
 
 
@@ -106,9 +107,10 @@ def numbers_of(raw: bytes, layout: Layout) -> dict[str, tuple[str, ...]]:
 def person_of(raw: bytes, layout: Layout) -> Person:
     """Say whom the rows name; raise as `report_to_outcome`."""
     rows, _ = read_rows(raw)
-    names, trace = _fields(rows, layout), Trace()
-    results = [_told(row, names, layout, trace) for row in rows]
-    report = _Report(results, {name: label for label, name in names.items()}, trace)
+    names = {label: name for label, name in _fields(rows, layout).items() if name in _OF_PERSON}
+    report = _Report(
+        [_of_person(row, names, layout) for row in rows], {name: label for label, name in names.items()}, Trace()
+    )
     _require_one_person(report)
     numbers = tuple(number for name, _ in _IDENTIFIERS if (number := report.said(name)))
     name, birth, sex = (report.said(one) for one in _IDENTITY)
@@ -166,6 +168,13 @@ def _told(row: Row, names: Mapping[str, str], layout: Layout, trace: Trace) -> T
     if missing and not (missing == ["value"] and said.get("status") in ("X", "D", "I", "O", "S")):
         raise CellMissing(f"row[{row.number}]", ", ".join(missing))
     return Told(row, said)
+
+
+def _of_person(row: Row, names: Mapping[str, str], layout: Layout) -> Told:
+    """Read of a row whose it is, and nothing else; raise CellInvalid."""
+    cells = {name: (label, row.cells[label]) for label, name in names.items() if label in row.cells}
+    said = {name: _read(name, text, cell(row, label), layout) for name, (label, text) in cells.items()}
+    return Told(row, {**layout.always, **said})
 
 
 def _read(name: str, text: str, where: str, layout: Layout) -> str:
