@@ -308,6 +308,9 @@ class _Reader:
         options = dict(table)
         kind = options.pop("kind", "pkcs12")
         trust_files = options.pop("trust", [])
+        other = options.pop("other_device", "tell") if name == "signing" else "tell"
+        if other not in ("tell", "refuse"):
+            self._problem(SettingInvalid, file, f"{name}.other_device", 'write "tell" or "refuse"')
         try:
             cls = key_settings(str(kind))
         except LookupError:
@@ -328,7 +331,7 @@ class _Reader:
         if settings is None:
             return None
         given = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name not in asks}
-        return SigningPlan(str(kind), given, tuple(trust), asks)
+        return SigningPlan(str(kind), given, tuple(trust), asks, "refuse" if other == "refuse" else "tell")
 
     def _channels(self, files: list[TomlFile]) -> tuple[list[Channel], dict[str, Route]]:
         channels: list[Channel] = []

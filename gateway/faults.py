@@ -274,6 +274,12 @@ class DayImpossible(SigningFault):
     code = 5118
 
 
+class DeviceDiffers(SigningFault):
+    """Raised when a key signs in another device than the hand-over record of its certificate names."""
+
+    code = 5119
+
+
 # ---- 514x: the signing desk ----
 
 

@@ -486,6 +486,8 @@ class SigningPlan:
     """PEM files of the roots that verification believes."""
     asks: tuple[str, ...] = ()
     """Settings of the key that a person is asked for when it is opened: a PIN that is not written anywhere."""
+    other_device: Literal["tell", "refuse"] = "tell"
+    """Of people: what happens when their key signs in another device than the hand-over record names."""
 
 
 @dataclass(frozen=True)

@@ -65,14 +65,16 @@ class _Ticket(msgspec.Struct, frozen=True):
     at: int
     algorithm: str
     chain: tuple[bytes, ...]
+    device: str = ""
 
 
 @dataclass(frozen=True)
 class _Elsewhere:
-    """A key that is not here: its certificate alone."""
+    """A key that is not here: its certificate alone, and what its device is said to be."""
 
     chain: tuple[x509.Certificate, ...]
     algorithms: tuple[str, ...]
+    device: str = ""
 
     def sign(self, data: bytes, algorithm: str = "") -> bytes:
         raise NotImplementedError
@@ -141,9 +143,12 @@ class Relay:
 
     # ---- a sitting ----
 
-    def begin(self, who: Who, tasks: Sequence[str], chain: Sequence[bytes], algorithms: Sequence[str]) -> Handed:
+    def begin(
+        self, who: Who, tasks: Sequence[str], chain: Sequence[bytes], algorithms: Sequence[str], device: str = ""
+    ) -> Handed:
         """Claim tasks for a certificate and give their hashes; what cannot be signed is told with its reason.
 
+        `device` is the serial number of the token, as the agent says it.
         Raises FaceBusy for more than LARGEST tasks, KeyUnsuitable, CertificateUntrusted.
         """
         if len(tasks) > LARGEST:
@@ -151,7 +156,7 @@ class Relay:
         now = self.clock.now()
         trusted, algorithm = self._key(chain, algorithms, now)
         owner = f"page-{uuid7()}"
-        run = self._run(who, _Elsewhere(trusted, (algorithm.name,)))
+        run = self._run(who, _Elsewhere(trusted, (algorithm.name,), device))
         papers: dict[str, ToSign] = {}
         refused: dict[str, Fault] = {}
         self.store.write_now(lambda c: rows.expire(c, now))
@@ -164,7 +169,7 @@ class Relay:
             except Fault as fault:
                 refused[task_id] = fault
         der = tuple(one.public_bytes(Encoding.DER) for one in trusted)
-        ticket = self._seal(_Ticket(owner, who.code, now, algorithm.name, der))
+        ticket = self._seal(_Ticket(owner, who.code, now, algorithm.name, der, device))
         fingerprint = trusted[0].fingerprint(hashes.SHA256()).hex()
         signer = certificates.signer_of(trusted[0])
         return Handed(ticket, algorithm.name, fingerprint, signer, papers, refused)
@@ -177,7 +182,7 @@ class Relay:
         """
         sitting = self._open(who, ticket)
         chain = tuple(certificates.from_der(der) for der in sitting.chain)
-        run = self._run(who, _Elsewhere(chain, (sitting.algorithm,)))
+        run = self._run(who, _Elsewhere(chain, (sitting.algorithm,), sitting.device))
         until = self.clock.now() + LEASE
         self.store.write_now(lambda c: rows.renew(c, sitting.owner, until))
         done: dict[str, Fault | None] = {}

@@ -56,6 +56,16 @@ class KeyProvider(Protocol):
 
 
 @runtime_checkable
+class OnDevice(Protocol):
+    """What a provider is besides when its key is in a device that says which one it is."""
+
+    @property
+    def device(self) -> str:
+        """The serial number that the device states, as it states it; empty when it states none."""
+        ...
+
+
+@runtime_checkable
 class Attended(Protocol):
     """What a provider is besides when some of its keys need a person at every signature."""
 

@@ -103,6 +103,11 @@ def is_running(module: Module) -> bool:
     return any(one is module for one in _loaded.values())
 
 
+def serial(token: Any) -> str:
+    """Give the serial number that a token states."""
+    return str(token.serial.decode("ascii", "replace")).strip()
+
+
 def find(module: Module, label: str) -> Any:
     """Give the token called `label`, or the only one when `label` is empty; raise KeyUnavailable, KeyUnsuitable."""
     with module.turn, reaching():
@@ -136,7 +141,7 @@ def view(file: str, label: str) -> View:
         finally:
             session.close()
         mechanisms = frozenset(token.slot.get_mechanisms())
-    return View(token.label, token.serial.decode("ascii", "replace"), pin_state(token), found, mechanisms)
+    return View(token.label, serial(token), pin_state(token), found, mechanisms)
 
 
 def algorithms(key: PublicKey, mechanisms: Collection[object]) -> tuple[str, ...]:

@@ -114,6 +114,14 @@ class HandOver(Step, frozen=True, kw_only=True):
         )
 
 
+class Device(Step, frozen=True, kw_only=True):
+    key: Key
+    serial: Text
+
+    def run(self, connection: Connection, plan: Plan, act: Act) -> Any:
+        return procedure.device(connection, act, self.key, self.serial)
+
+
 class Commit(Step, frozen=True, kw_only=True):
     holder: Key
     sha256: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")] = ""
@@ -172,6 +180,7 @@ STEPS: dict[str, type[Step]] = {
     "request": RequestStep,
     "issue": Issue,
     "handover": HandOver,
+    "device": Device,
     "commit": Commit,
     "suspend": Suspend,
     "revoke": Revoke,

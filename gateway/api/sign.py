@@ -48,6 +48,8 @@ class Begin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chain: Annotated[tuple[bytes, ...], msgspec.Meta(min_length=1, max_length=10)]
     algorithms: tuple[str, ...]
     tasks: Annotated[tuple[TaskId, ...], msgspec.Meta(min_length=1, max_length=LARGEST)]
+    device: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    """Serial number of the token, as it states it."""
 
 
 class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,7 +141,7 @@ def router(plan: Plan, access: Access, relay: Relay) -> APIRouter:
     @own.post("/api/sign/sittings")
     async def begin(request: Request) -> Response:
         me, body = who(request), await read(request, Begin, plan.http.max_size)
-        handed = await do(relay.begin, me, body.tasks, body.chain, body.algorithms)
+        handed = await do(relay.begin, me, body.tasks, body.chain, body.algorithms, body.device)
         papers = tuple(
             protocol.Paper(task, shown.digest, shown.title, shown.html()) for task, shown in handed.papers.items()
         )

@@ -149,6 +149,13 @@ def hand_over(
     return _now(connection, row.id)
 
 
+def device(connection: Connection, act: Act, key: str, serial: str) -> Told:
+    """Correct which device a certificate's key is in."""
+    row = register.find(connection, key)
+    register.correct_device(connection, row, act, serial)
+    return _now(connection, row.id)
+
+
 def commit(
     connection: Connection, act: Act, holder: str, *, on: date, sha256: str = "", reference: str = ""
 ) -> dict[str, Any]:

@@ -9,7 +9,7 @@ Requirement: S0.1–S0.4, S0.7–S0.9
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Literal, get_args
 
@@ -182,6 +182,25 @@ def hand_over(
         handed_by=handed_by,
         received_by=receiver,
     )
+
+
+def note_device(connection: Connection, row: Row[Any], act: Act, differs: str) -> bool:
+    """Note that a key signed in another device than was handed over; False when that is known."""
+    if any(
+        one.event == "other_device" and one.reason == differs for one in rows.events(connection, certificate_id=row.id)
+    ):
+        return False
+    _note(connection, row, "other_device", replace(act, reason=differs))
+    return True
+
+
+def correct_device(connection: Connection, row: Row[Any], act: Act, serial: str) -> None:
+    """Write another serial number of the device into the record of a certificate; raise ReasonMissing, HandOverMissing."""
+    _require_reason(act)
+    if not serial.strip():
+        raise HandOverMissing(row.id, "device serial")
+    rows.change(connection, row.id, device_serial=serial.strip())
+    _note(connection, row, "device", act, facts={"device_serial": serial.strip(), "before": row.device_serial})
 
 
 def commit(connection: Connection, who: Row[Any], act: Act, *, on: date, sha256: str = "", reference: str = "") -> None:

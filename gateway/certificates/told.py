@@ -34,6 +34,8 @@ EVENTS = {
     "reject": "từ chối",
     "issue": "gắn chứng thư",
     "hand_over": "bàn giao",
+    "device": "sửa số thiết bị",
+    "other_device": "ký từ thiết bị khác",
     "commit": "ký cam kết",
     "activate": "kích hoạt",
     "suspend": "tạm ngừng",

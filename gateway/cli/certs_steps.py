@@ -153,6 +153,20 @@ def handover(
     )
 
 
+def device(
+    key: Key,
+    serial: Annotated[str, typer.Option(help="Số sê-ri mà thiết bị tự báo.")],
+    reason: Why = "",
+    config: Config = HERE,
+    json: Json = False,
+) -> None:
+    """Sửa số sê-ri thiết bị trong biên bản bàn giao của một chứng thư, kèm lý do.
+
+    Ví dụ: lienthong certs device NV001 --serial 3F0E12 --reason "biên bản ghi số dán trên vỏ"
+    """
+    _run(lambda c, _plan, act: procedure.device(c, act, key, serial), config, reason, json)
+
+
 def commit(
     holder: Annotated[str, typer.Argument(help="Mã nhân viên; với con dấu là mã cơ sở.")],
     file: Annotated[
@@ -327,6 +341,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "reject": reject,
     "issue": issue,
     "handover": handover,
+    "device": device,
     "commit": commit,
     "activate": activate,
     "suspend": suspend,

@@ -128,6 +128,11 @@ def move(connection: Connection, row: Row[Any], event: str, *, effective_at: int
     return state
 
 
+def change(connection: Connection, certificate_id: str, **values: Any) -> None:
+    """Write other facts of a certificate, whatever its state."""
+    connection.execute(certificate.update().where(certificate.c.id == certificate_id).values(**values))
+
+
 def propose(connection: Connection, certificate_ids: Iterable[str], reason: str) -> None:
     """Note why these should be revoked; an empty reason takes the note away."""
     ids = list(certificate_ids)

@@ -76,6 +76,8 @@ class Signer(msgspec.Struct, frozen=True):
     chain: tuple[bytes, ...]
     """DER, the signer's first."""
     algorithms: tuple[str, ...]
+    device: str = ""
+    """The serial number that the token states."""
 
 
 class Pairing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

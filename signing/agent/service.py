@@ -125,7 +125,9 @@ class Agent:
         view = self._holder.look()
         chain = token.signer_chain(view.certificates)
         names = token.algorithms(certificates.public_key(chain[0]), view.mechanisms)
-        return protocol.Signer(protocol.VERSION, tuple(one.public_bytes(Encoding.DER) for one in chain), names)
+        return protocol.Signer(
+            protocol.VERSION, tuple(one.public_bytes(Encoding.DER) for one in chain), names, view.serial
+        )
 
     def _take(self, request: protocol.Batch, origin: str) -> Response:
         known = self._batches.find(request.id, origin)

@@ -61,6 +61,7 @@ class Key:
 
     chain: tuple[x509.Certificate, ...]
     algorithms: tuple[str, ...]
+    device: str
 
     def __init__(self, settings: Settings) -> None:
         self._connection = _Connection(settings.url, settings.token)
@@ -75,6 +76,7 @@ class Key:
         self._public_key = certificates.public_key(chain[0])
         self.chain = certificates.order_chain(chain[0], chain[1:])
         self.algorithms = signer.algorithms
+        self.device = signer.device
 
     def sign(self, data: bytes, algorithm: str = "") -> bytes:
         """Return the signature over `data`, once the signer has given the PIN."""

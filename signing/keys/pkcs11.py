@@ -69,6 +69,7 @@ class Key:
 
     chain: tuple[x509.Certificate, ...]
     algorithms: tuple[str, ...]
+    device: str
 
     def __init__(self, settings: Settings, *, last_try: bool = False) -> None:
         """Log in; `last_try` uses up the last try before the token locks, which only a person may decide."""
@@ -196,6 +197,7 @@ class Key:
     def _recognise(self, login: _Login, found: Any) -> None:
         """Find the certificate by a signature: what a key says of its public half differs from token to token."""
         mechanisms = found.slot.get_mechanisms()
+        self.device = token.serial(found)
         candidates = list(self.chain[:1]) or [one for one in login.certificates if not certificates.is_authority(one)]
         digests: dict[str, tuple[bytes, bytes]] = {}
         unsuitable: KeyUnsuitable | None = None

@@ -33,7 +33,7 @@ from signing.agent.listener import holder, listening
 from signing.agent.service import Agent
 from signing.algorithms import ALGORITHMS, names_for
 from signing.batch import State, sign_batch, unsigned
-from signing.contract import KeyProvider, ToSign
+from signing.contract import KeyProvider, OnDevice, ToSign
 from signing.faults import (
     KeyLocked,
     KeyMisconfigured,
@@ -273,6 +273,16 @@ def test_the_key_is_the_first_certificates_and_names_what_it_can_do(kind: Kind) 
     assert key.chain == kind.signer.chain
     assert set(key.algorithms) == set(names_for(kind.signer.private_key.public_key()))
     require_good(kind.signer, key.algorithms[0], key.sign(b"data"), b"data")
+
+
+def test_a_key_in_a_token_says_in_which(kind: Kind) -> None:
+    key = kind.open()
+    if kind.name == "pkcs11":
+        found = token.find(token.load(MODULE), str(kind.good["token"]))
+        assert isinstance(key, OnDevice)
+        assert key.device == found.serial.decode().strip() != ""
+    else:
+        assert isinstance(key, OnDevice) == (kind.name == "agent")
 
 
 def test_every_algorithm_is_good_for_openssl_too(kind: Kind, tmp_path: Path) -> None:

@@ -112,7 +112,8 @@ async function begin(event) {
   start(tasks.length);
   at("run-said").textContent = say("run.preparing", tasks.length);
   try {
-    const handed = await post("/sign/sittings", { chain: signer.chain, algorithms: signer.algorithms, tasks });
+    const { chain, algorithms, device = "" } = signer;
+    const handed = await post("/sign/sittings", { chain, algorithms, device: device.slice(0, 64), tasks });
     for (const [task, fault] of Object.entries(handed.refused)) mark(task, "failed", told(fault));
     if (!handed.batch) return finish(say("run.nothing"));
     const sitting = { ticket: handed.ticket, batch: handed.batch.id, tasks: handed.batch.documents.map((one) => one.id) };

@@ -1,0 +1,111 @@
+"""A key that signs in another device than the hand-over record names: told once, or refused where the settings say so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway import signing_run
+from gateway.certificates import lists, procedure
+from gateway.certificates.register import find
+from gateway.configuration import load
+from gateway.faults import ConfigInvalid, DeviceDiffers, HandOverMissing, ReasonMissing
+from gateway.signing_relay import Relay, Who
+from tests.integration.gateway.faces import House
+from tests.integration.gateway.test_papers import discharge
+
+RECORDED = "T-1"
+"""What `Register.hand_over` writes."""
+ME = Who("BS1", "lan", "PC-12")
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    made = House(tmp_path / "config")
+    made.desk.send(discharge("1"))
+    return made
+
+
+def begin(house: House, device: str, other_device: Literal["tell", "refuse"] = "tell") -> Any:
+    """Begin a sitting of the doctor on the page, whose token states `device`."""
+    signing = replace(house.plan.signing, other_device=other_device)
+    relay = Relay(replace(house.plan, signing=signing), house.desk.store, house.clock)
+    tasks = [one["id"] for one in relay.work("BS1") if one["state"] != "waiting"]
+    chain = [house.people["BS1"].certificate.public_bytes(Encoding.DER)]
+    handed = relay.begin(ME, tasks, chain, ["RS256", "ES256"], device)
+    relay.end(ME, handed.ticket)
+    return handed
+
+
+def told(house: House) -> list[tuple[str, str]]:
+    events = house.desk.store.read_now(lambda c: lists.events(c, "BS1"))
+    return [(one["event"], one["reason"]) for one in events if "device" in one["event"]]
+
+
+@pytest.mark.parametrize("stated", ["", "T-1", "t1", " T 1 ", "0000T1"])
+def test_the_device_that_was_handed_over_signs(stated: str, house: House) -> None:
+    handed = begin(house, stated, "refuse")
+    assert (len(handed.papers), handed.refused) == (1, {})
+    assert told(house) == []
+
+
+def test_another_one_is_told_once(house: House) -> None:
+    for stated in ("X9", "X9", "Y8"):
+        assert len(begin(house, stated).papers) == 1
+    assert told(house) == [
+        ("other_device", "device Y8, handed over T-1"),
+        ("other_device", "device X9, handed over T-1"),
+    ]
+
+
+def test_another_one_is_refused_where_the_settings_say_so(house: House) -> None:
+    handed = begin(house, "X9", "refuse")
+    (fault,) = handed.refused.values()
+    assert isinstance(fault, DeviceDiffers)
+    assert (handed.papers, fault.detail) == ({}, "device X9, handed over T-1")
+    assert told(house) == []
+
+
+def test_the_record_is_corrected_with_a_reason(house: House) -> None:
+    def correct(serial: str, reason: str) -> Any:
+        return house.register.do(lambda c: procedure.device(c, house.register.act(reason), "BS1", serial))
+
+    with pytest.raises(ReasonMissing):
+        correct("X9", "")
+    with pytest.raises(HandOverMissing):
+        correct(" ", "số dán trên vỏ")
+    assert correct("X9", "số dán trên vỏ")["device"]["serial"] == "X9"
+    assert len(begin(house, "X9", "refuse").papers) == 1
+    assert told(house) == [("device", "số dán trên vỏ")]
+    row = house.desk.store.read_now(lambda c: find(c, "BS1"))
+    assert row.state == "active", "nothing else changes"
+
+
+def test_a_sitting_on_this_machine_is_asked_too(house: House) -> None:
+    class OnToken:
+        chain = (house.people["BS1"].certificate,)
+        algorithms = ("RS256", "ES256")
+        device = "X9"
+
+    key: Any = OnToken()
+    plan = replace(house.plan, signing=replace(house.plan.signing, other_device="refuse"))
+    sitting = signing_run.Run(plan, house.desk.store, house.clock, "BS1", key, "lan", "PC-12")
+    outcome = sitting.sign()
+    ((_, fault),) = outcome.failed
+    assert isinstance(fault, DeviceDiffers)
+
+
+def test_the_setting_is_checked(tmp_path: Path) -> None:
+    house = House(tmp_path / "config")
+    file = house.plan.folder / "node.toml"
+    before = file.read_text()
+    file.write_text(before.replace("[signing]\n", '[signing]\nother_device = "refuse"\n'))
+    assert load(house.plan.folder).signing.other_device == "refuse"
+    file.write_text(before.replace("[signing]\n", '[signing]\nother_device = "ask"\n'))
+    with pytest.raises(ConfigInvalid) as caught:
+        load(house.plan.folder)
+    assert [one.where.partition(":")[2].partition(":")[0] for one in caught.value.problems] != []
