@@ -9,7 +9,6 @@ Requirement: S0.10, S3.6, S3.7, S3.9.
 from __future__ import annotations
 
 import logging
-from collections.abc import Set as AbstractSet
 from typing import Any
 
 from sqlalchemy.engine import Connection, Row
@@ -126,21 +125,9 @@ class SigningDesk:
             proof_rules.record(connection, self._plan, row, made, now)
         if waiting:
             proof_rules.want(connection, self._plan, row, now)
-            self._let_go(connection, document_id, signed.keys() - waiting, now)
+            proof_rules.let_go(connection, self._plan, document_id, signed.keys() - waiting, now)
         else:
             deliveries.move_all(connection, document_id, "ready", now)
-
-    def _let_go(self, connection: Connection, document_id: str, final: AbstractSet[str], now: int) -> None:
-        """Let go to those whose own file waits for no proof, while files of others do."""
-        for one in deliveries.listing(connection, document_id=document_id, states=("pending", "awaiting")):
-            route = self._plan.routes.get(one.destination)
-            if route is None:
-                continue
-            own = self._plan.form_of(one.paper, *route.called) != self._plan.form_of(one.paper)
-            kind = route.own_kind if route.own_form and own else route.rendition
-            if kind in final or documents.beside(kind) in final:
-                documents.note_given_out(connection, document_id, now)
-                deliveries.move(connection, one.id, "ready", None, due_at=now)
 
 
 def _recorded(connection: Connection, document_id: str) -> dict[str, list[str]]:

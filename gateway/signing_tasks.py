@@ -173,9 +173,9 @@ def release_early(connection: Connection, plan: Plan, document_id: str, now: int
     for kept in waiting:
         whole = plan.keyring.open(kept.body, f"{document_id}/{kept.kind}")
         held = [known.get(mark.identifier) for mark in joint.marks(whole)]
-        if any(one is None or one.state != "proved" for one in held):
-            continue
         level = plan.level_of(paper, kept.kind)
+        if any(one is None or not proved_for(level, one.state) for one in held):
+            continue
         found = {one.signature_id: proofs.evidence(connection, one.id) for one in held if one is not None}
         whole = joint.with_proofs(whole, {name: one.within(level) for name, one in found.items()})
         sealed = plan.keyring.seal(whole, f"{document_id}/{kept.kind}")
@@ -185,6 +185,11 @@ def release_early(connection: Connection, plan: Plan, document_id: str, now: int
             route = plan.routes[delivery.destination]
             if route.common.accepts and _early_kind(plan, paper, route) == kept.kind:
                 deliveries.move(connection, delivery.id, "ready", None, due_at=now)
+
+
+def proved_for(level: str, state: str) -> bool:
+    """Tell whether a signature in this state has what a file of this level wants of it."""
+    return state == "proved" or (level == "B-T" and state == "stamped")
 
 
 # ---- who may ----

@@ -1,7 +1,7 @@
 """Gather what proves signatures: a time stamp soon after each is made, then the word of issuers, then whole documents.
 
     bare ─ stamp ──▶ stamped ─ issuers' word, given after the stamp ──▶ proved      one signature
-    proving ─ all its signatures proved, put into the file, archive stamp ──▶ signed   a document, in `Pipeline`
+    proving ─ its files filled, each when its signatures are proved enough ──▶ signed   a document, in `Pipeline`
 
 Nobody waits for it who signs; what leaves does. Whoever is asked may be away: it is tried again, for ever, with a pause that
 grows, and shows where people look. Renewal of archive time stamps is `gateway/proof/renewal.py`.
@@ -14,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.engine import Connection, Row
@@ -141,8 +142,9 @@ class ProofDesk:
             if not proofs.move(connection, row.id, "stamp", owner=self._owner, stamped_at=at, due_at=now):
                 return
             proofs.add(connection, row.id, stamp)
-            if level == "B-T" and proofs.move(connection, row.id, "prove"):
-                rules.proved(connection, self._plan, row.document_id, now)
+            done = level == "B-T" and proofs.move(connection, row.id, "prove")
+            if done or rules.stamps_may_do(self._plan):
+                rules.more_proved(connection, self._plan, row.document_id, now)
 
         await self._store.write(keep)
 
@@ -181,7 +183,7 @@ class ProofDesk:
     def _proved(self, connection: Connection, row: Row[Any], found: Evidence) -> None:
         if proofs.move(connection, row.id, "prove", owner=self._owner):
             proofs.add(connection, row.id, found)
-            rules.proved(connection, self._plan, row.document_id, self._clock.now())
+            rules.more_proved(connection, self._plan, row.document_id, self._clock.now())
 
     async def _drop_stamp(self, row: Row[Any], fault: TimestampInvalid) -> None:
         """Ask for another stamp: the authority of this one is not what it was."""
@@ -208,58 +210,86 @@ class ProofDesk:
     # ---- a whole document ----
 
     async def complete(self, row: Row[Any]) -> None:
-        """Put what was gathered into the files of a sealed document, and let it leave, in one transaction.
+        """Put what was gathered into those files of a sealed document that have all they want, and let them leave.
 
-        Raises SigningFault; TimestampUnavailable passes with time.
+        Files that want an archive time stamp come last: others do not wait for the authority. Raises SigningFault;
+        TimestampUnavailable passes with time.
         """
 
         def read(connection: Connection) -> tuple[list[Row[Any]], dict[str, Evidence], dict[str, bytes]]:
             known = proofs.of_document(connection, row.id)
+            kinds = rules.ready(connection, self._plan, row, known)
             bodies = {
                 kept.kind: self._keyring.open(kept.body, f"{row.id}/{kept.kind}")
                 for kept in documents.renditions(connection, row.id)
-                if not kept.signed and not documents.is_early(kept.kind) and rules.standing(known, kept.kind)
+                if kept.kind in kinds
             }
             return known, {one.id: proofs.evidence(connection, one.id) for one in known}, bodies
 
         known, found, bodies = await self._store.read(read)
-        if not rules.complete(known):
-            await self._store.write(lambda connection: documents.sleep(connection, row.id, NEVER))
-            return
-        archived: dict[str, Archived] = {}
-        for kind, body in bodies.items():
-            level = self._plan.level_of(row.paper, kind)
-            material = {one.signature_id: found[one.id].within(level) for one in rules.standing(known, kind)}
-            bodies[kind] = await self._pool.run(joint.with_proofs, body, material)
-            if level == "B-LTA":
-                archived[kind] = await archive.of_xml(bodies[kind], list(material), self._sources, self._pool.run)
-                bodies[kind] = archived[kind].body
-        wanted = records.wanted(self._plan, row.paper, known)
-        ends = {kind: self._ends_at(found[one.id]) for kind, one in wanted.items()}
-        await self._store.write(lambda connection: self._commit(connection, row.id, bodies, archived, ends))
+        last = [kind for kind in bodies if rules.standing(known, kind) and self._level_of(row, kind) == "B-LTA"]
+        first = [kind for kind in bodies if kind not in last]
+        if first or not last:
+            made = _Files({kind: await self._filled(row, kind, bodies[kind], known, found) for kind in first})
+            for kind, one in records.wanted(self._plan, row.paper, known).items():
+                if kind in first or documents.beside(kind) in first:
+                    made.ends[kind] = self._ends_at(found[one.id])
+            await self._store.write(lambda connection: self._commit(connection, row, made, done=not last))
+        if last:
+            made = _Files()
+            for kind in last:
+                body = await self._filled(row, kind, bodies[kind], known, found)
+                names = [one.signature_id for one in rules.standing(known, kind)]
+                made.archived[kind] = await archive.of_xml(body, names, self._sources, self._pool.run)
+                made.bodies[kind] = made.archived[kind].body
+            await self._store.write(lambda connection: self._commit(connection, row, made, done=True))
+
+    def _level_of(self, row: Row[Any], kind: str) -> str:
+        return self._plan.level_of(row.paper, kind)
+
+    async def _filled(
+        self, row: Row[Any], kind: str, body: bytes, known: Sequence[Row[Any]], found: Mapping[str, Evidence]
+    ) -> bytes:
+        """Put into a file what its level wants of what was gathered for the signatures in it."""
+        level = self._level_of(row, kind)
+        material = {one.signature_id: found[one.id].within(level) for one in rules.standing(known, kind)}
+        return await self._pool.run(joint.with_proofs, body, material) if material else body
 
     def _ends_at(self, known: Evidence) -> int:
         """Tell when the last time stamp of a signature ends."""
         return to_instant(archive.ends_at(timestamp_token.read(known.timestamps[-1]), self._sources))
 
-    def _commit(
-        self,
-        connection: Connection,
-        document_id: str,
-        bodies: Mapping[str, bytes],
-        archived: Mapping[str, Archived],
-        ends: Mapping[str, int],
-    ) -> None:
-        now = self._clock.now()
-        if not documents.move(connection, document_id, "complete", signed_at=now):
+    def _commit(self, connection: Connection, row: Row[Any], made: _Files, *, done: bool) -> None:
+        """Keep finished files and let them go, and the document with the last of them; `done` says that no more come now."""
+        now, document_id = self._clock.now(), row.id
+        documents.lock(connection, document_id)
+        if documents.get(connection, document_id).state != "proving":
             return
-        for kind, body in bodies.items():
+        finished = [kind for kind in documents.unfinished(connection, document_id) if kind in made.bodies]
+        for kind in finished:
             (before,) = documents.renditions(connection, document_id, kind)
+            body = made.bodies[kind]
             sealed = self._keyring.seal(body, f"{document_id}/{kind}")
             documents.put_rendition(connection, document_id, kind, before.media_type, body, sealed, signed=True)
-            if kind in archived:
-                archive.note(connection, self._plan, now, document_id, kind, 0, archived[kind], before.sha256)
-        documents.make_final(connection, document_id)
-        for kind, end in ends.items():
+            if kind in made.archived:
+                archive.note(connection, self._plan, now, document_id, kind, 0, made.archived[kind], before.sha256)
+        for kind, end in made.ends.items() if finished else ():
             archive.want_record(connection, document_id, kind, now, end)
-        deliveries.move_all(connection, document_id, "ready", now)
+        if not documents.unfinished(connection, document_id):
+            documents.move(connection, document_id, "complete", signed_at=now)
+            deliveries.move_all(connection, document_id, "ready", now)
+            return
+        rules.let_go(connection, self._plan, document_id, finished, now)
+        if done:
+            more = rules.ready(connection, self._plan, row, proofs.of_document(connection, document_id))
+            documents.sleep(connection, document_id, now if more else NEVER)
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Files of a document that have all they want."""
+
+    bodies: dict[str, bytes] = field(default_factory=dict, repr=False)
+    archived: dict[str, Archived] = field(default_factory=dict)
+    ends: dict[str, int] = field(default_factory=dict)
+    """Of those that hold no proofs and want archive time stamps: when the time stamp of a signature ends."""

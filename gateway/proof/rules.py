@@ -8,7 +8,7 @@ Requirement: S0.5, S0.10
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,17 +111,48 @@ def kept_beside(known: Iterable[Row[Any]], kind: str) -> list[Row[Any]]:
     return [one for one in held if one.kind == kind and not one.inside]
 
 
-def proved(connection: Connection, plan: Plan, document_id: str, now: int) -> None:
-    """Go on with a document of which one more signature has its proofs."""
+def more_proved(connection: Connection, plan: Plan, document_id: str, now: int) -> None:
+    """Go on with a document of which one more signature has its time stamp or all its proofs."""
     documents.lock(connection, document_id)
     signing_tasks.release_early(connection, plan, document_id, now)
-    if complete(proofs.of_document(connection, document_id)):
+    document = documents.get(connection, document_id)
+    if ready(connection, plan, document, proofs.of_document(connection, document_id)):
         documents.wake(connection, document_id, now)
 
 
-def complete(known: list[Row[Any]]) -> bool:
-    """Tell whether nothing is wanted for any of these signatures."""
-    return all(one.state in ("proved", "kept") for one in known)
+def stamps_may_do(plan: Plan) -> bool:
+    """Tell whether a signature that wants more may stand in a file that wants its time stamp alone."""
+    return any(rule.form.level for rule in plan.policies.forms.rules)
+
+
+def ready(connection: Connection, plan: Plan, document: Row[Any], known: Sequence[Row[Any]]) -> list[str]:
+    """Name the files of a sealed document that wait for no proof any more, and are not filled yet.
+
+    `known` are the signatures of the document.
+    """
+    return [
+        kind for kind in documents.unfinished(connection, document.id) if _enough(plan, document.paper, known, kind)
+    ]
+
+
+def _enough(plan: Plan, paper: str, known: Sequence[Row[Any]], kind: str) -> bool:
+    """Tell whether every signature in the file `kind`, or beside it, has what the level of the file wants."""
+    held = [*standing(known, kind), *kept_beside(known, kind), *kept_beside(known, kind.removesuffix(".s"))]
+    level = plan.level_of(paper, kind)
+    return all(one.state == "kept" or signing_tasks.proved_for(level, one.state) for one in held)
+
+
+def let_go(connection: Connection, plan: Plan, document_id: str, final: Collection[str], now: int) -> None:
+    """Let a document leave for those whose own file is among the `final` ones, while files of others wait for proofs."""
+    for one in deliveries.listing(connection, document_id=document_id, states=("pending", "awaiting")):
+        route = plan.routes.get(one.destination)
+        if route is None:
+            continue
+        own = plan.form_of(one.paper, *route.called) != plan.form_of(one.paper)
+        kind = route.own_kind if route.own_form and own else route.rendition
+        if kind in final or documents.beside(kind) in final:
+            documents.note_given_out(connection, document_id, now)
+            deliveries.move(connection, one.id, "ready", None, due_at=now)
 
 
 def unprovable(connection: Connection, plan: Plan, proof: Row[Any], fault: SigningFault, now: int) -> None:

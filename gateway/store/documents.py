@@ -248,12 +248,6 @@ def put_record(
     put_rendition(connection, document_id, kind, media_type, body, sealed, signed=True)
 
 
-def make_final(connection: Connection, document_id: str) -> None:
-    """Say of the renditions of a document, early ones aside, that their bytes are final; from then on nothing replaces them."""
-    whole = sa.and_(rendition.c.document_id == document_id, rendition.c.kind.not_like("%@%"))
-    connection.execute(rendition.update().where(whole).values(signed=True))
-
-
 def note_given_out(connection: Connection, document_id: str, at: int) -> None:
     """Note that a document may leave before all have signed; the first time counts."""
     connection.execute(
@@ -266,6 +260,12 @@ def renditions(connection: Connection, document_id: str, kind: str = "") -> list
     if kind:
         query = query.where(rendition.c.kind == kind)
     return list(connection.execute(query.order_by(rendition.c.kind)))
+
+
+def unfinished(connection: Connection, document_id: str) -> list[str]:
+    """Name the renditions of a document, early ones aside, whose bytes are not final."""
+    whole = sa.and_(rendition.c.document_id == document_id, rendition.c.kind.not_like("%@%"))
+    return list(connection.scalars(sa.select(rendition.c.kind).where(whole, rendition.c.signed.is_(False))))
 
 
 def waiting_early(connection: Connection, document_id: str) -> list[Row[Any]]:

@@ -817,6 +817,7 @@ HOT = {
     "proofs.want": Query(lambda c: proofs.want(c, ["f000000401"], NOW), (PROOF_BY_ID,)),
     "proofs.wanting: people": Query(lambda c: proofs.wanting(c, failed=True, limit=20), (("signature_proof_due",),)),
     "proofs.lacking: people": Query(proofs.lacking, (("signature_proof_due",),) * 2),
+    "documents.unfinished": Query(lambda c: documents.unfinished(c, "d00000001"), (RENDITION_BY_ID,)),
     "documents.waiting_early": Query(lambda c: documents.waiting_early(c, "d00000001"), (RENDITION_BY_ID,)),
     "proofs.release_leases": Query(
         lambda c: proofs.release_leases(c, "n1"), (("signature_proof_due",), ("archive_due",))

@@ -18,6 +18,7 @@ from gateway.delivery.sql_queue import SqlQueue
 from gateway.store import deliveries, documents, proofs
 from gateway.verification import issued
 from signing.certificates import load_roots
+from signing.faults import TimestampUnavailable
 from signing.validation import Trust as Believed
 from signing.validation import validate
 from tests.conftest import HandClock
@@ -142,6 +143,64 @@ def test_a_level_for_one_destination_alone_asks_for_what_that_needs(ward: Make, 
     assert levels(here, sent["archive"], YEARS) == ("valid", ["B-LTA"] * 3)
     assert {name: sent[name] for name in first} == first, "final bytes"
     assert sent["quick"] == sent["usual"], "the same level needs no rendition of its own"
+
+
+def test_each_file_leaves_at_its_own_level(ward: Make, trust: Trust) -> None:
+    """What waits for time stamps alone does not wait for issuers, and B-LT not for an archive time stamp."""
+    here = ward(DOCTOR_HEAD_SEAL + FORMS.replace('"B-B"', '"B-LT"'), level="B-T")
+    trust.break_("ocsp", Action.DOWN)
+    trust.break_("crl", Action.DOWN)
+    here.send(discharge("1"))
+    here.sign("BS1")
+    here.sign("TK1")
+    here.work()
+    (row,) = here.rows()
+    assert row.state == "proving"
+    first = delivered(here, row)
+    assert {name: levels(here, file)[1] for name, file in first.items()} == {"usual": ["B-T"] * 3}
+    assert row.signed_at is not None, "it has left"
+    trust.repair()
+    trust.break_("tsa", Action.DOWN)
+    here.clock.forward(600)
+    here.work()
+    (row,) = here.rows()
+    assert (row.state, row.fault_code) == ("proving", 5050)
+    sent = delivered(here, row)
+    assert {name: levels(here, file)[1] for name, file in sent.items()} == {"usual": ["B-T"] * 3, "quick": ["B-LT"] * 3}
+    trust.repair()
+    here.clock.forward(600)
+    here.work()
+    (row,) = here.rows()
+    assert row.state == "signed"
+    last = delivered(here, row)
+    assert levels(here, last["archive"], YEARS) == ("valid", ["B-LTA"] * 3)
+    assert last == {**sent, "archive": last["archive"]}, "final bytes"
+
+
+def test_a_file_that_is_ready_does_not_wait_for_the_seal_of_another(ward: Make, trust: Trust) -> None:
+    """FHIR and CDA are sealed each by itself; the proofs of one are late."""
+    fhir = FOLDERS.replace('folder = "quick"', 'folder = "quick"\nrendition = "fhir"')
+    here = ward(SEAL_ALONE, level="B-T", destinations=fhir)
+    trust.break_("tsa", Action.DOWN)
+    here.send(discharge("1"))
+    (row,) = here.rows()
+    late = next(one for one in here.read(proofs.of_document, row.id) if one.kind == "cda")
+    here.desk.store.write_now(lambda c: proofs.postpone(c, late.id, "", late_fault(), here.clock.now() + 10**12))
+    trust.repair()
+    here.clock.forward(600)
+    here.work()
+    (row,) = here.rows()
+    assert row.state == "proving"
+    assert set(delivered(here, row)) == {"quick"}
+    here.desk.store.write_now(lambda c: proofs.hurry(c, late.id, here.clock.now()))
+    here.work()
+    (row,) = here.rows()
+    assert row.state == "signed"
+    assert set(delivered(here, row)) == {"usual", "archive", "quick"}
+
+
+def late_fault() -> TimestampUnavailable:
+    return TimestampUnavailable("TSA", "away")
 
 
 def test_newer_content_replaces_what_has_left_to_some(ward: Make, trust: Trust) -> None:
