@@ -103,6 +103,12 @@ class PacsNotReached(ConfigFault):
     code = 1017
 
 
+class DirectorMissing(ConfigFault):
+    """Raised, as a warning, when papers on deaths or of high legal value may be issued without the director's own signature."""
+
+    code = 1018
+
+
 class ChannelTestFailed(ConfigFault):
     """Raised when a channel's own `[[test]]` does not give what it expects; `where` names the file and line."""
 

@@ -60,6 +60,7 @@ STEPS = (
         "gateway.signing_case",
         "gateway.signing_desk",
         "gateway.signing_relay",
+        "gateway.signing_review",
         "gateway.signing_run",
         "gateway.signing_statements",
         "gateway.signing_tasks",
