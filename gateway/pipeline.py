@@ -36,6 +36,7 @@ from gateway import (
     result_steps,
     signing_tasks,
     steps,
+    unknown_units,
 )
 from gateway.clock import SECOND, Clock, to_datetime
 from gateway.delivery import disclosure
@@ -56,7 +57,7 @@ from gateway.records.resources import Said
 from gateway.safe_log import describe
 from gateway.settings import Channel, Plan
 from gateway.signing_desk import SigningDesk
-from gateway.store import actions, codes, deliveries, documents, leases, messages
+from gateway.store import actions, deliveries, documents, leases, messages
 from gateway.store import signing_tasks as rows
 from gateway.store.engine import Store
 from gateway.store.leases import BACK
@@ -298,7 +299,7 @@ class Pipeline:
         message_search.put(connection, self._keyring, row.id, mapped.keys)
         sealed = self._keyring.seal(mapped.positions, f"coverage/{row.id}")
         if messages.put_coverage(connection, row.id, mapped.counts, sealed):
-            codes.count(connection, mapped.unmapped, row.received_at)
+            unknown_units.tell(connection, row.channel, mapped.unmapped, row.received_at)
         # changes first: a moved visit has to be found where it was before this message names its new owner
         _, pairs = identity.apply(connection, self._keyring, mapped.identity, now, message_id=row.id)
         said = Said.of(row, mapped.sent_at, mapped.patient_id, mapped.cleared, mapped.assumed)

@@ -65,6 +65,7 @@ STEPS = (
         "gateway.signing_statements",
         "gateway.signing_tasks",
         "gateway.studies",
+        "gateway.unknown_units",
         "gateway.verification",
         "gateway.visit_intake",
         "gateway.visit_steps",

@@ -36,6 +36,18 @@ def count(connection: Connection, codes: Iterable[tuple[str, str, str, str]], at
         )
 
 
+def is_new(connection: Connection, code: tuple[str, str, str, str], since: int) -> bool:
+    """Tell whether a code of this system and field was not counted since a moment."""
+    system, said, field, _ = code
+    found = _LAST.one(connection, {"system": system[:255], "code": said[:255], "field": field[:16]})
+    return found is None or int(found[0]) < since
+
+
+_LAST = Raw(
+    sa.text("SELECT last_at FROM unmapped_code WHERE system = :system AND code = :code AND field = :field"),
+)
+
+
 def listing(connection: Connection, limit: int = 0) -> list[Row[Any]]:
     """Return the codes, the most frequent first."""
     query = sa.select(unmapped_code).order_by(

@@ -44,5 +44,7 @@ DATA_UNREADABLE = 3124
 """An enclosed document is not in the encoding it claims; it is counted as unknown."""
 NO_PATIENT_NUMBER = 3125
 """A person has no number; what the message says goes to a record of its own, until somebody says whose it is."""
+UNIT_UNKNOWN = 3127
+"""The unit of a number is in no table; it is kept as told, the result has no UCUM code and is compared with no limit."""
 NOBODY = 3126
 """Orders or results name no person at all: they belong to nobody, as those of quality control do."""

@@ -7,7 +7,10 @@ is noted as work to do. Codes of devices (MDC) get the LOINC code of the tables 
 
 from __future__ import annotations
 
+import re
+
 from mappings import codes
+from mappings.hl7v2 import faults
 from mappings.hl7v2.datatypes import Element
 from mappings.hl7v2.draft import Draft
 from mappings.outcome import UnmappedCode
@@ -16,6 +19,10 @@ from mappings.systems import LOINC, MDC
 RESULTS = "site-observation"
 SERVICES = "site-service"
 DRUGS = "site-drug"
+UNITS = "sid/unit"
+"""Below the site's own systems: units as senders write them."""
+_LONGEST_UNIT = 24
+_NUMBER_OF_SOMEBODY = re.compile(r"[0-9]{5}|[0-9]+[-/.][0-9]+[-/.][0-9]+")
 
 
 def shared_codings(concept: Element, draft: Draft, where: str, table: str) -> Element:
@@ -44,6 +51,26 @@ def shared_codings(concept: Element, draft: Draft, where: str, table: str) -> El
             UnmappedCode(where, first["system"], first["code"], first.get("display", "")),
         )
     return concept
+
+
+def unknown_unit(unit: str, code: Element, draft: Draft, where: str) -> None:
+    """Say, once for each unit of a message, that no table knows the unit of a number; `code` is of what was measured."""
+    system = f"{draft.context.systems.own}/{UNITS}"
+    named = unit if _may_be_unit(unit) else "?"
+    if (system, named) not in draft.unmapped:
+        draft.notice(faults.UNIT_UNKNOWN, where, named)
+        draft.unmapped[system, named] = UnmappedCode(where, system, named, words_of(code))
+
+
+def words_of(code: Element) -> str:
+    """Give a concept in words, or by its code."""
+    first: Element = (code.get("coding") or [{}])[0]
+    return str(first.get("display") or code.get("text") or first.get("code", ""))
+
+
+def _may_be_unit(text: str) -> bool:
+    """Tell whether a text may be named as a unit: not a name, number or date that stands where units stand."""
+    return len(text) <= _LONGEST_UNIT and text.count(" ") < 2 and not _NUMBER_OF_SOMEBODY.search(text)
 
 
 def _of_devices(concept: Element, codings: list[Element]) -> tuple[Element, list[Element]]:

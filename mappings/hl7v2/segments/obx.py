@@ -26,7 +26,7 @@ from mappings.hl7v2.quantities import cwe_to_unit
 from mappings.hl7v2.ranges import obx7_to_reference_ranges
 from mappings.hl7v2.reader import Segment
 from mappings.hl7v2.segments import SEQUENCE
-from mappings.hl7v2.shared_codes import RESULTS, shared_codings
+from mappings.hl7v2.shared_codes import RESULTS, shared_codings, unknown_unit
 from mappings.hl7v2.site import replaceable
 from mappings.hl7v2.values import CODED_TYPES, is_paper_field, obx_to_value
 from mappings.hl7v2.vital_signs import as_vital_sign
@@ -118,6 +118,8 @@ def obx_to_observation(
         obx.ignore(6, "unit beside a text value")
     elif unit and not value and not limits:
         obx.give_back(6, "the unit of no value")
+    elif unit and "code" not in unit:
+        unknown_unit(unit["unit"], code, draft, obx.where(6))
     sub_id = sub_id_of(obx)
     extensions = _sub_id(obx, sub_id, paper, draft)
     instance = obx.peek(21)

@@ -1,0 +1,44 @@
+"""Tell the laboratory's people of units that no table knows: on the list of codes that lack a row, and once a day in the log.
+
+A result with such a unit is in the record as it was told, but has no UCUM code, is held against no limit and compared with
+nothing. The list has the unit, the channel it came by and a test that had it; the log names the channel alone, because what
+stands in the place of a unit may be anything. Runs in the caller's transaction.
+
+Requirement: S3.15
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from sqlalchemy.engine import Connection
+
+from gateway.clock import SECOND
+from gateway.store import codes
+from mappings.hl7v2.faults import UNIT_UNKNOWN
+from mappings.hl7v2.shared_codes import UNITS
+
+log = logging.getLogger("lienthong.pipeline")
+_DAY = 24 * 3600 * SECOND
+
+
+def tell(connection: Connection, channel: str, unmapped: Iterable[tuple[str, str, str, str]], at: int) -> None:
+    """Count the codes of a message that no table has, units by channel; log once a day that one came."""
+    told = [_of_channel(one, channel) for one in unmapped]
+    if any(_is_unit(one) and codes.is_new(connection, one, at - _DAY) for one in told):
+        log.warning(
+            "LT%04d: channel %s has a unit that no table knows; lienthong codes unmapped names it",
+            UNIT_UNKNOWN,
+            channel,
+        )
+    codes.count(connection, told, at)
+
+
+def _of_channel(code: tuple[str, str, str, str], channel: str) -> tuple[str, str, str, str]:
+    system, said, where, display = code
+    return (f"{system}/{channel}", said, where, display) if system.endswith(f"/{UNITS}") else code
+
+
+def _is_unit(code: tuple[str, str, str, str]) -> bool:
+    return f"/{UNITS}/" in code[0]
