@@ -157,12 +157,7 @@ def with_proofs(xml: bytes, proofs: Mapping[str, Evidence]) -> bytes:
     values alone.
     Raises DocumentUnsignable, TimestampInvalid.
     """
-    for identifier, evidence in proofs.items():
-        for token in evidence.timestamps:
-            xml = xades_levels.with_timestamp(xml, timestamp_token.read(token), identifier)
-        if evidence != Evidence():
-            xml = xades_levels.with_values(xml, evidence, identifier)
-    return xml
+    return xades_levels.with_proofs(xml, proofs)
 
 
 def archive_data(xml: bytes, identifier: str) -> bytes:

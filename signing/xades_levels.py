@@ -32,6 +32,7 @@ from signing.xades_tree import (
     cut_for_property,
     find_by_id,
     find_signature,
+    place_for_property,
     remove_others,
 )
 from signing.xml_parts import FILTER, OTHERS, remove
@@ -94,15 +95,66 @@ def with_values(xml: bytes, evidence: Evidence, signature_id: str = "") -> bytes
     Raises DocumentUnsignable, also when there is no time stamp to show that the material came after the signature.
     """
     signature = find_signature(parse_document(xml), signature_id)
-    properties = _properties(signature)
-    if not any(element.tag == f"{{{XADES}}}SignatureTimeStamp" for element in properties):
+    _require_stamped(signature)
+    values = _values(signature, evidence)
+    return _insert(xml, signature, values) if values else xml
+
+
+def with_proofs(xml: bytes, proofs: Mapping[str, Evidence]) -> bytes:
+    """Return `xml` with time stamps and material in the signatures with these Ids: level B-T, or B-LT.
+
+    The same bytes as `with_timestamp` and `with_values` give one after the other, by one reading. Raises what these raise.
+    """
+    root = parse_document(xml)
+    inserted: list[tuple[int, bytes]] = []
+    for identifier, evidence in proofs.items():
+        if evidence == Evidence():
+            continue
+        signature = find_signature(root, identifier)
+        octets = timestamp_octets(signature)
+        text = ""
+        for der in evidence.timestamps:
+            timestamp_token.require_imprint(timestamp_token.read(der), octets)
+            text += _time_stamp("xades:SignatureTimeStamp", der)
+        if not text:
+            _require_stamped(signature)
+        text += _values(signature, evidence)
+        if not text:
+            continue
+        place = place_for_property(xml, signature)
+        if len(place.before) + len(place.after) != len(xml):  # an empty tag, of somebody else's document
+            return _one_by_one(xml, proofs)
+        inserted.append((len(place.before), b"".join((place.opening, text.encode(), place.closing))))
+    pieces, last = [], 0
+    for position, text_there in sorted(inserted):
+        pieces += [xml[last:position], text_there]
+        last = position
+    return b"".join((*pieces, xml[last:]))
+
+
+def _one_by_one(xml: bytes, proofs: Mapping[str, Evidence]) -> bytes:
+    for identifier, evidence in proofs.items():
+        for token in evidence.timestamps:
+            xml = with_timestamp(xml, timestamp_token.read(token), identifier)
+        if evidence != Evidence():
+            xml = with_values(xml, evidence, identifier)
+    return xml
+
+
+def _require_stamped(signature: etree._Element) -> None:
+    if not any(element.tag == f"{{{XADES}}}SignatureTimeStamp" for element in _properties(signature)):
         raise DocumentUnsignable("SignatureTimeStamp", "none yet")
+
+
+def _values(signature: etree._Element, evidence: Evidence) -> str:
+    """Write the validation material that a signature does not hold yet; nothing when it holds all."""
+    properties = _properties(signature)
     held = _held(signature, properties)
     certificates = _encapsulated("EncapsulatedX509Certificate", evidence.certificates, held)
     crls = _encapsulated("EncapsulatedCRLValue", evidence.crls, held)
     responses = _encapsulated("EncapsulatedOCSPValue", evidence.ocsp_responses, held)
     if not (certificates or crls or responses):
-        return xml
+        return ""
     declared = f' xmlns:xades="{XADES}"'
     values = f"<xades:CertificateValues{declared}>{certificates}</xades:CertificateValues>" if certificates else ""
     if crls or responses:
@@ -112,7 +164,7 @@ def with_values(xml: bytes, evidence: Evidence, signature_id: str = "") -> bytes
     if any(element.tag in (f"{{{XADES}}}CertificateValues", f"{{{XADES}}}RevocationValues") for element in properties):
         name = "xades141:TimeStampValidationData"
         values = f'<{name} xmlns:xades141="{XADES141}">{values}</{name}>'
-    return _insert(xml, signature, values)
+    return values
 
 
 def archive_timestamp_data(xml: bytes, signature_id: str = "", contents: Mapping[str, bytes] | None = None) -> bytes:

@@ -5,6 +5,8 @@ Standard: XML-Signature XPath Filter 2.0; ETSI EN 319 132-1 V1.2.1 §4.3
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from lxml import etree
 
 from signing.faults import DocumentUnsignable
@@ -34,11 +36,27 @@ def find_by_id(root: etree._Element, identifier: str) -> list[etree._Element]:
     return [one for one in root.iter("*") if any(one.get(name) == identifier for name in _IDS)]
 
 
+class Place(NamedTuple):
+    """Where the next unsigned property of a signature will stand in its document."""
+
+    before: bytes
+    opening: bytes
+    """Elements that are missing around it, and their ends in `closing`."""
+    closing: bytes
+    after: bytes
+
+
 def cut_for_property(xml: bytes, signature: etree._Element) -> tuple[bytes, bytes]:
     """Cut `xml` where the next unsigned property of `signature` will stand; what is missing around it is written.
 
     Raises DocumentUnsignable when the signature has no QualifyingProperties or another signature covers the place.
     """
+    place = place_for_property(xml, signature)
+    return place.before + place.opening, place.closing + place.after
+
+
+def place_for_property(xml: bytes, signature: etree._Element) -> Place:
+    """Tell the same in pieces: `xml` is what stands before and after, but for an empty tag that is written as two."""
     require_undisturbed(signature)
     holder = signature.find(f"{{{NAMESPACE}}}Object/{{{XADES}}}QualifyingProperties")
     if holder is None:
@@ -52,7 +70,7 @@ def cut_for_property(xml: bytes, signature: etree._Element) -> tuple[bytes, byte
             declared = "" if opening else f' xmlns:xades="{XADES}"'
             opening, closing = f"{opening}<xades:{name}{declared}>", f"</xades:{name}>{closing}"
     before, after = split_before_end(xml, holder)
-    return before + opening.encode(), closing.encode() + after
+    return Place(before, opening.encode(), closing.encode(), after)
 
 
 def require_undisturbed(holder: etree._Element) -> None:

@@ -300,3 +300,39 @@ def test_empty_containers_of_others_are_opened(key: MemoryKey, tsa: Tsa) -> None
     grown = stamped(signed, tsa)
     assert b'<x:UnsignedSignatureProperties a="/>"\n><xades:SignatureTimeStamp' in grown
     assert b"</xades:SignatureTimeStamp></x:UnsignedSignatureProperties></x:UnsignedProperties>" in grown
+
+
+def named(xml: bytes) -> list[str]:
+    return [one.get("Id") or "" for one in xmldsig.parse_document(xml).iter(xmldsig.SIGNATURE)]
+
+
+@pytest.mark.parametrize("level", ["B-T", "B-LT"])
+@pytest.mark.parametrize("people", [1, 3])
+def test_all_proofs_are_put_in_by_one_reading(
+    level: str, people: int, issuing: Authority, key: MemoryKey, tsa: Tsa, evidence: Evidence
+) -> None:
+    xml = DOCUMENT
+    for number in range(people):
+        signer = key if not number else issuing.issue(f"Người {number}")
+        xml = xades.sign(xml, signer, parallel=True)
+    proofs = {}
+    for name in named(xml):
+        token = tsa.token(xades_levels.timestamp_data(xml, name)).der
+        proofs[name] = (evidence + Evidence(timestamps=(token,))).within(level)
+    whole = xades_levels.with_proofs(xml, proofs)
+    assert whole == xades_levels._one_by_one(xml, proofs)
+    assert whole.count(b"<xades:SignatureTimeStamp") == people
+    later = {name: Evidence(crls=(b"a later list",)) for name in proofs}
+    assert xades_levels.with_proofs(whole, later) == xades_levels._one_by_one(whole, later)
+    assert xades_levels.with_proofs(whole, dict.fromkeys(proofs, Evidence())) == whole
+
+
+def test_proofs_of_something_else_are_refused_in_one_reading(key: MemoryKey, tsa: Tsa, evidence: Evidence) -> None:
+    xml = xades.sign(DOCUMENT, key, parallel=True)
+    (name,) = named(xml)
+    with pytest.raises(TimestampInvalid):
+        xades_levels.with_proofs(xml, {name: Evidence(timestamps=(tsa.token(b"else").der,))})
+    with pytest.raises(DocumentUnsignable):
+        xades_levels.with_proofs(xml, {name: evidence})
+    with pytest.raises(DocumentUnsignable):
+        xades_levels.with_proofs(xml, {"nobody": evidence})
