@@ -1,15 +1,17 @@
 """Files that another program drops into a folder of this machine or a mounted share: each is one message.
 
 A file is taken when size and time of writing were the same on two looks; a program that writes under another name, such as
-`visit.xml.part`, and renames when it is done is never caught half-way. That a file was moved to `done/<day>/` (or deleted)
-is the positive answer: its bytes are safe. A refused one goes to `refused/` with the answer as `<name>.answer` beside. Looks
-into the folder at times, because changes on a Windows share are not announced. Does not go into sub-folders.
+`visit.xml.part`, and renames when it is done is never caught half-way, nor is one that locks the file until it is done. That a
+file was moved to `done/<day>/` (or deleted) is the positive answer: its bytes are safe. A refused one goes to `refused/` with
+the answer as `<name>.answer` beside. Looks into the folder at times, because changes on a Windows share are not announced. Does
+not go into sub-folders.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -159,6 +161,7 @@ class Folder:
             file = os.open(entry.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=root)
             with open(file, "rb") as reader:
                 _require_same(entry, os.fstat(reader.fileno()))
+                _require_free(reader.fileno())
                 content = reader.read(most)
                 _require_same(entry, os.fstat(reader.fileno()))
                 return content
@@ -283,6 +286,20 @@ def _sync(folder: int) -> None:
 def _require_same(entry: Entry, found: os.stat_result) -> None:
     if (found.st_size, found.st_mtime_ns) != (entry.size, entry.changed) or not stat.S_ISREG(found.st_mode):
         raise FileChanged
+
+
+def _require_free(file: int) -> None:
+    """Raise FileTrouble while another program holds the file locked for writing, in either of the two ways there are.
+
+    Locks of readers do not matter. Where a share knows no locks, nothing is asked.
+    """
+    for lock in (fcntl.flock, fcntl.lockf):
+        try:
+            lock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            lock(file, fcntl.LOCK_UN)
+        except OSError as exc:
+            if exc.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise FileTrouble("locked by another program") from exc
 
 
 def _reason(exc: OSError) -> str:

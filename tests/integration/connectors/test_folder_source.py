@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -368,3 +371,70 @@ def test_a_node_killed_between_taking_and_moving_loses_and_doubles_nothing(tmp_p
     assert sorted(path.name for path in drop.glob("done/*/*")) == ["0.hl7", "1.hl7", "2.hl7"]
     rows = cli_json("messages", "list", "-c", str(site))
     assert sorted(row["control_id"] for row in rows if row["state"] != "duplicate") == ["M0", "M1", "M2"]
+
+
+@pytest.mark.parametrize("by", ["flock", "lockf"])
+def test_a_locked_file_is_taken_when_it_is_let_go(house: House, by: str, caplog: pytest.LogCaptureFixture) -> None:
+    """What another process holds locked it may still write to, although nothing has changed for a while."""
+    held = house.put("NGUYEN.xml", b"half", age=1)
+    house.put("b.xml", b"two")
+    with locked(held, by):
+        house.rounds(4)
+        assert house.desk.taken == [b"two"]
+        assert caplog.text.count("LT2108 PickupFileWaits (locked by another program)") == 3
+        house.put("NGUYEN.xml", b"half and whole")
+    house.rounds()
+    assert house.desk.taken == [b"two", b"half and whole"]
+    assert "NGUYEN" not in caplog.text
+
+
+def test_a_file_that_a_reader_locks_is_taken(house: House) -> None:
+    """Programs that only read hold a shared lock: a backup, an indexer."""
+    held = house.put("a.xml", b"one")
+    with locked(held, "flock shared"):
+        house.rounds()
+    assert house.desk.taken == [b"one"]
+
+
+@pytest.mark.parametrize("refusal", [errno.EACCES, errno.EBUSY, errno.ETXTBSY])
+def test_a_file_that_a_share_refuses_while_it_is_open_elsewhere_waits(
+    house: House, refusal: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Windows share says it when the file is opened: sharing violation."""
+    house.put("NGUYEN.xml", b"one")
+    opened = os.open
+
+    def refusing(path: Any, *arguments: Any, **more: Any) -> int:
+        if path == "NGUYEN.xml":
+            raise OSError(refusal, os.strerror(refusal))
+        return opened(path, *arguments, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refusing)
+        house.rounds(3)
+    assert house.desk.taken == []
+    assert caplog.text.count("LT2108 PickupFileWaits") == 2
+    house.rounds()
+    assert house.desk.taken == [b"one"]
+    assert "NGUYEN" not in caplog.text
+
+
+_HOLD = """
+import fcntl, sys
+file = open(sys.argv[1], "r+b")
+getattr(fcntl, sys.argv[2])(file, fcntl.LOCK_SH if sys.argv[3:] else fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def locked(path: Path, by: str) -> Iterator[None]:
+    """Let another process hold a file locked."""
+    command = [sys.executable, "-S", "-c", _HOLD, str(path), *by.split()]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        yield
+        assert process.stdin is not None
+        process.stdin.close()
