@@ -31,6 +31,7 @@ from mappings.formats.er7_escapes import Reading, escape
 from mappings.formats.faults import (
     DELIMITER_TWICE,
     LINE_BREAK_IN_FIELD,
+    STANDARD_CHARSET_ASSUMED,
     CharsetMismatch,
     DelimitersInvalid,
     EmptyMessage,
@@ -52,6 +53,9 @@ _LITERAL: Final = Reading(Delimiters(component=b"", repetition=b"", escape=b"", 
 """How H-2 is read: as it stands."""
 _HEADER = re.compile(rb"^[\x00-\x20]*(?:\xef\xbb\xbf)?[\x00-\x20]*[0-7]?H[^0-9A-Za-z\s\x00-\x1f\x7f-\xff]")
 _FRAME = re.compile(rb"\x02([0-7]?)([^\x02\x03\x17]*)(?:([\x03\x17])[0-9A-Fa-f]{0,2}[\r\n]*|(?=\x02)|$)")
+_NOT_STANDARD = re.compile(rb"[\x80-\x9f]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+"""Control characters that no text has, and letters of UTF-8: one that stands among what is none shows damaged UTF-8."""
+_GUESSED = re.compile("[À-ÖØ-öø-ÿ]")
 _MOST_RECORDS = 200_000
 
 
@@ -148,9 +152,11 @@ class Record:
 class Message:
     """One message, from H to L. Made by `parse`; `raw` are the bytes as they came, `charset` the codec they were read with."""
 
-    __slots__ = ("_notices", "_reading", "_suspected", "_text", "charset", "delimiters", "raw", "records")
+    __slots__ = ("_guessed", "_notices", "_reading", "_suspected", "_text", "charset", "delimiters", "raw", "records")
 
-    def __init__(self, raw: bytes, text: str, reading: Reading, notices: list[tuple[int, str, str]]) -> None:
+    def __init__(
+        self, raw: bytes, text: str, reading: Reading, notices: list[tuple[int, str, str]], guessed: bool
+    ) -> None:
         self.raw = raw
         self.charset = reading.charset
         self.delimiters = reading.delimiters
@@ -158,14 +164,15 @@ class Message:
         self._text = text
         self._notices = notices
         self._suspected = False
+        self._guessed = guessed
         self.records = list(_records(text, reading, notices))
 
     @classmethod
     def parse(cls, raw: bytes, charset: str = "auto") -> Message:
         """Find charset, delimiters and records.
 
-        `charset` is `auto` (UTF-8 where the bytes are that, else the ISO 8859-1 of the standard), a Python codec, or `tcvn3`,
-        `vni`, `viqr`. Raises EmptyMessage, RecordHeaderMissing, DelimitersInvalid, CharsetMismatch and RecordInvalid.
+        `charset` is `auto` (UTF-8 where the bytes are that, else the ISO 8859-1 of the standard, with a notice where letters
+        depend on it; damaged UTF-8, and what is no text in either, is a fault), a Python codec, or `tcvn3`, `vni`, `viqr`. Raises EmptyMessage, RecordHeaderMissing, DelimitersInvalid, CharsetMismatch and RecordInvalid.
         """
         codec, text = _decoded(raw, charset)
         text = text.strip(_AROUND)
@@ -175,7 +182,8 @@ class Message:
         if text[:1] != "H" or not usable(text[1:2]):
             raise RecordHeaderMissing("line 1")
         notices: list[tuple[int, str, str]] = []
-        return cls(raw, text, Reading(_delimiters(text, notices), codec), notices)
+        guessed = charset == "auto" and codec == STANDARD_CHARSET
+        return cls(raw, text, Reading(_delimiters(text, notices), codec), notices, guessed)
 
     def first(self, name: str) -> Record | None:
         """Give the first record of that name."""
@@ -210,7 +218,10 @@ class Message:
             if self.charset in ("utf-8", "ascii", STANDARD_CHARSET, "cp1252") and not self._text.isascii():
                 prose = self._text[: charsets.EXAMINED]
                 marks = dict.fromkeys(map(ord, self._reading.field + self._reading.blank), " ")
-                self._notices += charsets.suspect(prose.translate(marks))
+                found = charsets.suspect(prose.translate(marks))
+                if not found and self._guessed and _GUESSED.search(self._text):
+                    found = [(STANDARD_CHARSET_ASSUMED, "", STANDARD_CHARSET)]
+                self._notices += found
         return self._notices
 
 
@@ -219,7 +230,9 @@ def _decoded(raw: bytes, charset: str) -> tuple[str, str]:
     if charset == "auto":
         try:
             return "utf-8", raw.decode("utf-8")
-        except UnicodeDecodeError:
+        except UnicodeDecodeError as error:
+            if _NOT_STANDARD.search(raw):
+                raise CharsetMismatch(f"byte {error.start}", f"neither utf-8 nor {STANDARD_CHARSET}") from None
             return STANDARD_CHARSET, raw.decode(STANDARD_CHARSET)
     codec = charsets.codec_name(charset)
     if codec is None:

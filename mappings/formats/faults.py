@@ -171,6 +171,8 @@ VIQR_SUSPECTED = 2013
 CP1258_SUSPECTED = 2014
 DELIMITER_TWICE = 2017
 """H-2 of an instrument has a delimiter twice; it was read once."""
+STANDARD_CHARSET_ASSUMED = 2018
+"""Letters of an instrument are no UTF-8 and were read as ISO 8859-1, because the channel names no charset."""
 PERSON_NUMBER_DOUBTFUL = 3010
 """A 12-digit personal number does not agree with the sex or the birth year sent beside it; `detail` says with which."""
 GLN_DOUBTFUL = 3011
@@ -185,6 +187,7 @@ NOTICES = (
     VIQR_SUSPECTED,
     CP1258_SUSPECTED,
     DELIMITER_TWICE,
+    STANDARD_CHARSET_ASSUMED,
     PERSON_NUMBER_DOUBTFUL,
     GLN_DOUBTFUL,
 )
