@@ -126,9 +126,8 @@ def facts(signed: Signed, said: Language) -> Iterator[tuple[str, str]]:
     words, signer = WORDS[said], signed.signer
     revocation = "revocation unknown" if signed.revocation == "unknown" else signed.revocation
     yield words["time"], f"{signed.at.astimezone(VIETNAM):%d/%m/%Y %H:%M:%S} ({words[signed.at_is]})"
-    yield words["level"], signed.level
-    if signed.stamps_until is not None:
-        yield words["stamps until"], f"{signed.stamps_until.astimezone(VIETNAM):%d/%m/%Y}"
+    until = signed.stamps_until and f" ({words['stamps until']} {signed.stamps_until.astimezone(VIETNAM):%d/%m/%Y})"
+    yield words["level"], f"{signed.level}{until or ''}"
     yield words["certificate"], f"{signer.serial}, {words['issuer']} {signer.issuer}"
     yield words["revocation"], words[revocation]
     yield words["covers"], ", ".join(words.get(one.part, one.part) for one in signed.covers)

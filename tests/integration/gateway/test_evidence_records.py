@@ -14,7 +14,7 @@ import pytest
 from conformance.sandbox.faults import Action
 from gateway import repair
 from gateway.certificates import lists
-from gateway.clock import SystemClock, moment, to_datetime
+from gateway.clock import VIETNAM, SystemClock, moment, to_datetime
 from gateway.proof.evidence import evidence, of_file
 from gateway.store import deliveries, documents, proofs
 from gateway.verification import Verifier
@@ -118,6 +118,8 @@ def test_what_is_kept_is_stamped_again_for_as_long_as_it_is_wanted(
     ask = ("verify", str(tmp_path / "paper.json"), "--evidence", str(tmp_path / "kept.json"), "--at", then)
     done = cli(*ask, "--trust", str(trust.pem_file), "--offline", "--json")
     assert done.returncode == 0, done.stdout
+    shown = cli(*ask, "--trust", str(trust.pem_file), "--offline")
+    assert f"(dấu thời gian tới {to_datetime(trail[-1].ends_at).astimezone(VIETNAM):%d/%m/%Y})" in shown.stdout
     (signer,) = json.loads(done.stdout)["signers"]
     assert signer["stamps_until"][:10] == to_datetime(trail[-1].ends_at).isoformat()[:10]
 
