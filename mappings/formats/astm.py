@@ -172,7 +172,8 @@ class Message:
         """Find charset, delimiters and records.
 
         `charset` is `auto` (UTF-8 where the bytes are that, else the ISO 8859-1 of the standard, with a notice where letters
-        depend on it; damaged UTF-8, and what is no text in either, is a fault), a Python codec, or `tcvn3`, `vni`, `viqr`. Raises EmptyMessage, RecordHeaderMissing, DelimitersInvalid, CharsetMismatch and RecordInvalid.
+        depend on it; damaged UTF-8, and what is no text in either, is a fault), a Python codec, or `tcvn3`, `vni`, `viqr`.
+        Raises EmptyMessage, RecordHeaderMissing, DelimitersInvalid, CharsetMismatch and RecordInvalid.
         """
         codec, text = _decoded(raw, charset)
         text = text.strip(_AROUND)
