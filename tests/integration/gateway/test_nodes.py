@@ -18,6 +18,7 @@ from gateway.store.engine import Store, open_store
 from tests.conftest import HandClock
 from tests.integration.gateway.test_delivery import queue_paper
 from tests.integration.gateway.test_store import new_message
+from tests.servers import wait_until
 
 LEASE = 30 * SECOND
 
@@ -66,6 +67,7 @@ def killed(store: Store) -> None:
     if store.dialect == "postgresql":
         claim.invalidate()
     claim.close()
+    wait_until(lambda: not store.is_claimed("n1"))  # the server hears of it a moment later
 
 
 def hold(store: Store, clock: HandClock, owner: str = "n1") -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from gateway.configuration import load
 from gateway.faults import ConfigInvalid
 from gateway.text import text
 from gateway.verification import Verifier
+from signing.evidence import Evidence
 from tests.conftest import HandClock
 from tests.site import destinations, write_site
 from tests.unit.signing import attacks_foreign
@@ -401,7 +403,7 @@ def test_a_node_judges_by_the_policies_of_its_folder(site: Path) -> None:
     (site / "policies").mkdir()
 
     def judged() -> list[int]:
-        nowhere: Any = None
+        nowhere: Any = SimpleNamespace(read_now=lambda _: Evidence())  # nothing was issued here
         verifier = Verifier(load(site), nowhere, HandClock(0))
         found = verifier._judge(data)
         verifier.close()

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,14 +29,19 @@ from tests.tsa import Tsa, tsa_certificate
 from tests.unit.signing.test_xades_levels import DOCUMENT, crl, der, response
 
 YEAR = timedelta(days=365)
-NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+@cache
+def now() -> datetime:
+    """Give the moment of the first test of this module: others may have taken long before it."""
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 def authority(issuing: Authority, at: timedelta, lasts: timedelta) -> Tsa:
     """Give a time stamp authority that stamps `at` and whose certificate ends after `lasts`, both from now."""
     key = new_rsa_key()
-    certificate = tsa_certificate(issuing, key.public_key(), end=NOW + lasts)
-    return Tsa(key, certificate, issuing.issuers, at=NOW + at)
+    certificate = tsa_certificate(issuing, key.public_key(), end=now() + lasts)
+    return Tsa(key, certificate, issuing.issuers, at=now() + at)
 
 
 def sha(data: bytes) -> bytes:
@@ -62,7 +68,7 @@ class Kept:
 
     def judged(self, after: timedelta, evidence: Evidence | None = None, file: bytes | None = None) -> Report:
         trust = replace(self.trust, evidence=self.evidence if evidence is None else evidence)
-        return validation.validate(self.file if file is None else file, trust, NOW + after)
+        return validation.validate(self.file if file is None else file, trust, now() + after)
 
     def renewed(self, tsa: Tsa) -> Kept:
         last = self.authorities[-1]
@@ -135,7 +141,7 @@ def test_evidence_that_lacks_a_piece_is_told(name: str, old: Kept) -> None:
 
 def test_evidence_that_was_changed_is_told(old: Kept, issuing: Authority) -> None:
     """Somebody puts another answer about the same certificate in the place of the one that was kept."""
-    other = response(issuing, old.authorities[0].certificate)
+    other = response(issuing, old.authorities[0].certificate, now() + timedelta(seconds=1))
     kept_one = old.evidence.ocsp_responses[1]
     assert other != kept_one
     changed = replace(old.evidence, ocsp_responses=(old.evidence.ocsp_responses[0], other))
@@ -264,7 +270,7 @@ def test_openssl_agrees_with_every_time_stamp(old: Kept, root: Authority, tmp_pa
             [
                 *("openssl", "ts", "-verify", "-digest", digest.hex(), "-in", "token.der", "-token_in"),
                 *("-CAfile", "root.pem", "-untrusted", "chain.pem"),
-                *("-attime", str(int((NOW + (0, 0.95, 1.95)[number] * YEAR).timestamp()))),
+                *("-attime", str(int((now() + (0, 0.95, 1.95)[number] * YEAR).timestamp()))),
             ],
             cwd=tmp_path,
             capture_output=True,

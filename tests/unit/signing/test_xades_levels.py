@@ -39,8 +39,8 @@ def der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
 
-def response(issuer: Authority, certificate: x509.Certificate) -> bytes:
-    now = datetime.now(UTC)
+def response(issuer: Authority, certificate: x509.Certificate, at: datetime | None = None) -> bytes:
+    now = at or datetime.now(UTC)
     builder = ocsp.OCSPResponseBuilder().add_response(
         cert=certificate,
         issuer=issuer.certificate,
