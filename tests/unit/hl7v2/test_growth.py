@@ -82,7 +82,7 @@ def growth(longer: Callable[[int], Callable[[], object]]) -> float:
     while seconds(longer(size)) < LEAST_S and size < 200_000:
         size *= 2
     ratios = []
-    for _ in range(3):
+    for _ in range(5):
         once = seconds(longer(size))
         ratios.append(seconds(longer(size * 2)) / max(once, 1e-9))
     return median(ratios)
