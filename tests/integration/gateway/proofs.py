@@ -56,6 +56,7 @@ countersigns = true
 [[policy.step]]
 role = "seal"
 """
+SEAL_ALONE = '[[policy]]\nlevel = "{level}"\n[[policy.step]]\nrole = "seal"\n'
 AUTHORITY = """
 [[proof.authority]]
 url = "{url}"
@@ -237,3 +238,7 @@ class ProvingWard:
         return self.desk.store.read_now(
             lambda c: signing_tasks.work_list(c, self.plan, code, self.clock.now(), ready=True)
         )
+
+
+Make = Callable[..., ProvingWard]
+"""The fixture `ward`."""

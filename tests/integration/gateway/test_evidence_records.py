@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from conformance.sandbox.faults import Action
 from gateway import repair
 from gateway.certificates import lists
-from gateway.clock import VIETNAM, SystemClock, moment, to_datetime
+from gateway.clock import VIETNAM, moment, to_datetime
 from gateway.proof.evidence import evidence, of_file
 from gateway.store import deliveries, documents, proofs
 from gateway.verification import Verifier
@@ -24,36 +24,16 @@ from signing.kept import read_evidence
 from signing.validation import Trust as Believed
 from signing.validation import validate
 from signing.verdict import STAMP_EXPIRED, Report
-from tests.conftest import HandClock
-from tests.integration.gateway.proofs import ProvingWard, Trust, trust_services
-from tests.integration.gateway.test_papers import FOLDER, change, discharge
+from tests.integration.gateway.proofs import SEAL_ALONE, Make, ProvingWard, Trust
+from tests.integration.gateway.test_papers import change, discharge
 from tests.site import cli
 
-SEAL_ALONE = '[[policy]]\nlevel = "{level}"\n[[policy.step]]\nrole = "seal"\n'
 DAY = timedelta(days=1)
-Make = Callable[..., ProvingWard]
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock(SystemClock().now())
-
-
-@pytest.fixture
-def trust(tmp_path: Path, clock: HandClock) -> Iterator[Trust]:
-    with trust_services(tmp_path / "sandbox", clock) as made:
-        yield made
-
-
-@pytest.fixture
-def ward(tmp_path: Path, clock: HandClock, trust: Trust) -> Make:
-    def make(url: str = f"sqlite:///{tmp_path / 'ledger.db'}", **settings: Any) -> ProvingWard:
-        settings.setdefault("destinations", FOLDER)
-        settings.setdefault("policies", SEAL_ALONE)
-        settings.setdefault("level", "B-LTA")
-        return ProvingWard(tmp_path / "site", url, clock, trust, **settings)
-
-    return make
+def ward(ward: Make) -> Make:
+    return partial(ward, policies=SEAL_ALONE, level="B-LTA")
 
 
 def kept(here: ProvingWard, row: Any) -> bytes:

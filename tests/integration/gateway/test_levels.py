@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from conformance.sandbox.faults import Action
 from connectors.kinds import load_destination
-from gateway.clock import SystemClock, to_datetime
+from gateway.clock import to_datetime
 from gateway.delivery.sql_queue import SqlQueue
 from gateway.store import deliveries, documents, proofs
 from gateway.verification import issued
@@ -21,8 +21,7 @@ from signing.certificates import load_roots
 from signing.faults import TimestampUnavailable
 from signing.validation import Trust as Believed
 from signing.validation import validate
-from tests.conftest import HandClock
-from tests.integration.gateway.proofs import DOCTOR_HEAD_SEAL, ProvingWard, Trust, trust_services
+from tests.integration.gateway.proofs import DOCTOR_HEAD_SEAL, SEAL_ALONE, Make, ProvingWard, Trust
 from tests.integration.gateway.test_papers import change, discharge
 
 YEARS = timedelta(days=3652)
@@ -30,7 +29,6 @@ FOLDERS = "".join(
     f'\n[[destination]]\nkind = "folder"\nname = "{name}"\nfolder = "{name}"\nbasis = "law"\n'
     for name in ("usual", "archive", "quick")
 )
-SEAL_ALONE = '[[policy]]\nlevel = "{level}"\n[[policy.step]]\nrole = "seal"\n'
 FORMS = """
 [[form]]
 papers = ["discharge_paper"]
@@ -41,29 +39,13 @@ level = "B-LTA"
 destinations = ["quick"]
 level = "B-B"
 """
-Make = Callable[..., ProvingWard]
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock(SystemClock().now())
-
-
-@pytest.fixture
-def trust(tmp_path: Path, clock: HandClock) -> Iterator[Trust]:
-    with trust_services(tmp_path / "sandbox", clock) as made:
-        yield made
-
-
-@pytest.fixture
-def ward(tmp_path: Path, clock: HandClock, trust: Trust) -> Make:
-    def make(policies: str, url: str = f"sqlite:///{tmp_path / 'ledger.db'}", **settings: Any) -> ProvingWard:
-        for name in ("usual", "archive", "quick"):
-            (tmp_path / "site" / name).mkdir(parents=True)
-        settings.setdefault("destinations", FOLDERS)
-        return ProvingWard(tmp_path / "site", url, clock, trust, policies=policies, **settings)
-
-    return make
+def ward(ward: Make, tmp_path: Path) -> Make:
+    for name in ("usual", "archive", "quick"):
+        (tmp_path / "site" / name).mkdir(parents=True)
+    return partial(ward, destinations=FOLDERS)
 
 
 def delivered(here: ProvingWard, row: Any) -> dict[str, bytes]:
@@ -90,7 +72,7 @@ def levels(here: ProvingWard, file: bytes, after: timedelta = timedelta(0)) -> t
 
 
 def test_one_paper_leaves_at_three_levels(ward: Make, store_url: str, trust: Trust) -> None:
-    here = ward(DOCTOR_HEAD_SEAL + FORMS, store_url, level="B-LT")
+    here = ward(store_url, policies=DOCTOR_HEAD_SEAL + FORMS, level="B-LT")
     here.send(discharge("1"))
     here.sign("BS1")
     here.work()
@@ -114,7 +96,7 @@ def test_one_paper_leaves_at_three_levels(ward: Make, store_url: str, trust: Tru
 
 def test_a_level_for_one_destination_alone_asks_for_what_that_needs(ward: Make, trust: Trust) -> None:
     """The paper itself is at B-B: only the archive's file waits for proofs."""
-    here = ward(DOCTOR_HEAD_SEAL + FORMS, level="B-B")
+    here = ward(policies=DOCTOR_HEAD_SEAL + FORMS, level="B-B")
     trust.break_("tsa", Action.DOWN)
     here.send(discharge("1"))
     here.sign("BS1")
@@ -147,7 +129,7 @@ def test_a_level_for_one_destination_alone_asks_for_what_that_needs(ward: Make, 
 
 def test_each_file_leaves_at_its_own_level(ward: Make, trust: Trust) -> None:
     """What waits for time stamps alone does not wait for issuers, and B-LT not for an archive time stamp."""
-    here = ward(DOCTOR_HEAD_SEAL + FORMS.replace('"B-B"', '"B-LT"'), level="B-T")
+    here = ward(policies=DOCTOR_HEAD_SEAL + FORMS.replace('"B-B"', '"B-LT"'), level="B-T")
     trust.break_("ocsp", Action.DOWN)
     trust.break_("crl", Action.DOWN)
     here.send(discharge("1"))
@@ -180,7 +162,7 @@ def test_each_file_leaves_at_its_own_level(ward: Make, trust: Trust) -> None:
 def test_a_file_that_is_ready_does_not_wait_for_the_seal_of_another(ward: Make, trust: Trust) -> None:
     """FHIR and CDA are sealed each by itself; the proofs of one are late."""
     fhir = FOLDERS.replace('folder = "quick"', 'folder = "quick"\nrendition = "fhir"')
-    here = ward(SEAL_ALONE, level="B-T", destinations=fhir)
+    here = ward(policies=SEAL_ALONE, level="B-T", destinations=fhir)
     trust.break_("tsa", Action.DOWN)
     here.send(discharge("1"))
     (row,) = here.rows()
@@ -204,7 +186,7 @@ def late_fault() -> TimestampUnavailable:
 
 
 def test_newer_content_replaces_what_has_left_to_some(ward: Make, trust: Trust) -> None:
-    here = ward(SEAL_ALONE + FORMS, level="B-LT")
+    here = ward(policies=SEAL_ALONE + FORMS, level="B-LT")
     trust.break_("tsa", Action.DOWN)
     here.send(discharge("1"))
     (first,) = here.rows()
@@ -228,7 +210,7 @@ def test_newer_content_replaces_what_has_left_to_some(ward: Make, trust: Trust) 
 
 def test_what_leaves_early_has_the_level_of_its_destination(ward: Make, trust: Trust) -> None:
     accepts = FOLDERS.replace('basis = "law"\n', 'basis = "law"\naccepts = "doctor"\n')
-    here = ward(DOCTOR_HEAD_SEAL + FORMS.replace("B-LTA", "B-T"), level="B-LT", destinations=accepts)
+    here = ward(policies=DOCTOR_HEAD_SEAL + FORMS.replace("B-LTA", "B-T"), level="B-LT", destinations=accepts)
     trust.break_("ocsp", Action.DOWN)
     trust.break_("crl", Action.DOWN)
     here.send(discharge("1"))
@@ -255,7 +237,7 @@ def test_what_leaves_early_has_the_level_of_its_destination(ward: Make, trust: T
 
 def test_an_early_file_that_waits_for_proofs_is_not_sealed(ward: Make, trust: Trust) -> None:
     accepts = FOLDERS.replace('basis = "law"\n', 'basis = "law"\naccepts = "doctor"\n', 1)
-    here = ward(DOCTOR_HEAD_SEAL, level="B-LT", destinations=accepts)
+    here = ward(policies=DOCTOR_HEAD_SEAL, level="B-LT", destinations=accepts)
     trust.break_("tsa", Action.DOWN)
     here.send(discharge("1"))
     here.sign("BS1")
@@ -271,7 +253,7 @@ def test_an_early_file_that_waits_for_proofs_is_not_sealed(ward: Make, trust: Tr
 
 
 def test_archive_stamps_for_one_destination_are_renewed(ward: Make, trust: Trust) -> None:
-    here = ward(DOCTOR_HEAD_SEAL + FORMS, level="B-T")
+    here = ward(policies=DOCTOR_HEAD_SEAL + FORMS, level="B-T")
     here.send(discharge("1"))
     here.sign("BS1")
     here.sign("TK1")
@@ -286,7 +268,7 @@ def test_archive_stamps_for_one_destination_are_renewed(ward: Make, trust: Trust
 
 
 def test_the_seal_alone_is_made_for_each(ward: Make) -> None:
-    here = ward(SEAL_ALONE + FORMS, level="B-T")
+    here = ward(policies=SEAL_ALONE + FORMS, level="B-T")
     here.send(discharge("1"))
     (row,) = here.rows()
     sent = delivered(here, row)

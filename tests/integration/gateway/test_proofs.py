@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ from pyhanko_certvalidator.registry import SimpleTrustManager
 from conformance.sandbox.faults import Action
 from conformance.sandbox.tsa import POLICY
 from gateway import repair, verification
-from gateway.clock import SystemClock, to_datetime
+from gateway.clock import to_datetime
 from gateway.proof import pages
 from gateway.proof.evidence import evidence
 from gateway.store import actions, documents, proofs
@@ -43,34 +42,12 @@ from signing.validation import Trust as Believed
 from signing.validation import validate
 from signing.verdict import Report
 from tests.conftest import HandClock
-from tests.integration.gateway.proofs import AUTHORITY, ProvingWard, Trust, trust_services
+from tests.integration.gateway.proofs import AUTHORITY, SEAL_ALONE, Make, ProvingWard, Trust, trust_services
 from tests.integration.gateway.test_papers import FOLDER, change, discharge
 from tests.site import cli
 from tests.unit.signing.forge_pdf import base
 
 YEARS = timedelta(days=3652)
-SEAL_ALONE = '[[policy]]\nlevel = "{level}"\n[[policy.step]]\nrole = "seal"\n'
-Make = Callable[..., ProvingWard]
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock(SystemClock().now())
-
-
-@pytest.fixture
-def trust(tmp_path: Path, clock: HandClock) -> Iterator[Trust]:
-    with trust_services(tmp_path / "sandbox", clock) as made:
-        yield made
-
-
-@pytest.fixture
-def ward(tmp_path: Path, clock: HandClock, trust: Trust) -> Make:
-    def make(url: str = f"sqlite:///{tmp_path / 'ledger.db'}", **settings: Any) -> ProvingWard:
-        settings.setdefault("destinations", FOLDER)
-        return ProvingWard(tmp_path / "site", url, clock, trust, **settings)
-
-    return make
 
 
 def judged(here: ProvingWard, file: bytes, kept: bytes | None = None, after: timedelta = YEARS) -> Report:
@@ -266,8 +243,8 @@ def test_an_authority_that_is_away_or_wrong_stops_nobody_from_signing(
     assert levels(judged(here, here.file(row))) == ["B-LT"] * 3
 
 
-def test_a_slow_authority_is_passed_over(ward: Make, trust: Trust, tmp_path: Path, clock: HandClock) -> None:
-    with trust_services(tmp_path / "second", clock) as other:
+def test_a_slow_authority_is_passed_over(ward: Make, trust: Trust, tmp_path: Path, today_clock: HandClock) -> None:
+    with trust_services(tmp_path / "second", today_clock) as other:
         roots = other.pem_file.as_posix()
         here = ward(
             proof='timeout = "1s"\n',
