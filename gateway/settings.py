@@ -487,7 +487,7 @@ class SigningPlan:
     asks: tuple[str, ...] = ()
     """Settings of the key that a person is asked for when it is opened: a PIN that is not written anywhere."""
     other_device: Literal["tell", "refuse"] = "tell"
-    """Of people: what happens when their key signs in another device than the hand-over record names."""
+    """What happens when a key, the node's own too, signs in another device than the hand-over record names."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.engine import Connection, Row
 
 from gateway import signing_forms, signing_statements, signing_tasks, steps
+from gateway.certificates import device
 from gateway.certificates.permission import state_at
 from gateway.clock import Clock
 from gateway.faults import SignatureUnrecorded
@@ -101,8 +102,9 @@ class SigningDesk:
         for task in seal:
             fingerprint = next(iter(signed.values())).certificate_sha256 if signed else ""
             rows.move(connection, task.id, "sign", signed_at=now, certificate_sha256=fingerprint)
-        for fingerprint in {result.certificate_sha256 for result in signed.values()}:
+        for fingerprint, serial in {(result.certificate_sha256, result.device) for result in signed.values()}:
             self._may_seal(connection, fingerprint, now)
+            device.ask(connection, self._plan, fingerprint, serial, SEAL, now)
         for kind, body in plain.items():
             sealed = self._keyring.seal(body, f"{document_id}/{kind}")
             documents.put_rendition(connection, document_id, kind, steps.media_type(kind), body, sealed, signed=True)

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy.engine import Connection, Row
 
 from gateway import signing_tasks
+from gateway.certificates.device import OtherDevice, find_other
 from gateway.clock import SECOND, Clock, iso, to_datetime
 from gateway.faults import FaceBusy, SittingUnknown, StoreFault
 from gateway.settings import Plan
@@ -96,6 +97,8 @@ class Handed:
     papers: Mapping[str, ToSign]
     """Task → hash, and the paper as it is shown."""
     refused: Mapping[str, Fault]
+    other_device: OtherDevice | None = None
+    """The signer has another device than was handed over."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,8 @@ class Relay:
         ticket = self._seal(_Ticket(owner, who.code, now, algorithm.name, der, device))
         fingerprint = trusted[0].fingerprint(hashes.SHA256()).hex()
         signer = certificates.signer_of(trusted[0])
-        return Handed(ticket, algorithm.name, fingerprint, signer, papers, refused)
+        other = self.store.read_now(lambda c: find_other(c, fingerprint, device))
+        return Handed(ticket, algorithm.name, fingerprint, signer, papers, refused, other)
 
     def take(self, who: Who, ticket: str, signatures: Mapping[str, bytes]) -> dict[str, Fault | None]:
         """Keep signatures, each by itself, and hold the rest of the sitting; None for what is signed.

@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives import hashes
 from sqlalchemy.engine import Connection, Row
 
 from gateway import signing_tasks, steps
-from gateway.certificates import register
-from gateway.certificates.permission import may_sign, other_device
+from gateway.certificates import device
+from gateway.certificates.permission import may_sign
 from gateway.clock import SECOND, Clock, to_datetime
-from gateway.faults import DeviceDiffers, TaskGone
+from gateway.faults import TaskGone
 from gateway.proof import rules as proof_rules
 from gateway.proof.rules import Made
 from gateway.settings import Plan
@@ -37,7 +37,7 @@ from mappings import documents as forms
 from mappings.cda import html as page
 from mappings.formats.faults import Fault, SigningFault
 from signing import joint, proving, xades
-from signing.contract import KeyProvider, OnDevice, ToSign
+from signing.contract import KeyProvider, ToSign, device_of
 from signing.forms import Form
 
 log = logging.getLogger("lienthong.signing")
@@ -215,19 +215,7 @@ class Run:
         fingerprint = self.key.chain[0].fingerprint(hashes.SHA256()).hex()
         role = "" if whom else signing_tasks.role_in_register(task.role)
         self.may_sign(connection, fingerprint, now, holder=self.code, role=role)
-        self._ask_about_device(connection, fingerprint, now)
-
-    def _ask_about_device(self, connection: Connection, fingerprint: str, now: int) -> None:
-        """Tell when the key is in another device than was handed over, once each; refuse it where the settings say so."""
-        device = self.key.device if isinstance(self.key, OnDevice) else ""
-        found = other_device(connection, fingerprint, device)
-        if found is None:
-            return
-        row, differs = found
-        if self.plan.signing.other_device == "refuse":
-            raise DeviceDiffers(row.id, differs)
-        if register.note_device(connection, row, register.Act(f"{self.code} ({self.account})"[:64], "", now), differs):
-            log.warning("certificate %s of %s: %s", row.id, self.code, differs)
+        device.ask(connection, self.plan, fingerprint, device_of(self.key), f"{self.code} ({self.account})", now)
 
     def _signatures(self, claimed: Sequence[Ready]) -> Iterator[bytes | SigningFault]:
         """Sign under one authorisation; papers of one batch have one certificate, and so one algorithm."""

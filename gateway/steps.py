@@ -46,7 +46,7 @@ from mappings.lab.rows import is_rows
 from mappings.outcome import IdentityChange, Outcome, Resource
 from mappings.systems import Systems
 from signing import joint, jws, proving, xades
-from signing.contract import KeyProvider
+from signing.contract import KeyProvider, device_of
 from signing.forms import CANONICAL, USUAL, Form
 from signing.keys import open_key
 
@@ -365,6 +365,8 @@ class Signed:
     """Of this signature in the bytes."""
     chain: tuple[bytes, ...]
     """Certificates in DER, the signer's first."""
+    device: str = ""
+    """Serial number of the device that holds the key, as it states it."""
 
 
 def sign(unsigned: bytes, kind: str, form: Form = USUAL, people: Sequence[Person] = ()) -> Signed:
@@ -419,6 +421,7 @@ def _signed(body: bytes, key: KeyProvider) -> Signed:
         leaf.fingerprint(hashes.SHA256()).hex(),
         joint.marks(body)[-1],
         proving.der(key.chain),
+        device_of(key),
     )
 
 

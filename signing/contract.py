@@ -65,6 +65,11 @@ class OnDevice(Protocol):
         ...
 
 
+def device_of(key: KeyProvider) -> str:
+    """Return the serial number that the device of a key states; empty when it states none."""
+    return key.device if isinstance(key, OnDevice) else ""
+
+
 @runtime_checkable
 class Attended(Protocol):
     """What a provider is besides when some of its keys need a person at every signature."""

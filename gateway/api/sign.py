@@ -147,6 +147,7 @@ def router(plan: Plan, access: Access, relay: Relay) -> APIRouter:
         )
         name = handed.ticket[-24:].replace("=", "")
         batch = papers and protocol.Batch(1, f"p{name}", handed.algorithm, handed.certificate, papers)
+        other = handed.other_device
         signer = {"name": handed.signer.name, "title": handed.signer.title, "serial": handed.signer.serial}
         return json(
             {
@@ -154,6 +155,7 @@ def router(plan: Plan, access: Access, relay: Relay) -> APIRouter:
                 "signer": signer,
                 "batch": batch or None,
                 "refused": {task: told(fault, request) for task, fault in handed.refused.items()},
+                "other_device": other and {"stated": other.stated, "handed_over": other.recorded},
             },
             201,
         )

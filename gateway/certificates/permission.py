@@ -5,10 +5,7 @@ Requirement: S0.3, S0.7, S0.9
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from gateway.clock import to_datetime
 from gateway.faults import (
@@ -23,8 +20,6 @@ from gateway.faults import (
 from gateway.store import certificates as rows
 
 _SHOWN = 16
-_SERIAL = 32
-_PUNCTUATION = re.compile(r"[\W_]+")
 
 
 def may_sign(
@@ -61,22 +56,6 @@ def may_sign(
         raise CertificateOfAnother(where)
     if role and role not in row.holder_roles.split():
         raise RoleNotHeld(where, role)
-
-
-def other_device(connection: Connection, certificate_fingerprint: str, device: str) -> tuple[Row[Any], str] | None:
-    """Return the certificate and what differs when its key is in another `device` than was handed over to its holder.
-
-    None where one of the two is not known. Serial numbers are compared without spaces, punctuation, zeros at the beginning and
-    the difference of capital letters: people copied one of them from a case.
-    """
-    row = rows.by_fingerprint(connection, certificate_fingerprint.lower()) if device else None
-    if row is None or not row.device_serial or _plain(row.device_serial) == _plain(device):
-        return None
-    return row, f"device {device[:_SERIAL]}, handed over {row.device_serial[:_SERIAL]}"
-
-
-def _plain(serial: str) -> str:
-    return _PUNCTUATION.sub("", serial).casefold().lstrip("0")
 
 
 def state_at(connection: Connection, certificate_fingerprint: str, at: int) -> str:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from sqlalchemy.engine import Connection
 
 from gateway import signing_tasks
+from gateway.certificates import device
 from gateway.clock import Clock, to_datetime, to_instant
 from gateway.proof import archive, rules
 from gateway.proof.archive import Apart, Archived
@@ -27,7 +28,7 @@ from gateway.settings import Plan
 from gateway.store import actions, documents
 from gateway.store.engine import Store
 from signing import proving
-from signing.contract import KeyProvider
+from signing.contract import KeyProvider, device_of
 from signing.evidence import Evidence
 from signing.faults import ProofNotOffered, ProofPending
 from signing.forms import LEVELS
@@ -77,6 +78,7 @@ def issue(plan: Plan, store: Store, clock: Clock, document_id: str, actor: str, 
             return earlier
         now = clock.now()
         signing_tasks.may_seal(connection, fingerprint, now)
+        device.ask(connection, plan, fingerprint, device_of(key), SEAL, now)
         body = plan.keyring.seal(made.body, f"{document_id}/{KIND}")
         documents.put_rendition(connection, document_id, KIND, "application/pdf", made.body, body, signed=True)
         sha256 = documents.digest(made.body)

@@ -131,6 +131,8 @@ def test_papers_are_signed_with_a_token_that_the_gateway_never_sees(house: House
         tab.click("#sign")
         tab.until("document.querySelectorAll('[data-state=signed]').length === 5")
         tab.until("document.getElementById('run-said').textContent.startsWith('Xong: đã ký 5')")
+        assert tab.run("!document.getElementById('run-device').hidden"), "T-1 was handed over"
+        assert "(T-1)" in tab.text("#run-device")
         assert tab.asked() == {address, place, f"http://127.0.0.1:{PORT}"}
         assert [said for said in tab.complaints() if "ERR_CONNECTION_REFUSED" not in said and "401" not in said] == []
     assert signed(house) == 5

@@ -114,6 +114,9 @@ async function begin(event) {
   try {
     const { chain, algorithms, device = "" } = signer;
     const handed = await post("/sign/sittings", { chain, algorithms, device: device.slice(0, 64), tasks });
+    const other = handed.other_device;
+    if (other) at("run-device").textContent = say("run.device", other.stated, other.handed_over);
+    at("run-device").hidden = !other;
     for (const [task, fault] of Object.entries(handed.refused)) mark(task, "failed", told(fault));
     if (!handed.batch) return finish(say("run.nothing"));
     const sitting = { ticket: handed.ticket, batch: handed.batch.id, tasks: handed.batch.documents.map((one) => one.id) };
@@ -201,7 +204,7 @@ function start(total) {
   at("stop").hidden = at("progress").hidden = false;
   at("progress").max = total;
   at("progress").value = 0;
-  at("run-fault").hidden = true;
+  at("run-fault").hidden = at("run-device").hidden = true;
   buttons();
 }
 
