@@ -57,8 +57,9 @@ class Nodes:
             )
 
     def addresses(self, channel: str) -> list[tuple[str, int]]:
-        """Where each node listens for a channel."""
-        return [parse_address(child.announced["listening"][channel]) for child in self.children.values()]
+        """Where each node that was not killed listens for a channel."""
+        living = (child for name, child in self.children.items() if name != self.killed)
+        return [parse_address(child.announced["listening"][channel]) for child in living]
 
     def kill(self, store: Store) -> str:
         """Kill the first node, as a machine does that loses its power; return its name."""

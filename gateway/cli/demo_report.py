@@ -121,23 +121,29 @@ class Figures:
         )
 
     @property
+    def open(self) -> list[str]:
+        """What does not close, by the names that the tables have."""
+        parts = {
+            "nơi nhận": bool(self.balances) and all(balance.closes for balance in self.balances),
+            "câu trả lời": not self.unexpected,
+            "giấy tờ": self.papers_match,
+            "ký số": self.signing is None or self.signing.closes,
+            "nút": self.nodes is None or self.nodes.closes,
+            "giám định": self.assessment is None or self.assessment.closes,
+            "PACS": self.pictures is None or self.pictures.closes,
+            "máy xét nghiệm, máy theo dõi": self.instruments is None or self.instruments.closes,
+        }
+        return [name for name, closes in parts.items() if not closes]
+
+    @property
     def closes(self) -> bool:
-        return (
-            bool(self.balances)
-            and all(balance.closes for balance in self.balances)
-            and not self.unexpected
-            and self.papers_match
-            and (self.signing is None or self.signing.closes)
-            and (self.nodes is None or self.nodes.closes)
-            and (self.assessment is None or self.assessment.closes)
-            and (self.pictures is None or self.pictures.closes)
-            and (self.instruments is None or self.instruments.closes)
-        )
+        return not self.open
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {
             "balances": [asdict(balance) | {"closes": balance.closes} for balance in self.balances],
             "closes": self.closes,
+            "open": self.open,
         }
 
 
@@ -369,7 +375,8 @@ def show(found: Figures, place: Path) -> None:
             f"Máy xét nghiệm: {said.told} kết quả đã nhận, hỏi được {said.orders} chỉ định, {said.critical} giá trị nguy kịch "
             f"chờ báo (lienthong lab critical list). Máy theo dõi: {said.measured} dấu hiệu sinh tồn vào hồ sơ."
         )
-    console.print("[bold green]Đối soát khớp.[/]" if found.closes else "[bold red]Đối soát KHÔNG khớp.[/]")
+    apart = f"[bold red]Đối soát KHÔNG khớp:[/] {'; '.join(found.open)}."
+    console.print("[bold green]Đối soát khớp.[/]" if found.closes else apart)
 
 
 async def export(store: Store, plan: Plan, place: Path) -> None:

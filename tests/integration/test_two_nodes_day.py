@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,8 @@ from conformance.sandbox.ca import DemoCA
 from conformance.scenarios.hospital_day import hospital_day
 from conformance.scenarios.player import Played, play
 from gateway.cli import demo_servers
+from gateway.cli.children import Child
+from gateway.cli.demo_nodes import Nodes
 from gateway.clock import SystemClock
 from gateway.configuration import load
 from gateway.faults import ServerMissing
@@ -68,6 +73,36 @@ def test_a_node_is_killed_in_the_middle_of_the_day(tmp_path: Path, postgres_serv
                 assert [one for one in cli_json("errors", "-c", str(config)) if one["fault"]["code"] == "LT8109"] == []
         finally:
             engine.dispose()
+
+
+def test_after_a_kill_only_living_nodes_are_sent_to(tmp_path: Path) -> None:
+    class Process:
+        def kill(self) -> None:
+            """It is dead at once."""
+
+    def child(port: int) -> Child:
+        announced = {"listening": {"his": f"127.0.0.1:{port}"}}
+        return Child("node", Process(), announced, tmp_path / "log")  # type: ignore[arg-type]
+
+    async def day() -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+        nodes = Nodes(tmp_path, tmp_path, 2, {"n1": child(1), "n2": child(2)})
+        before = nodes.addresses("his")
+        nodes.kill(None)  # type: ignore[arg-type]  # the ledger is asked later, when the relief is looked for
+        return before, nodes.addresses("his")
+
+    before, after = asyncio.run(day())
+    assert before == [("127.0.0.1", 1), ("127.0.0.1", 2)]
+    assert after == [("127.0.0.1", 2)]
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1800)
+def test_the_demo_on_two_nodes_closes(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gateway.cli", "demo", "--nodes", "2", "--folder", str(tmp_path), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1500)
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["closes"], found["open"]) == (0, True, [])
+    assert found["nodes"]["killed"] == "n1"
 
 
 def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
