@@ -44,7 +44,7 @@ class Nodes:
     place: Path
     wanted: int
     children: dict[str, Child] = field(default_factory=dict)
-    killed: str = ""
+    killed: str | None = None
     _relieved: asyncio.Task[float] | None = None
 
     async def start(self) -> None:
@@ -79,7 +79,7 @@ class Nodes:
 
     async def figures(self, store: Store) -> NodeFigures | None:
         """Say what became of the nodes; None when there is one."""
-        if self._relieved is None:
+        if self._relieved is None or self.killed is None:
             return None
         return NodeFigures(self.killed, round(await self._relieved, 1), tuple(await store.read(_overview)))
 

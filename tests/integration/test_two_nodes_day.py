@@ -75,17 +75,23 @@ def test_a_node_is_killed_in_the_middle_of_the_day(tmp_path: Path, postgres_serv
             engine.dispose()
 
 
+class _Process:
+    def kill(self) -> None:
+        """It is dead at once."""
+
+
+def _child(port: int) -> Child:
+    announced = {"listening": {"his": f"127.0.0.1:{port}"}}
+    return Child("node", _Process(), announced, Path("log"))  # type: ignore[arg-type]
+
+
+def test_the_only_node_is_sent_to(tmp_path: Path) -> None:
+    assert Nodes(tmp_path, tmp_path, 1, {"": _child(1)}).addresses("his") == [("127.0.0.1", 1)]
+
+
 def test_after_a_kill_only_living_nodes_are_sent_to(tmp_path: Path) -> None:
-    class Process:
-        def kill(self) -> None:
-            """It is dead at once."""
-
-    def child(port: int) -> Child:
-        announced = {"listening": {"his": f"127.0.0.1:{port}"}}
-        return Child("node", Process(), announced, tmp_path / "log")  # type: ignore[arg-type]
-
     async def day() -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
-        nodes = Nodes(tmp_path, tmp_path, 2, {"n1": child(1), "n2": child(2)})
+        nodes = Nodes(tmp_path, tmp_path, 2, {"n1": _child(1), "n2": _child(2)})
         before = nodes.addresses("his")
         nodes.kill(None)  # type: ignore[arg-type]  # the ledger is asked later, when the relief is looked for
         return before, nodes.addresses("his")
