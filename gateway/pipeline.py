@@ -52,7 +52,7 @@ from gateway.faults import (
 )
 from gateway.pool import Pool, alone
 from gateway.proof.desk import ProofDesk
-from gateway.records import critical_values, identity, laboratory, message_search, resources, worklist
+from gateway.records import critical_values, identity, laboratory, message_search, resources, same_report, worklist
 from gateway.records.resources import Said
 from gateway.safe_log import describe
 from gateway.settings import Channel, Plan
@@ -305,6 +305,9 @@ class Pipeline:
         said = Said.of(row, mapped.sent_at, mapped.patient_id, mapped.cleared, mapped.assumed)
         if lab_steps.is_lab(row.type):
             laboratory.cumulate(connection, self._keyring, told)
+        settled = same_report.settle(connection, self._keyring, told, said, mapped.due, known)
+        same_report.put(connection, self._keyring, settled, known, now)
+        told, said = settled.told, settled.said
         late = resources.save(connection, self._keyring, told, said, now, known)
         if mapped.values:
             device_windows.put(connection, self._keyring, row.id, mapped.patient_id, mapped.samples, now)
@@ -314,7 +317,7 @@ class Pipeline:
             lab_calls.owe(connection, self._plan, laboratory.follow(connection, self._keyring, told, now), now)
         critical_values.note(connection, self._keyring, mapped.critical, told, row.id, now)
         if channel is not None:
-            papers.ask(connection, self._plan, channel, row, mapped.due, late, mapped.patient_id, now)
+            papers.ask(connection, self._plan, channel, row, settled.due, late, mapped.patient_id, now)
         if mapped.patient_id is not None and told:
             papers.told_more(connection, mapped.patient_id, now)
 

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Row
 
 from gateway import imaging_steps, papers, pictures, steps
 from gateway.clock import to_datetime
-from gateway.records import identity, laboratory, persons, resources, worklist
+from gateway.records import identity, laboratory, persons, resources, same_report, worklist
 from gateway.records.resources import Change, Said
 from gateway.settings import Channel, Plan
 from gateway.store import documents, messages
@@ -149,10 +149,18 @@ class Rehearsal:
         keys = [(str(one["resourceType"]), str(one["id"])) for one in told]
         known = {(one.type, one.id): one for one in rows.current(connection, keys)}
         said = Said.of(row, mapped.sent_at, mapped.patient_id, mapped.cleared, mapped.assumed)
+        settled = same_report.settle(connection, self._keyring, told, said, mapped.due, {**known, **self._newer})
+        told, said, keys = (
+            settled.told,
+            settled.said,
+            [(str(one["resourceType"]), str(one["id"])) for one in settled.told],
+        )
+        known = {(one.type, one.id): one for one in rows.current(connection, keys)}
         found = resources.weigh(connection, self._keyring, told, said, {**known, **self._newer}, self._now)
         differences = [_difference(change) for change in found.changes]
         differences += self._unmade(connection, row, mapped.patient_id, set(keys))
         self._newer |= {(change.version.type, change.version.id): change.version for change in found.changes}
+        mapped = replace(mapped, due=tuple(settled.due))
         effects = [] if channel is None else list(self._papers(connection, row, channel, mapped, found.late))
         return Rehearsed(
             row.id,

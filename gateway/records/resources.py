@@ -8,6 +8,7 @@ were, elements it names as null go. What may overwrite:
 - A message that its sender made (MSH-7) before another one of the same sender that spoke already is late, and fills gaps
   only: a preliminary result does not come after its correction. Clocks of different senders are not compared.
 - What a message only assumes, because FHIR demands it, never replaces what is known.
+- Of a report that HL7 v2 and a structured report tell, the words are those of one of them (`same_report.py`).
 - What the insurer said of a card stays until somebody says that the card is good for longer.
 - A gap is filled only when the element was never there: what a newer message took out does not come back.
 
@@ -17,7 +18,7 @@ Requirement: S2.10, S3.10.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +56,10 @@ class Said:
     """Reference → paths of elements that it takes out."""
     assumed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Reference → paths of elements that stand in for what it does not know."""
+    yielding: Collection[str] = ()
+    """References of which it fills gaps only: somebody else's word stands."""
+    replacing: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Reference → elements of which nothing stays that was known before."""
 
     @classmethod
     def of(
@@ -142,11 +147,14 @@ def weigh(
         if row is not None and old is not None:
             reference = f"{type_}/{id_}"
             is_late = _is_late(connection, row, said)
-            if not is_late and _overwrites(row, said) and not _insurer_stands(connection, row, old, resource, said):
+            yields = is_late or reference in said.yielding or not _overwrites(row, said)
+            if not yields and not _insurer_stands(connection, row, old, resource, said):
                 for path in said.assumed.get(reference, ()):
                     if present(old, path):
                         clear(resource, path)
-                merged = overlay(old, resource, overwrite=True)
+                gone = said.replacing.get(reference, ())
+                base = {name: value for name, value in old.items() if name not in gone}
+                merged = overlay(base, resource, overwrite=True)
                 merged = _cleared(merged, said.cleared.get(reference, ()))
             else:
                 merged = overlay(old, _lacking(connection, keyring, old, resource), overwrite=False)

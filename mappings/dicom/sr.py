@@ -93,7 +93,7 @@ def take_documents(draft: Draft, study: Resource) -> None:
         if instance_uid(entry) in replaced:
             _account(root, draft, "ignored", _REPLACED)
         elif kind in REPORTS:
-            _report(entry, root, roots[instance_uid(entry)], draft)
+            _report(entry, root, roots[instance_uid(entry)], _versions(entry, found), draft)
         elif kind in DOSES:
             _dose(entry, root, roots[instance_uid(entry)], draft)
         elif kind == KEYS:
@@ -127,6 +127,15 @@ def _roots(found: Sequence[Entry]) -> dict[str, str]:
     return roots
 
 
+def _versions(entry: Entry, found: Sequence[Entry]) -> list[str]:
+    """Give the number of a document and those of all that it replaces, the newest first."""
+    before = {instance_uid(one): _predecessors(one) for one in found}
+    known = [instance_uid(entry)]
+    for uid in known:
+        known += [one for one in dict.fromkeys(before.get(uid, ())) if one not in known]
+    return known
+
+
 def status_of(attributes: Attributes) -> str:
     """Give the state of a document: only what is complete, verified and not called preliminary is final."""
     if text(attributes, _COMPLETE) == "PARTIAL":
@@ -136,7 +145,7 @@ def status_of(attributes: Attributes) -> str:
     return "amended" if items(attributes, _PREDECESSORS) else "final"
 
 
-def _report(entry: Entry, root: Item, key: str, draft: Draft) -> None:
+def _report(entry: Entry, root: Item, key: str, versions: Sequence[str], draft: Draft) -> None:
     attributes, context = entry.attributes, draft.context
     status = status_of(attributes)
     readers, verified_at = _verifiers(attributes, draft)
@@ -158,7 +167,7 @@ def _report(entry: Entry, root: Item, key: str, draft: Draft) -> None:
     report: dict[str, Any] = {
         "resourceType": "DiagnosticReport",
         "id": resource_id("DiagnosticReport", UID, key),
-        "identifier": [uid_identifier(instance_uid(entry)), *([number] if number else [])],
+        "identifier": [*(uid_identifier(uid) for uid in versions), *([number] if number else [])],
         "basedOn": [reference(draft.request)] if draft.request else [],
         "status": status,
         "category": [{"coding": [{"system": f"{V2_TABLE}0074", "code": "RAD", "display": "Radiology"}]}],
@@ -188,6 +197,7 @@ def _describes(root: Item) -> bool:
 def _used(attributes: Attributes, report: Resource) -> dict[str, str]:
     """Say where the attributes of a document that became a report went."""
     found = dict.fromkeys((_COMPLETE, _VERIFIED, _PRELIMINARY), "DiagnosticReport.status")
+    found[f"{_PREDECESSORS}/00081115/00081199/00081155"] = "DiagnosticReport.identifier"
     if report["resultsInterpreter"]:
         found |= _below(_VERIFIERS, ("0040A075",), "0040A088", "DiagnosticReport.resultsInterpreter")
         found[f"{_VERIFIERS}/0040A030"] = "DiagnosticReport.issued"

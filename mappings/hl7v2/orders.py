@@ -20,6 +20,7 @@ from mappings.hl7v2.datatypes import Element, code_of, words
 from mappings.hl7v2.draft import Draft
 from mappings.hl7v2.enclosed import ignore_beside, obx_to_document_reference
 from mappings.hl7v2.links import Family, Links, Member
+from mappings.hl7v2.objects_named import names_object, obx_to_report_identifier
 from mappings.hl7v2.order import Order, close
 from mappings.hl7v2.order_people import to_result, to_specimen
 from mappings.hl7v2.reader import Segment
@@ -224,6 +225,10 @@ class Orders:
         if is_paper_field(obx):
             self._paper_field(obx, order)
             return
+        if order is not None and order.report is not None and names_object(obx):
+            self._commented = None
+            self._object(obx, order.report)
+            return
         key, effective = (order.key, order.effective) if order else ("", "")
         if at_specimen and self._specimen is not None:
             key, effective = f"Specimen/{self._specimen['id']}", ""
@@ -307,6 +312,12 @@ class Orders:
         else:
             order.results.append(link)
             order.statuses.append(observation["status"])
+
+    @staticmethod
+    def _object(obx: Segment, report: Resource) -> None:
+        number = obx_to_report_identifier(obx)
+        if number and number not in report.setdefault("identifier", []):
+            report["identifier"].append(number)
 
     def _document(self, obx: Segment, order: Order | None, at_specimen: bool) -> None:
         draft = self._draft

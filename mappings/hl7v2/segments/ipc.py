@@ -33,8 +33,13 @@ IGNORED: dict[int, str] = {}
 
 DICOM = "http://dicom.nema.org/resources/ontology/DCM"
 UID = "urn:dicom:uid"
-_UID = re.compile(r"^[0-2](\.(0|[1-9]\d*))+$")
+_UID = re.compile(r"[0-2](\.(0|[1-9]\d*))+")
 _MODALITY = re.compile(r"^[A-Z]{2,6}$")
+
+
+def is_uid(said: str) -> bool:
+    """Tell whether a text is a DICOM UID. Standard: DICOM PS3.5 §9.1"""
+    return len(said) <= 64 and _UID.fullmatch(said) is not None
 
 
 @replaceable
@@ -63,7 +68,7 @@ def ipc_to_service_request(ipc: Segment, draft: Draft) -> dict[str, Any]:
 def ipc_to_imaging_study(ipc: Segment, draft: Draft, request: str) -> Resource | None:
     """Make the ImagingStudy the order announces; nothing without a study instance UID."""
     uid = words(ipc[3].text)
-    if not _UID.match(uid) or len(uid) > 64:
+    if not is_uid(uid):
         if uid:
             ipc.give_back(3, "not a DICOM UID")
         if ipc.peek(5):

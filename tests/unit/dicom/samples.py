@@ -190,6 +190,13 @@ def text_report(**more: Any) -> Entry:
     )
 
 
+def predecessor(uid: str) -> Attributes:
+    """Give the item of a PredecessorDocumentsSequence."""
+    one = attributes(ReferencedSOPClassUID=SR_TEXT, ReferencedSOPInstanceUID=uid)
+    series = attributes(SeriesInstanceUID=f"{STUDY}.90", ReferencedSOPSequence=[one])
+    return attributes(StudyInstanceUID=STUDY, ReferencedSeriesSequence=[series])
+
+
 def measured_report(**more: Any) -> Entry:
     """Give the measurements of TID 1500."""
     group = content(

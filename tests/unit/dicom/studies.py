@@ -57,6 +57,13 @@ STUDIES: dict[str, Callable[[], list[Entry]]] = {
     "unaccented_name": _unaccented,
     "without_patient_number": _without_number,
     "text_report": lambda: [samples.picture(1, 1), samples.text_report()],
+    "amended_report": lambda: [
+        samples.text_report(),
+        samples.text_report(
+            SOPInstanceUID=f"{samples.STUDY}.90.5",
+            PredecessorDocumentsSequence=[samples.predecessor(f"{samples.STUDY}.90.1")],
+        ),
+    ],
     "measurements": lambda: [samples.measured_report()],
     "dose_report": lambda: [samples.dose_report()],
     "key_objects": lambda: [*(samples.picture(1, n) for n in (1, 2, 3)), samples.key_objects()],
