@@ -113,18 +113,19 @@ class SigningDesk:
             documents.put_rendition(
                 connection, document_id, kind, steps.media_type(kind), result.body, sealed, signed=kind not in waiting
             )
-            number = documents.put_signature(
-                connection,
-                document_id,
-                kind,
-                sha256=result.sha256,
-                signer=result.signer,
-                certificate=result.certificate_sha256,
-                at=now,
-                task_id=seal[0].id if seal else None,
-            )
-            made = Made(kind, number, SEAL, seal[0].step if seal else SEAL, result.mark, result.chain)
-            proof_rules.record(connection, self._plan, row, made, now)
+            for mark in result.marks:
+                number = documents.put_signature(
+                    connection,
+                    document_id,
+                    kind,
+                    sha256=result.sha256,
+                    signer=result.signer,
+                    certificate=result.certificate_sha256,
+                    at=now,
+                    task_id=seal[0].id if seal else None,
+                )
+                made = Made(kind, number, SEAL, seal[0].step if seal else SEAL, mark, result.chain)
+                proof_rules.record(connection, self._plan, row, made, now)
         if waiting:
             proof_rules.want(connection, self._plan, row, now)
             proof_rules.let_go(connection, self._plan, document_id, signed.keys() - waiting, now)

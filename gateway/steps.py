@@ -361,8 +361,8 @@ class Signed:
     sha256: str
     signer: str
     certificate_sha256: str
-    mark: joint.Mark
-    """Of this signature in the bytes."""
+    marks: tuple[joint.Mark, ...]
+    """Of the signatures that were made now: of one in XML, in FHIR of those of Provenance and of the Bundle."""
     chain: tuple[bytes, ...]
     """Certificates in DER, the signer's first."""
     device: str = ""
@@ -414,12 +414,13 @@ def sign_beside(unsigned: bytes, name: str, form: Form) -> Signed:
 
 def _signed(body: bytes, key: KeyProvider) -> Signed:
     leaf = key.chain[0]
+    marks = joint.marks(body)
     return Signed(
         body,
         hashlib.sha256(body).hexdigest(),
         leaf.subject.rfc4514_string(),
         leaf.fingerprint(hashes.SHA256()).hex(),
-        joint.marks(body)[-1],
+        tuple(marks if body[:1] == b"{" else marks[-1:]),
         proving.der(key.chain),
         device_of(key),
     )

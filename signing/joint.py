@@ -20,7 +20,7 @@ from cryptography import x509
 from lxml import etree
 
 from mappings.formats.faults import SigningFault
-from signing import certificates, jws, timestamp_token, verify_xml, xades, xades_levels, xmldsig
+from signing import certificates, jws, provenance, timestamp_token, verify_xml, xades, xades_levels, xmldsig
 from signing.contract import KeyProvider
 from signing.evidence import Evidence
 from signing.faults import DocumentUnsignable
@@ -129,7 +129,8 @@ def marks(file: bytes) -> list[Mark]:
     Those beside a file, and those in a place that an interface asks for, hold no proofs.
     """
     if file[:1] == b"{":
-        return [Mark("", jws.value_of(file), False)]
+        apart = [Mark(identifier, octets, False) for identifier, octets in provenance.values(file)]
+        return [*apart, Mark("", jws.value_of(file), False)]
     root = parse_document(file)
     found = [one for one in root.iter(SIGNATURE) if next(one.iterancestors(SIGNATURE), None) is None]
     return [

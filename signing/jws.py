@@ -192,7 +192,12 @@ def sign(
 def value_of(signed: bytes) -> bytes:
     """Return the octets of the signature in a Bundle that `inject` made."""
     start = signed.rindex(b',"data":"') + len(b',"data":"')
-    return from_base64url(b64decode(signed[start : signed.index(b'"', start)]).rpartition(b".")[2])
+    return octets_of(signed[start : signed.index(b'"', start)])
+
+
+def octets_of(data: str | bytes) -> bytes:
+    """Return the octets of the signature in the `data` of a Signature element, as they are written."""
+    return from_base64url(b64decode(data).rpartition(b".")[2])
 
 
 def signed_content(bundle: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ without the entries that are Provenance with a signature, so that several may st
 Bundle's own signature, the last, covers them. The same Provenance may be kept apart from its document. Its target names the
 document by `Bundle.identifier`, which each version has for itself.
 
-Not here: Provenance of single resources, time stamps, who signs.
+Not here: Provenance of single resources, who signs; time stamps, which are kept beside the document.
 
 Standard: FHIR R4 §6.3 (Provenance.signature, target), §3.3.1 (Provenance in documents); RFC 7515 appendix F
 Requirement: S0.5, S0.10
@@ -82,6 +82,15 @@ def is_signed(entry: object) -> bool:
     """Tell whether an entry of a document is a Provenance that bears a signature."""
     resource = entry.get("resource") if isinstance(entry, dict) else None
     return isinstance(resource, dict) and resource.get("resourceType") == "Provenance" and "signature" in resource
+
+
+def values(document: bytes) -> list[tuple[str, bytes]]:
+    """Give the id of each Provenance with a signature in a document that was made here, and the octets of that signature."""
+    if b'"signature":[' not in document:
+        return []
+    entries = json_canonical.loads(document)["entry"]
+    found = [one["resource"] for one in entries if is_signed(one)]
+    return [(one.get("id", ""), jws.octets_of(one["signature"][0]["data"])) for one in found]
 
 
 def signed_content(bundle: Mapping[str, Any]) -> dict[str, Any]:

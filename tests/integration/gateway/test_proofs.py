@@ -118,6 +118,31 @@ def test_what_cannot_hold_its_proofs_has_them_beside_it(ward: Make, trust: Trust
         assert [(one.at_is, one.revocation) for one in report.signers] == [("stamped", "good")]
 
 
+def test_a_provenance_has_a_time_stamp_of_its_own(ward: Make, trust: Trust) -> None:
+    form = '\n[[form]]\npapers = ["discharge_paper"]\nprovenance = true\n'
+    here = ward(policies=SEAL_ALONE + form, level="B-LTA")
+    here.send(discharge("1"))
+    (row,) = here.rows()
+    assert row.state == "signed", (row.fault_code, row.fault_detail)
+    assert here.renew() == 2
+    kept = json.dumps(told_of(here, row)).encode()
+    trust.close()
+    report = judged(here, here.file(row, "fhir"), kept, timedelta(days=600))
+    assert report.verdict == "valid", report.reasons
+    assert [(one.where, one.at_is, one.revocation) for one in report.signers] == [
+        ("Bundle.signature", "stamped", "good"),
+        ("Provenance 1.signature", "stamped", "good"),
+    ]
+    document = json.loads(here.file(row, "fhir"))
+    (apart,) = (one["resource"] for one in document["entry"] if "signature" in one["resource"])
+    believed = Believed(load_roots(here.plan.signing.trust), evidence=read_evidence(kept))
+    then = to_datetime(here.clock.now()) + timedelta(days=300)
+    alone = validate(json.dumps(apart).encode(), believed, then, {"paper.json": here.file(row, "fhir")})
+    assert (alone.verdict, [one.at_is for one in alone.signers]) == ("valid", ["stamped"])
+    (sealed,) = here.read(verification.issued, documents.digest(here.file(row, "fhir"))).signers
+    assert sealed.role == "seal", "people are told of one seal"
+
+
 def test_the_evidence_says_who_signed_what_where_and_how_it_is_known(ward: Make) -> None:
     here = ward()
     here.send(discharge("1"))
