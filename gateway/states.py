@@ -75,6 +75,7 @@ PROOF: Table = {
     ("kept", "void"): "void",  # the signature counts no more
     ("bare", "void"): "void",
     ("stamped", "void"): "void",
+    ("proved", "raise"): "stamped",  # a higher level is wanted by now
     ("proved", "void"): "void",
     ("error", "void"): "void",
 }

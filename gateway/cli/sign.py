@@ -96,6 +96,7 @@ def list_(
 
 app.command("evidence")(sign_evidence.show)
 app.command("proofs")(sign_evidence.lacking)
+app.command("raise")(sign_evidence.ask_more)
 
 
 @app.command("run")

@@ -1,21 +1,30 @@
-"""`lienthong sign evidence` and `lienthong sign proofs`: what proves signatures, and what is lacking."""
+"""`lienthong sign evidence`, `proofs`, `raise`: what proves signatures, what is lacking, and asking for more."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Row
 
-from gateway.cli.access import ledger
+from gateway.cli.access import actor, ledger
 from gateway.cli.output import HERE, Config, Json, console, fault_dict, iso, language, moment, print_json, print_table
+from gateway.clock import SystemClock
+from gateway.proof import raising
 from gateway.proof.evidence import evidence
+from gateway.proof.raising import Raised
+from gateway.store import documents
 from gateway.store import proofs as rows
+from gateway.store.engine import Store
 from gateway.text import text
 from mappings.formats import json as canonical
 from signing.kept import FIELDS
 
+_BATCH = 100
 _STATES = {
     "kept": "chỉ lưu chữ ký",
     "bare": "chờ dấu thời gian",
@@ -100,6 +109,51 @@ def lacking(
             for one in found
         ),
     )
+
+
+def ask_more(
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Lý do (bắt buộc), không ghi dữ liệu người bệnh.")],
+    document: Annotated[list[str] | None, typer.Argument(help="Mã giấy; không ghi = mọi giấy đã ký.")] = None,
+    config: Config = HERE,
+    paper: Annotated[list[str], typer.Option("--paper", help="Chỉ các loại giấy này.")] = [],  # noqa: B006 - typer's form
+    json: Json = False,
+) -> None:
+    """Xin thêm bằng chứng cho giấy đã ký khi mức còn thấp hơn mức đặt hôm nay; tệp đã gửi không đổi một byte nào.
+
+    Bằng chứng nằm trong sổ cái, cạnh tệp (lienthong sign evidence); nút lần lượt xin dấu thời gian, OCSP, CRL và, ở B-LTA, lập
+    bản ghi bằng chứng. Chạy lại không xin lần nữa những gì đã có.
+
+    Ví dụ: lienthong sign raise --paper discharge_paper -r "đã có TSA từ 01/12" -c /etc/lienthong
+    """
+    done, now = Raised(), SystemClock().now()
+    with ledger(config) as (plan, store):
+        for found in _signed(store, document or (), paper):
+            done += store.write_now(
+                lambda connection, rows=found: sum(  # type: ignore[misc]
+                    (raising.ask(connection, plan, one, actor(), reason, now) for one in rows), Raised()
+                )
+            )
+    if json:
+        print_json(asdict(done))
+        return
+    console.print(f"chữ ký được xin bằng chứng: {done.signatures}; bản ghi bằng chứng sẽ lập: {done.records}")
+    if done.ended:
+        console.print(
+            f"bỏ qua {done.ended} chữ ký có chứng thư đã hết hạn: dấu thời gian hôm nay không chứng minh được gì"
+        )
+
+
+def _signed(store: Store, named: Sequence[str], papers: Sequence[str]) -> Iterator[list[Row[Any]]]:
+    """Give signed documents, those named or all, some at a time."""
+    if named:
+        found = store.read_now(lambda connection: [documents.get(connection, one) for one in named])
+        yield [one for one in found if one.state == "signed" and (not papers or one.paper in papers)]
+        return
+    last = ""
+    signed = partial(documents.listing, states=["signed"], papers=papers, limit=_BATCH)
+    while found := store.read_now(partial(signed, after=last)):
+        yield found
+        last = found[-1].id
 
 
 def waiting(connection: Connection, limit: int = 0) -> list[dict[str, Any]]:

@@ -157,11 +157,11 @@ class ProofDesk:
         try:
             found = await self._sources.word(signer, proving.stamp_chain(token, self._sources.stamp_roots), token.at)
         except TimestampInvalid as fault:
-            if row.kind == pages.KIND:  # the stamp stands in what was given out
+            if row.kind == pages.KIND and row.inside:  # the stamp stands in what was given out
                 raise
             await self._drop_stamp(row, fault)
             return
-        if row.kind == pages.KIND:
+        if row.kind == pages.KIND and row.inside:
             await self._prove_pages(row, level, found)
         else:
             await self._store.write(lambda connection: self._proved(connection, row, found))
@@ -184,6 +184,9 @@ class ProofDesk:
         if proofs.move(connection, row.id, "prove", owner=self._owner):
             proofs.add(connection, row.id, found)
             rules.more_proved(connection, self._plan, row.document_id, self._clock.now())
+            document = documents.get(connection, row.document_id)
+            if document.state == "signed":  # its level was raised
+                records.ask(connection, self._plan, document, self._clock.now())
 
     async def _drop_stamp(self, row: Row[Any], fault: TimestampInvalid) -> None:
         """Ask for another stamp: the authority of this one is not what it was."""

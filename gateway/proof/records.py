@@ -107,6 +107,20 @@ def keep(connection: Connection, plan: Plan, now: int, row: Row[Any], made: Arch
     archive.note(connection, plan, now, row.document_id, row.kind, row.number + 1, made, row.sha256)
 
 
+def ask(connection: Connection, plan: Plan, row: Row[Any], now: int) -> int:
+    """Ask for the records of a signed document that it wants and has none of, where all signatures are proved; count them."""
+    known = proofs.of_document(connection, row.id)
+    begun = {one.kind for one in proofs.archives(connection, row.id)}
+    asked = 0
+    for kind, one in wanted(plan, row.paper, known).items():
+        if documents.record_of(kind) in begun or any(held.state != "proved" for held in rules.kept_beside(known, kind)):
+            continue
+        token = timestamp_token.read(proofs.evidence(connection, one.id).timestamps[-1])
+        archive.want_record(connection, row.id, kind, now, to_instant(token.certificate.not_valid_after_utc))
+        asked += 1
+    return asked
+
+
 def wanted(plan: Plan, paper: str, known: Sequence[Row[Any]]) -> dict[str, Row[Any]]:
     """Name the files of a document that hold no proofs and want archive time stamps, each with a signature on it.
 

@@ -102,13 +102,17 @@ def standing(known: Iterable[Row[Any]], kind: str) -> list[Row[Any]]:
 def kept_beside(known: Iterable[Row[Any]], kind: str) -> list[Row[Any]]:
     """Return the signatures, of those of a document, that are about the file `kind` and have their proofs beside it alone.
 
-    People's in a file with a seal beside it are among them: that is given out as they left it.
+    People's in a file with a seal beside it are among them, which is given out as they left it; and those whose level was
+    raised when the file was final.
     """
     held = list(known)
     base, _, own = kind.partition("+")
-    if own and not kind.endswith(".s") and any(one.kind == documents.beside(kind) for one in held):
-        return [one for one in held if one.kind == base and one.role != SEAL]
-    return [one for one in held if one.kind == kind and not one.inside]
+    apart = any(one.kind == documents.beside(kind) for one in held)
+    of_people = [one for one in held if own and not kind.endswith(".s") and one.kind == base and one.role != SEAL]
+    return [
+        *(one for one in of_people if apart or not one.inside),
+        *(one for one in held if one.kind == kind and not one.inside),
+    ]
 
 
 def more_proved(connection: Connection, plan: Plan, document_id: str, now: int) -> None:

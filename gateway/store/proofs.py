@@ -134,6 +134,20 @@ def want(connection: Connection, proof_ids: Collection[str], now: int) -> None:
     )
 
 
+def raise_level(connection: Connection, proof_id: str, level: str, event: str, now: int) -> None:
+    """Want more of a signature in a file that is final: what proves it is kept beside the file from now on.
+
+    `event` is what its state goes through, none when it stays.
+    """
+    values = {"level": level, "inside": False, "due_at": now, "attempts": 0, **RELEASED, **fault_values(None)}
+    condition = [signature_proof.c.id == proof_id]
+    if event:
+        states = sources(PROOF, event)
+        condition.append(signature_proof.c.state.in_(states))
+        (values["state"],) = {advance(PROOF, state, event) for state in states}
+    connection.execute(signature_proof.update().where(*condition).values(**values))
+
+
 def role(connection: Connection, row: Row[Any]) -> str:
     """Return in which role a signature was made."""
     same = [getattr(signature.c, name) == getattr(row, name) for name in ("document_id", "kind", "number")]

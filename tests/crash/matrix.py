@@ -51,6 +51,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     },
     "proof": {
         "want": "a setting that changed",
+        "raise": "a person",
         "fail": "a signature that cannot be proved",
         "drop": "a time stamp that is worth nothing",
         "void": "a newer version",
