@@ -213,6 +213,9 @@ def _print_deadlines(found: Deadlines, on: date | None, now: int) -> None:
 
 
 def _print_completeness(found: Completeness, on: date) -> None:
+    if not found.shares and not found.missing:
+        console.print(f"Ngày {on:%d/%m/%Y} không có giấy nào phải gửi.")
+        return
     print_table(
         f"Đầy đủ ngày {on:%d/%m/%Y}",
         ("giấy tờ", "nơi nhận", "phải gửi", "đúng hạn", "trễ", "còn thiếu", "không gửi", "%"),

@@ -288,6 +288,7 @@ def test_an_empty_day_is_whole_and_closes(site: Path) -> None:
     for kind in ("completeness", "reconciliation"):
         assert report(site, kind, "--day", "2001-01-01")[0] == 0
         assert report(site, kind, "--day", "01/01/2001")[0] == 0
+    assert report(site, "completeness", "--day", "2001-01-01")[1] == "Ngày 01/01/2001 không có giấy nào phải gửi.\n"
 
 
 def test_the_command_names_the_difference(site: Path) -> None:
