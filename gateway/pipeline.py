@@ -79,6 +79,9 @@ _PATIENCE = Retry()
 """How a step is tried again when its fault says that time may help."""
 _STEPS = {"due": "compose", "composed": "sign", "proving": "complete"}
 """State of a document → the step that it waits for."""
+_BESIDE = 1
+"""Messages of low priority that are mapped while anything is under way that comes first: what was taken stands in the way of
+that in the pool and in the commits."""
 
 
 class Pipeline:
@@ -113,6 +116,8 @@ class Pipeline:
         self._lease = round(plan.node.lease.total_seconds() * SECOND)
         self._jitter = random.Random(owner)  # noqa: S311 - spreads retries, guards nothing
         self._held: set[str] = set()
+        self._low: set[str] = set()
+        """Of what is held, the messages of low priority."""
         self._has_instruments = laboratory.has_instruments(plan)
         self._suspect = ""
         """What outlived a process that held it, and is under way: one at a time, so that its guilt can be seen."""
@@ -139,12 +144,20 @@ class Pipeline:
         until = now + self._lease
         limit = self._tasks.free
         suspects = 0 if self._suspect else 1
+        beside = max(_BESIDE - len(self._low), 0)
+        comes_first = len(self._held) > len(self._low)
 
         def claim(connection: Connection) -> tuple[list[Row[Any]], list[Row[Any]]]:
             papers = documents.take_unfinished(connection, owner=self._owner, now=now, until=until, limit=limit)
             rest = limit - len(papers)
-            received = (
-                messages.take_received(connection, owner=self._owner, now=now, until=until, limit=rest) if rest else []
+            received = messages.take_received(
+                connection,
+                owner=self._owner,
+                now=now,
+                until=until,
+                limit=rest,
+                beside=beside,
+                busy=comes_first or bool(papers),
             )
             left = [row.id for row in (*papers, *received) if row.deaths][suspects:]
             if left:
@@ -156,6 +169,8 @@ class Pipeline:
         for row in papers:
             self._start(row, self._paper_step)
         for row in received:
+            if row.priority:
+                self._low.add(row.id)
             self._start(row, self._map_step)
         return bool(papers or received)
 
@@ -171,6 +186,7 @@ class Pipeline:
                 await step(row)
         finally:
             self._held.discard(row.id)
+            self._low.discard(row.id)
             if self._suspect == row.id:
                 self._suspect = ""
 

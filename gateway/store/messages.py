@@ -143,14 +143,26 @@ def answered_all(connection: Connection, ids_and_instants: list[tuple[str, int]]
     _ANSWERED.run(connection, [{"row_id": row_id, "at": at} for row_id, at in ids_and_instants])
 
 
-def take_received(connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:
-    """Lease the next messages to map; of each order key only the oldest, what may wait only when there is room left."""
-    rows: list[Row[Any]] = []
-    for ways in _ways():
-        room = limit - len(rows)
-        if room:
-            rows += ways(connection, owner=owner, now=now, until=until, limit=room)
-    return rows
+def take_received(
+    connection: Connection,
+    *,
+    owner: str,
+    now: int,
+    until: int,
+    limit: int,
+    beside: int | None = None,
+    busy: bool = False,
+) -> list[Row[Any]]:
+    """Lease the next messages to map; of each order key only the oldest, what may wait only when there is room left.
+
+    Where something comes first, here or already (`busy`), no more than `beside` are taken of what may wait.
+    """
+    first, any_ = _ways()
+    rows = first(connection, owner=owner, now=now, until=until, limit=limit) if limit else []
+    room = limit - len(rows)
+    if beside is not None and (busy or rows):
+        room = min(room, beside)
+    return rows + any_(connection, owner=owner, now=now, until=until, limit=room) if room else rows
 
 
 @cache

@@ -16,12 +16,14 @@ from connectors.sources import mllp
 from gateway.clock import SECOND, SystemClock
 from gateway.configuration import load
 from gateway.intake import ChannelIntake
+from gateway.pipeline import Pipeline
 from gateway.settings import Channel, ChannelSettings, SourcePlan
 from gateway.store import messages
 from gateway.store.engine import open_store
 from gateway.store.sealed import Keyring, new_key_line
 from mappings.hl7v2 import Context
-from tests.integration.gateway.desk import evn, message, pid, pv1
+from tests.conftest import HandClock
+from tests.integration.gateway.desk import Desk, Inline, evn, message, pid, pv1
 from tests.site import cli_json, running_node, write_site
 
 CHANNEL = """
@@ -97,3 +99,42 @@ def test_a_discharge_does_not_wait_for_the_monitors_of_the_same_patient(store_ur
         assert take() == []
     finally:
         store.close()
+
+
+def test_while_something_comes_first_monitors_are_mapped_one_by_one(tmp_path: Path, clock: HandClock) -> None:
+    """What was taken stands in the way of a discharge in the pool and in the commits: so little is taken beside one."""
+    desk = Desk(tmp_path / "site", f"sqlite:///{tmp_path / 'ledger.db'}", clock, accept=("*",), produce=())
+    pool: Any = Inline()
+    pipeline = Pipeline(desk.plan, desk.store, pool, clock, "n1", ring=lambda: None, parallel=8)
+    source = SourcePlan("mllp", mllp.Settings(listen="127.0.0.1:0", tls="none"))
+    channel = Channel(ChannelSettings("monitors", ("*",), priority="low"), source, (), ())
+    monitors = ChannelIntake(channel, desk.store, desk.keyring, clock, lambda: None, Context("01999"))
+    begun: list[str] = []
+    may_end = asyncio.Event()
+
+    async def mapping(row: Any) -> None:
+        begun.append(row.type)
+        if row.type.startswith("ADT"):
+            await may_end.wait()
+
+    pipeline._map = mapping  # type: ignore[method-assign]
+
+    async def run() -> None:
+        for _, body in Ward(monitors=20, alarms=False).messages(20):
+            await monitors.receive(body, "")
+        await desk.intake.receive(message("ADT^A03", "1", evn(), pid("BNM00000"), pv1("LK1")), "")
+        clock.forward(1)
+        for number in range(1, 4):
+            await pipeline.take()
+            await asyncio.wait(pipeline._tasks._running, return_when=asyncio.FIRST_COMPLETED)
+            assert begun == ["ADT^A03"] + ["ORU^R01"] * number
+        may_end.set()
+        await pipeline._tasks.drain()
+        await pipeline.take()
+        assert len(pipeline._held) == 8, "alone, they have all the room"
+        await pipeline._tasks.drain()
+
+    try:
+        asyncio.run(run())
+    finally:
+        desk.store.close()
