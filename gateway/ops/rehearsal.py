@@ -158,7 +158,8 @@ class Rehearsal:
         known = {(one.type, one.id): one for one in rows.current(connection, keys)}
         found = resources.weigh(connection, self._keyring, told, said, {**known, **self._newer}, self._now)
         differences = [_difference(change) for change in found.changes]
-        differences += self._unmade(connection, row, mapped.patient_id, set(keys))
+        if not mapped.samples:  # else what stands in the record is of a window, and that is not taken here
+            differences += self._unmade(connection, row, mapped.patient_id, set(keys))
         self._newer |= {(change.version.type, change.version.id): change.version for change in found.changes}
         mapped = replace(mapped, due=tuple(settled.due))
         effects = [] if channel is None else list(self._papers(connection, row, channel, mapped, found.late))

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.engine import Connection
 
 from gateway.device_windows import DeviceWindows
+from gateway.ops.rehearsal import Rehearsal
 from gateway.store import messages, samples
 from mappings.device import decimation
 from mappings.outcome import Resource
@@ -87,6 +88,14 @@ def test_done_twice_and_mapped_again_changes_nothing(desk: Desk) -> None:
     (after,) = measured(desk)
     assert after == before
     assert desk.version(f"Observation/{after['id']}") == 1
+
+
+def test_a_rehearsal_looks_for_no_values_of_windows(desk: Desk) -> None:
+    first, last = pulse(desk, 1, "80"), pulse(desk, 21, "120")
+    close(desk)
+    rehearsal = Rehearsal(desk.plan, desk.clock.now())
+    told = [desk.store.read_now(lambda connection, id_=one: rehearsal.one(connection, id_)) for one in (first, last)]  # type: ignore[misc]
+    assert [(one.outcome, one.differences) for one in told] == [("mapped", []), ("mapped", [])]
 
 
 def test_a_late_value_takes_the_window_again(desk: Desk) -> None:
