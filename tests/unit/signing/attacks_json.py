@@ -12,7 +12,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from signing import faults, jws
+from signing import faults, jws, provenance
 from tests.unit.signing.attacks import Case, invalid, valid
 from tests.unit.signing.forge import SIGNED, World, b64, der
 
@@ -140,4 +140,79 @@ CASES += [
     ),
     invalid("JSON that is no Bundle", faults.DocumentUnreadable, lambda _: '{"resourceType": "Patient"}'),
     invalid("Bundle not signed", faults.NotSigned, lambda _: json.dumps(BUNDLE)),
+]
+
+PAPER: dict[str, Any] = {
+    "resourceType": "Bundle",
+    "type": "document",
+    "identifier": {"system": "urn:s", "value": "7"},
+    "entry": [{"fullUrl": "urn:c", "resource": {"resourceType": "Composition"}}, *BUNDLE["entry"]],
+}
+
+
+def _stated(
+    w: World,
+    change: Callable[[dict[str, Any]], object] = lambda _: None,
+    *,
+    entry: Callable[[dict[str, Any]], object] = lambda _: None,
+    paper: Callable[[dict[str, Any]], object] = lambda _: None,
+) -> str:
+    """A document with a signed Provenance in it, changed afterwards."""
+    key = w.person.memory
+    prepared = provenance.prepare(json.dumps(PAPER).encode(), key.chain, at=SIGNED, who={"display": "BS"})
+    stated = json.loads(jws.inject(prepared, key.sign(prepared.to_be_signed, prepared.algorithm)))
+    change(stated)
+    held = {"resource": stated}
+    entry(held)
+    whole = json.loads(json.dumps({**PAPER, "entry": [*PAPER["entry"], held]}))
+    paper(whole)
+    return json.dumps(whole)
+
+
+def _in_agent(**said: Any) -> Callable[[dict[str, Any]], object]:
+    return lambda one: one["agent"][0].update(said)
+
+
+def _sealed_before(w: World) -> str:
+    """A document whose Bundle was signed before somebody put a Provenance into it."""
+    key = w.other.memory
+    sealed = json.loads(jws.sign(json.dumps(PAPER).encode(), key, who={"display": "BV"}, at=SIGNED))
+    return json.dumps({**json.loads(_stated(w)), "signature": sealed["signature"]})
+
+
+CASES += [
+    valid("Provenance with a signature", _stated),
+    invalid(
+        "Provenance, the document changed",
+        faults.SignatureValueWrong,
+        lambda w: _stated(w, paper=lambda one: one["entry"][1]["resource"].update(value=450)),
+    ),
+    invalid("Provenance, another role", faults.ContentChanged, lambda w: _stated(w, _in_agent(role=[{"text": "x"}]))),
+    invalid(
+        "Provenance, another person named",
+        faults.SignatureMisplaced,
+        lambda w: _stated(w, _in_agent(who={"display": "GĐ"})),
+    ),
+    invalid("Provenance, another day", faults.ContentChanged, lambda w: _stated(w, _set(recorded="2026-01-01"))),
+    invalid(
+        "Provenance of another version of the document",
+        faults.ReferenceRefused,
+        lambda w: _stated(w, paper=lambda one: one["identifier"].update(value="8")),
+    ),
+    invalid(
+        "Provenance with two targets",
+        faults.ReferenceRefused,
+        lambda w: _stated(w, lambda one: one["target"].append({"reference": "Patient/1"})),
+    ),
+    invalid(
+        "Provenance with two signatures",
+        faults.SignatureMisplaced,
+        lambda w: _stated(w, lambda one: one["signature"].append(dict(one["signature"][0]))),
+    ),
+    invalid(
+        "Provenance with something beside it that nobody signed",
+        faults.SignatureMisplaced,
+        lambda w: _stated(w, entry=_set(search={"mode": "match"})),
+    ),
+    invalid("Provenance put in after the Bundle was signed", faults.SignatureValueWrong, _sealed_before),
 ]
