@@ -8,7 +8,9 @@ hash tree, and each record holds its own way to the root.
     grow ─▶ what to stamp ─▶ begun        the first time, with the hashes of each group
     completed ─▶ to_renew ─▶ grow ─▶ extended   before the authority's certificate ends
 
-A record of another hash than SHA-2, or whose hash tree was renewed (several chains), is read by nobody here.
+For the day on which a hash is weak there is another renewal, of the hash tree: a new chain of time stamps, by a stronger hash,
+over every object again, each together with the chains before. It is read and judged here, and made by nobody yet; a record of
+another hash than SHA-2 is not read.
 Not here: getting tokens (`signing/timestamp.py`), and whom to believe (`validation`). Pure.
 
 Standard: RFC 4998 §3–§5
@@ -82,29 +84,30 @@ def grow(groups: Sequence[Group]) -> Grown:
 
 def begun(tree: Tree, token: bytes) -> bytes:
     """Return the record of a group whose hashes were stamped for the first time."""
-    return _encoded([_Link(tree, token)])
+    return _encoded([[_Link(tree, token)]])
 
 
 def completed(record: bytes, about: Evidence) -> bytes:
     """Return a record whose last time stamp holds what issuers said of its authority. Raises ArchiveBroken."""
-    *before, last = _read(record)
-    return _encoded([*before, replace(last, token=with_material(last.token, about))])
+    *older, (*before, last) = _links(record)
+    return _encoded([*older, [*before, replace(last, token=with_material(last.token, about), whole=b"")]])
 
 
 def to_renew(record: bytes) -> Group:
     """Return what the next time stamp of a record is over: the last one. Raises ArchiveBroken."""
-    last = _read(record)[-1].token
+    last = _links(record)[-1][-1].token
     return Group((hashlib.new(_HASH, last).digest(),), last)
 
 
 def extended(record: bytes, tree: Tree, token: bytes) -> bytes:
     """Return a record with one more time stamp. Raises ArchiveBroken."""
-    return _encoded([*_read(record), _Link(tree, token)])
+    *older, last = _links(record)
+    return _encoded([*older, [*last, _Link(tree, token)]])
 
 
 def tokens(record: bytes) -> list[bytes]:
     """Return the time stamps of a record, oldest first. Raises ArchiveBroken."""
-    return [link.token for link in _read(record)]
+    return [link.token for chain in _links(record) for link in chain]
 
 
 # ---- is it of this file? ----
@@ -129,12 +132,14 @@ def find(evidence: Evidence, data: bytes) -> Found:
     found = Found()
     for record in evidence.records:
         try:
-            links = _read(record)
-            first = links[0]
+            chains = _read(record)
+            first = chains[0].links[0]
             if not first.tree or _hashes([data], first.hash_name).isdisjoint(first.tree[0]):
                 continue
-            known = _hashes((data, *evidence.pieces), first.hash_name)
-            found = _with(found, _linked(links, known))
+            objects = _named(first, (data, *evidence.pieces))
+            for number, chain in enumerate(chains):
+                known = _expected(objects, chains[:number], chain.links[0].hash_name)
+                found = _with(found, _linked(chain.links, known))
         except ArchiveBroken as fault:
             found = replace(found, faults=(*found.faults, fault))
     return found
@@ -145,12 +150,29 @@ def _with(found: Found, stamps: Sequence[Stamped]) -> Found:
     return Found((*found.stamps, *stamps), found.evidence + held, found.faults)
 
 
-def _linked(links: Sequence[_Link], known: Collection[bytes]) -> list[Stamped]:
-    """Return the time stamps of a record of which every piece is at hand and each follows the one before."""
-    first = links[0]
-    lacking = len([one for one in first.tree[0] if one not in known])
+def _named(first: _Link, objects: Sequence[bytes]) -> list[bytes]:
+    """Return those of `objects` that the first time stamp is over; raise ArchiveBroken when there are not all."""
+    named = set(first.tree[0])
+    found = [one for one in objects if _hashes([one], first.hash_name) <= named]
+    lacking = len(named - _hashes(found, first.hash_name))
     if lacking:
-        raise ArchiveBroken(_WHERE, f"{lacking} of {len(first.tree[0])} pieces missing or changed")
+        raise ArchiveBroken(_WHERE, f"{lacking} of {len(named)} pieces missing or changed")
+    return found
+
+
+def _expected(objects: Sequence[bytes], before: Sequence[_Chain], hash_name: str) -> set[bytes]:
+    """Return what a chain begins with: the hashes of objects, those of later chains bound to the chains `before` them."""
+    if not before:
+        return _hashes(objects, hash_name)
+    sequence = hashlib.new(hash_name, tagged(_SEQUENCE, *(one.whole for one in before))).digest()
+    return _hashes((hashlib.new(hash_name, one).digest() + sequence for one in objects), hash_name)
+
+
+def _linked(links: Sequence[_Link], known: Collection[bytes]) -> list[Stamped]:
+    """Return the time stamps of a chain over objects with the hashes `known`, when each follows the one before."""
+    first = links[0]
+    if not first.tree or set(first.tree[0]) != known:
+        raise ArchiveBroken(_WHERE, "a renewed hash tree is not of every object")
     found: list[Stamped] = []
     for number, link in enumerate(links):
         if link.hash_name != first.hash_name:
@@ -206,34 +228,52 @@ class _Link:
     tree: Tree
     token: bytes
     hash_name: str = _HASH
+    whole: bytes = field(default=b"", repr=False)
+    """As it stands in a record; nothing for one that is being made."""
 
 
-def _encoded(links: Sequence[_Link]) -> bytes:
-    algorithm = algos.DigestAlgorithm({"algorithm": _HASH}).dump()
-    stamps = []
-    for link in links:
-        lists = [tagged(_SEQUENCE, *(tagged(_OCTETS, one) for one in part)) for part in link.tree]
-        stamps.append(tagged(_SEQUENCE, tagged(_TREE, *lists) if lists else b"", link.token))
-    chains = tagged(_SEQUENCE, tagged(_SEQUENCE, *stamps))
-    return tagged(_SEQUENCE, _VERSION, tagged(_SEQUENCE, algorithm), chains)
+@dataclass(frozen=True)
+class _Chain:
+    """One ArchiveTimeStampChain: its time stamps are by one hash."""
+
+    links: list[_Link]
+    whole: bytes
 
 
-def _read(record: bytes) -> list[_Link]:
+def _encoded(chains: Sequence[Sequence[_Link]]) -> bytes:
+    names = dict.fromkeys(link.hash_name for chain in chains for link in chain)
+    algorithms = [algos.DigestAlgorithm({"algorithm": one}).dump() for one in names]
+    written = [tagged(_SEQUENCE, *map(_stamp, chain)) for chain in chains]
+    return tagged(_SEQUENCE, _VERSION, tagged(_SEQUENCE, *algorithms), tagged(_SEQUENCE, *written))
+
+
+def _stamp(link: _Link) -> bytes:
+    if link.whole:
+        return link.whole
+    lists = [tagged(_SEQUENCE, *(tagged(_OCTETS, one) for one in part)) for part in link.tree]
+    return tagged(_SEQUENCE, tagged(_TREE, *lists) if lists else b"", link.token)
+
+
+def _links(record: bytes) -> list[list[_Link]]:
+    return [chain.links for chain in _read(record)]
+
+
+def _read(record: bytes) -> list[_Chain]:
     if len(record) > _MAXIMUM:
         raise ArchiveBroken(_WHERE, f"{len(record)} bytes")
     try:
         version, _, *optional, chains = element(record).inside(_SEQUENCE)
         if version.whole != _VERSION or any(one.tag not in (0xA0, 0xA1) for one in optional):
             raise ArchiveBroken(_WHERE, "of another version")
-        held = chains.inside(_SEQUENCE)
-        if len(held) != 1:
-            raise ArchiveBroken(_WHERE, f"{len(held)} chains")
-        links = [_link(one) for one in held[0].inside(_SEQUENCE)]
+        found = [
+            _Chain([_link(one) for one in chain.inside(_SEQUENCE)], chain.whole) for chain in chains.inside(_SEQUENCE)
+        ]
     except (ValueError, IndexError, KeyError, TypeError) as problem:
         raise ArchiveBroken(_WHERE, "cannot be read") from problem
-    if not 0 < len(links) <= _LINKS:
-        raise ArchiveBroken(_WHERE, f"{len(links)} time stamps")
-    return links
+    count = sum(len(chain.links) for chain in found)
+    if count > _LINKS or not found or not all(chain.links for chain in found):
+        raise ArchiveBroken(_WHERE, f"{count} time stamps in {len(found)} chains")
+    return found
 
 
 def _link(stamp: Element) -> _Link:
@@ -252,4 +292,4 @@ def _link(stamp: Element) -> _Link:
         name = str(algos.DigestAlgorithm.load(said[_DIGEST].under(_SEQUENCE), strict=True)["algorithm"].native)
     if name not in timestamp_token.HASHES:
         raise ArchiveBroken(_WHERE, "a hash that is not SHA-2")
-    return _Link(tree, token.whole, name)
+    return _Link(tree, token.whole, name, stamp.whole)

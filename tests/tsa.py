@@ -65,9 +65,9 @@ class Tsa:
         key = new_rsa_key()
         return cls(key, tsa_certificate(authority, key.public_key()), authority.issuers)
 
-    def token(self, data: bytes) -> Token:
+    def token(self, data: bytes, hash_name: str = "sha256") -> Token:
         """Stamp `data` without being asked over the wire."""
-        imprint = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": hashlib.sha256(data).digest()}
+        imprint = {"hash_algorithm": {"algorithm": hash_name}, "hashed_message": hashlib.new(hash_name, data).digest()}
         return timestamp_token.read(self._token(tsp.MessageImprint(imprint), None, POLICY))
 
     def handle(self, request: httpx.Request) -> httpx.Response:

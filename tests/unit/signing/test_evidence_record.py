@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from asn1crypto import cms
+from asn1crypto import algos, cms
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -210,9 +210,56 @@ def test_what_is_no_record_is_told(record: bytes, kept: Kept) -> None:
         evidence_record.tokens(record)
 
 
-def test_a_record_whose_hash_tree_was_renewed_is_not_read(old: Kept) -> None:
-    with pytest.raises(ArchiveBroken, match="2 chains"):
-        evidence_record.tokens(of_links(old.record, links(old.record), links(old.record)))
+# ---- the hash tree renewed, by a maker beside our own code ----
+
+
+def rehashed(held: Kept, tsa: Tsa, *, objects: Sequence[bytes] = (), bound: bytes = b"", name: str = "sha512") -> Kept:
+    """Stamp every object again, by a stronger hash, together with the chains before, as RFC 4998 §5.3 says."""
+
+    def digest(data: bytes) -> bytes:
+        return hashlib.new(name, data).digest()
+
+    last = held.authorities[-1]
+    about = Evidence((der(last.certificate),), (response(held.issuing, last.certificate),), (crl(held.root),))
+    record = evidence_record.completed(held.record, about)
+    version, (first, *_), chains = element(record)
+    before = digest(bound or chains.whole)
+    hashes = sorted(digest(digest(one) + before) for one in objects or (held.file, *held.evidence.pieces))
+    token = tsa.token(b"".join(hashes), name).der
+    tree = tagged(0xA2, tagged(0x30, *(tagged(0x04, one) for one in hashes)))
+    newer = tagged(0x30, tagged(0x30, tree, token))
+    algorithms = tagged(0x30, first.whole, algos.DigestAlgorithm({"algorithm": name}).dump())
+    sequence = tagged(0x30, *(one.whole for one in chains), newer)
+    whole = tagged(0x30, version.whole, algorithms, sequence)
+    return replace(held.with_record(whole), authorities=(*held.authorities, tsa))
+
+
+def test_a_renewed_hash_tree_is_proof_for_longer(kept: Kept, issuing: Authority) -> None:
+    newer = rehashed(kept, authority(issuing, 0.9 * YEAR, 2 * YEAR))
+    assert codes(newer.judged(1.9 * YEAR)) == ("valid", [], [])
+    assert newer.judged(1.9 * YEAR).signers[0].stamps_until == now() + 2 * YEAR
+    again = rehashed(newer, authority(issuing, 1.9 * YEAR, 4.5 * YEAR), name="sha384")
+    assert codes(again.judged(4 * YEAR)) == ("valid", [], [])
+    assert len(evidence_record.tokens(again.record)) == 3
+    late = rehashed(kept, authority(issuing, 1.1 * YEAR, 4 * YEAR))
+    assert codes(late.judged(2 * YEAR)) == ("valid", [], [STAMP_EXPIRED]), "the one before had ended"
+
+
+@pytest.mark.parametrize("wrong", ["one object less", "one object more", "other chains", "the chains changed since"])
+def test_a_hash_tree_renewed_over_something_else_is_told(wrong: str, old: Kept, issuing: Authority) -> None:
+    tsa, objects = authority(issuing, 4 * YEAR, 4.9 * YEAR), (old.file, *old.evidence.pieces)
+    if wrong == "one object less":
+        newer = rehashed(old, tsa, objects=objects[:-1])
+    elif wrong == "one object more":
+        newer = rehashed(old, tsa, objects=(*objects, b"x"))
+    elif wrong == "other chains":
+        newer = rehashed(old, tsa, bound=b"x")
+    else:
+        newer = rehashed(old, tsa)
+        version, algorithms, (first, second) = element(newer.record)
+        cut = tagged(0x30, *(one.whole for one in list(first)[:-1]))
+        newer = old.with_record(tagged(0x30, version.whole, algorithms.whole, tagged(0x30, cut, second.whole)))
+    assert codes(newer.judged(4.1 * YEAR))[:2] == ("undecided", [5207])
 
 
 # ---- one time stamp for many ----
