@@ -4,6 +4,7 @@
     analyser asks for the orders of the first specimen, tells its results, one of them critical, and corrects them
     LIS      tells the results of the second (OUL^R22)
     monitor  reports a minute at the bed of the first (PCD-01), and an alarm that begins and ends (PCD-04)
+    HIS      the nurse of the first writes an entry and leaves the vital signs to the monitor (ORU^R01, 38/BV2)
 
 Deterministic: the same day gives the same bytes. Knows of whoever listens nothing.
 
@@ -19,8 +20,11 @@ from datetime import datetime, timedelta
 from random import Random
 
 from conformance.sandbox import monitor
+from conformance.scenarios.clinic import doctors
 from conformance.scenarios.event import Day, Event, Paper, Stream
+from conformance.scenarios.messages import ndl
 from conformance.scenarios.people import FACILITY
+from conformance.scenarios.segments import obx_field
 
 INSTRUMENT = "LT-400^SANDBOX^1.0"
 CRITICAL = "code,sex,age_from,age_to,low,high,unit\nK,,,,2.8,6.0,mmol/L\n"
@@ -54,6 +58,8 @@ class Bench:
     """OUL^R22 of the second specimen."""
     bedside: tuple[Event, ...]
     """What the monitor sends."""
+    entry: Event
+    """The nurse's entry after it, which tells no vital sign itself."""
 
 
 def bench(day: Day) -> Bench:
@@ -72,6 +78,7 @@ def bench(day: Day) -> Bench:
         corrected=_results(specimens[0], taken + timedelta(minutes=30), "6.10", "C"),
         report=_oul(specimens[1], taken + timedelta(minutes=15)),
         bedside=tuple(_minute(first, at)),
+        entry=_entry(first, at + timedelta(minutes=10)),
     )
 
 
@@ -189,6 +196,23 @@ def _minute(model: Event, at: datetime) -> list[Event]:
         replace(_event(model, "monitors", _of(model, raw), label, control_id, now), ack="CA")
         for label, control_id, now, raw in told
     ]
+
+
+def _entry(model: Event, at: datetime) -> Event:
+    """Let a nurse judge and act, and leave what the monitor at the bed measures to it."""
+    control_id, nurse = f"HIS{at:%y%m%d}900003", doctors("DD")[0]
+    visit = _field(model, "PV1", 19).partition("^")[0]
+    done = f"{at:%Y%m%d%H%M%S%z}"
+    rows = [
+        _head("HIS", "ORU^R01^ORU_R01", control_id, at),
+        _row(model, "PID"),
+        _row(model, "PV1"),
+        f"OBR|1||CS{at:%y%m%d}900001^HIS|38/BV2^Phiếu chăm sóc^TT32|||{done}|||||||||||||||{done}||NRS|F|||||||||{ndl(nurse)}",
+        obx_field(1, "NHAN_DINH", "Người bệnh tỉnh, theo dõi bằng máy tại giường", at),
+        obx_field(2, "CAN_THIEP", "Kiểm tra điện cực và giới hạn báo động", at),
+    ]
+    sheet = Paper("care_sheet", f"{visit}#{at:%Y-%m-%d}")
+    return _event(model, "his", rows, "ORU^R01", control_id, at, (sheet,))
 
 
 def _of(model: Event, raw: bytes) -> list[str]:

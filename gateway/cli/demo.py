@@ -163,7 +163,7 @@ async def _run(site: demo_site.Site, nodes: Nodes, day: Day, *, sign: bool, serv
                 played = await _day(day, nodes, admin, store, ward, quiet=json)
                 said = None if ward else await _instruments(day, nodes, store, quiet=json)
                 seen = None if ward else await _pictures(day, nodes, store, quiet=json)
-                said = await demo_instruments.measured(said, store) if said else None
+                said = await _bedside(day, nodes, said, store, quiet=json) if said else None
                 await demo_report.export(store, plan, place)
                 signing = await _signing(store, ward) if ward else None
                 figures = await _figures(store, admin, day, played, signing, await nodes.figures(store), seen, said)
@@ -202,6 +202,13 @@ async def _instruments(day: Day, nodes: Nodes, store: Store, *, quiet: bool) -> 
             "Máy xét nghiệm hỏi chỉ định, gửi kết quả rồi kết quả sửa; LIS gửi OUL; máy theo dõi gửi một phút"
         )
     said = await demo_instruments.play_instruments(day, nodes, store)
+    await _settle(store, quiet=quiet)
+    return said
+
+
+async def _bedside(day: Day, nodes: Nodes, said: InstrumentFigures, store: Store, *, quiet: bool) -> InstrumentFigures:
+    """Let the nurse at the monitor write, and wait until her sheet has arrived."""
+    said = await demo_instruments.measured(day, nodes, said, store)
     await _settle(store, quiet=quiet)
     return said
 

@@ -20,8 +20,9 @@ from gateway.store import lab_schema, sample_schema, schema
 from gateway.store.engine import Store
 from mappings.formats import astm
 
-PAPERS = {"order_sheet": 2, "lab_report": 3}
-"""What comes of it: two sheets of orders, a report of each specimen, and one more for what was corrected."""
+PAPERS = {"order_sheet": 2, "lab_report": 3, "care_sheet": 1}
+"""What comes of it: two sheets of orders, a report of each specimen and one more for what was corrected, and the sheet of the
+nurse at the monitor."""
 _WAIT_S = 300.0
 _LOOK_S = 0.1
 
@@ -62,10 +63,17 @@ async def play_instruments(day: Day, nodes: Nodes, store: Store) -> InstrumentFi
     return InstrumentFigures(sent, orders, len(played), wrong, critical, 0)
 
 
-async def measured(said: InstrumentFigures, store: Store) -> InstrumentFigures:
-    """Wait until nothing of the monitor waits for the rest of its minute any more, and count what the record got."""
+async def measured(day: Day, nodes: Nodes, said: InstrumentFigures, store: Store) -> InstrumentFigures:
+    """Wait until no value of the monitor waits for its minute; then let the nurse write. Count what the record got."""
     await _until(store, _windows_are_over)
-    return replace(said, measured=await store.read(_vital_signs))
+    (entry,) = await play([bench(day).entry], {"his": nodes.addresses("his")})
+    await _until(store, _all_mapped)
+    return replace(
+        said,
+        messages=said.messages + 1,
+        unexpected=said.unexpected + (not entry.as_expected),
+        measured=await store.read(_vital_signs),
+    )
 
 
 async def _analyse(told: Bench, address: tuple[str, int], store: Store) -> tuple[int, int]:

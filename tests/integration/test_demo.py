@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections import Counter
@@ -108,6 +109,14 @@ def test_instruments_join_the_record_and_a_critical_value_waits(day: dict[str, A
     told = cli_json("messages", "--config", config, "--limit", "0")
     assert {row["state"] for row in told if row["type"] in ("ASTM^RESULT", "OUL^R22", "ORU^R40")} == {"mapped"}
     assert [row["state"] for row in told if row["type"] == "ASTM^QUERY"] == ["answered"]
+
+
+def test_vital_signs_of_the_monitor_are_on_the_care_sheet_of_the_nurse_who_told_none(day: dict[str, Any]) -> None:
+    papers = [file.read_text(encoding="utf-8") for file in (Path(day["folder"]) / "papers").glob("*.cda.xml")]
+    (sheet,) = [paper for paper in papers if "theo dõi bằng máy tại giường" in paper]
+    cells = re.findall(r"<td[^>]*>([\d./]+) \(máy \d\d:\d\d\)</td>", sheet)
+    assert len(cells) == 5
+    assert [one.count("/") for one in cells] == [0, 0, 1, 0, 0], "pulse, temperature, pressure, breathing, saturation"
 
 
 def test_every_trouble_of_the_day_happened_and_was_overcome(day: dict[str, Any]) -> None:
