@@ -13,6 +13,7 @@ Requirement: S3.15
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from mappings.documents import content, form, monitored, told, wording
@@ -36,7 +37,19 @@ _LOINC = {
     "29463-7": "CAN_NANG",
     "3141-9": "CAN_NANG",
 }
+_PRESSURE = frozenset({"8480-6", "8462-4"})
+_UNITS = {
+    "MACH": ("/min", "lần/phút", "nhịp/phút"),
+    "NHIET_DO": ("Cel", "°C"),
+    "HUYET_AP": ("mm[Hg]", "mmHg"),
+    "NHIP_THO": ("/min", "lần/phút", "nhịp/phút"),
+    "SPO2": ("%",),
+    "CAN_NANG": ("kg",),
+}
+"""What the form's own lines are in (UCUM, and as it is spelled); a value in anything else says so."""
 _UNUSED = frozenset({"entered-in-error", "cancelled", "registered"})
+_ANNOTATION = re.compile(r"\{[^}]*\}")
+"""What UCUM lets somebody add to a unit: `{beats}/min` is `/min`."""
 _NURSE = "DIEU_DUONG"
 _LEVEL = "CAP_CHAM_SOC"
 
@@ -129,7 +142,7 @@ def _lines(entries: Sequence[Told], monitors: Sequence[Mapping[str, Resource]], 
     for n, (entry, measured) in enumerate(zip(entries, monitors, strict=True), 1):
         for key, one in measured.items():
             cell = table.setdefault(key, {"MUC": monitored.name(one)})
-            cell[f"C{n}"] = f"{_value(one)} (máy {monitored.moment(one)})"
+            cell[f"C{n}"] = f"{_in_line(key, one)} (máy {monitored.moment(one)})"
         for key, label, text in _told(entry):
             cell = table.setdefault(key, {"MUC": label})
             cell[f"C{n}"] = "\n".join(part for part in (cell.get(f"C{n}", ""), text) if part)
@@ -153,8 +166,22 @@ def _key(observation: Resource) -> str:
 
 
 def _value(observation: Resource) -> str:
-    parts = [value_text(part) for part in sorted(observation.get("component", [observation]), key=_is_diastolic)]
+    parts = [value_text(part) for part in sorted(_measured(observation), key=_is_diastolic)]
     return "/".join(part for part in parts if part)
+
+
+def _measured(observation: Resource) -> list[Resource]:
+    """Give what carries its values; of a blood pressure what the line is for, and not the mean that monitors add."""
+    parts: list[Resource] = observation.get("component", [observation])
+    return [part for part in parts if told.loinc(part) & _PRESSURE] or parts
+
+
+def _in_line(key: str, observation: Resource) -> str:
+    """Write a value as its line has it: with its unit, unless the line names that itself."""
+    quantity: Resource = next((one["valueQuantity"] for one in _measured(observation) if "valueQuantity" in one), {})
+    said = {_ANNOTATION.sub("", quantity.get(name, "")) for name in ("code", "unit")}
+    text = _value(observation)
+    return text if said & {*_UNITS.get(key, ())} else f"{text} {wording.unit(quantity)}".strip()
 
 
 def _told(entry: Told) -> list[tuple[str, str, str]]:
@@ -164,11 +191,8 @@ def _told(entry: Told) -> list[tuple[str, str, str]]:
         key = _key(one)
         if is_field(one) and key in (_LEVEL, "DI_UNG", "TO_SO", "THOI_DIEM_DBLS"):
             continue
-        unit = wording.unit(one.get("valueQuantity", {}))
-        text = _value(one)
-        shown = text if key in _LOINC.values() else f"{text} {unit}".strip()
-        if text:
-            found.append((key, wording.concept(one.get("code")), shown))
+        if _value(one):
+            found.append((key, wording.concept(one.get("code")), _in_line(key, one)))
     if entry.text:
         found.append(("NHAN_DINH", "Nhận định", entry.text))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -270,6 +271,36 @@ def test_pressure_is_written_systolic_first(turned: bool) -> None:
     assert ["Huyết áp (mmHg)", "120/70", ""] in table(
         documents.compose("care_sheet", sample("care_sheet")[0], [*record, *parts], CONTEXT)
     )
+
+
+@pytest.mark.parametrize(("unit", "written"), [("mm[Hg]", "118/73"), ("kPa", "118/73 kPa")])
+def test_the_mean_of_a_monitor_is_not_on_the_line_of_pressure(unit: str, written: str) -> None:
+    subject, record = sample("care_sheet")
+    parts = [
+        {"code": coded(LOINC, code), "valueQuantity": {"value": value, "unit": unit, "code": unit}}
+        for code, value in (("8480-6", 118), ("8462-4", 73), ("8478-0", 88))
+    ]
+    one = {**result("ha1", "Huyết áp"), "code": coded(LOINC, "85354-9"), "component": parts}
+    find(record, "DiagnosticReport/cs1")["result"].append(ref("Observation", "ha1"))
+    assert ["Huyết áp (mmHg)", written, ""] in table(documents.compose("care_sheet", subject, [*record, one], CONTEXT))
+
+
+@pytest.mark.parametrize(
+    ("code", "unit", "line"),
+    [
+        ("Cel", "°C", ["Nhiệt độ (°C)", "98.2", ""]),
+        ("", "°C", ["Nhiệt độ (°C)", "98.2", ""]),
+        ("", "", ["Nhiệt độ (°C)", "98.2", ""]),
+        ("[degF]", "°F", ["Nhiệt độ (°C)", "98.2 °F", ""]),
+        ("", "furlong", ["Nhiệt độ (°C)", "98.2 furlong", ""]),
+    ],
+)
+def test_a_value_in_another_unit_than_its_line_says_so(code: str, unit: str, line: list[str]) -> None:
+    subject, record = sample("care_sheet")
+    quantity = {"value": Decimal("98.2"), **({"code": code} if code else {}), **({"unit": unit} if unit else {})}
+    one = {**result("nd1", "Nhiệt độ", valueQuantity=quantity), "code": coded(LOINC, "8310-5")}
+    find(record, "DiagnosticReport/cs1")["result"].append(ref("Observation", "nd1"))
+    assert line in table(documents.compose("care_sheet", subject, [*record, one], CONTEXT))
 
 
 def test_more_times_than_a_table_holds_begin_another() -> None:
