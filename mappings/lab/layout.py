@@ -20,6 +20,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -110,18 +111,10 @@ class Layout:
 
     def time(self, text: str) -> str:
         """Turn a cell into a DTM of HL7 v2, with as much as it says; raise ValueError."""
-        for form in self.times:
-            if form == EXCEL:
-                if _NUMBER.fullmatch(text) and 0 < float(text) < _EXCEL_MOST:
-                    moment = _EXCEL_BEGIN + timedelta(seconds=round(float(text) * 86400))
-                    return f"{moment:%Y%m%d}" if float(text).is_integer() else f"{moment:%Y%m%d%H%M%S}"
-                continue
-            try:
-                moment = datetime.strptime(text, form)  # noqa: DTZ007 - local time, as the table has it
-            except ValueError:
-                continue
-            return moment.strftime(_dtm_of(form))
-        raise ValueError("none of the forms in `times`")
+        moment = _dtm(text, self.times)
+        if not moment:
+            raise ValueError("none of the forms in `times`")
+        return moment
 
     def word(self, name: str, text: str) -> str:
         """Turn a word into the code of HL7 v2; raise ValueError for one that the layout does not know."""
@@ -130,6 +123,23 @@ class Layout:
         if not code:
             raise ValueError(f"not among `words.{name}`")
         return code
+
+
+@lru_cache(maxsize=4096)
+def _dtm(text: str, forms: tuple[str, ...]) -> str:
+    """Read a time by the first form that fits, as DTM; empty when none does. The rows of a report share most of theirs."""
+    for form in forms:
+        if form == EXCEL:
+            if _NUMBER.fullmatch(text) and 0 < float(text) < _EXCEL_MOST:
+                moment = _EXCEL_BEGIN + timedelta(seconds=round(float(text) * 86400))
+                return f"{moment:%Y%m%d}" if float(text).is_integer() else f"{moment:%Y%m%d%H%M%S}"
+            continue
+        try:
+            moment = datetime.strptime(text, form)  # noqa: DTZ007 - local time, as the table has it
+        except ValueError:
+            continue
+        return moment.strftime(_dtm_of(form))
+    return ""
 
 
 def parse_layout(table: Mapping[str, Any]) -> Layout:
@@ -213,6 +223,7 @@ def _span(name: str, column: Any) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+@lru_cache(maxsize=1024)
 def heading_key(heading: str) -> str:
     """Give a heading as headings are compared: composed, one space between words, small letters."""
     return " ".join(heading.split()).casefold()

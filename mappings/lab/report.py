@@ -15,6 +15,8 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import chain
 
 from mappings import hl7v2
 from mappings.formats import er7, er7_writer
@@ -38,6 +40,7 @@ ELSEWHERE = "another row of the report says differently"
 TWICE = "the same row again"
 CORRECTED = "corrected by a later row"
 REASONS = frozenset({IGNORED, UNKNOWN, ELSEWHERE, TWICE, CORRECTED})
+_COLUMN = re.compile("#[0-9]{1,4}")
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 _COMPARED = re.compile(r"(<=|>=|<|>|≤|≥)\s*(.+)")
 _SIGNS = {"≤": "<=", "≥": ">="}
@@ -56,6 +59,8 @@ class Told:
     row: Row
     said: Mapping[str, str]
     """Field → value."""
+    places: Mapping[str, str]
+    """Field → where its cell stands; those that have one."""
 
 
 @dataclass
@@ -108,9 +113,8 @@ def person_of(raw: bytes, layout: Layout) -> Person:
     """Say whom the rows name; raise as `report_to_outcome`."""
     rows, _ = read_rows(raw)
     names = {label: name for label, name in _fields(rows, layout).items() if name in _OF_PERSON}
-    report = _Report(
-        [_of_person(row, names, layout) for row in rows], {name: label for label, name in names.items()}, Trace()
-    )
+    words, labels = _Words(layout), {name: label for label, name in names.items()}
+    report = _Report([_of_person(row, names, words) for row in rows], labels, Trace())
     _require_one_person(report)
     numbers = tuple(number for name, _ in _IDENTIFIERS if (number := report.said(name)))
     name, birth, sex = (report.said(one) for one in _IDENTITY)
@@ -128,7 +132,8 @@ def rows_to_oru(
     """
     trace = Trace()
     names = _fields(rows, layout)
-    results = _without_corrected([_told(row, names, layout, trace) for row in rows], trace, names)
+    words = _Words(layout)
+    results = _without_corrected([_told(row, names, words, trace) for row in rows], trace, names)
     one = _Report(results, {name: label for label, name in names.items()}, trace)
     _require_one_person(one)
     person = _pid(one, context) if whose is None else _known(one, whose, context)
@@ -144,37 +149,54 @@ def cell(row: Row, label: str) -> str:
 def _fields(rows: Sequence[Row], layout: Layout) -> dict[str, str]:
     """Say which field each heading of the rows is."""
     wanted = {column: name for name, column in layout.columns.items()}
-    labels = {label for row in rows for label in row.cells}
+    labels = dict.fromkeys(chain.from_iterable(row.cells for row in rows))
     found = {}
     for label in labels:
-        number = int(label[1:]) - 1 if re.fullmatch("#[0-9]{1,4}", label) else None
+        number = int(label[1:]) - 1 if _COLUMN.fullmatch(label) else None
         name = wanted.get(heading_key(label)) or (wanted.get(number) if number is not None else None)
         if name is not None:
             found[label] = name
     return found
 
 
-def _told(row: Row, names: Mapping[str, str], layout: Layout, trace: Trace) -> Told:
-    said = dict(layout.always)
+class _Words:
+    """The cells of a report in HL7 v2's words; rows say most things alike, and each of these is read once."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self._known: dict[tuple[str, str], str] = {}
+
+    def read(self, name: str, text: str, where: str) -> str:
+        """Turn a cell into HL7 v2's words; raise CellInvalid."""
+        known = self._known.get((name, text))
+        if known is None:
+            known = self._known[name, text] = _read(name, text, where, self.layout)
+        return known
+
+
+def _told(row: Row, names: Mapping[str, str], words: _Words, trace: Trace) -> Told:
+    layout = words.layout
+    said, places = dict(layout.always), {}
     for label, text in row.cells.items():
-        name = names.get(label)
+        name, place = names.get(label), cell(row, label)
         if name is not None:
-            said[name] = _read(name, text, cell(row, label), layout)
+            places[name] = place
+            said[name] = words.read(name, text, place)
         elif {heading_key(label), int(label[1:]) - 1 if label[1:].isdigit() else None} & layout.ignore:
-            trace.ignored[cell(row, label)] = IGNORED
+            trace.ignored[place] = IGNORED
         else:
-            trace.unknown[cell(row, label)] = UNKNOWN
+            trace.unknown[place] = UNKNOWN
     missing = [name for name in ("patient", "test", "value", "status") if not said.get(name)]
     if missing and not (missing == ["value"] and said.get("status") in ("X", "D", "I", "O", "S")):
         raise CellMissing(f"row[{row.number}]", ", ".join(missing))
-    return Told(row, said)
+    return Told(row, said, places)
 
 
-def _of_person(row: Row, names: Mapping[str, str], layout: Layout) -> Told:
+def _of_person(row: Row, names: Mapping[str, str], words: _Words) -> Told:
     """Read of a row whose it is, and nothing else; raise CellInvalid."""
-    cells = {name: (label, row.cells[label]) for label, name in names.items() if label in row.cells}
-    said = {name: _read(name, text, cell(row, label), layout) for name, (label, text) in cells.items()}
-    return Told(row, {**layout.always, **said})
+    places = {name: cell(row, label) for label, name in names.items() if label in row.cells}
+    said = {name: words.read(name, row.cells[label], places[name]) for label, name in names.items() if name in places}
+    return Told(row, {**words.layout.always, **said}, places)
 
 
 def _read(name: str, text: str, where: str, layout: Layout) -> str:
@@ -231,25 +253,34 @@ class _Report:
     """Field → heading."""
     trace: Trace
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Fields of which any row says something."""
+        return frozenset().union(*(one.said for one in self.results))
+
     def said(self, name: str, *positions: str) -> str:
         """Give what the rows say of the whole report; cells that say another thing are unknown."""
+        if name not in self.names:
+            return ""
         values = [value for one in self.results if (value := one.said.get(name))]
         value = (max(values) if name == "resulted" else values[0]) if values else ""
-        label = self.labels.get(name)
+        told = [self.trace.of.setdefault(position, []) for position in positions]
         for one in self.results:
-            if label in one.row.cells:
-                if one.said.get(name) == value:
-                    for position in positions:
-                        self.trace.of.setdefault(position, []).append(cell(one.row, str(label)))
-                else:
-                    self.trace.unknown[cell(one.row, str(label))] = ELSEWHERE
+            place = one.places.get(name)
+            if place is None:
+                continue
+            if one.said.get(name) == value:
+                for cells in told:
+                    cells.append(place)
+            else:
+                self.trace.unknown[place] = ELSEWHERE
         return value
 
     def of_row(self, one: Told, name: str, position: str) -> str:
         """Give what a row says of its own result."""
-        label = self.labels.get(name)
-        if label in one.row.cells:
-            self.trace.of.setdefault(position, []).append(cell(one.row, str(label)))
+        place = one.places.get(name)
+        if place is not None:
+            self.trace.of.setdefault(position, []).append(place)
         return one.said.get(name, "")
 
 
@@ -286,9 +317,7 @@ def _pid(report: _Report, context: Context) -> Segment:
 
 def _known(report: _Report, whose: Resource, context: Context) -> Segment:
     for name in ("patient", "citizen_id", "card", *_IDENTITY):
-        label = report.labels.get(name)
-        found = {cell(one.row, str(label)): KNOWN_PERSON for one in report.results if label in one.row.cells}
-        report.trace.ignored |= found
+        report.trace.ignored |= {one.places[name]: KNOWN_PERSON for one in report.results if name in one.places}
     number = hospital_number(whose, context.systems, context.facility)
     return Segment("PID", {1: "1", 3: (number, "", "", context.facility, "PI")})
 
@@ -332,13 +361,17 @@ def _whole(statuses: Sequence[str]) -> str:
     return "X"
 
 
+_AT = {name: f"-{where.partition('-')[2].partition('.')[0]}" for name, where in FIELDS.items()}
+"""Field → the number of its place in the segment, as positions end."""
+
+
 def _results(report: _Report) -> Iterator[Segment]:
     notes = 0
     for number, one in enumerate(report.results, 1):
         at = "OBX" if number == 1 else f"OBX[{number}]"
 
         def said(name: str, told: Told = one, at: str = at) -> str:
-            return report.of_row(told, name, f"{at}-{FIELDS[name].partition('-')[2].partition('.')[0]}")
+            return report.of_row(told, name, at + _AT[name])
 
         value = said("value")
         fields: dict[int, Value] = {1: str(number), 2: "NM" if _NUMBER.fullmatch(value) else "ST", 5: value}
@@ -364,19 +397,24 @@ def _account(rows: Sequence[Row], of_message: Coverage, trace: Trace) -> Coverag
     mapped: dict[str, list[str]] = {}
     ignored, unknown = dict(trace.ignored), dict(trace.unknown)
     for position, cells in trace.of.items():
+        target = of_message.mapped.get(position)
         for place in cells:
-            if position in of_message.mapped:
-                mapped.setdefault(place, []).append(of_message.mapped[position])
+            if target is not None:
+                mapped.setdefault(place, []).append(target)
             elif position in of_message.ignored:
                 ignored.setdefault(place, of_message.ignored[position])
             else:
                 unknown.setdefault(place, of_message.unknown.get(position, UNKNOWN))
     for row in rows:
+        before = cell(row, "")
         for label in row.cells:
-            place = cell(row, label)
+            place = before + label
             if place not in mapped and place not in ignored:
                 unknown.setdefault(place, UNKNOWN)
-    joined = {place: " | ".join(dict.fromkeys(targets)) for place, targets in mapped.items()}
+    joined = {
+        place: targets[0] if len(targets) == 1 else " | ".join(dict.fromkeys(targets))
+        for place, targets in mapped.items()
+    }
     ignored = {place: why for place, why in ignored.items() if place not in joined}
     unknown = {place: why for place, why in unknown.items() if place not in joined and place not in ignored}
     return Coverage(joined, ignored, unknown)
