@@ -205,7 +205,7 @@ class Node:
         desk = ProofDesk(plan, store, pool, self.clock, name, sources=sources, ring=bell.ring)
         renewal = Renewal(plan, store, pool, self.clock, name, sources=sources)
         pipeline = Pipeline(
-            plan, store, pool, self.clock, name, ring=bell.ring, parallel=workers * 8, proofs=desk, tracer=tracer
+            plan, store, pool, self.clock, name, ring=bell.ring, parallel=workers * 16, proofs=desk, tracer=tracer
         )
 
         jobs = (

@@ -77,6 +77,8 @@ log = logging.getLogger("lienthong.pipeline")
 
 _PATIENCE = Retry()
 """How a step is tried again when its fault says that time may help."""
+_SMALL = 1 << 16
+"""Bytes of a message that is mapped together with others; a longer one would let them wait."""
 _STEPS = {"due": "compose", "composed": "sign", "proving": "complete"}
 """State of a document → the step that it waits for."""
 _BESIDE = 1
@@ -229,7 +231,8 @@ class Pipeline:
         context = MessageContext(self._plan.facility.code, self._plan.systems, self._plan.node.zone, message_id=row.id)
         around = await self._around(raw) if imaging_steps.is_study(row.type) else imaging_steps.Around()
         told = await self._laboratory_of(row, raw, channel)
-        mapped = await self._pool.run(steps.map_message, raw, charset, row.type, context, produce, around, told)
+        run = self._pool.run_small if len(raw) <= _SMALL else self._pool.run
+        mapped = await run(steps.map_message, raw, charset, row.type, context, produce, around, told)
         if mapped is None:
             positions = await self._pool.run(steps.populated, raw, charset, row.type)
             account = json.dumps({"mapped": {}, "ignored": {}, "unknown": positions, "notices": ()})
@@ -253,7 +256,8 @@ class Pipeline:
         if not (lab_steps.is_lab(row.type) or row.type == result_steps.ROWS):
             return told
         charset = channel.charset if channel else "auto"
-        asked = await self._pool.run(steps.persons_asked, raw, charset, row.type, told)
+        run = self._pool.run_small if len(raw) <= _SMALL else self._pool.run
+        asked = await run(steps.persons_asked, raw, charset, row.type, told)
         if not asked:
             return told
         known = await self._store.read_each(self._known_each, (row.id, asked))
@@ -287,18 +291,34 @@ class Pipeline:
     def _keep(self, connection: Connection, message_id: str, unknown: int, account: bytes) -> None:
         if messages.move(connection, message_id, "keep", UnsupportedMessage("MSH-9")):
             sealed = self._keyring.seal(account, f"coverage/{message_id}")
-            messages.put_coverage(connection, message_id, (0, 0, unknown), sealed)
+            messages.put_coverage(connection, {message_id: ((0, 0, unknown), sealed)})
 
     def _commit_each(
         self, connection: Connection, done: list[tuple[Row[Any], Channel | None, steps.Mapped]]
     ) -> list[None]:
         """Store what became of several messages, in one turn of the writer and with one look at what the record has."""
+        count = len(done)
+        done = [one for one in done if messages.move(connection, one[0].id, "map", keyed=True)]
+        self._account(connection, [(row, mapped) for row, _, mapped in done])
         told: list[list[Resource]] = [json.loads(mapped.resources) for _, _, mapped in done]
         alone = any(mapped.identity for _, _, mapped in done)  # a merge writes more than it tells
         known = None if alone else resources.look_up(connection, chain.from_iterable(told))
         for one, resources_ in zip(done, told, strict=True):
             self._commit_mapped(connection, *one, resources_, known)
-        return [None] * len(done)
+        return [None] * count
+
+    def _account(self, connection: Connection, done: list[tuple[Row[Any], steps.Mapped]]) -> None:
+        """Store the numbers by which messages are found, what became of their fields, and their codes that no table has."""
+        if not done:
+            return
+        message_search.put(connection, self._keyring, {row.id: mapped.keys for row, mapped in done})
+        accounts = {
+            row.id: (mapped.counts, self._keyring.seal(mapped.positions, f"coverage/{row.id}")) for row, mapped in done
+        }
+        first = messages.put_coverage(connection, accounts)
+        unknown_units.tell(
+            connection, [(row.channel, mapped.unmapped, row.received_at) for row, mapped in done if row.id in first]
+        )
 
     def _commit_mapped(
         self,
@@ -309,13 +329,7 @@ class Pipeline:
         told: list[Resource],
         known: resources.Known | None,
     ) -> None:
-        if not messages.move(connection, row.id, "map", keyed=True):
-            return
         now = self._clock.now()
-        message_search.put(connection, self._keyring, row.id, mapped.keys)
-        sealed = self._keyring.seal(mapped.positions, f"coverage/{row.id}")
-        if messages.put_coverage(connection, row.id, mapped.counts, sealed):
-            unknown_units.tell(connection, row.channel, mapped.unmapped, row.received_at)
         # changes first: a moved visit has to be found where it was before this message names its new owner
         _, pairs = identity.apply(connection, self._keyring, mapped.identity, now, message_id=row.id)
         said = Said.of(row, mapped.sent_at, mapped.patient_id, mapped.cleared, mapped.assumed)

@@ -12,11 +12,13 @@ import itertools
 import logging
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +33,10 @@ T = TypeVar("T")
 
 _PLACES = 4096
 """Steps in the pool at once at most, of which is told apart whether they have begun."""
+AHEAD = 2
+"""Turns of small steps for each process that are under way: one is done while the one before is given back."""
+TURN = 16
+"""Small steps of one turn at most; who comes after waits for all of them."""
 CLOSE_S = 5.0
 """How long a step that runs may take when the pool is closed; then its process is ended."""
 
@@ -59,6 +65,9 @@ class Pool:
         self._executor = self._make()
         self._gate = Gate()
         self._numbers = itertools.count(1)
+        self._small: deque[_Small] = deque()
+        self._turns: set[asyncio.Task[None]] = set()
+        self._handing = False
 
     def _make(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
@@ -77,6 +86,60 @@ class Pool:
         finally:
             self._gate.leave(suspected)
         return result  # type: ignore[no-any-return]  # the pool gives back what `function` returns
+
+    async def run_small(self, function: Callable[..., T], *arguments: object) -> T:
+        """Call a step of a few milliseconds as `run` does, in one turn of a process with others that wait.
+
+        To go to another process and back alone costs two of them.
+        """
+        if _alone.get():
+            return await self.run(function, *arguments)
+        await self._gate.enter(False)
+        try:
+            small = _Small((function, *arguments), next(self._numbers))
+            self._small.append(small)
+            if not self._handing:
+                self._handing = True
+                asyncio.get_running_loop().call_soon(self._hand_out)
+            result: Any = await small.result
+        finally:
+            self._gate.leave(False)
+        return result  # type: ignore[no-any-return]  # as above
+
+    def _hand_out(self) -> None:
+        """Begin turns with the small steps that wait, as many as may be under way."""
+        self._handing = False
+        while self._small and (room := self._workers * AHEAD - len(self._turns)) > 0:
+            size = min(-(-len(self._small) // room), TURN)
+            self._turns.add(turn := asyncio.create_task(self._turn([self._small.popleft() for _ in range(size)])))
+            turn.add_done_callback(self._turn_done)
+
+    def _turn_done(self, turn: asyncio.Task[None]) -> None:
+        self._turns.discard(turn)
+        self._hand_out()
+
+    async def _turn(self, small: Sequence[_Small]) -> None:
+        """Do small steps; the one that had begun when a worker died is lost with it, the others are done again, one by one."""
+        executor = self._executor
+        try:
+            outcomes = await asyncio.wrap_future(executor.submit(_call_each, [(one.number, one.call) for one in small]))
+        except BrokenProcessPool:
+            self._replace(executor)
+            outcomes = await asyncio.gather(*map(self._again, small), return_exceptions=True)
+        except Exception as error:  # noqa: BLE001 - handed to the callers
+            outcomes = [error] * len(small)
+        for one, outcome in zip(small, outcomes, strict=True):
+            if one.result.done():
+                continue
+            if isinstance(outcome, BaseException):
+                one.result.set_exception(outcome)
+            else:
+                one.result.set_result(outcome)
+
+    async def _again(self, small: _Small) -> object:
+        if self._begun[small.number % len(self._begun)] == small.number:
+            raise WorkerLost()
+        return await self._run(*small.call)
 
     async def _run(self, *call: object) -> object:
         """Run a step; one that had not begun when a worker died goes to the new pool: it was not its doing."""
@@ -109,6 +172,15 @@ class Pool:
                 process.kill()
 
 
+@dataclass(frozen=True)
+class _Small:
+    """A small step that waits for its turn."""
+
+    call: tuple[object, ...]
+    number: int
+    result: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
 # ---- inside a worker ----
 
 _unprepared: Fault | None = None
@@ -136,8 +208,27 @@ def _prepare(kind: str, options: Mapping[str, object], site: Path) -> None:
 
 def _call(number: int, function: object, *arguments: object) -> object:
     _begun[number % len(_begun)] = number
+    _require_prepared()
+    return steps.guarded(function, *arguments)
+
+
+def _call_each(calls: Sequence[tuple[int, tuple[object, ...]]]) -> list[object]:
+    """Do several steps; give of each its result, or the fault that it raised."""
+    outcomes: list[object] = []
+    for number, call in calls:
+        at = number % len(_begun)
+        _begun[at] = number
+        try:
+            _require_prepared()
+            outcomes.append(steps.guarded(*call))
+        except Fault as fault:
+            outcomes.append(fault)
+        _begun[at] = 0
+    return outcomes
+
+
+def _require_prepared() -> None:
     if _unprepared is not None and _arguments is not None:
         _prepare(*_arguments)
     if _unprepared is not None:
         raise _unprepared
-    return steps.guarded(function, *arguments)

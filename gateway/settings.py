@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -549,7 +550,7 @@ class Plan:
         """Names of the destinations that this node may call."""
         return tuple(name for name, one in self.routes.items() if one.common.node in ("", self.node.name))
 
-    @property
+    @cached_property
     def keyring(self) -> Keyring:
         return Keyring.parse(self.store.keys)
 

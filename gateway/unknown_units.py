@@ -23,16 +23,23 @@ log = logging.getLogger("lienthong.pipeline")
 _DAY = 24 * 3600 * SECOND
 
 
-def tell(connection: Connection, channel: str, unmapped: Iterable[tuple[str, str, str, str]], at: int) -> None:
-    """Count the codes of a message that no table has, units by channel; log once a day that one came."""
-    told = [_of_channel(one, channel) for one in unmapped]
-    if any(_is_unit(one) and codes.is_new(connection, one, at - _DAY) for one in told):
-        log.warning(
-            "LT%04d: channel %s has a unit that no table knows; lienthong codes unmapped names it",
-            UNIT_UNKNOWN,
-            channel,
-        )
-    codes.count(connection, told, at)
+def tell(connection: Connection, messages: Iterable[tuple[str, Iterable[tuple[str, str, str, str]], int]]) -> None:
+    """Count the codes that no table has of messages, each with its channel and when it came, units by channel.
+
+    Logs once a day that a unit came.
+    """
+    told = [([_of_channel(one, channel) for one in unmapped], at, channel) for channel, unmapped, at in messages]
+    looked_at: set[tuple[str, str, str, str]] = set()
+    for codes_, at, channel in told:
+        units = {one for one in codes_ if _is_unit(one)} - looked_at
+        looked_at |= units
+        if any(codes.is_new(connection, one, at - _DAY) for one in units):
+            log.warning(
+                "LT%04d: channel %s has a unit that no table knows; lienthong codes unmapped names it",
+                UNIT_UNKNOWN,
+                channel,
+            )
+    codes.count(connection, [(codes_, at) for codes_, at, _ in told])
 
 
 def _of_channel(code: tuple[str, str, str, str], channel: str) -> tuple[str, str, str, str]:

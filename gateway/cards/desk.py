@@ -265,7 +265,9 @@ class CardDesk:
         )
         messages.insert_all(connection, [new])
         cards = [card.number for card in (told.answer.card, told.answer.new) if card is not None]
-        message_search.put(connection, keyring, told.id, [("card", folded(number)) for number in dict.fromkeys(cards)])
+        message_search.put(
+            connection, keyring, {told.id: [("card", folded(number)) for number in dict.fromkeys(cards)]}
+        )
         message_keys.note_keyed(connection, [told.id])
         card_lookups.answered(connection, told.id, told.answer.code)
         actions.insert(

@@ -40,9 +40,9 @@ _LOOK_S = 5.0
 # ---- keys ----
 
 
-def put(connection: Connection, keyring: Keyring, message_id: str, keys: Iterable[tuple[str, str]]) -> None:
-    """Store the keys of a message; safe to repeat."""
-    rows.put(connection, [(_key(keyring, kind, value), message_id) for kind, value in keys])
+def put(connection: Connection, keyring: Keyring, keys: Mapping[str, Iterable[tuple[str, str]]]) -> None:
+    """Store the keys of messages, by message; safe to repeat."""
+    rows.put(connection, [(_key(keyring, kind, value), of) for of, some in keys.items() for kind, value in some])
 
 
 def _key(keyring: Keyring, kind: str, value: str) -> bytes:
@@ -80,7 +80,7 @@ async def fill(plan: Plan, store: Store, pool: Pool) -> int:
     def unit(connection: Connection) -> None:
         for row, of in zip(found, keys, strict=True):
             unread = [("control", value) for value in looked_for("control", row.control_id)]
-            put(connection, keyring, row.id, unread if of is None else of)
+            put(connection, keyring, {row.id: unread if of is None else of})
         rows.note_keyed(connection, [row.id for row in found])
 
     await store.write(unit)

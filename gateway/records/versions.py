@@ -25,7 +25,7 @@ def packed(keyring: Keyring, resource: Resource) -> tuple[bytes, bytes]:
     """Return the digest that tells one state of a resource from another, whichever message said it, and its JSON."""
     content = {name: value for name, value in resource.items() if name != "meta"}
     body = json.canonical(content)
-    digest = keyring.search_key("resource", body.decode())
+    digest = keyring.search_key("resource", body)
     if meta := resource.get("meta"):
         body = b'{"meta":%b,%b' % (json.dumps(meta), body[1:])  # writing all of it again costs as much as sealing it
     return digest, body

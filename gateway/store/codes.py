@@ -14,26 +14,26 @@ from gateway.store.schema import unmapped_code
 _COUNT = Raw(
     sa.text(
         "INSERT INTO unmapped_code (system, code, field, display, messages, first_at, last_at)"
-        " VALUES (:system, :code, :field, :display, 1, :at, :at)"
-        " ON CONFLICT (system, code, field) DO UPDATE SET messages = unmapped_code.messages + 1,"
+        " VALUES (:system, :code, :field, :display, :messages, :first_at, :last_at)"
+        " ON CONFLICT (system, code, field) DO UPDATE SET messages = unmapped_code.messages + excluded.messages,"
         " display = excluded.display, last_at = excluded.last_at"
     ),
-    ("system", "code", "field", "display", "at"),
+    ("system", "code", "field", "display", "messages", "first_at", "last_at"),
 )
 
 
-def count(connection: Connection, codes: Iterable[tuple[str, str, str, str]], at: int) -> None:
-    """Count (system, code, field, display) of one message, each once."""
-    # always in one order, so that two nodes that count the same codes wait for each other and never lock each other out
-    rows = {(system[:255], code[:255], field[:16]): display[:255] for system, code, field, display in codes}
-    if rows:
-        _COUNT.run(
-            connection,
-            [
-                {"system": system, "code": code, "field": field, "display": display, "at": at}
-                for (system, code, field), display in sorted(rows.items())
-            ],
-        )
+def count(connection: Connection, messages: Iterable[tuple[Iterable[tuple[str, str, str, str]], int]]) -> None:
+    """Count (system, code, field, display) of messages, with the moment of each message: each once a message."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for codes, at in messages:
+        once = {(system[:255], code[:255], field[:16]): display[:255] for system, code, field, display in codes}
+        for key, display in once.items():
+            known = found.setdefault(key, {"messages": 0, "first_at": at})
+            known |= {"messages": known["messages"] + 1, "display": display, "last_at": at}
+    if found:
+        # always in one order, so that two nodes that count the same codes wait for each other and never lock each other out
+        rows = [dict(zip(("system", "code", "field"), key, strict=True)) | found[key] for key in sorted(found)]
+        _COUNT.run(connection, rows)
 
 
 def is_new(connection: Connection, code: tuple[str, str, str, str], since: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -275,16 +276,24 @@ def answer(connection: Connection, message_id: str) -> bytes:
     return found
 
 
-def put_coverage(connection: Connection, message_id: str, counts: tuple[int, int, int], positions: bytes) -> bool:
-    """Replace the account of a message's fields; `positions` is sealed JSON. True when there was none: it is mapped the
-    first time."""
-    again = _FORGET_COVERAGE.changed(connection, {"of": message_id})
-    mapped, ignored, unknown = counts
-    told = {"mapped": mapped, "ignored": ignored, "unknown": unknown, "positions": positions}
-    _INSERT_COVERAGE.run(connection, [{"message_id": message_id, **told}])
-    return not again
+def put_coverage(connection: Connection, accounts: Mapping[str, tuple[tuple[int, int, int], bytes]]) -> set[str]:
+    """Replace the accounts of the fields of messages: counts and positions, which are sealed JSON.
+
+    Return the messages that had none: they are mapped the first time.
+    """
+    ids = list(accounts)
+    known = {one for (one,) in connection.execute(_ACCOUNTED, {"ids": ids})}
+    if known:
+        _FORGET_COVERAGE.run(connection, [{"of": one} for one in sorted(known)])
+    told = [
+        {"message_id": one, "mapped": mapped, "ignored": ignored, "unknown": unknown, "positions": positions}
+        for one, ((mapped, ignored, unknown), positions) in accounts.items()
+    ]
+    _INSERT_COVERAGE.run(connection, told)
+    return accounts.keys() - known
 
 
+_ACCOUNTED = sa.select(coverage.c.message_id).where(coverage.c.message_id.in_(sa.bindparam("ids", expanding=True)))
 _FORGET_COVERAGE = Raw(coverage.delete().where(coverage.c.message_id == sa.bindparam("of")))
 _INSERT_COVERAGE = Raw(coverage.insert(), ("message_id", "mapped", "ignored", "unknown", "positions"))
 

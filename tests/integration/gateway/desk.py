@@ -32,6 +32,8 @@ class Inline:
     async def run(self, function: Callable[..., Any], *arguments: object) -> Any:
         return steps.guarded(function, *arguments)
 
+    run_small = run
+
 
 class Desk:
     """One channel that takes everything, its ledger, and its pipeline."""

@@ -12,7 +12,7 @@ import pytest
 
 from gateway import pool as pools
 from gateway.configuration import load
-from gateway.faults import WorkerLost
+from gateway.faults import InternalFault, WorkerLost
 from gateway.pool import Pool, alone
 from gateway.tasks import Gate
 from tests.site import write_site
@@ -45,6 +45,28 @@ def test_only_what_had_begun_is_blamed_for_a_death(pool: Pool) -> None:
     assert isinstance(deadly, WorkerLost)
     assert len(set(others)) == 1
     assert others[0] != first
+
+
+def test_small_steps_share_a_turn_and_only_the_one_that_had_begun_is_blamed_for_a_death(pool: Pool) -> None:
+    async def main() -> list[object]:
+        before = [pool.run_small(os.getpid) for _ in range(4)]
+        steps = (*before, pool.run_small(die), *(pool.run_small(os.getpid) for _ in range(12)))
+        return list(await asyncio.gather(*steps, return_exceptions=True))
+
+    outcomes = asyncio.run(main())
+    (deadly,) = (one for one in outcomes if not isinstance(one, int))
+    assert isinstance(deadly, WorkerLost)
+    assert outcomes.index(deadly) == 4
+
+
+def test_a_small_step_that_fails_does_not_spoil_its_turn(pool: Pool) -> None:
+    async def main() -> list[object]:
+        steps = (pool.run_small(abs, -1), pool.run_small(int, "no number"), pool.run_small(abs, -2))
+        return list(await asyncio.gather(*steps, return_exceptions=True))
+
+    first, failed, last = asyncio.run(main())
+    assert (first, last) == (1, 2)
+    assert isinstance(failed, InternalFault)
 
 
 def test_a_step_that_hangs_ends_with_the_pool(pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

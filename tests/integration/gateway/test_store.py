@@ -305,9 +305,9 @@ def test_versions_of_a_paper_are_linked(store: Store) -> None:
 
 def test_codes_are_counted_once_per_message_and_the_newest_words_stay(store: Store) -> None:
     glucose, rare = ("urn:site", "GLU", "OBX-3", "Đường"), ("urn:site", "X9", "OBX-3", "Hiếm")
-    store.write_now(lambda c: codes.count(c, [glucose, glucose, rare], 10))
-    store.write_now(lambda c: codes.count(c, [(*glucose[:3], "Đường huyết")], 20))
-    store.write_now(lambda c: codes.count(c, [], 30))
+    store.write_now(lambda c: codes.count(c, [([glucose, glucose, rare], 10)]))
+    store.write_now(lambda c: codes.count(c, [([(*glucose[:3], "Đường huyết")], 20)]))
+    store.write_now(lambda c: codes.count(c, [([], 30)]))
     rows = store.read_now(lambda c: codes.listing(c))
     assert [(row.code, row.display, row.messages, row.first_at, row.last_at) for row in rows] == [
         ("GLU", "Đường huyết", 2, 10, 20),

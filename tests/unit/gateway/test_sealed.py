@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from io import BytesIO
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.faults import KeyUnknown, SealBroken
 from gateway.store.sealed import PIECE, Keyring, new_key_line
@@ -120,3 +123,10 @@ def test_what_is_no_stream_at_all_is_refused() -> None:
     for other in (b"", b"\x02", b"\x02k1", b"\x02k1" + bytes(32)):
         with pytest.raises((SealBroken, KeyUnknown)):
             opened(ring, other)
+
+
+def test_a_search_key_is_the_hmac_of_its_kind_and_value() -> None:
+    ring = Keyring({"k1": bytes(range(32))})
+    key = HKDF(hashes.SHA256(), 32, salt=None, info=b"lienthong search key 1").derive(bytes(range(32)))
+    for value in ("", "BN000001", "Nguyễn Văn Bệnh Nhân" * 100):
+        assert ring.search_key("person", value) == hmac.digest(key, f"person\0{value}".encode(), "sha256")[:16]
