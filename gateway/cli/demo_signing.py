@@ -132,7 +132,9 @@ class Ward:
 
     def _telephone(self, _: str) -> str:
         """Read the one-time code where the sandbox shows it instead of sending it."""
-        answer = httpx.get(f"{self.admin.base_url}/_sandbox/csc/credentials/{DEPUTY_CREDENTIAL}", trust_env=False)
+        answer = httpx.get(
+            f"{self.admin.base_url}/_sandbox/csc/credentials/{DEPUTY_CREDENTIAL}", trust_env=False, timeout=60
+        )
         return str(answer.raise_for_status().json()["otp"] or "")
 
     # ---- midday ----
