@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
+import hmac
 import os
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
@@ -29,7 +29,6 @@ from gateway.faults import KeyUnknown, SealBroken
 _NONCE = 12
 _SALT = 32
 _TAG = 16
-_PADS = (0x36, 0x5C)
 PIECE = 1 << 20
 """Bytes of a payload sealed at once in a stream."""
 _MAX_ID = 32
@@ -43,10 +42,8 @@ class Keyring:
         self._ciphers = {name: AESGCM(key) for name, key in keys.items()}
         first, *_, self.current = (*keys, *keys)
         search = HKDF(hashes.SHA256(), 32, salt=None, info=b"lienthong search key 1").derive(keys[first])
-        # HMAC (RFC 2104) begun once: a message has some twenty search keys, and the key's own blocks cost most of a short one
-        self._inner, self._outer = (
-            hashlib.sha256(bytes(byte ^ pad for byte in search.ljust(64, b"\0"))) for pad in _PADS
-        )
+        self._search = hmac.new(search, digestmod="sha256")
+        """Begun once: a message has some twenty search keys, and beginning costs most of a short one."""
         name = self.current.encode()
         self._prefix = bytes([len(name)]) + name
 
@@ -113,10 +110,9 @@ class Keyring:
 
     def search_key(self, name: str, value: str | bytes) -> bytes:
         """Return the 16 bytes under which `value` of kind `name` is found."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(f"{name}\0".encode() + (value if isinstance(value, bytes) else value.encode()))
-        outer.update(inner.digest())
-        return outer.digest()[:16]
+        begun = self._search.copy()
+        begun.update(f"{name}\0".encode() + (value if isinstance(value, bytes) else value.encode()))
+        return begun.digest()[:16]
 
 
 class StreamSeal:
