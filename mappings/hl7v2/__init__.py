@@ -14,7 +14,7 @@ Beside them:
 - a person and a visit: `visit` (what nearly every message begins with), `events` (what ADT does to it), `details` (diagnoses,
   insurance …), `participation`, `occupations`, `insurance_card`, `enclosed` (documents in OBX)
 - orders and results: `parts` (one patient after the other), `orders` (the walk), `order`, `requests`, `links`, `order_people`,
-  `vital_signs`
+  `vital_signs`, `objects_named` (numbers of DICOM objects in OBX)
 - medicines: `pharmacy` (the walk), `medicine_orders` (their ORC), `encoded_order` (RXO beside RXE), `medicines`, `dosage`,
   `dispense_requests`, `vaccination` (the walk of vaccinations)
 - the rest of a hospital: `scheduling`, `finance`, `accounts`, `cost_groups`, `staff`, `actions` (problems, goals, pathways)
