@@ -17,6 +17,7 @@ from gateway.clock import SystemClock
 from gateway.proof import raising
 from gateway.proof.evidence import evidence
 from gateway.proof.raising import Raised
+from gateway.settings import Plan
 from gateway.store import documents
 from gateway.store import proofs as rows
 from gateway.store.engine import Store
@@ -128,11 +129,7 @@ def ask_more(
     done, now = Raised(), SystemClock().now()
     with ledger(config) as (plan, store):
         for found in _signed(store, document or (), paper):
-            done += store.write_now(
-                lambda connection, rows=found: sum(  # type: ignore[misc]
-                    (raising.ask(connection, plan, one, actor(), reason, now) for one in rows), Raised()
-                )
-            )
+            done += store.write_now(partial(_ask_more, plan, found, reason, now))
     if json:
         print_json(asdict(done))
         return
@@ -141,6 +138,10 @@ def ask_more(
         console.print(
             f"bỏ qua {done.ended} chữ ký có chứng thư đã hết hạn: dấu thời gian hôm nay không chứng minh được gì"
         )
+
+
+def _ask_more(plan: Plan, found: Sequence[Row[Any]], reason: str, now: int, connection: Connection) -> Raised:
+    return sum((raising.ask(connection, plan, one, actor(), reason, now) for one in found), Raised())
 
 
 def _signed(store: Store, named: Sequence[str], papers: Sequence[str]) -> Iterator[list[Row[Any]]]:
