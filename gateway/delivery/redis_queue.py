@@ -158,11 +158,10 @@ class RedisQueue(SqlQueue):
             to_ask = deliveries.take_uncertain(connection, destination, limit=len(left), ids=left, **lease)
             return Taken(to_ask, to_send, down)
 
-        taken = await self._store.write(unit)
+        taken = await self._claim(unit)
         self._paused[destination] = taken.paused
         leased = {row.id for row in (*taken.to_ask, *taken.to_send)}
         self._entries |= {one: entry for one, entry in found.items() if one in leased}
-        self._held |= leased
         for one in found.keys() - leased:
             await self._settle(destination, one, found[one])
         return await self._one_suspect(taken, now)

@@ -66,7 +66,10 @@ class SqlQueue:
         self._lease = lease
         self._facility = facility
         self._rules = rules
-        self._held: set[str] = set()
+        self._held: dict[str, Row[Any]] = {}
+        """What this node works on, as it was taken last."""
+        self._taking = 0
+        """Claims of which it is not known yet what they hold."""
         self._failing: set[str] = set()
         """Destinations that failed last; only of these is it written down that they answer again."""
         self._suspect = ""
@@ -96,9 +99,18 @@ class SqlQueue:
                 destinations.put_started(connection, destination, after_start(load, len(to_ask) + len(to_send), now))
             return Taken(to_ask, to_send, down, load.paused)
 
-        taken = await self._store.write(unit)
-        self._held.update(row.id for row in (*taken.to_ask, *taken.to_send))
-        return await self._one_suspect(taken, now)
+        return await self._one_suspect(await self._claim(unit), now)
+
+    async def _claim(self, unit: Callable[[Connection], Taken]) -> Taken:
+        """Take by `unit`, but nothing to ask about that this node is asking about: its clock ran ahead of the lease."""
+        self._taking += 1
+        try:
+            taken = await self._store.write(unit)
+            taken = replace(taken, to_ask=[row for row in taken.to_ask if row.id not in self._held])
+            self._held.update((row.id, row) for row in (*taken.to_ask, *taken.to_send))
+        finally:
+            self._taking -= 1
+        return taken
 
     async def _one_suspect(self, taken: Taken, now: int) -> Taken:
         """Give back every suspect but one, and that one too while another is under way."""
@@ -118,7 +130,8 @@ class SqlQueue:
         await self._persist(
             lambda: self._store.write(lambda connection: deliveries.set_aside(connection, ids, self._owner, due_at))
         )
-        self._held.difference_update(ids)
+        for row in rows:
+            self._let_go(row)
 
     async def next_due(self, destination: str) -> int | None:
         now = self._clock.now()
@@ -197,6 +210,7 @@ class SqlQueue:
             return True
 
         await self._persist_counted(unit)
+        self._let_go(row)
 
     async def postpone(self, row: Row[Any], fault: Fault, due_at: int) -> None:
         now = self._clock.now()
@@ -208,14 +222,21 @@ class SqlQueue:
             return True
 
         await self._persist_counted(unit)
+        self._let_go(row)
 
     async def give_back(self, row: Row[Any]) -> None:
         await self._persist(
             lambda: self._store.write(lambda connection: deliveries.give_back(connection, row.id, self._owner))
         )
+        self._let_go(row)
+
+    def _let_go(self, row: Row[Any]) -> None:
+        """Hold a delivery no longer, unless it was taken again since."""
+        if self._held.get(row.id) is row:
+            del self._held[row.id]
 
     def forget(self, row: Row[Any]) -> None:
-        self._held.discard(row.id)
+        self._let_go(row)
         if self._suspect == row.id:
             self._suspect = ""
 
@@ -266,15 +287,16 @@ class SqlQueue:
 
     async def heartbeat(self) -> None:
         now = self._clock.now()
-        held = sorted(self._held)
         back = self._is_set_back(now)
 
         def unit(connection: Connection) -> None:
+            held = list(self._held)
             if back:
                 clock_back.forget(connection, now, now + self._lease)
             if held:
                 deliveries.heartbeat(connection, held, self._owner, now + self._lease)
-            deliveries.expire(connection, now)
+            # what a claim has just taken is not among what is held yet
+            deliveries.expire(connection, now, spared=self._owner if self._taking else "")
 
         await self._store.write(unit)
         if back:

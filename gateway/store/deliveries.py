@@ -278,12 +278,12 @@ def heartbeat(connection: Connection, ids: list[str], owner: str, until: int) ->
     extend(connection, delivery, ids, owner, until)
 
 
-def expire(connection: Connection, now: int, node: str | None = None) -> int:
+def expire(connection: Connection, now: int, node: str | None = None, *, spared: str = "") -> int:
     """Take back what has outlived its lease: nothing was sent → queued again; on the wire → uncertain.
 
-    With `node`, whatever that node holds, running lease or not: it ends.
+    With `node`, whatever that node holds, running lease or not: it ends. What `spared` holds is left to it.
     """
-    leased = sa.text("delivery.lease_owner <> ''")
+    leased: sa.ColumnElement[bool] = sa.and_(sa.text("delivery.lease_owner <> ''"), delivery.c.lease_owner != spared)
     held = delivery.c.lease_until <= now if node is None else delivery.c.lease_owner == node
     changed = 0
     for state in sources(DELIVERY, "expire"):

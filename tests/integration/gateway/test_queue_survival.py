@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from connectors.contract import Outbound, Receipt
-from connectors.faults import Throttled, Uncertain, Unreachable
+from connectors.faults import NotArrived, Throttled, Uncertain, Unreachable
 from gateway import repair
 from gateway.delivery.redis_queue import RedisQueue
 from gateway.delivery.worker import Worker
@@ -319,3 +319,65 @@ def test_a_clock_that_jumps_ahead_gives_nothing_of_ours_away(store: Store, clock
     run(main())
     assert rows(store)[delivery].state == "accepted"
     assert len(peer.seen) == 1
+
+
+def test_a_clock_that_jumps_ahead_has_nothing_asked_about_twice(store: Store, clock: HandClock) -> None:
+    """A second question whose answer comes late would take back what is sent again by then."""
+    queue_paper(store, clock)
+    peer = Peer(no(Uncertain()))
+
+    async def main() -> None:
+        queue = new_queue(store, clock)
+        worker = make_worker(store, clock, peer, "n1")
+        await worker._step()
+        await worker._tasks.drain()
+        (row,) = (await queue.take("portal", 3)).to_ask
+        clock.forward(3 * 86_400)
+        assert not await queue.take("portal", 3)
+        await queue.fail(row, "retry", NotArrived(), clock.now())
+        assert len((await queue.take("portal", 3)).to_send) == 1
+
+    run(main())
+
+
+def test_a_clock_that_jumps_ahead_while_deliveries_are_taken_frees_none_of_them(
+    store: Store, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = queue_paper(store, clock)
+
+    async def main() -> None:
+        queue: Any = new_queue(store, clock)
+        own, begun = queue._claim, asyncio.Event()
+
+        async def claim(unit: Any) -> Any:
+            asyncio.get_running_loop().call_soon(begun.set)
+            return await own(unit)
+
+        monkeypatch.setattr(queue, "_claim", claim)
+        taking = asyncio.create_task(queue.take("portal", 1))
+        await begun.wait()
+        clock.forward(3 * 86_400)
+        await asyncio.gather(taking, queue.heartbeat())
+        assert rows(store)[delivery].state == "claimed"
+        assert await queue.send(taking.result().to_send[0])
+
+    run(main())
+
+
+def test_what_is_taken_again_before_it_was_let_go_is_kept_by_heartbeats(store: Store, clock: HandClock) -> None:
+    delivery = queue_paper(store, clock)
+
+    async def main() -> None:
+        queue = new_queue(store, clock)
+        (first,) = (await queue.take("portal", 1)).to_send
+        await queue.send(first)
+        await queue.fail(first, "retry", Unreachable(), clock.now())
+        (again,) = (await queue.take("portal", 1)).to_send
+        queue.forget(first)
+        await queue.send(again)
+        for _ in range(3):
+            clock.forward(20)
+            await queue.heartbeat()
+        assert rows(store)[delivery].state == "sending"
+
+    run(main())
