@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -17,6 +18,12 @@ from tests import servers
 
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 """Messages and schemas that nobody here wrote; absent in a checkout that stands alone."""
+
+# how fast this machine is just now decides nothing
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

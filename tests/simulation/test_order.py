@@ -230,7 +230,7 @@ COURSE = {
 
 def calmly(examples: int) -> settings:
     calm = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large)
-    return settings(deadline=None, max_examples=examples, suppress_health_check=calm)
+    return settings(max_examples=examples, suppress_health_check=calm)
 
 
 @calmly(15)

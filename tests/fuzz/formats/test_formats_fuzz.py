@@ -16,7 +16,7 @@ from mappings.formats.er7_header import Header, read_header
 from mappings.formats.faults import Fault
 
 CORPUS = Path(__file__).resolve().parents[3] / "../shared/corpora/hl7v2"
-QUICK = settings(max_examples=250, deadline=None, database=None)
+QUICK = settings(max_examples=250, database=None)
 
 PIECES = [
     b"MSH",

@@ -68,13 +68,13 @@ def _known(entries: list[Entry]) -> list[tuple[str, Any, Any, Any]]:
     return sorted((e.attributes["00080018"]["Value"][0], e.attributes, dict(e.facts), e.notices) for e in entries)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(_entries())
 def test_nothing_is_lost(entries: list[Entry]) -> None:
     assert _known(split(join(entries))) == _known(entries)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(_entries(), st.randoms())
 def test_the_order_of_arrival_does_not_matter(entries: list[Entry], chance: random.Random) -> None:
     turned = list(entries)

@@ -257,7 +257,7 @@ def trees(draw: st.DrawFn, depth: int = 4) -> Dataset:
     return item
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tree=trees(), device=st.booleans(), deflated=st.booleans())
 def test_nothing_is_left_at_any_depth_and_every_uid_becomes_the_same_one(
     *, tree: Dataset, device: bool, deflated: bool

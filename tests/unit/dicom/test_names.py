@@ -45,7 +45,7 @@ def test_the_header_ends_before_the_pixels_wherever_the_bytes_are_cut() -> None:
     assert (cut.study, cut.header) == (whole.study, whole.header)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.binary(max_size=400)
     | st.integers(0, 7000).map(lambda n: CT[:n])
@@ -56,7 +56,7 @@ def test_no_bytes_break_it(data: bytes) -> None:
     assert found is None or 0 <= found.header <= len(data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(132, 6000), st.integers(0, 255))
 def test_a_changed_byte_gives_names_or_none(position: int, value: int) -> None:
     data = bytearray(CT)

@@ -14,7 +14,7 @@ from mappings.formats.er7_writer import Component, Repetition, Revision, Segment
 from mappings.formats.faults import Fault, NotWritable
 from tests.unit.formats.er7_values import anew, leaves
 
-STEADY = settings(max_examples=150, deadline=None, derandomize=True, database=None)
+STEADY = settings(max_examples=150, derandomize=True, database=None)
 CHARSETS = sorted({*charsets.TABLE_0211.values(), *charsets.LEGACY})
 INEXACT = ("tcvn3", "vni", "cp1258", "viqr", "iso2022_jp", "iso2022_jp_1")
 """Charsets with texts that read as something else, such as two marks that make one letter: these are refused."""

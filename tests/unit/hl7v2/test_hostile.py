@@ -53,7 +53,7 @@ def edited(data: bytes, edits: list[tuple[int, int, bytes, str]]) -> bytes:
     return b"\r".join(lines)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150, derandomize=True)
 @given(st.sampled_from(MESSAGES), EDITS)
 def test_edited_messages(data: bytes, edits: list[tuple[int, int, bytes, str]]) -> None:
     try:

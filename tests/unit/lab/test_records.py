@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mappings.fhir import problems
@@ -193,7 +193,7 @@ FIELDS = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.lists(st.tuples(st.sampled_from("PORRCQMSL"), FIELDS), max_size=8),
     st.sampled_from(["", "sysmex", "bridge", "genexpert"]),

@@ -74,7 +74,7 @@ def test_the_sandbox_and_we_hash_the_same(transport: MemoryKey, root: Authority)
 WORDS = st.one_of(st.text(max_size=5), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans())
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     head=st.dictionaries(st.text(max_size=4), WORDS, max_size=4),
     data=st.one_of(st.text(max_size=9), st.dictionaries(st.text(max_size=4), st.lists(WORDS, max_size=3), max_size=3)),

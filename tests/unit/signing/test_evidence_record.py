@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from asn1crypto import algos, cms
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signing import evidence_record, joint, validation, xmldsig
@@ -281,7 +281,6 @@ def test_one_time_stamp_serves_many_files(count: int, pieces: int, issuing: Auth
         assert evidence_record.find(replace(held, certificates=held.certificates[1:]), file).faults
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=30))
 def test_every_leaf_leads_to_the_root(sizes: list[int]) -> None:
     groups = [Group(tuple(sha(b"%d %d" % (n, k)) for k in range(size))) for n, size in enumerate(sizes)]

@@ -359,7 +359,7 @@ def test_what_is_read(key: MemoryKey) -> None:
     assert (held.form, held.where, held.claimed_at, held.leaf) == ("PAdES", "Signature1", at, key.chain[0])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_done_to_a_file(data: st.DataObject, root: Authority, damaged: bytes) -> None:
     """Never raise, and never call valid what shows something else."""

@@ -65,7 +65,7 @@ FORMS: dict[str, Any] = {
 @example(text="<r>a<?b c?>d</r>")
 @example(text="<r><CHUKYDONVI/></r>")
 @example(text="<r><a/><!-- between --><b/></r><!-- after -->")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_signed_is_valid(form: str, text: str, root: Authority, key: MemoryKey) -> None:
     try:
         signed = FORMS[form](text.encode(), key)
@@ -105,7 +105,7 @@ VALUES = st.recursive(
 
 @pytest.mark.parametrize("canonical", jws.CANONICAL_FORMS)
 @given(content=st.dictionaries(st.sampled_from(["entry", "id", "meta", "type", "é", "signature"]), VALUES))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_signed_bundle_is_valid(canonical: str, content: dict[str, Any], root: Authority, key: MemoryKey) -> None:
     bundle = json.dumps({**content, "resourceType": "Bundle"}).encode()
     try:

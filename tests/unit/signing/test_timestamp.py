@@ -250,7 +250,7 @@ def test_async_client_fails_over_too(wrong: str, root: Authority, issuing: Autho
 
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")  # a bit of a certificate changed
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(position=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_changed_token_is_not_believed(position: int, bit: int, root: Authority, honest: Token) -> None:
     der = bytearray(honest.der)

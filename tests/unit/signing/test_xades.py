@@ -102,7 +102,7 @@ def test_bytes_around_the_signature_are_the_input(
     judged(signed)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     before=BESIDE,
     inside=st.one_of(st.none(), INSIDE),

@@ -271,7 +271,7 @@ def test_plain_signature_does_not_become_xades(key: MemoryKey, tsa: Tsa) -> None
 TEXT = st.text(st.sampled_from("aĐ />\r\n\t'\""), max_size=8)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=TEXT,
     cdata=TEXT,

@@ -154,7 +154,7 @@ INSIDE = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=BESIDE, inside=st.one_of(st.none(), INSIDE), after=BESIDE)
 def test_any_document_keeps_its_bytes_and_verifies(
     before: str, inside: str | None, after: str, root: Authority, key: MemoryKey
