@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from mappings.documents import wording
@@ -313,9 +314,9 @@ def tells(resources: Iterable[Resource], *codes: str) -> bool:
 
 def owner(resource: Resource) -> str:
     """Refer to the visit a resource belongs to, without one to the person; `""` when it names neither."""
-    visits = [resource.get("encounter", {}), *resource.get("context", {}).get("encounter", [])]
-    about = [one.get("reference", "") for one in (*visits, resource.get("subject", {}))]
-    return next((reference for reference in about if reference), "")
+    about = (resource.get("encounter"), resource.get("context", {}).get("encounter"), resource.get("subject"))
+    named = chain.from_iterable(one if isinstance(one, list) else [one or {}] for one in about)
+    return next((reference for one in named if (reference := one.get("reference", ""))), "")
 
 
 _FIELDS = DEFAULT.field.removeprefix(DEFAULT.own)

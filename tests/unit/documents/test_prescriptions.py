@@ -12,6 +12,7 @@ from mappings import codes, documents
 from mappings.documents import medicines
 from mappings.documents.faults import PaperBeyondLimit, PaperIncomplete
 from mappings.documents.number_words import amount_words, words
+from mappings.documents.record import owner
 from mappings.outcome import Resource
 from tests.unit.documents.clinical_samples import coded_as, medicine, told
 from tests.unit.documents.reading import cells, composition, table
@@ -118,6 +119,14 @@ def test_an_inpatient_takes_no_prescription_home_unless_told() -> None:
     assert documents.due("prescription", "RDE^O11", record) == []
     find(record, "Encounter/dt1")["class"]["code"] = "AMB"
     assert documents.due("prescription", "RDE^O11", record) == [subject]
+
+
+def test_what_is_about_several_and_no_medicine_does_no_harm() -> None:
+    """An account names its subjects in a list (FHIR R4 Account.subject)."""
+    account: Resource = {"resourceType": "Account", "id": "a", "subject": [{"reference": "Patient/p"}]}
+    subject, record = sample("prescription")
+    assert documents.subjects("prescription", [account, *record]) == [subject]
+    assert owner(account) == "Patient/p"
 
 
 def test_without_a_group_number_one_doctor_at_one_time_makes_one_prescription() -> None:
