@@ -12,7 +12,7 @@ import contextlib
 import io
 import secrets
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -79,7 +79,7 @@ async def enrol(site: demo_site.Site, sandbox: dict[str, str], admin: httpx.Asyn
         signers=demo_people.signers(people, csc, module),
         policy=demo_people.policy(now_local().date()),
     )
-    _register(site, people)
+    _register(site, people, issuer.devices)
     return Enrolled(people, issuer.serials, module)
 
 
@@ -103,6 +103,8 @@ class _Issuer:
         self._pin = pin
         self._above = ""
         self.serials: dict[str, str] = {}
+        self.devices: dict[str, str] = {}
+        """Code → serial number of the device, of those whose device states one."""
 
     async def in_a_file(self, one: Signer) -> None:
         made = await self._post(
@@ -121,6 +123,7 @@ class _Issuer:
         self._keep(one.code, made)
         leaf, *above = x509.load_pem_x509_certificates((made["pem"] + made["chain"]).encode())
         token.put(order_chain(leaf, above))
+        self.devices[one.code] = token.serial()
 
     async def at_the_signer(self, code: str, subject: dict[str, str], name: str, *, one_time_code: bool) -> None:
         terms = {"user": demo_site.USER, "pin": self._pin, "one_time_code": one_time_code, "identifier": name}
@@ -142,7 +145,7 @@ class _Issuer:
         return made
 
 
-def _register(site: demo_site.Site, people: Sequence[Signer]) -> None:
+def _register(site: demo_site.Site, people: Sequence[Signer], devices: Mapping[str, str]) -> None:
     """Fill the register: staff list, then request to activation for everybody and the seal."""
     (site.folder / "staff.csv").write_text(demo_people.staff_list(people), encoding="utf-8")
     everybody = [one.code for one in people]
@@ -158,7 +161,8 @@ def _register(site: demo_site.Site, people: Sequence[Signer]) -> None:
         run("approve", *everybody, own, "--reason", "QĐ 11/QĐ-BV")
         _doctors(site, [one for one in people if one.kind == "pkcs12"])
         for code, kind in [*((one.code, one.kind) for one in people if one.kind != "pkcs12"), (own, "remote")]:
-            device = ("--device", _DEVICES[kind], "--device-serial", f"{kind}-{code}", "--key-kind", kind)
+            serial = devices.get(code, f"{kind}-{code}")
+            device = ("--device", _DEVICES[kind], "--device-serial", serial, "--key-kind", kind)
             run("issue", code, str(site.config / "keys" / f"{code}.pem"), *device)
             received = ("--received-by", "Văn thư Liên Thông") if code == own else ()
             run("handover", code, "--handed-by", _BY, *received)

@@ -113,5 +113,9 @@ class DemoToken:
                     }
                 )
 
+    def serial(self) -> str:
+        """Return the serial number that the token states, as it would stand on its case."""
+        return token.serial(token.find(token.load(self.module), self.label))
+
     def _open(self) -> Any:
         return token.find(token.load(self.module), self.label).open(rw=True, user_pin=str(self.pin))

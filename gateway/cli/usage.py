@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from typer import rich_utils
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 _HEADINGS = {
     "ARGUMENTS_PANEL_TITLE": "Tham số",
@@ -61,6 +61,7 @@ _SAYINGS = [
 _context: Any = TyperCommand.context_class
 _formatter: Any = _context.formatter_class
 _print_problem: Any = rich_utils.rich_format_error
+_help_option: Any = TyperCommand.get_help_option
 
 
 class _Formatter(_formatter):  # type: ignore[misc]  # the library shows its class nowhere else
@@ -72,8 +73,17 @@ def speak_vietnamese() -> None:
     """Let headings of help and wrong usage be told in Vietnamese from now on."""
     for name, words in _HEADINGS.items():
         setattr(rich_utils, name, words)
+    for kind in (TyperCommand, TyperGroup):
+        setattr(kind, _help_option.__name__, _told_help_option)
     setattr(rich_utils, _print_problem.__name__, _tell)
     _context.formatter_class = _Formatter
+
+
+def _told_help_option(command: Any, context: Any) -> Any:
+    option = _help_option(command, context)
+    if option is not None:
+        option.help = "In phần trợ giúp này rồi thôi."
+    return option
 
 
 def _tell(problem: Any) -> None:

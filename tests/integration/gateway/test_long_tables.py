@@ -82,7 +82,7 @@ def test_what_is_held_does_not_grow_with_the_table(desk: Tables, monkeypatch: py
 
 
 def test_rows_are_held_until_their_report_has_ended() -> None:
-    before = alive(Row)  # of tests that came before
+    before = alive(Row)  # of tables that are remembered, and of tests that came before
     counts = [alive(Row) - before for n, _ in enumerate(split_reports(long(300), layout(), CAME)) if n % 60 == 0]
     assert max(counts) <= 3
 

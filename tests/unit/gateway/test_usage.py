@@ -40,3 +40,11 @@ def test_wrong_usage(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert expected in said
     assert "Usage:" not in said
     assert "Invalid" not in said
+
+
+@pytest.mark.parametrize("command", [(), ("bhyt",), ("bhyt", "check")], ids=["the program", "a group", "a command"])
+def test_help_speaks_vietnamese(command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    said = cli(*command, "--help").stdout
+    assert "In phần trợ giúp này rồi thôi." in said
+    assert "Show this message" not in said
