@@ -43,13 +43,18 @@ _LOCK = (
 
 
 def send_all(connection: Connection, leases: list[tuple[str, str]]) -> list[bool]:
-    """Note of (delivery, owner) pairs that their requests are about to leave; False for one whose lease is lost."""
+    """Note of (delivery, owner) pairs that their requests are about to leave; False for one whose lease is lost, and where a
+    delivery is named twice for all but the first."""
     moved: set[tuple[str, str]] = set()
     for owner in {owner for _, owner in leases}:
         ids = [delivery_id for delivery_id, by in leases if by == owner]
         rows = connection.execute(_SEND, {"ids": ids, "owner": owner})
         moved.update((row.id, owner) for row in rows)
-    return [lease in moved for lease in leases]
+    outcomes = []
+    for lease in leases:
+        outcomes.append(lease in moved)
+        moved.discard(lease)
+    return outcomes
 
 
 def _held(connection: Connection, leases: list[tuple[str, str]], event: str) -> set[tuple[str, str]]:

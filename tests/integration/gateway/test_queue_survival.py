@@ -381,3 +381,15 @@ def test_what_is_taken_again_before_it_was_let_go_is_kept_by_heartbeats(store: S
         assert rows(store)[delivery].state == "sending"
 
     run(main())
+
+
+def test_of_two_who_hold_the_same_delivery_one_sends(store: Store, clock: HandClock) -> None:
+    queue_paper(store, clock)
+
+    async def main() -> None:
+        queue = new_queue(store, clock)
+        (row,) = (await queue.take("portal", 1)).to_send
+        assert [*await asyncio.gather(queue.send(row), queue.send(row))] == [True, False]
+        assert not await queue.send(row)
+
+    run(main())
