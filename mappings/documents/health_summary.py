@@ -148,7 +148,7 @@ def gather(record: Record, subject: Resource, context: Context) -> Content:
             "TINH_TRANG_RV": _words(record, "MA_LOAI_RV", encounter, _DISCHARGES) or _left(encounter),
             "KET_QUA_DTRI": _words(record, "KET_QUA_DTRI", encounter, _OUTCOMES),
             "NHOM_MAU": record.field("NHOM_MAU", encounter) or _blood_group(record),
-            "CAN_NANG": record.field("CAN_NANG", encounter) or _last(vitals, _WEIGHT),
+            "CAN_NANG": record.measured("CAN_NANG", encounter, "kg") or _last(vitals, _WEIGHT),
             "CHIEU_CAO": record.field("CHIEU_CAO", encounter) or _last(vitals, _HEIGHT),
             **{code: record.field(code, encounter) for code in _TOLD},
             "NGAY_TAI_KHAM": wording.short_date(record.field("NGAY_TAI_KHAM", encounter))

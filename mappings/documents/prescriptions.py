@@ -91,7 +91,7 @@ def gather(record: Record, subject: Resource, context: Context, paper: str) -> C
             "NGAY_SINH": " ".join(
                 part for part in (person["NGAY_SINH"], f"({months} tháng)" if is_child else "") if part
             ),
-            "CAN_NANG": fields["CAN_NANG"] or weight,
+            "CAN_NANG": record.measured("CAN_NANG", encounter, "kg") or weight,
             **content.card(record, patient, cards),
             "CHAN_DOAN": content.diagnoses(conditions)["CHAN_DOAN"] or _reasons(asked),
             "DOT": fields["DOT_DUNG_THUOC"] or _period(asked),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import cached_property
@@ -14,6 +15,7 @@ from mappings.outcome import Resource
 from mappings.systems import DEFAULT, Systems
 
 _WRONG = frozenset({"entered-in-error", "cancelled"})
+_NUMBER = re.compile(r"\d+([.,]\d+)?", re.ASCII)
 
 
 TABLE_OF_PAPER = {
@@ -135,6 +137,15 @@ class Record:
         """
         parts = self.field_parts(code, encounter)
         texts = (part.get("valueDateTime") or value_text(part) for part in parts)
+        return "; ".join(text for text in texts if text)
+
+    def measured(self, code: str, encounter: Resource | None, unit: str) -> str:
+        """Give the text of a field that is an amount, with the unit told; a bare number is in `unit`, that of QĐ 3176."""
+        texts: list[str] = []
+        for part in self.field_parts(code, encounter):
+            text = value_text(part)
+            said = wording.unit(part.get("valueQuantity", {})) or (unit if _NUMBER.fullmatch(text) else "")
+            texts.append(f"{text} {said}".strip())
         return "; ".join(text for text in texts if text)
 
     def field_parts(self, code: str, encounter: Resource | None) -> list[Resource]:

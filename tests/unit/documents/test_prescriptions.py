@@ -285,6 +285,23 @@ def test_advice_and_the_day_to_come_back() -> None:
     assert rows["LOI_DAN"] == "Uống nhiều nước\nKhám lại ngày 19/11/2026"
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ({"valueString": "12.50"}, "12.50 kg"),
+        ({"valueString": "khoảng 12"}, "khoảng 12"),
+        ({"valueQuantity": {"value": Decimal("12.50")}}, "12.50 kg"),
+        ({"valueQuantity": {"value": 4500, "unit": "g"}}, "4500 g"),
+    ],
+)
+def test_a_weight_says_its_unit(value: dict[str, Any], shown: str) -> None:
+    """QĐ 3176 has it in kg; what was told in another unit stays in that."""
+    subject, record = sample("prescription")
+    weight = {name: part for name, part in field("CAN_NANG", "").items() if name != "valueString"}
+    record = [*without(record, "Observation/f-can-nang-dt1"), {**weight, **value}]
+    assert cells(documents.compose("prescription", subject, record, CONTEXT))["CAN_NANG"] == shown
+
+
 # ---- when it is refused ----
 
 
