@@ -11,8 +11,12 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.columns import Columns
 from rich.console import Console
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from gateway.clock import VIETNAM, iso, moment
 from gateway.faults import ConfigInvalid
@@ -44,6 +48,9 @@ HERE = Path(".")
 Json = Annotated[bool, typer.Option("--json", help="In JSON thay cho bảng.")]
 
 console = Console(soft_wrap=False)
+_SHORT = 40
+"""Characters up to which cells stand side by side."""
+_ENDLESS = 100_000
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
@@ -71,15 +78,35 @@ def print_json(value: object) -> None:
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[int] = ()
 ) -> None:
-    """Print rows; columns named in `right` (by index) hold numbers."""
+    """Print rows; columns named in `right` (by index) hold numbers.
+
+    Where the table would be so narrow that words break, each row is a paragraph.
+    """
+    told = [[str(cell) for cell in row] for row in rows]
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for index, column in enumerate(columns):
         table.add_column(
             column, justify="right" if index in right else "left", overflow="fold", no_wrap=column == "mã", min_width=3
         )
-    for row in rows:
-        table.add_row(*(_plain(str(cell)) for cell in row))
-    console.print(table)
+    for row in told:
+        table.add_row(*map(_plain, row))
+    words = Measurement.get(console, console.options.update(max_width=_ENDLESS), table).minimum
+    if words <= console.width:
+        console.print(table)
+        return
+    console.print(f"[bold]{title}[/]")
+    for row in told:
+        _print_paragraph(columns, row)
+
+
+def _print_paragraph(columns: Sequence[str], row: Sequence[str]) -> None:
+    """Print a row: what is short side by side, what is long below it."""
+    said = [(column, cell) for column, cell in zip(columns, row, strict=True) if cell]
+    short = [Text.assemble((f"{column}: ", "dim"), cell) for column, cell in said if len(cell) <= _SHORT]
+    console.print(Padding(Columns(short, padding=(0, 3, 0, 0)), (1, 0, 0, 0)))
+    for column, cell in said:
+        if len(cell) > _SHORT:
+            console.print(Padding(Text.assemble((f"{column}: ", "dim"), cell), (0, 0, 0, 2)))
 
 
 def fault_dict(code: int, where: str, detail: str) -> Mapping[str, Any] | None:
