@@ -102,7 +102,9 @@ def print_table(
 def _print_paragraph(columns: Sequence[str], row: Sequence[str]) -> None:
     """Print a row: what is short side by side, what is long below it."""
     said = [(column, cell) for column, cell in zip(columns, row, strict=True) if cell]
-    short = [Text.assemble((f"{column}: ", "dim"), cell) for column, cell in said if len(cell) <= _SHORT]
+    short = [
+        Text.assemble((f"{column}: ", "dim"), cell, overflow="fold") for column, cell in said if len(cell) <= _SHORT
+    ]
     console.print(Padding(Columns(short, padding=(0, 3, 0, 0)), (1, 0, 0, 0)))
     for column, cell in said:
         if len(cell) > _SHORT:
