@@ -25,7 +25,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple, TypeAlias
 
 from mappings.formats import charsets
-from mappings.formats.er7 import NULL, Field
+from mappings.formats.er7 import NULL, Field, require_few
 from mappings.formats.er7_encoding import SPACE, Delimiters, usable
 from mappings.formats.er7_escapes import Reading, escape
 from mappings.formats.faults import (
@@ -56,7 +56,6 @@ _FRAME = re.compile(rb"\x02([0-7]?)([^\x02\x03\x17]*)(?:([\x03\x17])[0-9A-Fa-f]{
 _NOT_STANDARD = re.compile(rb"[\x80-\x9f]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 """Control characters that no text has, and letters of UTF-8: one that stands among what is none shows damaged UTF-8."""
 _GUESSED = re.compile("[À-ÖØ-öø-ÿ]")
-_MOST_RECORDS = 200_000
 
 
 def is_astm(raw: bytes) -> bool:
@@ -173,7 +172,8 @@ class Message:
 
         `charset` is `auto` (UTF-8 where the bytes are that, else the ISO 8859-1 of the standard, with a notice where letters
         depend on it; damaged UTF-8, and what is no text in either, is a fault), a Python codec, or `tcvn3`, `vni`, `viqr`.
-        Raises EmptyMessage, RecordHeaderMissing, DelimitersInvalid, CharsetMismatch and RecordInvalid.
+        Raises EmptyMessage, RecordHeaderMissing, DelimitersInvalid, CharsetMismatch, RecordInvalid and
+        TooManySegments.
         """
         codec, text = _decoded(raw, charset)
         text = text.strip(_AROUND)
@@ -263,19 +263,19 @@ def _delimiters(text: str, notices: list[tuple[int, str, str]]) -> Delimiters:
 
 
 def _records(text: str, reading: Reading, notices: list[tuple[int, str, str]]) -> Iterator[Record]:
-    """Cut into records; raise RecordInvalid for a line that is none."""
+    """Cut into records; raise RecordInvalid for a line that is none, and TooManySegments."""
     text = text.replace("\r\n", "\r")
     starts = "[A-Z](?:" + re.escape(reading.field) + "|[\r\n]|$)"
     if "\n" in text:
         text = re.sub(f"\n(?={starts}|[\r\n])", "\r", text)
+    require_few(text)
     seen: dict[str, int] = {}
     is_record = re.compile(starts).match
-    number = 0
     for number, line in enumerate(text.split("\r"), 1):
         line = line.strip(_LINK + "\n\x00")
         if not line.strip(SPACE):
             continue
-        if not is_record(line) or number > _MOST_RECORDS:
+        if not is_record(line):
             raise RecordInvalid(f"line {number}")
         if "\n" in line:
             notices.append((LINE_BREAK_IN_FIELD, f"line {number}", ""))

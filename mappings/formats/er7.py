@@ -34,7 +34,13 @@ from mappings.formats.er7_encoding import (
     wide_codec,
 )
 from mappings.formats.er7_escapes import Reading
-from mappings.formats.faults import LINE_BREAK_IN_FIELD, EmptyMessage, HeaderMissing, SegmentInvalid
+from mappings.formats.faults import (
+    LINE_BREAK_IN_FIELD,
+    EmptyMessage,
+    HeaderMissing,
+    SegmentInvalid,
+    TooManySegments,
+)
 
 __all__ = ["DEFAULT", "NULL", "Delimiters", "Field", "Message", "Position", "Repetition", "Segment", "position"]
 
@@ -42,6 +48,8 @@ _SEGMENT = re.compile(r"^[A-Z][A-Z0-9]{2}$")
 _HEADERS = ("MSH", "FHS", "BHS")
 _NAMES: set[str] = set()
 """Segment names found good, so that a name is checked once."""
+MOST_SEGMENTS = 200_000
+"""Lines of one message: what is made of so many takes two gigabytes of memory."""
 
 
 # ---- values ----
@@ -284,7 +292,7 @@ class Message:
         """Find charset, delimiters and segments.
 
         `charset` is `auto` (MSH-18, and UTF-8 when that is silent), a Python codec, or `tcvn3`, `vni`, `viqr`.
-        Raises EmptyMessage, HeaderMissing, DelimitersInvalid, CharsetMismatch and SegmentInvalid.
+        Raises EmptyMessage, HeaderMissing, DelimitersInvalid, CharsetMismatch, SegmentInvalid and TooManySegments.
         """
         notices: list[tuple[int, str, str]] = []
         start = len(raw) - len(raw.lstrip(SPACE_BYTES))
@@ -385,8 +393,15 @@ class Message:
         return text
 
 
+def require_few(text: str) -> None:
+    """Raise TooManySegments where more lines are in a message than one may have."""
+    count = text.count("\r")
+    if count > MOST_SEGMENTS:
+        raise TooManySegments(detail=str(count))
+
+
 def _lines(text: str, field: str, notices: list[tuple[int, str, str]]) -> list[str]:
-    """Cut into segments; raise SegmentInvalid for a line that is none."""
+    """Cut into segments; raise SegmentInvalid for a line that is none, and TooManySegments."""
     broken = False
     if "\n" in text:
         text = text.rstrip("\r\n").replace("\r\n", "\r")
@@ -395,6 +410,7 @@ def _lines(text: str, field: str, notices: list[tuple[int, str, str]]) -> list[s
         elif "\n" in text:
             text = re.sub("\n(?=[A-Z][A-Z0-9]{2}" + re.escape(field) + "|[\r\n])", "\r", text)
             broken = "\n" in text
+    require_few(text)
     lines = text.split("\r")
     for number, line in enumerate(lines, 1):
         if line[3:4] == field and line[:3] in _NAMES:

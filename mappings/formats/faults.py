@@ -122,6 +122,12 @@ class RecordInvalid(IntakeFault):
     code = 2016
 
 
+class TooManySegments(IntakeFault):
+    """Raised when a message has more segments or records than one message may; `detail` is how many there are."""
+
+    code = 2019
+
+
 # ---- 30xx: shared by the codecs ----
 
 

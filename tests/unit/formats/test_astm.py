@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mappings.formats import astm, er7
+from mappings.formats.er7 import MOST_SEGMENTS
 from mappings.formats.faults import (
     DELIMITER_TWICE,
     CharsetMismatch,
@@ -18,6 +19,7 @@ from mappings.formats.faults import (
     NotWritable,
     RecordHeaderMissing,
     RecordInvalid,
+    TooManySegments,
 )
 
 HEAD = "H|\\^&|42||AN-500^2.1"
@@ -100,6 +102,14 @@ def test_what_is_no_message_is_said_with_its_place(raw: bytes, fault: type[Fault
     with pytest.raises(fault) as raised:
         astm.Message.parse(raw)
     assert raised.value.where == where
+
+
+def test_more_records_than_a_message_may_have() -> None:
+    most = b"H|\\^&|x\r" + b"R|1\r" * (MOST_SEGMENTS - 1) + b"L|1"
+    assert len(astm.Message.parse(most).records) == MOST_SEGMENTS + 1
+    with pytest.raises(TooManySegments) as raised:
+        astm.Message.parse(most + b"\rL|1")
+    assert raised.value.detail == str(MOST_SEGMENTS + 1)
 
 
 def test_bytes_that_are_not_utf8_are_read_as_the_standard_says() -> None:

@@ -24,6 +24,7 @@ from mappings.formats.faults import (
     EmptyMessage,
     HeaderMissing,
     SegmentInvalid,
+    TooManySegments,
 )
 
 HEAD = "MSH|^~\\&|LIS|KHOA XN|HIS|BV|20260305083000||ORU^R01^ORU_R01|ID1|P|2.5.1"
@@ -262,6 +263,16 @@ def test_a_line_that_is_no_segment(line: str) -> None:
     with pytest.raises(SegmentInvalid) as caught:
         er7.Message.parse(message("PID|1", line))
     assert caught.value.where == "line 3"
+
+
+@pytest.mark.parametrize("line", ["OBX|1", ""])
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_more_segments_than_a_message_may_have(line: str, end: str) -> None:
+    most = (HEAD + end + (line + end) * (er7.MOST_SEGMENTS - 2) + "OBX|1" + end).encode()
+    assert er7.Message.parse(most).segments[-1].name == "OBX"
+    with pytest.raises(TooManySegments) as caught:
+        er7.Message.parse(most + f"OBX|1{end}OBX|1".encode())
+    assert caught.value.detail == str(er7.MOST_SEGMENTS + 1)
 
 
 # ---- charsets ----
