@@ -173,7 +173,7 @@ class Message:
         `charset` is `auto` (UTF-8 where the bytes are that, else the ISO 8859-1 of the standard, with a notice where letters
         depend on it; damaged UTF-8, and what is no text in either, is a fault), a Python codec, or `tcvn3`, `vni`, `viqr`.
         Raises EmptyMessage, RecordHeaderMissing, DelimitersInvalid, CharsetMismatch, RecordInvalid and
-        TooManySegments.
+        TooManyParts.
         """
         codec, text = _decoded(raw, charset)
         text = text.strip(_AROUND)
@@ -263,12 +263,12 @@ def _delimiters(text: str, notices: list[tuple[int, str, str]]) -> Delimiters:
 
 
 def _records(text: str, reading: Reading, notices: list[tuple[int, str, str]]) -> Iterator[Record]:
-    """Cut into records; raise RecordInvalid for a line that is none, and TooManySegments."""
+    """Cut into records; raise RecordInvalid for a line that is none, and TooManyParts."""
     text = text.replace("\r\n", "\r")
     starts = "[A-Z](?:" + re.escape(reading.field) + "|[\r\n]|$)"
     if "\n" in text:
         text = re.sub(f"\n(?={starts}|[\r\n])", "\r", text)
-    require_few(text)
+    require_few(text, reading)
     seen: dict[str, int] = {}
     is_record = re.compile(starts).match
     for number, line in enumerate(text.split("\r"), 1):

@@ -39,7 +39,7 @@ from mappings.formats.faults import (
     EmptyMessage,
     HeaderMissing,
     SegmentInvalid,
-    TooManySegments,
+    TooManyParts,
 )
 
 __all__ = ["DEFAULT", "NULL", "Delimiters", "Field", "Message", "Position", "Repetition", "Segment", "position"]
@@ -48,8 +48,8 @@ _SEGMENT = re.compile(r"^[A-Z][A-Z0-9]{2}$")
 _HEADERS = ("MSH", "FHS", "BHS")
 _NAMES: set[str] = set()
 """Segment names found good, so that a name is checked once."""
-MOST_SEGMENTS = 200_000
-"""Lines of one message: what is made of so many takes two gigabytes of memory."""
+MOST_SEGMENTS, MOST_FIELDS = 200_000, 2_000_000
+"""Lines of one message, and fields and their repetitions: what is made of so many takes two gigabytes of memory."""
 
 
 # ---- values ----
@@ -292,7 +292,7 @@ class Message:
         """Find charset, delimiters and segments.
 
         `charset` is `auto` (MSH-18, and UTF-8 when that is silent), a Python codec, or `tcvn3`, `vni`, `viqr`.
-        Raises EmptyMessage, HeaderMissing, DelimitersInvalid, CharsetMismatch, SegmentInvalid and TooManySegments.
+        Raises EmptyMessage, HeaderMissing, DelimitersInvalid, CharsetMismatch, SegmentInvalid and TooManyParts.
         """
         notices: list[tuple[int, str, str]] = []
         start = len(raw) - len(raw.lstrip(SPACE_BYTES))
@@ -313,7 +313,7 @@ class Message:
             if not text.startswith("MSH"):
                 raise HeaderMissing(f"byte {start}") if text else EmptyMessage()
         reading = Reading(delimiters_of(text), codec)
-        return cls(raw, reading, _lines(text, reading.field, notices), notices)
+        return cls(raw, reading, _lines(text, reading, notices), notices)
 
     @property
     def segments(self) -> list[Segment]:
@@ -393,16 +393,19 @@ class Message:
         return text
 
 
-def require_few(text: str) -> None:
-    """Raise TooManySegments where more lines are in a message than one may have."""
-    count = text.count("\r")
-    if count > MOST_SEGMENTS:
-        raise TooManySegments(detail=str(count))
+def require_few(text: str, reading: Reading) -> None:
+    """Raise TooManyParts where a message has more lines, or more fields and repetitions, than one may have."""
+    lines = text.count("\r")
+    if lines > MOST_SEGMENTS:
+        raise TooManyParts(detail=f"{lines} segments")
+    fields = text.count(reading.field) + text.count(reading.repetition)
+    if fields > MOST_FIELDS:
+        raise TooManyParts(detail=f"{fields} fields")
 
 
-def _lines(text: str, field: str, notices: list[tuple[int, str, str]]) -> list[str]:
-    """Cut into segments; raise SegmentInvalid for a line that is none, and TooManySegments."""
-    broken = False
+def _lines(text: str, reading: Reading, notices: list[tuple[int, str, str]]) -> list[str]:
+    """Cut into segments; raise SegmentInvalid for a line that is none, and TooManyParts."""
+    broken, field = False, reading.field
     if "\n" in text:
         text = text.rstrip("\r\n").replace("\r\n", "\r")
         if "\r" not in text:
@@ -410,7 +413,7 @@ def _lines(text: str, field: str, notices: list[tuple[int, str, str]]) -> list[s
         elif "\n" in text:
             text = re.sub("\n(?=[A-Z][A-Z0-9]{2}" + re.escape(field) + "|[\r\n])", "\r", text)
             broken = "\n" in text
-    require_few(text)
+    require_few(text, reading)
     lines = text.split("\r")
     for number, line in enumerate(lines, 1):
         if line[3:4] == field and line[:3] in _NAMES:

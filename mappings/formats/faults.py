@@ -122,8 +122,8 @@ class RecordInvalid(IntakeFault):
     code = 2016
 
 
-class TooManySegments(IntakeFault):
-    """Raised when a message has more segments or records than one message may; `detail` is how many there are."""
+class TooManyParts(IntakeFault):
+    """Raised when a message has more segments, or more fields and repetitions, than one may; `detail` is how many of which."""
 
     code = 2019
 

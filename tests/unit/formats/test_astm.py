@@ -19,7 +19,7 @@ from mappings.formats.faults import (
     NotWritable,
     RecordHeaderMissing,
     RecordInvalid,
-    TooManySegments,
+    TooManyParts,
 )
 
 HEAD = "H|\\^&|42||AN-500^2.1"
@@ -107,9 +107,9 @@ def test_what_is_no_message_is_said_with_its_place(raw: bytes, fault: type[Fault
 def test_more_records_than_a_message_may_have() -> None:
     most = b"H|\\^&|x\r" + b"R|1\r" * (MOST_SEGMENTS - 1) + b"L|1"
     assert len(astm.Message.parse(most).records) == MOST_SEGMENTS + 1
-    with pytest.raises(TooManySegments) as raised:
+    with pytest.raises(TooManyParts) as raised:
         astm.Message.parse(most + b"\rL|1")
-    assert raised.value.detail == str(MOST_SEGMENTS + 1)
+    assert raised.value.detail == f"{MOST_SEGMENTS + 1} segments"
 
 
 def test_bytes_that_are_not_utf8_are_read_as_the_standard_says() -> None:

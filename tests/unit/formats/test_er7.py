@@ -24,7 +24,7 @@ from mappings.formats.faults import (
     EmptyMessage,
     HeaderMissing,
     SegmentInvalid,
-    TooManySegments,
+    TooManyParts,
 )
 
 HEAD = "MSH|^~\\&|LIS|KHOA XN|HIS|BV|20260305083000||ORU^R01^ORU_R01|ID1|P|2.5.1"
@@ -270,9 +270,19 @@ def test_a_line_that_is_no_segment(line: str) -> None:
 def test_more_segments_than_a_message_may_have(line: str, end: str) -> None:
     most = (HEAD + end + (line + end) * (er7.MOST_SEGMENTS - 2) + "OBX|1" + end).encode()
     assert er7.Message.parse(most).segments[-1].name == "OBX"
-    with pytest.raises(TooManySegments) as caught:
+    with pytest.raises(TooManyParts) as caught:
         er7.Message.parse(most + f"OBX|1{end}OBX|1".encode())
-    assert caught.value.detail == str(er7.MOST_SEGMENTS + 1)
+    assert caught.value.detail == f"{er7.MOST_SEGMENTS + 1} segments"
+
+
+@pytest.mark.parametrize("mark", ["|", "~"])
+def test_more_fields_than_a_message_may_have(mark: str) -> None:
+    before = HEAD.count("|") + HEAD.count("~") + 1
+    most = f"{HEAD}\rPID|" + mark * (er7.MOST_FIELDS - before)
+    assert er7.Message.parse(most.encode()).segments[-1].name == "PID"
+    with pytest.raises(TooManyParts) as caught:
+        er7.Message.parse((most + mark).encode())
+    assert caught.value.detail == f"{er7.MOST_FIELDS + 1} fields"
 
 
 # ---- charsets ----
