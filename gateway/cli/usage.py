@@ -22,6 +22,11 @@ _HEADINGS = {
     "REQUIRED_LONG_STRING": "[bắt buộc]",
     "RICH_HELP": "Xem thêm: [blue]{command_path} {help_option}[/]",
 }
+_ADDED = {
+    "install_completion": "Cài gợi ý lệnh khi bấm Tab cho shell đang dùng.",
+    "show_completion": "In đoạn gợi ý lệnh của shell đang dùng, để tự chép vào cấu hình của nó.",
+}
+"""Options that typer adds to the program by itself → what they do."""
 _KINDS = {"path": "đường dẫn", "file": "tệp", "directory": "thư mục", "option": "tùy chọn", "argument": "tham số"}
 _SAYINGS = [
     (re.compile(english), vietnamese)
@@ -83,6 +88,9 @@ def _told_help_option(command: Any, context: Any) -> Any:
     option = _help_option(command, context)
     if option is not None:
         option.help = "In phần trợ giúp này rồi thôi."
+    for one in command.params:
+        if one.name in _ADDED:
+            one.help = _ADDED[one.name]
     return option
 
 

@@ -48,3 +48,4 @@ def test_help_speaks_vietnamese(command: tuple[str, ...], monkeypatch: pytest.Mo
     said = cli(*command, "--help").stdout
     assert "In phần trợ giúp này rồi thôi." in said
     assert "Show this message" not in said
+    assert "completion for" not in said
