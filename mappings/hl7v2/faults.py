@@ -46,5 +46,7 @@ NO_PATIENT_NUMBER = 3125
 """A person has no number; what the message says goes to a record of its own, until somebody says whose it is."""
 UNIT_UNKNOWN = 3127
 """The unit of a number is in no table; it is kept as told, the result has no UCUM code and is compared with no limit."""
+UNIT_UNFIT = 3128
+"""A vital sign has a unit that its measurement cannot have, or none; it is kept as told, and counts as no vital sign."""
 NOBODY = 3126
 """Orders or results name no person at all: they belong to nobody, as those of quality control do."""

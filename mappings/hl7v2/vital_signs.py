@@ -32,8 +32,11 @@ PANELS = {"85353-1": frozenset[str](), "85354-9": frozenset({"8480-6", "8462-4"}
 """Vital signs panel, made of members, and blood pressure, made of these two components."""
 
 
-def as_vital_sign(observation: dict[str, Any], context: Context) -> None:
-    """Make an Observation fit the profile of its LOINC code, or take the claim of that code away."""
+def as_vital_sign(observation: dict[str, Any], context: Context) -> str:
+    """Make an Observation fit the profile of its LOINC code, or take the claim of that code away.
+
+    Give what of its unit does not fit, `8867-4 mm[Hg]`; empty when that is not why, or no table knows the unit.
+    """
     codings = observation["code"].get("coding", ())
     found = [
         coding
@@ -41,16 +44,25 @@ def as_vital_sign(observation: dict[str, Any], context: Context) -> None:
         if coding["system"] == LOINC and (coding["code"] in UNITS or coding["code"] in PANELS)
     ]
     if not found:
-        return
+        return ""
     if all(_fits(observation, coding["code"]) for coding in found):
         categories = [one for one in observation.get("category", ()) if not _is_vital(one)]
         observation["category"] = [concept("vital-signs", _CATEGORY, "Vital Signs"), *categories]
-        return
+        return ""
     own = context.systems.local(context.facility, "code-ln")
     observation["code"] = {
         **observation["code"],
         "coding": [{**coding, "system": own} if coding in found else coding for coding in codings],
     }
+    return _unfit_unit(observation, found[0]["code"])
+
+
+def _unfit_unit(observation: dict[str, Any], code: str) -> str:
+    value = observation.get("valueQuantity", {})
+    unknown = "unit" in value and "code" not in value
+    if "value" not in value or unknown or code not in UNITS or value.get("code") in UNITS[code]:
+        return ""
+    return f"{code} {value.get('code', '')}".strip()
 
 
 def _fits(observation: dict[str, Any], code: str) -> bool:

@@ -157,7 +157,8 @@ def obx_to_observation(
         for n in obx.fields & _TOLD.keys():
             if _TOLD[n] not in observation and not obx.peek(n).is_null:
                 obx.give_back(n)
-    as_vital_sign(observation, context)
+    if unfit := as_vital_sign(observation, context):
+        draft.notice(faults.UNIT_UNFIT, obx.where(6), unfit)
     return observation
 
 

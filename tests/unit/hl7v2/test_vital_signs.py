@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from mappings.hl7v2 import Context
+from mappings.formats import er7
+from mappings.hl7v2 import Context, faults, map_message
 from mappings.hl7v2.vital_signs import PANELS, UNITS, as_vital_sign
 from mappings.systems import LOINC, UCUM
 
@@ -55,6 +56,36 @@ def test_what_fits(changes: dict[str, Any], fits: bool) -> None:
 def test_every_unit_of_every_code(code: str, unit: str) -> None:
     assert claimed(observation(code, valueQuantity={**PULSE, "code": unit}))
     assert not claimed(observation(code, valueQuantity={**PULSE, "code": "mol"}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "unfit"),
+    [
+        ({}, ""),
+        ({"valueQuantity": {**PULSE, "code": "mm[Hg]"}}, "8867-4 mm[Hg]"),
+        ({"valueQuantity": {"value": Decimal("72")}}, "8867-4"),
+        ({"valueQuantity": {"value": Decimal("72"), "unit": "bpm"}}, ""),
+        ({"effectiveDateTime": None}, ""),
+        ({"valueQuantity": None}, ""),
+    ],
+    ids=["fits", "another unit", "no unit", "a unit that no table knows is told of elsewhere", "no time", "no value"],
+)
+def test_a_unit_that_does_not_fit_is_said(changes: dict[str, Any], unfit: str) -> None:
+    assert as_vital_sign(observation(**changes), CONTEXT) == unfit
+
+
+def test_the_notice_of_a_pulse_in_pressure_and_of_none_without_a_unit() -> None:
+    rows = (
+        "OBX|1|NM|8867-4^Mạch^LN||80|mm[Hg]|||||F|||20261104080000",
+        "OBX|2|NM|9279-1^Nhịp thở^LN||18||||||F|||20261104080000",
+    )
+    head = "MSH|^~\\&|HIS|01999|||20261104080500||ORU^R01^ORU_R01|1|P|2.5.1"
+    message = "\r".join([head, "PID|||BN1^^^01999^PI", "OBR|1||1^HIS|DHST^Dấu hiệu sinh tồn^99", *rows, ""])
+    notices = map_message(er7.Message.parse(message.encode()), CONTEXT).notices
+    assert [(n.code, n.where, n.detail) for n in notices if n.code == faults.UNIT_UNFIT] == [
+        (faults.UNIT_UNFIT, "OBX-6", "8867-4 mm[Hg]"),
+        (faults.UNIT_UNFIT, "OBX[2]-6", "9279-1"),
+    ]
 
 
 @pytest.mark.parametrize("code", sorted(PANELS))
