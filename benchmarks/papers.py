@@ -1,9 +1,11 @@
-"""Papers: each against one bare RSA-2048 signature; a summary of 40 entries against reading and canonicalising its bytes."""
+"""Papers: each against one bare RSA-2048 signature; a summary of 40 entries, and one of 40 resources, against
+reading and canonicalising its bytes."""
 
 from __future__ import annotations
 
 import gc
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -70,11 +72,11 @@ def measure() -> list[Row]:
             Row(f"{paper}: compose, check, render CDA and XML", compose, "us", "bare signature", compose / bare),
             Row(f"{paper}: sign {len(unsigned) / 1024:.0f} KB of CDA", sign, "us", "bare signature", sign / bare),
         ]
-    return rows + _summary(context)
+    return [*rows, *_summary(context, _entries, "entries"), *_summary(context, _resources, "resources")]
 
 
-def _summary(context: documents.Context) -> list[Row]:
-    """Measure the health summary of the fullest visit of the day, cut to 40 entries, step by step, each in its turn."""
+def _summary(context: documents.Context, size: Callable[[Resource], int], of: str) -> list[Row]:
+    """Measure the health summary of the fullest visit of the day, cut to `MOST`, step by step, each in its turn."""
     subject, record = max(_visits(), key=lambda pair: len(pair[1]))
     results = [r for r in record if r["resourceType"] in ("Observation", "DiagnosticReport")]
 
@@ -82,7 +84,7 @@ def _summary(context: documents.Context) -> list[Row]:
         left_out = {id(r) for r in results[kept:]}
         return documents.compose("health_summary", subject, [r for r in record if id(r) not in left_out], context)
 
-    kept = next(n for n in range(len(results), -1, -1) if _entries(composed(n)) <= ENTRIES)
+    kept = next(n for n in range(len(results), -1, -1) if size(composed(n)) <= MOST)
     left_out = {id(r) for r in results[kept:]}
     record = [r for r in record if id(r) not in left_out]
     bundle = composed(kept)
@@ -98,7 +100,7 @@ def _summary(context: documents.Context) -> list[Row]:
         }
     )
     floor = least.pop("lxml parse and canonicalise")
-    title = f"summary of {_entries(bundle)} entries, {len(written) / 1024:.0f} KB, least"
+    title = f"summary of {size(bundle)} {of}, {len(written) / 1024:.0f} KB, least"
     return [
         Row(f"{title}: lxml parse and canonicalise", floor, "us"),
         *(Row(f"{title}: {step}", us, "us", "parse and c14n", us / floor) for step, us in least.items()),
@@ -106,11 +108,16 @@ def _summary(context: documents.Context) -> list[Row]:
     ]
 
 
-ENTRIES = 40
+MOST = 40
+"""Entries in the sections of a summary, or resources of its Bundle."""
 
 
 def _entries(bundle: Resource) -> int:
     return sum(len(section.get("entry", ())) for section in bundle["entry"][0]["resource"]["section"])
+
+
+def _resources(bundle: Resource) -> int:
+    return len(bundle["entry"])
 
 
 def _visits() -> list[tuple[str, list[Resource]]]:
