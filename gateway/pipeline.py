@@ -18,7 +18,9 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -84,6 +86,10 @@ _STEPS = {"due": "compose", "composed": "sign", "proving": "complete"}
 _BESIDE = 1
 """Messages of low priority that are mapped while anything is under way that comes first: what was taken stands in the way of
 that in the pool and in the commits."""
+_MANY = 4
+"""Messages of low priority under way for each place of what comes first: the more there are, the more share one commit."""
+_STORED_AT_ONCE = 24
+"""Of them, those that one commit stores at most: whoever has a message taken meanwhile waits for that."""
 
 
 class Pipeline:
@@ -115,6 +121,9 @@ class Pipeline:
         self._desk = SigningDesk(plan, store, pool, clock, may_seal)
         self._proofs = proofs
         self._tasks = TaskSet(parallel)
+        self._low_tasks = TaskSet(parallel * _MANY)
+        self._large = asyncio.Semaphore(parallel)
+        self._storing = asyncio.Semaphore(_STORED_AT_ONCE)
         self._lease = round(plan.node.lease.total_seconds() * SECOND)
         self._jitter = random.Random(owner)  # noqa: S311 - spreads retries, guards nothing
         self._held: set[str] = set()
@@ -137,16 +146,20 @@ class Pipeline:
                 if not busy:
                     await wait(wake, poll_s)
         finally:
-            await self._tasks.drain()
+            await self.drain()
+
+    async def drain(self) -> None:
+        """Wait for the steps that are under way; cancel what takes too long."""
+        await asyncio.gather(self._tasks.drain(), self._low_tasks.drain())
 
     async def take(self) -> bool:
         """Start as many steps as there is room for; False when nothing was due."""
         await self._tasks.room()
         now = self._clock.now()
         until = now + self._lease
-        limit = self._tasks.free
+        limit, low = self._tasks.free, max(self._low_tasks.free, 0)
         suspects = 0 if self._suspect else 1
-        beside = max(_BESIDE - len(self._low), 0)
+        beside = min(max(_BESIDE - len(self._low), 0), low)
         comes_first = len(self._held) > len(self._low)
 
         def claim(connection: Connection) -> tuple[list[Row[Any]], list[Row[Any]]]:
@@ -158,6 +171,7 @@ class Pipeline:
                 now=now,
                 until=until,
                 limit=rest,
+                low=low,
                 beside=beside,
                 busy=comes_first or bool(papers),
             )
@@ -169,18 +183,18 @@ class Pipeline:
 
         papers, received = await self._store.write(claim)
         for row in papers:
-            self._start(row, self._paper_step)
+            self._start(self._tasks, row, self._paper_step)
         for row in received:
             if row.priority:
                 self._low.add(row.id)
-            self._start(row, self._map_step)
+            self._start(self._low_tasks if row.priority else self._tasks, row, self._map_step)
         return bool(papers or received)
 
-    def _start(self, row: Row[Any], step: Callable[[Row[Any]], Awaitable[None]]) -> None:
+    def _start(self, tasks: TaskSet, row: Row[Any], step: Callable[[Row[Any]], Awaitable[None]]) -> None:
         if row.deaths:
             self._suspect = row.id
         self._held.add(row.id)
-        self._tasks.start(self._held_step(row, step))
+        tasks.start(self._held_step(row, step))
 
     async def _held_step(self, row: Row[Any], step: Callable[[Row[Any]], Awaitable[None]]) -> None:
         try:
@@ -210,7 +224,8 @@ class Pipeline:
         started, at = time.perf_counter(), self._clock.now()
         fault = None
         try:
-            await self._map(row)
+            async with self._large if row.priority and row.size > _SMALL else nullcontext():
+                await self._map(row)
         except Exception as error:  # noqa: BLE001 - whatever it is, it becomes an entry a person can see
             fault = _counted("map", error)
             await self._message_failed(row, fault)
@@ -231,8 +246,7 @@ class Pipeline:
         context = MessageContext(self._plan.facility.code, self._plan.systems, self._plan.node.zone, message_id=row.id)
         around = await self._around(raw) if imaging_steps.is_study(row.type) else imaging_steps.Around()
         told = await self._laboratory_of(row, raw, channel)
-        run = self._pool.run_small if len(raw) <= _SMALL else self._pool.run
-        mapped = await run(steps.map_message, raw, charset, row.type, context, produce, around, told)
+        mapped = await self._runner(row, raw)(steps.map_message, raw, charset, row.type, context, produce, around, told)
         if mapped is None:
             positions = await self._pool.run(steps.populated, raw, charset, row.type)
             account = json.dumps({"mapped": {}, "ignored": {}, "unknown": positions, "notices": ()})
@@ -240,9 +254,13 @@ class Pipeline:
             return
         if imaging_steps.is_study(row.type):
             await self._require_same_person(raw, mapped.patient_id)
-        await self._store.write_each(self._commit_each, (row, channel, mapped))
+        async with self._storing if row.priority else nullcontext():
+            await self._store.write_each(self._commit_each, (row, channel, mapped))
         for fate, amount in mapped.values.items():
             meters.count(meters.DEVICE_VALUES, amount, fate=fate)
+
+    def _runner(self, row: Row[Any], raw: bytes) -> Callable[..., Awaitable[Any]]:
+        return partial(self._pool.run_small, last=bool(row.priority)) if len(raw) <= _SMALL else self._pool.run
 
     async def _around(self, raw: bytes) -> imaging_steps.Around:
         """Find the orders that the record has for the accession numbers of a study."""
@@ -256,8 +274,7 @@ class Pipeline:
         if not (lab_steps.is_lab(row.type) or row.type == result_steps.ROWS):
             return told
         charset = channel.charset if channel else "auto"
-        run = self._pool.run_small if len(raw) <= _SMALL else self._pool.run
-        asked = await run(steps.persons_asked, raw, charset, row.type, told)
+        asked = await self._runner(row, raw)(steps.persons_asked, raw, charset, row.type, told)
         if not asked:
             return told
         known = await self._store.read_each(self._known_each, (row.id, asked))

@@ -66,6 +66,7 @@ class Pool:
         self._gate = Gate()
         self._numbers = itertools.count(1)
         self._small: deque[_Small] = deque()
+        self._last: deque[_Small] = deque()
         self._turns: set[asyncio.Task[None]] = set()
         self._handing = False
 
@@ -87,17 +88,17 @@ class Pool:
             self._gate.leave(suspected)
         return result  # type: ignore[no-any-return]  # the pool gives back what `function` returns
 
-    async def run_small(self, function: Callable[..., T], *arguments: object) -> T:
+    async def run_small(self, function: Callable[..., T], *arguments: object, last: bool = False) -> T:
         """Call a step of a few milliseconds as `run` does, in one turn of a process with others that wait.
 
-        To go to another process and back alone costs two of them.
+        To go to another process and back alone costs two of them. What is to come `last` lets all others that wait go first.
         """
         if _alone.get():
             return await self.run(function, *arguments)
         await self._gate.enter(False)
         try:
             small = _Small((function, *arguments), next(self._numbers))
-            self._small.append(small)
+            (self._last if last else self._small).append(small)
             if not self._handing:
                 self._handing = True
                 asyncio.get_running_loop().call_soon(self._hand_out)
@@ -109,9 +110,9 @@ class Pool:
     def _hand_out(self) -> None:
         """Begin turns with the small steps that wait, as many as may be under way."""
         self._handing = False
-        while self._small and (room := self._workers * AHEAD - len(self._turns)) > 0:
-            size = min(-(-len(self._small) // room), TURN)
-            self._turns.add(turn := asyncio.create_task(self._turn([self._small.popleft() for _ in range(size)])))
+        while (waiting := self._small or self._last) and (room := self._workers * AHEAD - len(self._turns)) > 0:
+            size = min(-(-len(waiting) // room), TURN)
+            self._turns.add(turn := asyncio.create_task(self._turn([waiting.popleft() for _ in range(size)])))
             turn.add_done_callback(self._turn_done)
 
     def _turn_done(self, turn: asyncio.Task[None]) -> None:

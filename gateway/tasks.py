@@ -41,7 +41,7 @@ class TaskSet:
 
     async def room(self) -> None:
         """Wait until at least one more may start."""
-        while not self.free:
+        while self.free < 1:
             self._changed.clear()
             await self._changed.wait()
 

@@ -63,6 +63,8 @@ _CLAIMED = sa.text(
 _WAL_PAGES = 50_000
 """Pages of log (200 MB) at which a commit waits for a checkpoint, should the one beside it not keep up."""
 _CHECKPOINT_S = 1.0
+_CACHE_KB = 32_000
+"""What the writer keeps of SQLite's pages: with the usual 2 MB each page of an index of hashes is read again for every row."""
 
 
 class Store:
@@ -338,6 +340,9 @@ class Store:
         """Return the writer's own connection, which it keeps until something fails on it."""
         if self._connection is None:
             self._connection = self.engine.connect().execution_options(as_stored=True)
+            if self.dialect == "sqlite":
+                self._connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KB}")
+                self._connection.rollback()
         return self._connection
 
     def _stop_writing(self) -> None:

@@ -151,16 +151,18 @@ def take_received(
     now: int,
     until: int,
     limit: int,
+    low: int | None = None,
     beside: int | None = None,
     busy: bool = False,
 ) -> list[Row[Any]]:
-    """Lease the next messages to map; of each order key only the oldest, what may wait only when there is room left.
+    """Lease the next messages to map; of each order key only the oldest, `limit` at most of what comes first.
 
-    Where something comes first, here or already (`busy`), no more than `beside` are taken of what may wait.
+    Of what may wait `low` are taken at most (None: what is left of `limit`), and no more than `beside` where something comes
+    first, here or already (`busy`).
     """
     first, any_ = _ways()
     rows = first(connection, owner=owner, now=now, until=until, limit=limit) if limit else []
-    room = limit - len(rows)
+    room = limit - len(rows) if low is None else low
     if beside is not None and (busy or rows):
         room = min(room, beside)
     return rows + any_(connection, owner=owner, now=now, until=until, limit=room) if room else rows

@@ -32,7 +32,8 @@ class Inline:
     async def run(self, function: Callable[..., Any], *arguments: object) -> Any:
         return steps.guarded(function, *arguments)
 
-    run_small = run
+    async def run_small(self, function: Callable[..., Any], *arguments: object, last: bool = False) -> Any:
+        return await self.run(function, *arguments)
 
 
 class Desk:
@@ -67,7 +68,7 @@ class Desk:
 
         async def run() -> None:
             while await self.pipeline.take():
-                await self.pipeline._tasks.drain()
+                await self.pipeline.drain()
 
         asyncio.run(run())
 

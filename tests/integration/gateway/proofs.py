@@ -180,7 +180,7 @@ class ProvingWard:
         async def run() -> None:
             sources, pipeline, desk, _ = self._parts()
             while await pipeline.take() | await desk.take():
-                await pipeline._tasks.drain()
+                await pipeline.drain()
                 await desk.drain()
             await sources.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,14 +102,34 @@ def test_a_discharge_does_not_wait_for_the_monitors_of_the_same_patient(store_ur
         store.close()
 
 
-def test_while_something_comes_first_monitors_are_mapped_one_by_one(tmp_path: Path, clock: HandClock) -> None:
+class Hospital:
+    """A ward on a channel of low priority beside the hospital's system, and the pipeline of both."""
+
+    def __init__(self, folder: Path, clock: HandClock) -> None:
+        self.desk = Desk(folder / "site", f"sqlite:///{folder / 'ledger.db'}", clock, accept=("*",), produce=())
+        pool: Any = Inline()
+        self.pipeline = Pipeline(self.desk.plan, self.desk.store, pool, clock, "n1", ring=lambda: None, parallel=8)
+        source = SourcePlan("mllp", mllp.Settings(listen="127.0.0.1:0", tls="none"))
+        channel = Channel(ChannelSettings("monitors", ("*",), priority="low"), source, (), ())
+        self._intake = ChannelIntake(channel, self.desk.store, self.desk.keyring, clock, lambda: None, Context("01999"))
+
+    async def hear(self, monitors: int) -> None:
+        """Take in one report of each of so many monitors."""
+        for _, body in Ward(monitors=monitors, alarms=False).messages(monitors):
+            await self._intake.receive(body, "")
+        self.desk.clock.forward(1)
+
+
+@pytest.fixture
+def hospital(tmp_path: Path, clock: HandClock) -> Iterator[Hospital]:
+    made = Hospital(tmp_path, clock)
+    yield made
+    made.desk.store.close()
+
+
+def test_while_something_comes_first_monitors_are_mapped_one_by_one(hospital: Hospital) -> None:
     """What was taken stands in the way of a discharge in the pool and in the commits: so little is taken beside one."""
-    desk = Desk(tmp_path / "site", f"sqlite:///{tmp_path / 'ledger.db'}", clock, accept=("*",), produce=())
-    pool: Any = Inline()
-    pipeline = Pipeline(desk.plan, desk.store, pool, clock, "n1", ring=lambda: None, parallel=8)
-    source = SourcePlan("mllp", mllp.Settings(listen="127.0.0.1:0", tls="none"))
-    channel = Channel(ChannelSettings("monitors", ("*",), priority="low"), source, (), ())
-    monitors = ChannelIntake(channel, desk.store, desk.keyring, clock, lambda: None, Context("01999"))
+    pipeline = hospital.pipeline
     begun: list[str] = []
     may_end = asyncio.Event()
 
@@ -120,21 +141,63 @@ def test_while_something_comes_first_monitors_are_mapped_one_by_one(tmp_path: Pa
     pipeline._map = mapping  # type: ignore[method-assign]
 
     async def run() -> None:
-        for _, body in Ward(monitors=20, alarms=False).messages(20):
-            await monitors.receive(body, "")
-        await desk.intake.receive(message("ADT^A03", "1", evn(), pid("BNM00000"), pv1("LK1")), "")
-        clock.forward(1)
+        await hospital.hear(20)
+        await hospital.desk.intake.receive(message("ADT^A03", "1", evn(), pid("BNM00000"), pv1("LK1")), "")
+        hospital.desk.clock.forward(1)
         for number in range(1, 4):
             await pipeline.take()
-            await asyncio.wait(pipeline._tasks._running, return_when=asyncio.FIRST_COMPLETED)
+            await pipeline._low_tasks.drain()
             assert begun == ["ADT^A03"] + ["ORU^R01"] * number
         may_end.set()
-        await pipeline._tasks.drain()
+        await pipeline.drain()
         await pipeline.take()
-        assert len(pipeline._held) == 8, "alone, they have all the room"
-        await pipeline._tasks.drain()
+        assert len(pipeline._held) == 17, "alone, they have more room than what comes first"
+        await pipeline.drain()
 
-    try:
-        asyncio.run(run())
-    finally:
-        desk.store.close()
+    asyncio.run(run())
+
+
+def test_a_commit_stores_only_so_many_messages_of_monitors(hospital: Hospital, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has a message taken meanwhile waits for no more than that."""
+    stored: list[int] = []
+    commit = hospital.pipeline._commit_each
+
+    def counting(connection: Any, done: Any) -> Any:
+        stored.append(len(done))
+        return commit(connection, done)
+
+    monkeypatch.setattr(hospital.pipeline, "_commit_each", counting)
+
+    async def run() -> None:
+        await hospital.hear(30)
+        await hospital.pipeline.take()
+        assert len(hospital.pipeline._held) == 30
+        await hospital.pipeline.drain()
+
+    asyncio.run(run())
+    assert (stored[0], sum(stored)) == (24, 30)
+
+
+def test_of_large_messages_that_may_wait_few_are_held_at_once(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is in memory from when it is opened until it is stored."""
+    monkeypatch.setattr("gateway.pipeline._SMALL", 10)
+    most = under_way = 0
+
+    async def mapping(_row: Any) -> None:
+        nonlocal most, under_way
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0)
+        under_way -= 1
+
+    monkeypatch.setattr(hospital.pipeline, "_map", mapping)
+
+    async def run() -> None:
+        await hospital.hear(30)
+        await hospital.pipeline.take()
+        await hospital.pipeline.drain()
+
+    asyncio.run(run())
+    assert most == 8

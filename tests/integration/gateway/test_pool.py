@@ -59,6 +59,22 @@ def test_small_steps_share_a_turn_and_only_the_one_that_had_begun_is_blamed_for_
     assert outcomes.index(deadly) == 4
 
 
+def test_what_is_to_come_last_lets_others_go_first(pool: Pool) -> None:
+    async def main() -> list[str]:
+        ended: list[str] = []
+
+        async def step(name: str, *, last: bool) -> None:
+            await pool.run_small(len, name, last=last)
+            ended.append(name)
+
+        await asyncio.gather(*(step(f"last {n}", last=True) for n in range(40)), step("first", last=False))
+        return ended
+
+    ended = asyncio.run(main())
+    assert ended[0] == "first"
+    assert len(ended) == 41
+
+
 def test_a_small_step_that_fails_does_not_spoil_its_turn(pool: Pool) -> None:
     async def main() -> list[object]:
         steps = (pool.run_small(abs, -1), pool.run_small(int, "no number"), pool.run_small(abs, -2))
