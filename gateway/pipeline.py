@@ -123,6 +123,7 @@ class Pipeline:
         self._tasks = TaskSet(parallel)
         self._low_tasks = TaskSet(parallel * _MANY)
         self._large = asyncio.Semaphore(parallel)
+        """Of messages of low priority, those too long to be mapped together with others: each is held in memory."""
         self._storing = asyncio.Semaphore(_STORED_AT_ONCE)
         self._lease = round(plan.node.lease.total_seconds() * SECOND)
         self._jitter = random.Random(owner)  # noqa: S311 - spreads retries, guards nothing
