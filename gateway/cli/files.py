@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from mappings.formats.faults import Fault
 
 _SUFFIXES = {".hl7", ".astm", ".txt", ".er7", ".msg", ".dat", ".mllp"}
 _START, _END = b"\x0b", b"\x1c"
-
+_COMMENT = re.compile(rb"(?:^|(?<=[\r\n]))#[^\r\n]*")
 
 TABLES = frozenset({".csv", ".txt", ".tsv", ".xlsx"})
 """What tables of results look like."""
@@ -29,11 +30,13 @@ def files_of(paths: Sequence[Path], suffixes: Collection[str] = _SUFFIXES) -> li
 def messages_of(file: Path) -> Iterator[tuple[int, bytes]]:
     """Yield the messages of a file, counted from 1: one, a batch, or frames as recorded on the wire.
 
-    What cannot be split is given as it is, so that whoever reads it can say what is wrong.
+    Samples of instruments often begin with a comment: lines with `#` are then left out. What cannot be split is given as it is,
+    so that whoever reads it can say what is wrong.
     """
     data = file.read_bytes()
-    if astm.is_astm(data):
-        parts = astm.split(astm.unframed(data))
+    records = _COMMENT.sub(b"", data) if data.lstrip().startswith(b"#") else data
+    if astm.is_astm(records):
+        parts = astm.split(astm.unframed(records))
     elif data.startswith(_START):
         parts = [frame.partition(_END)[0] for frame in data.split(_START)[1:]]
     else:

@@ -8,26 +8,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.integration.gateway.test_map_command import KEYS, lines, sums_hold
 from tests.site import cli, write_site
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "astm"
 
 
-@pytest.fixture(scope="module")
-def transmissions(corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The corpus without the comments of the repositories that hold it."""
-    folder = tmp_path_factory.mktemp("astm")
-    for file in (corpora / "astm").glob("*/*.astm"):
-        kept = [line for line in file.read_bytes().split(b"\n") if not line.startswith(b"#")]
-        (folder / file.name).write_bytes(b"\n".join(kept))
-    return folder
-
-
-def test_corpus(transmissions: Path) -> None:
-    told = lines(str(transmissions))
+def test_corpus(corpora: Path) -> None:
+    """As it is, with the comments of the repositories that hold it."""
+    told = lines(str(corpora / "astm"))
     assert len(told) == 21
     assert {one["type"] for one in told} == {"ASTM^RESULT", "ASTM^CONTROL", "ASTM^QUERY"}
     for one in told:
@@ -38,8 +27,18 @@ def test_corpus(transmissions: Path) -> None:
     assert sum(one["coverage"]["unknown"] for one in told) <= 3
 
 
-def test_controls_are_on_no_person(transmissions: Path) -> None:
-    for one in lines(str(transmissions / "qc-control-results__openelis.astm")):
+def test_comments_around_the_records_of_a_sample_are_left_out(tmp_path: Path) -> None:
+    plain = (GOLDEN / "site_dialect" / "input.astm").read_bytes()
+    head, rest = re.split(rb"(?<=[\r\n])", plain, maxsplit=1)
+    (tmp_path / "plain.astm").write_bytes(plain)
+    (tmp_path / "said.astm").write_bytes(b"# What it shows:\n#\n\n" + head + b"# the person\n" + rest)
+    said, without = (one | {"file": ""} for one in reversed(lines(str(tmp_path))))
+    assert said["coverage"]["populated"]
+    assert said == without
+
+
+def test_controls_are_on_no_person(corpora: Path) -> None:
+    for one in lines(str(corpora / "astm" / "records" / "qc-control-results__openelis.astm")):
         resources = [entry["resource"] for entry in one["bundle"]["entry"]]
         observations = [each for each in resources if each["resourceType"] == "Observation"]
         assert observations
