@@ -18,6 +18,9 @@ from gateway.store.migrate import upgrade
 CHUNK = 1_000_000
 KEYS = 6
 """Numbers in a message: patient, two orders, visit, control id, and one of a card or citizen."""
+PAGE = 4096
+CALM_S, LONG_MS = 8.0, 20.0
+"""For how long no page may have taken so long, before the disk counts as done with what was written."""
 LONG_AGO = "01800000"
 """How the ids of made rows begin: long before those made today."""
 
@@ -159,7 +162,7 @@ def read_pages(path: Path, count: int) -> None:
 
 
 def await_disk(path: Path) -> None:
-    """Wait until the disk has worked off what was written: until no page took it long for a while, two minutes at most.
+    """Wait until the disk has worked off what was written, two minutes at most.
 
     After 8 GB a disk was seen to stop for half a second every two seconds, in which each page took 70 ms, for 26 seconds.
     """
@@ -169,11 +172,6 @@ def await_disk(path: Path) -> None:
         forget(path)
         if any(timed(lambda: read_pages(path, 1)) > LONG_MS for _ in range(50)):
             calm_since = time.monotonic()
-
-
-PAGE = 4096
-CALM_S = 8.0
-LONG_MS = 20.0
 
 
 def timed(act: Callable[[], object]) -> float:

@@ -30,8 +30,8 @@ from tests.servers import postgres
 MESSAGES = int(os.environ.get("LIENTHONG_BENCH_ROWS", "10000000"))
 PAPERS = MESSAGES // 10
 ASKED = 200
-TWENTY = 20
-"""Messages of a patient who is asked for."""
+OF_A_PATIENT = 20
+"""Messages."""
 
 
 @dataclass
@@ -96,8 +96,8 @@ def _measure(engine: str, url: str) -> list[Row]:
     pages = [took for asked in (patient, order, anything, nothing, bare) for took in asked.pages]
     if pages:
         rows += [
-            Row(f"{engine}: {TWENTY} pages read bare, cold, p50", percentile(pages, 0.5), "ms"),
-            Row(f"{engine}: {TWENTY} pages read bare, cold, slowest of {len(pages)}", max(pages), "ms"),
+            Row(f"{engine}: {OF_A_PATIENT} pages read bare, cold, p50", percentile(pages, 0.5), "ms"),
+            Row(f"{engine}: {OF_A_PATIENT} pages read bare, cold, slowest of {len(pages)}", max(pages), "ms"),
         ]
     return rows
 
@@ -112,7 +112,7 @@ def _asked(url: str, keyring: Keyring) -> tuple[list[str], list[str]]:
         def unit(connection: object) -> list[str]:
             pairs = []
             for number in numbers:
-                for kind, messages in (("patient", TWENTY), ("order", 1)):
+                for kind, messages in (("patient", OF_A_PATIENT), ("order", 1)):
                     key = keyring.search_key("message", f"{kind}|{number.casefold()}")
                     pairs += [(key, _id(chance.randrange(MESSAGES))) for _ in range(messages)]
             message_keys.put(connection, pairs)  # type: ignore[arg-type]
@@ -138,7 +138,7 @@ def _times(url: str, questions: list[Callable[[object], object]]) -> Asked:
             for question in questions:
                 if times is asked.cold and path:
                     big_ledger.forget(path)
-                    asked.pages.append(big_ledger.timed(lambda: big_ledger.read_pages(path, TWENTY)))
+                    asked.pages.append(big_ledger.timed(lambda: big_ledger.read_pages(path, OF_A_PATIENT)))
                     engine.dispose()
                     big_ledger.forget(path)
                 times.append(big_ledger.timed(lambda question=question: store.read_now(question)))  # type: ignore[misc]
