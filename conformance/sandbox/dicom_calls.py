@@ -2,9 +2,10 @@
 
 Without this: an answer that comes quickly is now and then (one in some hundreds) taken by the thread that waits for requests,
 and thrown away; who releases when a request has just come does so before its answer is on the way, and the state machine
-breaks; after an abort the caller waits out its time; a socket that nobody answers is forgotten unclosed; Nagle's algorithm
-holds messages back. Reaches into `_create_socket`, `_shutdown_socket`, `_serve_request`, `get_msg` and `release`:
-`test_pacs.py` fails when an update moves them.
+breaks; a report (N-EVENT-REPORT), served in a thread of its own, says of the waiting thread that it runs, and whoever asks or
+releases then waits for ever; after an abort the caller waits out its time; a socket that nobody answers is forgotten unclosed;
+Nagle's algorithm holds messages back. Reaches into `_create_socket`, `_shutdown_socket`, `_serve_request`, `_is_paused`,
+`get_msg` and `release`: `test_pacs.py` fails when an update moves them.
 
 Standard: DICOM PS3.7, PS3.8.
 """
@@ -83,6 +84,8 @@ def leave_answers(association: Association, gone: threading.Event) -> None:
             try:
                 serve(msg, context_id)
             finally:
+                if threading.current_thread() is not association:
+                    association._is_paused = True  # where it runs, it says so itself within a millisecond
                 answered.set()
         else:
             queue.put((context_id, msg))

@@ -21,7 +21,7 @@ import httpx
 import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import build_context, build_role, evt
-from pynetdicom.dimse_primitives import C_ECHO
+from pynetdicom.dimse_primitives import C_ECHO, N_EVENT_REPORT
 
 from conformance.sandbox import dicom_calls
 from conformance.sandbox import orthanc as orthanc_module
@@ -299,6 +299,23 @@ def test_an_answer_that_the_wrong_thread_took_still_comes_to_who_waits_for_it() 
         association._serve_request(answer, 1)
         assert association.dimse.get_msg(block=True) == (1, answer)
         association.release()
+
+
+def test_a_report_served_aside_does_not_hold_up_who_asks_meanwhile() -> None:
+    report = N_EVENT_REPORT()
+    report.MessageID = 1
+    report.AffectedSOPClassUID, report.AffectedSOPInstanceUID, report.EventTypeID = COMMITMENT, INSTANCE, 1
+    with Peer().listen() as address:
+        handlers = [(evt.EVT_N_EVENT_REPORT, lambda event: (0x0000, None))]
+        association = Entity("PACS").call(address, GATEWAY, [build_context(COMMITMENT)], handlers)
+        assert association is not None
+        association._reactor_checkpoint.clear()
+        wait_until(lambda: association._is_paused)
+        association._serve_request(report, 1)
+        leaving = threading.Thread(target=association.release, daemon=True)
+        leaving.start()
+        leaving.join(20)
+        assert association.is_released
 
 
 def test_a_release_waits_for_the_answer_to_what_was_just_asked_of_us() -> None:
