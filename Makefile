@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE =
 .PHONY: demo test check servers judges vectors bench nightly attacks pictures lock clean
 
 demo: $(VENV)/.installed
-	$(BIN)/lienthong demo $(if $(NODES),--nodes $(NODES))
+	$(BIN)/lienthong demo $(if $(NODES),--nodes $(NODES)) $(if $(SERVE),--serve)
 
 test: $(VENV)/.installed-dev servers judges vectors check
 	$(NICE) pytest -n auto --dist loadfile --no-loadscope-reorder

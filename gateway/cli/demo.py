@@ -54,6 +54,10 @@ _NO_TOKEN = (
     "SoftHSM chưa cài: khóa của trưởng khoa sẽ ở trong tệp thay vì token. Muốn có token, "
     f"cài rồi chạy lại: {demo_token.INSTALL}"
 )
+_STOPPED = (
+    "PostgreSQL và Redis của ngày này dừng cùng bản diễn. Muốn xem bằng lệnh (lienthong errors, report, resend), "
+    "giữ chúng chạy tiếp: lienthong demo --nodes 2 --serve"
+)
 _KILLED = "Nút {} bị tắt đột ngột (SIGKILL); HIS và LIS gửi tiếp sang nút còn lại"
 _TRIES = 50
 """How often the HIS and the LIS send what got no answer, to one node after the other."""
@@ -99,7 +103,9 @@ def demo(
     nodes: Annotated[
         int, typer.Option(min=1, max=8, help="Số nút trên một PostgreSQL và Redis; từ 2 thì một nút bị tắt giữa ngày.")
     ] = 1,
-    serve: Annotated[bool, typer.Option("--serve", help="Giữ nút và sandbox chạy tiếp đến khi nhấn Ctrl-C.")] = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Giữ nút, sổ cái và sandbox chạy tiếp đến khi nhấn Ctrl-C.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Diễn một ngày ở bệnh viện: thông điệp HL7 v2 vào, giấy tờ đã ký đến ba nơi nhận, có đối soát.
@@ -173,6 +179,8 @@ async def _run(site: demo_site.Site, nodes: Nodes, day: Day, *, sign: bool, serv
             print_json({"folder": str(place), **figures.as_dict()})
         else:
             demo_report.show(figures, place)
+            if nodes.wanted > 1 and not serve:
+                console.print(f"[dim]{_STOPPED}[/]")
         if serve:
             await _serve(nodes, sandbox, quiet=json)
         return figures.closes

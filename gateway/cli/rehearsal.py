@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gateway.cli.output import console, fault_dict, print_json
@@ -81,9 +81,7 @@ def _print(one: Rehearsed, values: bool) -> None:
     for difference in one.differences:
         more = ": nay không lập nữa, vẫn ở trong hồ sơ" if difference.how == "unmade" else ""
         _line(f"  {_SIGNS[difference.how]} {difference.reference}{more}")
-        for element in difference.elements:
-            said = f": {_value(element.before)} → {_value(element.after)}" if values else ""
-            _line(f"      {_SIGNS[element.how]} {element.path}{said}")
+        _print_elements(difference.elements, values)
     if one.identity:
         _line(f"    danh tính: {one.identity} thay đổi mới")
     for paper in one.papers:
@@ -91,6 +89,16 @@ def _print(one: Rehearsed, values: bool) -> None:
         goes_to = f" → {', '.join(paper.destinations)}" if paper.destinations else ""
         fault = "" if paper.fault is None else f" LT{paper.fault.code:04d} {paper.fault.detail}"
         _line(f"    {paper.paper} {paper.subject}: {_RESULTS[paper.result]}{version}{goes_to}{fault}")
+        _print_elements(paper.printed, values)
+        if paper.coded:
+            _line("      chữ trên giấy như cũ, khác ở phần mã hóa:")
+            _print_elements(paper.coded, values)
+
+
+def _print_elements(elements: Iterable[Element], values: bool) -> None:
+    for element in elements:
+        said = f": {_value(element.before)} → {_value(element.after)}" if values else ""
+        _line(f"      {_SIGNS[element.how]} {element.path}{said}")
 
 
 def _line(text: str) -> None:
@@ -115,7 +123,7 @@ def _dict(one: Rehearsed, values: bool) -> dict[str, Any]:
         "fields": {"before": _fields(one.counts_before), "after": _fields(one.counts)},
         "resources": [_difference(difference, values) for difference in one.differences],
         "identity": one.identity,
-        "papers": [_paper(paper) for paper in one.papers],
+        "papers": [_paper(paper, values) for paper in one.papers],
     }
 
 
@@ -136,12 +144,14 @@ def _element(one: Element, values: bool) -> dict[str, Any]:
     return {"path": one.path, "change": one.how, **shown}
 
 
-def _paper(one: PaperEffect) -> dict[str, Any]:
+def _paper(one: PaperEffect, values: bool) -> dict[str, Any]:
     return {
         "paper": one.paper,
         "subject": one.subject,
         "result": one.result,
         "version": one.version or None,
         "destinations": list(one.destinations),
+        "printed": [_element(element, values) for element in one.printed],
+        "coded": [_element(element, values) for element in one.coded],
         "fault": None if one.fault is None else fault_dict(one.fault.code, one.fault.where, one.fault.detail),
     }

@@ -23,7 +23,7 @@ from gateway.store import documents, messages
 from gateway.store import persons as person_rows
 from gateway.store import resources as rows
 from gateway.store.resources import NewVersion
-from mappings.documents import Due, imaging_study
+from mappings.documents import Due, face, imaging_study
 from mappings.documents.faults import PaperNotWanted
 from mappings.formats import json
 from mappings.formats.faults import Fault
@@ -67,6 +67,10 @@ class PaperEffect:
     version: int = 0
     destinations: tuple[str, ...] = ()
     fault: Fault | None = None
+    printed: Sequence[Element] = ()
+    """Where the new version would be printed otherwise than the one before it, by section and label of the form."""
+    coded: Sequence[Element] = ()
+    """Where it has other codes and references; of a version that would be printed the same only."""
 
 
 @dataclass(frozen=True)
@@ -240,7 +244,13 @@ class Rehearsal:
         newest = waiting[-1] if waiting else known
         if newest is not None and newest.digest is not None and bytes(newest.digest) == digest:
             return PaperEffect(one.paper, one.subject, "unchanged")
-        return PaperEffect(one.paper, one.subject, "version", version, goes_to)
+        if newest is None or not (stored := documents.renditions(connection, newest.id, "fhir")):
+            return PaperEffect(one.paper, one.subject, "version", version, goes_to)
+        before = json.loads(self._keyring.open(stored[0].body, f"{newest.id}/fhir"))
+        after = json.loads(composed.renditions["fhir"])
+        printed = list(printed_anew(before, after))
+        coded = [] if printed else list(coded_anew(before, after))
+        return PaperEffect(one.paper, one.subject, "version", version, goes_to, printed=printed, coded=coded)
 
     def _composed(
         self, connection: Connection, channel: Channel, one: Due, owner: str, record: Sequence[Resource]
@@ -266,6 +276,44 @@ def _difference(change: Change) -> Difference:
     if change.before is None:
         return Difference(reference, "added")
     return Difference(reference, "changed", list(elements(change.before, change.after)))
+
+
+def printed_anew(before: Resource, after: Resource) -> Iterator[Element]:
+    """Give every place of a form in which two versions of a paper are printed differently, with the lines only one has."""
+    one, two = face(before), face(after)
+    for place in dict.fromkeys((*one, *two)):
+        gone, new = one.get(place, ()), two.get(place, ())
+        if gone != new:
+            how = "changed" if gone and new else "added" if new else "removed"
+            yield Element(place, how, _only(gone, new), _only(new, gone))
+
+
+def _only(lines: Sequence[str], others: Sequence[str]) -> Sequence[str] | None:
+    """Give the lines that the others have not; all of them where only their order or number is another."""
+    return [line for line in lines if line not in others] or list(lines) or None
+
+
+def coded_anew(before: Resource, after: Resource) -> Iterator[Element]:
+    """Give every element in which the resources of two versions of a paper differ, by `Type/id` and the path in it."""
+    one, two = _resources(before), _resources(after)
+    for name in dict.fromkeys((*one, *two)):
+        if name not in one:
+            yield Element(name, "added", None, two[name])
+        elif name not in two:
+            yield Element(name, "removed", one[name], None)
+        else:
+            for found in elements(one[name], two[name]):
+                yield replace(found, path=name + found.path.removeprefix(str(one[name]["resourceType"])))
+
+
+def _resources(document: Resource) -> dict[str, Resource]:
+    """Give the resources of a paper, without those that every version has for itself."""
+    resources = [entry["resource"] for entry in document["entry"]]
+    return {
+        f"{one['resourceType']}/{one['id']}": one
+        for one in resources
+        if one["resourceType"] not in ("Composition", "Provenance")
+    }
 
 
 def elements(before: Resource, after: Resource) -> Iterator[Element]:

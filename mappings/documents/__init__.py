@@ -18,6 +18,7 @@ from mappings.documents import bundle, form, imaging_study, leave, narrative, ru
 from mappings.documents.clean import Cleaner
 from mappings.documents.content import Content
 from mappings.documents.context import Context, Facility
+from mappings.documents.face import face
 from mappings.documents.faults import FormNotInForce, ItemMalformed, PaperBeyondLimit, PaperIncomplete
 from mappings.documents.form import Edition, Signer
 from mappings.documents.record import TABLE_OF_PAPER, Record
@@ -38,6 +39,7 @@ __all__ = [
     "compose",
     "digest",
     "due",
+    "face",
     "label",
     "subjects",
     "title",

@@ -20,7 +20,8 @@ from mappings.formats import json
 from mappings.outcome import Resource
 
 _OPERATION = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
-_ISSUED = re.compile(r'<p id="(NGAY_CT|LY_DO_SUA|CAP_LAI)"[^>]*>.*?</p>')
+OWN_LINES = re.compile(r'<p id="(NGAY_CT|LY_DO_SUA|CAP_LAI)"[^>]*>.*?</p>')
+"""What a version says of itself on its face: day of issue, why it replaces another, that it is given out once more."""
 _OWN = ("id", "date", "extension", "relatesTo", "identifier")
 """Elements of the Composition that a version has for itself."""
 
@@ -32,7 +33,7 @@ def digest(document: Resource) -> str:
     head = {name: value for name, value in composition.items() if name not in _OWN}
     said = json.canonical([head, *(_content(one) for one in others if one["resourceType"] != "Provenance")])
     text = said.decode().replace(number, "").replace('\\"', '"')
-    return hashlib.sha256(_ISSUED.sub("", text).encode()).hexdigest()
+    return hashlib.sha256(OWN_LINES.sub("", text).encode()).hexdigest()
 
 
 def _content(resource: Resource) -> Mapping[str, Any]:

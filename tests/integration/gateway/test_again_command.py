@@ -122,10 +122,13 @@ def test_a_dry_run_tells_by_path_and_then_it_is_done(desk: Desk) -> None:
     assert resource["elements"] == [{"path": "Patient.name[0].text", "change": "changed"}]
     (paper,) = said["messages"][0]["papers"]
     assert (paper["result"], paper["version"], paper["destinations"]) == ("version", 2, ["folder"])
+    assert [one["change"] for one in paper["printed"]] == ["changed"]
+    assert paper["coded"] == []
     shown = run(desk, "reprocess", "--message", message, "--dry-run").stdout
     assert "Patient.name[0].text" in shown
     assert "Nguyễn" not in shown
     assert "bản mới 2 → folder" in shown
+    assert "~ Người bệnh / Họ tên người bệnh" in shown
     assert "Bà Nguyễn" in run(desk, "reprocess", "--message", message, "--dry-run", "--show-values").stdout
     assert len(rows(desk)) == 1
     options = ("reprocess", "--message", message)

@@ -20,7 +20,7 @@ from gateway.delivery.sql_queue import SqlQueue
 from gateway.delivery.worker import Worker
 from gateway.ops import again
 from gateway.ops.again import Selection
-from gateway.ops.rehearsal import Element, PaperEffect, Rehearsal, Rehearsed, elements
+from gateway.ops.rehearsal import Element, PaperEffect, Rehearsal, Rehearsed, elements, printed_anew
 from gateway.site import load_site
 from gateway.store import deliveries
 from gateway.store.schema import metadata
@@ -28,7 +28,7 @@ from gateway.store.selections import Wanted
 from mappings.formats import json as fhir_json
 from tests.conftest import HandClock
 from tests.integration.gateway.desk import Desk, evn, message, pid, pv1
-from tests.integration.gateway.test_papers import FOLDER, change, discharge, rows, segments, states
+from tests.integration.gateway.test_papers import FOLDER, change, discharge, document, rows, segments, states
 
 NEW_NAME = """
 from mappings.hl7v2 import site
@@ -37,6 +37,15 @@ from mappings.hl7v2 import site
 def pid_to_patient(pid, draft, usual):
     patient = usual(pid, draft)
     patient["name"][0]["text"] = "Bà " + patient["name"][0]["text"]
+    return patient
+"""
+NEW_USE = """
+from mappings.hl7v2 import site
+
+@site.replace
+def pid_to_patient(pid, draft, usual):
+    patient = usual(pid, draft)
+    patient["name"][0]["use"] = "usual"
     return patient
 """
 NEW_NOTE = """
@@ -153,13 +162,34 @@ def test_todays_mapping_makes_a_new_version_linked_to_the_old_and_only_that_is_s
     (said,) = rehearse(desk, sent_first)
     (effect,) = said.papers
     subject = rows(desk)[0].subject
-    assert effect == PaperEffect("discharge_paper", subject, "version", 2, ("folder",))
+    names = (["NGUYỄN THỊ HOA"], ["BÀ NGUYỄN THỊ HOA"])
+    printed = [Element("Người bệnh / Họ tên người bệnh", "changed", *names)]
+    assert effect == PaperEffect("discharge_paper", subject, "version", 2, ("folder",), printed=printed, coded=[])
     reprocess(desk, sent_first)
     deliver(desk)
     first, second = rows(desk)
+    assert list(printed_anew(document(desk, first), document(desk, second))) == printed, "the rehearsal was right"
     assert (second.state, second.version, second.replaces_id) == ("signed", 2, first.id)
     assert second.message_id == first.message_id == sent_first
     assert sent(desk) == [("accepted", 1), ("accepted", 1)], "the old version is not sent again"
+
+
+def test_a_version_that_is_printed_as_before_names_the_codes_that_differ(desk: Desk) -> None:
+    one = desk.send(discharge("1"))
+    today(desk, NEW_USE)
+    (said,) = rehearse(desk, one)
+    (effect,) = said.papers
+    assert (effect.result, effect.printed) == ("version", [])
+    (patient,) = desk.of(desk.patient("BN1"), "Patient")
+    assert effect.coded == [Element(f"Patient/{patient['id']}.name[0].use", "added", None, "usual")]
+
+
+def test_of_a_version_whose_body_is_pruned_it_is_not_told_what_differs(desk: Desk) -> None:
+    one = desk.send(discharge("1"))
+    desk.store.write_now(lambda c: c.execute(sa.delete(metadata.tables["rendition"])))
+    today(desk, NEW_NAME)
+    (effect,) = rehearse(desk, one)[0].papers
+    assert (effect.result, effect.printed, effect.coded) == ("version", (), ())
 
 
 def test_what_no_paper_says_makes_no_version_and_nothing_is_sent(desk: Desk) -> None:
@@ -210,7 +240,8 @@ def test_values_are_shown_only_when_asked_for(desk: Desk) -> None:
     (said,) = rehearse(desk, one)
     hidden, shown = (fhir_json.dumps(_dict(said, values)).decode() for values in (False, True))
     assert "Patient.name[0].text" in hidden
-    assert "Nguyễn" not in hidden
+    assert "Họ tên người bệnh" in hidden
+    assert "nguyễn" not in hidden.lower()
     assert "Bà Nguyễn" in shown
 
 
