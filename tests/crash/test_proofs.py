@@ -23,31 +23,34 @@ def visit(number: int) -> bytes:
 
 @dataclass
 class Hospital:
-    """One whose node is killed once at each place, and started again."""
+    """One whose node is killed once at work on each paper, and started again: what outlives two deaths is not tried on."""
 
     site: Path
-    kills: list[str]
+    plan: str = ""
     fired: list[str] = field(default_factory=list)
     node: NodeProcess | None = None
 
-    def start(self) -> NodeProcess:
+    def start(self, plan: str = "") -> None:
+        """Start a node that dies at the first passage of a place."""
         self.close()
-        while True:
-            plan = {"LIENTHONG_TEST_KILL": f"{self.kills[0]}:1"} if self.kills else {}
-            try:
-                self.node = start_node(self.site, "tests.crash.killing_node", **plan)
-                return self.node
-            except DiedAtStart as died:
-                if died.args[0] != -9:
-                    raise
-                self.fired.append(self.kills.pop(0))
+        self.plan = plan
+        told = {"LIENTHONG_TEST_KILL": f"{plan}:1"} if plan else {}
+        try:
+            self.node = start_node(self.site, "tests.crash.killing_node", **told)
+        except DiedAtStart as died:
+            if died.args[0] != -9:
+                raise
+            self.died()
+
+    def died(self) -> None:
+        self.fired.append(self.plan)
+        self.start()
 
     def revive(self) -> None:
         assert self.node is not None
         if self.node.process.poll() is not None:
             assert self.node.process.returncode == -9, (self.site / "node.log").read_text()[-2000:]
-            self.fired.append(self.kills.pop(0))
-            self.start()
+            self.died()
 
     def close(self) -> None:
         if self.node is not None:
@@ -55,13 +58,14 @@ class Hospital:
                 self.node.stop()
             assert self.node.process.stdout is not None
             self.node.process.stdout.close()
+            self.node = None
 
     def paper(self, ledger: Ledger, number: int) -> None:
         """Have a paper made, signed by two people, sealed, proved and delivered."""
         while self.node is None or exchange(self.node.address(), visit(number)) is None:
             self.revive()
         end = time.monotonic() + 60
-        while ledger.papers().count("signed") < number:
+        while ledger.papers().count("signed") < number or len(self.fired) < number:
             assert time.monotonic() < end, f"a paper is stuck: {ledger.papers()} after {self.fired}"
             self.revive()
             if "signing" in ledger.papers():
@@ -71,19 +75,17 @@ class Hospital:
 
 
 def play(folder: Path, kills: list[str]) -> None:
-    planned = len(kills)
     with sandbox(folder / "sandbox") as known:
-        hospital = Hospital(configure(folder / "site", known), kills)
+        hospital = Hospital(configure(folder / "site", known))
         hospital.start()
         ledger = Ledger(hospital.site)
         try:
-            number = 0
-            while hospital.kills or not number:
-                number += 1
+            for number, kill in enumerate(kills, 1):
+                hospital.start(kill)
                 hospital.paper(ledger, number)
-            assert len(hospital.fired) == planned
+                assert hospital.fired == kills[:number]
             end = time.monotonic() + 60
-            while [len(list((hospital.site / name).iterdir())) for name in ("out", "bundles")] != [number, number]:
+            while [len(list((hospital.site / name).iterdir())) for name in ("out", "bundles")] != [len(kills)] * 2:
                 assert time.monotonic() < end, "not each paper once"
                 time.sleep(0.05)
         finally:
