@@ -63,6 +63,9 @@ _CLAIMED = sa.text(
 _WAL_PAGES = 50_000
 """Pages of log (200 MB) at which a commit waits for a checkpoint, should the one beside it not keep up."""
 _CHECKPOINT_S = 1.0
+_LOCKED_S = 8.0
+"""How long a transaction waits while another process keeps SQLite locked. What comes meanwhile waits as long again: together
+less than the 20 s after which senders give a message up unanswered."""
 _CACHE_KB = 32_000
 """What the writer keeps of SQLite's pages: with the usual 2 MB each page of an index of hashes is read again for every row."""
 
@@ -357,14 +360,21 @@ class Store:
         """Run a group in one transaction, its members one by one when that fails; return them with their outcomes.
 
         A unit that collides with another node's (both store the same doctor, or wait for each other's rows) is run again:
-        it then sees what the other one stored.
+        it then sees what the other one stored. A transaction that cannot begin is nobody's fault, and all are told.
         """
         kinds: dict[Any, list[_Unit]] = {}
         for unit in group:
             kinds.setdefault(unit.function, []).append(unit)
         try:
             connection = self._writing()
-            with connection.begin():
+            transaction = connection.begin()
+        except SQLAlchemyError as error:
+            self._stop_writing()
+            for unit in group:
+                unit.error = _unavailable(error)
+            return group
+        try:
+            with transaction:
                 for function, units in kinds.items():
                     results = function(connection, [unit.item for unit in units])
                     for unit, result in zip(units, results or [None] * len(units), strict=True):
@@ -486,7 +496,9 @@ def _postgresql(target: URL) -> Engine:
 def _sqlite(target: URL) -> Engine:
     if target.database:
         Path(target.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(target, pool_size=READERS + 2, connect_args={"check_same_thread": False, "timeout": 30})
+    engine = sa.create_engine(
+        target, pool_size=READERS + 2, connect_args={"check_same_thread": False, "timeout": _LOCKED_S}
+    )
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -26,6 +29,7 @@ from gateway.store import (
     schema,
     search_schema,
 )
+from gateway.store import engine as engine_module
 from gateway.store.documents import NewDocument
 from gateway.store.engine import Store, _call, _Unit, make_engine, open_store
 from gateway.store.ids import uuid7
@@ -167,6 +171,40 @@ def test_a_failing_unit_does_not_spoil_the_others(store: Store) -> None:
     assert (first, third) == ("good", "good")
     assert isinstance(second, ValueError)
     assert store.read_now(lambda c: c.scalar(sa.select(sa.func.count()).select_from(schema.message))) == 2
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["the writer has its connection", "it has to connect anew"])
+def test_a_store_that_somebody_keeps_locked_is_waited_for_once_by_all_who_came_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    monkeypatch.setattr(engine_module, "_LOCKED_S", 0.2)
+    store = open_store(f"sqlite:///{tmp_path}/ledger.db")
+    commit, tries = store._commit, []
+
+    def counted(group: list[_Unit], *more: int) -> list[_Unit]:
+        tries.append(len(group))
+        return commit(group, *more)
+
+    async def several() -> list[object]:
+        def doubled(connection: Connection, items: list[int]) -> list[int]:
+            return [item * 2 for item in items]
+
+        return await asyncio.gather(*(store.write_each(doubled, n) for n in range(5)), return_exceptions=True)
+
+    monkeypatch.setattr(store, "_commit", counted)
+    try:
+        if known:
+            asyncio.run(several())
+        tries.clear()
+        with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            found = asyncio.run(several())
+            other.execute("ROLLBACK")
+        assert [type(one) for one in found] == [StoreUnavailable] * 5
+        assert tries == [5]
+        assert asyncio.run(several()) == [0, 2, 4, 6, 8], "and it goes on afterwards"
+    finally:
+        store.close()
 
 
 def test_a_database_fault_is_told_without_values(store: Store) -> None:
