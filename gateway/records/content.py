@@ -35,6 +35,8 @@ _NOBODYS = frozenset(
         *("SpecimenDefinition", "ActivityDefinition", "PlanDefinition", "CodeSystem", "ValueSet", "ConceptMap"),
     )
 )
+_NAMED_IN_PASSING = ("Practitioner", "PractitionerRole", "Organization", "Location")
+"""What every message names, some more briefly than others."""
 _STEP = re.compile(r"[^.(]+(?:\([^)]*\))?")
 
 
@@ -43,12 +45,29 @@ def overlay(old: Resource, new: Resource, *, overwrite: bool) -> Resource:
 
     Whole elements replace each other, except the lists of `_KEYS` (entry by entry), periods and structures of their own
     (member by member). Of a choice element only one stays. A document of which only the state is
-    told keeps its content.
+    told keeps its content. Of staff and places an element that says nothing but what is known replaces nothing.
     """
+    if overwrite and new["resourceType"] in _NAMED_IN_PASSING:
+        new = {name: _fuller(value, old.get(name)) for name, value in new.items()}
     first, second = (old, new) if overwrite else (new, old)
     merged = _lay(str(new["resourceType"]), first, second)
     merged["meta"] = new.get("meta", merged.get("meta"))
     return {name: value for name, value in merged.items() if value is not None}
+
+
+def _fuller(told: Any, known: Any) -> Any:
+    """Give what is known in place of what says only a part of it; of a list, entry by entry."""
+    if isinstance(told, list) and isinstance(known, list):
+        return [next((one for one in known if _is_part(entry, one)), entry) for entry in told]
+    return known if _is_part(told, known) else told
+
+
+def _is_part(told: Any, known: Any) -> bool:
+    if isinstance(told, Mapping) and isinstance(known, Mapping):
+        return all(name in known and _is_part(value, known[name]) for name, value in told.items())
+    if isinstance(told, list) and isinstance(known, list):
+        return len(told) == len(known) and all(map(_is_part, told, known))
+    return bool(told == known)
 
 
 def _lay(path: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:

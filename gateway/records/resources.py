@@ -9,6 +9,8 @@ were, elements it names as null go. What may overwrite:
   only: a preliminary result does not come after its correction. Clocks of different senders are not compared.
 - What a message only assumes, because FHIR demands it, never replaces what is known.
 - Of a report that HL7 v2 and a structured report tell, the words are those of one of them (`same_report.py`).
+- Pictures know an order, and instruments a specimen, from others, often cut to the length their protocol allows: of what
+  somebody else told of them they fill gaps only.
 - What the insurer said of a card stays until somebody says that the card is good for longer.
 - A gap is filled only when the element was never there: what a newer message took out does not come back.
 
@@ -24,6 +26,8 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
+from gateway.imaging_steps import FAMILY as DICOM
+from gateway.lab_steps import FAMILY as INSTRUMENT
 from gateway.records import identity, persons, search
 from gateway.records.content import clear, gaps, overlay, owner, references
 from gateway.records.versions import opened, packed, sealed
@@ -38,6 +42,9 @@ INSURER = "CARD"
 """Family of the insurer's answers to card look-ups."""
 _AUTHORITY = {"Patient": ("ADT",), "Encounter": ("ADT",), "Coverage": ("ADT", INSURER), "RelatedPerson": ("ADT",)}
 """Whose word overwrites: message families, by resource type. Types without a row: everybody's."""
+
+_AT_SECOND_HAND = {"ServiceRequest": (DICOM,), "Specimen": (INSTRUMENT,)}
+"""Whose word overwrites nothing but their own: message families, by resource type."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +154,7 @@ def weigh(
         if row is not None and old is not None:
             reference = f"{type_}/{id_}"
             is_late = _is_late(connection, row, said)
-            yields = is_late or reference in said.yielding or not _overwrites(row, said)
+            yields = is_late or reference in said.yielding or not _overwrites(connection, row, said)
             if not yields and not _insurer_stands(connection, row, old, resource, said):
                 for path in said.assumed.get(reference, ()):
                     if present(old, path):
@@ -184,9 +191,11 @@ def weigh(
     return Weighed(changes, confirmed, too_late)
 
 
-def _overwrites(row: Row[Any] | rows.NewVersion, said: Said) -> bool:
+def _overwrites(connection: Connection, row: Row[Any] | rows.NewVersion, said: Said) -> bool:
     authority = _AUTHORITY.get(row.type)
     if authority is not None and said.family not in authority:
+        return False
+    if said.family in _AT_SECOND_HAND.get(row.type, ()) and messages.family(connection, row.message_id) != said.family:
         return False
     return bool(said.message_id >= row.message_id)  # keys rise with time: an older message may be mapped again
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -84,6 +85,32 @@ def test_what_is_only_assumed_fills_a_gap_and_no_more(desk: Desk) -> None:
     desk.write(resources.save, [told | {"id": known["id"]}, told | {"id": "new"}], said, desk.clock.now())
     assert desk.get(visit)["status"] == known["status"]
     assert desk.get("Encounter/new")["status"] == "unknown"
+
+
+@pytest.mark.parametrize(("copier", "type_"), [("DICOM", "ServiceRequest"), ("ASTM", "Specimen")])
+def test_who_has_an_order_at_second_hand_fills_gaps_of_it_and_corrects_only_itself(
+    desk: Desk, copier: str, type_: str
+) -> None:
+    ordered = desk.send(message("ADT^A04", "1", evn(), pid("BN1"), pv1("LK1")))
+    copied = desk.send(message(f"{copier}^X", "2", evn(), pid("BN1")))
+    subject = {"reference": desk.patient("BN1")}
+    name = "type" if type_ == "Specimen" else "code"
+
+    def told(id_: str, text: str, **more: Any) -> dict[str, Any]:
+        needed = {} if type_ == "Specimen" else {"status": "active", "intent": "order"}
+        return {"resourceType": type_, "id": id_, "subject": subject, name: {"text": text}, **needed, **more}
+
+    def save(message_id: str, family: str, *said: dict[str, Any]) -> None:
+        desk.write(resources.save, said, Said(message_id, family, family), desk.clock.now())
+
+    save(ordered, "OMG", told("a", "chụp sọ não không tiêm thuốc"))
+    save(copied, copier, told("a", "chụp sọ não", note=[{"text": "n"}]), told("b", "cũ"))
+    found = desk.get(f"{type_}/a")
+    assert (found[name]["text"], found["note"]) == ("chụp sọ não không tiêm thuốc", [{"text": "n"}])
+    save(copied, copier, told("b", "mới"))
+    assert desk.get(f"{type_}/b")[name]["text"] == "mới", "of what only it told"
+    save(copied, "OMG", told("b", "đủ chữ"))
+    assert desk.get(f"{type_}/b")[name]["text"] == "đủ chữ"
 
 
 def test_only_who_may_overwrite_may_take_out(desk: Desk) -> None:

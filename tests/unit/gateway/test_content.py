@@ -36,6 +36,31 @@ def test_lists_are_laid_entry_by_entry_where_entries_have_a_key() -> None:
     assert filled["telecom"] == [{"value": "1"}]
 
 
+def test_of_staff_and_places_who_says_less_takes_nothing_out() -> None:
+    doctor = {
+        "resourceType": "Practitioner", "id": "p",
+        "identifier": [{"system": "a", "type": {"text": "LN"}, "value": "1"}],
+        "name": [{"family": "Lê", "given": ["Thị", "An"], "use": "official"}],
+    }  # fmt: skip
+    brief = doctor | {"identifier": [{"system": "a", "value": "1"}], "name": [{"family": "Lê", "given": ["Thị", "An"]}]}
+    kept = overlay(doctor, brief, overwrite=True)
+    assert (kept["identifier"], kept["name"]) == (doctor["identifier"], doctor["name"])
+    renamed = brief | {"identifier": [{"system": "a", "value": "2"}], "name": [{"family": "Lê"}]}
+    told = overlay(doctor, renamed | {"name": [{"family": "Lý"}]}, overwrite=True)
+    assert (told["identifier"], told["name"]) == (renamed["identifier"], [{"family": "Lý"}])
+    assert overlay(doctor, renamed, overwrite=True)["name"] == doctor["name"]
+
+
+def test_of_anything_else_who_says_less_means_less() -> None:
+    old = {
+        "resourceType": "MedicationRequest",
+        "id": "m",
+        "dosageInstruction": [{"text": "x", "asNeededBoolean": True}],
+    }
+    new = old | {"dosageInstruction": [{"text": "x"}]}
+    assert overlay(old, new, overwrite=True)["dosageInstruction"] == [{"text": "x"}]
+
+
 def test_of_a_choice_one_form_stays() -> None:
     old, new = PATIENT | {"deceasedBoolean": True}, PATIENT | {"deceasedDateTime": "2026"}
     assert "deceasedBoolean" not in overlay(old, new, overwrite=True)
