@@ -368,10 +368,10 @@ class Store:
         try:
             connection = self._writing()
             transaction = connection.begin()
-        except SQLAlchemyError as error:
+        except Exception as error:  # noqa: BLE001 - handed to the callers
             self._stop_writing()
             for unit in group:
-                unit.error = _unavailable(error)
+                unit.error = _told(error)
             return group
         try:
             with transaction:
@@ -385,7 +385,7 @@ class Store:
                 time.sleep(random.uniform(0, 0.01) * (TRIES - tries + 1))  # noqa: S311 - so that two nodes do not keep step
                 self._commit(group, tries - 1)
             elif len(group) == 1:
-                group[0].error = _unavailable(error) if isinstance(error, SQLAlchemyError) else error
+                group[0].error = _told(error)
             else:
                 for unit in group:
                     self._commit([unit])
@@ -434,6 +434,10 @@ def _set(units: list[_Unit]) -> None:
             unit.future.set_result(unit.result)
         else:
             unit.future.set_exception(unit.error)
+
+
+def _told(error: Exception) -> Exception:
+    return _unavailable(error) if isinstance(error, SQLAlchemyError) else error
 
 
 def _unavailable(error: SQLAlchemyError) -> StoreUnavailable:
