@@ -29,6 +29,8 @@ printed or not, so that what is signed holds everything its insurance rendition 
 INPATIENT = frozenset({"IMP", "ACUTE", "NONAC", "SS"})
 """Classes of a stay, that of a day's treatment among them."""
 
+_UNPRINTED = ("/bhyt-row", "urn:dicom:uid", "urn:ietf:rfc3986")
+"""How systems of identifiers end that no paper shows."""
 _CHILD = 16
 _RELATIONS = {"FTH": "cha", "MTH": "mẹ", "GUARD": "người giám hộ", "GRD": "người giám hộ"}
 
@@ -227,9 +229,12 @@ def dated(day: str, context: Context) -> str:
 
 
 def identifier(resource: Resource, *kinds: str) -> str:
-    """Give the value of the first identifier whose system ends in one of the kinds, else of the first number."""
+    """Give the value of the first identifier whose system ends in one of the kinds, else of the first number.
+
+    UIDs and numbers of rows are no numbers for people.
+    """
     found = [
-        i for i in resource.get("identifier", []) if i.get("value") and not i.get("system", "").endswith("/bhyt-row")
+        i for i in resource.get("identifier", []) if i.get("value") and not i.get("system", "").endswith(_UNPRINTED)
     ]
     for kind in kinds:
         for one in found:

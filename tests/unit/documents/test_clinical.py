@@ -56,6 +56,16 @@ def test_imaging_report_rows() -> None:
     assert [e["resource"]["id"] for e in bundle["entry"] if e["resource"]["resourceType"] == "ImagingStudy"] == ["ca1"]
 
 
+def test_the_uid_of_a_structured_report_is_no_number_for_people() -> None:
+    subject, record = sample("imaging_report")
+    report = find(record, subject)
+    uid = {"system": "urn:dicom:uid", "value": "urn:oid:2.25.1"}
+    report["identifier"] = [uid, {"system": DEFAULT.local("01999", "accession"), "value": "ACC10"}]
+    assert shown("imaging_report", record)["SO"] == "ACC10"
+    report["identifier"] = [uid]
+    assert shown("imaging_report", record)["SO"] == CONTEXT.number
+
+
 @pytest.mark.parametrize(
     ("section", "number", "title"),
     [
