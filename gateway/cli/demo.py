@@ -56,7 +56,7 @@ _NO_TOKEN = (
 )
 _STOPPED = (
     "PostgreSQL và Redis của ngày này dừng cùng bản diễn. Muốn xem bằng lệnh (lienthong errors, report, resend), "
-    "giữ chúng chạy tiếp: lienthong demo --nodes 2 --serve"
+    "giữ chúng chạy tiếp: lienthong demo --nodes {} --serve"
 )
 _KILLED = "Nút {} bị tắt đột ngột (SIGKILL); HIS và LIS gửi tiếp sang nút còn lại"
 _TRIES = 50
@@ -180,7 +180,7 @@ async def _run(site: demo_site.Site, nodes: Nodes, day: Day, *, sign: bool, serv
         else:
             demo_report.show(figures, place)
             if nodes.wanted > 1 and not serve:
-                console.print(f"[dim]{_STOPPED}[/]")
+                console.print(f"[dim]{_STOPPED.format(nodes.wanted)}[/]")
         if serve:
             await _serve(nodes, sandbox, quiet=json)
         return figures.closes
