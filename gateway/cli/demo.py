@@ -305,10 +305,11 @@ async def _settle(store: Store, *, quiet: bool) -> None:
     """Wait until no message, paper or delivery is under way, or `_SETTLE_S` passed."""
 
     def query(connection: Connection) -> tuple[int, int]:
+        before = demo_report.unfinished(connection)  # first what the rest comes of: meanwhile it goes on
         rows = deliveries.counts(connection)
         total = sum(row.deliveries for row in rows)
         waiting = sum(row.deliveries for row in rows if row.state in _OPEN)
-        return total, waiting + demo_report.unfinished(connection)
+        return total, before + waiting
 
     end = time.monotonic() + _SETTLE_S
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -107,7 +107,7 @@ def test_the_demo_on_two_nodes_closes(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "gateway.cli", "demo", "--nodes", "2", "--folder", str(tmp_path), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1500)
     found = json.loads(done.stdout)
-    assert (done.returncode, found["closes"], found["open"]) == (0, True, [])
+    assert (done.returncode, found["closes"], found["open"]) == (0, True, []), json.dumps(found)
     assert found["nodes"]["killed"] == "n1"
 
 
