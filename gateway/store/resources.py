@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,19 +23,26 @@ def current(connection: Connection, keys: Iterable[tuple[str, str]]) -> list[Row
         wanted.setdefault(type_, []).append(resource_id)
     if not wanted:
         return []
-    return list(connection.execute(_current_of(tuple(sorted(wanted))), wanted))
+    told: dict[str, object] = {}
+    for n, (type_, ids) in enumerate(sorted(wanted.items())):
+        told |= {f"type{n}": type_, f"ids{n}": ids}
+    return list(connection.execute(_current_of(len(wanted)), told))
 
 
-@lru_cache(maxsize=1024)
-def _current_of(types: tuple[str, ...]) -> sa.Select[Any]:
-    """Make the question for the newest versions of resources of these types, whose ids are parameters named by their type.
+@cache
+def _current_of(types: int) -> sa.Select[Any]:
+    """Make the question for the newest versions of resources of so many types, with the parameters `type0`, `ids0` …
 
-    Made once, because it is asked for every message. One arm per type, each naming the index's condition: SQLite reads the
-    whole index for (type, id) IN (VALUES …).
+    Made once for each number, because it is asked for every message, and there are thousands of combinations of types. One arm
+    per type, each naming the index's condition: SQLite reads the whole index for (type, id) IN (VALUES …).
     """
     arms = (
-        sa.and_(_CURRENT, resource.c.type == type_, resource.c.id.in_(sa.bindparam(type_, expanding=True)))
-        for type_ in types
+        sa.and_(
+            _CURRENT,
+            resource.c.type == sa.bindparam(f"type{n}"),
+            resource.c.id.in_(sa.bindparam(f"ids{n}", expanding=True)),
+        )
+        for n in range(types)
     )
     return sa.select(resource).where(sa.or_(*arms))
 

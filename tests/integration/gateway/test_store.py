@@ -26,6 +26,7 @@ from gateway.store import (
     image_schema,
     job_schema,
     messages,
+    resources,
     schema,
     search_schema,
 )
@@ -364,3 +365,12 @@ def test_what_may_wait_is_taken_when_nothing_else_is_due(store: Store) -> None:
     late = new_message(key=b"R")
     store.write_now(lambda c: messages.insert_all(c, [late]))
     assert take(store, limit=9) == [late.id, *(one.id for one in low[3:])]
+
+
+def test_the_newest_versions_are_asked_for_in_as_many_words_as_there_are_numbers_of_types(store: Store) -> None:
+    names = [f"Type{n}" for n in range(12)]
+    resources._current_of.cache_clear()
+    for chosen in (names[:3], names[3:6], names[6:9], names[::4]):
+        keys = [(name, "x") for name in chosen]
+        assert store.read_now(lambda c, keys=keys: resources.current(c, keys)) == []  # type: ignore[misc]
+    assert resources._current_of.cache_info().currsize == 1
