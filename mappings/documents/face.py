@@ -12,7 +12,7 @@ from mappings.formats import safe_xml
 from mappings.outcome import Resource
 
 _BLOCKS = tuple(f"{{{XHTML}}}{name}" for name in ("p", "tr"))
-_ROW, _HEAD = (f"{{{XHTML}}}{name}" for name in ("tr", "th"))
+_ROW, _HEAD, _CELL = (f"{{{XHTML}}}{name}" for name in ("tr", "th", "td"))
 
 
 def face(document: Resource) -> Mapping[str, tuple[str, ...]]:
@@ -33,7 +33,7 @@ def _lines(div: str) -> Iterator[tuple[str, str]]:
         return
     for block in safe_xml.parse(div.encode()).iter(*_BLOCKS):
         cells = [cell for cell in block if not cell.get("id", "").startswith("STT")] if block.tag == _ROW else [block]
-        labelled = len(cells) > 1 and [cell.tag == _HEAD for cell in cells] == [True] + [False] * (len(cells) - 1)
+        labelled = [cell.tag for cell in cells[:2]] == [_HEAD, _CELL]
         label = _text(cells[0]).rstrip(":") if labelled else ""
         said = " | ".join(_text(cell) for cell in (cells[1:] if labelled else cells))
         if said.strip(" |"):

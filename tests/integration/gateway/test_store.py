@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -372,5 +373,5 @@ def test_the_newest_versions_are_asked_for_in_as_many_words_as_there_are_numbers
     resources._current_of.cache_clear()
     for chosen in (names[:3], names[3:6], names[6:9], names[::4]):
         keys = [(name, "x") for name in chosen]
-        assert store.read_now(lambda c, keys=keys: resources.current(c, keys)) == []  # type: ignore[misc]
+        assert store.read_now(partial(resources.current, keys=keys)) == []
     assert resources._current_of.cache_info().currsize == 1
