@@ -27,6 +27,7 @@ from gateway.settings import Channel, Plan
 from gateway.store import actions
 from gateway.store import lab_calls as rows
 from gateway.store.ids import uuid7
+from gateway.store.leases import too_many
 from gateway.store.messages import fault_values
 from gateway.store.sealed import Keyring
 from mappings.formats import astm, json
@@ -59,7 +60,7 @@ def owe(connection: Connection, plan: Plan, orders: Sequence[Resource], now: int
         for channel in channels:
             row = known.get((channel.name, order_id))
             if row is not None:
-                again: dict[str, Any] = {} if row.owner else {"due_at": now, "attempts": 0}
+                again: dict[str, Any] = {} if row.owner else {"due_at": now, "attempts": 0, "deaths": 0}
                 rows.move(connection, row.id, "change", changed_at=max(now, row.changed_at + 1), **again)
             elif order["status"] == "active" and served(order, channel.instrument):
                 rows.insert(connection, id=uuid7(), channel=channel.name, order_id=order_id, changed_at=now, due_at=now)
@@ -102,7 +103,11 @@ class CallDesk:
         context, instrument = self.context, self.channel.settings.instrument
         finder = Finder(connection, self.keyring, context.systems, context.facility, now)
         found: dict[tuple[str, str], _Message] = {}
-        for row in rows.due(connection, self.channel.settings.name, now, _MOST):
+        due = rows.due(connection, self.channel.settings.name, now, _MOST)
+        left = too_many(due, 1)
+        for row in due:
+            if row.id in left:
+                continue
             if row.changed_at + GIVE_UP <= now:
                 fault = OrdersNotTaken(row.channel, row.fault_detail or "the instrument was away")
                 rows.move(connection, row.id, "fail", fault, changed_at=row.changed_at, owner="")
@@ -133,7 +138,7 @@ class CallDesk:
                 self._note_told(connection, change, now)
             elif fault.fault_class is FaultClass.TRANSIENT:
                 pause = min(_FIRST << min(row.attempts, 10), _CAP)
-                more: dict[str, Any] = {"owner": "", "attempts": row.attempts + 1, "due_at": now + pause}
+                more: dict[str, Any] = {"owner": "", "attempts": row.attempts + 1, "deaths": 0, "due_at": now + pause}
                 rows.note(connection, row.id, **more, **fault_values(fault))
             elif not rows.move(connection, row.id, "fail", fault, changed_at=row.changed_at, owner=""):
                 rows.note(connection, row.id, owner="", due_at=now)
@@ -146,7 +151,8 @@ class CallDesk:
         row, after = change.row, change.after
         specimen_key = self._key(after.specimen) if after.tests else b""
         body = self.keyring.seal(json.dumps(asdict(after)), _name(row.id)) if after.tests else b""
-        known: dict[str, Any] = {"body": body, "specimen_key": specimen_key, "told_at": now, "owner": "", "attempts": 0}
+        ended: dict[str, Any] = {"told_at": now, "owner": "", "attempts": 0, "deaths": 0}
+        known = {"body": body, "specimen_key": specimen_key, **ended}
         if not rows.move(connection, row.id, "tell", changed_at=row.changed_at, **known):
             rows.note(connection, row.id, due_at=now, **known)
 
@@ -179,7 +185,14 @@ def again(connection: Connection, call_id: str, now: int) -> bool:
     """Tell an instrument once more what it refused; False when it did not."""
     row = rows.get(connection, call_id)
     return rows.move(
-        connection, call_id, "retry", changed_at=max(now, row.changed_at + 1), due_at=now, attempts=0, owner=""
+        connection,
+        call_id,
+        "retry",
+        changed_at=max(now, row.changed_at + 1),
+        due_at=now,
+        attempts=0,
+        deaths=0,
+        owner="",
     )
 
 

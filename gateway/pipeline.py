@@ -176,7 +176,7 @@ class Pipeline:
                 beside=beside,
                 busy=comes_first or bool(papers),
             )
-            left = [row.id for row in (*papers, *received) if row.deaths][suspects:]
+            left = leases.too_many((*papers, *received), suspects)
             if left:
                 for table in (document, message):
                     leases.give_back(connection, table, left, self._owner, now + BACK)

@@ -18,9 +18,9 @@ def take_back(connection: Connection, node: str, now: int) -> list[str]:
         *messages_died(connection, node, now),
         *documents_died(connection, node, now),
         *_noted(connection, node, now, deliveries.died(connection, node, now)),
+        *_noted(connection, node, now, proofs.died(connection, node)),
+        *_noted(connection, node, now, lab_calls.died(connection, node)),
     ]
-    proofs.release_leases(connection, node)
-    lab_calls.release_leases(connection, node)
     leadership.release_of(connection, node)
     return guilty
 

@@ -74,7 +74,7 @@ def error_queue(connection: Connection, limit: int = 0) -> list[Item]:
         for row in proofs.wanting(connection, failed=True, limit=limit)
     ]
     items += [
-        Item("proof", row.document_id, row.paper, row.fault_code, row.fault_where, row.fault_detail, row.stamped_at)
+        Item("proof", row.id, row.paper, row.fault_code, row.fault_where, row.fault_detail, row.stamped_at)
         for row in proofs.not_renewed(connection, limit)
     ]
     return sorted(items, key=lambda item: item.id, reverse=True)[: limit or None]

@@ -32,6 +32,7 @@ from gateway.safe_log import describe
 from gateway.settings import Plan
 from gateway.store import deliveries, documents, proofs
 from gateway.store.engine import Store
+from gateway.store.leases import BACK
 from gateway.tasks import TaskSet
 from mappings.formats.faults import Fault
 from signing import certificates, joint, proving, timestamp_token
@@ -66,6 +67,8 @@ class ProofDesk:
         self._sources = sources
         self._ring = ring
         self._tasks = TaskSet(plan.proof.in_flight)
+        self._suspect = ""
+        """What is under way and outlived a death."""
         self._jitter = random.Random(owner)  # noqa: S311 - spreads retries, guards nothing
 
     async def run(self, wake: asyncio.Event, poll_s: float = 1.0) -> None:
@@ -90,13 +93,17 @@ class ProofDesk:
     async def take(self) -> bool:
         """Start as many steps as there is room for; False when nothing was due."""
         await self._tasks.room()
-        now = self._clock.now()
-        found = await self._store.write(
-            lambda connection: proofs.take_wanting(
-                connection, owner=self._owner, now=now, until=now + LEASE, limit=self._tasks.free
-            )
-        )
+        now, limit = self._clock.now(), self._tasks.free
+        suspects = 0 if self._suspect else 1
+
+        def claim(connection: Connection) -> list[Row[Any]]:
+            rows = proofs.take_wanting(connection, owner=self._owner, now=now, until=now + LEASE, limit=limit)
+            return proofs.give_back(connection, rows, suspects, self._owner, now + BACK)
+
+        found = await self._store.write(claim)
         for row in found:
+            if row.deaths:
+                self._suspect = row.id
             self._tasks.start(self._step(row))
         return bool(found)
 
@@ -124,6 +131,9 @@ class ProofDesk:
             await self._store.write(lambda connection: rules.unprovable(connection, self._plan, row, final, now))
         except Exception as error:  # noqa: BLE001 - whatever it is, it shows where a person looks
             await self._later(row, error)
+        finally:
+            if self._suspect == row.id:
+                self._suspect = ""
         self._ring()
 
     def _level(self, connection: Connection, row: Row[Any]) -> str:

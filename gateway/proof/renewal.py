@@ -71,7 +71,8 @@ class Renewal:
         def take(connection: Connection) -> list[Row[Any]]:
             fence(connection)
             until = now + LEASE
-            return proofs.take_ending(connection, owner=self._owner, now=now, until=until, limit=limit, records=records)
+            rows = proofs.take_ending(connection, owner=self._owner, now=now, until=until, limit=limit, records=records)
+            return proofs.give_back(connection, rows, 1, self._owner, now)
 
         return await self._store.write(take)
 

@@ -8,9 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from gateway.faults import NothingThere
+from gateway.faults import ItemDeadly, NothingThere
 from gateway.states import LAB_CALL, advance, sources
 from gateway.store.lab_schema import lab_call
+from gateway.store.leases import DEADLY
 from gateway.store.messages import fault_values
 from mappings.formats.faults import Fault
 
@@ -53,8 +54,19 @@ def claim(connection: Connection, row: Row[Any], owner: str, until: int) -> bool
 
 
 def release_leases(connection: Connection, node: str) -> None:
-    """Let others go on with what a node was at that ends or died."""
+    """Let others go on with what a node was at that ends."""
     connection.execute(lab_call.update().where(_OWED, lab_call.c.owner == node).values(owner="", due_at=0))
+
+
+def died(connection: Connection, node: str) -> list[str]:
+    """Count a death against what a node was at, and let others go on; return what goes to the error queue for it."""
+    held = lab_call.update().where(_OWED, lab_call.c.owner == node).returning(lab_call.c.id, lab_call.c.deaths)
+    found = connection.execute(held.values(owner="", due_at=0, deaths=lab_call.c.deaths + 1)).all()
+    guilty = [row.id for row in found if row.deaths >= DEADLY]
+    if guilty:
+        ended = {"state": advance(LAB_CALL, "owed", "fail"), **fault_values(ItemDeadly())}
+        connection.execute(lab_call.update().where(lab_call.c.id.in_(guilty)).values(**ended))
+    return guilty
 
 
 def knows(connection: Connection, channel: str, specimen_key: bytes) -> bool:

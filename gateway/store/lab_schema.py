@@ -39,6 +39,7 @@ lab_call = Table(
     Column("due_at", BigInteger, nullable=False),
     Column("owner", String(64), nullable=False, server_default=""),  # the node that is at it
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("deaths", Integer, nullable=False, server_default="0"),  # of nodes that were at it
     Column("told_at", BigInteger, nullable=True),
     Column("specimen_key", LargeBinary(16), nullable=False),  # of the specimen that the instrument knows; empty = none
     Column("body", LargeBinary, nullable=False),  # sealed: what the instrument was last told; empty = nothing

@@ -108,4 +108,9 @@ def count_death(connection: Connection, table: Table, held: ColumnElement[bool],
     return ids
 
 
+def too_many(rows: Iterable[Row[Any]], suspects: int) -> list[str]:
+    """Name what outlived a death beyond so many suspects: with two of them at work, nobody could say which of them kills."""
+    return [str(row.id) for row in rows if row.deaths][suspects:]
+
+
 RELEASED = {"lease_owner": "", "lease_until": 0}

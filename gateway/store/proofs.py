@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Row
 
-from gateway.faults import NothingThere
+from gateway.faults import ItemDeadly, NothingThere
 from gateway.states import ARCHIVE, PROOF, advance, sources
+from gateway.store import leases
 from gateway.store.ids import uuid7
-from gateway.store.leases import RELEASED, Taking
+from gateway.store.leases import DEADLY, RELEASED, Taking, count_death
 from gateway.store.messages import fault_values
 from gateway.store.proof_schema import archive, material, signature_material, signature_proof
 from gateway.store.schema import document, signature
@@ -25,6 +26,8 @@ _WANTING = sa.text("signature_proof.state IN ('bare', 'stamped')")
 _CURRENT = sa.text("archive.state = 'current'")
 _OF_RECORDS = sa.text("archive.state = 'current' AND archive.kind LIKE '%.e'")
 _OF_FILES = sa.text("archive.state = 'current' AND archive.kind NOT LIKE '%.e'")
+_OPEN = ((signature_proof, _WANTING), (archive, _CURRENT))
+"""What a node works on, and which of it is not done."""
 _TYPES = {"certificate": "certificates", "ocsp": "ocsp_responses", "crl": "crls", "timestamp": "timestamps"}
 
 
@@ -97,11 +100,11 @@ def pieces(connection: Connection, proof_ids: Collection[str]) -> list[str]:
 
 
 def take_wanting(connection: Connection, *, owner: str, now: int, until: int, limit: int) -> list[Row[Any]]:
-    """Lease the next signatures that want a time stamp or an answer, oldest first."""
+    """Lease the next signatures that want a time stamp or an answer, oldest first; none that a person has to look at."""
     return _TAKING(connection, owner=owner, now=now, until=until, limit=limit)
 
 
-_TAKING = Taking(signature_proof, _WANTING)
+_TAKING = Taking(signature_proof, sa.and_(_WANTING, signature_proof.c.deaths < DEADLY))
 
 
 def move(
@@ -112,7 +115,7 @@ def move(
     condition = [signature_proof.c.id == proof_id, signature_proof.c.state.in_(sources(PROOF, event))]
     if owner:
         condition.append(signature_proof.c.lease_owner == owner)
-    told = {**RELEASED, **fault_values(fault), "attempts": 0, **values}
+    told = {**RELEASED, **fault_values(fault), "attempts": 0, "deaths": 0, **values}
     return bool(connection.execute(signature_proof.update().where(*condition).values(state=target, **told)).rowcount)
 
 
@@ -121,7 +124,7 @@ def postpone(connection: Connection, proof_id: str, owner: str, fault: Fault, du
     connection.execute(
         signature_proof.update()
         .where(signature_proof.c.id == proof_id, signature_proof.c.lease_owner == owner)
-        .values(due_at=due_at, attempts=signature_proof.c.attempts + 1, **RELEASED, **fault_values(fault))
+        .values(due_at=due_at, attempts=signature_proof.c.attempts + 1, deaths=0, **RELEASED, **fault_values(fault))
     )
 
 
@@ -155,16 +158,20 @@ def role(connection: Connection, row: Row[Any]) -> str:
 
 
 def hurry(connection: Connection, proof_id: str, now: int) -> bool:
-    """Ask again at once; False when nothing is wanted."""
-    statement = signature_proof.update().where(signature_proof.c.id == proof_id, _WANTING).values(due_at=now)
-    return bool(connection.execute(statement).rowcount)
+    """Ask again at once for what a signature lacks, or for newer archive time stamps; False when nothing is wanted."""
+    statements = [
+        table.update().where(table.c.id == proof_id, wanted).values(due_at=now, deaths=0) for table, wanted in _OPEN
+    ]
+    return any(connection.execute(statement).rowcount for statement in statements)
 
 
 def get(connection: Connection, proof_id: str) -> Row[Any]:
-    row = connection.execute(sa.select(signature_proof).where(signature_proof.c.id == proof_id)).one_or_none()
-    if row is None:
-        raise NothingThere(where=proof_id)
-    return row
+    """Return what is known of a signature, or archive time stamps; raise NothingThere."""
+    for table, _ in _OPEN:
+        row = connection.execute(sa.select(table).where(table.c.id == proof_id)).one_or_none()
+        if row is not None:
+            return row
+    raise NothingThere(where=proof_id)
 
 
 def void(connection: Connection, document_id: str) -> None:
@@ -210,9 +217,29 @@ def lacking(connection: Connection) -> tuple[int, int]:
 
 
 def release_leases(connection: Connection, node: str) -> None:
-    """Give back what a node held that ends or died."""
-    for table, open_rows in ((signature_proof, _WANTING), (archive, _CURRENT)):
-        connection.execute(table.update().where(open_rows, table.c.lease_owner == node).values(**RELEASED))
+    """Give back what a node held that ends."""
+    for table, wanted in _OPEN:
+        connection.execute(table.update().where(wanted, table.c.lease_owner == node).values(**RELEASED))
+
+
+def died(connection: Connection, node: str) -> list[str]:
+    """Count a death against what a node held; return what is not tried again before a person asks for it."""
+    guilty = fault_values(ItemDeadly())
+    return [
+        one
+        for table, wanted in _OPEN
+        for one in count_death(connection, table, sa.and_(wanted, table.c.lease_owner == node), guilty)
+    ]
+
+
+def give_back(
+    connection: Connection, rows: Sequence[Row[Any]], suspects: int, owner: str, due_at: int
+) -> list[Row[Any]]:
+    """Keep of what was taken so many suspects; the rest of them is due again then. Return what was kept."""
+    left = leases.too_many(rows, suspects)
+    for table, _ in _OPEN if left else ():
+        leases.give_back(connection, table, left, owner, due_at)
+    return [row for row in rows if row.id not in left]
 
 
 # ---- archive time stamps ----
@@ -226,9 +253,12 @@ def put_archive(connection: Connection, values: Mapping[str, Any]) -> None:
 def take_ending(
     connection: Connection, *, owner: str, now: int, until: int, limit: int, records: bool = False
 ) -> list[Row[Any]]:
-    """Lease the archive time stamps that are due for renewal, those that end first: in files, or those of evidence records."""
+    """Lease the archive time stamps that are due for renewal, those that end first: in files, or those of evidence records.
+
+    None that a person has to look at.
+    """
     order = archive.c.due_at
-    wanted = _OF_RECORDS if records else _OF_FILES
+    wanted = sa.and_(_OF_RECORDS if records else _OF_FILES, archive.c.deaths < DEADLY)
     return Taking(archive, wanted, order=order)(connection, owner=owner, now=now, until=until, limit=limit)
 
 
@@ -247,7 +277,7 @@ def postpone_archive(connection: Connection, archive_id: str, owner: str, fault:
     connection.execute(
         archive.update()
         .where(archive.c.id == archive_id, archive.c.lease_owner == owner)
-        .values(due_at=due_at, attempts=archive.c.attempts + 1, **RELEASED, **fault_values(fault))
+        .values(due_at=due_at, attempts=archive.c.attempts + 1, deaths=0, **RELEASED, **fault_values(fault))
     )
 
 

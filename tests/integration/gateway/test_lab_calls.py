@@ -165,6 +165,22 @@ def test_what_a_node_was_at_that_died_is_told_again(instrument: Instrument) -> N
     assert instrument.told() == [["N S1 HGB"]]
 
 
+def test_what_outlives_a_second_death_waits_for_a_person(instrument: Instrument) -> None:
+    desk = instrument.desk
+    order(desk)
+    order(desk, number="XN2", specimen="S2")
+    assert len(instrument.due()) == 2
+    assert desk.store.write_now(lambda c: relief.take_back(c, "n1", desk.clock.now())) == []
+    (first,) = instrument.due()  # one suspect at a time
+    (deadly,) = desk.store.write_now(lambda c: relief.take_back(c, "n1", desk.clock.now()))
+    assert instrument.told() == [["N S2 HGB" if "S1" in said(first)[0] else "N S1 HGB"]]
+    (item,) = desk.store.read_now(repair.error_queue)
+    assert (item.id, item.what, item.fault_code) == (deadly, "lab_call", 8109)
+    desk.store.write_now(lambda c: repair.retry(c, deadly, "ktv", "profile mended", desk.clock))
+    assert instrument.told() == [said(first)]
+    assert {row.deaths for row in desk.store.read_now(rows.listing)} == {0}
+
+
 def test_what_is_refused_waits_for_a_person(instrument: Instrument) -> None:
     desk = instrument.desk
     order(desk)

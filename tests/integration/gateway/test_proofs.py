@@ -26,10 +26,11 @@ from pyhanko_certvalidator.context import CertValidationPolicySpec
 from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
 from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy, NonRevokedStatusAssertion
 from pyhanko_certvalidator.registry import SimpleTrustManager
+from sqlalchemy.engine import Connection
 
 from conformance.sandbox.faults import Action
 from conformance.sandbox.tsa import POLICY
-from gateway import repair, verification
+from gateway import relief, repair, verification
 from gateway.clock import to_datetime
 from gateway.proof import pages
 from gateway.proof.evidence import evidence
@@ -216,9 +217,50 @@ def test_a_node_that_died_left_nothing_taken(ward: Make) -> None:
     here.desk.store.write_now(lambda c: proofs.take_wanting(c, owner="n1", now=now, until=now + 10**12, limit=9))
     here.work()
     assert here.rows()[0].state == "proving"
-    here.desk.store.write_now(lambda c: proofs.release_leases(c, "n1"))
-    here.work()
+    here.desk.store.write_now(lambda c: relief.take_back(c, "n1", now))
+    one_by_one(here)
     assert here.rows()[0].state == "signed"
+    assert {one.deaths for one in here.read(proofs.of_document, here.rows()[0].id)} == {0}
+
+
+def one_by_one(here: ProvingWard) -> None:
+    """Work while time passes: of what outlived a death, one is tried at a time."""
+    for _ in range(9):
+        here.clock.forward(1)
+        here.work()
+
+
+def test_a_signature_that_kills_its_node_twice_waits_for_a_person(ward: Make) -> None:
+    here = ward(policies=SEAL_ALONE, proof='grace = "1m"\n')
+    here.send(discharge("1"))
+    here.clock.forward(600)
+    now = here.clock.now()
+
+    def take(connection: Connection, suspects: int) -> list[str]:
+        found = proofs.take_wanting(connection, owner="n1", now=now, until=now + 10**12, limit=9)
+        return [row.id for row in proofs.give_back(connection, found, suspects, "n1", now)]
+
+    def die(connection: Connection) -> list[str]:
+        return relief.take_back(connection, "n1", now)
+
+    write = here.desk.store.write_now
+    both = write(lambda c: take(c, 1))
+    assert len(both) > 1, "those of nobody's death are taken together"
+    assert write(die) == []
+    assert write(lambda c: take(c, 0)) == [], "one suspect is at work already"
+    assert write(lambda c: take(c, 1)) == both[:1]
+    assert write(die) == both[:1]
+    one_by_one(here)
+    assert here.rows()[0].state == "proving"
+    assert [(one.id, one.fault_code) for one in here.read(proofs.wanting)] == [(both[0], 8109)]
+    assert wrong(here) == [("proof", 8109)]
+    here.clock.forward(86400)
+    one_by_one(here)
+    assert here.rows()[0].state == "proving", "it is not tried again by itself"
+    write(lambda c: repair.retry(c, both[0], "lan", "đã sửa", here.clock))
+    one_by_one(here)
+    assert here.rows()[0].state == "signed"
+    assert [act.verb for act in here.read(actions.of_target, both[0])] == ["poison", "retry"]
 
 
 def test_b_t_waits_for_the_stamps_alone(ward: Make, trust: Trust) -> None:
@@ -494,6 +536,30 @@ def test_a_renewal_waits_for_an_authority_that_is_away(ward: Make, trust: Trust)
     here.clock.forward(86400)
     assert here.renew() == 3
     assert levels(judged(here, here.file(row, "cda~1"))) == ["B-LTA"]
+
+
+def test_archive_stamps_that_kill_their_node_twice_wait_for_a_person(ward: Make, trust: Trust) -> None:
+    here = ward(level="B-LTA", policies=SEAL_ALONE)
+    here.send(discharge("1"))
+    (row,) = here.rows()
+    (noted,) = archives(here, row)
+    here.clock.at = now = noted.due_at
+    trust.new_stamping_unit()
+    write = here.desk.store.write_now
+
+    def take(connection: Connection) -> list[str]:
+        found = proofs.take_ending(connection, owner="n1", now=now, until=now + 10**12, limit=9)
+        return [row.id for row in proofs.give_back(connection, found, 1, "n1", now)]
+
+    assert write(take) == [noted.id]
+    assert write(lambda c: relief.take_back(c, "n1", now)) == []
+    assert write(take) == [noted.id]
+    assert write(lambda c: relief.take_back(c, "n1", now)) == [noted.id]
+    assert here.renew() == 2, "what is kept of two other files"
+    assert [(item.id, item.fault_code) for item in here.read(repair.error_queue)] == [(noted.id, 8109)]
+    write(lambda c: repair.retry(c, noted.id, "lan", "đã sửa", here.clock))
+    assert here.renew() == 1
+    assert wrong(here) == []
 
 
 def test_the_authority_goes_between_values_and_archive_stamp(ward: Make, trust: Trust) -> None:
