@@ -51,7 +51,7 @@ def _check_ins(visit: Visit, at: datetime) -> tuple[Paper, ...]:
     taken_in = visit.taken_in_at and visit.first_order_at < visit.taken_in_at <= at
     parts = [part for part in ("", *(["#noi-tru"] if taken_in else [])) if part not in visit.checked_in]
     visit.checked_in += tuple(parts)
-    return tuple(Paper("insurance_check_in", f"{visit.number}{part}") for part in parts)
+    return tuple(Paper("insurance_check_in", visit.number) for _ in parts)
 
 
 def _test(order: Order, technician: Doctor) -> Charge:

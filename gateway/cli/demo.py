@@ -24,6 +24,7 @@ from conformance.scenarios.player import Played, play
 from gateway.cli import (
     demo_enrolment,
     demo_instruments,
+    demo_lookup,
     demo_nodes,
     demo_pictures,
     demo_report,
@@ -35,6 +36,7 @@ from gateway.cli import (
 from gateway.cli.children import Child
 from gateway.cli.demo_assessment import assessed
 from gateway.cli.demo_instruments import InstrumentFigures
+from gateway.cli.demo_lookup import LookedUp
 from gateway.cli.demo_nodes import NodeFigures, Nodes
 from gateway.cli.demo_pictures import PictureFigures
 from gateway.cli.demo_signing import Ward
@@ -59,6 +61,10 @@ _STOPPED = (
     "giữ chúng chạy tiếp: lienthong demo --nodes {} --serve"
 )
 _KILLED = "Nút {} bị tắt đột ngột (SIGKILL); HIS và LIS gửi tiếp sang nút còn lại"
+_LOOKED_UP = (
+    "Cổng BHYT không có lệnh hỏi lại: người trực tra trên trang của cổng những hồ sơ đang gửi lúc nút tắt, "
+    "xác nhận {} đã có ở đó, gửi lại {}"
+)
 _TRIES = 50
 """How often the HIS and the LIS send what got no answer, to one node after the other."""
 _LOST = "Trưởng khoa mất token: chứng thư tạm ngừng, phó trưởng khoa ký thay theo ủy quyền"
@@ -167,12 +173,14 @@ async def _run(site: demo_site.Site, nodes: Nodes, day: Day, *, sign: bool, serv
             try:
                 ward = Ward(plan, store, enrolled, admin, place) if enrolled else None
                 played = await _day(day, nodes, admin, store, ward, quiet=json)
+                looked = await _at_the_portal(store, admin, quiet=json)
                 said = None if ward else await _instruments(day, nodes, store, quiet=json)
                 seen = None if ward else await _pictures(day, nodes, store, quiet=json)
                 said = await _bedside(day, nodes, said, store, quiet=json) if said else None
                 await demo_report.export(store, plan, place)
                 signing = await _signing(store, ward) if ward else None
-                figures = await _figures(store, admin, day, played, signing, await nodes.figures(store), seen, said)
+                known = await nodes.figures(store)
+                figures = await _figures(store, admin, day, played, signing, known, looked, seen, said)
             finally:
                 store.close()
         if json:
@@ -201,6 +209,16 @@ async def _day(
         if ward is not None:
             ward.leave()
     return played
+
+
+async def _at_the_portal(store: Store, admin: httpx.AsyncClient, *, quiet: bool) -> LookedUp:
+    """Let a person decide about what was on the wire to the portal when a node died, and wait until that has arrived."""
+    looked = await demo_lookup.look_up(store, admin)
+    if looked.there or looked.not_there:
+        if not quiet:
+            console.print(f"[yellow]{_LOOKED_UP.format(looked.there, looked.not_there)}[/]")
+        await _settle(store, quiet=quiet)
+    return looked
 
 
 async def _instruments(day: Day, nodes: Nodes, store: Store, *, quiet: bool) -> InstrumentFigures:
@@ -330,6 +348,7 @@ async def _figures(
     played: list[Played],
     signing: SigningFigures | None,
     nodes: NodeFigures | None,
+    looked: LookedUp,
     seen: PictureFigures | None,
     said: InstrumentFigures | None,
 ) -> demo_report.Figures:
@@ -341,7 +360,7 @@ async def _figures(
         found = found.with_pictures(seen)
     if said:
         found = found.with_instruments(said)
-    return replace(found, signing=signing, nodes=nodes, assessment=await assessed(admin))
+    return replace(found, signing=signing, nodes=nodes, looked_up=looked, assessment=await assessed(admin))
 
 
 async def _serve(nodes: Nodes, sandbox: Child, *, quiet: bool) -> None:

@@ -20,9 +20,10 @@ from gateway.store import lab_schema, sample_schema, schema
 from gateway.store.engine import Store
 from mappings.formats import astm
 
-PAPERS = {"order_sheet": 2, "lab_report": 3, "care_sheet": 1}
-"""What comes of it: two sheets of orders, a report of each specimen and one more for what was corrected, and the sheet of the
-nurse at the monitor."""
+PAPERS = {"order_sheet": 2, "lab_report": 2, "care_sheet": 1}
+"""What comes of it: two sheets of orders, a report of each specimen, and the sheet of the nurse at the monitor."""
+VERSIONS = PAPERS | {"lab_report": 3}
+"""One more of the report that was corrected."""
 _WAIT_S = 300.0
 _LOOK_S = 0.1
 

@@ -17,6 +17,7 @@ from conformance.scenarios.player import Played
 from gateway.cli import demo_instruments, demo_nodes, demo_pictures, demo_signing_report
 from gateway.cli.demo_assessment import AssessmentFigures
 from gateway.cli.demo_instruments import InstrumentFigures
+from gateway.cli.demo_lookup import LookedUp
 from gateway.cli.demo_nodes import NodeFigures
 from gateway.cli.demo_pictures import PictureFigures
 from gateway.cli.demo_signing_report import SigningFigures
@@ -66,7 +67,10 @@ class Figures:
     """(type, state, messages) in the ledger."""
     papers: Mapping[str, Mapping[str, int]]
     """Paper → state → documents."""
+    expected_subjects: Mapping[str, int]
+    """Paper → visits, orders and the like that deserve one."""
     expected_papers: Mapping[str, int]
+    """Paper → versions that they deserve."""
     expected_gaps: Mapping[str, int]
     """Paper → documents that wait for a person, because the day's messages leave something out."""
     attempts: Mapping[str, Mapping[str, int]]
@@ -81,6 +85,8 @@ class Figures:
     """None: the node alone sealed every paper."""
     nodes: NodeFigures | None = None
     """None: there is one node."""
+    looked_up: LookedUp | None = None
+    """What a person decided at the portal; None: nobody looked."""
     assessment: AssessmentFigures | None = None
     """What the portal found in the visits by its own checks."""
     pictures: PictureFigures | None = None
@@ -91,33 +97,35 @@ class Figures:
 
     def with_instruments(self, said: InstrumentFigures) -> Figures:
         """Add what instruments said, and the papers that it deserves."""
-        expected = Counter(self.expected_papers) + Counter(demo_instruments.PAPERS)
-        return replace(self, instruments=said, expected_papers=dict(expected))
+        return replace(self._with(demo_instruments.PAPERS, demo_instruments.VERSIONS), instruments=said)
 
     def with_pictures(self, seen: PictureFigures) -> Figures:
         """Add what the PACS sent, and the reports that it deserves."""
-        expected = Counter(self.expected_papers) + Counter({demo_pictures.PAPER: seen.reports})
-        return replace(self, pictures=seen, expected_papers=dict(expected))
+        papers, versions = {demo_pictures.PAPER: seen.studies}, {demo_pictures.PAPER: seen.reports}
+        return replace(self._with(papers, versions), pictures=seen)
+
+    def _with(self, papers: Mapping[str, int], versions: Mapping[str, int]) -> Figures:
+        return replace(
+            self,
+            expected_subjects=dict(Counter(self.expected_subjects) + Counter(papers)),
+            expected_papers=dict(Counter(self.expected_papers) + Counter(versions)),
+        )
 
     @property
     def papers_match(self) -> bool:
         """Whether every paper that the day deserves was made and signed, and those that lack something wait.
 
-        Where people sign, a version may be overtaken by the next before it is signed.
+        A version that waited until the record had gone on says what the next says too; the next is then unchanged. Where people
+        sign, a version may be overtaken by the next before it is signed.
         """
-        made = {name: _of_the_day(name, states) for name, states in self.papers.items()}
-        if self.signing is None:
-            deserved = {name: {"signed": n} for name, n in self.expected_papers.items()}
-            for name, n in self.expected_gaps.items():
-                deserved.setdefault(name, {})["error"] = n
-            return deserved == made
-        gaps = {name: states["error"] for name, states in made.items() if "error" in states}
-        ended = {"signed", "superseded", "unchanged", "error"}
-        wanted = Counter(self.expected_papers) + Counter(self.expected_gaps)
-        return (
-            {name: sum(states.values()) for name, states in made.items()} == wanted
-            and gaps == dict(self.expected_gaps)
-            and all(states.keys() <= ended for states in made.values())
+        ended = (
+            {"signed", "unchanged", "error"} if self.signing is None else {"signed", "superseded", "unchanged", "error"}
+        )
+        return self.papers.keys() == self.expected_papers.keys() | self.expected_gaps.keys() and all(
+            states.keys() <= ended
+            and states.get("error", 0) == self.expected_gaps.get(name, 0)
+            and _enough(name, states, self.expected_subjects.get(name, 0), self.expected_papers.get(name, 0))
+            for name, states in self.papers.items()
         )
 
     @property
@@ -147,9 +155,14 @@ class Figures:
         }
 
 
-def _of_the_day(paper: str, states: Mapping[str, int]) -> dict[str, int]:
-    """Leave out what every order asks for and most have already: a check-in."""
-    return {state: n for state, n in states.items() if paper != CHECK_IN or state != "unchanged"}
+def _enough(paper: str, states: Mapping[str, int], subjects: int, versions: int) -> bool:
+    """Compare what was made of a paper with what the day deserves.
+
+    Every order asks for a check-in, and most change none: of these there may be more that are unchanged.
+    """
+    signed = states.get("signed", 0)
+    ended = signed + states.get("superseded", 0) + states.get("unchanged", 0)
+    return subjects <= signed <= versions and (versions <= ended if paper == CHECK_IN else versions == ended)
 
 
 def unfinished(connection: Connection) -> int:
@@ -193,6 +206,7 @@ def figures(
         ],
         messages=[(row.type, row.state, row.messages) for row in counted],
         papers=papers,
+        expected_subjects=dict(day.expected_papers()),
         expected_papers=dict(day.expected_versions()),
         expected_gaps=dict(day.expected_gaps()),
         attempts=attempts,

@@ -7,21 +7,24 @@ import json
 import random
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
+import httpx
 import pytest
 
 from conformance.sandbox.ca import DemoCA
 from conformance.scenarios.hospital_day import hospital_day
 from conformance.scenarios.player import Played, play
-from gateway.cli import demo_servers
+from gateway.cli import demo_lookup, demo_servers
 from gateway.cli.children import Child
 from gateway.cli.demo_nodes import Nodes
 from gateway.clock import SystemClock
 from gateway.configuration import load
 from gateway.faults import ServerMissing
 from gateway.membership import overview
-from gateway.store.engine import make_engine
+from gateway.store import deliveries
+from gateway.store.engine import Store, make_engine
 from tests.crash.test_kill import Hospital, database, get, judge, register, sandbox, under_way
 from tests.servers import wait_until
 from tests.site import cli, cli_json, destinations, running_node, write_site
@@ -73,6 +76,53 @@ def test_a_node_is_killed_in_the_middle_of_the_day(tmp_path: Path, postgres_serv
                 assert [one for one in cli_json("errors", "-c", str(config)) if one["fault"]["code"] == "LT8109"] == []
         finally:
             engine.dispose()
+
+
+def test_what_was_on_the_wire_to_the_portal_is_looked_up_there(tmp_path: Path) -> None:
+    """Two files: the portal stored one without an answer, the other never came; a person sees which is which."""
+    events = [one for one in hospital_day(3, 25).events if one.papers][:30]
+    with sandbox(tmp_path) as addresses, httpx.Client(base_url=addresses["admin"]) as admin:
+        site = write_site(
+            tmp_path / "site",
+            produce=("insurance_check_in",),
+            destinations=destinations(addresses, (demo_lookup.PORTAL,)),
+            ca=DemoCA(tmp_path / "sandbox" / "ca"),
+        )
+        register(addresses["admin"], (site / "keys" / "facility.pem").read_text())
+        lost = [{"action": "lose_answer", "first": 2, "last": 2}, {"action": "down", "first": 4, "last": 4}]
+        admin.post("/_sandbox/faults", json=[{"destination": demo_lookup.PORTAL} | one for one in lost])
+        store = Store(make_engine(load(site).store_url))
+        try:
+            with running_node(site) as node:
+                asyncio.run(play(events, {"his": [node.address()], "lis": [node.address()]}))
+
+                def states() -> Counter[str]:
+                    with store.engine.connect() as connection:
+                        assert not under_way(connection)
+                        return Counter(row.state for row in deliveries.listing(connection) if row.state != "closed")
+
+                def settled() -> bool:
+                    with store.engine.connect() as connection:
+                        return not under_way(connection)
+
+                async def look_up() -> demo_lookup.LookedUp:
+                    async with httpx.AsyncClient(base_url=addresses["admin"]) as asked:
+                        return await demo_lookup.look_up(store, asked)
+
+                wait_until(settled, 60)
+                before = states()
+                assert before["error"] == 2
+                assert asyncio.run(look_up()) == demo_lookup.LookedUp(there=1, not_there=1)
+                wait_until(settled, 60)
+                assert states() == {"accepted": before["accepted"] + 2}
+                with store.engine.connect() as connection:
+                    ours = {row.reference for row in deliveries.listing(connection, states=("accepted",))}
+                records = admin.get("/_sandbox/records").json()
+                assert ours == {one["reference"] for one in records if one["verdict"] == "accepted"}
+                assert [one for one in records if one["verdict"] == "repeat"] == []
+                assert asyncio.run(look_up()) == demo_lookup.LookedUp(0, 0)
+        finally:
+            store.close()
 
 
 class _Process:

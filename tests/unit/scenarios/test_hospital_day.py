@@ -144,7 +144,7 @@ def test_papers_can_be_recounted_from_the_messages_themselves() -> None:
         "discharge_paper": classes["I"] + classes["E"],
         "record_summary": classes["I"] - 1,
         "health_summary": classes.total(),
-        "insurance_check_in": len(check_ins()),
+        "insurance_check_in": len({visit for visit, _ in check_ins()}),
         "insurance_record": classes.total(),
         "referral": labels["REF^I12"],
         "reexamination": labels["SIU^S12"],
@@ -166,6 +166,7 @@ def test_papers_can_be_recounted_from_the_messages_themselves() -> None:
     }
     assert a_day().expected_gaps() == {"record_summary": 1}
     assert a_day().expected_versions()["lab_report"] == orders.total() == len(orders) + 1
+    assert a_day().expected_versions()["insurance_check_in"] == len(check_ins())
     assert labels["ADT^A03"] == len(ended) + labels["ADT^A13"]
     assert a_day().expected_versions()["health_summary"] == labels["ADT^A03"] + labels["ADT^A13"]
 
