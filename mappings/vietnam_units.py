@@ -22,7 +22,7 @@ TWO_LEVELS_SINCE = date(2025, 7, 1)
 _PREFIXES = ("tỉnh ", "thành phố ", "tp. ", "tp ", "phường ", "xã ", "đặc khu ", "thị trấn ", "thủ đô ")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def units(state: str, city: str, ward: str, on: date, national: str) -> tuple[dict[str, Any], ...]:
     """Give `vn-ext-province` and `vn-ext-ward`: province by code or name (`state`, else `city`), ward by its five digits."""
     row = codes.table("vn-ward").find(ward, on) if ward else None

@@ -232,7 +232,7 @@ def play(
                 {"destination": "national_coordination", "action": "refuse", "every": 9},
             ],
         )
-        engine = make_engine(load(config).store_url)
+        engine = make_engine(load(config).store_url).execution_options(reading=True)
         try:
             for round_ in range(ROUNDS):
                 day = hospital_day(seed + round_, 25, FIRST + timedelta(days=round_))  # a control id is new every day

@@ -66,7 +66,7 @@ def test_nothing_grows(tmp_path: Path) -> None:
     with sandbox(tmp_path) as addresses:
         config = write_site(tmp_path / "site", destinations=destinations(addresses), ca=authority)
         register(addresses["admin"], (config / "keys" / "facility.pem").read_text())
-        engine = make_engine(load(config).store_url)
+        engine = make_engine(load(config).store_url).execution_options(reading=True)
         hospital = Hospital(config, [], random.Random(1))
         wal = config / "ledger" / "ledger.db-wal"
         with running_node(config) as node:
