@@ -50,6 +50,8 @@ TRIES = 8
 """Times a unit is run that keeps colliding with other nodes, before its caller is told."""
 QUIET_S = 0.5
 READERS = 4
+_POOL: Any = {"pool_size": READERS + 2, "pool_use_lifo": True}
+"""The connection used last is used next: each keeps the statements it has seen, and few are enough most of the time."""
 PING_S = 1.0
 """A connection unused for so long is asked whether it lives; to ask that at every read would double what a read costs."""
 SWITCH_S = 0.0005
@@ -474,7 +476,7 @@ def make_engine(url: str) -> Engine:
 
 
 def _postgresql(target: URL) -> Engine:
-    engine = sa.create_engine(target.set(drivername="postgresql+psycopg"), pool_size=READERS + 2)
+    engine = sa.create_engine(target.set(drivername="postgresql+psycopg"), **_POOL)
     binary = engine.dialect.loaded_dbapi.pq.Format.BINARY
 
     @event.listens_for(engine, "before_cursor_execute")
@@ -500,9 +502,7 @@ def _postgresql(target: URL) -> Engine:
 def _sqlite(target: URL) -> Engine:
     if target.database:
         Path(target.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(
-        target, pool_size=READERS + 2, connect_args={"check_same_thread": False, "timeout": _LOCKED_S}
-    )
+    engine = sa.create_engine(target, connect_args={"check_same_thread": False, "timeout": _LOCKED_S}, **_POOL)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
