@@ -1,8 +1,7 @@
 """The person of the demo who looks at the portal's page for what the portal cannot be asked about.
 
 A node that dies with a file on the wire leaves open whether the file arrived. The insurance portal has no call that says it, so
-the file waits in the error queue for somebody who looks there, and confirms what is there or sends what is not. Requirement:
-S3.16.
+the file waits in the error queue for somebody who looks there, and confirms what is there or sends what is not.
 """
 
 from __future__ import annotations

@@ -118,9 +118,7 @@ class Figures:
         A version that waited until the record had gone on says what the next says too; the next is then unchanged. Where people
         sign, a version may be overtaken by the next before it is signed.
         """
-        ended = (
-            {"signed", "unchanged", "error"} if self.signing is None else {"signed", "superseded", "unchanged", "error"}
-        )
+        ended = {"signed", "unchanged", "error", *(("superseded",) if self.signing else ())}
         return self.papers.keys() == self.expected_papers.keys() | self.expected_gaps.keys() and all(
             states.keys() <= ended
             and states.get("error", 0) == self.expected_gaps.get(name, 0)

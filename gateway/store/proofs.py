@@ -142,7 +142,8 @@ def raise_level(connection: Connection, proof_id: str, level: str, event: str, n
 
     `event` is what its state goes through, none when it stays.
     """
-    values = {"level": level, "inside": False, "due_at": now, "attempts": 0, **RELEASED, **fault_values(None)}
+    values = {"level": level, "inside": False, "due_at": now, "attempts": 0, "deaths": 0}
+    values |= RELEASED | fault_values(None)
     condition = [signature_proof.c.id == proof_id]
     if event:
         states = sources(PROOF, event)

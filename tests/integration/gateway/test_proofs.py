@@ -538,6 +538,19 @@ def test_a_renewal_waits_for_an_authority_that_is_away(ward: Make, trust: Trust)
     assert levels(judged(here, here.file(row, "cda~1"))) == ["B-LTA"]
 
 
+def test_what_is_wanted_anew_of_a_signature_that_killed_is_tried(ward: Make) -> None:
+    here = ward(policies=SEAL_ALONE, proof='grace = "1m"\n')
+    here.send(discharge("1"))
+    here.clock.forward(600)
+    now, write = here.clock.now(), here.desk.store.write_now
+    lease: Any = {"owner": "n1", "now": now, "until": now + 10**12, "limit": 1}
+    for _ in range(2):
+        (row,) = write(lambda c: proofs.take_wanting(c, **lease))
+        write(lambda c: relief.take_back(c, "n1", now))
+    write(lambda c: proofs.raise_level(c, row.id, "B-LTA", "", now))
+    assert [one.id for one in write(lambda c: proofs.take_wanting(c, **lease))] == [row.id]
+
+
 def test_archive_stamps_that_kill_their_node_twice_wait_for_a_person(ward: Make, trust: Trust) -> None:
     here = ward(level="B-LTA", policies=SEAL_ALONE)
     here.send(discharge("1"))
