@@ -11,8 +11,10 @@ import ctypes
 import gc
 from typing import Any
 
-_M_ARENA_MAX = -8
+_M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1
 _HEAPS = 2
+_LARGE = 64 * 1024
+_TOP = 8 * 1024 * 1024
 
 
 def settle() -> None:
@@ -25,12 +27,16 @@ def settle() -> None:
 
 
 def share_heaps() -> None:
-    """Let all threads share two heaps: with one for each, what is freed is kept by each, and grows for hours.
+    """Let all threads share two heaps, and keep what is large out of them: from 64 KB on it has pages of its own.
 
-    Standard: mallopt(3), M_ARENA_MAX
+    With a heap for each thread, what is freed is kept by each. A paper between small things that stay leaves a hole of which
+    the next, longer paper makes nothing; and by itself glibc counts less and less as large, up to 32 MB. Either grows for hours.
+    Standard: mallopt(3), M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
     """
     if (mallopt := _libc("mallopt")) is not None:
         mallopt(_M_ARENA_MAX, _HEAPS)
+        mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        mallopt(_M_TRIM_THRESHOLD, _TOP)
 
 
 async def give_back(every_s: float = 60.0) -> None:
