@@ -26,11 +26,11 @@ def settle() -> None:
     gc.freeze()
 
 
-def share_heaps() -> None:
+def set_up_heaps() -> None:
     """Let all threads share two heaps, and keep what is large out of them: from 64 KB on it has pages of its own.
 
     With a heap for each thread, what is freed is kept by each. A paper between small things that stay leaves a hole of which
-    the next, longer paper makes nothing; and by itself glibc counts less and less as large, up to 32 MB. Either grows for hours.
+    the next, longer paper makes nothing; by itself glibc counts less and less as large, up to 32 MB. Either grows for hours.
     Standard: mallopt(3), M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
     """
     if (mallopt := _libc("mallopt")) is not None:

@@ -38,7 +38,7 @@ def serve(
     Ví dụ: lienthong serve --config /etc/lienthong --name n2 --role deliver
     """
     safe_log.configure(level.upper())
-    memory.share_heaps()
+    memory.set_up_heaps()
     node = Node(_as_told(load(config), name, role or []))
     memory.settle()
 

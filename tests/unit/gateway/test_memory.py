@@ -21,7 +21,7 @@ async def until_given_back(least):
         await asyncio.sleep(0.01)
     giving.cancel()
 
-memory.share_heaps()
+memory.set_up_heaps()
 memory.settle()
 print(gc.get_freeze_count())
 held = [bytes(20_000) for _ in range(4000)]
