@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from gateway.cli.demo_report import Balance, Figures
+from gateway.cli.demo_signing import Incident
 from gateway.cli.demo_signing_report import SigningFigures
+from gateway.cli.demo_verify import Verified
 
 STATES: Mapping[str, Mapping[str, int]] = {
     "insurance_check_in": {"signed": 3, "unchanged": 7},
@@ -62,7 +64,9 @@ def test_a_paper_that_was_never_made_is_seen() -> None:
 
 
 def test_where_people_sign_a_version_may_be_overtaken() -> None:
-    signed = replace(DAY, signing=SigningFigures({}, None, None))  # type: ignore[arg-type]  # only that there is one counts
+    incident = Incident("12:00", "1f", signed_before=0, waiting=0, refused={}, signed_after=0, outside="")
+    verified = Verified({}, (), None, before=0, after=0, outside="")
+    signed = replace(DAY, signing=SigningFigures((), incident, verified))
     overtaken = {**STATES, "lab_report": {"signed": 4, "superseded": 2}}
     assert replace(signed, papers=overtaken).papers_match
     assert not replace(signed, papers={**STATES, "lab_report": {"signed": 4, "superseded": 1}}).papers_match
