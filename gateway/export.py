@@ -79,14 +79,23 @@ class Export:
         return sum(paper["state"] in _UNFINISHED for paper in self.index["papers"])
 
 
-def visit_of(connection: Connection, plan: Plan, number: str) -> Row[Any]:
-    """Find a visit by the number the hospital gave it (or MA_LK), or by its id; raises `NothingThere`."""
+@dataclass(frozen=True)
+class Visit:
+    """A visit that is known, and whose it is."""
+
+    id: str
+    patient_id: str
+
+
+def visit_of(connection: Connection, plan: Plan, number: str) -> Visit:
+    """Find a visit by its id or the number the hospital gave it (before MA_LK); raises `NothingThere`."""
     systems = (plan.systems.local(plan.facility.code, "visit"), plan.systems.episode)
     ids = [number.removeprefix("Encounter/"), *(resource_id("Encounter", system, number) for system in systems)]
-    found = rows.current(connection, [("Encounter", one) for one in ids])
-    if not found or found[0].patient_id is None:
-        raise NothingThere("Encounter")
-    return found[0]
+    owners = {row.id: row.patient_id for row in rows.current(connection, [("Encounter", one) for one in ids])}
+    for id_ in ids:
+        if owner := owners.get(id_):
+            return Visit(id_, owner)
+    raise NothingThere("Encounter")
 
 
 def visit_numbers(connection: Connection, plan: Plan, subjects: Sequence[str]) -> dict[str, str]:
@@ -125,7 +134,7 @@ def visit_reference(resource: Resource) -> str:
 def gather(
     connection: Connection,
     plan: Plan,
-    visit: Row[Any],
+    visit: Visit,
     *,
     basis: str,
     now: int,

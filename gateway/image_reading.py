@@ -234,7 +234,8 @@ class ImageReading:
             raise RequestNotUnderstood("PatientID", "a number of too many persons") from None
         ids = {id_ for one in found for id_ in persons.all_ids(connection, one)}
         return {
-            imaging_study.study_uid(opened(self._keyring, row)) for row in rows.of_type(connection, "ImagingStudy", ids)
+            imaging_study.study_uid(opened(self._keyring, row))
+            for row in rows.of_patients(connection, ids, "ImagingStudy")
         }
 
     # ---- objects ----

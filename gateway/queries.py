@@ -13,9 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from gateway.faults import DomainNotServed, QueryNotUnderstood
 from gateway.records import numbers, persons, resources, search
@@ -169,7 +168,7 @@ def _system(number: Number, context: Context) -> str:
     return str(identifier["system"]) if identifier else ""
 
 
-def _told(connection: Connection, keyring: Keyring, query: Query, row: Row[Any]) -> Resource:
+def _told(connection: Connection, keyring: Keyring, query: Query, row: rows.Version) -> Resource:
     """Give a Patient with the numbers that were moved to it and, where numbers are asked for, those of linked records."""
     patient = opened(keyring, row)
     reference = f"Patient/{row.id}"

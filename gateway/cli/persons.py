@@ -158,7 +158,7 @@ def undo(message_id: str, reason: Reason, config: Config = HERE) -> None:
         console.print(f"đã hoàn tác: {change.kind} {change.kept} ← {change.other}")
 
 
-def _summary(connection: Connection, keyring: Keyring, row: Row[Any]) -> dict[str, Any]:
+def _summary(connection: Connection, keyring: Keyring, row: resource_rows.Version) -> dict[str, Any]:
     patient: Resource = opened(keyring, row)
     names = [name.get("text") or " ".join((name.get("family", ""), *name.get("given", ()))) for name in _list(patient)]
     survivor = persons.resolve(connection, row.id)

@@ -24,7 +24,7 @@ from sqlalchemy.engine import Connection, Row
 
 from gateway import repair
 from gateway.clock import SECOND, Clock
-from gateway.export import visit_of, visit_reference
+from gateway.export import Visit, visit_of, visit_reference
 from gateway.faults import DestinationsUnnamed, NothingThere, NotPossibleNow, ReasonMissing
 from gateway.records import persons
 from gateway.records.message_search import messages_with, patients_with
@@ -219,7 +219,7 @@ def _messages_about(connection: Connection, plan: Plan, selection: Selection) ->
     return ids or set()
 
 
-def _of_visit(connection: Connection, plan: Plan, visit: Row[Any]) -> dict[str, str]:
+def _of_visit(connection: Connection, plan: Plan, visit: Visit) -> dict[str, str]:
     """Give what belongs to a visit, and the message that spoke last of each."""
     found = {}
     for row in resources.of_patients(connection, persons.all_ids(connection, visit.patient_id)):

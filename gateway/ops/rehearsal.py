@@ -22,7 +22,7 @@ from gateway.settings import Channel, Plan
 from gateway.store import documents, messages
 from gateway.store import persons as person_rows
 from gateway.store import resources as rows
-from gateway.store.resources import NewVersion
+from gateway.store.resources import Version
 from mappings.documents import Due, face, imaging_study
 from mappings.documents.faults import PaperNotWanted
 from mappings.formats import json
@@ -100,7 +100,7 @@ class Rehearsal:
         self._keyring = plan.keyring
         self._now = now
         self._key = b""
-        self._newer: dict[tuple[str, str], NewVersion] = {}
+        self._newer: dict[tuple[str, str], Version] = {}
 
     def one(self, connection: Connection, message_id: str) -> Rehearsed:
         """Say what mapping a message again would do; whatever goes wrong with it is a fault of it."""

@@ -162,7 +162,7 @@ def _replaced(patient: Resource) -> bool:
     return any(link.get("type") == "replaced-by" for link in patient.get("link", ()))
 
 
-def _say(found: dict[str, tuple[Row[Any], Resource]], of: str, to: str, type_: str, holds: bool) -> None:
+def _say(found: dict[str, tuple[resource_rows.Version, Resource]], of: str, to: str, type_: str, holds: bool) -> None:
     if of not in found:
         return
     _, patient = found[of]
@@ -301,7 +301,7 @@ def _own_visit(resource: Resource) -> str:
     return ""
 
 
-def _record(connection: Connection, keyring: Keyring, patient: str) -> list[tuple[Row[Any], Resource]]:
+def _record(connection: Connection, keyring: Keyring, patient: str) -> list[tuple[resource_rows.Version, Resource]]:
     if not patient:
         return []
     found = resource_rows.of_patients(connection, persons.all_ids(connection, _id(patient)))

@@ -81,7 +81,7 @@ class Said:
         return cls(row.id, row.type.partition("^")[0], row.sender, sent_at, patient_id, cleared, assumed)
 
 
-Known = dict[tuple[str, str], Row[Any] | rows.NewVersion]
+Known = dict[tuple[str, str], rows.Version]
 """The newest version of resources, by type and id."""
 
 
@@ -124,7 +124,7 @@ class Change:
 
     before: Resource | None
     after: Resource
-    version: rows.NewVersion
+    version: rows.Version
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def weigh(
     return Weighed(changes, confirmed, too_late)
 
 
-def _overwrites(connection: Connection, row: Row[Any] | rows.NewVersion, said: Said) -> bool:
+def _overwrites(connection: Connection, row: rows.Version, said: Said) -> bool:
     authority = _AUTHORITY.get(row.type)
     if authority is not None and said.family not in authority:
         return False
@@ -200,16 +200,14 @@ def _overwrites(connection: Connection, row: Row[Any] | rows.NewVersion, said: S
     return bool(said.message_id >= row.message_id)  # keys rise with time: an older message may be mapped again
 
 
-def _insurer_stands(
-    connection: Connection, row: Row[Any] | rows.NewVersion, old: Resource, new: Resource, said: Said
-) -> bool:
+def _insurer_stands(connection: Connection, row: rows.Version, old: Resource, new: Resource, said: Said) -> bool:
     """Tell whether what the insurer said last of a card stays: unless a sender knows that the card is good for longer."""
     if row.type != "Coverage" or said.family == INSURER or messages.family(connection, row.message_id) != INSURER:
         return False
     return str(new.get("period", {}).get("end", "")) <= str(old.get("period", {}).get("end", ""))
 
 
-def _is_late(connection: Connection, row: Row[Any] | rows.NewVersion, said: Said) -> bool:
+def _is_late(connection: Connection, row: rows.Version, said: Said) -> bool:
     """Tell whether a message that is new here was made before the one that spoke last, by the clock of the same sender."""
     if not 0 < said.sent_at < row.sent_at or said.message_id < row.message_id:
         return False
@@ -257,7 +255,7 @@ def record(
     connection: Connection,
     keyring: Keyring,
     patient_id: str,
-    newer: Mapping[tuple[str, str], rows.NewVersion] | None = None,
+    newer: Mapping[tuple[str, str], rows.Version] | None = None,
 ) -> list[Resource]:
     """Return everything current of a person, under any of their numbers, and what that refers to.
 
@@ -280,8 +278,8 @@ def record(
 def _add(
     found: dict[tuple[str, str], Resource],
     keyring: Keyring,
-    more: Iterable[Row[Any] | rows.NewVersion],
-    newer: Mapping[tuple[str, str], rows.NewVersion],
+    more: Iterable[rows.Version],
+    newer: Mapping[tuple[str, str], rows.Version],
 ) -> None:
     for row in more:
         found[row.type, row.id] = opened(keyring, newer.get((row.type, row.id), row))

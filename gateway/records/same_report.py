@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from gateway.imaging_steps import FAMILY as DICOM
 from gateway.records import persons
@@ -47,7 +47,7 @@ class Settled:
     told: list[Resource]
     said: Said
     due: Sequence[Due]
-    taken_back: Sequence[tuple[Row[Any], Resource]] = ()
+    taken_back: Sequence[tuple[rows.Version, Resource]] = ()
     """Reports of a person who lost a study, as they are without what it brought."""
 
 
@@ -142,7 +142,7 @@ class _Settling:
             return False
         return bool(_fillers(opened(self._keyring, row)))
 
-    def _named(self, report: Resource) -> Row[Any] | None:
+    def _named(self, report: Resource) -> rows.Version | None:
         """Find the one report of the person that has a number in common, and no other order's."""
         uids, fillers = set(_uids(report)), _fillers(report)
         found = []
@@ -153,7 +153,7 @@ class _Settling:
                 found.append(row)
         return found[0] if len(found) == 1 else None
 
-    def _reports_of(self, patient_id: str) -> list[Row[Any]]:
+    def _reports_of(self, patient_id: str) -> list[rows.Version]:
         return rows.of_patients(self._connection, persons.all_ids(self._connection, patient_id), "DiagnosticReport")
 
     # ---- whose words it has ----
@@ -197,7 +197,7 @@ class _Settling:
 
     # ---- a study that goes to another person ----
 
-    def _take_back(self, told: list[Resource], reports: list[Resource]) -> list[tuple[Row[Any], Resource]]:
+    def _take_back(self, told: list[Resource], reports: list[Resource]) -> list[tuple[rows.Version, Resource]]:
         """Take what a study brought out of reports of a person who lost it."""
         study = next((one for one in told if one["resourceType"] == "ImagingStudy"), None)
         row = self._known.get(("ImagingStudy", study["id"])) if study else None
@@ -214,7 +214,7 @@ class _Settling:
                 changed.append((one, self._as_hl7_told(one, report)))
         return changed
 
-    def _as_hl7_told(self, row: Row[Any], report: Resource) -> Resource:
+    def _as_hl7_told(self, row: rows.Version, report: Resource) -> Resource:
         """Give a report with the words that HL7 v2 had for it last, and without its study."""
         versions = [*rows.earlier(self._connection, row.type, row.id), row]
         own = [one for one in versions if messages.family(self._connection, one.message_id) == _HL7]

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from gateway.records.content import owner
 from gateway.store import resources as rows
-from gateway.store.resources import NewVersion
+from gateway.store.resources import Version
 from gateway.store.sealed import Keyring
 from mappings.formats import json
 from mappings.outcome import Resource
 
 
-def opened(keyring: Keyring, row: Row[Any] | NewVersion) -> Resource:
+def opened(keyring: Keyring, row: Version) -> Resource:
     """Open a row of `resource`."""
     resource: Resource = json.loads(keyring.open(row.body, _name(row.type, row.id, row.version)))
     return resource
@@ -42,14 +41,14 @@ def sealed(
     message_id: str,
     sent_at: int,
     now: int,
-) -> NewVersion:
+) -> Version:
     """Make a version of what `packed` gave."""
     type_, id_ = str(resource["resourceType"]), str(resource["id"])
     secret = keyring.seal(body, _name(type_, id_, version))
-    return NewVersion(type_, id_, version, patient_id, message_id, sent_at, now, digest, secret)
+    return Version(type_, id_, version, patient_id, message_id, sent_at, now, digest, secret)
 
 
-def rewrite(connection: Connection, keyring: Keyring, changed: Iterable[tuple[Row[Any], Resource]], now: int) -> None:
+def rewrite(connection: Connection, keyring: Keyring, changed: Iterable[tuple[Version, Resource]], now: int) -> None:
     """Store what resources became by something else than a message about them; the newest message stays theirs."""
     rows.put_all(
         connection,

@@ -93,7 +93,7 @@ class Keeper:
         numbers = set(mapping.accessions(order))
         patient_id = persons.resolve(self.connection, order.get("subject", {}).get("reference", "").partition("/")[2])
         ids = persons.all_ids(self.connection, patient_id)
-        for row in resource_rows.of_type(self.connection, "ImagingStudy", ids):
+        for row in resource_rows.of_patients(self.connection, ids, "ImagingStudy"):
             study = opened(self.keyring, row)
             its_own = _order(study) == order_id or numbers & set(mapping.accessions(study))
             if study.get("status") != "registered" and its_own:
@@ -234,7 +234,7 @@ def _announced(connection: Connection, keyring: Keyring) -> dict[str, str]:
 
 def _wanted(
     connection: Connection, keyring: Keyring, announced: Mapping[str, str], after: str
-) -> tuple[list[tuple[Row[Any], str]], str]:
+) -> tuple[list[tuple[resource_rows.Version, str]], str]:
     """Give the orders of a page that lack an entry, with the UID that each announces, and the page's last id."""
     page = resource_rows.newest(connection, "ServiceRequest", after, _PAGE)
     meant = []
@@ -246,7 +246,7 @@ def _wanted(
     return [(row, uid) for row, uid in meant if row.id not in known], page[-1].id if page else ""
 
 
-def _enter(connection: Connection, plan: Plan, wanted: Sequence[tuple[Row[Any], str]], now: int) -> int:
+def _enter(connection: Connection, plan: Plan, wanted: Sequence[tuple[resource_rows.Version, str]], now: int) -> int:
     """Enter orders that still lack an entry; one whose study is in the record is done."""
     known = rows.of_orders(connection, [row.id for row, _ in wanted])
     for row, uid in wanted:

@@ -14,6 +14,7 @@ from gateway.states import DELIVERY, ENDED_DELIVERY, OPEN_DELIVERY, advance, sou
 from gateway.store.ids import uuid7
 from gateway.store.leases import DEADLY, RELEASED, Taking, extend, there_is
 from gateway.store.messages import fault_values
+from gateway.store.raw import padded
 from gateway.store.schema import attempt, delivery, document
 from mappings.formats.faults import Fault
 
@@ -97,7 +98,7 @@ def _ready(destination: str, ids: Sequence[str] | None, *states: str) -> sa.Colu
     """
     if ids is not None:
         hidden = (sa.text(f"delivery.state || '' {state}") for state in states)
-        return sa.and_(delivery.c.id.in_(ids), delivery.c.destination == destination, *hidden)
+        return sa.and_(delivery.c.id.in_(padded(ids)), delivery.c.destination == destination, *hidden)
     return sa.and_(delivery.c.destination == destination, *(sa.text(f"delivery.state {state}") for state in states))
 
 
@@ -158,9 +159,9 @@ def next_of_keys(connection: Connection, done: list[tuple[str, int]]) -> list[st
     """Return, for each (delivery that is done, now), the delivery of its key that may be taken after it; empty when there is
     none. Made for `Store.read_each`."""
     gone = [id_ for id_, _ in done]
-    after = {row.id: row.following for row in connection.execute(_followed(), {"ids": gone})}
+    after = {row.id: row.following for row in connection.execute(_followed(), {"ids": padded(gone)})}
     following = [id_ for id_ in after.values() if id_]
-    rows = {row.id: row for row in connection.execute(_WAITING, {"ids": following})} if following else {}
+    rows = {row.id: row for row in connection.execute(_WAITING, {"ids": padded(following)})} if following else {}
     found: list[str] = []
     for id_, now in done:
         row = rows.get(after.get(id_))
@@ -187,7 +188,9 @@ _WAITING = sa.select(delivery.c.id, delivery.c.state, delivery.c.due_at).where(d
 
 
 def destinations_of(connection: Connection, ids: Sequence[str]) -> list[Row[Any]]:
-    return list(connection.execute(sa.select(delivery.c.id, delivery.c.destination).where(delivery.c.id.in_(ids))))
+    return list(
+        connection.execute(sa.select(delivery.c.id, delivery.c.destination).where(delivery.c.id.in_(padded(ids))))
+    )
 
 
 def running(connection: Connection, destination: str, now: int) -> int:
@@ -320,7 +323,7 @@ def died(connection: Connection, node: str, now: int) -> list[str]:
 
 def set_aside(connection: Connection, ids: Sequence[str], owner: str, due_at: int) -> None:
     """Give up deliveries that were taken and not begun, until `due_at`."""
-    held = sa.and_(delivery.c.id.in_(list(ids)), delivery.c.lease_owner == owner)
+    held = sa.and_(delivery.c.id.in_(padded(ids)), delivery.c.lease_owner == owner)
     for state, after in (("claimed", advance(DELIVERY, "claimed", "expire")), ("uncertain", "uncertain")):
         connection.execute(
             delivery.update().where(held, delivery.c.state == state).values(state=after, due_at=due_at, **RELEASED)
@@ -329,7 +332,9 @@ def set_aside(connection: Connection, ids: Sequence[str], owner: str, due_at: in
 
 def suspects(connection: Connection, ids: Sequence[str]) -> list[str]:
     """Return which of these outlived a node that held them."""
-    return list(connection.scalars(sa.select(delivery.c.id).where(delivery.c.id.in_(list(ids)), delivery.c.deaths > 0)))
+    return list(
+        connection.scalars(sa.select(delivery.c.id).where(delivery.c.id.in_(padded(ids)), delivery.c.deaths > 0))
+    )
 
 
 def get(connection: Connection, delivery_id: str) -> Row[Any]:

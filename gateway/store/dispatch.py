@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from gateway.states import DELIVERY, advance, sources
 from gateway.store import deliveries, destinations
 from gateway.store.messages import fault_values
-from gateway.store.raw import Spread
+from gateway.store.raw import Spread, padded
 from gateway.store.schema import attempt, delivery
 
 (_SENDING,) = {advance(DELIVERY, state, "send") for state in sources(DELIVERY, "send")}
@@ -48,7 +48,7 @@ def send_all(connection: Connection, leases: list[tuple[str, str]]) -> list[bool
     moved: set[tuple[str, str]] = set()
     for owner in {owner for _, owner in leases}:
         ids = [delivery_id for delivery_id, by in leases if by == owner]
-        rows = connection.execute(_SEND, {"ids": ids, "owner": owner})
+        rows = connection.execute(_SEND, {"ids": padded(ids), "owner": owner})
         moved.update((row.id, owner) for row in rows)
     outcomes = []
     for lease in leases:
@@ -62,7 +62,7 @@ def _held(connection: Connection, leases: list[tuple[str, str]], event: str) -> 
 
     Rows are looked up by id alone: everything else that they have to be could send the database to what waits.
     """
-    rows = connection.execute(_LOCK, {"ids": [delivery_id for delivery_id, _ in leases]})
+    rows = connection.execute(_LOCK, {"ids": padded(delivery_id for delivery_id, _ in leases)})
     return {(row.id, row.lease_owner) for row in rows if row.state in sources(DELIVERY, event)} & set(leases)
 
 

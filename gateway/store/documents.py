@@ -17,7 +17,7 @@ from gateway.store import proofs
 from gateway.store.ids import uuid7
 from gateway.store.leases import RELEASED, Taking, count_death, there_is
 from gateway.store.messages import fault_values
-from gateway.store.raw import Raw
+from gateway.store.raw import Raw, padded
 from gateway.store.schema import document, rendition, signature
 from mappings.formats.faults import Fault
 
@@ -290,7 +290,11 @@ def final_all(connection: Connection, wanted: list[tuple[str, tuple[str, ...]]])
     query = (
         sa.select(rendition, document.c.paper, document.c.version)
         .join_from(rendition, document)
-        .where(rendition.c.document_id.in_([id_ for id_, _ in wanted]), rendition.c.kind.in_(every), rendition.c.signed)
+        .where(
+            rendition.c.document_id.in_(padded(id_ for id_, _ in wanted)),
+            rendition.c.kind.in_(padded(every)),
+            rendition.c.signed,
+        )
     )
     found = {(row.document_id, row.kind): row for row in connection.execute(query)}
     answers: list[list[Row[Any]]] = []

@@ -15,7 +15,7 @@ from connectors.faults import ObjectClash
 from gateway.store import procedure_steps
 from gateway.store.image_schema import instance, instance_header, study
 from gateway.store.messages import fault_values
-from gateway.store.raw import Raw
+from gateway.store.raw import Raw, padded
 from gateway.store.schema import message
 from mappings.formats.faults import Fault
 
@@ -67,10 +67,10 @@ def insert_all(connection: Connection, batch: list[NewInstance]) -> list[Entered
 
 def withdraw(connection: Connection, ids: Sequence[str]) -> None:
     """Take objects back that the disk did not take; nobody was told that they arrived."""
-    query = sa.select(instance.c.id, instance.c.study_uid).where(instance.c.id.in_(list(ids)))
+    query = sa.select(instance.c.id, instance.c.study_uid).where(instance.c.id.in_(padded(ids)))
     counted = Counter(row.study_uid for row in connection.execute(query.where(instance.c.state == "kept")))
-    connection.execute(instance_header.delete().where(instance_header.c.instance_id.in_(list(ids))))
-    connection.execute(instance.delete().where(instance.c.id.in_(list(ids))))
+    connection.execute(instance_header.delete().where(instance_header.c.instance_id.in_(padded(ids))))
+    connection.execute(instance.delete().where(instance.c.id.in_(padded(ids))))
     for uid, count in sorted(counted.items()):
         of_it = study.c.uid == uid
         connection.execute(study.update().where(of_it).values(instances=study.c.instances - count))
@@ -177,7 +177,7 @@ def find(connection: Connection, sop_instance: str) -> Row[Any] | None:
 
 def known(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
     """Give the state of each of these objects that the ledger knows."""
-    query = sa.select(instance.c.id, instance.c.state).where(instance.c.id.in_(list(ids)))
+    query = sa.select(instance.c.id, instance.c.state).where(instance.c.id.in_(padded(ids)))
     return {row.id: row.state for row in connection.execute(query)}
 
 
@@ -240,7 +240,7 @@ def going(connection: Connection, limit: int) -> list[str]:
 def removed(connection: Connection, ids: Sequence[str]) -> None:
     """Note that these files are gone."""
     connection.execute(
-        instance.update().where(instance.c.id.in_(list(ids)), instance.c.state == "pruning").values(state="pruned")
+        instance.update().where(instance.c.id.in_(padded(ids)), instance.c.state == "pruning").values(state="pruned")
     )
 
 
@@ -257,7 +257,7 @@ def settled(connection: Connection, uid: str) -> Row[Any] | None:
 
 def newest_of(connection: Connection, uids: Collection[str], limit: int) -> list[str]:
     """Return which of these studies are known, the newest first."""
-    query = sa.select(study.c.uid).where(study.c.uid.in_(list(uids)))
+    query = sa.select(study.c.uid).where(study.c.uid.in_(padded(uids)))
     return list(connection.scalars(query.order_by(study.c.last_at.desc(), study.c.uid.desc()).limit(limit)))
 
 

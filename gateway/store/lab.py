@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Row
 from gateway.faults import NothingThere, NotPossibleNow
 from gateway.states import CRITICAL_VALUE, advance
 from gateway.store.lab_schema import critical_value, lab_assignment, lab_number, lab_order
-from gateway.store.raw import Raw
+from gateway.store.raw import Raw, padded
 
 _ACTIVE = sa.text("lab_order.status = 'active'")
 _OPEN = sa.text("critical_value.state = 'open'")
@@ -49,7 +49,7 @@ def orders_with(connection: Connection, keys: Collection[bytes], since: int) -> 
     query = (
         sa.select(lab_order, lab_number.c.key, lab_number.c.kind)
         .join_from(lab_number, lab_order, lab_number.c.order_id == lab_order.c.order_id)
-        .where(lab_number.c.key.in_(list(keys)), lab_order.c.told_at >= since)
+        .where(lab_number.c.key.in_(padded(keys)), lab_order.c.told_at >= since)
         .order_by(lab_order.c.told_at.desc(), lab_order.c.order_id)
     )
     return list(connection.execute(query))

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Table, TextClause
 from sqlalchemy.engine import Connection, Row
 
+from gateway.store.raw import padded
+
 
 class Taking:
     """A way to lease rows of one table; its statement is made once, because it is asked again and again.
@@ -84,13 +86,13 @@ def there_is(*conditions: ColumnElement[bool] | TextClause) -> ColumnElement[boo
 def extend(connection: Connection, table: Table, ids: Iterable[str], owner: str, until: int) -> None:
     """Push the end of leases that `owner` still holds."""
     connection.execute(
-        table.update().where(table.c.id.in_(list(ids)), table.c.lease_owner == owner).values(lease_until=until)
+        table.update().where(table.c.id.in_(padded(ids)), table.c.lease_owner == owner).values(lease_until=until)
     )
 
 
 def give_back(connection: Connection, table: Table, ids: Iterable[str], owner: str, due_at: int) -> None:
     """Give up leases that `owner` still holds; the rows are due again at `due_at`."""
-    held = sa.and_(table.c.id.in_(list(ids)), table.c.lease_owner == owner)
+    held = sa.and_(table.c.id.in_(padded(ids)), table.c.lease_owner == owner)
     connection.execute(table.update().where(held).values(due_at=due_at, **RELEASED))
 
 

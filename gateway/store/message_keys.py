@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from gateway.store.raw import Raw
+from gateway.store.raw import Raw, padded
 from gateway.store.schema import delivery, document, message, message_body, rendition
 from gateway.store.search_schema import message_key
 
@@ -37,7 +37,7 @@ def without(connection: Connection, limit: int) -> list[Row[Any]]:
 
 
 def note_keyed(connection: Connection, ids: Sequence[str]) -> None:
-    connection.execute(message.update().where(message.c.id.in_(ids)).values(keyed=True))
+    connection.execute(message.update().where(message.c.id.in_(padded(ids))).values(keyed=True))
 
 
 def with_key(connection: Connection, key: bytes, limit: int) -> list[str]:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Row
 from gateway.faults import ControlIdReused, ItemDeadly, NothingThere
 from gateway.states import MESSAGE, advance, sources
 from gateway.store.leases import RELEASED, Taking, count_death, there_is
-from gateway.store.raw import Raw
+from gateway.store.raw import Raw, padded
 from gateway.store.schema import coverage, message, message_answer, message_body
 from mappings.formats.faults import Fault
 
@@ -74,7 +74,7 @@ def insert_all(connection: Connection, batch: list[NewMessage]) -> list[Earlier 
         known = sa.select(message.c.dedupe_key, message.c.id, message.c.sha256, message.c.answer)
         for start in range(0, len(keys), _AT_ONCE):
             some = keys[start : start + _AT_ONCE]
-            for row in connection.execute(known.where(message.c.dedupe_key.in_(some))):
+            for row in connection.execute(known.where(message.c.dedupe_key.in_(padded(some)))):
                 taken[bytes(row.dedupe_key)] = Earlier(row.id, row.sha256, row.answer)
     values: list[dict[str, Any]] = []
     outcomes: list[Earlier | None] = []
@@ -230,7 +230,7 @@ def body(connection: Connection, message_id: str) -> bytes:
 
 def bodies(connection: Connection, message_ids: list[str]) -> list[bytes | None]:
     """Return the sealed bytes of messages, in their order; None for one that is not there."""
-    found = {row.message_id: bytes(row.body) for row in connection.execute(_BODIES, {"ids": message_ids})}
+    found = {row.message_id: bytes(row.body) for row in connection.execute(_BODIES, {"ids": padded(message_ids)})}
     return [found.get(one) for one in message_ids]
 
 
@@ -284,7 +284,7 @@ def put_coverage(connection: Connection, accounts: Mapping[str, tuple[tuple[int,
     Return the messages that had none: they are mapped the first time.
     """
     ids = list(accounts)
-    known = {one for (one,) in connection.execute(_ACCOUNTED, {"ids": ids})}
+    known = {one for (one,) in connection.execute(_ACCOUNTED, {"ids": padded(ids)})}
     if known:
         _FORGET_COVERAGE.run(connection, [{"of": one} for one in sorted(known)])
     told = [

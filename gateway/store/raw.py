@@ -8,16 +8,18 @@ only types that every driver takes alike are allowed (text, int, bytes, None). M
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import ClauseElement
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
+
+T = TypeVar("T")
 
 
 class Raw:
@@ -48,6 +50,16 @@ class Raw:
             cursor.execute(text, values)
             found: list[tuple[Any, ...]] = cursor.fetchall()
             return found
+
+    def each(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
+        """Execute for every row and give all that they return."""
+        found: list[tuple[Any, ...]] = []
+        with _cursor(connection) as cursor:
+            text, bound = self._bound(connection, rows)
+            for values in bound:
+                cursor.execute(text, values)
+                found += cursor.fetchall()
+        return found
 
     def changed(self, connection: Connection, row: dict[str, Any]) -> int:
         """Execute for one row and give how many rows it changed."""
@@ -105,13 +117,7 @@ class Spread:
     ) -> None:
         """`write` makes the statement from expressions for the values of a row."""
         self._each = Raw(write({name: sa.bindparam(name, type_=type_) for name, type_ in values.items()}))
-        arrays = [sa.bindparam(name, type_=postgresql.ARRAY(type_)) for name, type_ in values.items()]
-        given = (
-            sa.func.unnest(*arrays)
-            .table_valued(*(sa.column(*one) for one in values.items()), name="given")
-            .render_derived()
-        )
-        self._all = Raw(write(dict(given.columns.items())))
+        self._all = Raw(write(dict(_given(values).columns.items())))
         self._names = list(values)
 
     def run(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -122,11 +128,54 @@ class Spread:
             self._each.run(connection, rows)
 
 
+def padded(ids: Iterable[T]) -> list[T]:
+    """Repeat the last of a list that stands after IN until its length is a power of two.
+
+    Each length is a statement of its own. The drivers compile it and keep a hundred or so; those that come and go all the time
+    leave holes in memory. Padded, lists of up to 500 are ten statements.
+    """
+    found = list(ids)
+    return found + found[-1:] * ((1 << (len(found) - 1).bit_length()) - len(found)) if found else found
+
+
+class Each:
+    """A question asked about many rows at once: for each of them on SQLite, on PostgreSQL once over arrays of values.
+
+    Its text is the same however many they are, for the reason that `padded` has.
+    """
+
+    def __init__(
+        self,
+        values: Mapping[str, sa.types.TypeEngine[Any]],
+        ask: Callable[[Mapping[str, sa.ColumnElement[Any]]], sa.Select[Any]],
+    ) -> None:
+        """`ask` makes the question about one row from expressions for its values; it is looked up for each, never joined."""
+        self._each = Raw(ask({name: sa.bindparam(name, type_=type_) for name, type_ in values.items()}))
+        given = _given(values)
+        answers = ask(dict(given.columns.items())).lateral("answers")
+        self._all = Raw(sa.select(answers).select_from(given.join(answers, sa.true())))
+        self._names = list(values)
+
+    def all(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
+        """Give all that is found for these rows, in their order on SQLite, in any on PostgreSQL."""
+        if connection.dialect.name == "postgresql":
+            return self._all.all(connection, {name: [row[name] for row in rows] for name in self._names})
+        return self._each.each(connection, rows)
+
+
+def _given(values: Mapping[str, sa.types.TypeEngine[Any]]) -> sa.TableValuedAlias:
+    """Give PostgreSQL's table of the rows whose values come as arrays, one for each column."""
+    arrays = [sa.bindparam(name, type_=postgresql.ARRAY(type_)) for name, type_ in values.items()]
+    columns = (sa.column(*one) for one in values.items())
+    return sa.func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
+
+
 @contextmanager
 def _cursor(connection: Connection) -> Iterator[Any]:
     if not connection.in_transaction():
         connection.begin()  # what is read is of one moment
-    cursor = connection.connection.cursor()
+    as_stored = connection.dialect.name == "postgresql" and connection.get_execution_options().get("as_stored", False)
+    cursor = connection.connection.cursor(binary=True) if as_stored else connection.connection.cursor()
     try:
         yield cursor
     except connection.dialect.loaded_dbapi.Error as error:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Row
 
 from gateway.store.image_schema import worklist
-from gateway.store.raw import Raw
+from gateway.store.raw import Raw, padded
 
 _OPEN = sa.text("status = 'active' AND done_at IS NULL")
 
@@ -49,7 +49,7 @@ def of_orders(connection: Connection, order_ids: Collection[str]) -> dict[str, R
     wanted = list(order_ids)
     if len(wanted) == 1 and _ENTERED.one(connection, {"of": wanted[0]}) is None:
         return {}
-    return {row.order_id: row for row in connection.execute(_OF_ORDERS, {"orders": wanted})}
+    return {row.order_id: row for row in connection.execute(_OF_ORDERS, {"orders": padded(wanted)})}
 
 
 _ENTERED = Raw(sa.select(worklist.c.order_id).where(worklist.c.order_id == sa.bindparam("of")))
@@ -82,7 +82,7 @@ def of_patients(connection: Connection, patient_ids: Collection[str]) -> list[Op
 
 def of_accessions(connection: Connection, keys: Collection[bytes]) -> list[Row[Any]]:
     """Return the entries with one of these accession numbers, in whatever state."""
-    query = sa.select(worklist).where(worklist.c.accession_key.in_(list(keys)))
+    query = sa.select(worklist).where(worklist.c.accession_key.in_(padded(keys)))
     return list(connection.execute(query.order_by(worklist.c.order_id)))
 
 
@@ -96,7 +96,7 @@ def done(connection: Connection, order_ids: Collection[str], at: int) -> None:
     """Note that the study of these orders came; the first time counts."""
     connection.execute(
         worklist.update()
-        .where(worklist.c.order_id.in_(list(order_ids)), worklist.c.done_at.is_(None))
+        .where(worklist.c.order_id.in_(padded(order_ids)), worklist.c.done_at.is_(None))
         .values(done_at=at)
     )
 

@@ -709,10 +709,9 @@ HOT = {
         lambda c: resources.current(c, [("Encounter", f"r{n:08}") for n in range(5)]), (("resource_current",),)
     ),
     "resources.of_patients": Query(lambda c: resources.of_patients(c, ["p1", "p2"]), (("resource_patient",),)),
-    "resources.of_type": Query(lambda c: resources.of_type(c, "Encounter", ["p1", "p2"]), (("resource_patient",),)),
     "resources.put_all": Query(
         lambda c: resources.put_all(
-            c, [resources.NewVersion("Encounter", "r00000001", 3, "p1", "m00000001", 0, NOW, key(1), b"")]
+            c, [resources.Version("Encounter", "r00000001", 3, "p1", "m00000001", 0, NOW, key(1), b"")]
         ),
         (("resource_current",),),
     ),

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import event
 from sqlalchemy.engine import Connection
 
 from gateway.faults import NodeRunning, StoreUnavailable
@@ -23,9 +26,11 @@ from gateway.store import (
     card_schema,
     codes,
     deliveries,
+    dispatch,
     documents,
     image_schema,
     job_schema,
+    leases,
     messages,
     resources,
     schema,
@@ -36,6 +41,8 @@ from gateway.store.documents import NewDocument
 from gateway.store.engine import Store, _call, _Unit, make_engine, open_store
 from gateway.store.ids import uuid7
 from gateway.store.messages import NewMessage
+from gateway.store.raw import Raw, padded
+from gateway.store.resources import Version
 from tests.servers import wait_until
 
 
@@ -368,10 +375,52 @@ def test_what_may_wait_is_taken_when_nothing_else_is_due(store: Store) -> None:
     assert take(store, limit=9) == [late.id, *(one.id for one in low[3:])]
 
 
-def test_the_newest_versions_are_asked_for_in_as_many_words_as_there_are_numbers_of_types(store: Store) -> None:
-    names = [f"Type{n}" for n in range(12)]
-    resources._current_of.cache_clear()
-    for chosen in (names[:3], names[3:6], names[6:9], names[::4]):
-        keys = [(name, "x") for name in chosen]
-        assert store.read_now(partial(resources.current, keys=keys)) == []
-    assert resources._current_of.cache_info().currsize == 1
+@pytest.mark.parametrize(
+    ("ask", "most"),
+    [
+        (lambda c, n: resources.current(c, [(f"Type{n % 7}", f"r{one}") for one in range(n)]), 1),
+        (lambda c, n: messages.bodies(c, [f"m{one}" for one in range(n)]), 7),
+        (lambda c, n: dispatch.send_all(c, [(f"d{one}", "n1") for one in range(n)]), 7),
+        (lambda c, n: leases.extend(c, schema.message, [f"m{one}" for one in range(n)], "n1", 9), 7),
+    ],
+)
+def test_lists_of_many_lengths_are_few_statements(store: Store, ask: Callable[..., Any], most: int) -> None:
+    texts: set[str] = set()
+    event.listen(store.engine, "before_cursor_execute", lambda _c, _cursor, text, *_: texts.add(text))
+    bound = Raw._bound
+
+    def noted(raw: Raw, connection: Connection, rows: Sequence[dict[str, Any]]) -> tuple[str, list[Any]]:
+        text, values = bound(raw, connection, rows)
+        texts.add(text)
+        return text, values
+
+    with mock.patch.object(Raw, "_bound", noted):
+        for length in range(1, 60):
+            store.write_now(partial(ask, n=length))
+    assert 0 < len({text for text in texts if not text.startswith("BEGIN")}) <= most
+
+
+@pytest.mark.parametrize(
+    ("given", "length"), [([], 0), (["a"], 1), (["a", "b", "c"], 4), ([*"abcd"], 4), ([*"abcde"], 8)]
+)
+def test_a_padded_list_holds_the_same(given: list[str], length: int) -> None:
+    found = padded(given)
+    assert len(found) == length
+    assert found[: len(given)] == given
+    assert set(found) == set(given)
+
+
+def version(type_: str, id_: str, number: int = 1) -> Version:
+    return Version(type_, id_, number, "p1", "m1", 5, 10, bytes([number]), b"body of %d" % number)
+
+
+def test_the_newest_versions_are_found_by_type_and_id(store: Store) -> None:
+    store.write_now(lambda c: messages.insert_all(c, [replace(new_message(), id="m1")]))
+    told = [version(type_, id_) for type_ in ("Encounter", "Observation") for id_ in ("a", "b", "c")]
+    store.write_now(lambda c: resources.put_all(c, told))
+    store.write_now(lambda c: resources.put_all(c, [version("Encounter", "b", 2)]))
+    keys = [("Encounter", "b"), ("Observation", "c"), ("Observation", "z"), ("Encounter", "b")]
+    expected = [version("Encounter", "b", 2), version("Observation", "c")]
+    assert sorted(store.read_now(lambda c: resources.current(c, keys)), key=lambda one: one.type) == expected
+    assert store.read_now(lambda c: resources.current(c, [])) == []
+    assert store.read_now(lambda c: resources.earlier(c, "Encounter", "b")) == [version("Encounter", "b")]
