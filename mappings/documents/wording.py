@@ -37,7 +37,7 @@ _FLAGS = {
 }
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def instant(text: str) -> datetime | None:
     """Read a FHIR dateTime with a time of day, in Vietnamese time; None for anything else."""
     if "T" not in text:

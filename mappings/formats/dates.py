@@ -48,7 +48,7 @@ def dtm_to_fhir_datetime(text: str, zone: str = VIETNAM) -> str:
     return _datetime(text.strip(), zone)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _datetime(text: str, zone: str) -> str:
     """Keep what was read: the same times come in every message, and none that can be read is long."""
     if not text:
