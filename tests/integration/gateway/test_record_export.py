@@ -16,10 +16,11 @@ from gateway.faults import DocumentWithheld, NothingThere
 from gateway.store import actions
 from mappings import emr_export
 from mappings.formats import json, safe_xml
+from mappings.ids import resource_id
 from signing.certificates import load_roots
 from signing.verify import verify
 from tests.conftest import HandClock
-from tests.integration.gateway.desk import Desk, message
+from tests.integration.gateway.desk import Desk, message, pid
 from tests.integration.gateway.test_papers import change, discharge, segments
 from tests.site import cli, cli_json
 
@@ -37,6 +38,11 @@ def desk(tmp_path: Path, clock: HandClock) -> Iterator[Desk]:
 def gathered(desk: Desk, number: str = "VV1", **how: Any) -> export.Export:
     options: dict[str, Any] = {"basis": "law", "now": desk.clock.now(), **how}
     return desk.store.read_now(lambda c: export.gather(c, desk.plan, export.visit_of(c, desk.plan, number), **options))
+
+
+def visit(desk: Desk, number: str) -> str:
+    """Name the visit that a number means."""
+    return f"Encounter/{desk.store.read_now(lambda c: export.visit_of(c, desk.plan, number)).id}"
 
 
 def opened(packed: bytes) -> zipfile.ZipFile:
@@ -88,6 +94,16 @@ def test_the_form_of_cv_365_is_inside(desk: Desk) -> None:
     assert [child.tag for child in root] == list(emr_export.GROUPS)
     assert root.findtext("ThongTinDieuTri/maicd") == "J18.9"
     assert json.loads(archive.read("emr/HoSoBenhAn.json"))["HoSoBenhAn"]["ThongTinBenhNhan"]["sovaovien"] == "VV1"
+
+
+def test_a_visit_is_found_by_id_then_by_the_hospitals_number_then_by_ma_lk(desk: Desk) -> None:
+    ma_lk = desk.plan.systems.episode
+    desk.send(message("ADT^A01", "1", pid("BN2"), f"PV1|1|I|||||||||||||||||VV1^^^&{ma_lk}&URI^VN"))
+    other = f"Encounter/{resource_id('Encounter', ma_lk, 'VV1')}"
+    assert visit(desk, "VV1") == visit(desk, other) == other
+    desk.send(discharge("2"))
+    assert visit(desk, "VV1") == desk.visit("VV1")
+    assert visit(desk, other) == visit(desk, other.removeprefix("Encounter/")) == other
 
 
 def test_both_indexes_say_the_same(desk: Desk) -> None:
