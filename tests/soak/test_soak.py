@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 import pytest
@@ -35,14 +36,30 @@ MINUTES = float(os.environ.get("LIENTHONG_SOAK_MINUTES", "30"))
 EVERY_S = 10.0
 LOAD = 0.7
 FIRST = date(2026, 1, 1)
+_NUMBER = re.compile(rb"\b(?:BN|LK-2026-)(?=\d{6}\b)")
+"""Where a patient's or a visit's number begins to be its own."""
+_WHOSE = re.compile(rb"BN\d+|LK-2026-\d+|VD-[\d-]+|\w+(?=\^\^\^(?:CA\^NI|BHXH\^HC))|(?<=\|)[A-Z]{3}\d{12}(?=\|P\|)")
+"""Numbers of patients, visits, persons, cards and messages."""
 
 
-def days() -> Iterator[Event]:
-    """Give the messages of one day after the other; none has a control id, a patient or a visit of another."""
-    for n in count(1):
-        for event in hospital_day(n, 25, FIRST + timedelta(days=n)).events:
-            own = event.raw.replace(b"BN000", b"BN%03d" % n)
-            yield replace(event, raw=own.replace(b"LK-2026-000", b"LK-2026-%03d" % n))
+def day(n: int) -> Iterator[Event]:
+    """Give the messages of a day; none has a control id, a patient or a visit of another."""
+    for event in hospital_day(n, 25, FIRST + timedelta(days=n)).events:
+        yield replace(event, raw=_NUMBER.sub(rb"\g<0>%04d" % n, event.raw))
+
+
+def test_no_day_has_a_number_of_another() -> None:
+    """A person who came every day would have a record that grows, and so would what each paper of theirs costs."""
+    seen: dict[bytes, int] = {}
+    shared = {
+        number
+        for n in range(1, 9)
+        for event in day(n)
+        for number in _WHOSE.findall(event.raw)
+        if seen.setdefault(number, n) != n
+    }
+    assert len(seen) > 1000
+    assert shared == set()
 
 
 def latency(engine: sa.Engine) -> float:
@@ -71,15 +88,15 @@ def test_nothing_grows(tmp_path: Path) -> None:
         wal = config / "ledger" / "ledger.db-wal"
         with running_node(config) as node:
             hospital.node = node
-            day = hospital_day(1, 120, FIRST).events
+            peak = hospital_day(1, 120, FIRST).events
             started = time.monotonic()
-            asyncio.run(play(day, {"his": node.address(), "lis": node.address()}, connections=8))
+            asyncio.run(play(peak, {"his": node.address(), "lis": node.address()}, connections=8))
             hospital.settle(engine, 600)
-            rate = LOAD * len(day) / (time.monotonic() - started)
+            rate = LOAD * len(peak) / (time.monotonic() - started)
             samples: list[Sample] = []
             sent = 0
             started = due = seen = time.monotonic()
-            for event in days():
+            for event in chain.from_iterable(map(day, count(1))):
                 now = time.monotonic()
                 if now - started > MINUTES * 60:
                     break
