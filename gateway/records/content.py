@@ -43,14 +43,14 @@ _STEP = re.compile(r"[^.(]+(?:\([^)]*\))?")
 def overlay(old: Resource, new: Resource, *, overwrite: bool) -> Resource:
     """Lay `new` over `old`, or fill the gaps of `old` with it.
 
-    Whole elements replace each other, except the lists of `_KEYS` (entry by entry), periods and structures of their own
-    (member by member). Of a choice element only one stays. A document of which only the state is
-    told keeps its content. Of staff and places an element that says nothing but what is known replaces nothing.
+    Whole elements replace each other, except the lists of `_KEYS` (entry by entry, each where it stood), periods and structures
+    of their own (member by member). Of a choice element only one stays. A document of which only the state is told keeps its
+    content. Of staff and places an element that says nothing but what is known replaces nothing.
     """
     if overwrite and new["resourceType"] in _NAMED_IN_PASSING:
         new = {name: _fuller(value, old.get(name)) for name, value in new.items()}
-    first, second = (old, new) if overwrite else (new, old)
-    merged = _lay(str(new["resourceType"]), first, second)
+    path = str(new["resourceType"])
+    merged = _lay(path, old, new) if overwrite else _lay(path, new, old, filling=True)
     merged["meta"] = new.get("meta", merged.get("meta"))
     return {name: value for name, value in merged.items() if value is not None}
 
@@ -70,7 +70,7 @@ def _is_part(told: Any, known: Any) -> bool:
     return bool(told == known)
 
 
-def _lay(path: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+def _lay(path: str, first: Mapping[str, Any], second: Mapping[str, Any], *, filling: bool = False) -> dict[str, Any]:
     merged = dict(first)
     if path == "Observation" and _says_result(second):
         for name in _result_names():
@@ -81,11 +81,11 @@ def _lay(path: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict
             merged.pop(rival, None)
         before = merged.get(name)
         if name in _KEYS and isinstance(before, list) and isinstance(value, list):
-            merged[name] = _entries(name, before, value)
+            merged[name] = _with_others(name, value, before) if filling else _replaced(name, before, value)
         elif path == "DocumentReference" and name == "content" and before and not _encloses(value):
             continue
         elif name in structures and isinstance(before, dict) and isinstance(value, dict):
-            merged[name] = _lay(f"{path}.{name}", before, value)
+            merged[name] = _lay(f"{path}.{name}", before, value, filling=filling)
         elif name in _PERIODS and isinstance(before, dict) and isinstance(value, dict):
             both = before | value
             merged[name] = value if both.get("start", "")[:10] > both.get("end", "9")[:10] else both
@@ -100,7 +100,13 @@ def _encloses(content: object) -> bool:
     return any(entry.get("attachment", {}).keys() & {"data", "url"} for entry in entries)
 
 
-def _entries(name: str, before: list[Any], told: list[Any]) -> list[Any]:
+def _with_others(name: str, known: list[Any], told: list[Any]) -> list[Any]:
+    """Add the entries that are not known in any form."""
+    keys = {_key(name, entry) for entry in known}
+    return known + [entry for entry in told if _key(name, entry) not in keys]
+
+
+def _replaced(name: str, before: list[Any], told: list[Any]) -> list[Any]:
     """Replace entries where they stand; those that are new come last."""
     new: dict[object, list[Any]] = {}
     for entry in told:

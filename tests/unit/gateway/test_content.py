@@ -32,6 +32,7 @@ def test_lists_are_laid_entry_by_entry_where_entries_have_a_key() -> None:
     assert [one["other"]["reference"] for one in both["link"]] == ["Patient/2", "Patient/3"]
     assert both["telecom"] == [{"value": "2"}]
     filled = overlay(old, new, overwrite=False)
+    assert [one["value"] for one in filled["identifier"]] == ["1", "2", "4"], "nor does filling gaps move it"
     assert {one["url"]: one["valueString"] for one in filled["extension"]} == {"x": "1", "y": "2"}
     assert filled["telecom"] == [{"value": "1"}]
 
