@@ -26,10 +26,10 @@ _NAMESPACE: Final = UUID("5d1f5c4e-43a2-4c1e-9d6b-0c1c0a2b7f11")
 _IMPLEMENTATION: Final = UID(f"2.25.{_NAMESPACE.int}")
 _LONGEST: Final = 64
 _EQUIPMENT: Final[Mapping[str, Elements]] = {
-    "CT": {"ManufacturerModelName": "CT mô phỏng", "StationName": "CT1"},
-    "DX": {"ManufacturerModelName": "X-quang mô phỏng", "StationName": "XQ1"},
-    "US": {"ManufacturerModelName": "Siêu âm mô phỏng", "StationName": "SA1"},
-    "SR": {"ManufacturerModelName": "RIS mô phỏng", "StationName": "RIS1"},
+    "CT": {"ManufacturerModelName": "CT mô phỏng", "StationName": "CT1", "DeviceSerialNumber": "1"},
+    "DX": {"ManufacturerModelName": "X-quang mô phỏng", "StationName": "XQ1", "DeviceSerialNumber": "2"},
+    "US": {"ManufacturerModelName": "Siêu âm mô phỏng", "StationName": "SA1", "DeviceSerialNumber": "3"},
+    "SR": {"ManufacturerModelName": "RIS mô phỏng", "StationName": "RIS1", "DeviceSerialNumber": "4"},
 }
 
 
@@ -113,7 +113,6 @@ def instance(case: Case, sop_class: UID, modality: str, series: int, number: int
             "Manufacturer": "Liên Thông",
             "InstitutionName": FACILITY_NAME,
             "SoftwareVersions": "1",
-            "DeviceSerialNumber": "1",
             **_EQUIPMENT[modality],
         }
     )
