@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -252,6 +252,7 @@ def play(
             records = get(addresses["admin"] + "/_sandbox/records")
             with engine.connect() as connection:
                 judge(connection, hospital, records)
+                show_that_it_is_seen(connection, hospital.answered, records)
         finally:
             engine.dispose()
             if hospital.node is not None:
@@ -261,8 +262,19 @@ def play(
 
 
 def judge(connection: sa.Connection, hospital: Hospital, records: list[dict[str, Any]]) -> None:
+    """Say what was lost, doubled, out of order or stuck, and fail where it is anything."""
+    found = wrong(connection, hospital.answered, records)
+    said = ", ".join(f"{name} {len(those)}" for name, those in found.items())
+    print(f"{len(hospital.answered)} messages answered, {len(records)} requests at their destinations: {said}")  # noqa: T201 - counts
+    assert not any(found.values()), found
+
+
+def wrong(
+    connection: sa.Connection, answered: Collection[str], records: list[dict[str, Any]]
+) -> dict[str, list[object]]:
+    """Give what was lost, doubled, out of order or stuck, by these names."""
     stored = set(connection.scalars(sa.select(schema.message.c.control_id)))
-    assert set(hospital.answered) - stored == set(), "acknowledged and lost"
+    lost: list[object] = [*(set(answered) - stored)]
 
     rows = connection.execute(
         sa.select(
@@ -297,32 +309,50 @@ def judge(connection: sa.Connection, hospital: Hospital, records: list[dict[str,
     accepted = [record for record in records if record["verdict"] in ("accepted", "repeat")]
     keys = Counter((record["destination"], record["key"]) for record in accepted)
     papers = Counter((record["destination"], record["sha256"]) for record in accepted)
-    assert [key for key, times in keys.items() if times > 1 and key not in same] == [], "delivered twice under one key"
-    assert [paper for paper, times in papers.items() if times > len(by_paper[paper])] == [], "delivered twice"
+    doubled: list[object] = [key for key, times in keys.items() if times > 1 and key not in same]
+    doubled += [paper for paper, times in papers.items() if times > len(by_paper[paper])]
+    stuck: list[object] = [row.id for row in rows if row.destination != UNASKED and row.state not in _ENDED]
 
     theirs = {record["reference"] for record in accepted}
     assert {row.reference for row in rows if row.state == "accepted"} <= theirs, "accepted here, unknown there"
     for row in rows:
         if row.destination != UNASKED:
             assert row.fault_code != ItemDeadly.code
-            assert row.state in ("accepted", "error", "closed")  # closed: a newer version was made before it left
-            assert (row.state == "accepted") == ((row.destination, row.sha256) in papers)
+            if (row.state == "accepted") != ((row.destination, row.sha256) in papers):
+                lost.append(row.id)
 
+    disordered: list[object] = []
     last: dict[tuple[str, bytes], tuple[Any, int]] = {}
     overtaken = were_in_error(connection)
     for record in sorted(accepted, key=lambda record: record["n"]):
-        row = by_paper[record["destination"], record["sha256"]].pop(0)
+        those = by_paper[record["destination"], record["sha256"]]
+        if not those:
+            continue  # counted as doubled
+        row = those.pop(0)
         if overtaken & {row.id, row.document_id}:
             continue
         arrived = to_instant(datetime.fromisoformat(record["received_at"]))
         before, then = last.setdefault((row.destination, row.order_key), (row, arrived))
         # a paper that was made when the one after it had arrived there could not go first; here that is noted later, where the
         # answer was lost, and by a clock that may be wrong
-        assert before.id <= row.id or row.signed_at > min(then, before.accepted_at or then), (
-            "order of a patient's papers was not kept"
-        )
+        if before.id > row.id and row.signed_at <= min(then, before.accepted_at or then):
+            disordered.append(row.id)
         if row.id > before.id:
             last[row.destination, row.order_key] = (row, arrived)
+    return {"lost": lost, "doubled": doubled, "out of order": disordered, "stuck": stuck}
+
+
+def show_that_it_is_seen(connection: sa.Connection, answered: Collection[str], records: list[dict[str, Any]]) -> None:
+    """Plant what must be counted."""
+    arrived = next(one for one in records if one["verdict"] == "accepted" and one["destination"] != UNASKED)
+    backwards = [one | {"n": -one["n"]} for one in records]
+    assert wrong(connection, [*answered, "never stored"], records)["lost"] == ["never stored"]
+    assert wrong(connection, answered, [*records, arrived])["doubled"]
+    assert wrong(connection, answered, backwards)["out of order"]
+
+
+_ENDED = ("accepted", "error", "closed")
+"""Where a delivery ends; closed: a newer version was made before it left."""
 
 
 def were_in_error(connection: sa.Connection) -> set[str]:
